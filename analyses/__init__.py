@@ -1,0 +1,1 @@
+"""One question per file; every answer is a row of findings."""

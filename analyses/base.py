@@ -1,0 +1,87 @@
+"""Findings: one typed table of evidence, one row per number, the same for every analysis.
+
+Missing is not zero: what could not be measured is NaN with its count and a reason, and travels all the way to the page.
+
+Columns (``COLUMNS`` gives types):
+
+analysis    which question (``locate``, ``latch``, ``planted``, ``lifetime``)
+setup       run name
+concept     concept, or ``(interaction)`` / ``(residual)`` for parts of the value's variance
+site        ``hook@moment``; empty when not about one site
+age         experiences lived; NaN when not about one age
+seed        training seed; NaN for a row over all seeds
+metric      what ``estimate`` is (see below)
+estimate, low, high     number and its 95 % interval
+n, seeds    rows and training seeds behind it
+control     which comparison a control row is
+p_value, q_value        one-sided p and its Benjamini-Hochberg correction over the analysis's whole grid
+verdict, why            a word from the analysis's list, and its reason in a sentence
+
+Metrics of ``locate``: ``score`` (balanced accuracy or R2), ``selectivity`` (score minus the highest floor), ``floor``
+(``control`` says which: ``shuffled labels``, ``untrained twins``, ``input history``), ``best_site_score`` and
+``best_site_selectivity`` (site chosen on one half of the groups, scored on the other), ``emergence_age``.
+Metrics of ``latch``: ``share`` (of the value's variance, balanced design), ``effect`` (mean counterfactual change, sd of the
+value), ``erasure_loss`` (share lost when the concept is erased at ``site``; ``control`` is ``erased`` or ``random subspace``),
+``attribution`` (part of the attribution that falls on the concept's pixels; ``control`` ``area`` is their part of the
+picture), ``latch`` (the verdict row).
+Metrics of ``planted``: ``self_check`` (1 right, 0 wrong; ``control`` names the planted learner, ``why`` what was expected).
+Metrics of ``lifetime``: ``loss``, ``diverged``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pandas as pd
+
+COLUMNS: dict[str, str] = {
+    "analysis": "string",
+    "setup": "string",
+    "concept": "string",
+    "site": "string",
+    "age": "Int64",
+    "seed": "Int64",
+    "metric": "string",
+    "estimate": "float64",
+    "low": "float64",
+    "high": "float64",
+    "n": "Int64",
+    "seeds": "Int64",
+    "control": "string",
+    "p_value": "float64",
+    "q_value": "float64",
+    "verdict": "string",
+    "why": "string",
+}
+
+
+def findings(rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+    """A findings table with every column in order and typed. Unknown columns raise ``KeyError``."""
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if unknown := sorted(set(table.columns) - COLUMNS.keys()):
+        raise KeyError(f"findings have no column {unknown[0]!r}; columns: {', '.join(COLUMNS)}")
+    table = table.reindex(columns=list(COLUMNS))
+    return table.astype(COLUMNS).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an analysis asks and what would refute it, written before it runs."""
+
+    question: str
+    prediction: str
+    refuted_by: str
+    source: str
+
+
+class Analysis(ABC):
+    """One question. Concrete analyses are final and live one to a file."""
+
+    card: ClassVar[Card]
+
+    @abstractmethod
+    def run(self, **inputs: Any) -> pd.DataFrame:
+        """Findings."""

@@ -1,0 +1,107 @@
+"""conv: an image encoder taught by temporal contrast.
+
+    z_t = encoder(frame_t)          patch convolution -> dense -> dense, all ReLU
+    c_t = relu(W [z_{t-3}; ...; z_t])                                   the context: what it knows now
+    loss = - sum_k mean_t log softmax_m( cos(P_k c_t, Q z^m_{t+k}) / temperature )[own episode]
+
+Contrastive predictive coding (van den Oord et al. 2018, arXiv 1807.03748): tell my own future from other episodes'.
+
+Deviations from the source: (1) negatives are the other episodes of the batch at the same step; (2) the context is a
+window of four encodings, not a recurrent network; (3) cosine similarity with a fixed temperature; (4) the convolution's
+windows tile the image (stride = kernel), so that it is one matrix product and stacks over seeds at no cost.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from imprint.models.errors import ImprintError
+from imprint.models.learners.base import Frame, Learner, Taught
+from imprint.models.worlds.base import MemberSettings
+
+WINDOW = 4
+
+
+class Conv(Learner):
+    """Patch-convolutional encoder with a contrastive objective."""
+
+    class Settings(MemberSettings):
+        patch: int = Field(4, ge=1)
+        """Kernel and stride of the convolution, in pixels."""
+        channels: int = Field(24, ge=1)
+        """Feature maps."""
+        hidden: int = Field(96, ge=1)
+        """Width of the encoder's dense layer."""
+        width: int = Field(64, ge=1)
+        """D, width of encoding and context."""
+        horizon: int = Field(3, ge=1)
+        """How many steps ahead it predicts."""
+        temperature: float = Field(0.1, gt=0.0)
+        """Of the contrastive softmax."""
+
+    latent_hook = "hook_context"
+
+    def __init__(self, settings: Conv.Settings, frame: Frame) -> None:
+        super().__init__(settings, frame)
+        s = self.s = settings
+        if frame.height % s.patch or frame.width % s.patch:
+            raise ImprintError(
+                f"learner.patch is {s.patch}, but frames are {frame.height} x {frame.width} pixels; "
+                "expected a patch that divides both."
+            )
+        if s.horizon >= frame.steps:
+            raise ImprintError(f"learner.horizon is {s.horizon}; episodes have {frame.steps} steps, so at most {frame.steps - 1}.")
+        tiles = (frame.height // s.patch) * (frame.width // s.patch)
+        self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
+        self.dense = nn.Linear(s.channels * tiles, s.hidden)
+        self.encoding = nn.Linear(s.hidden, s.width)
+        self.context = nn.Linear(WINDOW * s.width, s.width)
+        self.predict = nn.Linear(s.width, s.horizon * s.width)
+        self.project = nn.Linear(s.width, s.width)
+        self.hook_dense = HookPoint()
+        self.hook_encoding = HookPoint()
+        self.hook_context = HookPoint()
+        self.setup()
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """From input to output."""
+        return ("hook_dense", "hook_encoding", "hook_context")
+
+    def encode(self, observation: Tensor) -> Tensor:
+        """Frame encodings ``[n, T, D]``."""
+        n, steps, channels, height, width = observation.shape
+        p = self.s.patch
+        tiles = observation.reshape(n, steps, channels, height // p, p, width // p, p)
+        tiles = tiles.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, steps, -1, channels * p * p)
+        dense = self.hook_dense(F.relu(self.dense(F.relu(self.convolution(tiles)).flatten(2))))
+        return self.hook_encoding(F.relu(self.encoding(dense)))
+
+    def remember(self, encoding: Tensor) -> Tensor:
+        """Context ``[n, T, D]`` from the last four encodings."""
+        padded = F.pad(encoding, (0, 0, WINDOW - 1, 0))
+        steps = encoding.shape[1]
+        window = torch.cat([padded[:, i : i + steps] for i in range(WINDOW)], dim=-1)
+        return self.hook_context(F.relu(self.context(window)))
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Contexts ``[n, T, D]``."""
+        return self.remember(self.encode(observation))
+
+    def objective(self, observation: Tensor) -> Taught:
+        """Contrastive loss in nats per prediction, summed over horizons."""
+        n, s = observation.shape[0], self.s
+        encoding = self.encode(observation)
+        context = self.remember(encoding)
+        target = F.normalize(self.project(encoding), dim=-1)
+        guess = F.normalize(self.predict(context).unflatten(-1, (s.horizon, s.width)), dim=-1)
+        own = torch.arange(n, device=observation.device)
+        loss = observation.new_zeros(())
+        for k in range(1, s.horizon + 1):
+            logits = torch.einsum("ntd,mtd->tnm", guess[:, :-k, k - 1], target[:, k:]) / s.temperature
+            loss = loss - F.log_softmax(logits, dim=-1)[:, own, own].mean()
+        return Taught(loss, context)

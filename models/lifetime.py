@@ -1,0 +1,218 @@
+"""A lifetime: one training run from birth on, kept at planned ages, resumable to the bit.
+
+Each seed owns three generators, all derived from (setup hash excluded, seed) alone: one for its birth, one for its
+experience, one for the errors of its steering signals. Experience is drawn a *day* at a time (a few batches in one call);
+a checkpoint keeps the generator's state at dawn and the hour, so that a killed run goes on in the middle of a day.
+
+    for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
+                      -> assessor step (three-factor rule, only while its window is open)
+
+Letters: S seeds, n episodes, T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imprint.models.assessors.base import Assessor
+from imprint.models.cohort import Cohort
+from imprint.models.learners.base import Learner
+from imprint.models.setup import Setup, frame_of
+from imprint.models.steering.base import Signal
+from imprint.models.store import RunFolder, read_tensors, write_tensors
+from imprint.models.worlds.base import Batch, World
+
+DAY = 8
+"""Batches drawn in one call."""
+
+
+def generator(*key: int | str) -> torch.Generator:
+    """A generator that depends on ``key`` alone (SHA-256 of its parts)."""
+    import hashlib
+
+    digest = hashlib.sha256("|".join(map(str, key)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") % (2**63 - 1))
+
+
+def birth(seed: int) -> torch.Generator:
+    """The generator that draws the weights of seed ``seed``."""
+    return generator("birth", seed)
+
+
+class Experience:
+    """One seed's endless stream of batches."""
+
+    def __init__(self, world: World, batch: int, seed: int) -> None:
+        self.world, self.batch = world, batch
+        self.rng = generator("experience", seed)
+        self.dawn, self.hour = self.rng.get_state(), DAY
+        self._day: Batch | None = None
+
+    def next(self) -> Batch:
+        """The next batch."""
+        if self.hour == DAY:
+            self.dawn, self.hour, self._day = self.rng.get_state(), 0, None
+        if self._day is None:
+            self.rng.set_state(self.dawn)
+            self._day = self.world.sample(self.batch * DAY, rng=self.rng)
+        rows = slice(self.hour * self.batch, (self.hour + 1) * self.batch)
+        self.hour += 1
+        return self._day.rows(rows)
+
+    def state(self) -> dict[str, Tensor]:
+        """Generator at dawn, and the hour."""
+        return {"dawn": self.dawn.clone(), "hour": torch.tensor(self.hour)}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self.dawn, self.hour, self._day = state["dawn"], int(state["hour"]), None
+        if self.hour == DAY:
+            self.world.sample(self.batch * DAY, rng=_at(self.rng, self.dawn))
+
+
+def _at(rng: torch.Generator, state: Tensor) -> torch.Generator:
+    rng.set_state(state)
+    return rng
+
+
+def steer(signals: Sequence[Signal], world: World, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+    """All steering signals of a batch, name -> ``[n, T]``; later ones may read earlier ones."""
+    senses, body = world.senses(batch), world.body(batch)
+    out: dict[str, Tensor] = {}
+    for signal in signals:
+        value = signal(senses, body, rng=rng)
+        out[signal.settings.name] = value
+        senses = senses.plus(signal.settings.name, value)
+    return out
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a lifetime reports while it runs."""
+
+    age: int
+    """Experiences so far."""
+    total: int
+    """Experiences planned."""
+    loss: tuple[float, ...]
+    """Objective per seed."""
+
+
+class Lifetime:
+    """Some seeds of one setup, raised together and kept in a run folder."""
+
+    def __init__(self, setup: Setup, seeds: Sequence[int], folder: RunFolder) -> None:
+        self.setup, self.seeds, self.folder = setup, tuple(seeds), folder
+        self.world = setup.make_world()
+        self.signals = setup.make_signals()
+        self.cohort = Cohort(setup, frame_of(self.world), [birth(seed) for seed in seeds])
+        self.streams = [Experience(self.world, setup.schedule.batch, seed) for seed in seeds]
+        self.steering = [generator("steering", seed) for seed in seeds]
+        self.assessor = self._assessor()
+        self.age = 0
+
+    def _assessor(self) -> Assessor:
+        learner = self.cohort.learners[0]
+        one = self.world.sample(1, rng=generator("width")).observation
+        return self.setup.make_assessor(len(self.seeds), int(learner.latents(one).shape[-1]))
+
+    def live(self, report: Callable[[Progress], None] | None = None) -> None:
+        """Live to the last planned age, keeping every age; goes on from the oldest age that all seeds have."""
+        ages = self.setup.schedule.planned
+        self._resume(ages)
+        for age in ages:
+            if age < self.age or (age == self.age and self._kept(age)):
+                continue
+            while self.age < age:
+                loss = self._step()
+                if report is not None:
+                    report(Progress(self.age, ages[-1], tuple(loss.tolist())))
+            self._keep(age)
+
+    def _step(self) -> Tensor:
+        batches = [stream.next() for stream in self.streams]
+        name = self.setup.assessor["signal"]
+        signal = torch.stack(
+            [steer(self.signals, self.world, b, g)[name] for b, g in zip(batches, self.steering, strict=True)]
+        )
+        taught = self.cohort.learn(torch.stack([b.observation for b in batches]))
+        if self.assessor.settings.open(self.age):
+            latents = torch.where(self.cohort.alive[:, None, None, None], taught.latents, 0.0)
+            self.assessor.update(latents, signal, self.cohort.alive)
+        self.age += self.setup.schedule.batch
+        return taught.loss
+
+    # -- keeping -------------------------------------------------------------------------------------------------
+
+    def _kept(self, age: int) -> bool:
+        return all(self.folder.checkpoint(seed, age).exists() for seed in self.seeds)
+
+    def _keep(self, age: int) -> None:
+        for s, seed in enumerate(self.seeds):
+            tensors = {
+                **{f"learner.{k}": v for k, v in self.cohort.state(s).items()},
+                **{f"assessor.{k}": v for k, v in self.assessor.state(s).items()},
+                **{f"experience.{k}": v for k, v in self.streams[s].state().items()},
+                "steering.generator": self.steering[s].get_state(),
+            }
+            header = {"setup": self.setup.run_name, "seed": str(seed), "age": str(age)}
+            write_tensors(self.folder.checkpoint(seed, age), tensors, **header)
+
+    def _resume(self, ages: Sequence[int]) -> None:
+        done = [age for age in ages if self._kept(age)]
+        if not done:
+            return
+        states = []
+        for s, seed in enumerate(self.seeds):
+            tensors, _ = read_tensors(self.folder.checkpoint(seed, done[-1]))
+            states.append(_part(tensors, "learner."))
+            self.assessor.load(s, _part(tensors, "assessor."))
+            self.streams[s].load(_part(tensors, "experience."))
+            self.steering[s].set_state(tensors["steering.generator"])
+        self.cohort.load(states)
+        self.age = done[-1]
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One seed at one age, taken from a run."""
+
+    learner: Learner
+    """In evaluation mode."""
+    weight: Tensor
+    """``[D]`` of the assessor: value = latents @ weight + bias."""
+    bias: Tensor
+    """``[]``."""
+    alive: bool
+    """False when this seed had diverged by this age."""
+
+
+def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
+    """The learner and assessor of one seed at one age."""
+    world = setup.make_world()
+    tensors, _ = read_tensors(folder.checkpoint(seed, age))
+    learner = setup.make_learner(frame_of(world), rng=birth(seed))
+    state = _part(tensors, "learner.")
+    names = {name for name, _ in learner.named_parameters()}
+    learner.load_state_dict({n: v for k, v in state.items() if (n := k.removeprefix("learner.")) in names}, strict=False)
+    learner.eval()
+    mine = _part(tensors, "assessor.")
+    assessor = setup.make_assessor(1, int(mine["weight"].shape[-1]))
+    assessor.load(0, mine)
+    weight, bias = assessor.linear(0)
+    return Kept(learner, weight, bias, bool(state["alive"]))
+
+
+def twin(setup: Setup, world: World, index: int) -> Learner:
+    """A randomly initialised twin: same architecture, never taught, not one of the run's own seeds."""
+    learner = setup.make_learner(frame_of(world), rng=generator("twin", index))
+    learner.eval()
+    return learner

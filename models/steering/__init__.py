@@ -1,0 +1,1 @@
+"""Hardcoded signals: detectors and rewards that never touch a learned activation; one file each."""

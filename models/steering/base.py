@@ -1,0 +1,118 @@
+"""The contract of the steering side: hardcoded, crude, and blind to everything that was learned.
+
+A steering signal reads :class:`Senses` (raw features available at birth) and :class:`Body` (internal state), never a
+learned activation. The type is the wall: both containers refuse tensors that carry a gradient, and a signal refuses
+anything that is not one of them. A signal owns no ``torch.nn`` parameter. (Steering subsystem: Byrnes, "Intro to
+brain-like-AGI safety", posts 2 and 3.)
+
+Letters: n episodes, T steps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from imprint.models.errors import ImprintError, unknown_name
+
+
+def _raw(kind: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{kind} {name!r} is a {type(value).__name__}; expected a torch.Tensor.")
+        if value.requires_grad or value.grad_fn is not None:
+            raise TypeError(
+                f"{kind} {name!r} carries a gradient, so it was computed by something that learns. "
+                "The steering side reads raw senses only."
+            )
+        if not bool(torch.isfinite(value).all()):
+            raise ImprintError(f"{kind} {name!r} holds NaN or infinite values.")
+    return dict(values)
+
+
+@dataclass(frozen=True)
+class Senses:
+    """Crude raw features, name -> float tensor ``[n, T]``; computed by the world or by another steering signal."""
+
+    values: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", _raw("sense", self.values))
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.values:
+            raise unknown_name("sense", name, self.values)
+        return self.values[name]
+
+    def plus(self, name: str, value: Tensor) -> Senses:
+        """These senses with one more, for signals that read the output of an earlier hardcoded signal."""
+        if name in self.values:
+            raise ImprintError(f"two steering signals are both called {name!r}; give each its own name.")
+        return Senses({**self.values, name: value})
+
+
+@dataclass(frozen=True)
+class Body:
+    """Internal state, name -> float tensor ``[n]`` (hunger, ...)."""
+
+    values: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", _raw("body state", self.values))
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.values:
+            raise unknown_name("body state", name, self.values)
+        return self.values[name]
+
+
+class SignalSettings(BaseModel):
+    """Settings every signal has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    """What later signals and the assessor call this signal's output."""
+
+
+class Signal(ABC):
+    """A hardcoded function of senses and body. Subclasses write :meth:`compute` and state their range and unit."""
+
+    Settings: ClassVar[type[SignalSettings]] = SignalSettings
+    unit: ClassVar[str]
+    """What one unit of the output means."""
+
+    def __init__(self, settings: SignalSettings) -> None:
+        self.settings = settings
+
+    @property
+    @abstractmethod
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest output."""
+
+    @abstractmethod
+    def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
+        """The signal ``[n, T]``; its own error profile draws from ``rng``."""
+
+    def __call__(self, senses: Senses, body: Body, *, rng: torch.Generator) -> Tensor:
+        """The signal ``[n, T]``, checked to be raw and inside :attr:`range`."""
+        if type(senses) is not Senses or type(body) is not Body:
+            raise TypeError(
+                f"{type(self).__name__} was given {type(senses).__name__} and {type(body).__name__}; "
+                "a steering signal reads Senses and Body only, never latents."
+            )
+        signal = self.compute(senses, body, rng)
+        low, high = self.range
+        if signal.requires_grad:
+            raise TypeError(f"{type(self).__name__} returned a tensor with a gradient; steering is hardcoded.")
+        if float(signal.min()) < low or float(signal.max()) > high:
+            raise ImprintError(
+                f"{type(self).__name__} left its range [{low}, {high}]: "
+                f"{float(signal.min()):.3g} to {float(signal.max()):.3g}."
+            )
+        return signal

@@ -1,0 +1,54 @@
+"""reward: a hardcoded weighted sum of senses, scaled by a body state.
+
+    r(t) = clip( body * sum_k weight_k * sense_k(t),  low,  high )
+
+Unit: reward. With ``body`` left empty the scale is 1. The same food is worth more to a hungry animal: state dependence
+lives here, on the hardcoded side (Byrnes, post 6).
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import model_validator
+from torch import Tensor
+
+from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
+
+
+class Reward(Signal):
+    """A weighted sum of senses, scaled by one body state and clipped."""
+
+    class Settings(SignalSettings):
+        weights: dict[str, float]
+        """Sense (or earlier signal) -> weight."""
+        body: str | None = None
+        """Body state that scales the reward, or nothing."""
+        low: float = 0.0
+        """Smallest reward."""
+        high: float = 1.0
+        """Largest reward."""
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Reward.Settings:
+            if not self.low < self.high:
+                raise ValueError(f"low is {self.low} and high is {self.high}; low must be below high")
+            if not self.weights:
+                raise ValueError("weights is empty; name at least one sense")
+            return self
+
+    unit = "reward"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The clipping range."""
+        assert isinstance(self.settings, Reward.Settings)
+        return (self.settings.low, self.settings.high)
+
+    def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
+        """Reward ``[n, T]``."""
+        settings = self.settings
+        assert isinstance(settings, Reward.Settings)
+        total = torch.stack([weight * senses[name] for name, weight in settings.weights.items()]).sum(0)
+        if settings.body is not None:
+            total = total * body[settings.body][:, None]
+        return total.clamp(settings.low, settings.high)

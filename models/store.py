@@ -1,0 +1,159 @@
+"""Runs on disk: written whole or not at all, read without unpickling, checked against tampering.
+
+    runs/<setup>-<hash>/
+      setup.yaml                      resolved setup
+      run.json                        versions, commit, machine, times
+      seed-<k>/age-<n>.safetensors    learner, optimiser, assessor and generator state; digest in the header
+      cells/<name>.parquet            finished pieces of analysis
+      findings.parquet, findings.csv  the evidence
+      report.html
+
+Every file is written under a temporary name in the same folder, flushed to disk and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from imprint.models.errors import DamagedFileError, ImprintError
+
+FORMAT = "1"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises :class:`ImprintError` when the folder cannot take it."""
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        reason = error.strerror or str(error)
+        raise ImprintError(f"cannot write {path}: {reason}. Free some space or choose another folder with --out.") from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Readable JSON, keys in the order given."""
+    write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """JSON, or :class:`DamagedFileError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(f"{path} cannot be read as JSON: {error}") from None
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Parquet; the same table gives the same bytes."""
+    import io
+
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    write_bytes(path, buffer.getvalue())
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A parquet table, or :class:`DamagedFileError`."""
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume.") from None
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().contiguous().cpu()
+        digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], **header: str) -> None:
+    """A safetensors file that carries the digest of its own contents."""
+    flat = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
+    write_bytes(path, save(flat, metadata={"format": FORMAT, "digest": digest_of(flat), **header}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header, or :class:`DamagedFileError` when truncated, unreadable or changed."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise DamagedFileError(f"{path} is unreadable or truncated: {error}. Delete it and run again with --resume.") from None
+    if header.get("digest") != digest_of(tensors):
+        raise DamagedFileError(f"{path} was changed after it was written (its digest does not match). Delete it and run again with --resume.")
+    return tensors, header
+
+
+class RunFolder:
+    """Paths and files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def setup_file(self) -> Path:
+        """Resolved setup."""
+        return self.path / "setup.yaml"
+
+    @property
+    def findings_file(self) -> Path:
+        """The evidence."""
+        return self.path / "findings.parquet"
+
+    def checkpoint(self, seed: int, age: int) -> Path:
+        """Checkpoint of one seed at one age."""
+        return self.path / f"seed-{seed}" / f"age-{age}.safetensors"
+
+    def cell(self, name: str) -> Path:
+        """A finished piece of analysis."""
+        return self.path / "cells" / f"{name}.parquet"
+
+    def table(self, name: str, build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A finished cell if there is one, else build it, store it and give it back."""
+        path = self.cell(name)
+        if path.exists():
+            return read_table(path)
+        table = build()
+        write_table(path, table)
+        return table
+
+
+def open_run(path: str | Path) -> RunFolder:
+    """An existing run folder, or an error that says what is missing."""
+    folder = RunFolder(Path(path))
+    if not folder.path.is_dir():
+        near = sorted(p.name for p in Path("runs").glob("*")) if Path("runs").is_dir() else []
+        from imprint.models.errors import unknown_name
+
+        raise unknown_name("run folder", path, near)
+    if not folder.setup_file.is_file():
+        raise DamagedFileError(f"{folder.path} holds no setup.yaml, so it is not a run.")
+    return folder

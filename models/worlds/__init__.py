@@ -1,0 +1,1 @@
+"""Generators of experience whose ground truth is known; one file each."""

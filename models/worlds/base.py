@@ -1,0 +1,190 @@
+"""The contract of a static world: a generator of experience whose every fact is known and can be changed.
+
+An author writes three things: ``factors`` (name -> allowed values), ``draw_noise`` (everything that is nobody's
+concept) and ``render`` (facts and noise to observation). Optionally ``derive`` adds abstract concepts computed from the
+factors, ``set_<concept>`` says which factor moves when such a concept is intervened on, and ``draw_factors`` holds the
+correlations of the training distribution. This class gives the rest:
+
+``sample``          draw a batch, from the training distribution or from the balanced design in which every factor is
+                    independent and equally frequent (the decorrelated test of goal misgeneralisation: Langosco et al.
+                    2022, arXiv 2105.14111; Shah et al. 2022, arXiv 2210.01790);
+``counterfactual``  the same batch with one concept changed and every other factor and all noise kept.
+
+Letters: n episodes, T steps, C channels, H and W pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.steering.base import Body, Senses
+
+Design = Literal["train", "balanced"]
+
+
+class MemberSettings(BaseModel):
+    """Frozen settings of a family member; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some experience with its ground truth.
+
+    ``observation`` float tensor ``[n, ...]``; ``concepts`` one row per episode (factors and abstract concepts);
+    ``groups`` int64 array ``[n]``: rows with the same number must not straddle a split; ``noise`` whatever ``render``
+    needs besides the factors, so that a counterfactual can keep it.
+    """
+
+    observation: Tensor
+    concepts: pd.DataFrame
+    groups: np.ndarray
+    noise: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.observation)
+
+    def rows(self, index: slice | np.ndarray) -> Batch:
+        """The batch restricted to some rows."""
+        where = torch.arange(len(self))[index] if isinstance(index, slice) else torch.as_tensor(index)
+        return Batch(
+            self.observation[where],
+            self.concepts.iloc[where.numpy()].reset_index(drop=True),
+            self.groups[where.numpy()],
+            {name: value[where] for name, value in self.noise.items()},
+        )
+
+
+class World(ABC):
+    """Subclass this for a world of your own; see the module docstring for what to write."""
+
+    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    factors: Mapping[str, Sequence[Any]] = {}
+    """Factor name -> allowed values."""
+    moments: Mapping[str, int] = {}
+    """Named time steps at which sites are read, for sequence worlds; the last frame shown at moment ``m`` is ``m``."""
+    decision: str | None = None
+    """The moment at which value is read; ``None`` for worlds without time."""
+    action_channels: int = 0
+    """How many trailing channels of a frame are one-hot planes of the action taken at that step."""
+
+    def __init__(self, settings: BaseModel | None = None) -> None:
+        self.settings = settings if settings is not None else self.Settings()
+
+    @abstractmethod
+    def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Everything that is nobody's concept, first axis ``n``. A ``group`` entry (int) marks what must not straddle a split."""
+
+    @abstractmethod
+    def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
+        """Observation ``[n, ...]`` from the factors in ``concepts`` and the noise; deterministic."""
+
+    def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
+        """The factors with abstract concepts added as columns. Default: nothing to add."""
+        return concepts
+
+    def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
+        """Factors from the training distribution. Default: the balanced design."""
+        return self.balanced_factors(n, rng)
+
+    def senses(self, batch: Batch) -> Senses:
+        """Crude raw features ``[n, T]`` that the steering side can compute at birth. Default: none."""
+        return Senses({})
+
+    def body(self, batch: Batch) -> Body:
+        """Body state ``[n]`` (hunger, ...). Default: none."""
+        return Body({})
+
+    def masks(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Where in the observation a concept is shown: concept -> bool ``[n, ...]``. Default: not known."""
+        return {}
+
+    def held_out(self) -> World:
+        """The same world made of originals that no learner was raised on. Default: itself (rendering is i.i.d.)."""
+        return self
+
+    def balanced_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
+        """Every factor independent and, up to one row, equally frequent: shuffled repetitions of its values."""
+        columns = {}
+        for name, values in self.factors.items():
+            index = torch.arange(n) % len(values)
+            columns[name] = pd.Series([values[i] for i in index[torch.randperm(n, generator=rng)].tolist()])
+        return pd.DataFrame(columns)
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Names of all concepts: factors first, then abstract ones."""
+        row = pd.DataFrame({name: [values[0]] for name, values in self.factors.items()})
+        return tuple(self.derive(row).columns)
+
+    def values(self, concept: str) -> tuple[Any, ...]:
+        """Allowed values of a concept: those of the factor, or ``(False, True)`` for an abstract one."""
+        self.require(concept)
+        return tuple(self.factors[concept]) if concept in self.factors else (False, True)
+
+    def require(self, *concepts: str) -> None:
+        """Raise :class:`UnknownNameError` for a concept this world does not have."""
+        for concept in concepts:
+            if concept not in self.concepts:
+                raise unknown_name(f"concept of {type(self).__name__}", concept, self.concepts)
+
+    def intervene(self, factors: pd.DataFrame, concept: str, value: Any) -> pd.DataFrame:
+        """``factors`` with ``concept`` set to ``value`` (scalar or one per row), other factors kept."""
+        self.require(concept)
+        allowed = set(self.values(concept))
+        given = {value} if np.ndim(value) == 0 else set(np.asarray(value).tolist())
+        if bad := sorted(map(str, given - allowed)):
+            raise ImprintError(f"{concept} cannot be {bad[0]}; allowed: {', '.join(map(str, self.values(concept)))}.")
+        if concept in self.factors:
+            column = pd.Series([value] * len(factors) if np.ndim(value) == 0 else list(value), index=factors.index)
+            return factors.assign(**{concept: column})
+        setter = getattr(self, f"set_{concept}", None)
+        if setter is None:
+            raise ImprintError(
+                f"{type(self).__name__} cannot intervene on the abstract concept {concept!r}: "
+                f"write set_{concept}(self, factors, value) saying which factor moves."
+            )
+        column = np.broadcast_to(np.asarray(value), (len(factors),))
+        return setter(factors.copy(), column)
+
+    def sample(
+        self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
+    ) -> Batch:
+        """Draw ``n`` episodes. ``design``: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts."""
+        if n < 1:
+            raise ImprintError(f"n is {n}; expected at least 1.")
+        if design not in ("train", "balanced"):
+            raise unknown_name("design", design, ("train", "balanced"))
+        factors = self.draw_factors(n, rng) if design == "train" else self.balanced_factors(n, rng)
+        noise = dict(self.draw_noise(n, rng))
+        for concept, value in (do or {}).items():
+            factors = self.intervene(factors, concept, value)
+        return self._batch(factors, noise)
+
+    def counterfactual(self, batch: Batch, concept: str, value: Any) -> Batch:
+        """``batch`` with ``concept`` set to ``value`` and every other factor and the noise kept."""
+        factors = self.intervene(batch.concepts[list(self.factors)], concept, value)
+        return replace(self._batch(factors, dict(batch.noise)), groups=batch.groups)
+
+    def _batch(self, factors: pd.DataFrame, noise: dict[str, Tensor]) -> Batch:
+        observation = self.render(factors, noise)
+        groups = noise["group"].numpy() if "group" in noise else np.arange(len(factors))
+        return Batch(observation, self.derive(factors), np.asarray(groups, dtype=np.int64), noise)
+
+    def with_settings(self, **changes: Any) -> World:
+        """A copy of this world with some settings changed and validated."""
+        twin = copy.copy(self)
+        twin.__init__(self.Settings(**{**self.settings.model_dump(), **changes}))  # type: ignore[misc]
+        return twin

@@ -1,0 +1,341 @@
+"""nursery: an individual comes, goes behind a screen, and somebody returns. Real handwritten digits play the individuals.
+
+**Description.** Six frames of a small colour stage with a screen in the middle. Frames 0-1: an individual stands at one
+side (``seen``). Frames 2-3: it is behind the screen, or in front of it where it stays visible (``hidden``; frame 3 is the
+*decision* moment). Frames 4-5: an individual steps out on the far side (``back``).
+
+**Individuals** are digit classes of scikit-learn's bundled handwriting (1,797 images of 8 x 8, Alpaydin & Kaynak 1998). An
+individual never looks the same twice: each appearance is another handwritten original of the same class, in another
+light (figure brighter or darker than the ground, at random). So no single pixel, linear in the input, tells who it is;
+and whoever predicts what comes back must know *who* went in, not how it looked.
+
+**Factors.** ``who`` came; ``after``: who steps out; ``colour``; ``side`` it came from; ``motion`` (glides or hops);
+``hidden``; ``lamp``: a small wall lamp is lit while it is seen.
+**Abstract concepts.** ``caregiver`` (it is the caregiver, seen or not), ``caregiver_hidden`` (she is here though hidden),
+``same_again`` (who steps out is who went in), and the crude ``red``, ``from_left``.
+
+**Training correlations.** P(caregiver) = 0.4; each proxy goes along with the caregiver with its own dial:
+red with probability ``colour_cue``, from the left with ``side_cue``, lamp lit with ``lamp_cue`` (and otherwise as if she
+were not the caregiver; 0.5 means no correlation, for colour 1/3).
+
+**Senses** (crude, at birth): ``warmth`` (skin, not in the picture: 1 while the caregiver is present, hidden or not),
+``redness`` (share of red light in the frame), ``motion`` (mean absolute change of the frame), ``brightness``.
+**Body**: ``hunger``, uniform on 0.5 to 1.
+
+**Split.** Originals stay in file order, which is by writer; contiguous blocks of ``block`` originals are the groups. The
+first part of the file raises learners, the last part (after a gap of one block) is held out for looking inside.
+
+Version 1. Pixel range about -1 to 1.3; noise sd ``pixel_noise``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from imprint.models.steering.base import Body, Senses
+from imprint.models.worlds.base import Batch, MemberSettings, World
+
+HEIGHT, WIDTH, STEPS, FIGURE = 12, 28, 6, 8
+SCREEN = slice(10, 18)
+FIRST_BACK = 4
+COLOURS = {"red": (1.0, 0.15, 0.15), "green": (0.15, 1.0, 0.15), "blue": (0.15, 0.15, 1.0)}
+LAMP = (slice(0, 2), slice(13, 15))
+TRAIN_SHARE = 0.66
+
+
+@cache
+def _digits() -> tuple[Tensor, np.ndarray]:
+    """Images ``[1797, 8, 8]`` in 0..1 and their classes, in file order."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return torch.tensor(data.images / 16.0, dtype=torch.float32), np.asarray(data.target)
+
+
+class Nursery(World):
+    """Individuals come, hide and return; see the module docstring for the world card."""
+
+    class Settings(MemberSettings):
+        caregiver: int = Field(3, ge=0, le=9)
+        """Digit class that plays the caregiver."""
+        strangers: tuple[int, ...] = (0, 5, 8)
+        """Digit classes that play the other individuals."""
+        colour_cue: float = Field(0.8, ge=0.0, le=1.0)
+        """P(red | caregiver) in training is this plus a third of the rest."""
+        side_cue: float = Field(0.6, ge=0.0, le=1.0)
+        """P(from the left | caregiver) in training; strangers the other way round."""
+        lamp_cue: float = Field(0.7, ge=0.0, le=1.0)
+        """P(lamp | caregiver) in training; strangers the other way round."""
+        hidden_rate: float = Field(0.7, ge=0.0, le=1.0)
+        """P(hidden) in training."""
+        same_rate: float = Field(0.9, ge=0.0, le=1.0)
+        """P(who steps out is who went in) in training."""
+        caregiver_rate: float = Field(0.4, gt=0.0, lt=1.0)
+        """P(caregiver) in training."""
+        pixel_noise: float = Field(0.05, ge=0.0)
+        """Standard deviation of the pixel noise."""
+        block: int = Field(36, ge=20, le=200)
+        """Handwritten originals per group."""
+        originals: str = Field("raising", pattern="^(raising|held_out)$")
+        """Which part of the handwriting is shown."""
+
+        @model_validator(mode="after")
+        def _people(self) -> Nursery.Settings:
+            people = (self.caregiver, *self.strangers)
+            if len(set(people)) != len(people) or len(people) < 2 or not set(people) <= set(range(10)):
+                raise ValueError(f"caregiver and strangers are {people}; expected two or more different digits 0..9")
+            return self
+
+    moments = {"seen": 1, "hidden": 3, "back": 5}
+    decision = "hidden"
+
+    def __init__(self, settings: Nursery.Settings | None = None) -> None:
+        super().__init__(settings)
+        self.s: Nursery.Settings = self.settings  # type: ignore[assignment]
+        people = (self.s.caregiver, *self.s.strangers)
+        self.factors = {
+            "who": people,
+            "after": people,
+            "colour": tuple(COLOURS),
+            "side": ("left", "right"),
+            "motion": ("glide", "hop"),
+            "hidden": (False, True),
+            "lamp": (False, True),
+        }
+        images, classes = _digits()
+        cut = int(len(images) * TRAIN_SHARE) // self.s.block * self.s.block
+        span = range(0, cut) if self.s.originals == "raising" else range(cut + self.s.block, len(images))
+        self._images = images
+        blocks = [np.arange(start, min(start + self.s.block, span.stop)) for start in span[:: self.s.block]]
+        found = [[block[classes[block] == person] for person in people] for block in blocks]
+        kept = [(blocks[i][0] // self.s.block, f) for i, f in enumerate(found) if min(map(len, f)) >= 2]
+        self._count = torch.tensor([[len(x) for x in f] for _, f in kept])
+        self._pool = torch.zeros(len(kept), len(people), int(self._count.max()), dtype=torch.long)
+        for b, (_, f) in enumerate(kept):
+            for p, index in enumerate(f):
+                self._pool[b, p, : len(index)] = torch.from_numpy(index)
+        self._block_id = torch.tensor([int(i) for i, _ in kept])
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+
+    def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
+        """Adds the abstract concepts; what a caregiver is depends on nothing but ``who``."""
+        caregiver = concepts["who"] == self.s.caregiver
+        return concepts.assign(
+            caregiver=caregiver,
+            caregiver_hidden=caregiver & concepts["hidden"].astype(bool),
+            same_again=concepts["who"] == concepts["after"],
+            red=concepts["colour"] == "red",
+            from_left=concepts["side"] == "left",
+        )
+
+    def _other(self, rows: int, values: tuple[Any, ...]) -> np.ndarray:
+        """Alternatives dealt out in turn, so that 'not the caregiver' is every stranger equally often."""
+        return np.asarray(values, dtype=object)[np.arange(rows) % len(values)]
+
+    def set_caregiver(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Moves ``who``; strangers who already are strangers stay who they are. Who steps out is kept."""
+        return self._set_member(factors, "who", self.s.caregiver, self.s.strangers, value)
+
+    def set_caregiver_hidden(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """True: the caregiver, hidden. False: she steps in front of the screen if it was her (``hidden`` moves)."""
+        mother = (factors["who"] == self.s.caregiver).to_numpy()
+        hidden = np.where(value, True, factors["hidden"].to_numpy(dtype=bool) & ~mother)
+        who = np.where(value, self.s.caregiver, factors["who"].to_numpy())
+        return factors.assign(who=[int(x) for x in who], hidden=hidden.astype(bool))
+
+    def set_same_again(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Moves ``after``."""
+        people = list(self.factors["who"])
+        who = factors["who"].tolist()
+        after = factors["after"].tolist()
+        step = 1 + np.arange(len(who)) % (len(people) - 1)
+        other = [people[(people.index(w) + int(k)) % len(people)] for w, k in zip(who, step, strict=True)]
+        new = [w if v else (a if a != w else o) for w, a, o, v in zip(who, after, other, value, strict=True)]
+        return factors.assign(after=new)
+
+    def set_red(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Moves ``colour``; figures that already are not red keep their colour."""
+        return self._set_member(factors, "colour", "red", tuple(c for c in COLOURS if c != "red"), value)
+
+    def set_from_left(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Moves ``side``."""
+        return factors.assign(side=np.where(value, "left", "right").tolist())
+
+    def _set_member(
+        self, factors: pd.DataFrame, column: str, member: Any, others: tuple[Any, ...], value: np.ndarray
+    ) -> pd.DataFrame:
+        old = factors[column].to_numpy(dtype=object)
+        other = np.where(old == member, self._other(len(old), others), old)
+        return factors.assign(**{column: np.where(value, np.full(len(old), member, dtype=object), other).tolist()})
+
+    def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
+        """The training distribution: proxies go along with the caregiver as often as their dials say."""
+        s, people = self.s, self.factors["who"]
+
+        def chance(p: float | Tensor) -> Tensor:
+            return torch.rand(n, generator=rng) < p
+
+        def pick(k: int) -> Tensor:
+            return torch.randint(0, k, (n,), generator=rng)
+
+        caregiver = chance(s.caregiver_rate)
+        who = torch.where(caregiver, 0, 1 + pick(len(people) - 1))
+        after = torch.where(chance(s.same_rate), who, (who + 1 + pick(len(people) - 1)) % len(people))
+        cued = torch.where(caregiver, 0, 1 + pick(len(COLOURS) - 1))
+        colour = torch.where(chance(s.colour_cue), cued, pick(len(COLOURS)))
+        left = chance(torch.where(caregiver, s.side_cue, 1 - s.side_cue))
+        lamp = chance(torch.where(caregiver, s.lamp_cue, 1 - s.lamp_cue))
+        names = list(COLOURS)
+        return pd.DataFrame(
+            {
+                "who": np.asarray(people)[who.numpy()],
+                "after": np.asarray(people)[after.numpy()],
+                "colour": np.asarray(names, dtype=object)[colour.numpy()],
+                "side": np.where(left.numpy(), "left", "right").astype(object),
+                "motion": np.where(chance(0.5).numpy(), "hop", "glide").astype(object),
+                "hidden": chance(s.hidden_rate).numpy(),
+                "lamp": lamp.numpy(),
+            }
+        )
+
+    # -- pictures ------------------------------------------------------------------------------------------------
+
+    def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Which handwriting, light, places, second colour, hunger and pixel noise; none of it is anybody's concept."""
+        block = torch.randint(0, len(self._pool), (n,), generator=rng)
+        return {
+            "block": block,
+            "group": self._block_id[block],
+            "original": torch.rand(n, 2, generator=rng),
+            "light": 2.0 * torch.randint(0, 2, (n, 2), generator=rng) - 1.0,
+            "height": torch.randint(1, 4, (n, 2), generator=rng),
+            "place": torch.randint(0, 2, (n, 4), generator=rng),
+            "colour_back": torch.randint(0, len(COLOURS), (n,), generator=rng),
+            "hunger": 0.5 + 0.5 * torch.rand(n, generator=rng),
+            "pixels": torch.randn(n, STEPS, 3, HEIGHT, WIDTH, generator=rng),
+        }
+
+    def _corners(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Top row and left column ``[n, T]`` of the figure in each frame."""
+        n = len(concepts)
+        step = torch.arange(STEPS)
+        place = noise["place"]
+        column = torch.tensor([0, 1, 10, 10, 18, 19]).repeat(n, 1)
+        column[:, :2] += place[:, :2]
+        column[:, 4:] += place[:, 2:]
+        from_left = torch.from_numpy((concepts["side"] == "left").to_numpy().copy())
+        column = torch.where(from_left[:, None], column, WIDTH - FIGURE - column)
+        hops = torch.from_numpy((concepts["motion"] == "hop").to_numpy().copy())
+        row = torch.where(step < FIRST_BACK, noise["height"][:, :1], noise["height"][:, 1:])
+        row = torch.where(hops[:, None] & (step % 2 == 1), HEIGHT - FIGURE - row, row)
+        return row, column
+
+    def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
+        """Frames ``[n, 6, 3, 12, 28]``."""
+        n = len(concepts)
+        people, names = list(self.factors["who"]), list(COLOURS)
+        who = torch.tensor([people.index(x) for x in concepts["who"].tolist()])
+        after = torch.tensor([people.index(x) for x in concepts["after"].tolist()])
+        colour = torch.tensor([names.index(x) for x in concepts["colour"].tolist()])
+        first = self._original(noise["block"], who, noise["original"][:, 0])
+        second = self._original(noise["block"], after, noise["original"][:, 1], avoid=first)
+        tint = torch.tensor(list(COLOURS.values()))
+        light = noise["light"]
+        figures = torch.stack(
+            [
+                (self._images[first] * light[:, :1, None])[:, None] * tint[colour][:, :, None, None],
+                (self._images[second] * light[:, 1:, None])[:, None] * tint[noise["colour_back"]][:, :, None, None],
+            ],
+            dim=1,
+        )
+        back = (torch.arange(STEPS) >= FIRST_BACK).long()
+        frames = torch.zeros(n, STEPS, HEIGHT, WIDTH, 3)
+        episode, step, rows, columns = self._pixels(concepts, noise)
+        frames[episode, step, rows, columns] = figures[:, back].permute(0, 1, 3, 4, 2)
+        hidden = torch.from_numpy(concepts["hidden"].to_numpy(dtype=bool).copy())
+        frames[:, :, :, SCREEN] *= (~hidden).float()[:, None, None, None, None]
+        frames[:, :, :, SCREEN] += 0.3
+        lit = torch.from_numpy(concepts["lamp"].to_numpy(dtype=bool).copy()).float()
+        frames[:, :2, LAMP[0], LAMP[1]] += 0.7 * lit[:, None, None, None, None]
+        return frames.permute(0, 1, 4, 2, 3).contiguous() + self.s.pixel_noise * noise["pixels"]
+
+    def _pixels(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Index tensors of the figure's pixels, each broadcastable to ``[n, T, 8, 8]``."""
+        row, column = self._corners(concepts, noise)
+        offset = torch.arange(FIGURE)
+        return (
+            torch.arange(len(concepts))[:, None, None, None],
+            torch.arange(STEPS)[None, :, None, None],
+            row[:, :, None, None] + offset[:, None],
+            column[:, :, None, None] + offset,
+        )
+
+    def _original(self, block: Tensor, person: Tensor, draw: Tensor, avoid: Tensor | None = None) -> Tensor:
+        """Index of a handwritten original ``[n]``; never ``avoid``, so that nobody looks the same twice."""
+        count = self._count[block, person]
+        index = (draw * count).long()
+        chosen = self._pool[block, person, index]
+        if avoid is None:
+            return chosen
+        return torch.where(chosen == avoid, self._pool[block, person, (index + 1) % count], chosen)
+
+    def masks(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Figure pixels before the return (who and colour share them), its empty mirror place (side), and the lamp."""
+        shape = (len(batch), STEPS, HEIGHT, WIDTH)
+        figure = torch.zeros(shape, dtype=torch.bool)
+        episode, step, rows, columns = self._pixels(batch.concepts, batch.noise)
+        figure[episode, step, rows, columns] = True
+        figure[:, FIRST_BACK:] = False
+        hidden = torch.from_numpy(batch.concepts["hidden"].to_numpy(dtype=bool).copy())
+        figure[:, :, :, SCREEN] &= ~hidden[:, None, None, None]
+        lamp = torch.zeros(shape, dtype=torch.bool)
+        lamp[:, :2, LAMP[0], LAMP[1]] = True
+        mirror = torch.zeros(shape, dtype=torch.bool)
+        mirror[:, :2] = figure[:, :2].flip(-1)
+
+        def channels(mask: Tensor) -> Tensor:
+            return mask[:, :, None].expand(-1, -1, 3, -1, -1)
+
+        return {
+            "caregiver": channels(figure),
+            "red": channels(figure),
+            "from_left": channels(mirror & ~figure),
+            "lamp": channels(lamp),
+        }
+
+    # -- what the steering side feels ----------------------------------------------------------------------------
+
+    def senses(self, batch: Batch) -> Senses:
+        """``warmth``, ``redness``, ``motion``, ``brightness``: ``[n, 6]`` each."""
+        step = torch.arange(STEPS)
+        before = torch.from_numpy((batch.concepts["who"] == self.s.caregiver).to_numpy().copy())
+        behind = torch.from_numpy((batch.concepts["after"] == self.s.caregiver).to_numpy().copy())
+        frames = batch.observation
+        change = torch.zeros(len(batch), STEPS)
+        change[:, 1:] = (frames[:, 1:] - frames[:, :-1]).abs().mean((2, 3, 4))
+        light = frames.abs().mean((3, 4))
+        return Senses(
+            {
+                "warmth": torch.where(step < FIRST_BACK, before[:, None], behind[:, None]).float(),
+                "redness": light[:, :, 0] / light.sum(2),
+                "motion": change,
+                "brightness": frames.mean((2, 3, 4)),
+            }
+        )
+
+    def body(self, batch: Batch) -> Body:
+        """``hunger`` ``[n]``, 0.5 to 1."""
+        return Body({"hunger": batch.noise["hunger"]})
+
+    def held_out(self) -> World:
+        """The same nursery with handwriting that no learner was raised on."""
+        return self.with_settings(originals="held_out")

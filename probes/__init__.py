@@ -1,0 +1,1 @@
+"""Instruments: look inside a subject, change what is inside."""

@@ -1,0 +1,1 @@
+"""Interventions: change an activation inside a running forward pass; one file each."""

@@ -1,0 +1,1 @@
+"""Readouts: supervised probes fitted on activations; one file each."""

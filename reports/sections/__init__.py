@@ -1,0 +1,1 @@
+"""Report sections; one file and one template each."""

@@ -1,0 +1,1 @@
+"""The alignment setups that ship, one YAML file each."""
