@@ -78,9 +78,9 @@ class Cohort:
         return Taught(loss.detach(), latents.detach())
 
     def _finite(self) -> Tensor:
-        return torch.stack(
-            [torch.stack([torch.isfinite(p).all() for p in self.parameters(s).values()]).all() for s in range(len(self.alive))]
-        )
+        if self.stacked:
+            return torch.stack([torch.isfinite(p.detach()).flatten(1).all(1) for p in self._parameters.values()]).all(0)
+        return torch.stack([torch.stack([torch.isfinite(p).all() for p in o.parameters()]).all() for o in self._objectives])
 
     def _strike(self) -> None:
         for seed in torch.nonzero(~self.alive).flatten().tolist():

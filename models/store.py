@@ -14,12 +14,8 @@ Every file is written under a temporary name in the same folder, flushed to disk
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -27,60 +23,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from imprint.models.errors import DamagedFileError, ImprintError
+from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.files import read_table, write_bytes, write_table
 
 FORMAT = "1"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises :class:`ImprintError` when the folder cannot take it."""
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        reason = error.strerror or str(error)
-        raise ImprintError(f"cannot write {path}: {reason}. Free some space or choose another folder with --out.") from error
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Readable JSON, keys in the order given."""
-    write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> Any:
-    """JSON, or :class:`DamagedFileError`."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedFileError(f"{path} cannot be read as JSON: {error}") from None
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet; the same table gives the same bytes."""
-    import io
-
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
-    write_bytes(path, buffer.getvalue())
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A parquet table, or :class:`DamagedFileError`."""
-    import pyarrow
-
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume.") from None
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
@@ -151,8 +97,6 @@ def open_run(path: str | Path) -> RunFolder:
     folder = RunFolder(Path(path))
     if not folder.path.is_dir():
         near = sorted(p.name for p in Path("runs").glob("*")) if Path("runs").is_dir() else []
-        from imprint.models.errors import unknown_name
-
         raise unknown_name("run folder", path, near)
     if not folder.setup_file.is_file():
         raise DamagedFileError(f"{folder.path} holds no setup.yaml, so it is not a run.")

@@ -81,6 +81,10 @@ class Learner(HookedRootModule, ABC):
     def hooks(self) -> tuple[str, ...]:
         """Names of the hook points that are read as sites, from input to output."""
 
+    def module_of(self, hook: str) -> str:
+        """Name of the sub-module whose output ``hook`` is. Default: its own name."""
+        return hook
+
     def index(self, hook: str, step: int) -> int:
         """Position along axis 1 of ``hook``'s output at time ``step``. Default: the step itself."""
         return step

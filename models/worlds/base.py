@@ -58,11 +58,11 @@ class Batch:
 
     def rows(self, index: slice | np.ndarray) -> Batch:
         """The batch restricted to some rows."""
-        where = torch.arange(len(self))[index] if isinstance(index, slice) else torch.as_tensor(index)
+        where = index if isinstance(index, slice) else np.asarray(index)
         return Batch(
             self.observation[where],
-            self.concepts.iloc[where.numpy()].reset_index(drop=True),
-            self.groups[where.numpy()],
+            self.concepts.iloc[where].reset_index(drop=True),
+            self.groups[where],
             {name: value[where] for name, value in self.noise.items()},
         )
 
@@ -110,6 +110,13 @@ class World(ABC):
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """Where in the observation a concept is shown: concept -> bool ``[n, ...]``. Default: not known."""
         return {}
+
+    def picture(self, observation: Tensor) -> np.ndarray:
+        """Frames to look at, uint8 ``[n, T, H, W, 3]``. Default: the first three channels, scaled to the batch's range."""
+        frames = observation[:, :, :3].permute(0, 1, 3, 4, 2)
+        low, high = float(frames.min()), float(frames.max())
+        scaled = (frames - low) / (high - low) if high > low else torch.zeros_like(frames)
+        return np.asarray((scaled * 255).round().to(torch.uint8).numpy())
 
     def held_out(self) -> World:
         """The same world made of originals that no learner was raised on. Default: itself (rendering is i.i.d.)."""

@@ -49,6 +49,7 @@ FIRST_BACK = 4
 COLOURS = {"red": (1.0, 0.15, 0.15), "green": (0.15, 1.0, 0.15), "blue": (0.15, 0.15, 1.0)}
 LAMP = (slice(0, 2), slice(13, 15))
 TRAIN_SHARE = 0.66
+GRAIN = 1 << 18
 
 
 @cache
@@ -58,6 +59,13 @@ def _digits() -> tuple[Tensor, np.ndarray]:
 
     data = load_digits()
     return torch.tensor(data.images / 16.0, dtype=torch.float32), np.asarray(data.target)
+
+
+@cache
+def _grain() -> Tensor:
+    """Film grain: a long roll of standard normal noise ``[GRAIN, 6 * 3 * 12 * 28]`` seen through a sliding window."""
+    size = STEPS * 3 * HEIGHT * WIDTH
+    return torch.randn(GRAIN + size - 1, generator=torch.Generator().manual_seed(0)).unfold(0, size, 1)
 
 
 class Nursery(World):
@@ -221,7 +229,7 @@ class Nursery(World):
             "place": torch.randint(0, 2, (n, 4), generator=rng),
             "colour_back": torch.randint(0, len(COLOURS), (n,), generator=rng),
             "hunger": 0.5 + 0.5 * torch.rand(n, generator=rng),
-            "pixels": torch.randn(n, STEPS, 3, HEIGHT, WIDTH, generator=rng),
+            "grain": torch.randint(0, GRAIN, (n,), generator=rng),
         }
 
     def _corners(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -250,23 +258,18 @@ class Nursery(World):
         second = self._original(noise["block"], after, noise["original"][:, 1], avoid=first)
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
-        figures = torch.stack(
-            [
-                (self._images[first] * light[:, :1, None])[:, None] * tint[colour][:, :, None, None],
-                (self._images[second] * light[:, 1:, None])[:, None] * tint[noise["colour_back"]][:, :, None, None],
-            ],
-            dim=1,
-        )
+        figures = torch.stack([self._images[first] * light[:, :1, None], self._images[second] * light[:, 1:, None]], dim=1)
         back = (torch.arange(STEPS) >= FIRST_BACK).long()
-        frames = torch.zeros(n, STEPS, HEIGHT, WIDTH, 3)
-        episode, step, rows, columns = self._pixels(concepts, noise)
-        frames[episode, step, rows, columns] = figures[:, back].permute(0, 1, 3, 4, 2)
+        ink = torch.zeros(n, STEPS, HEIGHT, WIDTH)
+        ink[self._pixels(concepts, noise)] = figures[:, back]
         hidden = torch.from_numpy(concepts["hidden"].to_numpy(dtype=bool).copy())
-        frames[:, :, :, SCREEN] *= (~hidden).float()[:, None, None, None, None]
-        frames[:, :, :, SCREEN] += 0.3
+        ink[:, :, :, SCREEN] *= (~hidden).float()[:, None, None, None]
+        hue = torch.stack([tint[colour], tint[noise["colour_back"]]], dim=1)[:, back]
+        frames = ink[:, :, None] * hue[:, :, :, None, None]
+        frames[..., SCREEN] += 0.3
         lit = torch.from_numpy(concepts["lamp"].to_numpy(dtype=bool).copy()).float()
-        frames[:, :2, LAMP[0], LAMP[1]] += 0.7 * lit[:, None, None, None, None]
-        return frames.permute(0, 1, 4, 2, 3).contiguous() + self.s.pixel_noise * noise["pixels"]
+        frames[:, :2, :, LAMP[0], LAMP[1]] += 0.7 * lit[:, None, None, None, None]
+        return frames.add_(_grain()[noise["grain"]].view_as(frames), alpha=self.s.pixel_noise)
 
     def _pixels(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Index tensors of the figure's pixels, each broadcastable to ``[n, T, 8, 8]``."""
@@ -292,8 +295,7 @@ class Nursery(World):
         """Figure pixels before the return (who and colour share them), its empty mirror place (side), and the lamp."""
         shape = (len(batch), STEPS, HEIGHT, WIDTH)
         figure = torch.zeros(shape, dtype=torch.bool)
-        episode, step, rows, columns = self._pixels(batch.concepts, batch.noise)
-        figure[episode, step, rows, columns] = True
+        figure[self._pixels(batch.concepts, batch.noise)] = True
         figure[:, FIRST_BACK:] = False
         hidden = torch.from_numpy(batch.concepts["hidden"].to_numpy(dtype=bool).copy())
         figure[:, :, :, SCREEN] &= ~hidden[:, None, None, None]
@@ -335,6 +337,11 @@ class Nursery(World):
     def body(self, batch: Batch) -> Body:
         """``hunger`` ``[n]``, 0.5 to 1."""
         return Body({"hunger": batch.noise["hunger"]})
+
+    def picture(self, observation: Tensor) -> np.ndarray:
+        """Frames with the ground at mid grey, so that darker and brighter figures both show."""
+        frames = (0.45 + 0.4 * observation).clamp(0, 1).permute(0, 1, 3, 4, 2)
+        return np.asarray((frames * 255).round().to(torch.uint8).numpy())
 
     def held_out(self) -> World:
         """The same nursery with handwriting that no learner was raised on."""

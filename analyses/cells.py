@@ -1,0 +1,145 @@
+"""The cells of a run: raise some seeds, measure the floors, look into one seed.
+
+Each is a pure function of (resolved setup, run folder, what to do). Floors are measured once per run, since every seed is
+examined on the same held-out episodes: randomly initialised twins at every site, and the raw input history up to every moment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imprint.analyses import engine
+from imprint.analyses.evidence import Reading, Target, read
+from imprint.analyses.locate import READOUTS, input_readings, targets_of, unreadable
+from imprint.models.files import write_table
+from imprint.models.lifetime import Lifetime, Progress, generator, revive, twin
+from imprint.models.setup import Setup
+from imprint.models.store import RunFolder, read_tensors, write_tensors
+from imprint.models.worlds.base import Batch, World
+from imprint.probes.controls import Ints, compact_groups, folds_of
+from imprint.probes.subject import Subject
+
+
+class Exam(NamedTuple):
+    """The held-out episodes every subject of a run is examined on, and how they are split."""
+
+    world: World
+    batch: Batch
+    targets: list[Target]
+    problems: dict[str, str]
+    fold: Ints
+    groups: Ints
+
+
+def exam_of(setup: Setup) -> Exam:
+    """The same exam for every seed, age and twin of a setup."""
+    world = setup.make_world().held_out()
+    batch = world.sample(setup.evaluation.episodes, rng=generator("exam"), design="balanced")
+    rng = np.random.default_rng(int(torch.randint(0, 2**31, (1,), generator=generator("exam split"))))
+    groups = compact_groups(batch.groups, len(batch))
+    fold = folds_of(groups, setup.evaluation.folds, rng)
+    targets, problems = targets_of(batch.concepts[list(setup.located)], groups, setup.evaluation.nulls, rng)
+    return Exam(world, batch, targets, problems, fold, groups)
+
+
+def sites_of(setup: Setup) -> list[str]:
+    """``hook@moment`` for every hook of the learner and every moment of the world."""
+    world = setup.make_world()
+    learner = twin(setup, world, 0)
+    return [f"{hook}@{moment}" for hook in learner.hooks for moment in world.moments]
+
+
+def live(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name: str) -> None:
+    """Raise some seeds from birth to the last planned age."""
+    torch.set_num_threads(1)
+    setup, folder = Setup(**data), RunFolder(path)
+    lifetime = Lifetime(setup, seeds, folder)
+    losses: list[tuple[int, int, float]] = []
+
+    def report(step: Progress) -> None:
+        losses.extend((seed, step.age, loss) for seed, loss in zip(seeds, step.loss, strict=True))
+        if (step.age // setup.schedule.batch) % 20 == 0 or step.age == step.total:
+            note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
+            engine.say(path / ".progress", name, step.age, step.total, note)
+
+    lifetime.live(report)
+
+
+def floors(data: dict[str, Any], path: Path) -> None:
+    """Readings of randomly initialised twins at every site and of the input history at every moment."""
+    torch.set_num_threads(1)
+    setup, folder = Setup(**data), RunFolder(path)
+    exam, sites = exam_of(setup), sites_of(setup)
+    bare = [t.real() for t in exam.targets]
+    engine_ = READOUTS.load(setup.evaluation.readout)()
+    tensors: dict[str, Tensor] = {}
+    for t in range(setup.evaluation.twins):
+        learner = twin(setup, exam.world, t)
+        width = learner.latents(exam.batch.observation[:1]).shape[-1]
+        subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
+        for site, x in subject.activations(exam.batch.observation, sites).items():
+            for target, reading in zip(bare, read(x, bare, exam.fold, exam.groups, engine_), strict=True):
+                tensors[f"untrained|{site}|{target.name}|{t}"] = torch.from_numpy(reading.sums)
+        engine.say(path / ".progress", "floors", t + 1, setup.evaluation.twins + 1, "untrained twins")
+    for moment, step in exam.world.moments.items():
+        history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
+        for reading, target in zip(input_readings(history, exam.targets, exam.fold, exam.groups), bare, strict=True):
+            tensors[f"inputs|{moment}|{target.name}"] = torch.from_numpy(reading.sums)
+    write_tensors(floors_file(folder), tensors, cell="floors")
+
+
+def floors_file(folder: RunFolder) -> Path:
+    """Where :func:`floors` writes."""
+    return folder.path / "cells" / "floors.safetensors"
+
+
+def readings_file(folder: RunFolder, seed: int) -> Path:
+    """Where :func:`look` writes."""
+    return folder.path / "cells" / f"locate-seed-{seed}.safetensors"
+
+
+def look(data: dict[str, Any], path: Path, seed: int) -> None:
+    """Readings of every concept at every site and age of one seed."""
+    torch.set_num_threads(1)
+    setup, folder = Setup(**data), RunFolder(path)
+    exam, sites, ages = exam_of(setup), sites_of(setup), setup.schedule.planned
+    engine_ = READOUTS.load(setup.evaluation.readout)()
+    tensors: dict[str, Tensor] = {}
+    for i, age in enumerate(ages):
+        kept = revive(setup, folder, seed, age)
+        if not kept.alive:
+            break
+        subject = Subject.of_learner(kept.learner, exam.world, kept.weight, kept.bias)
+        for site, x in subject.activations(exam.batch.observation, sites).items():
+            if unreadable(x):
+                continue
+            for target, reading in zip(exam.targets, read(x, exam.targets, exam.fold, exam.groups, engine_), strict=True):
+                tensors[f"sums|{age}|{site}|{target.name}"] = torch.from_numpy(reading.sums)
+                tensors[f"nulls|{age}|{site}|{target.name}"] = torch.from_numpy(reading.nulls)
+        engine.say(path / ".progress", f"locate-seed-{seed}", i + 1, len(ages), f"age {age}")
+    write_tensors(readings_file(folder, seed), tensors, cell=f"locate-seed-{seed}")
+
+
+def readings_of(folder: RunFolder, seed: int, regression: dict[str, bool]) -> dict[tuple[int, str, str], Reading]:
+    """What :func:`look` wrote: (age, site, concept) -> reading."""
+    tensors, _ = read_tensors(readings_file(folder, seed))
+    out = {}
+    for key, value in tensors.items():
+        part, age, site, concept = key.split("|")
+        if part == "sums":
+            nulls = tensors[f"nulls|{age}|{site}|{concept}"].numpy()
+            out[int(age), site, concept] = Reading(value.numpy(), nulls, regression[concept])
+    return out
+
+
+def planted(path: Path, seed: int) -> None:
+    """The planted controls: are the instruments right on learners whose insides are known?"""
+    from imprint.analyses.planted import self_check
+
+    torch.set_num_threads(1)
+    write_table(path, self_check(seed))

@@ -1,0 +1,166 @@
+"""The engine: pure cells run side by side, resumable, with one failure never holding up the rest.
+
+A cell is a function of plain data that writes its result under its own name, whole or not at all, and is skipped when that
+result exists. Cells run through joblib: loky processes here, Dask or Ray on a cluster, unchanged. Every process computes with
+one thread (two threads beside a neighbour were slower than one, see ``docs/decisions.md``).
+
+While a cell runs it leaves its progress in a small file, which the main process reads twice a second.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.models.files import StorageError
+
+BACKENDS = ("local", "dask", "ray")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of work: ``function(*arguments)`` writes ``results``."""
+
+    name: str
+    function: Callable[..., None]
+    arguments: tuple[Any, ...]
+    results: tuple[Path, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether everything it writes is there."""
+        return all(path.exists() for path in self.results)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the main process is told while cells run."""
+
+    cell: str
+    done: int
+    total: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that could not be finished."""
+
+    cell: str
+    error: str
+
+
+Progress = Callable[[Step], None]
+
+
+def say(folder: Path, cell: str, done: int, total: int, note: str = "") -> None:
+    """Leave a cell's progress where the main process looks for it; losing one is no harm."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{cell}.{os.getpid()}"
+        part.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
+        os.replace(part, folder / cell)
+    except OSError:
+        return
+
+
+def run_cells(
+    cells: Sequence[Cell], *, backend: str = "local", jobs: int | None = None, watch: Path, progress: Progress | None = None
+) -> list[Failure]:
+    """Run the cells that are not done. Returns the failures; a folder that cannot be written to ends everything."""
+    todo = [cell for cell in cells if not cell.done]
+    for cell in cells:
+        if cell.done and progress is not None:
+            progress(Step(cell.name, 1, 1, "done before"))
+    if not todo:
+        return []
+    jobs = min(jobs or available_cores(), len(todo)) if backend == "local" else -1
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(todo, watch, progress, stop), daemon=True)
+    if progress is not None:
+        watcher.start()
+    try:
+        outcomes = _run(todo, backend, jobs)
+    finally:
+        stop.set()
+        if watcher.is_alive():
+            watcher.join(timeout=2.0)
+    failures = []
+    for cell, outcome in zip(todo, outcomes, strict=True):
+        if isinstance(outcome, StorageError):
+            raise outcome
+        if outcome is not None:
+            failures.append(Failure(cell.name, outcome))
+        if progress is not None:
+            progress(Step(cell.name, 0 if outcome else 1, 1, "failed" if outcome else "done"))
+    return failures
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[StorageError | str | None]:
+    from joblib import Parallel, delayed, parallel_config
+
+    if backend not in BACKENDS:
+        raise unknown_name("backend", backend, BACKENDS)
+    if jobs == 1:
+        return [_guarded(cell) for cell in cells]
+    options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "local" else {}
+    try:
+        with parallel_config(backend="loky" if backend == "local" else _cluster(backend), n_jobs=jobs, **options):
+            return list(Parallel(batch_size=1)(delayed(_guarded)(cell) for cell in cells))
+    except (ImportError, ValueError) as error:
+        if backend == "local":
+            raise
+        raise ImprintError(f"backend {backend!r} is not ready: {error}. Install imprint[{backend}] and start its cluster.") from None
+
+
+def _cluster(backend: str) -> str:
+    if backend == "dask":
+        from distributed import Client
+
+        Client.current()
+    else:
+        from ray.util.joblib import register_ray
+
+        register_ray()
+    return backend
+
+
+def _guarded(cell: Cell) -> StorageError | str | None:
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        cell.function(*cell.arguments)
+    except StorageError as error:
+        return error
+    except (ImprintError, NotMeasurableError) as error:
+        return str(error)
+    except Exception as error:  # a defect in one cell must not hold up the others; the report shows it
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+    return None
+
+
+def _watch(cells: Sequence[Cell], folder: Path, progress: Progress | None, stop: threading.Event) -> None:
+    seen: dict[str, str] = {}
+    while not stop.wait(0.5):
+        for cell in cells:
+            try:
+                text = (folder / cell.name).read_text(encoding="utf-8")
+            except OSError:
+                continue
+            if progress is not None and seen.get(cell.name) != text and text.count("\t") == 2:
+                seen[cell.name] = text
+                done, total, note = text.split("\t")
+                progress(Step(cell.name, int(done), int(total), note))

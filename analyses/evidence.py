@@ -1,0 +1,311 @@
+"""Evidence that a concept can be read at a site: out-of-fold scores of a readout, its floors, and what they add up to.
+
+For one concept at one site, with the readout fitted on K-1 folds and read on the K-th (groups never split):
+
+    score         balanced accuracy (classes; decision threshold halfway between the class means of the training folds) or R2
+    floors        label shuffles; randomly initialised twins; the raw input (for sequences: the whole input history)
+    selectivity   score - max(floors)                                          (after Hewitt & Liang 2019, arXiv 1909.03368)
+    p             the largest of the one-sided p-values against each floor: present means better than *every* floor
+
+Everything is kept as per-group sums, so that groups, seeds and twins can be resampled without touching a row again.
+
+Letters: n rows, D width, Q target columns, K folds, J shuffles, G groups, M sums per score, S seeds, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imprint.analyses import statistics
+from imprint.models.errors import NotMeasurableError
+from imprint.probes.controls import Ints, constant_within, shuffled
+from imprint.probes.moments import Moments, Sums
+from imprint.probes.readouts.base import FittedReadout, Readout
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One concept as target columns: the real labels first, then its shuffles."""
+
+    name: str
+    regression: bool
+    codes: Tensor
+    """``[n, 1 + J]`` class codes (int64) or numbers (float32)."""
+    classes: int
+    """C; 1 for numbers."""
+
+    @property
+    def width(self) -> int:
+        """Columns per copy: one for numbers and two classes, else one per class."""
+        return 1 if self.classes <= 2 else self.classes
+
+    def columns(self) -> Tensor:
+        """Target columns ``[n, (1 + J) * width]``."""
+        if self.width == 1:
+            return self.codes.to(torch.float32)
+        hot = torch.nn.functional.one_hot(self.codes, self.classes)
+        return hot.flatten(1).to(torch.float32)
+
+    def real(self) -> Target:
+        """The same concept without its shuffles."""
+        return replace(self, codes=self.codes[:, :1])
+
+
+def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.random.Generator) -> Target:
+    """A concept's target columns, or :class:`NotMeasurableError` with the reason."""
+    if labels.isna().any():
+        raise NotMeasurableError(f"{int(labels.isna().sum())} of {len(labels)} labels are missing")
+    regression = pd.api.types.is_float_dtype(labels.dtype)
+    if regression:
+        values = labels.to_numpy(dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise NotMeasurableError("labels hold infinite values")
+        if values.std() <= 1e-7 * max(1.0, float(np.abs(values).max())):
+            raise NotMeasurableError("the label never varies")
+        return Target(name, True, torch.from_numpy(np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])), 1)
+    codes, names = pd.factorize(labels, sort=True)
+    if len(names) < 2:
+        raise NotMeasurableError(f"only one class ({names[0] if len(names) else 'none'}) occurs")
+    if len(names) > 64:
+        raise NotMeasurableError(f"{len(names)} classes; expected at most 64 (a number should be a float column)")
+    codes = codes.astype(np.int64)
+    in_groups = [len(np.unique(groups[codes == c])) for c in range(len(names))]
+    if min(in_groups) < 2:
+        raise NotMeasurableError(f"class {names[int(np.argmin(in_groups))]!s} occurs in one group only, so it cannot be held out")
+    copies = np.hstack([codes[:, None], shuffled(codes, groups, nulls, rng)])
+    return Target(name, False, torch.from_numpy(copies), len(names))
+
+
+def level_of(labels: NDArray[np.generic], groups: Ints) -> str:
+    """At which level a concept's labels are shuffled, in words."""
+    return "whole groups" if constant_within(labels, groups) else "within groups"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How well one concept is read from one set of activations."""
+
+    sums: Floats
+    """``[G, M]`` of the real labels, out of fold."""
+    nulls: Floats
+    """``[J]`` scores of the shuffles."""
+    regression: bool
+
+
+def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout) -> list[Reading]:
+    """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``: one pass for moments, one for reading."""
+    if not len(targets):
+        return []
+    folds, fold_t = int(fold.max()) + 1, torch.from_numpy(fold)
+    columns = torch.cat([t.columns() for t in targets], dim=1)
+    spans = np.cumsum([0] + [t.codes.shape[1] * t.width for t in targets])
+    choose = torch.cat([s + torch.arange(t.width).repeat(t.codes.shape[1]) for s, t in zip(spans, targets, strict=False)])
+    moments = Moments(x.shape[1], columns.shape[1], folds)
+    moments.add(x, columns, fold_t)
+    probes = readout.solve(moments, choose)
+    readings = torch.zeros(columns.shape, dtype=torch.float32)
+    total = moments.sums.total()
+    for k, probe in enumerate(probes):
+        rows = fold_t == k
+        low, gap = _midpoints(probe, total - moments.sums.at(k))
+        raw = probe(x[rows])
+        binary = torch.cat([torch.full((s.codes.shape[1] * s.width,), not s.regression) for s in targets])
+        readings[rows] = torch.where(binary, (raw - low) / gap, raw).to(torch.float32)
+    return [
+        _score(readings[:, a:b].unflatten(1, (t.codes.shape[1], t.width)), t, groups)
+        for a, b, t in zip(spans[:-1], spans[1:], targets, strict=True)
+    ]
+
+
+def _midpoints(probe: FittedReadout, train: Sums) -> tuple[Tensor, Tensor]:
+    """Halfway between the class means of each 0/1 target column on the training rows, and their distance."""
+    ones = train.y.clamp(min=1e-12)
+    zeros = (train.count - train.y).clamp(min=1e-12)
+    high = (train.xy / ones * probe.weight).sum(0) + probe.bias
+    low = ((train.x[:, None] - train.xy) / zeros * probe.weight).sum(0) + probe.bias
+    gap = high - low
+    return (high + low) / 2, torch.where(gap > 1e-12, gap, torch.inf)
+
+
+def _score(readings: Tensor, target: Target, groups: Ints) -> Reading:
+    """Scores from readings ``[n, 1 + J, width]``."""
+    where, size = torch.from_numpy(groups), int(groups.max()) + 1
+    if target.regression:
+        y = target.codes.to(torch.float64)
+        error = (y - readings[..., 0].to(torch.float64)).square()
+        parts = [error, torch.ones_like(y), y, y.square()]
+    else:
+        guess = readings.argmax(-1) if target.width > 1 else (readings[..., 0] > 0).long()
+        right = guess == target.codes
+        member = [target.codes == c for c in range(target.classes)]
+        parts = [right & m for m in member] + member
+    every = torch.stack([p.to(torch.float64) for p in parts], dim=-1)
+    sums = torch.zeros(size, every.shape[-1], dtype=torch.float64).index_add_(0, where, every[:, 0])
+    nulls = statistics.score(every[:, 1:].sum(0).numpy(), regression=target.regression)
+    return Reading(sums.numpy(), np.asarray(nulls), target.regression)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One concept at one site in one model, with the floors it must beat."""
+
+    reading: Reading
+    untrained: Floats | None
+    """``[twins, G, M]`` sums of randomly initialised twins."""
+    inputs: Floats | None
+    """``[G, M]`` sums of the raw input."""
+
+    def of_groups(self, groups: Ints) -> Evidence:
+        """Restricted to some groups."""
+        return Evidence(
+            replace(self.reading, sums=self.reading.sums[groups]),
+            None if self.untrained is None else self.untrained[:, groups],
+            None if self.inputs is None else self.inputs[groups],
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the evidence of one or several seeds adds up to; NaN where a floor was not given."""
+
+    score: float
+    low: float
+    high: float
+    null: float
+    untrained: float
+    inputs: float
+    selectivity: float
+    selectivity_low: float
+    selectivity_high: float
+    p_null: float
+    p_untrained: float
+    p_inputs: float
+    above_null: float
+    """Score minus shuffled score."""
+    error_above_null: float
+    """Standard error of :attr:`above_null`."""
+    freedom: int
+    n: int
+
+    @property
+    def p_value(self) -> float:
+        """Largest p over the floors that were given (intersection-union test)."""
+        known = [p for p in (self.p_null, self.p_untrained, self.p_inputs) if np.isfinite(p)]
+        return max(known) if known and np.isfinite(self.p_null) else float("nan")
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Draws shared by all cells of a grid: groups ``[R, S, G]``, seeds ``[R, S]``, twins ``[R, twins]``."""
+
+    groups: Floats
+    seeds: Ints
+    twins: Ints
+
+    @classmethod
+    def draw(cls, seeds: int, groups: int, twins: int, resamples: int, rng: np.random.Generator) -> Resampling:
+        """Hierarchical bootstrap: seeds first, then groups; twins by themselves."""
+        weights = statistics.group_weights(groups, resamples * seeds, rng).reshape(resamples, seeds, groups)
+        return cls(weights, statistics.seed_draws(seeds, resamples, rng), statistics.seed_draws(max(twins, 1), resamples, rng))
+
+
+def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
+    """Score, floors, selectivity and p-values over seeds (hierarchical) or over the groups of a single model."""
+    regression = evidence[0].reading.regression
+    sums = np.stack([e.reading.sums for e in evidence])
+    pick = np.arange(len(draws.seeds))[:, None], draws.seeds
+    drawn = statistics.score(np.einsum("rsg,rsgm->rsm", draws.groups, sums[draws.seeds]), regression=regression).mean(1)
+    estimate = float(statistics.score(sums.sum(1), regression=regression).mean())
+    nulls = np.stack([e.reading.nulls for e in evidence])
+    null_draws = np.broadcast_to(nulls.mean(1), (len(draws.seeds), len(evidence)))[pick].mean(1)
+    floors, floor_draws = {"null": float(nulls.mean())}, {"null": null_draws}
+    shared = draws.groups[:, 0]
+    for name, given in (("untrained", evidence[0].untrained), ("inputs", evidence[0].inputs)):
+        if given is not None:
+            twins = given if given.ndim == 3 else given[None]
+            each = statistics.score(np.einsum("rg,tgm->rtm", shared, twins), regression=regression)
+            index = draws.twins if given.ndim == 3 else np.zeros((len(each), 1), dtype=np.int64)
+            floors[name] = float(statistics.score(twins.sum(1), regression=regression).mean())
+            floor_draws[name] = np.take_along_axis(each, index, axis=1).mean(1)
+    return _summary(estimate, drawn, floors, floor_draws, nulls, int(sums[0, :, -1 if regression else 0].shape[0]), evidence)
+
+
+def _summary(
+    estimate: float,
+    drawn: Floats,
+    floors: dict[str, float],
+    floor_draws: dict[str, Floats],
+    nulls: Floats,
+    groups: int,
+    evidence: Sequence[Evidence],
+) -> Summary:
+    seeds = len(evidence)
+    freedom = seeds - 1 if seeds > 1 else groups - 1
+    null_error = nulls.std(1, ddof=1).mean() if nulls.shape[1] > 1 else 0.0
+    spread = {"null": null_error**2 * (1 / nulls.shape[1] + (1.0 if seeds == 1 else 0.0)) / seeds}
+    p = {
+        name: statistics.p_above(drawn - floor_draws[name], estimate - floors[name], freedom, spread.get(name, 0.0))
+        for name in floors
+    }
+    if seeds == 1:
+        p["null"] = _p_shuffles(estimate, nulls[0])
+    top = np.max(np.stack(list(floor_draws.values())), axis=0)
+    low, high = statistics.interval(drawn)
+    s_low, s_high = statistics.interval(drawn - top)
+    sums, nan = evidence[0].reading.sums, float("nan")
+    rows = sums[:, 1].sum() if evidence[0].reading.regression else sums[:, sums.shape[1] // 2 :].sum()
+    return Summary(
+        estimate, low, high, floors["null"], floors.get("untrained", nan), floors.get("inputs", nan),
+        estimate - max(floors.values()), s_low, s_high, p["null"], p.get("untrained", nan), p.get("inputs", nan),
+        estimate - floors["null"], float(np.sqrt(np.nanvar(drawn) + null_error**2 / nulls.shape[1])), freedom, int(rows),
+    )  # fmt: skip
+
+
+def _p_shuffles(estimate: float, nulls: Floats) -> float:
+    """p of a score among its own shuffles: t test with J - 1 degrees of freedom for one new draw."""
+    from scipy import stats
+
+    error = nulls.std(ddof=1) * np.sqrt(1 + 1 / len(nulls))
+    if not np.isfinite(estimate) or not np.isfinite(error):
+        return float("nan")
+    if error <= 0:
+        return 0.0 if estimate > nulls.mean() else 1.0
+    return float(stats.t.sf((estimate - nulls.mean()) / error, df=len(nulls) - 1))
+
+
+def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: float, margin: float) -> tuple[str, str]:
+    """The verdict lattice and its reason.
+
+    ``present``: beats every floor. ``given untrained`` / ``given by input``: decodable, but that floor was not beaten.
+    ``absent``: shown to be within ``margin`` of shuffled labels (equivalence test). Otherwise ``undetermined``.
+    """
+    s = summary
+    if not np.isfinite(s.score) or not np.isfinite(q_null):
+        return "not measurable", "the score is not defined on these rows"
+    missing = [name for name, value in (("untrained twins", s.untrained), ("raw input", s.inputs)) if not np.isfinite(value)]
+    caveat = f"; not compared with {' and '.join(missing)}" if missing else ""
+    if q_present < alpha and s.selectivity > 0:
+        return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){caveat}"
+    if q_null < alpha and s.above_null > 0:
+        unbeaten = {
+            name: value
+            for name, value, p in (("untrained", s.untrained, s.p_untrained), ("by input", s.inputs, s.p_inputs))
+            if np.isfinite(value) and not p < alpha
+        }
+        if unbeaten:
+            name = max(unbeaten, key=unbeaten.__getitem__)
+            floor = "randomly initialised twins reach" if name == "untrained" else "the raw input alone gives"
+            return f"given {name}", f"decodable ({s.score:.3f}), but {floor} {unbeaten[name]:.3f}"
+        return "undetermined", f"above its shuffles, but not above every floor after correction (q = {q_present:.2g})"
+    if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
+        return "absent", f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)"
+    return "undetermined", f"neither above shuffled labels nor shown equal to them ({s.above_null:+.3f} +- {s.error_above_null:.3f})"

@@ -1,0 +1,282 @@
+"""locate: which concepts can be read at which sites, and did the model learn them or were they given?
+
+One row per concept and site; see :mod:`imprint.analyses.evidence` for scores, floors and verdicts. All verdicts are corrected
+together over the grid (Benjamini-Hochberg). The best site of each concept is chosen on one half of the groups and scored on
+the other, so that looking in many places does not flatter the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from imprint.analyses.evidence import (
+    Evidence,
+    Reading,
+    Resampling,
+    Summary,
+    Target,
+    read,
+    summarise,
+    target_of,
+    verdict_of,
+)
+from imprint.analyses.statistics import LARGEST, benjamini_hochberg
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.models.registry import Family
+from imprint.probes.controls import Ints, compact_groups, folds_of, principal_inputs
+from imprint.probes.readouts.base import Readout
+from imprint.probes.readouts.ridge import Ridge
+
+READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
+INPUT_COMPONENTS = 384
+"""Raw inputs wider than this are rotated to as many principal components before they are read."""
+MARGIN = 0.05
+"""A concept is absent when its score is shown to lie less than this above shuffled labels."""
+COLUMNS = (
+    "concept", "site", "score", "low", "high", "null", "untrained", "inputs", "selectivity", "p_value", "q_value", "verdict", "why",
+)  # fmt: skip
+Arrays = Mapping[str, Any]
+
+
+def locate(
+    activations: Arrays,
+    concepts: pd.DataFrame,
+    *,
+    groups: Any = None,
+    untrained: Arrays | None = None,
+    inputs: Any = None,
+    readout: str = "ridge",
+    nulls: int = 20,
+    alpha: float = 0.05,
+    seed: int = 0,
+    folds: int = 5,
+    resamples: int = 1000,
+) -> pd.DataFrame:
+    """Look for every concept at every site.
+
+    Arguments:
+        activations: site -> float array ``[n, d]``.
+        concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers.
+        groups: one label per row; rows of one group are never split. None: every row is its own group.
+        untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins.
+        inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per site.
+        readout: kind of readout.
+        nulls: label shuffles per concept, at least 5.
+        alpha: false discovery rate over the whole grid.
+        seed: of folds, shuffles and resamples.
+        folds: cross-validation folds, groups kept together.
+        resamples: bootstrap resamples.
+
+    Returns one row per concept and site (columns as in ``imprint.analyses.locate.COLUMNS``). ``score`` is balanced accuracy for
+    classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept -> site, score, low, high,
+    selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups and scored on the other.
+
+    Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable`` rows.
+    """
+    if nulls < 5:
+        raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")
+    if not 0 < alpha < 1:
+        raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
+    if not activations or concepts.shape[1] == 0:
+        raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
+    engine: Readout = READOUTS.load(readout)()
+    n = len(concepts)
+    x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
+    twins = _twins(untrained, x, n)
+    raw = _inputs(inputs, x, n)
+    rng = np.random.default_rng(seed)
+    evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
+    table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
+    table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
+    order = {cell: i for i, cell in enumerate((str(c), s) for c in concepts.columns for s in x)}
+    rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
+    table = table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
+    return table
+
+
+def _gather(
+    x: dict[str, torch.Tensor],
+    concepts: pd.DataFrame,
+    groups: Any,
+    twins: dict[str, list[torch.Tensor]],
+    raw: dict[str, NDArray[np.float32]],
+    engine: Readout,
+    nulls: int,
+    folds: int,
+    rng: np.random.Generator,
+) -> tuple[dict[tuple[str, str], Evidence], dict[tuple[str, str], str]]:
+    problems: dict[tuple[str, str], str] = {}
+    try:
+        compact = compact_groups(groups, len(concepts))
+        fold = folds_of(compact, folds, rng)
+    except NotMeasurableError as error:
+        return {}, {(str(c), s): str(error) for c in concepts.columns for s in x}
+    targets, bad = targets_of(concepts, compact, nulls, rng)
+    problems |= {(c, s): why for c, why in bad.items() for s in x}
+    merge = merge_groups(compact, rng)
+    floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
+    evidence: dict[tuple[str, str], Evidence] = {}
+    for site, a in x.items():
+        if why := unreadable(a):
+            problems |= {(t.name, site): why for t in targets}
+            continue
+        readings = read(a, targets, fold, merge, engine)
+        bare = [t.real() for t in targets]
+        others = [read(t, bare, fold, merge, engine) for t in twins.get(site, [])]
+        for i, target in enumerate(targets):
+            evidence[target.name, site] = Evidence(
+                readings[i],
+                np.stack([o[i].sums for o in others]) if others else None,
+                floors[id(raw[site])][i].sums if site in raw else None,
+            )
+    return evidence, problems
+
+
+def targets_of(
+    concepts: pd.DataFrame, groups: Ints, nulls: int, rng: np.random.Generator
+) -> tuple[list[Target], dict[str, str]]:
+    """Targets of all measurable concepts, and why the others are not."""
+    targets, problems = [], {}
+    for name in concepts.columns:
+        try:
+            targets.append(target_of(str(name), concepts[name], groups, nulls, rng))
+        except NotMeasurableError as error:
+            problems[str(name)] = str(error)
+    return targets, problems
+
+
+def merge_groups(groups: Ints, rng: np.random.Generator) -> Ints:
+    """Groups for resampling: independent groups merged at random when there are very many."""
+    size = int(groups.max()) + 1
+    if size <= LARGEST:
+        return groups
+    return np.asarray((rng.permutation(size) % LARGEST)[groups])
+
+
+def unreadable(x: torch.Tensor) -> str:
+    """Why activations ``[n, D]`` cannot be read, or an empty string."""
+    if not bool(torch.isfinite(x).all()):
+        return f"activations hold {int((~torch.isfinite(x)).sum())} NaN or infinite values"
+    if bool((x == x[:1]).all()):
+        return "every column is constant, so there is nothing to read"
+    return ""
+
+
+def input_readings(raw: NDArray[np.float32], targets: Sequence[Target], fold: Ints, groups: Ints) -> list[Reading]:
+    """How well the raw input gives each concept; many columns are read through their principal components."""
+    x = torch.from_numpy(np.ascontiguousarray(principal_inputs(raw, INPUT_COMPONENTS)))
+    return read(x, [t.real() for t in targets], fold, groups, Ridge(standardise=False))
+
+
+def judge(
+    evidence: Mapping[tuple[str, str], Sequence[Evidence]],
+    problems: Mapping[tuple[str, str], str],
+    *,
+    alpha: float,
+    resamples: int,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Summaries and corrected verdicts of all cells ``(concept, site)``; problems become ``not measurable`` rows."""
+    summaries = summaries_of(evidence, resamples=resamples, rng=rng)
+    q_present = benjamini_hochberg(np.array([s.p_value for s in summaries.values()]))
+    q_null = benjamini_hochberg(np.array([s.p_null for s in summaries.values()]))
+    rows = []
+    for i, ((concept, site), s) in enumerate(summaries.items()):
+        verdict, why = verdict_of(s, q_present[i], q_null[i], alpha=alpha, margin=MARGIN)
+        values = (s.score, s.low, s.high, s.null, s.untrained, s.inputs, s.selectivity, s.p_value, q_present[i])
+        rows.append((concept, site, *values, verdict, why))
+    nothing = (float("nan"),) * 9
+    rows += [(concept, site, *nothing, "not measurable", why) for (concept, site), why in problems.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def summaries_of(
+    evidence: Mapping[tuple[Any, ...], Sequence[Evidence]], *, resamples: int, rng: np.random.Generator
+) -> dict[tuple[Any, ...], Summary]:
+    """Every cell summarised with one set of draws per shape of evidence."""
+    draws: dict[tuple[int, int, int], Resampling] = {}
+    out = {}
+    for cell, seeds in evidence.items():
+        groups = len(seeds[0].reading.sums)
+        twins = 0 if seeds[0].untrained is None else len(seeds[0].untrained)
+        shape = (len(seeds), groups, twins)
+        if shape not in draws:
+            draws[shape] = Resampling.draw(*shape, resamples, rng)
+        out[cell] = summarise(seeds, draws[shape])
+    return out
+
+
+def best_sites(
+    evidence: Mapping[tuple[str, str], Sequence[Evidence]], *, resamples: int, rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Per concept the site with the highest selectivity on one half of the groups, scored on the other half."""
+    out: dict[str, dict[str, Any]] = {}
+    for concept in dict.fromkeys(c for c, _ in evidence):
+        cells = {site: e for (c, site), e in evidence.items() if c == concept}
+        groups = len(next(iter(cells.values()))[0].reading.sums)
+        if groups < 4:
+            out[concept] = {"site": None, "why": f"{groups} groups cannot be halved and still be resampled"}
+            continue
+        order = rng.permutation(groups)
+        halves = order[: groups // 2], order[groups // 2 :]
+        chosen = summaries_of({(s,): [e.of_groups(halves[0]) for e in v] for s, v in cells.items()}, resamples=100, rng=rng)
+        known = {site: s.selectivity for (site,), s in chosen.items() if np.isfinite(s.selectivity)}
+        if not known:
+            out[concept] = {"site": None, "why": "the score is not defined on half of the groups"}
+            continue
+        site = max(known, key=known.__getitem__)
+        scored = [e.of_groups(halves[1]) for e in cells[site]]
+        s = summaries_of({(site,): scored}, resamples=resamples, rng=rng)[site,]
+        out[concept] = {
+            "site": site, "score": s.score, "low": s.low, "high": s.high, "selectivity": s.selectivity,
+            "selectivity_low": s.selectivity_low, "selectivity_high": s.selectivity_high, "p_value": s.p_value,
+            "null": s.null, "untrained": s.untrained, "inputs": s.inputs, "n": s.n,
+        }  # fmt: skip
+    return out
+
+
+def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
+    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
+    if len(array) != n:
+        raise ImprintError(f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample.")
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
+        raise ImprintError(f"{name} holds {array.dtype}; expected numbers.")
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _twins(untrained: Arrays | None, x: Mapping[str, Any], n: int) -> dict[str, list[torch.Tensor]]:
+    out: dict[str, list[torch.Tensor]] = {}
+    for site, given in (untrained or {}).items():
+        if site not in x:
+            raise unknown_name("site in untrained", site, x)
+        several = isinstance(given, list | tuple) or getattr(given, "ndim", 2) == 3
+        arrays = list(given) if several else [given]
+        out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
+        if bad := [w for w in map(unreadable, out[site]) if w]:
+            raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
+    return out
+
+
+def _inputs(inputs: Any, x: Mapping[str, Any], n: int) -> dict[str, NDArray[np.float32]]:
+    if inputs is None:
+        return {}
+    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(x, inputs)
+    out, seen = {}, {}
+    for site, value in given.items():
+        if site not in x:
+            raise unknown_name("site in inputs", site, x)
+        if id(value) not in seen:
+            flat = value.reshape(len(value), -1) if getattr(value, "ndim", 2) > 2 else value
+            seen[id(value)] = _matrix("inputs", flat, n).numpy()
+            if not np.isfinite(seen[id(value)]).all():
+                raise ImprintError("inputs hold NaN or infinite values.")
+        out[site] = seen[id(value)]
+    return out

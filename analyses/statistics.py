@@ -1,0 +1,96 @@
+"""Statistics: resampling groups and seeds, correcting for many looks, and saying 'absent' only with evidence.
+
+Scores are functions of per-group sums, so that a resample is a matrix product and never touches a row again:
+
+    classes      sums (correct_c, total_c) per class c         balanced accuracy = mean_c correct_c / total_c
+    numbers      sums (squared error, n, y, y^2)               R2 = 1 - error / (y^2 - y.y / n)
+
+Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S seeds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+LARGEST = 200
+"""More groups than this are merged at random before resampling; independent groups stay exchangeable when merged."""
+
+
+def score(sums: Floats, *, regression: bool) -> Floats:
+    """Score from sums ``[..., M]``; NaN where it is not defined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if regression:
+            error, n, y, yy = np.moveaxis(sums, -1, 0)
+            spread = yy - y * y / n
+            return np.asarray(np.where(spread > 1e-12 * np.maximum(yy, 1e-300), 1 - error / spread, np.nan))
+        correct, total = np.split(sums, 2, axis=-1)
+        return np.asarray((correct / np.where(total > 0, total, np.nan)).mean(-1))
+
+
+def merged(sums: Floats, rng: np.random.Generator) -> Floats:
+    """Per-group sums ``[G, ...]`` with groups merged at random down to :data:`LARGEST`."""
+    if len(sums) <= LARGEST:
+        return sums
+    target = rng.permutation(len(sums)) % LARGEST
+    out = np.zeros((LARGEST, *sums.shape[1:]))
+    np.add.at(out, target, sums)
+    return out
+
+
+def group_weights(groups: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """How often each group is drawn, ``[R, G]``; rows sum to G."""
+    return rng.multinomial(groups, np.full(groups, 1.0 / groups), size=resamples).astype(np.float64)
+
+
+def seed_draws(seeds: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which seeds are drawn, ``[R, S]``."""
+    return rng.integers(0, seeds, size=(resamples, seeds))
+
+
+def interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of resampled estimates; NaN when any resample is undefined too often to tell."""
+    finite = draws[np.isfinite(draws)]
+    if len(finite) < 0.9 * len(draws) or not len(finite):
+        return (float("nan"), float("nan"))
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return (float(low), float(high))
+
+
+def p_above(difference: Floats, estimate: float, freedom: int, extra_variance: float = 0.0) -> float:
+    """One-sided p that a difference is not above zero: t test on its bootstrap standard error.
+
+    ``extra_variance`` adds uncertainty the resamples do not hold (of a floor estimated from a few twins or shuffles).
+    The bootstrap variance is enlarged by (f + 1) / f, since resampling f + 1 units understates it by that much.
+    """
+    finite = difference[np.isfinite(difference)]
+    if not np.isfinite(estimate) or len(finite) < 2:
+        return float("nan")
+    variance = finite.var(ddof=1) * (freedom + 1) / max(freedom, 1) + extra_variance
+    if variance <= 0:
+        return 0.0 if estimate > 0 else 1.0
+    return float(stats.t.sf(estimate / np.sqrt(variance), df=max(freedom, 1)))
+
+
+def benjamini_hochberg(p: Floats) -> Floats:
+    """q-values (Benjamini & Hochberg 1995); NaN p stays NaN and is not counted."""
+    p = np.asarray(p, dtype=np.float64)
+    q = np.full(p.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(p))
+    if len(known):
+        order = known[np.argsort(p[known], kind="stable")]
+        ranked = p[order] * len(order) / np.arange(1, len(order) + 1)
+        q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
+    return q
+
+
+def equivalent(estimate: float, standard_error: float, margin: float, freedom: int, alpha: float) -> bool:
+    """Two one-sided tests (Schuirmann 1987), upper side: the difference is shown to be below ``margin``.
+
+    Only the upper side matters for 'absent': a score far below its floor is no evidence of presence.
+    """
+    if not (np.isfinite(estimate) and np.isfinite(standard_error)):
+        return False
+    return bool(estimate + stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)

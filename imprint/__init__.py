@@ -1,0 +1,86 @@
+"""imprint: raise learners from scratch under hardcoded signals, and say what the signal latched onto.
+
+The public API, with stable names, loaded on first use: ``import imprint`` alone imports neither torch nor pandas.
+
+=================  ====================================================================================================
+``locate``         which concepts can be read from which activations, beside every floor
+``latch``          what a value depends on: the intended concept, a proxy, a mixture or nothing
+``Subject``        any ``torch.nn.Module`` made examinable
+``World, Batch``   subclass ``World`` for a world of your own
+``evaluate``       run a whole alignment setup: lifetimes, evidence, verdict
+``compare``        runs side by side, paired by seed
+``report``         one self-contained HTML page of a run
+``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
+=================  ====================================================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imprint.analyses.compare import compare
+    from imprint.analyses.evaluate import Run, evaluate
+    from imprint.analyses.latch import Latch, latch
+    from imprint.analyses.locate import locate
+    from imprint.models.setup import Setup, load_setup
+    from imprint.models.worlds.base import Batch, World
+    from imprint.probes.subject import Subject
+    from imprint.reports.page import report
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Latch",
+    "Run",
+    "Setup",
+    "Subject",
+    "World",
+    "__version__",
+    "compare",
+    "evaluate",
+    "latch",
+    "load_setup",
+    "locate",
+    "report",
+]
+
+_HOME = {
+    "Batch": "imprint.models.worlds.base",
+    "Latch": "imprint.analyses.latch",
+    "Run": "imprint.analyses.evaluate",
+    "Setup": "imprint.models.setup",
+    "Subject": "imprint.probes.subject",
+    "World": "imprint.models.worlds.base",
+    "compare": "imprint.analyses.compare",
+    "evaluate": "imprint.analyses.evaluate",
+    "latch": "imprint.analyses.latch",
+    "load_setup": "imprint.models.setup",
+    "locate": "imprint.analyses.locate",
+    "report": "imprint.reports.page",
+}
+
+# transformer-lens brings wandb and the Hugging Face client along; neither may speak or reach for the network because
+# imprint was imported. A value set beforehand in the environment wins.
+for _name, _value in {
+    "WANDB_MODE": "disabled",
+    "WANDB_SILENT": "true",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}.")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,186 @@
+"""What a run found, as tables in the terminal: the closing table of ``run``, and ``locate`` and ``latch`` of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from imprint._cli_text import console, interval, number, say, table
+from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.files import write_bytes
+from imprint.reports.run_data import RunData, last_age, load_run
+
+
+def cell(value: Any) -> str:
+    """A cell of any table, for people."""
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, str | bool):
+        return str(value)
+    return number(float(value), 3) if isinstance(value, float) else str(value)
+
+
+def run_folder(path: Path) -> Path:
+    """``path`` if it is a folder; otherwise the error names the runs that are there."""
+    if path.is_dir():
+        return path
+    places = dict.fromkeys((path.parent, Path("runs")))
+    there = [str(file.parent) for place in places if place.is_dir() for file in sorted(place.glob("*/setup.yaml"))]
+    raise unknown_name("run folder", path, there, advice="`imprint run` makes one.")
+
+
+def _open(path: Path) -> RunData:
+    data = load_run(run_folder(path))
+    if why := data.missing.get("findings.parquet"):
+        raise DamagedFileError(f"{path}: {why}. Run it again with --resume; what is finished is not done twice.")
+    return data
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """The whole table, written whole or not at all."""
+    write_bytes(path, frame.to_csv(index=False).encode())
+
+
+def closing(page: Console, data: RunData, *, verdict: str, sentence: str) -> None:
+    """How a run ended: verdict, shares, best sites, self-checks."""
+    say(page, f"{verdict}: {sentence}" if verdict not in sentence else sentence, "bold")
+    page.print()
+    _shares(page, data)
+    _best_sites(page, data)
+    _self_checks(page, data)
+    for failed in data.failed_cells:
+        say(page, f"failed: {failed['cell']}: {failed['error']}", "bold red")
+
+
+def _role(data: RunData, concept: str) -> str:
+    return "intended" if concept == data.intended else "proxy" if concept in data.proxies else ""
+
+
+def _shares(page: Console, data: RunData) -> None:
+    rows = last_age(data.pooled("latch", "share"))
+    effects = last_age(data.pooled("latch", "effect")).set_index("concept")
+    lines = []
+    for row in rows.itertuples():
+        effect = effects.loc[[row.concept]].iloc[0] if row.concept in effects.index else None
+        moved = "-" if effect is None else interval(effect["estimate"], effect["low"], effect["high"])
+        share = interval(row.estimate, row.low, row.high)
+        lines.append((row.concept, _role(data, str(row.concept)), share, moved, cell(row.seeds), row.verdict))
+    if lines:
+        columns = ("concept", "role", "share of the value", "effect (sd)", "seeds", "")
+        page.print(table("what the value depends on", columns, lines, right=("seeds",)))
+        page.print()
+
+
+def _best_sites(page: Console, data: RunData) -> None:
+    rows = data.pooled("locate", "best_site_selectivity")
+    lines = []
+    for concept in data.concepts:
+        mine = rows[rows["concept"] == concept].sort_values("age")
+        if mine.empty:
+            continue
+        first, last = mine.iloc[0], mine.iloc[-1]
+        at_first = interval(first["estimate"], first["low"], first["high"]) if len(mine) > 1 else "-"
+        at_last = interval(last["estimate"], last["low"], last["high"])
+        lines.append((concept, _role(data, concept), at_first, at_last, last["site"], last["verdict"]))
+    if lines:
+        columns = ("concept", "role", "selectivity at the first age", "at the last age", "best site", "")
+        page.print(table("where it can be read, beside every floor", columns, lines))
+        page.print()
+
+
+def _self_checks(page: Console, data: RunData) -> None:
+    checks = data.rows("planted", "self_check")
+    if checks.empty:
+        say(page, "planted controls: none in this run.")
+        return
+    wrong = checks[checks["estimate"] != 1.0]
+    say(
+        page,
+        f"planted controls: {len(checks) - len(wrong)} of {len(checks)} judged right",
+        "" if wrong.empty else "bold red",
+    )
+    for row in wrong.itertuples():
+        say(page, f"  misjudged {row.control}: {row.why}", "bold red")
+
+
+def _chosen(what: str, wanted: Sequence[str], there: Iterable[str]) -> list[str]:
+    names = list(dict.fromkeys(there))
+    for name in wanted:
+        if name not in names:
+            raise unknown_name(what, name, names)
+    return [name for name in names if not wanted or name in wanted]
+
+
+def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv: Path | None) -> None:
+    """Print concept x site x age of a run: selectivity over seeds, and the verdict at the last age."""
+    data, page = _open(path), console()
+    rows = data.pooled("locate", "selectivity")
+    if rows.empty:
+        say(page, f"{data.name} located nothing: it holds no selectivity over seeds.")
+        return
+    kept_concepts = _chosen("concept of this run", concepts, [c for c in data.concepts if c in set(rows["concept"])])
+    kept_sites = _chosen("site of this run", sites, rows["site"])
+    rows = rows[rows["concept"].isin(kept_concepts) & rows["site"].isin(kept_sites)]
+    if csv is not None:
+        found = data.findings[data.findings["analysis"] == "locate"]
+        write_csv(csv, found[found["concept"].isin(kept_concepts) & found["site"].isin([*kept_sites, ""])])
+    ages = sorted(rows["age"].dropna().unique())
+    for concept in kept_concepts:
+        _grid(page, rows[rows["concept"] == concept], concept, _role(data, concept), kept_sites, ages)
+    say(
+        page,
+        "selectivity = score minus the highest floor; * = present: beats every floor, corrected over the whole grid",
+    )
+
+
+def _grid(
+    page: Console, rows: pd.DataFrame, concept: str, role: str, sites: Sequence[str], ages: Sequence[Any]
+) -> None:
+    lines = []
+    for site in sites:
+        mine = rows[rows["site"] == site].sort_values("age")
+        if mine.empty:
+            continue
+        by_age = {
+            row.age: f"{number(row.estimate)}{'*' if row.verdict == 'present' else ' '}" for row in mine.itertuples()
+        }
+        last = mine.iloc[-1]
+        spread = interval(last["estimate"], last["low"], last["high"])
+        lines.append((site, *(by_age.get(age, "-") for age in ages), spread, last["verdict"]))
+    columns = ("site", *(f"{int(age):,}" for age in ages), "at the last age", "verdict")
+    page.print(
+        table(f"{concept}{f' ({role})' if role else ''}, by age in experiences", columns, lines, right=columns[1:-2])
+    )
+    page.print()
+
+
+def latch_run(path: Path) -> None:
+    """Print the verdict, shares and effects of a run."""
+    data, page = _open(path), console()
+    verdicts = last_age(data.pooled("latch", "latch"))
+    if verdicts.empty:
+        say(page, f"{data.name} holds no verdict on what the value latched onto.")
+    for row in verdicts.itertuples():
+        say(page, f"verdict: {row.verdict}", "bold")
+        say(page, row.why)
+    page.print()
+    _shares(page, data)
+    _erasures(page, data)
+    _self_checks(page, data)
+
+
+def _erasures(page: Console, data: RunData) -> None:
+    rows = last_age(data.pooled("latch", "erasure_loss"))
+    lines = []
+    for (concept, site), pair in rows.groupby(["concept", "site"], sort=False):
+        parts = {row.control: interval(row.estimate, row.low, row.high) for row in pair.itertuples()}
+        lines.append((concept, site, parts.get("erased", "-"), parts.get("random subspace", "-")))
+    if lines:
+        columns = ("concept", "site", "share lost when erased", "when a random subspace is erased")
+        page.print(table("does the value use it there", columns, lines))
+        page.print()

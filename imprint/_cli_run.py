@@ -1,0 +1,195 @@
+"""``imprint run`` and ``imprint compare``: progress while the work is done, and a closing table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import yaml
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from imprint._cli_text import console, plain, say, table
+from imprint.models.errors import ImprintError
+
+if TYPE_CHECKING:
+    from imprint.models.setup import Setup
+
+EVERY = 10.0
+"""Seconds between two log lines about the same cell, when the output is not a terminal."""
+
+
+class Step(Protocol):
+    """What the engine reports."""
+
+    @property
+    def cell(self) -> str:
+        """Which piece of work."""
+
+    @property
+    def done(self) -> int:
+        """Units finished."""
+
+    @property
+    def total(self) -> int:
+        """Units in all."""
+
+    @property
+    def note(self) -> str:
+        """A few words about it."""
+
+
+class Bars:
+    """One bar a cell, with the time left; on a plain page, a line when a cell begins, ends, and now and then."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self._tasks: dict[str, TaskID] = {}
+        self._last: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=out,
+            disable=not out.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, step: Step) -> None:
+        """Show one report of the engine."""
+        if self.out.is_terminal:
+            self._draw(step)
+        else:
+            self._log(step)
+
+    def _draw(self, step: Step) -> None:
+        if step.cell not in self._tasks:
+            self._tasks[step.cell] = self._progress.add_task(plain(step.cell), total=step.total, note="")
+        task = self._tasks[step.cell]
+        self._progress.update(task, completed=step.done, total=step.total, note=plain(step.note))
+
+    def _log(self, step: Step) -> None:
+        now, ended = time.monotonic(), step.done >= step.total
+        if step.cell in self._ended or (not ended and now - self._last.get(step.cell, -EVERY) < EVERY):
+            return
+        self._last[step.cell] = now
+        if ended:
+            self._ended.add(step.cell)
+        say(self.out, f"{step.cell}: {step.done:,} of {step.total:,}{'  ' + step.note if step.note else ''}")
+
+
+def parse_changes(given: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` words as a mapping; values are read as YAML, so numbers are numbers and ``[0, 640]`` is a list."""
+    changes: dict[str, Any] = {}
+    for word in given:
+        key, equals, text = word.partition("=")
+        if not equals or not key.strip():
+            raise ImprintError(f"--set {word!r}: expected KEY=VALUE, for example --set schedule.ages=5.")
+        try:
+            changes[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ImprintError(f"--set {word!r}: {text!r} is not a YAML value.") from None
+    return changes
+
+
+def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> Setup:
+    from imprint.models.setup import load_setup
+
+    whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
+    return load_setup(setup, changes=whole)
+
+
+def _announce(out: Console, setup: Setup, folder: Path, resume: bool) -> None:
+    schedule = setup.schedule
+    say(
+        out,
+        f"{setup.run_name}: {schedule.seeds} seeds, {len(schedule.planned)} ages, {schedule.experiences:,} experiences",
+    )
+    if setup.question:
+        say(out, setup.question, "italic")
+    if not folder.exists():
+        return
+    if not resume:
+        say(out, f"{folder} exists; --no-resume: done again from birth.")
+    elif (folder / "findings.parquet").exists():
+        say(out, f"{folder} is finished and this is the same setup: reusing it. (--no-resume does it again.)")
+    else:
+        say(out, f"{folder} was begun before: going on from what is finished. (--no-resume begins again.)")
+
+
+def run_setup(setup: str, *, seeds: int | None, changes: Sequence[str], out: Path, backend: str, resume: bool) -> None:
+    """Run one setup and print how it ended."""
+    page = console()
+    loaded = _load(setup, seeds, parse_changes(changes))
+    _announce(page, loaded, out / loaded.run_name, resume)
+    run = _evaluate(page, loaded, out, backend, resume)
+    _close(page, run)
+
+
+def _evaluate(page: Console, setup: Setup, out: Path, backend: str, resume: bool) -> Any:
+    from imprint.analyses.evaluate import evaluate
+
+    with Bars(page) as bars:
+        progress: Callable[[Any], None] = bars
+        return evaluate(setup, out=str(out), backend=backend, resume=resume, progress=progress)
+
+
+def _close(page: Console, run: Any) -> None:
+    from imprint._cli_findings import closing
+    from imprint.reports.page import report
+    from imprint.reports.run_data import load_run
+
+    path = report(run.path)
+    page.print()
+    closing(page, load_run(run.path), verdict=str(run.verdict), sentence=str(run.sentence))
+    page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
+
+
+def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: bool) -> None:
+    """Run what is not a run folder yet, then print the comparison."""
+    from imprint.models.store import open_run
+
+    page = console()
+    known = {name: open_run(name).path for name in names if Path(name).is_dir()}
+    loaded = {name: _load(name, seeds, {}) for name in names if name not in known}
+    if len(set(names)) < 2:
+        raise ImprintError(f"compare needs two or more different runs or setups; it was given {len(set(names))}.")
+    paths = dict(known)
+    for name, setup in loaded.items():
+        _announce(page, setup, out / setup.run_name, resume)
+        paths[name] = Path(_evaluate(page, setup, out, "local", resume).path)
+    _print_comparison(page, [paths[name] for name in dict.fromkeys(names)])
+
+
+def _print_comparison(page: Console, paths: Sequence[Path]) -> None:
+    from imprint._cli_findings import cell
+    from imprint.analyses.compare import compare
+
+    frame = compare(list(paths))
+    rows = [[cell(value) for value in row] for row in frame.itertuples(index=False)]
+    numeric = [str(name) for name in frame.columns if frame[name].dtype.kind in "fi"]
+    page.print(table("comparison, paired by seed", [str(name) for name in frame.columns], rows, right=numeric))

@@ -1,0 +1,59 @@
+"""Words and tables in the terminal. Names of concepts, sites and setups are untrusted: shown, never interpreted."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 140
+"""Columns when the output is not a terminal, so that tables in logs are not folded to nothing."""
+
+
+def console() -> Console:
+    """The terminal, or a plain wide page when the output goes to a file or a pipe."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def plain(text: object) -> str:
+    """``text`` without control characters (line breaks and tabs stay), so that a name cannot drive the terminal."""
+    return "".join(c for c in str(text) if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf"))
+
+
+def say(out: Console, text: object, style: str = "") -> None:
+    """One line, taken literally."""
+    out.print(Text(plain(text), style=style))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()) -> Table:
+    """A table of literal cells; the columns named in ``right`` are aligned to the right."""
+    made = Table(title=Text(plain(title), style="bold"), title_justify="left", show_edge=False, pad_edge=False)
+    numeric = set(right)
+    for name in columns:
+        made.add_column(Text(plain(name)), justify="right" if name in numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(plain(cell)) for cell in row))
+    return made
+
+
+def number(value: object, digits: int = 2) -> str:
+    """A number for people: ``-`` where it is missing, never zero in its place."""
+    if not isinstance(value, int | float) or math.isnan(value):
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.{digits}f}"
+
+
+def interval(estimate: object, low: object, high: object, digits: int = 2) -> str:
+    """``0.31 [0.24, 0.38]``, or what of it is known."""
+    if number(estimate) == "-":
+        return "-"
+    if number(low) == "-" and number(high) == "-":
+        return number(estimate, digits)
+    return f"{number(estimate, digits)} [{number(low, digits)}, {number(high, digits)}]"

@@ -1,0 +1,114 @@
+"""The command ``imprint``: what happens around every command.
+
+Nothing heavy is imported here, so that the command answers at once and can be interrupted at any moment. The commands
+are in ``imprint._cli_app``. Exit codes:
+
+====  ================================================================================================================
+0     done
+1     ``imprint doctor`` found a broken environment
+2     the request cannot be served as it stands; one message on stderr says what to change
+130   interrupted with Ctrl-C;  143: asked to stop. What was finished is kept
+====  ================================================================================================================
+
+Any other exception is a defect in this program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+RESUMABLE = ("run", "compare")
+"""Commands whose work can be taken up again."""
+
+
+class Terminated(BaseException):
+    """The process was asked to stop (SIGTERM); not an ``Exception``, so that nothing on the way swallows it."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line given (default: that of the process) and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, Terminated) as stop:
+        code = _stopped(given, 143 if isinstance(stop, Terminated) else 130)
+    except BrokenPipeError:
+        # The reader of our output went away (``imprint list | head``): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _terminate)
+    # One thread per process, set before any numerical library starts its own pool: work is parallel over cells.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    from typer.exceptions import TyperException
+
+    from imprint._cli_app import app
+    from imprint.models.errors import ImprintError
+
+    try:
+        code = app(arguments or ["--help"], prog_name="imprint", standalone_mode=False)
+    except TyperException as error:
+        return _refuse(f"{error.format_message()} {_where_help(arguments)}")
+    except ImprintError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{where}{error.strerror or error}. What was finished before is kept.")
+    except ValueError as error:
+        if (explained := _explained(error)) is None:
+            raise
+        return _refuse(explained)
+    if code == 130:
+        return _stopped(arguments, 130)
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: ValueError) -> str | None:
+    """The reasons of a pydantic validation error, or None for any other error."""
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None or not isinstance(error, pydantic.ValidationError):
+        return None
+    from imprint.models.setup import explain
+
+    return explain(error)
+
+
+def _where_help(arguments: list[str]) -> str:
+    from imprint._cli_app import app
+
+    names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    command = next((word for word in arguments if word in names), "")
+    return f"Try 'imprint {command + ' ' if command else ''}--help'."
+
+
+def _refuse(message: str) -> int:
+    from imprint._cli_text import plain
+
+    print(f"imprint: {plain(message)}", file=sys.stderr)  # noqa: T201 (this is the program's voice)
+    return 2
+
+
+def _stopped(arguments: list[str], code: int) -> int:
+    what = "Interrupted." if code == 130 else "Asked to stop."
+    if any(word in RESUMABLE for word in arguments):
+        what += (
+            " Finished cells and checkpoints are kept: give the same command again, with --resume, to go on from them."
+        )
+    print(f"\nimprint: {what}", file=sys.stderr)  # noqa: T201
+    return code

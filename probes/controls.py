@@ -1,0 +1,83 @@
+"""Controls: the folds, shuffles and floors without which a decodability number says nothing.
+
+Groups (an episode, a writer, a map) are the unit of independence: folds never split one, and labels are shuffled at the level
+at which they vary. A label that is constant within every group is permuted among groups; any other is permuted within groups,
+which keeps each group's label counts (40 groups with an offset each and no concept give a naive split an accuracy up to .95,
+a grouped one .5: the reason this file exists).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imprint.models.errors import NotMeasurableError
+
+Ints = NDArray[np.int64]
+
+
+def compact_groups(groups: object | None, n: int) -> Ints:
+    """Groups as numbers 0..G-1; every row its own group when ``groups`` is None."""
+    if groups is None:
+        return np.arange(n, dtype=np.int64)
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise NotMeasurableError(f"groups has shape {values.shape}; expected one per row, ({n},)")
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def folds_of(groups: Ints, folds: int, rng: np.random.Generator) -> Ints:
+    """Fold 0..K-1 of each row; whole groups, dealt out largest first to the emptiest fold. K shrinks to the group count."""
+    sizes = np.bincount(groups)
+    if len(sizes) < 2:
+        raise NotMeasurableError("fewer than two groups, so nothing can be held out")
+    folds = min(folds, len(sizes))
+    order = rng.permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    if len(np.unique(sizes)) == 1:
+        fold_of_group = np.empty(len(sizes), dtype=np.int64)
+        fold_of_group[order] = np.arange(len(sizes)) % folds
+        return fold_of_group[groups]
+    fold_of_group, filled = np.empty(len(sizes), dtype=np.int64), np.zeros(folds)
+    for group in order:
+        emptiest = int(filled.argmin())
+        fold_of_group[group] = emptiest
+        filled[emptiest] += sizes[group]
+    return fold_of_group[groups]
+
+
+def constant_within(labels: NDArray[np.generic], groups: Ints) -> bool:
+    """Whether every group has a single label (and some group has several rows)."""
+    order = np.argsort(groups, kind="stable")
+    same_group = np.diff(groups[order]) == 0
+    changes = labels[order][1:] != labels[order][:-1]
+    return bool(same_group.any()) and not bool((changes & same_group).any())
+
+
+def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.random.Generator) -> NDArray[np.generic]:
+    """``count`` shuffles of ``labels``, ``[n, count]``, at the level at which the label varies."""
+    n, size = len(labels), int(groups.max()) + 1
+    if constant_within(labels, groups):
+        first = np.full(size, n)
+        np.minimum.at(first, groups, np.arange(n))
+        of_group = labels[first]
+        keys = rng.random((size, count)).argsort(0)
+        return of_group[keys][groups]
+    if size == n:
+        return labels[rng.random((n, count)).argsort(0)]
+    order = np.argsort(groups, kind="stable")
+    keys = groups[order][:, None] + rng.random((n, count))
+    out = np.empty((n, count), dtype=labels.dtype)
+    out[order] = labels[order][keys.argsort(0)]
+    return out
+
+
+def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
+    """Raw inputs ``[n, p]`` rotated to their first ``limit`` principal components (all, when there are fewer columns)."""
+    centred = inputs - inputs.mean(0)
+    if inputs.shape[1] <= limit:
+        return centred
+    values, vectors = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
+    keep = np.argsort(values)[::-1][:limit]
+    keep = keep[values[keep] > 1e-9 * values.max()]
+    return np.asarray(vectors[:, keep] * np.sqrt(values[keep]), dtype=np.float32)

@@ -1,0 +1,306 @@
+"""Plotly figures as plain dictionaries: tables in, ``{"data", "layout"}`` out. No statistics are done here.
+
+Colours are names of CSS variables (``--c-intended``, or ``--c-intended/0.2`` with an opacity), which the page resolves when
+it draws, so that the figures follow light, dark and print. The palette is Okabe and Ito's (2008), safe for colour-blind
+readers; every concept keeps one colour throughout the page, and shape or position always says the same thing as colour.
+
+Ages are planned log-spaced and begin with 0, which no logarithm shows: they stand at equal distances, labelled.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from imprint.reports.words import MARKS, age_tick, measured
+
+Plot = dict[str, Any]
+DASHES = ("dot", "dash", "dashdot", "longdash")
+DIVERGING = [[0.0, "#b35806"], [0.25, "#f1a340"], [0.5, "--surface"], [0.75, "#6aaed6"], [1.0, "#08519c"]]
+"""Orange below zero, the page's own colour at zero, blue above."""
+
+
+def label(name: str, limit: int = 26) -> str:
+    """A name safe inside Plotly's text mark-up, shortened to ``limit`` characters."""
+    short = name if len(name) <= limit else name[: limit - 1] + "…"
+    return html.escape(short, quote=False)
+
+
+def palette(intended: str, proxies: Sequence[str], others: Sequence[str] = ()) -> dict[str, str]:
+    """Concept -> colour variable: the intended concept blue, proxies warm, others and the remainders grey."""
+    colours = {"(interaction)": "--c-interaction", "(residual)": "--c-residual"}
+    colours |= {name: f"--c-other{i % 4 + 1}" for i, name in enumerate(others)}
+    colours |= {name: f"--c-proxy{i % 5 + 1}" for i, name in enumerate(proxies)}
+    return colours | {intended: "--c-intended"}
+
+
+def _axis(title: str, **more: Any) -> dict[str, Any]:
+    return {
+        "title": {"text": title, "standoff": 8},
+        "automargin": True,
+        "gridcolor": "--grid",
+        "zerolinecolor": "--axis",
+        "linecolor": "--axis",
+        "fixedrange": True,
+        **more,
+    }
+
+
+def _layout(x: dict[str, Any], y: dict[str, Any], *, height: int, **more: Any) -> dict[str, Any]:
+    return {
+        "xaxis": x,
+        "yaxis": y,
+        "height": height,
+        "margin": {"l": 12, "r": 14, "t": 12, "b": 12},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": "--ink"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
+        "hoverlabel": {"bgcolor": "--surface", "bordercolor": "--axis", "font": {"color": "--ink"}},
+        "dragmode": False,
+        "hovermode": "closest",
+        "showlegend": False,
+        **more,
+    }
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [float(v) if measured(v) else None for v in values]
+
+
+def _bars(rows: pd.DataFrame) -> dict[str, Any]:
+    """Asymmetric error bars along x; none where the interval was not measured."""
+    up = [h - e if measured(h) and measured(e) else None for h, e in zip(rows["high"], rows["estimate"], strict=True)]
+    down = [e - b if measured(b) and measured(e) else None for b, e in zip(rows["low"], rows["estimate"], strict=True)]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.6, "width": 5, "color": "--ink"}
+
+
+def _age_axis(ages: Sequence[int], title: str = "experiences lived (planned ages, evenly spaced)") -> dict[str, Any]:
+    ticks = [age_tick(age) for age in ages]
+    return _axis(title, tickmode="array", tickvals=list(range(len(ages))), ticktext=ticks, range=[-0.3, len(ages) - 0.7])
+
+
+def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str]) -> Plot:
+    """Shares of the value's variance: a bar per concept with its 95 % interval, a dot per training seed."""
+    names = list(pooled["concept"])
+    place = {name: i for i, name in enumerate(names)}
+    dots = per_seed[per_seed["concept"].isin(place)]
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": list(range(len(names))),
+            "x": _numbers(pooled["estimate"]),
+            "error_x": _bars(pooled),
+            "marker": {"color": [colours.get(name, "--c-other1") for name in names], "opacity": 0.8},
+            "width": 0.62,
+            "hovertemplate": "%{x:.1%}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": _numbers(dots["estimate"]),
+            "y": [place[name] + 0.22 for name in dots["concept"]],
+            "text": [f"seed {seed}" for seed in dots["seed"]],
+            "marker": {"size": 5, "color": "--surface", "line": {"color": "--ink", "width": 1}},
+            "hovertemplate": "%{text}: %{x:.1%}<extra></extra>",
+        },
+    ]
+    y = _axis("", tickmode="array", tickvals=list(range(len(names))), ticktext=[label(n, 20) for n in names], autorange="reversed")
+    x = _axis("share of the value's variance", tickformat=".0%", rangemode="tozero")
+    return {"data": data, "layout": _layout(x, y, height=70 + 40 * max(2, len(names)))}
+
+
+def _band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
+    known = rows.dropna(subset=["low", "high"])
+    x = [ages.index(int(age)) for age in known["age"]]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [*x, *reversed(x)],
+        "y": [*_numbers(known["high"]), *reversed(_numbers(known["low"]))],
+        "fill": "toself",
+        "fillcolor": f"{colour}/0.18",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) -> Plot:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [ages.index(int(age)) for age in rows["age"]],
+        "y": _numbers(rows["estimate"]),
+        "line": {"color": colour, "width": 2.2, **more.pop("line", {})},
+        **more,
+    }
+
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star", "hexagon", "x")
+
+
+def share_curves(pooled: pd.DataFrame, colours: Mapping[str, str], names: Sequence[str], ages: Sequence[int]) -> Plot:
+    """Share of each concept against age, with its 95 % interval."""
+    data: list[Plot] = []
+    for i, name in enumerate(names):
+        rows = pooled[pooled["concept"] == name].sort_values("age")
+        colour = colours.get(name, "--c-other1")
+        marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 7, "color": colour}
+        data.append(_band(ages, rows, colour))
+        hover = "%{y:.1%}<extra>" + label(name) + "</extra>"
+        data.append(_line(ages, rows, colour, name=label(name), mode="lines+markers", marker=marker, hovertemplate=hover))
+    y = _axis("share of the value's variance", tickformat=".0%")
+    return {"data": data, "layout": _layout(_age_axis(ages), y, height=420, showlegend=True)}
+
+
+def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], limit: float) -> Plot:
+    """Selectivity of one concept: site down, age across; the verdict's mark in every cell, grey where not measured."""
+    found = {(row.site, int(row.age)): row for row in cells.itertuples() if measured(row.age)}
+    grid = [[found.get((site, age)) for age in ages] for site in sites]
+    value = [[float(c.estimate) if c is not None and measured(c.estimate) else None for c in line] for line in grid]
+    marks = [
+        (i, j, MARKS.get(str(c.verdict), ""), c) for j, line in enumerate(grid) for i, c in enumerate(line) if c is not None
+    ]
+    strong = [measured(c.estimate) and abs(float(c.estimate)) > 0.62 * limit for *_, c in marks]
+    data = [
+        {
+            "type": "heatmap",
+            "z": value,
+            "zmin": -limit,
+            "zmax": limit,
+            "colorscale": DIVERGING,
+            "showscale": False,
+            "xgap": 1.5,
+            "ygap": 1.5,
+            "hoverinfo": "skip",
+        },
+        {
+            "type": "scatter",
+            "mode": "text",
+            "x": [m[0] for m in marks],
+            "y": [m[1] for m in marks],
+            "text": [m[2] for m in marks],
+            "textfont": {"size": 11, "color": ["#ffffff" if s else "--ink" for s in strong]},
+            "customdata": [_cell_words(c) for *_, c in marks],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        },
+    ]
+    y = _axis("", tickmode="array", tickvals=list(range(len(sites))), ticktext=[label(s) for s in sites], autorange="reversed")
+    axes = (_age_axis(ages, "experiences lived") | {"showgrid": False}, y | {"showgrid": False, "zeroline": False})
+    axes[0]["range"] = [-0.5, len(ages) - 0.5]
+    return {"data": data, "layout": _layout(*axes, height=100 + 30 * len(sites), plot_bgcolor="--missing")}
+
+
+def _cell_words(cell: Any) -> str:
+    if not measured(cell.estimate):
+        return f"not measured<br>{label(str(cell.why), 90)}"
+    span = f" [{cell.low:+.2f}, {cell.high:+.2f}]" if measured(cell.low) and measured(cell.high) else ""
+    return f"{cell.estimate:+.2f}{span}<br>{label(str(cell.verdict))}"
+
+
+def emergence(
+    pooled: pd.DataFrame, per_seed: pd.DataFrame, floors: pd.DataFrame, *, colour: str, ages: Sequence[int], limits: tuple[float, float]
+) -> Plot:
+    """Score of one concept at its best site against age: interval over seeds, a thin line per seed, and its floors."""
+    rows = pooled.sort_values("age")
+    thin = {"width": 0.8}
+    data = [
+        _line(ages, line.sort_values("age"), f"{colour}/0.55", line=thin, showlegend=False, hovertemplate=f"seed {seed}: %{{y:.2f}}<extra></extra>")
+        for seed, line in per_seed.groupby("seed")
+    ]
+    data.append(_band(ages, rows, colour))
+    marker = {"size": 7, "color": colour}
+    data.append(_line(ages, rows, colour, name="score", mode="lines+markers", marker=marker, hovertemplate="score %{y:.2f}<extra></extra>"))
+    for i, (control, floor) in enumerate(floors.groupby("control", sort=True)):
+        style = {"width": 1.5, "dash": DASHES[i % len(DASHES)]}
+        hover = f"{label(str(control))} %{{y:.2f}}<extra></extra>"
+        data.append(_line(ages, floor.sort_values("age"), "--ink-soft", line=style, name=label(str(control)), hovertemplate=hover))
+    y = _axis("score", range=list(limits), tickformat=".2f")
+    return {"data": data, "layout": _layout(_age_axis(ages, "experiences lived"), y, height=330, showlegend=True)}
+
+
+def forest(rows: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str], x_title: str) -> Plot:
+    """One estimate per concept with its interval, zero marked, a faint dot per training seed."""
+    names = list(rows["concept"])
+    place = {name: i for i, name in enumerate(names)}
+    dots = per_seed[per_seed["concept"].isin(place)]
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": _numbers(dots["estimate"]),
+            "y": [place[name] + 0.22 for name in dots["concept"]],
+            "text": [f"seed {seed}" for seed in dots["seed"]],
+            "marker": {"size": 5, "color": "--surface", "line": {"color": "--ink-soft", "width": 1}},
+            "hovertemplate": "%{text}: %{x:.2f}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": _numbers(rows["estimate"]),
+            "y": list(range(len(names))),
+            "error_x": _bars(rows),
+            "marker": {"size": 11, "color": [colours.get(name, "--c-other1") for name in names]},
+            "hovertemplate": "%{x:.2f}<extra></extra>",
+        },
+    ]
+    y = _category([label(name, 20) for name in names])
+    return {"data": data, "layout": _layout(_axis(x_title, zeroline=True), y, height=90 + 36 * len(names))}
+
+
+def _category(names: Sequence[str]) -> dict[str, Any]:
+    ticks: dict[str, Any] = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": list(names)}
+    return _axis("", **ticks, range=[len(names) - 0.4, -0.6], zeroline=False)
+
+
+def versus(
+    places: Sequence[str],
+    effect: pd.DataFrame,
+    control: pd.DataFrame,
+    *,
+    names: tuple[str, str],
+    colour: str | Sequence[str],
+    x_title: str,
+    key: str = "site",
+    tickformat: str = ".0%",
+) -> Plot:
+    """Two numbers per place: the effect (filled, coloured) above its control (hollow), each with its interval."""
+    data: list[Plot] = []
+    styles = (("circle", colour, -0.13), ("circle-open", "--ink-soft", 0.13))
+    for rows, name, (symbol, paint, shift) in zip((effect, control), names, styles, strict=True):
+        known = rows.drop_duplicates(key, keep="last").set_index(key).reindex(list(places)).reset_index()
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": label(name),
+                "x": _numbers(known["estimate"]),
+                "y": [i + shift for i in range(len(places))],
+                "error_x": _bars(known),
+                "marker": {"size": 10, "symbol": symbol, "color": paint if isinstance(paint, str) else list(paint), "line": {"width": 1.6}},
+                "hovertemplate": f"{label(name)} %{{x:{tickformat}}}<extra></extra>",
+            }
+        )
+    x = _axis(x_title, tickformat=tickformat, zeroline=True)
+    return {"data": data, "layout": _layout(x, _category([label(p) for p in places]), height=120 + 40 * len(places), showlegend=True)}
+
+
+def spread(*values: pd.Series, floor: float = 0.05) -> float:
+    """The largest absolute finite number of ``values``, at least ``floor``; for symmetric colour scales."""
+    found = [abs(float(v)) for series in values for v in series if measured(v)]
+    return max([floor, *found]) if found else floor
+
+
+def limits(*values: pd.Series, pad: float = 0.06) -> tuple[float, float]:
+    """An axis range that holds every finite number with some air."""
+    found = [float(v) for series in values for v in series if measured(v) and math.isfinite(float(v))]
+    if not found:
+        return 0.0, 1.0
+    air = pad * (max(found) - min(found) or 1.0)
+    return min(found) - air, max(found) + air

@@ -1,0 +1,98 @@
+"""Which pixels move the value: integrated gradients over the episodes, and on whose pixels they land."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from imprint.reports import figures
+from imprint.reports.pictures import data_uri, overlay, strip
+from imprint.reports.run_data import RunData, last_age
+from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.words import counts, number, percent, quoted
+
+EPISODES = 6
+"""Overlays shown at most."""
+
+
+class Attribution(Section):
+    """Part of the attribution per concept against its area, and overlays."""
+
+    order: ClassVar[int] = 60
+    title: ClassVar[str] = "Which pixels it looks at"
+    short: ClassVar[str] = "Attribution"
+
+    def collect(self, run: RunData) -> dict[str, Any]:
+        rows = last_age(run.pooled("latch", "attribution", control=""))
+        area = last_age(run.pooled("latch", "attribution", control="area"))
+        found: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "episodes": [], "total": 0, "lacking": ""}
+        if rows.empty:
+            found["missing"].append("The findings hold no attribution per concept.")
+        else:
+            found["figures"], found["tables"] = [chart(run, rows, area)], [table(rows, area)]
+            lacking = [c for c in (run.intended, *run.proxies) if c and c not in set(rows["concept"])]
+            found["lacking"] = f"{quoted(lacking)} has no pixels of its own that could be told apart." if lacking else ""
+        arrays = run.arrays("attribution", ("frames", "attribution"))
+        if arrays.missing:
+            found["missing"].append(f"No overlays: {arrays.missing}.")
+            return found
+        return found | {"episodes": episodes(arrays.values), "total": len(arrays.values["frames"])}
+
+
+def chart(run: RunData, rows: pd.DataFrame, area: pd.DataFrame) -> Figure:
+    """Part of the attribution above part of the picture, per concept."""
+    names = [name for name in run.concepts if name in set(rows["concept"])]
+    colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+    colour = [colours.get(name, "--c-other1") for name in names]
+    legend, title = ("part of the attribution", "part of the picture"), "part of the whole"
+    plot = figures.versus(names, rows, area, names=legend, colour=colour, x_title=title, key="concept")
+    size = area.drop_duplicates("concept", keep="last").set_index("concept")["estimate"]
+    ratio = rows.set_index("concept")["estimate"] / size
+    ratio = ratio.dropna()
+    reading = "No area to compare with was measured."
+    if len(ratio):
+        name = str(ratio.idxmax())
+        reading = f"Pixels of “{name}” attract most for their size: {number(ratio.max())} times their part of the picture."
+    caption = f"Filled: part of the absolute attribution on the concept's pixels; hollow: their part of the picture. {counts(rows)}."
+    return Figure("attribution-parts", "Attribution against area", plot, reading, caption)
+
+
+def table(rows: pd.DataFrame, area: pd.DataFrame) -> Table:
+    """Attribution, area and their ratio per concept."""
+    size = area[["concept", "estimate"]].drop_duplicates("concept", keep="last").rename(columns={"estimate": "area"})
+    joined = rows[["concept", "estimate", "low", "high", "n", "seeds", "why"]].merge(size, how="left", on="concept")
+    joined = joined.rename(columns={"estimate": "attribution"}).assign(ratio=joined["estimate"] / joined["area"])
+    formats = dict.fromkeys(("attribution", "low", "high", "area"), percent)
+    order = ["concept", "attribution", "low", "high", "area", "ratio", "n", "seeds", "why"]
+    return Table("attribution-parts-table", "Attribution on each concept's pixels", joined[order], formats, open=True)
+
+
+def episodes(values: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    """Frames, and the attribution over them, of a few episodes."""
+    shown = []
+    for i in range(min(EPISODES, len(values["frames"]))):
+        frames, signed = values["frames"][i], values["attribution"][i]
+        said = {key: number(float(values[key][i])) if key in values else "not recorded" for key in ("value", "baseline_value")}
+        parts = _on_masks(values, i)
+        shown.append(
+            {
+                "frames": data_uri(strip(frames)),
+                "overlay": data_uri(strip(overlay(frames, np.nan_to_num(signed)))),
+                "parts": parts or "no masks recorded",
+                **said,
+            }
+        )
+    return shown
+
+
+def _on_masks(values: Mapping[str, np.ndarray], index: int) -> str:
+    """How much of one episode's absolute attribution falls on each mask, in words."""
+    size = np.abs(np.nan_to_num(values["attribution"][index]))
+    whole = float(size.sum())
+    masks = {key.removeprefix("mask_"): values[key][index].astype(bool) for key in values if key.startswith("mask_")}
+    return ", ".join(
+        f"{name} {percent(float(size[mask].sum()) / whole)}" for name, mask in masks.items() if mask.any() and whole > 0
+    )

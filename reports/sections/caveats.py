@@ -1,0 +1,97 @@
+"""What this run cannot say, read off the data rather than recited."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from imprint.reports.run_data import RunData, last_age
+from imprint.reports.sections.base import Section, Table
+from imprint.reports.words import LOCATE_WORDS, measured, percent, plural, quoted
+
+FEW_SEEDS = 8
+LARGE_RESIDUAL = 0.2
+LARGE_ERROR = 0.05
+
+
+class Caveats(Section):
+    """Sentences, and the list of what could not be measured."""
+
+    order: ClassVar[int] = 90
+    title: ClassVar[str] = "Caveats"
+    short: ClassVar[str] = "Caveats"
+
+    def collect(self, run: RunData) -> dict[str, Any]:
+        return {"sentences": [*replication(run), *instruments(run), *shares(run), *cells(run), *scope(run)], "tables": unmeasured(run)}
+
+
+def replication(run: RunData) -> list[str]:
+    """Too few training seeds, or seeds that were lost."""
+    count = len(run.seeds)
+    found = []
+    if count <= 1:
+        found.append("One training seed or none recorded: nothing here says how another training run would come out.")
+    elif count < FEW_SEEDS:
+        found.append(f"Only {count} training seeds: intervals over seeds are rough below {FEW_SEEDS}.")
+    words = {w for w in last_age(run.per_seed("latch", "latch"))["verdict"] if w}
+    if len(words) > 1:
+        found.append(f"Training seeds disagree on the verdict ({quoted(sorted(words))}); the pooled verdict is not what every seed does.")
+    return found
+
+
+def instruments(run: RunData) -> list[str]:
+    """Readout, and how far attributions fall short of adding up."""
+    readout = str((run.setup.get("evaluation") or {}).get("readout") or "linear")
+    found = [f"Concepts are read with a linear readout ({readout}): a concept coded otherwise can be there and be missed."]
+    values = run.arrays("attribution", ("completeness_error",)).values
+    if values:
+        error = np.abs(np.asarray(values["completeness_error"], dtype=float))
+        gap = np.nan_to_num(np.abs(values["value"] - values["baseline_value"])) if {"value", "baseline_value"} <= values.keys() else error * 0
+        scale = float(np.median(gap)) or 1.0
+        worst = float(np.nanmax(error)) / scale if np.isfinite(error).any() else float("nan")
+        if measured(worst):
+            judged = "small" if worst <= LARGE_ERROR else "large enough to doubt the overlays"
+            found.append(f"Attributions miss the change of value they should add up to by at most {percent(worst)} of its median: {judged}.")
+    return found
+
+
+def shares(run: RunData) -> list[str]:
+    """What no single concept explains."""
+    rows = last_age(run.pooled("latch", "share")).drop_duplicates("concept", keep="last").set_index("concept")["estimate"]
+    found = []
+    if measured(part := rows.get("(residual)")) and part > LARGE_RESIDUAL:
+        found.append(f"{percent(part)} of the value's variance follows none of the world's concepts (handwriting, noise, or something unnamed).")
+    if measured(part := rows.get("(interaction)")) and part > LARGE_RESIDUAL:
+        found.append(f"{percent(part)} of the value's variance comes from concepts together, and belongs to none of them alone.")
+    return found
+
+
+def cells(run: RunData) -> list[str]:
+    """Cells of the grid without a clear answer."""
+    words = run.pooled("locate", "selectivity")["verdict"]
+    count = int((words == "undetermined").sum())
+    if not count:
+        return []
+    return [f"{count:,} of {len(words):,} cells of the what-when-where grid are undetermined: {LOCATE_WORDS['undetermined']}."]
+
+
+def scope(run: RunData) -> list[str]:
+    """One world, one learner, one place where the value is read."""
+    kinds = [str((run.setup.get(key) or {}).get("kind") or "") for key in ("world", "learner")]
+    if not all(kinds):
+        return ["World and learner are not recorded, so how far the result carries is not known."]
+    return [
+        f"One world ({kinds[0]}) and one kind of learner ({kinds[1]}): the result need not carry over to others.",
+        "The verdict weighs only the intended concept and the proxies that the setup names; a proxy nobody thought of shows up as residual at best.",
+    ]
+
+
+def unmeasured(run: RunData) -> list[Table]:
+    """Everything over seeds that could not be measured, with its reason."""
+    rows = run.findings
+    lost = rows[rows["seed"].isna() & (rows["estimate"].isna() | (rows["verdict"] == "not measurable"))]
+    if lost.empty:
+        return []
+    table = lost[["analysis", "metric", "concept", "site", "age", "control", "why"]].assign(why=lost["why"].replace("", "no reason recorded"))
+    return [Table("caveats-unmeasured", f"Not measured ({plural(len(table), 'number')})", table)]

@@ -1,0 +1,35 @@
+"""Do the instruments tell the truth here: learners whose answer is known, judged in this very run."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from imprint.reports.run_data import RunData
+from imprint.reports.sections.base import Section, Table
+from imprint.reports.words import measured
+
+
+def outcome(value: Any) -> str:
+    """1 -> ``right``, 0 -> ``WRONG``."""
+    return "not measured" if not measured(value) else "right" if value == 1 else "WRONG"
+
+
+class Planted(Section):
+    """The self-check table."""
+
+    order: ClassVar[int] = 70
+    title: ClassVar[str] = "Self-check on planted learners"
+    short: ClassVar[str] = "Self-check"
+
+    def collect(self, run: RunData) -> dict[str, Any]:
+        rows = run.rows("planted", "self_check")
+        if rows.empty:
+            return {"missing": ["No planted learner was judged in this run."], "right": 0, "total": 0}
+        keep = ["control", "verdict", "estimate", "why"]
+        keep += [name for name in ("concept", "site", "seed") if rows[name].replace("", None).notna().any()]
+        table = rows[keep].rename(columns={"control": "planted_learner", "estimate": "outcome", "verdict": "judged"})
+        return {
+            "tables": [Table("planted-checks", "Planted learners", table, {"outcome": outcome}, open=True)],
+            "right": int((rows["estimate"] == 1).sum()),
+            "total": len(rows),
+        }

@@ -1,0 +1,47 @@
+"""Where the numbers come from: setup, versions, commit, machine, times, and every finding for download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from imprint.reports.run_data import RunData
+from imprint.reports.sections.base import Section, Table
+
+
+class Provenance(Section):
+    """The record, flat, and the setup in full."""
+
+    order: ClassVar[int] = 100
+    title: ClassVar[str] = "Provenance"
+    short: ClassVar[str] = "Provenance"
+
+    def collect(self, run: RunData) -> dict[str, Any]:
+        record = pd.DataFrame(flat(run.record), columns=["entry", "value"])
+        tables = [Table("provenance-record", "Record of the run", record)] if len(record) else []
+        if len(run.findings):
+            tables.append(Table("findings", "All findings", run.findings, listed=False))
+        name, _, digest = run.name.rpartition("-")
+        return {
+            "tables": tables,
+            "missing": [f"{why[0].upper()}{why[1:]}." for why in run.missing.values()],
+            "setup_text": run.setup_text,
+            "folder": run.name,
+            "digest": digest if name else "not recorded",
+            "commit": str(run.record.get("commit") or "not recorded"),
+        }
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of nested mappings and lists as (dotted path, text); short lists of plain things stay on one line."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from flat(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        for index, item in enumerate(value):
+            yield from flat(item, f"{path}.{index}")
+    else:
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+        yield path, shown or "(empty)"

@@ -1,0 +1,122 @@
+"""The answer first: the question, the verdict in a sentence with its interval, and everything that puts it in doubt."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from imprint.reports.run_data import RunData, last_age
+from imprint.reports.sections.base import Section, Table
+from imprint.reports.words import LATCH_WORDS, age_words, interval, listing, measured, number, plural, quoted, verdict_kind
+
+
+class Verdict(Section):
+    """Question, verdict, self-check, failures."""
+
+    order: ClassVar[int] = 0
+    title: ClassVar[str] = "The answer"
+    short: ClassVar[str] = "Answer"
+
+    def collect(self, run: RunData) -> dict[str, Any]:
+        rows = last_age(run.pooled("latch", "latch"))
+        row = rows.iloc[-1] if len(rows) else None
+        verdict = str(row["verdict"]) if row is not None and row["verdict"] else "not judged"
+        found = {
+            "question": str(run.setup.get("question") or "What did the steering signal latch onto?"),
+            "description": str(run.setup.get("description") or ""),
+            "verdict": verdict,
+            "kind": verdict_kind(verdict) if verdict_kind(verdict) in LATCH_WORDS else "unjudged",
+            "sentence": sentence(run, verdict),
+            "evidence": evidence(run, verdict),
+            "meaning": LATCH_WORDS.get(verdict_kind(verdict), "the findings hold no verdict of the latch analysis"),
+            "why": str(row["why"]) if row is not None else "",
+            "alerts": alerts(run),
+            "facts": facts(run),
+            "words": LATCH_WORDS,
+        }
+        per_seed = last_age(run.per_seed("latch", "latch"))[["seed", "verdict", "estimate", "low", "high", "n", "why"]]
+        tables = [Table("verdict-seeds", "Verdict of each training seed", per_seed)] if len(per_seed) else []
+        return found | {"tables": tables}
+
+
+def sentence(run: RunData, verdict: str) -> str:
+    """The verdict as one sentence in plain English."""
+    kind, intended = verdict_kind(verdict), f"“{run.intended}”"
+    if kind == "intended":
+        return f"The value latched onto {intended}, the concept its author meant."
+    if kind == "proxy":
+        name = verdict.split(":", 1)[-1]
+        return f"The value latched onto “{name}”, a proxy that went along with {intended} in training."
+    return {
+        "mixed": "The value latched onto a mixture: no single concept dominates.",
+        "none": "The value latched onto none of the concepts that were looked for.",
+        "undetermined": "The evidence does not decide what the value latched onto.",
+    }.get(kind, "There is no verdict: what the value latched onto was not judged.")
+
+
+def evidence(run: RunData, verdict: str) -> str:
+    """The shares behind the verdict, with their intervals."""
+    shares = last_age(run.pooled("latch", "share"))
+    shares = shares[~shares["concept"].str.startswith("(")]
+    if shares.empty:
+        return "The shares of the value's variance were not measured."
+    names = [run.intended]
+    if verdict_kind(verdict) == "proxy":
+        names = [verdict.split(":", 1)[-1], run.intended]
+    elif verdict_kind(verdict) not in ("intended", "proxy"):
+        ranked = shares.dropna(subset=["estimate"]).sort_values("estimate", ascending=False)
+        names = list(dict.fromkeys([run.intended, *ranked["concept"].head(2)]))
+    parts = []
+    for name in names:
+        of = shares[shares["concept"] == name]
+        said = interval(of.iloc[-1], share=True, seeds=not parts) if len(of) else "not measured"
+        parts.append(f"“{name}”: {said}")
+    age = age_words(shares["age"].max())
+    return f"Share of the value's variance explained by each concept alone, at {age}: {'; '.join(parts)}."
+
+
+def facts(run: RunData) -> list[tuple[str, str]]:
+    """Few numbers about the run as (what, number)."""
+    checks = run.rows("planted", "self_check")
+    right = int((checks["estimate"] == 1).sum())
+    n = last_age(run.pooled("latch", "share"))["n"].dropna()
+    return [
+        ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
+        ("ages looked at", str(len(run.ages)) if run.ages else "not recorded"),
+        ("held-out episodes", f"{int(n.max()):,}" if len(n) else "not recorded"),
+        ("planted controls judged rightly", f"{right} of {len(checks)}" if len(checks) else "not run"),
+    ]
+
+
+def alerts(run: RunData) -> list[dict[str, str]]:
+    """What a reader must know before believing anything: ``level`` is ``bad`` or ``warn``."""
+    found = [{"level": "bad", "text": text} for text in _planted(run)]
+    if run.failed_cells:
+        cells = "; ".join(f"{cell['cell']} ({cell['error']})" for cell in run.failed_cells[:5])
+        more = f"; and {len(run.failed_cells) - 5} more" if len(run.failed_cells) > 5 else ""
+        text = f"{plural(len(run.failed_cells), 'piece')} of the work failed and is missing from what follows: {cells}{more}."
+        found.append({"level": "bad", "text": text})
+    lost = run.rows("lifetime", "diverged")
+    lost = lost[lost["estimate"] > 0]
+    for row in lost.itertuples():
+        seed = f"Training seed {row.seed}" if measured(row.seed) else "A training seed"
+        at = f" at {age_words(row.age)}" if measured(row.age) else ""
+        found.append({"level": "bad", "text": f"{seed} diverged{at}{': ' + str(row.why) if row.why else ''}."})
+    found += [{"level": "warn", "text": f"{why[0].upper()}{why[1:]}."} for why in run.missing.values()]
+    return found
+
+
+def _planted(run: RunData) -> list[str]:
+    checks: pd.DataFrame = run.rows("planted", "self_check")
+    if checks.empty:
+        return ["The planted self-check was not run, so nothing vouches for the instruments on this page."]
+    wrong = checks[~(checks["estimate"] == 1)]
+    if wrong.empty:
+        return []
+    names = quoted(dict.fromkeys(wrong["control"]))
+    reasons = listing(dict.fromkeys(str(why) for why in wrong["why"] if why))
+    return [
+        f"The instruments misjudged {number(len(wrong))} of {number(len(checks))} planted learners whose answer is known: {names}"
+        f"{' (' + reasons + ')' if reasons else ''}. Do not rely on the verdict below."
+    ]

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imprint.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
+    """The one message a command gives when it refuses."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == code
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    assert message.startswith("imprint: ")
+    return message
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    caught = capsys.readouterr()
+    assert end.value.code == code, caught.err
+    return caught.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "nurzery"], ["unknown setup 'nurzery'", "Did you mean 'nursery'?"]),
+        (["run", "--set", "schedule.agse=3"], ["schedule.agse", "unknown key", "Did you mean 'ages'?"]),
+        (["run", "--set", "schedule.batch=many"], ["schedule.batch", "'many'"]),
+        (["run", "--set", "schedule.learning_rate=-1"], ["schedule.learning_rate", "greater than 0", "-1"]),
+        (["run", "--set", "world.kind=nursry"], ["nursry", "Did you mean 'nursery'?"]),
+        (["run", "--set", "schedule.ages"], ["schedule.ages", "KEY=VALUE"]),
+        (["run", "--set", "schedule.ages=[1"], ["not a YAML value"]),
+        (["run", "--seeds", "0"], ["--seeds", "greater than or equal to 1"]),
+        (["run", "--seeds", "some"], ["--seeds", "integer"]),
+        (["run", "--backend", "cloud"], ["--backend", "cloud", "local"]),
+        (["run", "--sedes", "3"], ["--sedes", "--seeds", "imprint run --help"]),
+        (["rnu"], ["'rnu'", "Did you mean 'run'?"]),
+        (["list", "worlsd"], ["unknown family 'worlsd'", "Did you mean 'worlds'?"]),
+        (["show", "nurzery"], ["nurzery", "Did you mean 'nursery'?"]),
+        (["show", "worlds/nurzery"], ["nurzery", "Did you mean 'nursery'?"]),
+        (["locate", "no-such-run"], ["unknown run folder 'no-such-run'"]),
+        (["latch", "no-such-run"], ["unknown run folder 'no-such-run'"]),
+        (["report", "no-such-run"], ["unknown run folder 'no-such-run'"]),
+        (["locate", "run", "--inputs", "x"], ["--inputs", "goes with ACTS and CONCEPTS"]),
+        (["locate", "acts.npz", "labels.csv"], ["acts.npz"]),
+        (["compare", "nursery"], ["two or more"]),
+    ],
+)
+def test_bad_input_gets_one_message_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = refused(capsys, *arguments)
+    for word in words:
+        assert word in message
+    assert not list(tmp_path.iterdir()), "nothing may be written for a request that is refused"
+
+
+def test_no_argument_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Start with: imprint run" in told(capsys)
+
+
+def test_list_names_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    page = told(capsys, "list")
+    for name in ("setups", "worlds", "learners", "steering", "assessors", "nursery", "conv", "detector", "valence"):
+        assert name in page
+    assert "conv" not in told(capsys, "list", "worlds")
+
+
+def test_show_fills_in_every_default_of_a_setup(capsys: pytest.CaptureFixture[str]) -> None:
+    page = told(capsys, "show", "nursery")
+    for words in ("intended: caregiver", "alpha: 0.05", "learning_rate:", "imprint show worlds/nursery"):
+        assert words in page
+
+
+def test_show_gives_a_member_with_types_defaults_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    page = told(capsys, "show", "detector")
+    for words in ("P(miss)", "false_alarm", ">= 0.0", "(required)", "Probability that a true firing is lost."):
+        assert words in page
+    assert "caregiver_hidden" in told(capsys, "show", "worlds/nursery")
+
+
+def arrays(tmp_path: Path, **changes: np.ndarray) -> tuple[str, str]:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 60)
+    acts = {"late": rng.normal(size=(60, 4)) + label[:, None], "pixels": rng.normal(size=(60, 9)), **changes}
+    np.savez(tmp_path / "acts.npz", **acts)
+    frame = pd.DataFrame({"tall": label, "family": np.arange(60) // 3, "score": label + rng.normal(size=60)})
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    return str(tmp_path / "acts.npz"), str(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words"),
+    [
+        ({"late": np.zeros((59, 4))}, [], ["'late' has 59 rows", "has 60"]),
+        ({"late": np.full((60, 4), np.nan)}, [], ["'late' holds NaN", "row 0"]),
+        ({"late": np.full((60, 4), "x")}, [], ["'late' holds <U1"]),
+        ({}, ["--groups", "famly"], ["famly", "Did you mean 'family'?"]),
+        ({}, ["--inputs", "pixel"], ["pixel", "Did you mean 'pixels'?"]),
+        ({}, ["--site", "lat"], ["unknown site", "Did you mean 'late'?"]),
+        ({}, ["--concept", "tal"], ["unknown concept", "Did you mean 'tall'?"]),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_by_name(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    changes: dict[str, np.ndarray],
+    options: list[str],
+    words: list[str],
+) -> None:
+    message = refused(capsys, "locate", *arrays(tmp_path, **changes), *options)
+    for word in words:
+        assert word in message
+
+
+def test_damaged_and_pickled_arrays_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path)
+    whole = Path(acts).read_bytes()
+    Path(acts).write_bytes(whole[: len(whole) // 2])
+    assert "truncated" in refused(capsys, "locate", acts, labels)
+    np.savez(acts, late=np.array([{"a": 1}] * 60, dtype=object))
+    assert "Python objects" in refused(capsys, "locate", acts, labels)
+    Path(labels).write_bytes(b"")
+    arrays_again = tmp_path / "good.npz"
+    np.savez(arrays_again, late=np.zeros((3, 2)))
+    assert "labels.csv" in refused(capsys, "locate", str(arrays_again), labels)
+
+
+def test_latch_on_arrays_asks_for_what_it_needs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path)
+    assert "--value" in refused(capsys, "latch", acts, labels)
+    given = ["--intended", "tall", "--proxies", "family"]
+    assert "Did you mean 'score'?" in refused(capsys, "latch", acts, labels, "--value", "scor", *given)
+    given = ["--value", "score", "--intended", "tal", "--proxies", "family"]
+    assert "Did you mean 'tall'?" in refused(capsys, "latch", acts, labels, *given)
+
+
+def test_locate_on_arrays_finds_what_is_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "found.csv"
+    page = told(capsys, "locate", *arrays(tmp_path), "--groups", "family", "--inputs", "pixels", "--csv", str(out))
+    assert "late" in page
+    found = pd.read_csv(out)
+    assert set(found["concept"]) == {"tall", "score"}
+    assert set(found["site"]) == {"late"}
+
+
+def test_names_cannot_drive_the_terminal() -> None:
+    from imprint._cli_text import console, plain, table
+
+    assert plain("a\x1b[31mb\u202ec") == "a[31mbc"
+    page = console()
+    with page.capture() as caught:
+        page.print(table("t", ("name",), [("[red]concept[/red]",)]))
+    assert "[red]concept[/red]" in caught.get()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_code_and_says_how_to_go_on(number: signal.Signals, code: int) -> None:
+    wait = (
+        "import imprint._cli_run as r, time\n"
+        "def busy(*a, **k):\n    print('busy', flush=True)\n    time.sleep(60)\n"
+        "r.run_setup = busy\n"
+        "from imprint.cli import main\nmain(['run'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", wait], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(number)
+        _, message = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "--resume" in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(("error", "words"), [(OSError(28, "No space left on device", "runs/x"), "runs/x: No space")])
+def test_trouble_with_the_disk_is_a_message(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    import imprint._cli_run
+
+    def fail(*given: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(imprint._cli_run, "run_setup", fail)
+    assert words in refused(capsys, "run")
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    import imprint._cli_run
+
+    def fail(*given: object, **named: object) -> None:
+        raise KeyError("defect")
+
+    monkeypatch.setattr(imprint._cli_run, "run_setup", fail)
+    with pytest.raises(KeyError, match="defect"):
+        main(["run"])
