@@ -25,7 +25,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	set -e; for name in $$(grep -l __main__ benchmarks/*.py | xargs -n1 basename -s .py); do \
+		echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name"; \
+	done
 
 # torch comes first and alone: what the other requirements then find installed, they leave as it is.
 $(VENV)/.torch: constraints.txt

@@ -31,21 +31,26 @@ class Verdict(NamedTuple):
 
 
 def decide(shares: pd.DataFrame, effects: pd.DataFrame, decision: Decision, *, intended: str) -> Verdict:
-    """The verdict. ``shares``: concept, share, low, high (with ``(interaction)``); ``effects``: concept, effect, low, high."""
+    """The verdict on tables ``shares`` (concept, share, low, high) and ``effects`` (concept, effect, low, high)."""
     table = shares[shares["concept"] != RESIDUAL].set_index("concept")
     mains = table.drop(index=INTERACTION, errors="ignore")
     if mains[["share", "low", "high"]].isna().any(axis=None):
         missing = mains.index[mains[["share", "low", "high"]].isna().any(axis=1)][0]
         return Verdict(UNDETERMINED, f"The share of {missing} could not be measured.")
     moved = _moved(effects)
-    carried = mains[[row.low > decision.carries and moved.get(str(name), True) for name, row in mains.iterrows()]]
+    above = [low > decision.carries and moved.get(str(name), True) for name, low in mains["low"].items()]
+    carried = mains[above]
     if carried.empty:
         return _nothing(table, decision)
     carried = carried.sort_values("share", ascending=False)
     top, part = str(carried.index[0]), float(carried["share"].iloc[0] / carried["share"].sum())
-    said = "; ".join(f"{name} {row.share:.2f} [{row.low:.2f}, {row.high:.2f}]" for name, row in carried.iterrows())
+    said = "; ".join(
+        f"{row['concept']} {row['share']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        for row in carried.reset_index().to_dict("records")
+    )
     if part >= decision.dominates:
-        return Verdict(INTENDED if top == intended else f"proxy:{top}", f"Of the value's variance, {top} holds {part:.0%} of all that is carried ({said}).")
+        word = INTENDED if top == intended else f"proxy:{top}"
+        return Verdict(word, f"Of the value's variance, {top} holds {part:.0%} of all that is carried ({said}).")
     return Verdict(MIXED, f"Several concepts carry the value and none holds {decision.dominates:.0%} of it ({said}).")
 
 
@@ -53,14 +58,15 @@ def _moved(effects: pd.DataFrame) -> dict[str, bool]:
     """Concept -> whether the effect's interval excludes 0; concepts whose effect was not measured are left out."""
     if effects.empty:
         return {}
-    known = effects.dropna(subset=["effect", "low", "high"])
-    return {str(row.concept): bool(row.low > 0 or row.high < 0) for row in known.itertuples()}
+    known = effects.dropna(subset=["effect", "low", "high"]).to_dict("records")
+    return {str(row["concept"]): bool(row["low"] > 0 or row["high"] < 0) for row in known}
 
 
 def _nothing(table: pd.DataFrame, decision: Decision) -> Verdict:
     upper = float(table["high"].clip(lower=0).sum(skipna=False))
     if upper < decision.none_below:
-        return Verdict(NONE, f"No concept carries the value: all shares together are at most {upper:.3f}, below {decision.none_below:g}.")
+        most = f"all shares together are at most {upper:.3f}, below {decision.none_below:g}"
+        return Verdict(NONE, f"No concept carries the value: {most}.")
     return Verdict(
         UNDETERMINED,
         f"No concept is shown to carry the value, but together the shares could be as high as {upper:.2f} "

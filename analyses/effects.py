@@ -3,9 +3,9 @@
     effect(c) = mean_i [ v(do c = True) - v(do c = False) ] / sd(v)                   two levels: last minus first
     effect(c) = mean over pairs of levels (a, b) of | mean_i [ v(do a) - v(do b) ] | / sd(v)         more levels
 
-The world renders both counterfactuals of every episode with the same noise (Pearl's do-operator, exact because the world
-is ours). sd(v) is that of the value on the balanced design. Intervals resample whole groups; over training seeds, seeds
-first. With more than two levels the effect has no sign and its interval never reaches below 0.
+The world renders both counterfactuals of every episode with the same noise (Pearl's do-operator, exact because we have
+the world). sd(v) is that of the value on the balanced design. Intervals resample whole groups; over training seeds,
+seeds first. With more than two levels the effect has no sign and its interval never reaches below 0.
 
 Letters: n rows, G groups, P pairs of levels, R resamples, S seeds.
 """

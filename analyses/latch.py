@@ -19,9 +19,8 @@ Letters: n rows, G groups, S seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,8 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from imprint.analyses.base import findings
-from imprint.analyses.decision import UNDETERMINED, Verdict, decide
-from imprint.analyses.decision import NONE as NOTHING
+from imprint.analyses.decision import NONE, UNDETERMINED, Verdict, decide
 from imprint.analyses.effects import COLUMNS as EFFECT_COLUMNS
 from imprint.analyses.effects import EffectSums, effects
 from imprint.analyses.mediation import COLUMNS as MEDIATION_COLUMNS
@@ -44,6 +42,7 @@ from imprint.probes.subject import Subject
 
 __all__ = ["Latch", "latch", "latch_from_arrays", "pooled_effects", "pooled_shares", "shares_only"]
 
+Floats = NDArray[np.float64]
 MOST_SITES = 12
 """Sites that are mediated by default; a subject with more gets a mediation table only for the sites it names."""
 MEDIATED = 1000
@@ -96,22 +95,20 @@ class Latch:
     @property
     def findings(self) -> pd.DataFrame:
         """Every number above as a findings table (columns in :mod:`imprint.analyses.base`)."""
-        first = self.shares.iloc[0]
-        rows: list[dict[str, Any]] = [
-            {"metric": "latch", "concept": self.intended, "estimate": first["share"], "low": first["low"], "high": first["high"], "n": self.n}
-            | {"verdict": self.verdict, "why": self.why}
+        share = self.shares.rename(columns={"share": "estimate"}).assign(metric="share", n=self.n)
+        erased = self.mediation.rename(columns={"loss": "estimate"}).drop(columns=["placebo", "rank"])
+        random = self.mediation.rename(columns={"placebo": "estimate"}).drop(columns=["loss", "low", "high", "rank"])
+        tables = [
+            share.iloc[:1].assign(metric="latch", verdict=self.verdict, why=self.why),
+            share,
+            self.effects.rename(columns={"effect": "estimate"}).assign(metric="effect"),
+            erased.assign(metric="erasure_loss", control="erased"),
+            random.assign(metric="erasure_loss", control="random subspace"),
+            self.attribution.rename(columns={"mass": "estimate"}).drop(columns="area"),
+            self.attribution.rename(columns={"area": "estimate"}).drop(columns="mass").assign(control="area"),
         ]
-        for metric, table, number in (("share", self.shares, "share"), ("effect", self.effects, "effect")):
-            for row in table.to_dict("records"):
-                known = {key: row[key] for key in ("concept", "low", "high", "n", "why") if key in row}
-                rows.append({"metric": metric, "n": self.n, "estimate": row[number], **known})
-        for row in self.mediation.to_dict("records"):
-            about = {"metric": "erasure_loss", "site": row["site"], "concept": row["concept"], "n": row["n"], "why": row["why"]}
-            rows.append({**about, "control": "erased", "estimate": row["loss"], "low": row["low"], "high": row["high"]})
-            rows.append({**about, "control": "random subspace", "estimate": row["placebo"]})
-        for row in self.attribution.to_dict("records"):
-            rows.append({"metric": "attribution", "concept": row["concept"], "estimate": row["mass"]})
-            rows.append({"metric": "attribution", "concept": row["concept"], "estimate": row["area"], "control": "area"})
+        tables[-2:] = [table.assign(metric="attribution", n=self.attribution.attrs.get("n")) for table in tables[-2:]]
+        rows = [row for table in tables for row in table.to_dict("records")]
         return findings(pd.DataFrame(rows).assign(analysis="latch"))
 
 
@@ -140,8 +137,9 @@ def latch(
     batch = world.sample(n, rng=torch.Generator().manual_seed(seed), design="balanced")
     chosen = mediating_sites(subject, batch, sites, MOST_SITES)
     values = subject.values(batch.observation).double().numpy()
-    options = {"intended": intended, "proxies": tuple(proxies), "resamples": resamples, "seed": seed}
-    shares = shares_only(values, batch.concepts, batch.groups, **options)
+    shares = shares_only(
+        values, batch.concepts, batch.groups, intended=intended, proxies=names[1:], resamples=resamples, seed=seed
+    )
     bare = _judged(shares, None, decision, n)
     if shares.sums is None or shares.sums.constant:
         return bare
@@ -195,7 +193,7 @@ def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
 
 def _verdict(shares: Shares, table: pd.DataFrame, decision: Decision | None, intended: str) -> Verdict:
     if shares.sums is not None and shares.sums.constant:
-        return Verdict(NOTHING, "The value is constant, so it depends on nothing; shares are not measurable.")
+        return Verdict(NONE, "The value is constant, so it depends on nothing; shares are not measurable.")
     if shares.why:
         return Verdict(UNDETERMINED, f"{shares.why[0].upper()}{shares.why[1:]}.".replace("..", "."))
     return decide(shares.table, table, decision or Decision(), intended=intended)
@@ -217,10 +215,11 @@ def _dense(batch: Batch, names: Sequence[str]) -> bool:
 
 def _attribution(subject: Subject, world: World, batch: Batch, names: Sequence[str], sd: float) -> pd.DataFrame:
     masks = {name: mask for name, mask in world.masks(batch).items() if name in names} if len(batch) else {}
-    if not masks:
+    if not masks or not batch.observation.is_floating_point():
         return pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS))
     found = IntegratedGradients()(subject, batch.observation)
     table = found.mass_on(masks)
+    table.attrs["n"] = len(batch)
     table.attrs["completeness_error"] = float(found.completeness_error.abs().max()) / sd
     return table
 
@@ -234,13 +233,14 @@ def pooled_shares(latches: Sequence[Latch], *, resamples: int = 1000, rng: np.ra
     Seeds whose shares could not be measured (constant or NaN value) are left out, and ``seeds`` counts the others.
     """
     sums = [one.group_sums for one in latches]
-    return pool_cells([s for s in sums if s is not None and not s.constant], _concepts(latches), resamples=resamples, rng=rng)
+    known = [s for s in sums if s is not None and not s.constant]
+    return pool_cells(known, _concepts(latches), resamples=resamples, rng=rng)
 
 
 def pool_cells(
     sums: Sequence[CellSums], concepts: Sequence[str], *, resamples: int = 1000, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """:func:`pooled_shares` from the sums that :func:`shares_only` gives; ``concepts`` names the rows of an empty pool."""
+    """:func:`pooled_shares` from sums that :func:`shares_only` gave; ``concepts`` names the rows of an empty pool."""
     names = (*concepts, INTERACTION, RESIDUAL)
     mean, low, high = _pool([s.shares for s in sums], [s.replicates(resamples, rng) for s in sums], len(names), rng)
     table = pd.DataFrame({"concept": names, "share": mean, "low": low, "high": high})
@@ -253,8 +253,8 @@ def pooled_effects(latches: Sequence[Latch], *, resamples: int = 1000, rng: np.r
     for concept in _concepts(latches):
         known = [one.effect_sums[concept] for one in latches if concept in one.effect_sums]
         sums = [s for s in known if np.isfinite(s.effect)]
-        draws: Callable[[EffectSums], NDArray[np.float64]] = lambda s: s.replicates(resamples, rng)[:, None]  # noqa: E731
-        mean, low, high = _pool([np.array([s.effect]) for s in sums], [draws(s) for s in sums], 1, rng)
+        draws = [s.replicates(resamples, rng)[:, None] for s in sums]
+        mean, low, high = _pool([np.array([s.effect]) for s in sums], draws, 1, rng)
         rows.append((concept, mean[0], low[0], high[0], sum(s.rows for s in sums), len(sums)))
     return pd.DataFrame(rows, columns=["concept", "effect", "low", "high", "n", "seeds"])
 
@@ -264,13 +264,14 @@ def _concepts(latches: Sequence[Latch]) -> tuple[str, ...]:
         raise ImprintError("there are no latches to pool; expected at least one seed.")
     names = {tuple(one.shares["concept"][:-2]) for one in latches}
     if len(names) != 1:
-        raise ImprintError(f"these latches are about different concepts: {'; '.join(', '.join(n) for n in sorted(names))}.")
+        listed = "; ".join(", ".join(n) for n in sorted(names))
+        raise ImprintError(f"these latches are about different concepts: {listed}.")
     return names.pop()
 
 
 def _pool(
-    estimates: Sequence[NDArray[np.float64]], draws: Sequence[NDArray[np.float64]], columns: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    estimates: Sequence[Floats], draws: Sequence[Floats], columns: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
     if not estimates:
         nan = np.full(columns, np.nan)
         return nan, nan, nan

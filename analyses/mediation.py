@@ -5,10 +5,10 @@ compared with what it loses when a random subspace of the same rank is erased th
 
     loss = (V_c before - V_c after) / V before          placebo = the same, mean over random subspaces
 
-V before is the variance of the untouched value in both, so that losses of one concept add up against its share. A loss
-that the placebo reaches too says only that something of this size was deleted. Where the concept does not covary with the
-activations beyond chance there is nothing to erase: the loss is 0 and the rank 0. The eraser is fitted on the rows it is
-judged on, so a site that is more than half as wide as the number of rows is not measurable.
+V before is the variance of the untouched value in both, so that losses of one concept add up against its share. A
+loss that the placebo reaches too says only that something of this size was deleted. Where the concept does not covary
+with the activations beyond chance there is nothing to erase: the loss is 0 and the rank 0. The eraser is fitted on the
+rows it is judged on, so a site that is more than half as wide as the number of rows is not measurable.
 
 Letters: n rows, d width, r rank.
 """
@@ -78,13 +78,17 @@ class Mediation:
         rng = torch.Generator().manual_seed(self.seed)
         span = Whitened.of(activations)
         if not self._passes(site, span, rng):
-            return [{**common, "concept": c, **STILL, "why": "the value does not pass through here"} for c in self.concepts]
+            return [
+                {**common, "concept": c, **STILL, "why": "the value does not pass through here"} for c in self.concepts
+            ]
         placebo: dict[int, Floats] = {}
         rows: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
             columns = self._columns(concept)
             if not span.linearly_there(columns):
-                rows.append({**common, "concept": concept, **STILL, "why": "nothing to erase: the concept is not linearly here"})
+                rows.append(
+                    {**common, "concept": concept, **STILL, "why": "nothing to erase: the concept is not linearly here"}
+                )
                 continue
             eraser = span.erase(columns)
             if eraser.rank not in placebo:
@@ -92,7 +96,12 @@ class Mediation:
                 placebo[eraser.rank] = np.mean([_loss(before, after) for after in drawn], axis=0)
             after = self._sums(eraser, site)
             low, high = interval(self._draws(before, after)[:, index])
-            found = {"loss": _loss(before, after)[index], "low": low, "high": high, "placebo": placebo[eraser.rank][index]}
+            found = {
+                "loss": _loss(before, after)[index],
+                "low": low,
+                "high": high,
+                "placebo": placebo[eraser.rank][index],
+            }
             rows.append({**common, "concept": concept, **found, "rank": eraser.rank, "why": ""})
         return rows
 
@@ -130,7 +139,7 @@ def _difference(cells: CellSums, before: Floats, after: Floats, *, noise: float)
 
 
 def mediating_sites(subject: Subject, batch: Batch, sites: Sequence[str] | None, most: int) -> tuple[str, ...]:
-    """The sites asked for, checked; by default those the value runs through, or none when they are more than ``most``."""
+    """The sites asked for, checked; by default those the value runs through, or none if these exceed ``most``."""
     if sites is None:
         found = subject.reached(batch.observation)
         return found if len(found) <= most else ()

@@ -1,8 +1,8 @@
 """planted: learners whose insides are known by construction, on which every instrument must be right.
 
-The planted world shows vectors. Each factor (``concept``, ``proxy``, ``bystander``) is +1 or -1, split into two codes whose
-product it is: a is drawn at random, b = a * factor, and each is written along its own random direction, with noise around
-it. Neither code alone says anything about the factor, so no readout that is linear in the observation finds it.
+The planted world shows vectors. Each factor (``concept``, ``proxy``, ``bystander``) is +1 or -1, split into two codes
+whose product it is: a is drawn at random, b = a * factor, and each is written along its own random direction, with
+noise around it. Neither code alone says anything about the factor, so no readout linear in the observation finds it.
 
 A planted learner is a real module with three named sites. ``early`` rotates the observation. ``middle`` multiplies two
 readings per factor, and shows the products along random directions beside pieces of the observation that carry nothing.
@@ -50,6 +50,11 @@ SITES = ("early", "middle", "late")
 VALUE_NOISE = 0.5
 """Standard deviation of the part of the value that no factor explains."""
 
+JUDGED = 1500
+"""Rows of a latch check."""
+LOCATED = 4000
+"""Rows of a locate check; absence is an equivalence test and needs more than presence."""
+
 
 class PlantedWorld(World):
     """Vectors ``[n, 24]`` in which each factor is the product of two hidden codes."""
@@ -59,12 +64,12 @@ class PlantedWorld(World):
         """p"""
         noise: float = Field(0.3, ge=0.0)
         """Standard deviation of every coordinate around the codes."""
-        groups: int = Field(40, ge=2)
+        groups: int = Field(100, ge=2)
         """Groups of rows."""
         seed: int = 0
         """Of the directions along which codes are written."""
 
-    factors = {name: (False, True) for name in FACTORS}  # noqa: RUF012 (declared by the base class)
+    factors = dict.fromkeys(FACTORS, (False, True))
 
     def __init__(self, settings: PlantedWorld.Settings | None = None) -> None:
         super().__init__(settings)
@@ -88,7 +93,8 @@ class PlantedWorld(World):
         coordinates = self.s.noise * noise["around"]
         coordinates[:, 2 * len(FACTORS) :] += (1 - self.s.noise) * noise["around"][:, 2 * len(FACTORS) :]
         coordinates[:, : 2 * len(FACTORS)] += codes
-        return coordinates @ self.directions.T
+        observation: Tensor = coordinates @ self.directions.T
+        return observation
 
 
 class _Products(nn.Module):
@@ -104,9 +110,10 @@ class _Products(nn.Module):
         """``[d, d]``"""
 
     def forward(self, early: Tensor) -> Tensor:
-        """``[n, d]``"""
+        """Activations ``[n, d]`` of a rotated observation ``[n, p]``."""
         first, second = torch.tanh(2.0 * early @ self.reading).chunk(2, dim=1)
-        return torch.cat([first * second, early @ self.plain], dim=1) @ self.mix
+        out: Tensor = torch.cat([first * second, early @ self.plain], dim=1) @ self.mix
+        return out
 
 
 class Planted(nn.Module):
@@ -125,7 +132,8 @@ class Planted(nn.Module):
         self.early = nn.Linear(p, p, bias=False)
         self.early.weight = nn.Parameter(turn.T)
         plain = coded[:, 2 * len(FACTORS) :]
-        self.middle = _Products(coded[:, index + [i + len(FACTORS) for i in index]], plain, _square(mix, len(index) + plain.shape[1]))
+        reading = coded[:, [*index, *(i + len(FACTORS) for i in index)]]
+        self.middle = _Products(reading, plain, _square(mix, len(index) + plain.shape[1]))
         self.late = nn.Linear(len(self.middle.mix), p, bias=False)
         self.value = nn.Linear(p, 1, bias=False)
         self._wire([WIRED[kind].get(name, 0.0) for name in shown], late)
@@ -142,20 +150,22 @@ class Planted(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Value ``[n]`` of observations ``[n, p]``."""
-        return self.value(self.late(self.middle(self.early(observation))))[:, 0]
+        value: Tensor = self.value(self.late(self.middle(self.early(observation))))
+        return value[:, 0]
 
 
 def _square(rotation: Tensor, size: int) -> Tensor:
     """A random rotation ``[size, size]`` from a larger one."""
-    return torch.linalg.qr(rotation[:size, :size]).Q
+    square: Tensor = torch.linalg.qr(rotation[:size, :size]).Q
+    return square
 
 
 def planted(kind: str, world: PlantedWorld, *, rng: torch.Generator) -> Subject:
-    """A planted learner as a subject. Kinds: ``concept``, ``proxy``, ``both``, ``nothing``, ``one site``, ``absent``."""
+    """A planted learner as a subject. Kinds: concept, proxy, both, nothing, one site, absent."""
     return Subject(Planted(kind, world, rng=rng).eval(), sites=SITES)
 
 
-def check_latch(seed: int, *, n: int = 1500) -> list[dict[str, Any]]:
+def check_latch(seed: int, *, n: int = JUDGED) -> list[dict[str, Any]]:
     """What the latch says about the four wired learners, against what they are."""
     world, rng = PlantedWorld(PlantedWorld.Settings(seed=seed)), torch.Generator().manual_seed(seed)
     rows = []
@@ -166,7 +176,7 @@ def check_latch(seed: int, *, n: int = 1500) -> list[dict[str, Any]]:
     return rows
 
 
-def check_locate(seed: int, *, n: int = 1500, nulls: int = 20) -> list[dict[str, Any]]:
+def check_locate(seed: int, *, n: int = LOCATED, nulls: int = 20) -> list[dict[str, Any]]:
     """Whether ``locate`` finds the concept at ``middle`` alone where it is, and calls it absent where it is nowhere."""
     from imprint.analyses.locate import locate
 
@@ -187,14 +197,16 @@ def check_locate(seed: int, *, n: int = 1500, nulls: int = 20) -> list[dict[str,
         )
         said = table.set_index("site")["verdict"]
         where = [site for site in SITES if said[site] == "present"]
-        answer = f"present at {', '.join(where)}" if where else ("absent" if (said == "absent").all() else "undetermined")
+        answer = (
+            f"present at {', '.join(where)}" if where else ("absent" if (said == "absent").all() else "undetermined")
+        )
         rows.append(_row(kind, answer, "present at middle" if kind == "one site" else "absent", n, "concept"))
     return rows
 
 
-def self_check(seed: int, *, n: int = 1500) -> pd.DataFrame:
-    """Findings, one row per planted learner: ``estimate`` 1 where the instrument was right, ``verdict`` what it said."""
-    return findings(check_latch(seed, n=n) + check_locate(seed, n=n))
+def self_check(seed: int, *, n: int = JUDGED) -> pd.DataFrame:
+    """Findings, one row per planted learner: ``estimate`` 1 if the instrument was right, ``verdict`` what it said."""
+    return findings(check_latch(seed, n=n) + check_locate(seed))
 
 
 def _row(kind: str, said: str, expected: str, n: int, concept: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """shares: how much of the value's variance belongs to each concept, on a balanced design.
 
-The cells are all combinations of the intended concept and the proxies. With m_k, s_k^2, n_k the mean, variance and count
-of the value in cell k, and p_k = prod_c p_c(level of c in k) the cell's probability when the concepts are independent,
+The cells are all combinations of the intended concept and the proxies. With m_k, s_k^2, n_k the mean, variance and
+count of the value in cell k, and p_k = prod_c p_c(level of c in k) the cell's probability if concepts are independent,
 
     M_c(a)  = sum_{k: c = a} p_k m_k / p_c(a)                           mean of the value when c = a
     V_c     = sum_a p_c(a) (M_c(a) - M)^2 - noise                       main effect of concept c
@@ -10,9 +10,9 @@ of the value in cell k, and p_k = prod_c p_c(level of c in k) the cell's probabi
     share(c) = V_c / V     (interaction) = (V_cells - sum_c V_c) / V     (residual) = sum_k p_k s_k^2 / V
 
 This is functional ANOVA (first-order Sobol indices: Sobol 1993; Saltelli et al. 2010). Each V is a quadratic form
-m' A m of independent cell means, so its expectation is too high by sum_k A_kk s_k^2 / n_k; that ``noise`` is subtracted,
-which makes every V unbiased for finite cells (V_c can come out slightly negative, and is left so). Because cell means are
-weighted by p_k, not by n_k, chance correlations between concepts in the sample do not leak from one share to another.
+m' A m of independent cell means, so its expectation is too high by sum_k A_kk s_k^2 / n_k; that ``noise`` is
+subtracted, which makes every V unbiased for finite cells (V_c can come out slightly negative, and is left so). Because
+cell means are weighted by p_k, not by n_k, chance correlations between concepts do not leak from one share to another.
 
 Intervals resample whole groups: cell sums per group are kept, so a resample is a matrix product. A resample carries the
 noise of the sample it was drawn from besides its own, so the noise is subtracted twice there. Over training seeds the
@@ -162,14 +162,18 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Fal
             raise NotMeasurableError(f"concept {name!r} is missing in {int((code < 0).sum())} rows.")
         if not 2 <= len(found) <= MOST_LEVELS:
             advice = "it must vary" if len(found) < 2 else "bin it into a few classes first"
-            raise NotMeasurableError(f"concept {name!r} takes {len(found)} values; expected 2 to {MOST_LEVELS}: {advice}.")
+            raise NotMeasurableError(
+                f"concept {name!r} takes {len(found)} values; expected 2 to {MOST_LEVELS}: {advice}."
+            )
         levels.append(tuple(map(str, found)))
         codes.append(code)
         count = np.bincount(code, minlength=len(found))
         chances.append(np.full(len(found), 1 / len(found)) if equal else count / len(code))
     sizes = [len(level) for level in levels]
     if math.prod(sizes) > len(concepts):
-        raise NotMeasurableError(f"{math.prod(sizes)} combinations of {', '.join(names)} but {len(concepts)} rows; name fewer proxies.")
+        raise NotMeasurableError(
+            f"{math.prod(sizes)} combinations of {', '.join(names)} but {len(concepts)} rows; name fewer proxies."
+        )
     cells = np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
     weight = np.prod([chance[cells[:, i]] for i, chance in enumerate(chances)], axis=0)
     design = Design(tuple(names), tuple(levels), cells, weight)
@@ -177,8 +181,8 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Fal
     filled = np.bincount(cell, minlength=len(cells))
     if (thin := int(filled.argmin())) >= 0 and filled[thin] < FEWEST:
         raise NotMeasurableError(
-            f"the combination {design.name(thin)} has {filled[thin]} rows; expected at least {FEWEST}, or the concepts cannot "
-            "be told apart. Give more rows in which they are independent."
+            f"the combination {design.name(thin)} has {filled[thin]} rows; expected at least {FEWEST}, or the concepts "
+            "cannot be told apart. Give more rows in which they are independent."
         )
     return design, cell
 
@@ -191,7 +195,7 @@ def cell_sums(values: Floats, design: Design, cell: NDArray[np.int64], groups: N
     size = len(number) * len(design.weight)
     columns = [np.bincount(index, weights=w, minlength=size) for w in (np.ones_like(centred), centred, centred**2)]
     sums = np.stack(columns, -1).reshape(len(number), len(design.weight), 3)
-    return CellSums(design, sums, len(values), float(np.abs(values).max()))
+    return CellSums(design, sums.astype(np.float64), len(values), float(np.abs(values).max()))
 
 
 def shares_only(
@@ -211,8 +215,11 @@ def shares_only(
     (for tables whose concepts are correlated), instead of by the concepts' own frequencies.
     """
     names = (intended, *proxies)
-    value = np.asarray(values, dtype=np.float64)
-    group = np.arange(len(value)) if groups is None else np.asarray(groups, dtype=np.int64)
+    try:
+        value = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ImprintError(f"the values are not numbers: {error}.") from None
+    group = np.arange(len(value)) if groups is None else pd.factorize(np.asarray(groups))[0]
     if value.ndim != 1 or not len(value) == len(concepts) == len(group):
         shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"
         raise ImprintError(f"{shapes}; expected the same number of rows, and one value per row.")
@@ -240,7 +247,7 @@ def _table(names: Sequence[str], estimate: Floats | None = None, draws: Floats |
 
 
 def pooled(estimates: Floats, draws: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Mean over seeds of ``estimates`` ``[S, Q]`` and the hierarchical interval from group resamples ``draws`` ``[S, R, Q]``.
+    """Mean over seeds of ``estimates [S, Q]`` and the hierarchical interval from group resamples ``draws [S, R, Q]``.
 
     Seeds are drawn with replacement, and for each draw one of that seed's group resamples. One seed: groups alone.
     """

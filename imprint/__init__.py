@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imprint.analyses.compare import compare
-    from imprint.analyses.evaluate import Run, evaluate
+    from imprint.analyses.evaluate import evaluate
     from imprint.analyses.latch import Latch, latch
     from imprint.analyses.locate import locate
+    from imprint.analyses.run import Run
     from imprint.models.setup import Setup, load_setup
     from imprint.models.worlds.base import Batch, World
     from imprint.probes.subject import Subject
@@ -51,7 +52,7 @@ __all__ = [
 _HOME = {
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch",
-    "Run": "imprint.analyses.evaluate",
+    "Run": "imprint.analyses.run",
     "Setup": "imprint.models.setup",
     "Subject": "imprint.probes.subject",
     "World": "imprint.models.worlds.base",

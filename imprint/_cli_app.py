@@ -37,6 +37,7 @@ Set = Annotated[
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds runs.")]
 Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what a stopped run finished.")]
 Alpha = Annotated[float, typer.Option(min=0.0, max=0.5, help="False discovery rate over the whole grid.")]
+Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Rows with the same value here never straddle a split.")
 ]
@@ -89,10 +90,10 @@ def locate(
     inputs: Annotated[
         str | None, typer.Option(metavar="KEY", help="Which array in ACTS is the raw input and not a site.")
     ] = None,
-    nulls: Annotated[int, typer.Option(min=1, help="Label shuffles per concept.")] = 20,
+    nulls: Annotated[int, typer.Option(min=5, help="Label shuffles per concept.")] = 20,
     alpha: Alpha = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Of splits and shuffles.")] = 0,
-    csv: Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")] = None,
+    csv: Csv = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
 ) -> None:
@@ -167,11 +168,12 @@ def compare(
     seeds: Seeds = None,
     out: Out = Path("runs"),
     resume: Resume = True,
+    csv: Csv = None,
 ) -> None:
     """Runs side by side: the share of each concept, paired by seed."""
     from imprint._cli_run import compare_runs
 
-    compare_runs(runs, seeds=seeds, out=out, resume=resume)
+    compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv)
 
 
 @app.command(short_help="Write the report of a run again.")

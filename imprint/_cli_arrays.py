@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 from imprint._cli_findings import cell, write_csv
 from imprint._cli_text import console, interval, say, table
@@ -92,13 +94,21 @@ def _print_located(frame: pd.DataFrame) -> None:
         for row in frame.itertuples()
     ]
     page.print(table("what can be read where", columns, rows, right=columns[3:8]))
-    best = frame.attrs.get("best")
-    if isinstance(best, pd.DataFrame):
-        lines = [[cell(value) for value in row] for row in best.reset_index(drop=True).itertuples(index=False)]
-        page.print()
-        page.print(
-            table("best site, chosen on one half and scored on the other", [str(c) for c in best.columns], lines)
-        )
+    _print_best(page, frame.attrs["best"])
+
+
+def _print_best(page: Console, best: Mapping[str, Mapping[str, Any]]) -> None:
+    rows = []
+    for concept, found in best.items():
+        if found.get("site") is None:
+            rows.append((concept, "-", "-", "-", found.get("why", "")))
+            continue
+        selectivity = interval(found["selectivity"], found["selectivity_low"], found["selectivity_high"])
+        score = interval(found["score"], found["low"], found["high"])
+        rows.append((concept, found["site"], score, selectivity, ""))
+    page.print()
+    columns = ("concept", "site", "score", "selectivity", "")
+    page.print(table("best site, chosen on one half of the groups and scored on the other", columns, rows))
 
 
 def latch_arrays(
@@ -142,10 +152,10 @@ def _values(
             raise ImprintError(f"{concepts}: the value {name!r} holds {column.dtype}; expected numbers.")
         values, labels = column.to_numpy(dtype=np.float64), labels.drop(columns=name)
     elif name in arrays:
-        values = np.asarray(arrays[name], dtype=np.float64).reshape(len(labels), -1)
-        if values.shape[1] != 1:
-            raise ImprintError(f"{acts}: the value {name!r} has {values.shape[1]} numbers a row; expected one.")
-        values = values[:, 0]
+        rows = np.asarray(arrays[name], dtype=np.float64).reshape(len(labels), -1)
+        if rows.shape[1] != 1:
+            raise ImprintError(f"{acts}: the value {name!r} has {rows.shape[1]} numbers a row; expected one.")
+        values = rows[:, 0]
     else:
         raise unknown_name(
             f"value among the columns of {concepts.name} and arrays of {acts.name}", name, [*labels, *arrays]

@@ -48,7 +48,10 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 def closing(page: Console, data: RunData, *, verdict: str, sentence: str) -> None:
     """How a run ended: verdict, shares, best sites, self-checks."""
-    say(page, f"{verdict}: {sentence}" if verdict not in sentence else sentence, "bold")
+    say(page, f"verdict: {verdict}", "bold")
+    say(page, sentence, "bold")
+    for why in last_age(data.pooled("latch", "latch"))["why"]:
+        say(page, why)
     page.print()
     _shares(page, data)
     _best_sites(page, data)
@@ -86,10 +89,10 @@ def _best_sites(page: Console, data: RunData) -> None:
         first, last = mine.iloc[0], mine.iloc[-1]
         at_first = interval(first["estimate"], first["low"], first["high"]) if len(mine) > 1 else "-"
         at_last = interval(last["estimate"], last["low"], last["high"])
-        lines.append((concept, _role(data, concept), at_first, at_last, last["site"], last["verdict"]))
+        lines.append((concept, _role(data, concept), at_first, at_last, last["site"]))
     if lines:
-        columns = ("concept", "role", "selectivity at the first age", "at the last age", "best site", "")
-        page.print(table("where it can be read, beside every floor", columns, lines))
+        columns = ("concept", "role", "first age", "last age", "best site at the last age")
+        page.print(table("selectivity where it is read best, beside every floor", columns, lines, whole=columns[2:4]))
         page.print()
 
 

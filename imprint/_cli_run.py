@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from imprint._cli_text import console, plain, say, table
+from imprint._cli_text import console, interval, number, plain, say, table
 from imprint.models.errors import ImprintError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Bars:
     def __init__(self, out: Console) -> None:
         self.out = out
         self._tasks: dict[str, TaskID] = {}
+        self._units: dict[str, int] = {}
         self._last: dict[str, float] = {}
         self._ended: set[str] = set()
         self._progress = Progress(
@@ -89,8 +90,12 @@ class Bars:
     def _draw(self, step: Step) -> None:
         if step.cell not in self._tasks:
             self._tasks[step.cell] = self._progress.add_task(plain(step.cell), total=step.total, note="")
+            self._units[step.cell] = step.total
         task = self._tasks[step.cell]
-        self._progress.update(task, completed=step.done, total=step.total, note=plain(step.note))
+        # The last report of a cell counts the cell as one unit; its bar keeps the units it was drawn with.
+        units = self._units[step.cell] = max(self._units[step.cell], step.total)
+        completed = units if step.done >= step.total else step.done
+        self._progress.update(task, completed=completed, total=units, note=plain(step.note))
 
     def _log(self, step: Step) -> None:
         now, ended = time.monotonic(), step.done >= step.total
@@ -169,7 +174,7 @@ def _close(page: Console, run: Any) -> None:
     page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
 
 
-def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: bool) -> None:
+def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: bool, csv: Path | None = None) -> None:
     """Run what is not a run folder yet, then print the comparison."""
     from imprint.models.store import open_run
 
@@ -182,14 +187,31 @@ def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: 
     for name, setup in loaded.items():
         _announce(page, setup, out / setup.run_name, resume)
         paths[name] = Path(_evaluate(page, setup, out, "local", resume).path)
-    _print_comparison(page, [paths[name] for name in dict.fromkeys(names)])
+    _print_comparison(page, [paths[name] for name in dict.fromkeys(names)], csv)
 
 
-def _print_comparison(page: Console, paths: Sequence[Path]) -> None:
-    from imprint._cli_findings import cell
+def _print_comparison(page: Console, paths: Sequence[Path], csv: Path | None) -> None:
+    from imprint._cli_findings import write_csv
     from imprint.analyses.compare import compare
 
     frame = compare(list(paths))
-    rows = [[cell(value) for value in row] for row in frame.itertuples(index=False)]
-    numeric = [str(name) for name in frame.columns if frame[name].dtype.kind in "fi"]
-    page.print(table("comparison, paired by seed", [str(name) for name in frame.columns], rows, right=numeric))
+    if csv is not None:
+        write_csv(csv, frame)
+    rows = [
+        (
+            row.rank,
+            row.setup,
+            row.verdict,
+            row.concept,
+            row.role,
+            interval(row.share, row.low, row.high, 3),
+            row.seeds,
+            interval(row.difference, row.difference_low, row.difference_high, 3),
+            number(row.p_value, 3),
+            number(row.pairs, 0),
+        )
+        for row in frame.itertuples()
+    ]
+    versus = next((name for name in frame["versus"] if isinstance(name, str)), "the first")
+    columns = ("rank", "setup", "verdict", "concept", "role", "share", "seeds", f"minus {versus}", "p", "pairs")
+    page.print(table("shares of the value, paired by seed", columns, rows, right=("rank", "seeds", "p", "pairs")))

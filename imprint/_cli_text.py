@@ -30,12 +30,21 @@ def say(out: Console, text: object, style: str = "") -> None:
     out.print(Text(plain(text), style=style))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()) -> Table:
-    """A table of literal cells; the columns named in ``right`` are aligned to the right."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Iterable[str] = (),
+    whole: Iterable[str] = (),
+) -> Table:
+    """A table of literal cells; columns named in ``right`` stand to the right, those in ``whole`` are never folded."""
     made = Table(title=Text(plain(title), style="bold"), title_justify="left", show_edge=False, pad_edge=False)
-    numeric = set(right)
+    numeric, unfolded = set(right), set(whole)
     for name in columns:
-        made.add_column(Text(plain(name)), justify="right" if name in numeric else "left", overflow="fold")
+        made.add_column(
+            Text(plain(name)), justify="right" if name in numeric else "left", overflow="fold", no_wrap=name in unfolded
+        )
     for row in rows:
         made.add_row(*(Text(plain(cell)) for cell in row))
     return made
@@ -47,7 +56,8 @@ def number(value: object, digits: int = 2) -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.{digits}f}"
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def interval(estimate: object, low: object, high: object, digits: int = 2) -> str:

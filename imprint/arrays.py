@@ -41,7 +41,7 @@ def read_arrays(path: Path) -> Arrays:
 
 def _npz(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ImprintError(f"{path} is a single .npy array; save it by name with numpy.savez.")
             return {name: np.asarray(file[name]) for name in file.files}

@@ -1,6 +1,6 @@
 """A lifetime: one training run from birth on, kept at planned ages, resumable to the bit.
 
-Each seed owns three generators, all derived from (setup hash excluded, seed) alone: one for its birth, one for its
+Each seed owns three generators, all derived from its number alone (so that seed k of two setups can be paired): one for its birth, one for its
 experience, one for the errors of its steering signals. Experience is drawn a *day* at a time (a few batches in one call);
 a checkpoint keeps the generator's state at dawn and the hour, so that a killed run goes on in the middle of a day.
 
@@ -49,19 +49,19 @@ class Experience:
     def __init__(self, world: World, batch: int, seed: int) -> None:
         self.world, self.batch = world, batch
         self.rng = generator("experience", seed)
-        self.dawn, self.hour = self.rng.get_state(), DAY
+        self.dawn, self.hour = self.rng.get_state(), 0
         self._day: Batch | None = None
 
     def next(self) -> Batch:
         """The next batch."""
-        if self.hour == DAY:
-            self.dawn, self.hour, self._day = self.rng.get_state(), 0, None
         if self._day is None:
             self.rng.set_state(self.dawn)
             self._day = self.world.sample(self.batch * DAY, rng=self.rng)
-        rows = slice(self.hour * self.batch, (self.hour + 1) * self.batch)
+        batch = self._day.rows(slice(self.hour * self.batch, (self.hour + 1) * self.batch))
         self.hour += 1
-        return self._day.rows(rows)
+        if self.hour == DAY:
+            self.dawn, self.hour, self._day = self.rng.get_state(), 0, None
+        return batch
 
     def state(self) -> dict[str, Tensor]:
         """Generator at dawn, and the hour."""
@@ -70,13 +70,6 @@ class Experience:
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on where :meth:`state` was taken."""
         self.dawn, self.hour, self._day = state["dawn"], int(state["hour"]), None
-        if self.hour == DAY:
-            self.world.sample(self.batch * DAY, rng=_at(self.rng, self.dawn))
-
-
-def _at(rng: torch.Generator, state: Tensor) -> torch.Generator:
-    rng.set_state(state)
-    return rng
 
 
 def steer(signals: Sequence[Signal], world: World, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:

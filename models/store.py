@@ -14,6 +14,7 @@ Every file is written under a temporary name in the same folder, flushed to disk
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -40,18 +41,22 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **header: str) -> None:
-    """A safetensors file that carries the digest of its own contents."""
+    """A safetensors file that carries the digest of its own contents; the same tensors give the same bytes.
+
+    The header is one JSON entry, because the library writes several entries in an order that changes from call to call.
+    """
     flat = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
-    write_bytes(path, save(flat, metadata={"format": FORMAT, "digest": digest_of(flat), **header}))
+    about = {**header, "format": FORMAT, "digest": digest_of(flat)}
+    write_bytes(path, save(flat, metadata={"imprint": json.dumps(about, sort_keys=True)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and header, or :class:`DamagedFileError` when truncated, unreadable or changed."""
     try:
         with safe_open(path, framework="pt") as file:
-            header = dict(file.metadata() or {})
+            header = dict(json.loads((file.metadata() or {}).get("imprint", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise DamagedFileError(f"{path} is unreadable or truncated: {error}. Delete it and run again with --resume.") from None
     if header.get("digest") != digest_of(tensors):
         raise DamagedFileError(f"{path} was changed after it was written (its digest does not match). Delete it and run again with --resume.")

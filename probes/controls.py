@@ -74,10 +74,10 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
 
 def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
     """Raw inputs ``[n, p]`` rotated to their first ``limit`` principal components (all, when there are fewer columns)."""
-    centred = inputs - inputs.mean(0)
+    centred = inputs.astype(np.float64) - inputs.mean(0, dtype=np.float64)
     if inputs.shape[1] <= limit:
-        return centred
-    values, vectors = np.linalg.eigh(np.asarray(centred @ centred.T, dtype=np.float64))
+        return centred.astype(np.float32)
+    values, vectors = np.linalg.eigh(centred @ centred.T)
     keep = np.argsort(values)[::-1][:limit]
     keep = keep[values[keep] > 1e-9 * values.max()]
     return np.asarray(vectors[:, keep] * np.sqrt(values[keep]), dtype=np.float32)

@@ -9,8 +9,8 @@ Sites are written
     module.name@3        position 3 along axis 1 of an output with three axes or more
     hook@moment          for our learners: a hook at a named moment of the world (:meth:`Subject.of_learner`)
 
-The *value* of a subject is one number per observation: ``value(observation)``, or the model's output when that already is
-one number. Sites are read while the value is computed; sites that the value does not run through are read in a plain
+The *value* of a subject is one number per observation: ``value(observation)``, or the model's output when that already
+is one number. Sites are read while the value is computed; sites that the value does not run through are read in a plain
 pass ``model(observation)``. Edits must act on the value, so a site it does not run through is an error there.
 
 Letters: n observations, d width of a site.
@@ -63,7 +63,9 @@ class Site:
         after = edit(before.reshape(len(output), -1))
         if not isinstance(after, Tensor) or after.shape != (len(output), before[0].numel()):
             got = list(after.shape) if isinstance(after, Tensor) else type(after).__name__
-            raise ImprintError(f"the edit at {self.name!r} returned {got}; expected {[len(output), before[0].numel()]}.")
+            raise ImprintError(
+                f"the edit at {self.name!r} returned {got}; expected {[len(output), before[0].numel()]}."
+            )
         after = after.to(output.dtype).reshape(before.shape)
         if self.index is None:
             return after
@@ -103,9 +105,14 @@ class Subject:
 
     @classmethod
     def of_learner(cls, learner: Learner, world: World, weight: Tensor, bias: Tensor) -> Subject:
-        """A learner of ours and its assessor: sites are hooks x moments; value = latents at decision @ ``weight [D]`` + ``bias``."""
+        """A learner of ours and its assessor: sites are hooks x moments.
+
+        The value is read at the world's decision moment: latents ``[n, D]`` @ ``weight [D]`` + ``bias``.
+        """
         if world.decision is None:
-            raise ImprintError(f"{type(world).__name__} names no decision moment, so there is no time to read value at.")
+            raise ImprintError(
+                f"{type(world).__name__} names no decision moment, so there is no time to read value at."
+            )
         step = world.moments[world.decision]
         sites = [
             Site(f"{hook}@{moment}", learner.module_of(hook), learner.index(hook, at))
@@ -174,7 +181,9 @@ class Subject:
         for name, value in whole.items():
             if not bool(torch.isfinite(value).all()):
                 rows = int((~torch.isfinite(value)).any(1).sum())
-                raise ImprintError(f"activations at {name!r} hold NaN or infinite values in {rows} of {len(value)} rows.")
+                raise ImprintError(
+                    f"activations at {name!r} hold NaN or infinite values in {rows} of {len(value)} rows."
+                )
         return whole
 
     def _read(self, chunk: Tensor, modules: set[str]) -> dict[str, list[Any]]:
@@ -183,7 +192,9 @@ class Subject:
         if silent and self._value is not None:
             outputs |= self._caught(chunk, self.model, silent)
         if silent := modules - outputs.keys():
-            raise ImprintError(f"module {min(silent)!r} did not run in this model's forward pass, so nothing can be read there.")
+            raise ImprintError(
+                f"module {min(silent)!r} did not run in this model's forward pass, so nothing can be read there."
+            )
         return outputs
 
     def _caught(self, chunk: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
@@ -199,10 +210,8 @@ class Subject:
 
     # -- value ---------------------------------------------------------------------------------------------------
 
-    def values(
-        self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512
-    ) -> Tensor:
-        """Value ``[n]`` without a gradient, with ``edits`` (site -> function of ``[n, d]``) made while the pass runs."""
+    def values(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512) -> Tensor:
+        """Value ``[n]`` without a gradient, under ``edits`` (site -> function of ``[n, d]``) made during the pass."""
         by_module: dict[str, list[tuple[Site, Edit]]] = {}
         for name, edit in (edits or {}).items():
             site = self.site(name)
@@ -237,7 +246,7 @@ class Subject:
     def value_with_grad(self, observation: Tensor) -> Tensor:
         """Value ``[n]``, differentiable in ``observation``; one pass over all rows."""
         with self._hooked({}):
-            return self._of(observation)
+            return self._of(self._placed(observation))
 
     def _of(self, observation: Tensor) -> Tensor:
         """Value ``[n]`` of one chunk, checked."""
@@ -248,23 +257,29 @@ class Subject:
         if one_each:
             return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
         got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        advice = "pass value=, a function that gives one number per observation." if self._value is None else "return one number per row."
+        advice = (
+            "pass value=, a function that gives one number per observation."
+            if self._value is None
+            else "return one number per row."
+        )
         raise ImprintError(f"{source} returned {got} for {n} observations; expected [{n}] or [{n}, 1]: {advice}")
 
     # -- machinery -----------------------------------------------------------------------------------------------
 
     def _chunks(self, observation: Tensor, size: int) -> Iterator[Tensor]:
         """Pieces of the observation on the model's device, floats in the model's precision."""
-        if len(observation) < 1:
-            raise ImprintError("there are no observations; expected at least one row.")
-        parameter = next(self.model.parameters(), None)
+        if not isinstance(observation, Tensor) or observation.dim() < 1 or len(observation) < 1:
+            got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
+            raise ImprintError(f"the observation is {got}; expected a tensor [n, ...] with at least one row.")
         for start in range(0, len(observation), size):
-            chunk = observation[start : start + size]
-            if parameter is not None:
-                chunk = chunk.to(parameter.device)
-                if chunk.is_floating_point() and parameter.is_floating_point():
-                    chunk = chunk.to(parameter.dtype)
-            yield chunk
+            yield self._placed(observation[start : start + size])
+
+    def _placed(self, observation: Tensor) -> Tensor:
+        parameter = next(self.model.parameters(), None)
+        if parameter is None:
+            return observation
+        floats = observation.is_floating_point() and parameter.is_floating_point()
+        return observation.to(parameter.device, parameter.dtype if floats else observation.dtype)
 
     @contextmanager
     def _hooked(self, handlers: Mapping[str, Callable[[Any], Any]]) -> Iterator[None]:
@@ -304,4 +319,6 @@ def _check(site: Site, outputs: Sequence[Any], rows: int) -> None:
         )
     if not _readable(outputs[0], rows):
         got = list(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
-        raise ImprintError(f"module {site.module!r} gives {got} for {rows} observations; expected a float tensor [{rows}, ...].")
+        raise ImprintError(
+            f"module {site.module!r} gives {got} for {rows} observations; expected a float tensor [{rows}, ...]."
+        )

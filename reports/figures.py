@@ -1,8 +1,8 @@
 """Plotly figures as plain dictionaries: tables in, ``{"data", "layout"}`` out. No statistics are done here.
 
-Colours are names of CSS variables (``--c-intended``, or ``--c-intended/0.2`` with an opacity), which the page resolves when
-it draws, so that the figures follow light, dark and print. The palette is Okabe and Ito's (2008), safe for colour-blind
-readers; every concept keeps one colour throughout the page, and shape or position always says the same thing as colour.
+Colours are names of CSS variables (``--c-intended``, or ``--c-intended/0.2`` with an opacity), which the page resolves
+when it draws, so that figures follow light, dark and print. The palette is close to Okabe and Ito's (2008), safe for
+colour-blind readers; every concept keeps one colour throughout the page, and shape or position says the same as colour.
 
 Ages are planned log-spaced and begin with 0, which no logarithm shows: they stand at equal distances, labelled.
 """
@@ -16,11 +16,12 @@ from typing import Any
 
 import pandas as pd
 
+from imprint.reports.run_data import records
 from imprint.reports.words import MARKS, age_tick, measured
 
 Plot = dict[str, Any]
 DASHES = ("dot", "dash", "dashdot", "longdash")
-DIVERGING = [[0.0, "#b35806"], [0.25, "#f1a340"], [0.5, "--surface"], [0.75, "#6aaed6"], [1.0, "#08519c"]]
+DIVERGING = [[0.0, "--below2"], [0.25, "--below1"], [0.5, "--surface"], [0.75, "--above1"], [1.0, "--above2"]]
 """Orange below zero, the page's own colour at zero, blue above."""
 
 
@@ -76,12 +77,24 @@ def _bars(rows: pd.DataFrame) -> dict[str, Any]:
     """Asymmetric error bars along x; none where the interval was not measured."""
     up = [h - e if measured(h) and measured(e) else None for h, e in zip(rows["high"], rows["estimate"], strict=True)]
     down = [e - b if measured(b) and measured(e) else None for b, e in zip(rows["low"], rows["estimate"], strict=True)]
-    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.6, "width": 5, "color": "--ink"}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": up,
+        "arrayminus": down,
+        "thickness": 1.6,
+        "width": 5,
+        "color": "--ink",
+    }
 
 
-def _age_axis(ages: Sequence[int], title: str = "experiences lived (planned ages, evenly spaced)") -> dict[str, Any]:
-    ticks = [age_tick(age) for age in ages]
-    return _axis(title, tickmode="array", tickvals=list(range(len(ages))), ticktext=ticks, range=[-0.3, len(ages) - 0.7])
+def _age_axis(ages: Sequence[int]) -> dict[str, Any]:
+    ticks: dict[str, Any] = {
+        "tickmode": "array",
+        "tickvals": list(range(len(ages))),
+        "ticktext": [age_tick(age) for age in ages],
+    }
+    return _axis("experiences lived", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
 
 
 def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str]) -> Plot:
@@ -110,8 +123,8 @@ def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[st
             "hovertemplate": "%{text}: %{x:.1%}<extra></extra>",
         },
     ]
-    y = _axis("", tickmode="array", tickvals=list(range(len(names))), ticktext=[label(n, 20) for n in names], autorange="reversed")
     x = _axis("share of the value's variance", tickformat=".0%", rangemode="tozero")
+    y = _category([label(name, 20) for name in names])
     return {"data": data, "layout": _layout(x, y, height=70 + 40 * max(2, len(names)))}
 
 
@@ -154,18 +167,23 @@ def share_curves(pooled: pd.DataFrame, colours: Mapping[str, str], names: Sequen
         marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 7, "color": colour}
         data.append(_band(ages, rows, colour))
         hover = "%{y:.1%}<extra>" + label(name) + "</extra>"
-        data.append(_line(ages, rows, colour, name=label(name), mode="lines+markers", marker=marker, hovertemplate=hover))
+        data.append(
+            _line(ages, rows, colour, name=label(name), mode="lines+markers", marker=marker, hovertemplate=hover)
+        )
     y = _axis("share of the value's variance", tickformat=".0%")
     return {"data": data, "layout": _layout(_age_axis(ages), y, height=420, showlegend=True)}
 
 
 def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], limit: float) -> Plot:
     """Selectivity of one concept: site down, age across; the verdict's mark in every cell, grey where not measured."""
-    found = {(row.site, int(row.age)): row for row in cells.itertuples() if measured(row.age)}
+    found = {(row.site, int(row.age)): row for row in records(cells) if measured(row.age)}
     grid = [[found.get((site, age)) for age in ages] for site in sites]
     value = [[float(c.estimate) if c is not None and measured(c.estimate) else None for c in line] for line in grid]
     marks = [
-        (i, j, MARKS.get(str(c.verdict), ""), c) for j, line in enumerate(grid) for i, c in enumerate(line) if c is not None
+        (i, j, MARKS.get(str(c.verdict), ""), c)
+        for j, line in enumerate(grid)
+        for i, c in enumerate(line)
+        if c is not None
     ]
     strong = [measured(c.estimate) and abs(float(c.estimate)) > 0.62 * limit for *_, c in marks]
     data = [
@@ -186,15 +204,18 @@ def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], lim
             "x": [m[0] for m in marks],
             "y": [m[1] for m in marks],
             "text": [m[2] for m in marks],
-            "textfont": {"size": 11, "color": ["#ffffff" if s else "--ink" for s in strong]},
+            "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
             "customdata": [_cell_words(c) for *_, c in marks],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
     ]
-    y = _axis("", tickmode="array", tickvals=list(range(len(sites))), ticktext=[label(s) for s in sites], autorange="reversed")
-    axes = (_age_axis(ages, "experiences lived") | {"showgrid": False}, y | {"showgrid": False, "zeroline": False})
-    axes[0]["range"] = [-0.5, len(ages) - 0.5]
-    return {"data": data, "layout": _layout(*axes, height=100 + 30 * len(sites), plot_bgcolor="--missing")}
+    x = _age_axis(ages) | {"showgrid": False, "range": [-0.5, len(ages) - 0.5]}
+    y = _category([label(site) for site in sites]) | {
+        "showgrid": False,
+        "range": [len(sites) - 0.5, -0.5],
+        "tickfont": {"size": 11},
+    }
+    return {"data": data, "layout": _layout(x, y, height=100 + 30 * len(sites), plot_bgcolor="--missing")}
 
 
 def _cell_words(cell: Any) -> str:
@@ -205,24 +226,51 @@ def _cell_words(cell: Any) -> str:
 
 
 def emergence(
-    pooled: pd.DataFrame, per_seed: pd.DataFrame, floors: pd.DataFrame, *, colour: str, ages: Sequence[int], limits: tuple[float, float]
+    pooled: pd.DataFrame,
+    per_seed: pd.DataFrame,
+    floors: pd.DataFrame,
+    *,
+    colour: str,
+    ages: Sequence[int],
+    limits: tuple[float, float],
 ) -> Plot:
     """Score of one concept at its best site against age: interval over seeds, a thin line per seed, and its floors."""
     rows = pooled.sort_values("age")
     thin = {"width": 0.8}
     data = [
-        _line(ages, line.sort_values("age"), f"{colour}/0.55", line=thin, showlegend=False, hovertemplate=f"seed {seed}: %{{y:.2f}}<extra></extra>")
+        _line(
+            ages,
+            line.sort_values("age"),
+            f"{colour}/0.55",
+            line=thin,
+            showlegend=False,
+            hovertemplate=f"seed {seed}: %{{y:.2f}}<extra></extra>",
+        )
         for seed, line in per_seed.groupby("seed")
     ]
     data.append(_band(ages, rows, colour))
     marker = {"size": 7, "color": colour}
-    data.append(_line(ages, rows, colour, name="score", mode="lines+markers", marker=marker, hovertemplate="score %{y:.2f}<extra></extra>"))
+    data.append(
+        _line(
+            ages,
+            rows,
+            colour,
+            name="score",
+            mode="lines+markers",
+            marker=marker,
+            hovertemplate="score %{y:.2f}<extra></extra>",
+        )
+    )
     for i, (control, floor) in enumerate(floors.groupby("control", sort=True)):
         style = {"width": 1.5, "dash": DASHES[i % len(DASHES)]}
         hover = f"{label(str(control))} %{{y:.2f}}<extra></extra>"
-        data.append(_line(ages, floor.sort_values("age"), "--ink-soft", line=style, name=label(str(control)), hovertemplate=hover))
+        data.append(
+            _line(
+                ages, floor.sort_values("age"), "--ink-soft", line=style, name=label(str(control)), hovertemplate=hover
+            )
+        )
     y = _axis("score", range=list(limits), tickformat=".2f")
-    return {"data": data, "layout": _layout(_age_axis(ages, "experiences lived"), y, height=330, showlegend=True)}
+    return {"data": data, "layout": _layout(_age_axis(ages), y, height=330, showlegend=True)}
 
 
 def forest(rows: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str], x_title: str) -> Plot:
@@ -283,12 +331,20 @@ def versus(
                 "x": _numbers(known["estimate"]),
                 "y": [i + shift for i in range(len(places))],
                 "error_x": _bars(known),
-                "marker": {"size": 10, "symbol": symbol, "color": paint if isinstance(paint, str) else list(paint), "line": {"width": 1.6}},
+                "marker": {
+                    "size": 10,
+                    "symbol": symbol,
+                    "color": paint if isinstance(paint, str) else list(paint),
+                    "line": {"width": 1.6, "color": paint if isinstance(paint, str) else list(paint)},
+                },
                 "hovertemplate": f"{label(name)} %{{x:{tickformat}}}<extra></extra>",
             }
         )
     x = _axis(x_title, tickformat=tickformat, zeroline=True)
-    return {"data": data, "layout": _layout(x, _category([label(p) for p in places]), height=120 + 40 * len(places), showlegend=True)}
+    return {
+        "data": data,
+        "layout": _layout(x, _category([label(p) for p in places]), height=120 + 40 * len(places), showlegend=True),
+    }
 
 
 def spread(*values: pd.Series, floor: float = 0.05) -> float:

@@ -1,7 +1,7 @@
 """A run folder -> one self-contained HTML page.
 
-Every section found in ``sections/`` collects a dictionary, and one template renders them all. The page holds Plotly once,
-every picture and every table within itself, and asks the network for nothing, so it can be mailed and opened years later.
+Every section found in ``sections/`` collects a dictionary, and one template renders them all. The page holds Plotly
+once, with every picture and table, and asks the network for nothing, so it can be mailed and opened years later.
 Names of concepts, sites and setups are untrusted: Jinja escapes them in HTML, :func:`embed` inside scripts, and
 :func:`imprint.reports.figures.label` inside figures.
 
@@ -49,7 +49,11 @@ def render(run: RunData) -> str:
     """The page as text."""
     sections, folders, broken = collect(run)
     environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, *folders]), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader([TEMPLATES, *folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     figures = [figure for section in sections for figure in section["figures"]]
     tables = [table for section in sections for table in section["tables"]]
@@ -76,13 +80,15 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
         folders += [folder] if folder else []
         try:
             found = member().collect(run)
-        except Exception as error:  # noqa: BLE001 (a page with one section missing, and saying so, beats no page)
+        except Exception as error:  # a page that lacks one section, and says so, beats no page
             log.exception("report section %r failed on %s", name, run.path)
             broken.append(f"{member.title}: {type(error).__name__}: {error}")
             continue
         if found is not None:
             known: dict[str, Any] = {"figures": [], "tables": [], "missing": []}
-            sections.append(known | found | {"id": name, "title": member.title, "short": member.short, "template": template})
+            sections.append(
+                known | found | {"id": name, "title": member.title, "short": member.short, "template": template}
+            )
     return sections, folders, broken
 
 
@@ -125,5 +131,3 @@ def _plain(value: Any) -> Any:
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value
-
-

@@ -1,7 +1,9 @@
 """Small pictures from arrays: episodes as film strips, attributions laid over them, as PNG data URIs.
 
-Letters: T frames, H height, W width. PNG is written with ``zlib`` and ``struct`` (RFC 2083: signature, then IHDR, IDAT and
-IEND chunks; 8-bit truecolour, filter 0 on each row), so that no imaging library is needed.
+PNG is written with ``zlib`` and ``struct`` (RFC 2083: signature, then IHDR, IDAT and IEND chunks; 8-bit truecolour,
+filter 0 on each row), so that no imaging library is needed.
+
+Letters: T frames, H height, W width.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ GAP = 4
 """Pixels between frames of a strip."""
 BAR = 4
 """Height in pixels of the bar that marks a frame."""
+PER_LINE = 10
+"""Frames on one line of a strip."""
 AGAINST = np.array([213, 94, 0], dtype=np.float64)
 TOWARDS = np.array([0, 114, 178], dtype=np.float64)
 MARK = np.array([120, 120, 120], dtype=np.uint8)
@@ -45,21 +49,28 @@ def data_uri(picture: np.ndarray) -> str:
 def strip(frames: np.ndarray, *, marked: int | None = None, width: int = 640) -> np.ndarray:
     """Frames ``uint8 [T, H, W, 3]`` side by side, enlarged to about ``width`` pixels, transparent between them.
 
-    A grey bar runs under frame ``marked`` (the moment at which the value is read).
+    A grey bar runs under frame ``marked`` (the moment at which the value is read). Long episodes take several lines.
     """
     steps, height, wide, _ = frames.shape
-    factor = max(1, width // max(1, steps * wide))
+    across = min(steps, PER_LINE)
+    factor = max(1, width // max(1, across * wide))
     large = frames.repeat(factor, axis=1).repeat(factor, axis=2)
     tall, broad = height * factor, wide * factor
-    sheet = np.zeros((tall + GAP + BAR, steps * broad + (steps - 1) * GAP, 4), dtype=np.uint8)
+    line = tall + GAP + BAR
+    sheet = np.zeros((line * -(-steps // across), across * (broad + GAP) - GAP, 4), dtype=np.uint8)
     for step in range(steps):
-        left = step * (broad + GAP)
-        sheet[:tall, left : left + broad, :3] = large[step]
-        sheet[:tall, left : left + broad, 3] = 255
+        top, left = step // across * line, step % across * (broad + GAP)
+        _paint(sheet, large[step], top, left)
         if step == marked:
-            sheet[tall + GAP :, left : left + broad, :3] = MARK
-            sheet[tall + GAP :, left : left + broad, 3] = 255
+            _paint(sheet, np.broadcast_to(MARK, (BAR, broad, 3)), top + tall + GAP, left)
     return sheet
+
+
+def _paint(sheet: np.ndarray, picture: np.ndarray, top: int, left: int) -> None:
+    """Lay an opaque picture on a sheet."""
+    height, width, _ = picture.shape
+    sheet[top : top + height, left : left + width, :3] = picture
+    sheet[top : top + height, left : left + width, 3] = 255
 
 
 def overlay(frames: np.ndarray, attribution: np.ndarray) -> np.ndarray:
@@ -71,4 +82,5 @@ def overlay(frames: np.ndarray, attribution: np.ndarray) -> np.ndarray:
     top = float(np.percentile(np.abs(attribution), 99)) or float(np.abs(attribution).max()) or 1.0
     weight = np.clip(np.abs(attribution) / top, 0.0, 1.0)[..., None]
     colour = np.where(attribution[..., None] >= 0, TOWARDS, AGAINST)
-    return np.clip((1 - weight) * grey + weight * colour, 0, 255).astype(np.uint8)
+    blended: np.ndarray = np.clip((1 - weight) * grey + weight * colour, 0, 255).astype(np.uint8)
+    return blended

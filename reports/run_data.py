@@ -76,7 +76,13 @@ class RunData:
         """Training seeds with any finding of their own, else those of the record."""
         found = sorted(int(seed) for seed in self.findings["seed"].dropna().unique())
         listed = self.record.get("seeds")
-        return found or ([int(s) for s in listed if isinstance(s, int)] if isinstance(listed, list) else [])
+        recorded = range(listed) if isinstance(listed, int) else _sequence(listed)
+        return found or [seed for seed in recorded if isinstance(seed, int)]
+
+    def part(self, name: str) -> dict[str, Any]:
+        """A part of the setup that is a mapping; empty when the setup has no such part."""
+        part = self.setup.get(name)
+        return part if isinstance(part, dict) else {}
 
     @property
     def failed_cells(self) -> list[dict[str, str]]:
@@ -84,7 +90,8 @@ class RunData:
         for key in ("failed_cells", "failed"):
             if isinstance(cells := self.record.get(key), list) and cells:
                 return [_failure(cell) for cell in cells]
-        return []
+        rows = records(self.findings[self.findings["metric"] == "failed_cell"])
+        return [_failure({"cell": row.control, "error": row.why}) for row in rows]
 
     def rows(self, analysis: str, metric: str, *, control: str | None = None) -> pd.DataFrame:
         """All rows of one metric, over seeds and per seed; ``control=""`` keeps those that are no comparison."""
@@ -135,12 +142,22 @@ def last_age(rows: pd.DataFrame) -> pd.DataFrame:
     return rows if rows["age"].isna().all() else rows[rows["age"] == rows["age"].max()]
 
 
+def records(table: pd.DataFrame) -> list[Any]:
+    """Rows as named tuples; their fields are cells of any kind."""
+    return list(table.itertuples(index=False))
+
+
+def largest(rows: pd.DataFrame) -> pd.Series:
+    """The row with the largest estimate, among rows that were measured."""
+    return rows.sort_values("estimate", kind="stable").iloc[-1]
+
+
 def load_run(run: object) -> RunData:
     """Read a run given as a folder, or as anything with a ``path``."""
     path = Path(str(getattr(run, "path", run)))
     if not path.is_dir():
         near = [item.name for item in path.parent.iterdir() if item.is_dir()] if path.parent.is_dir() else []
-        raise unknown_name("run folder", path, near)
+        raise unknown_name("run folder", path.name, near, advice=f"Looked in {path.parent}.")
     missing: dict[str, str] = {}
     setup_text, setup = _setup(path / "setup.yaml", missing)
     findings = _findings(path / "findings.parquet", missing)

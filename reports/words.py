@@ -1,7 +1,7 @@
 """Numbers and verdicts in words.
 
-Missing is not zero: whatever is NaN reads ``not measured``. Shares are given in per cent, scores with two decimals, and an
-interval always stands beside its estimate with the number of training seeds behind it.
+Missing is not zero: whatever is NaN reads ``not measured``. Shares are given in per cent, scores with two decimals, and
+an interval always stands beside its estimate.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ LOCATE_WORDS = {
 
 MARKS = {
     "present": "●",
-    "given by input": "▫",
-    "given untrained": "▫",
+    "given by input": "i",
+    "given untrained": "u",
     "absent": "·",
     "undetermined": "?",
     "not measurable": "×",
@@ -47,14 +47,15 @@ def measured(value: Any) -> bool:
 
 
 def number(value: Any, *, signed: bool = False) -> str:
-    """Three significant digits, thousands separated; ``not measured`` for NaN."""
+    """Two decimals, three below 0.1, none from 100 on; thousands separated. ``not measured`` for NaN."""
     if not measured(value):
         return NOT_MEASURED
     value = float(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e7):
         return f"{value:{'+' if signed else ''}.2e}".replace("-", "\u2212")
-    digits = 0 if value == int(value) and not signed else max(0, 2 - math.floor(math.log10(max(abs(value), 1e-1))))
-    return f"{value:{'+' if signed else ''},.{min(digits, 3)}f}".replace("-", "\u2212")
+    size = abs(value)
+    digits = 0 if value == int(value) or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
+    return f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "\u2212")
 
 
 def percent(value: Any) -> str:
@@ -119,9 +120,9 @@ def age_tick(age: Any) -> str:
 
 
 def counts(rows: pd.DataFrame) -> str:
-    """Sample sizes behind ``rows``: ``n = 1,500 episodes, 6 training seeds``; ranges where they differ."""
+    """Sample sizes behind ``rows``: ``n = 1,500 rows, 6 training seeds``; ranges where they differ."""
     parts = []
-    for column, noun in (("n", "episodes"), ("seeds", "training seeds")):
+    for column, noun in (("n", "rows"), ("seeds", "training seeds")):
         values = rows[column].dropna() if column in rows else pd.Series(dtype="Int64")
         if values.empty:
             parts.append(f"{noun} not recorded")

@@ -1,18 +1,20 @@
 """recurrent: a patch encoder and a gated recurrent cell that predict the next frame.
 
-    e_t = encoder(frame_t)                                       patch convolution -> dense, ReLU; the frame holds the action
+    e_t = encoder(frame_t)              patch convolution -> dense, both ReLU; the frame holds the action
     r, z = sigmoid(W [e_t; h_{t-1}]),   c = tanh(U [e_t; r h_{t-1}]),   h_t = z h_{t-1} + (1 - z) c
     loss = mean over t < T of | decoder(h_t) - sensory channels of frame t+1 |^2
 
-The cell is the gated recurrent unit (Cho et al. 2014, arXiv 1406.1078), the task next-frame prediction as in world models
-(Ha & Schmidhuber 2018, arXiv 1803.10122).
+The cell is the gated recurrent unit (Cho et al. 2014, arXiv 1406.1078); the task is next-frame prediction as in world
+models (Ha & Schmidhuber 2018, arXiv 1803.10122).
 
-Deviations from the sources: (1) encoder, memory and decoder are trained together, with no bottleneck code and no mixture
-density; (2) the convolution's windows tile the image (stride = kernel); (3) the cell is written out, one matrix product
-for both gates, so that seeds stack as a batch dimension; (4) action planes are read and never predicted.
+Deviations from the sources: (1) encoder, memory and decoder are trained together, with no bottleneck code and no
+mixture density; (2) the convolution's windows tile the image (stride = kernel); (3) the cell is written out, one matrix
+product for both gates, so that seeds stack as a batch dimension; (4) action planes are read and never predicted.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +44,8 @@ class Recurrent(Learner):
         super().__init__(settings, frame)
         s = self.s = settings
         if frame.height % s.patch or frame.width % s.patch:
-            fits = [p for p in range(1, min(frame.height, frame.width) + 1) if not (frame.height % p or frame.width % p)]
+            both = math.gcd(frame.height, frame.width)
+            fits = [p for p in range(1, both + 1) if both % p == 0]
             raise ImprintError(
                 f"learner.patch is {s.patch}, but frames are {frame.height} x {frame.width} pixels; "
                 f"expected a patch that divides both: {', '.join(map(str, fits))}."
@@ -68,7 +71,8 @@ class Recurrent(Learner):
         p = self.s.patch
         tiles = observation.reshape(n, steps, channels, height // p, p, width // p, p)
         tiles = tiles.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, steps, -1, channels * p * p)
-        return self.hook_encoding(F.relu(self.encoding(F.relu(self.convolution(tiles)).flatten(2))))
+        encoding: Tensor = self.hook_encoding(F.relu(self.encoding(F.relu(self.convolution(tiles)).flatten(2))))
+        return encoding
 
     def step(self, encoding: Tensor, memory: Tensor) -> Tensor:
         """The cell: memory ``[n, D]`` one step on."""
@@ -84,11 +88,12 @@ class Recurrent(Learner):
         for now in encoding.unbind(1):
             memory = self.step(now, memory)
             memories.append(memory)
-        return self.hook_memory(torch.stack(memories, dim=1))
+        whole: Tensor = self.hook_memory(torch.stack(memories, dim=1))
+        return whole
 
     def objective(self, observation: Tensor) -> Taught:
         """Mean squared error of the next frame's sensory channels."""
         memory = self(observation)
-        guess = self.decoder(memory[:, :-1])
+        guess: Tensor = self.decoder(memory[:, :-1])
         after = observation[:, 1:, : self.frame.sensory_channels].flatten(2)
         return Taught((guess - after).square().mean(), memory)

@@ -5,14 +5,16 @@
     loss      mean over t < T of the error between unembed(norm(state_t)) and the sensory channels of frame t+1:
               squared, or, for worlds whose planes are all 0 or 1, Bernoulli (nats per cell)
 
-A trajectory is a sentence (decision and trajectory transformers: Chen et al. 2021, arXiv 2106.01345; Janner et al. 2021,
-arXiv 2106.02039). Worlds without actions give one token per step. The blocks are TransformerLens's own
-(``TransformerBridge.boot_native``, random initialisation), so its hook points are there under ``bridge.``.
+A trajectory is a sentence (decision and trajectory transformers: Chen et al. 2021, arXiv 2106.01345; Janner et al.
+2021, arXiv 2106.02039). Worlds without actions give one token per step. The blocks are TransformerLens's own
+(``TransformerBridge.boot_native``, random initialisation), so all of its hook points are there, under ``bridge.``.
 
 Sites of a block are named after the token they read: ``blocks.0.hook_out:observation``, ``blocks.0.hook_out:action``.
+After the last block only the predicting token is a site (``hook_state``): nothing follows from the other.
 
 Deviations from the sources: (1) no returns in the sequence and no prediction of actions: it models the world alone;
-(2) the observation is predicted plane by plane, not as one discrete token; (3) learned positions count tokens, not steps.
+(2) the observation is predicted plane by plane, not as one discrete token; (3) learned positions count tokens, not
+steps. The bridge's table of token identities is never used, and so never learns.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import boot_native
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learners.base import Frame, Learner, Taught
@@ -63,7 +65,7 @@ class Transformer(Learner):
         self.kinds = ("observation", "action") if frame.action_channels else ("observation",)
         self.observe = nn.Linear(self.cells, s.width)
         self.act = nn.Linear(frame.action_channels, s.width) if frame.action_channels else None
-        self.bridge: Any = TransformerBridge.boot_native(
+        self.bridge: Any = boot_native(
             TransformerBridgeConfig(
                 d_model=s.width,
                 d_head=s.width // s.heads,
@@ -83,9 +85,9 @@ class Transformer(Learner):
 
     @property
     def hooks(self) -> tuple[str, ...]:
-        """The observation token, every block at every kind of token, and the state that predicts."""
-        blocks = [f"blocks.{i}.hook_out:{kind}" for i in range(self.s.layers) for kind in self.kinds]
-        return ("hook_token", *blocks[:-1], "hook_state")
+        """The observation token, every block but the last at every kind of token, and the state that predicts."""
+        blocks = [f"blocks.{i}.hook_out:{kind}" for i in range(self.s.layers - 1) for kind in self.kinds]
+        return ("hook_token", *blocks, "hook_state")
 
     def module_of(self, hook: str) -> str:
         """Sub-module whose output holds ``hook``."""
@@ -102,7 +104,7 @@ class Transformer(Learner):
     def tokens(self, observation: Tensor) -> Tensor:
         """Embedded sentence ``[n, T or 2T, D]``."""
         sensory = self.frame.sensory_channels
-        token = self.hook_token(self.observe(observation[:, :, :sensory].flatten(2)))
+        token: Tensor = self.hook_token(self.observe(observation[:, :, :sensory].flatten(2)))
         if self.act is None:
             return token
         action = self.act(observation[:, :, sensory:, 0, 0])
@@ -116,7 +118,8 @@ class Transformer(Learner):
         for block in self.bridge.blocks:
             (residual,) = block(residual)
         last = len(self.kinds) - 1
-        return self.hook_state(residual[:, last :: len(self.kinds)])
+        state: Tensor = self.hook_state(residual[:, last :: len(self.kinds)])
+        return state
 
     def predict(self, state: Tensor) -> Tensor:
         """The next frame's sensory channels, flattened ``[n, T, cells]``; log-odds when the error is Bernoulli."""
@@ -132,7 +135,7 @@ class Transformer(Learner):
             return Taught((guess - after).square().mean(), state)
         if float(after.min()) < 0.0 or float(after.max()) > 1.0:
             raise ImprintError(
-                f"learner.error is 'bernoulli', but frames reach from {float(after.min()):.3g} to {float(after.max()):.3g}; "
-                "it expects 0 to 1. Set learner.error to 'squared' in this world."
+                f"learner.error is 'bernoulli', but frames range over {float(after.min()):.3g} to "
+                f"{float(after.max()):.3g}; expected 0 to 1. Set learner.error to 'squared' in this world."
             )
         return Taught(F.binary_cross_entropy_with_logits(guess, after), state)

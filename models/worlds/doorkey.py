@@ -1,53 +1,68 @@
 """doorkey: the real MiniGrid DoorKey environment, with concepts read from its true state.
 
-**Description.** A walled grid (``MiniGrid-DoorKey-6x6-v0`` by default, made by ``gymnasium.make`` and left unmodified) is cut
-in two by a wall with one locked door. The agent starts on the left, where a key lies; the green goal is in the right-hand
-corner. Each episode is the first T steps after a reset. The *decision* moment is the last one.
+**Description.** A walled grid (``MiniGrid-DoorKey-6x6-v0`` unless set otherwise, made by ``gymnasium.make`` and left
+unmodified) is cut in two by a wall with one locked door. The agent starts on the left, where a key lies; the green
+goal is in the right-hand corner. An episode is the first T steps after a reset; the *decision* moment is the last.
 
-**Observation** ``[n, T, 13, 7, 7]``: MiniGrid's own egocentric 7 x 7 view (agent in the middle of the bottom row, facing up) as
-seven one-hot planes (empty, wall, key, goal, door open, door closed, door locked; a cell that is not seen is zero in all
-of them), then six planes, each constant, with the action taken *at* that step (left, right, forward, pickup, drop, toggle).
+**Observation** ``[n, T, 13, 7, 7]``: MiniGrid's own egocentric 7 x 7 view (agent in the middle of the bottom row,
+facing up) as seven one-hot planes (empty, wall, key, goal, door open, door closed, door locked; an unseen cell is
+zero in all of them), then six constant planes, the action taken *at* that step (left, right, forward, pickup, drop,
+toggle). MiniGrid's compass and mission text are left out.
 
-**Behaviour.** Every episode has errands drawn at random (fetch the key, open the door, drop the key, walk through, shut the
-door behind, walk up to the goal; one in four has none), carried out along shortest paths and mixed step by step with
-random actions (probability drawn per episode). An action that would step onto the goal, and so end the episode, is
-replaced by a turn. Episodes that end with the agent in the doorway are dropped: a shut door could not be there.
+**Behaviour.** Each episode has errands drawn at random (fetch the key, open the door, perhaps drop the key, walk
+through, perhaps shut the door behind, perhaps walk up to the goal; often cut short, sometimes none), carried out
+along shortest paths and mixed step by step with random actions (probability 0, 0.1 or 0.3; 1 without errands). An
+action that would step onto the goal and so end the episode is replaced by a turn. Episodes that end in the doorway
+are dropped: a shut door could not be there.
 
-**Facts** are of the true state at the decision step, before the action of that step. The two that can be set are
-``carrying_key`` and ``door_open``. Derived from them and the rest of the state: ``key_in_view`` (lying in a visible cell),
-``door_in_view``, ``goal_in_view``, ``beyond_door`` (in the goal's room), ``goal_near`` and ``goal_distance`` (walking steps).
-*Beware*: MiniGrid shows a carried key in the agent's own cell, so ``carrying_key`` is given by the current frame. Two concepts
-need memory: ``door_open_unseen`` (the door is open and out of view) and ``key_out_of_sight`` (the key lies out of view and was
-shown before); so does ``door_open`` whenever the door is behind.
+**Facts** are of the true state at the decision step, before the action of that step. Two can be set:
+``carrying_key`` and ``door_open``. The others follow from them and the rest of the state: ``key_in_view`` (lying in
+a visible cell), ``door_in_view``, ``goal_in_view``, ``beyond_door`` (in the goal's room), ``goal_near`` and
+``goal_distance`` (walking steps: at most half the grid's side, at most the side, more), ``door_open_unseen`` (open
+and out of view: needs memory) and ``key_out_of_sight`` (lying out of view, and shown before: needs memory).
+*Beware*: MiniGrid shows a carried key in the agent's own cell, so ``carrying_key`` is given by the current frame,
+and with it most of ``key_out_of_sight``.
 
-**Designs.** ``train`` draws uniformly from a pool of real episodes, built once per process. ``balanced`` resamples the pool so
-that the concepts in ``balance`` are independent and equally frequent among the combinations that occur at least
-``MIN_CELL`` times; :meth:`DoorKey.missing_cells` names the others. ``do`` is refused: a simulator's past cannot be set.
-**Counterfactuals** edit the state at the decision step alone and have MiniGrid render the last frame again; frames before
-it are kept. A key put back lies on its start cell, or if that is taken on the free cell nearest to it.
+**Designs.** ``train`` draws uniformly from a pool of real episodes, built once per process. ``balanced`` resamples
+the pool so that the concepts in ``balance`` are independent and equally frequent over the combinations that occur at
+least ``MIN_CELL`` times; :meth:`DoorKey.missing_cells` names the rest. ``do`` is refused: a simulated past cannot be
+set.
+**Counterfactuals** edit the state at the decision step alone and have MiniGrid render the last frame again; earlier
+frames are kept. A key put back lies on its start cell or, if the agent stands there, on the nearest free cell of
+that room.
 
-**Senses**: ``greenness`` (part of the lit cells that are goal), ``draught`` (felt, not seen: 1 while the door is open), ``weight``
-(1 while the hand holds a key), ``motion`` (part of the cells that changed). **Body**: none.
-**Split.** A map is (wall column, door row, key cell). A third of all maps, a Latin pattern, is held out; groups are maps.
+**Senses**: ``greenness`` (part of the visible cells that are goal), ``draught`` (felt, not seen: 1 while the door is
+open), ``weight`` (1 while the hand holds a key), ``motion`` (part of the cells that changed). **Body**: none.
+**Split.** A map is (wall column, door row, key cell). A third of all maps, a Latin pattern, is held out; groups are
+maps (6 x 6 has 24 maps for raising and 12 held out; 8 x 8 has 200 and 100).
 
-Sources: Chevalier-Boisvert et al. 2023 (arXiv 2306.13831). Version 1.
+Source: Chevalier-Boisvert et al. 2023, Minigrid & Miniworld (arXiv 2306.13831). Version 1.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
-from functools import cache, lru_cache
 from itertools import product
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from imprint.models.doorkey_episodes import (
+    EMPTY,
+    GOAL,
+    KEY,
+    LOCKED,
+    OPEN,
+    SIZES,
+    STATE,
+    UNSEEN,
+    recorded_pool,
+    rerender,
+)
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.steering.base import Senses
 from imprint.models.worlds.base import Batch, Design, MemberSettings, World
@@ -55,13 +70,8 @@ from imprint.models.worlds.base import Batch, Design, MemberSettings, World
 VIEW = 7
 HAND = (VIEW - 1, VIEW // 2)
 """Row and column of the agent's own cell in its view."""
-UNSEEN, EMPTY, WALL, KEY, GOAL, OPEN, CLOSED, LOCKED = range(8)
-LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)
 MIN_CELL = 8
 """Combinations of balanced concepts with fewer real episodes than this are left out."""
-HEADINGS = ((1, 0), (0, 1), (-1, 0), (0, -1))
-STATE = ("wall", "door_row", "key_x", "key_y", "x", "y", "heading", "locked")
-"""Columns of the kept state: where the key lies if it is not carried; whether the door, if shut, is locked."""
 FACTS = (
     "key_in_view",
     "door_in_view",
@@ -73,7 +83,6 @@ FACTS = (
     "key_out_of_sight",
 )
 DISTANCES = ("near", "middle", "far")
-SIZES = {f"MiniGrid-DoorKey-{s}x{s}-v0": s for s in (5, 6, 8, 16)}
 
 
 class DoorKey(World):
@@ -176,7 +185,7 @@ class DoorKey(World):
     def _pool(self) -> Mapping[str, Tensor]:
         count = self.s.pool if self.s.maps == "raising" else self.s.held_out_pool
         habits = (self.s.drop_rate, self.s.shut_rate)
-        return _pool(self.s.env, self.s.steps, count, self.s.pool_seed, self.s.maps, habits)
+        return recorded_pool(self.s.env, self.s.steps, count, self.s.pool_seed, self.s.maps, habits)
 
     def _cells(self) -> dict[tuple[bool, ...], Tensor]:
         """Every combination of the balanced concepts -> its rows of the pool."""
@@ -303,199 +312,3 @@ def _codes(observation: Tensor) -> Tensor:
     """Codes ``[n, T, 7, 7]`` from an observation."""
     weights = torch.arange(EMPTY, LOCKED + 1, dtype=observation.dtype)
     return torch.einsum("ntchw,c->nthw", observation[:, :, :LOCKED], weights).round().long()
-
-
-# -- the simulator -----------------------------------------------------------------------------------------------
-
-
-@cache
-def _simulator(env: str) -> gymnasium.Env[Any, Any]:
-    import minigrid  # noqa: F401 (registers the environments)
-
-    simulator = gymnasium.make(env, disable_env_checker=True)
-    simulator.reset(seed=0)
-    return simulator
-
-
-def _seen(image: np.ndarray) -> Tensor:
-    """Codes ``[7, 7]`` uint8, rows from far to near, of MiniGrid's ``[x, y, (object, colour, state)]``."""
-    codes = np.zeros(11, dtype=np.uint8)
-    codes[[1, 2, 4, 5, 8]] = EMPTY, WALL, OPEN, KEY, GOAL
-    return torch.from_numpy((codes[image[..., 0]] + np.where(image[..., 0] == 4, image[..., 2], 0)).T.astype(np.uint8))
-
-
-@lru_cache(maxsize=50_000)
-def rerender(env: str, state: tuple[int, ...], carrying: bool, opened: bool) -> Tensor:
-    """What MiniGrid shows in ``state`` (columns ``STATE``), codes ``[7, 7]``."""
-    from minigrid.core.grid import Grid
-    from minigrid.core.world_object import Door, Goal, Key
-
-    wall, door_row, key_x, key_y, x, y, heading, locked = state
-    simulator: Any = _simulator(env).unwrapped
-    grid = Grid(simulator.width, simulator.height)
-    grid.wall_rect(0, 0, simulator.width, simulator.height)
-    grid.vert_wall(wall, 0)
-    grid.set(simulator.width - 2, simulator.height - 2, Goal())
-    grid.set(wall, door_row, Door("yellow", is_open=opened, is_locked=bool(locked) and not opened))
-    if not carrying:
-        grid.set(key_x, key_y, Key("yellow"))
-    simulator.grid, simulator.carrying = grid, Key("yellow") if carrying else None
-    simulator.agent_pos, simulator.agent_dir = (x, y), heading
-    return _seen(simulator.gen_obs()["image"])
-
-
-@lru_cache(maxsize=200_000)
-def route(free: frozenset[tuple[int, int]], start: tuple[int, int, int], target: tuple[int, int]) -> int | None:
-    """First action of a shortest path until the agent faces ``target``; ``FORWARD`` once it does, nothing if it cannot."""
-    queue: deque[tuple[tuple[int, int, int], int]] = deque([(start, FORWARD)])
-    known = {start}
-    while queue:
-        (x, y, heading), first = queue.popleft()
-        ahead = (x + HEADINGS[heading][0], y + HEADINGS[heading][1])
-        if ahead == target:
-            return first
-        moves = [(LEFT, (x, y, (heading - 1) % 4)), (RIGHT, (x, y, (heading + 1) % 4))]
-        if ahead in free:
-            moves.append((FORWARD, (*ahead, heading)))
-        for action, node in moves:
-            if node not in known:
-                known.add(node)
-                queue.append((node, action if (x, y, heading) == start else first))
-    return None
-
-
-class _Behaviour:
-    """One episode's errands, carried out along shortest paths and mixed with random actions."""
-
-    def __init__(self, simulator: Any, rng: np.random.Generator, habits: tuple[float, float]) -> None:
-        self.sim, self.rng = simulator, rng
-        self.map = map_of(simulator)
-        wall, row, *key = self.map
-        self.door, self.key = simulator.grid.get(wall, row), simulator.grid.get(*key)
-        last = simulator.width - 2
-        self.goal = (last, last)
-        self.floor = frozenset((x, y) for x in range(1, last + 1) for y in range(1, last + 1) if x != wall) - {self.goal}
-        chain = ["fetch", "open"] + ["drop"] * (rng.random() < habits[0]) + ["enter"]
-        chain += ["shut"] * (rng.random() < habits[1]) + ["approach"] * (rng.random() < 0.5)
-        stop = len(chain) if rng.random() < 0.6 else int(rng.integers(len(chain) + 1))
-        self.errands = chain[:stop]
-        self.mess = 1.0 if not self.errands else float(rng.choice([0.0, 0.1, 0.3]))
-
-    def action(self) -> int:
-        """The next action; never the one that would end the episode."""
-        action = int(self.rng.integers(6)) if self.rng.random() < self.mess else self._errand()
-        if action == FORWARD and tuple(self.sim.front_pos) == self.goal:
-            return self._either(LEFT, RIGHT)
-        return action
-
-    def _either(self, *actions: int) -> int:
-        return actions[int(self.rng.integers(len(actions)))]
-
-    def _errand(self) -> int:
-        while self.errands and self._done(self.errands[0]):
-            self.errands.pop(0)
-        errand = self.errands[0] if self.errands else "wander"
-        if errand == "open" and self.door.is_locked and self.sim.carrying is None:
-            errand = "fetch"
-        wall, row = self.map[:2]
-        match errand:
-            case "fetch":
-                return self._face(_cell(self.key.cur_pos), PICKUP)
-            case "open" | "shut":
-                return self._face((wall, row), TOGGLE)
-            case "enter":
-                return self._face((wall + 1, row), FORWARD)
-            case "approach":
-                return self._face(self.goal, LEFT)
-            case "drop" if self.sim.grid.get(*self.sim.front_pos) is None:
-                return DROP
-            case "drop":
-                return self._either(LEFT, RIGHT)
-        return self._either(LEFT, RIGHT, FORWARD)
-
-    def _face(self, target: tuple[int, int], deed: int) -> int:
-        if tuple(self.sim.front_pos) == target:
-            return deed
-        free = self.floor | ({self.map[:2]} if self.door.is_open else set())
-        if self.sim.carrying is None:
-            free = free - {_cell(self.key.cur_pos)}
-        action = route(free, (*_cell(self.sim.agent_pos), self.sim.agent_dir), target)
-        return self._either(LEFT, RIGHT, FORWARD) if action is None else action
-
-    def _done(self, errand: str) -> bool:
-        match errand:
-            case "fetch":
-                return self.sim.carrying is not None
-            case "open":
-                return bool(self.door.is_open)
-            case "drop":
-                return self.sim.carrying is None
-            case "enter":
-                return bool(self.sim.agent_pos[0] > self.map[0])
-            case "shut":
-                return not self.door.is_open
-        return tuple(self.sim.front_pos) == self.goal
-
-    def state(self) -> list[int]:
-        """Columns of :data:`STATE`."""
-        x, y = _cell(self.sim.agent_pos)
-        wall, row, *start = self.map
-        key = _cell(self.key.cur_pos)
-        if self.sim.carrying is not None:
-            room = sorted(c for c in self.floor if c != (x, y) and c[0] < wall)
-            key = min(room, key=lambda c: abs(c[0] - start[0]) + abs(c[1] - start[1]))
-        return [wall, row, *key, x, y, int(self.sim.agent_dir), int(self.door.is_locked)]
-
-
-def _cell(position: Any) -> tuple[int, int]:
-    return int(position[0]), int(position[1])
-
-
-def map_of(simulator: Any) -> tuple[int, int, int, int]:
-    """Wall column, door row, key column and row of a newly reset DoorKey."""
-    kind = simulator.grid.encode()[..., 0]
-    (wall, row), (key_x, key_y) = (np.argwhere(kind == k)[0].tolist() for k in (4, 5))
-    return wall, row, key_x, key_y
-
-
-def _episode(
-    env: str, steps: int, rng: np.random.Generator, part: str, habits: tuple[float, float]
-) -> dict[str, Any] | None:
-    """One recorded episode, or nothing when its map belongs to the other part or it ends in the doorway."""
-    wrapped = _simulator(env)
-    seen, _ = wrapped.reset(seed=int(rng.integers(2**31)))
-    simulator: Any = wrapped.unwrapped
-    where = map_of(simulator)
-    if (sum(where) % 3 == 0) != (part == "held_out"):
-        return None
-    behaviour = _Behaviour(simulator, rng, habits)
-    shown, actions, draught = [], [], []
-    for step in range(steps):
-        shown.append(_seen(seen["image"]))
-        draught.append(bool(behaviour.door.is_open))
-        actions.append(behaviour.action())
-        if step < steps - 1:
-            seen, *_ = wrapped.step(actions[-1])
-    if _cell(simulator.agent_pos) == where[:2]:
-        return None
-    return {
-        "shown": torch.stack(shown),
-        "actions": torch.tensor(actions, dtype=torch.uint8),
-        "draught": torch.tensor(draught),
-        "state": torch.tensor(behaviour.state()),
-        "carrying": torch.tensor(simulator.carrying is not None),
-        "group": torch.tensor(int("".join(f"{number:02d}" for number in where))),
-    }
-
-
-@cache
-def _pool(
-    env: str, steps: int, count: int, seed: int, part: str, habits: tuple[float, float]
-) -> Mapping[str, Tensor]:
-    """``count`` recorded episodes: name -> tensor with first axis ``count``. Thousands of simulator steps a second."""
-    rng = np.random.default_rng([seed, SIZES[env], part == "held_out"])
-    episodes: list[dict[str, Any]] = []
-    while len(episodes) < count:
-        if (episode := _episode(env, steps, rng, part, habits)) is not None:
-            episodes.append(episode)
-    return {name: torch.stack([e[name] for e in episodes]) for name in episodes[0]}

@@ -34,14 +34,19 @@ class Attribution:
         return self.attributions.flatten(1).sum(1) - (self.value - self.baseline_value)
 
     def mass_on(self, masks: Mapping[str, Tensor]) -> pd.DataFrame:
-        """Per mask (bool ``[n, ...]``): ``mass``, the part of the absolute attribution inside it, and ``area``, its part of
-        the observation. NaN where all attributions are zero."""
+        """How much of the attribution falls on each mask (bool ``[n, ...]``): concept, mass, area.
+
+        ``mass`` is the part of the absolute attribution inside the mask (NaN where all attributions are zero), ``area``
+        the mask's part of the observation.
+        """
         size = self.attributions.abs()
         total = float(size.sum())
         rows = []
         for name, mask in masks.items():
             if mask.shape != size.shape:
-                raise ImprintError(f"mask {name!r} is {list(mask.shape)}; expected {list(size.shape)} like the observation.")
+                raise ImprintError(
+                    f"mask {name!r} is {list(mask.shape)}; expected {list(size.shape)} like the observation."
+                )
             inside = mask.to(size.device, torch.bool)
             mass = float(size[inside].sum()) / total if total > 0 else float("nan")
             rows.append({"concept": name, "mass": mass, "area": float(inside.float().mean())})

@@ -5,8 +5,8 @@ concept zero:
 
     r(x) = x - W+ P W (x - mean)        W = whitening of x,  P = orthogonal projection onto the columns of W Cov(x, z)
 
-The placebo (:meth:`Whitened.random`) removes as many directions of the same whitened span, drawn at random: what it costs
-is the price of deleting *something* of that size.
+The placebo (:meth:`Whitened.random`) removes as many directions of the same whitened span, drawn at random: what it
+costs is the price of deleting *something* of that size.
 
 Deviations from the source: (1) everything is computed in the span of the data in factored form, so that neither a
 singular covariance nor a width above the number of rows is a special case; (2) the concept's columns are scaled to unit
@@ -87,7 +87,9 @@ class Whitened:
     def erase(self, concept: Tensor) -> Eraser:
         """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns). A constant concept gives rank 0."""
         if len(concept) != len(self.rows):
-            raise ImprintError(f"the concept has {len(concept)} rows and the activations {len(self.rows)}; expected as many.")
+            raise ImprintError(
+                f"the concept has {len(concept)} rows and the activations {len(self.rows)}; expected as many."
+            )
         z = concept.reshape(len(concept), -1).double()
         z = z - z.mean(0)
         spread = z.square().mean(0).sqrt()

@@ -26,6 +26,7 @@ class Attribution(Section):
     short: ClassVar[str] = "Attribution"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """Attribution against area, and overlays."""
         rows = last_age(run.pooled("latch", "attribution", control=""))
         area = last_age(run.pooled("latch", "attribution", control="area"))
         found: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "episodes": [], "total": 0, "lacking": ""}
@@ -34,7 +35,9 @@ class Attribution(Section):
         else:
             found["figures"], found["tables"] = [chart(run, rows, area)], [table(rows, area)]
             lacking = [c for c in (run.intended, *run.proxies) if c and c not in set(rows["concept"])]
-            found["lacking"] = f"{quoted(lacking)} has no pixels of its own that could be told apart." if lacking else ""
+            found["lacking"] = (
+                f"{quoted(lacking)} has no pixels of its own that could be told apart." if lacking else ""
+            )
         arrays = run.arrays("attribution", ("frames", "attribution"))
         if arrays.missing:
             found["missing"].append(f"No overlays: {arrays.missing}.")
@@ -55,9 +58,11 @@ def chart(run: RunData, rows: pd.DataFrame, area: pd.DataFrame) -> Figure:
     reading = "No area to compare with was measured."
     if len(ratio):
         name = str(ratio.idxmax())
-        reading = f"Pixels of “{name}” attract most for their size: {number(ratio.max())} times their part of the picture."
-    caption = f"Filled: part of the absolute attribution on the concept's pixels; hollow: their part of the picture. {counts(rows)}."
-    return Figure("attribution-parts", "Attribution against area", plot, reading, caption)
+        reading = (
+            f"Pixels of “{name}” attract most for their size: {number(ratio.max())} times their part of the picture."
+        )
+    caption = "Filled: part of the absolute attribution on the concept's pixels; hollow: their part of the picture."
+    return Figure("attribution-parts", "Attribution against area", plot, reading, f"{caption} {counts(rows)}.")
 
 
 def table(rows: pd.DataFrame, area: pd.DataFrame) -> Table:
@@ -75,7 +80,10 @@ def episodes(values: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
     shown = []
     for i in range(min(EPISODES, len(values["frames"]))):
         frames, signed = values["frames"][i], values["attribution"][i]
-        said = {key: number(float(values[key][i])) if key in values else "not recorded" for key in ("value", "baseline_value")}
+        said = {
+            key: number(float(values[key][i])) if key in values else "not recorded"
+            for key in ("value", "baseline_value")
+        }
         parts = _on_masks(values, i)
         shown.append(
             {

@@ -1,8 +1,8 @@
 """What a section is: a question about the run, answered as a dictionary that a template renders.
 
-A section is one file here and one template of the same name in ``templates/sections`` (a section from another package keeps
-its template beside its module). The file name is the section's anchor on the page. ``collect`` knows no HTML and its
-template no statistics.
+A section is one file here and one template of the same name in ``templates/sections`` (a section from another package
+keeps its template beside its module). The file name is the section's anchor on the page. ``collect`` knows no HTML and
+its template no statistics.
 """
 
 from __future__ import annotations
@@ -52,24 +52,29 @@ class Table:
     """Whether rows are on the page at all, or only in the download."""
 
     @property
+    def shown(self) -> pd.DataFrame:
+        """What is on the page: the first :data:`ROWS` rows, without text columns that say nothing."""
+        said = [name for name in self.frame if not (self.frame[name].astype(object) == "").all()]
+        return self.frame[said].head(ROWS if self.listed else 0)
+
+    @property
     def header(self) -> list[str]:
         """Column names as shown."""
-        return [str(name).replace("_", " ") for name in self.frame.columns]
+        return [str(name).replace("_", " ") for name in self.shown.columns]
 
     @property
     def numeric(self) -> list[bool]:
         """Which columns are numbers (set right)."""
-        return [pd.api.types.is_numeric_dtype(kind) for kind in self.frame.dtypes]
+        return [pd.api.types.is_numeric_dtype(kind) for kind in self.shown.dtypes]
 
     @property
     def cells(self) -> list[list[str]]:
-        """The first :data:`ROWS` rows as shown; NaN reads ``not measured``, empty text stays empty."""
-        head = self.frame.head(ROWS if self.listed else 0)
-        shown = [
-            [self.formats.get(name, number if is_number else _text)(value) for value in head[name]]
-            for name, is_number in zip(head.columns, self.numeric, strict=True)
+        """Rows as shown; NaN reads ``not measured``, empty text stays empty."""
+        columns = [
+            [self.formats.get(str(name), number if is_number else _text)(value) for value in self.shown[name]]
+            for name, is_number in zip(self.shown.columns, self.numeric, strict=True)
         ]
-        return [list(row) for row in zip(*shown, strict=True)]
+        return [list(row) for row in zip(*columns, strict=True)]
 
     @property
     def csv(self) -> str:
@@ -94,6 +99,6 @@ class Section(ABC):
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """What the template needs, or None when the section does not apply to this run.
 
-        Keys that the page knows: ``figures`` (list of :class:`Figure`), ``tables`` (list of :class:`Table`), and ``missing``
-        (sentences that say what could not be shown and why).
+        Keys that the page knows: ``figures`` (list of :class:`Figure`), ``tables`` (list of :class:`Table`), and
+        ``missing`` (sentences that say what could not be shown and why).
         """

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from imprint.reports.run_data import RunData, last_age
+from imprint.reports.run_data import RunData, last_age, records
 from imprint.reports.sections.base import Section, Table
-from imprint.reports.words import LOCATE_WORDS, measured, percent, plural, quoted
+from imprint.reports.words import LOCATE_WORDS, measured, percent, quoted
 
 FEW_SEEDS = 8
 LARGE_RESIDUAL = 0.2
@@ -23,7 +23,11 @@ class Caveats(Section):
     short: ClassVar[str] = "Caveats"
 
     def collect(self, run: RunData) -> dict[str, Any]:
-        return {"sentences": [*replication(run), *instruments(run), *shares(run), *cells(run), *scope(run)], "tables": unmeasured(run)}
+        """Sentences and a table of what is missing."""
+        return {
+            "sentences": [*replication(run), *instruments(run), *shares(run), *cells(run), *scope(run)],
+            "tables": unmeasured(run),
+        }
 
 
 def replication(run: RunData) -> list[str]:
@@ -36,34 +40,52 @@ def replication(run: RunData) -> list[str]:
         found.append(f"Only {count} training seeds: intervals over seeds are rough below {FEW_SEEDS}.")
     words = {w for w in last_age(run.per_seed("latch", "latch"))["verdict"] if w}
     if len(words) > 1:
-        found.append(f"Training seeds disagree on the verdict ({quoted(sorted(words))}); the pooled verdict is not what every seed does.")
+        found.append(
+            f"Training seeds disagree ({quoted(sorted(words))}): the pooled verdict does not hold for each of them."
+        )
     return found
 
 
 def instruments(run: RunData) -> list[str]:
     """Readout, and how far attributions fall short of adding up."""
-    readout = str((run.setup.get("evaluation") or {}).get("readout") or "linear")
-    found = [f"Concepts are read with a linear readout ({readout}): a concept coded otherwise can be there and be missed."]
+    readout = str(run.part("evaluation").get("readout") or "linear")
+    found = [
+        f"Concepts are read with a linear readout ({readout}): a concept coded otherwise can be there and be missed."
+    ]
     values = run.arrays("attribution", ("completeness_error",)).values
     if values:
         error = np.abs(np.asarray(values["completeness_error"], dtype=float))
-        gap = np.nan_to_num(np.abs(values["value"] - values["baseline_value"])) if {"value", "baseline_value"} <= values.keys() else error * 0
+        gap = (
+            np.nan_to_num(np.abs(values["value"] - values["baseline_value"]))
+            if {"value", "baseline_value"} <= values.keys()
+            else error * 0
+        )
         scale = float(np.median(gap)) or 1.0
         worst = float(np.nanmax(error)) / scale if np.isfinite(error).any() else float("nan")
         if measured(worst):
             judged = "small" if worst <= LARGE_ERROR else "large enough to doubt the overlays"
-            found.append(f"Attributions miss the change of value they should add up to by at most {percent(worst)} of its median: {judged}.")
+            found.append(
+                f"Attributions miss the change of value that they should add up to by at most {percent(worst)} of "
+                f"its median: {judged}."
+            )
     return found
 
 
 def shares(run: RunData) -> list[str]:
     """What no single concept explains."""
-    rows = last_age(run.pooled("latch", "share")).drop_duplicates("concept", keep="last").set_index("concept")["estimate"]
+    rows = last_age(run.pooled("latch", "share")).drop_duplicates("concept", keep="last")
+    part = {row.concept: row.estimate for row in records(rows) if measured(row.estimate)}
     found = []
-    if measured(part := rows.get("(residual)")) and part > LARGE_RESIDUAL:
-        found.append(f"{percent(part)} of the value's variance follows none of the world's concepts (handwriting, noise, or something unnamed).")
-    if measured(part := rows.get("(interaction)")) and part > LARGE_RESIDUAL:
-        found.append(f"{percent(part)} of the value's variance comes from concepts together, and belongs to none of them alone.")
+    if part.get("(residual)", 0.0) > LARGE_RESIDUAL:
+        found.append(
+            f"{percent(part['(residual)'])} of the value's variance follows neither the intended concept nor a proxy "
+            "(another concept, appearance, noise, or something unnamed)."
+        )
+    if part.get("(interaction)", 0.0) > LARGE_RESIDUAL:
+        found.append(
+            f"{percent(part['(interaction)'])} of the value's variance comes from concepts together, "
+            "and belongs to none of them alone."
+        )
     return found
 
 
@@ -73,17 +95,21 @@ def cells(run: RunData) -> list[str]:
     count = int((words == "undetermined").sum())
     if not count:
         return []
-    return [f"{count:,} of {len(words):,} cells of the what-when-where grid are undetermined: {LOCATE_WORDS['undetermined']}."]
+    return [
+        f"{count:,} of {len(words):,} cells of the what-when-where grid are undetermined: "
+        f"{LOCATE_WORDS['undetermined']}."
+    ]
 
 
 def scope(run: RunData) -> list[str]:
     """One world, one learner, one place where the value is read."""
-    kinds = [str((run.setup.get(key) or {}).get("kind") or "") for key in ("world", "learner")]
+    kinds = [str(run.part(key).get("kind") or "") for key in ("world", "learner")]
     if not all(kinds):
         return ["World and learner are not recorded, so how far the result carries is not known."]
     return [
         f"One world ({kinds[0]}) and one kind of learner ({kinds[1]}): the result need not carry over to others.",
-        "The verdict weighs only the intended concept and the proxies that the setup names; a proxy nobody thought of shows up as residual at best.",
+        "The verdict weighs only the intended concept and the proxies that the setup names; "
+        "a proxy nobody thought of shows up as residual at best.",
     ]
 
 
@@ -93,5 +119,7 @@ def unmeasured(run: RunData) -> list[Table]:
     lost = rows[rows["seed"].isna() & (rows["estimate"].isna() | (rows["verdict"] == "not measurable"))]
     if lost.empty:
         return []
-    table = lost[["analysis", "metric", "concept", "site", "age", "control", "why"]].assign(why=lost["why"].replace("", "no reason recorded"))
-    return [Table("caveats-unmeasured", f"Not measured ({plural(len(table), 'number')})", table)]
+    table = lost[["analysis", "metric", "concept", "site", "age", "control", "why"]].assign(
+        why=lost["why"].replace("", "no reason recorded")
+    )
+    return [Table("caveats-unmeasured", "What was not measured, and why", table)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from imprint.reports import figures
 from imprint.reports.pictures import data_uri, strip
@@ -26,26 +27,42 @@ class Effects(Section):
     short: ClassVar[str] = "Counterfactuals"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """Forest of effects, and pairs of pictures."""
         rows = last_age(run.pooled("latch", "effect")).drop_duplicates("concept", keep="last")
         rows = rows.set_index("concept").reindex([c for c in run.concepts if c in set(rows["concept"])]).reset_index()
-        missing = [] if len(rows) else ["The findings hold no counterfactual effects."]
-        drawn, tables = [], []
+        found: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "pairs": []}
         if len(rows):
-            colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
-            plot = figures.forest(rows, last_age(run.per_seed("latch", "effect")), colours, "mean change of the value (sd of the value)")
-            known = rows.dropna(subset=["estimate"])
-            reading = "No effect was measured."
-            if len(known):
-                top = known.loc[known["estimate"].abs().idxmax()]
-                reading = f"Changing “{top['concept']}” moves the value most: {interval(top)} sd."
-            caption = f"Dots: mean effect at {age_words(rows['age'].max())}; lines: 95 % interval; circles: single seeds. {counts(rows)}."
-            drawn.append(Figure("effects-forest", "Mean counterfactual effect", plot, reading, caption))
-            tables.append(Table("effects-means", "Counterfactual effects", rows[["concept", "estimate", "low", "high", "n", "seeds", "why"]]))
+            shown = rows[["concept", "estimate", "low", "high", "n", "seeds", "why"]]
+            found["figures"].append(forest(run, rows))
+            found["tables"].append(Table("effects-means", "Counterfactual effects", shown))
+        else:
+            found["missing"].append("The findings hold no counterfactual effects.")
         arrays = run.arrays("gallery", NEEDED)
         if arrays.missing:
-            return {"figures": drawn, "tables": tables, "missing": [*missing, f"No gallery: {arrays.missing}."], "pairs": [], "total": 0}
-        pairs = gallery(arrays.values)
-        return {"figures": drawn, "tables": tables, "missing": missing, "pairs": pairs, "total": len(arrays.values["concept"])}
+            found["missing"].append(f"No gallery: {arrays.missing}.")
+            return found
+        total = len(arrays.values["concept"])
+        return found | {"pairs": gallery(arrays.values), "total": total, "source": source(arrays.values)}
+
+
+def forest(run: RunData, rows: pd.DataFrame) -> Figure:
+    """Mean effects with their intervals."""
+    colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+    seeds = last_age(run.per_seed("latch", "effect"))
+    plot = figures.forest(rows, seeds, colours, "mean change (sd of the value)")
+    known = rows.assign(size=rows["estimate"].abs()).dropna(subset=["size"]).sort_values("size")
+    reading = "No effect was measured."
+    if len(known):
+        reading = f"Changing “{known.iloc[-1]['concept']}” moves the value most: {interval(known.iloc[-1])} sd."
+    caption = f"Dots: mean effect at {age_words(rows['age'].max())}; lines: 95 % interval; circles: single seeds."
+    return Figure("effects-forest", "Mean counterfactual effect", plot, reading, f"{caption} {counts(rows)}.")
+
+
+def source(values: Mapping[str, np.ndarray]) -> str:
+    """Which learner the pictures are of, in words."""
+    if not {"seed", "age"} <= values.keys():
+        return ""
+    return f"Training seed {int(values['seed'].flat[0])} at {age_words(values['age'].flat[0])}."
 
 
 def gallery(values: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:

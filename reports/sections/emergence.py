@@ -1,13 +1,14 @@
-"""When a concept became readable: score at the site chosen on one half of the groups and scored on the other, by age."""
+"""When a concept became readable: its score by age, at a site chosen on one half of the groups, on the other half."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
 from imprint.reports import figures
-from imprint.reports.run_data import RunData, last_age
+from imprint.reports.run_data import RunData, last_age, records
 from imprint.reports.sections.base import Figure, Section, Table
 from imprint.reports.words import age_words, counts, interval, measured, quoted
 
@@ -20,11 +21,12 @@ class Emergence(Section):
     short: ClassVar[str] = "Emergence"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """One figure per concept of the question, and the ages of emergence."""
         pooled = run.pooled("locate", "best_site_score").dropna(subset=["age"])
         names = [name for name in (run.intended, *run.proxies) if name in set(pooled["concept"])]
         if not names:
             return {"missing": ["The findings hold no score at the best site for the intended concept or a proxy."]}
-        seeds = run.per_seed("locate", "best_site_score")
+        seeds = seeds_of(run, pooled)
         floors = {name: floors_of(run, name, pooled[pooled["concept"] == name]) for name in names}
         pooled, seeds = pooled[pooled["concept"].isin(names)], seeds[seeds["concept"].isin(names)]
         every = [pooled["low"], pooled["high"], pooled["estimate"], seeds["estimate"]]
@@ -33,7 +35,9 @@ class Emergence(Section):
         drawn = [chart(i, n, pooled, seeds, floors[n], colours[n], limits, run) for i, n in enumerate(names)]
         gain = run.pooled("locate", "best_site_selectivity")[["concept", "site", "age", "estimate", "low", "high"]]
         gain = gain.rename(columns={"estimate": "selectivity", "low": "selectivity_low", "high": "selectivity_high"})
-        all_scores = run.pooled("locate", "best_site_score")[["concept", "site", "age", "estimate", "low", "high", "n", "seeds", "why"]]
+        all_scores = run.pooled("locate", "best_site_score")[
+            ["concept", "site", "age", "estimate", "low", "high", "n", "seeds", "why"]
+        ]
         table = all_scores.merge(gain, how="left", on=["concept", "site", "age"])
         tables = [Table("emergence-scores", "Score at the best site, all concepts", table)]
         ages = run.pooled("locate", "emergence_age")[["concept", "estimate", "low", "high", "seeds", "why"]]
@@ -43,14 +47,25 @@ class Emergence(Section):
         return {"figures": drawn, "tables": tables, "missing": missing, "counts": counts(pooled)}
 
 
+def seeds_of(run: RunData, best: pd.DataFrame) -> pd.DataFrame:
+    """Scores of single seeds: as recorded for the best site, else those at the sites chosen over all seeds."""
+    own = run.per_seed("locate", "best_site_score").dropna(subset=["age"])
+    if len(own):
+        return own
+    rows = run.per_seed("locate", "score").dropna(subset=["age"])
+    chosen = {(r.concept, int(r.age), r.site) for r in records(best)}
+    keep = [(r.concept, int(r.age), r.site) in chosen for r in records(rows)]
+    return rows[np.array(keep, dtype=bool)]
+
+
 def floors_of(run: RunData, name: str, best: pd.DataFrame) -> pd.DataFrame:
-    """Floors of a concept at the sites chosen for it: ``control, age, estimate`` (mean over sites where it names none)."""
+    """Floors of a concept at the sites chosen for it (over all sites where none is named): control, age, estimate."""
     rows = run.pooled("locate", "floor")
     rows = rows[(rows["concept"] == name)].dropna(subset=["age"])
-    chosen = {(int(r.age), r.site) for r in best.itertuples() if r.site}
-    at = [(int(r.age), r.site) in chosen for r in rows.itertuples()]
-    kept = rows[at] if any(at) else rows
-    return kept.groupby(["control", "age"], as_index=False)["estimate"].mean()
+    chosen = {(int(r.age), r.site) for r in records(best) if r.site}
+    at = np.array([(int(r.age), r.site) in chosen for r in records(rows)], dtype=bool)
+    kept = rows[at] if at.any() else rows
+    return kept.groupby(["control", "age"])["estimate"].mean().reset_index()
 
 
 def chart(

@@ -1,4 +1,4 @@
-"""Where the value takes a concept from: what its share loses when the concept is erased at a site, against a placebo."""
+"""Where the value takes a concept from: what its share loses when it is erased at a site, against a placebo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from imprint.reports import figures
-from imprint.reports.run_data import RunData, last_age
+from imprint.reports.run_data import RunData, largest, last_age, records
 from imprint.reports.sections.base import Figure, Section, Table
 from imprint.reports.words import age_words, counts, measured, number, percent
 
@@ -22,6 +22,7 @@ class Erasure(Section):
     short: ClassVar[str] = "Erasure"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """One figure per concept."""
         rows = last_age(run.pooled("latch", "erasure_loss"))
         effect = rows[rows["control"].isin((ERASED, ""))]
         placebo = rows[rows["control"] == PLACEBO]
@@ -33,19 +34,36 @@ class Erasure(Section):
         drawn = []
         for i, name in enumerate(names):
             here, null = effect[effect["concept"] == name], placebo[placebo["concept"] == name]
-            legend = ("concept erased", "random subspace of the same rank")
-            title = "share of the value's variance lost"
-            plot = figures.versus(sites, here, null, names=legend, colour=colours.get(name, "--c-other1"), x_title=title)
+            legend = ("concept erased", "random subspace")
+            title = "share of variance lost"
+            plot = figures.versus(
+                sites, here, null, names=legend, colour=colours.get(name, "--c-other1"), x_title=title
+            )
             drawn.append(Figure(f"erasure-{i}", name, plot, reading(here, null)))
         table = rows[["concept", "site", "control", "estimate", "low", "high", "n", "seeds", "why"]]
-        missing = [] if len(placebo) else ["No random-subspace placebo was measured, so no loss can be told from damage."]
+        missing = (
+            [] if len(placebo) else ["No random-subspace placebo was measured, so no loss can be told from damage."]
+        )
         return {
             "figures": drawn,
-            "tables": [Table("erasure-losses", "Loss at every site", table, dict.fromkeys(("estimate", "low", "high"), percent))],
+            "tables": [
+                Table(
+                    "erasure-losses", "Loss at every site", table, dict.fromkeys(("estimate", "low", "high"), percent)
+                )
+            ],
             "missing": missing,
             "age": age_words(rows["age"].max()),
             "counts": counts(effect),
         }
+
+
+def reach(placebo: pd.DataFrame, site: str) -> float:
+    """What the placebo reaches at a site: its upper end, or its mean without an interval; infinite when unknown."""
+    if site not in placebo.index:
+        return float("inf")
+    row: Any = placebo.loc[site]
+    known = [float(row[key]) for key in ("high", "estimate") if measured(row[key])]
+    return known[0] if known else float("inf")
 
 
 def reading(effect: pd.DataFrame, placebo: pd.DataFrame) -> str:
@@ -54,12 +72,8 @@ def reading(effect: pd.DataFrame, placebo: pd.DataFrame) -> str:
     if known.empty:
         return "Not measured."
     null = placebo.drop_duplicates("site", keep="last").set_index("site")
-    beyond = [
-        r.site
-        for r in known.itertuples()
-        if r.site in null.index and measured(r.low) and measured(null.loc[r.site, "high"]) and r.low > null.loc[r.site, "high"]
-    ]
-    top = known.loc[known["estimate"].idxmax()]
+    beyond = [r.site for r in records(known) if measured(r.low) and r.low > reach(null, str(r.site))]
+    top = largest(known)
     control = null.loc[top["site"], "estimate"] if top["site"] in null.index else float("nan")
     return (
         f"Loss beyond the placebo at {number(len(beyond))} of {number(len(known))} sites; "

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from imprint.reports import figures
-from imprint.reports.run_data import RunData, last_age
+from imprint.reports.run_data import RunData, largest, last_age
 from imprint.reports.sections.base import Figure, Section, Table
 from imprint.reports.words import LOCATE_WORDS, MARKS, age_words, counts, number, plural
 
@@ -20,10 +20,15 @@ class Grid(Section):
     short: ClassVar[str] = "What, when, where"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """One heat map per concept."""
         rows = run.pooled("locate", "selectivity")
         rows = rows[rows["site"] != ""].dropna(subset=["age"])
         if rows.empty:
-            return {"missing": ["The findings hold no selectivity per site and age: the locate analysis did not run or failed."]}
+            return {
+                "missing": [
+                    "The findings hold no selectivity per site and age: the locate analysis did not run or failed."
+                ]
+            }
         score = run.pooled("locate", "score")[["concept", "site", "age", "estimate", "verdict", "why"]]
         score = score.drop_duplicates(["concept", "site", "age"], keep="last")
         merged = rows.merge(score, how="left", on=["concept", "site", "age"], suffixes=("", "_score"))
@@ -33,8 +38,24 @@ class Grid(Section):
         ages = sorted(int(age) for age in merged["age"].unique())
         limit = round(figures.spread(merged["estimate"], floor=0.1), 2)
         names = [name for name in run.concepts if name in set(merged["concept"])]
-        drawn = [chart(i, name, merged[merged["concept"] == name], sites, ages, limit, run) for i, name in enumerate(names)]
-        columns = ["concept", "site", "age", "estimate_score", "estimate", "low", "high", "n", "seeds", "p_value", "q_value", "verdict", "why"]
+        drawn = [
+            chart(i, name, merged[merged["concept"] == name], sites, ages, limit, run) for i, name in enumerate(names)
+        ]
+        columns = [
+            "concept",
+            "site",
+            "age",
+            "estimate_score",
+            "estimate",
+            "low",
+            "high",
+            "n",
+            "seeds",
+            "p_value",
+            "q_value",
+            "verdict",
+            "why",
+        ]
         table = merged[columns].rename(columns={"estimate_score": "score", "estimate": "selectivity"})
         return {
             "figures": drawn,
@@ -43,11 +64,13 @@ class Grid(Section):
             "ages": plural(len(ages), "age"),
             "counts": counts(merged),
             "key": [(MARKS[word], word, meaning) for word, meaning in LOCATE_WORDS.items()],
-            "alpha": (run.setup.get("evaluation") or {}).get("alpha"),
+            "alpha": run.part("evaluation").get("alpha"),
         }
 
 
-def chart(index: int, name: str, rows: pd.DataFrame, sites: list[str], ages: list[int], limit: float, run: RunData) -> Figure:
+def chart(
+    index: int, name: str, rows: pd.DataFrame, sites: list[str], ages: list[int], limit: float, run: RunData
+) -> Figure:
     """The heat map of one concept."""
     role = "intended" if name == run.intended else "proxy" if name in run.proxies else "further concept"
     return Figure(f"grid-{index}", f"{name} · {role}", figures.heat_map(rows, sites, ages, limit), reading(rows))
@@ -62,10 +85,11 @@ def reading(rows: pd.DataFrame) -> str:
     unmeasured = len(rows) - len(known)
     tail = f" {plural(unmeasured, 'cell')} not measured." if unmeasured else ""
     if present.empty:
-        best = known.loc[known["estimate"].idxmax()]
-        return f"Present nowhere at any age; highest selectivity {number(best['estimate'])} at {best['site']}, {age_words(best['age'])}.{tail}"
+        best = largest(known)
+        top = f"highest selectivity {number(best['estimate'])} at {best['site']}, {age_words(best['age'])}"
+        return f"Present nowhere at any age; {top}.{tail}"
     first, now = int(present["age"].min()), last_age(known)
-    here = now[now["verdict"] == "present"]
-    best = now.loc[now["estimate"].idxmax()]
+    here, best = now[now["verdict"] == "present"], largest(now)
     places = f"present at {len(here)} of {plural(len(now), 'site')} now" if len(here) else "present nowhere now"
-    return f"First present at {age_words(first)}; {places}, highest selectivity {number(best['estimate'])} at {best['site']}.{tail}"
+    top = f"highest selectivity {number(best['estimate'])} at {best['site']}"
+    return f"First present at {age_words(first)}; {places}, {top}.{tail}"

@@ -22,6 +22,7 @@ class Planted(Section):
     short: ClassVar[str] = "Self-check"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """The table, and how many were right."""
         rows = run.rows("planted", "self_check")
         if rows.empty:
             return {"missing": ["No planted learner was judged in this run."], "right": 0, "total": 0}

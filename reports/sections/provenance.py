@@ -19,6 +19,7 @@ class Provenance(Section):
     short: ClassVar[str] = "Provenance"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """Record, setup, and all findings."""
         record = pd.DataFrame(flat(run.record), columns=["entry", "value"])
         tables = [Table("provenance-record", "Record of the run", record)] if len(record) else []
         if len(run.findings):
@@ -26,7 +27,7 @@ class Provenance(Section):
         name, _, digest = run.name.rpartition("-")
         return {
             "tables": tables,
-            "missing": [f"{why[0].upper()}{why[1:]}." for why in run.missing.values()],
+            "missing": [f"In this run, {why}." for why in run.missing.values()],
             "setup_text": run.setup_text,
             "folder": run.name,
             "digest": digest if name else "not recorded",

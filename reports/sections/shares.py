@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from imprint.reports import figures
-from imprint.reports.run_data import RunData, last_age
+from imprint.reports.run_data import RunData, largest, last_age, records
 from imprint.reports.sections.base import Figure, Section, Table
 from imprint.reports.words import age_words, counts, interval, measured, percent, plural
 
@@ -22,9 +22,14 @@ class Shares(Section):
     short: ClassVar[str] = "Shares"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """Figures of the decomposition now and at every age."""
         pooled = run.pooled("latch", "share")
         if pooled.empty:
-            return {"missing": ["The findings hold no shares of the value's variance: the latch analysis did not run or failed."]}
+            return {
+                "missing": [
+                    "The findings hold no shares of the value's variance: the latch analysis did not run or failed."
+                ]
+            }
         order = [*run.concepts, *PARTS]
         order = [name for name in order if name in set(pooled["concept"])]
         colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
@@ -44,7 +49,11 @@ class Shares(Section):
                 Table("shares-now", f"Shares at {age_words(now['age'].max())}", table_now, formats),
                 Table("shares-ages", "Shares at every age, over seeds and per seed", shown, formats),
             ],
-            "missing": [f"“{r.concept}” was not measured{': ' + r.why if r.why else ''}." for r in now.itertuples() if not measured(r.estimate)],
+            "missing": [
+                f"“{r.concept}” was not measured{': ' + r.why if r.why else ''}."
+                for r in records(now)
+                if not measured(r.estimate)
+            ],
         }
 
 
@@ -54,16 +63,22 @@ def bars(now: pd.DataFrame, seeds: pd.DataFrame, colours: dict[str, str]) -> Fig
     if named.empty:
         reading = "No share was measured."
     else:
-        top = named.loc[named["estimate"].idxmax()]
+        top = largest(named)
         rest = now[now["concept"].isin(PARTS)]
-        others = ", ".join(f"{r.concept.strip('()')} {percent(r.estimate)}" for r in rest.itertuples())
+        others = ", ".join(f"{r.concept.strip('()')} {percent(r.estimate)}" for r in records(rest))
         reading = f"Largest: “{top['concept']}” with {interval(top, share=True)}{'; ' + others if others else ''}."
     caption = (
         f"Part of the variance of the value that each concept alone explains when all concepts vary independently. "
         f"Bars: estimate over seeds; lines: 95 % interval; small circles: single training seeds. {counts(now)}. "
         "Estimates are unbiased, so a share near zero can come out slightly negative."
     )
-    return Figure("shares-bars", f"Shares at {age_words(now['age'].max())}", figures.share_bars(now, seeds, colours), reading, caption)
+    return Figure(
+        "shares-bars",
+        f"Shares at {age_words(now['age'].max())}",
+        figures.share_bars(now, seeds, colours),
+        reading,
+        caption,
+    )
 
 
 def curves(rows: pd.DataFrame, colours: dict[str, str], order: list[str]) -> Figure:
@@ -73,10 +88,12 @@ def curves(rows: pd.DataFrame, colours: dict[str, str], order: list[str]) -> Fig
     for age in ages:
         at = rows[(rows["age"] == age) & ~rows["concept"].isin(PARTS)].dropna(subset=["estimate"])
         if len(at) and at["estimate"].max() > 0:
-            leader = str(at.loc[at["estimate"].idxmax(), "concept"])
+            leader = str(largest(at)["concept"])
             if not leads or leads[-1][1] != leader:
                 leads.append((age, leader))
     moves = "; ".join(f"“{name}” leads from {age_words(age)} on" for age, name in leads[-4:])
     reading = f"{moves[0].upper()}{moves[1:]}." if moves else "No concept holds a positive share at any age."
-    caption = f"The same shares at every age; bands are 95 % intervals over seeds. {plural(len(ages), 'age')}, {counts(rows)}."
-    return Figure("shares-ages-curves", "When the latch moved", figures.share_curves(rows, colours, order, ages), reading, caption)
+    caption = f"The same shares by age; bands: 95 % intervals over seeds. {plural(len(ages), 'age')}, {counts(rows)}."
+    return Figure(
+        "shares-ages-curves", "When the latch moved", figures.share_curves(rows, colours, order, ages), reading, caption
+    )

@@ -6,9 +6,20 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.run_data import RunData, last_age
+from imprint.reports.run_data import RunData, last_age, records
 from imprint.reports.sections.base import Section, Table
-from imprint.reports.words import LATCH_WORDS, age_words, interval, listing, measured, number, plural, quoted, verdict_kind
+from imprint.reports.words import (
+    LATCH_WORDS,
+    age_words,
+    interval,
+    listing,
+    measured,
+    number,
+    percent,
+    plural,
+    quoted,
+    verdict_kind,
+)
 
 
 class Verdict(Section):
@@ -19,6 +30,7 @@ class Verdict(Section):
     short: ClassVar[str] = "Answer"
 
     def collect(self, run: RunData) -> dict[str, Any]:
+        """Sentence, evidence, alerts, facts."""
         rows = last_age(run.pooled("latch", "latch"))
         row = rows.iloc[-1] if len(rows) else None
         verdict = str(row["verdict"]) if row is not None and row["verdict"] else "not judged"
@@ -36,13 +48,14 @@ class Verdict(Section):
             "words": LATCH_WORDS,
         }
         per_seed = last_age(run.per_seed("latch", "latch"))[["seed", "verdict", "estimate", "low", "high", "n", "why"]]
-        tables = [Table("verdict-seeds", "Verdict of each training seed", per_seed)] if len(per_seed) else []
+        formats = dict.fromkeys(("estimate", "low", "high"), percent)
+        tables = [Table("verdict-seeds", "Verdict of each training seed", per_seed, formats)] if len(per_seed) else []
         return found | {"tables": tables}
 
 
 def sentence(run: RunData, verdict: str) -> str:
     """The verdict as one sentence in plain English."""
-    kind, intended = verdict_kind(verdict), f"“{run.intended}”"
+    kind, intended = verdict_kind(verdict), f"“{run.intended}”" if run.intended else "the intended concept"
     if kind == "intended":
         return f"The value latched onto {intended}, the concept its author meant."
     if kind == "proxy":
@@ -67,7 +80,7 @@ def evidence(run: RunData, verdict: str) -> str:
     elif verdict_kind(verdict) not in ("intended", "proxy"):
         ranked = shares.dropna(subset=["estimate"]).sort_values("estimate", ascending=False)
         names = list(dict.fromkeys([run.intended, *ranked["concept"].head(2)]))
-    parts = []
+    parts: list[str] = []
     for name in names:
         of = shares[shares["concept"] == name]
         said = interval(of.iloc[-1], share=True, seeds=not parts) if len(of) else "not measured"
@@ -80,11 +93,11 @@ def facts(run: RunData) -> list[tuple[str, str]]:
     """Few numbers about the run as (what, number)."""
     checks = run.rows("planted", "self_check")
     right = int((checks["estimate"] == 1).sum())
-    n = last_age(run.pooled("latch", "share"))["n"].dropna()
+    episodes = run.part("evaluation").get("episodes")
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
         ("ages looked at", str(len(run.ages)) if run.ages else "not recorded"),
-        ("held-out episodes", f"{int(n.max()):,}" if len(n) else "not recorded"),
+        ("held-out episodes", f"{episodes:,}" if isinstance(episodes, int) else "not recorded"),
         ("planted controls judged rightly", f"{right} of {len(checks)}" if len(checks) else "not run"),
     ]
 
@@ -95,15 +108,15 @@ def alerts(run: RunData) -> list[dict[str, str]]:
     if run.failed_cells:
         cells = "; ".join(f"{cell['cell']} ({cell['error']})" for cell in run.failed_cells[:5])
         more = f"; and {len(run.failed_cells) - 5} more" if len(run.failed_cells) > 5 else ""
-        text = f"{plural(len(run.failed_cells), 'piece')} of the work failed and is missing from what follows: {cells}{more}."
-        found.append({"level": "bad", "text": text})
+        count = plural(len(run.failed_cells), "piece")
+        found.append({"level": "bad", "text": f"{count} of the work failed and is missing below: {cells}{more}."})
     lost = run.rows("lifetime", "diverged")
     lost = lost[lost["estimate"] > 0]
-    for row in lost.itertuples():
+    for row in records(lost):
         seed = f"Training seed {row.seed}" if measured(row.seed) else "A training seed"
         at = f" at {age_words(row.age)}" if measured(row.age) else ""
         found.append({"level": "bad", "text": f"{seed} diverged{at}{': ' + str(row.why) if row.why else ''}."})
-    found += [{"level": "warn", "text": f"{why[0].upper()}{why[1:]}."} for why in run.missing.values()]
+    found += [{"level": "warn", "text": f"A part of the run is missing: {why}."} for why in run.missing.values()]
     return found
 
 
@@ -117,6 +130,6 @@ def _planted(run: RunData) -> list[str]:
     names = quoted(dict.fromkeys(wrong["control"]))
     reasons = listing(dict.fromkeys(str(why) for why in wrong["why"] if why))
     return [
-        f"The instruments misjudged {number(len(wrong))} of {number(len(checks))} planted learners whose answer is known: {names}"
-        f"{' (' + reasons + ')' if reasons else ''}. Do not rely on the verdict below."
+        f"The instruments misjudged {number(len(wrong))} of {number(len(checks))} planted learners with known answers: "
+        f"{names}{' (' + reasons + ')' if reasons else ''}. Do not rely on the verdict below."
     ]

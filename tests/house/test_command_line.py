@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -216,3 +218,40 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imprint._cli_run, "run_setup", fail)
     with pytest.raises(KeyError, match="defect"):
         main(["run"])
+
+
+@dataclass(frozen=True)
+class Told:
+    cell: str
+    done: int
+    total: int
+    note: str = ""
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_shows_every_cell_to_its_end(terminal: bool) -> None:
+    from rich.console import Console
+
+    from imprint._cli_run import Bars
+
+    page = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    with Bars(page) as bars:
+        for told_ in (Told("seeds 0-2", 64, 640), Told("seeds 0-2", 128, 640), Told("[x]", 0, 1, "failed")):
+            bars(told_)
+        bars(Told("seeds 0-2", 1, 1, "done"))
+    assert isinstance(page.file, io.StringIO)
+    text = page.file.getvalue()
+    assert "seeds 0-2" in text
+    assert "[x]" in text
+    assert "failed" in text
+    assert ("640/640" if terminal else "seeds 0-2: 1 of 1  done") in text
+
+
+def test_missing_numbers_are_not_zero() -> None:
+    from imprint._cli_text import interval, number
+
+    assert number(float("nan")) == "-"
+    assert number(None) == "-"
+    assert number(-0.001) == "0.00"
+    assert interval(0.314, 0.2, float("nan")) == "0.31 [0.20, -]"
+    assert interval(float("nan"), 0.0, 1.0) == "-"

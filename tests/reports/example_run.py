@@ -1,6 +1,6 @@
 """A made-up run of the nursery, written to disk the way a real one is, with names that try to break the page.
 
-Numbers are drawn so that the intended concept emerges and the latch moves to it. Everything is a pure function of ``seed``.
+Numbers are drawn so that the intended concept emerges and the latch moves to it: a pure function of ``seed``.
 """
 
 from __future__ import annotations
@@ -72,13 +72,29 @@ def _locate(rng: np.random.Generator) -> list[dict[str, Any]]:
                 gain = max(0.0, 0.36 - 0.05 * c) * a / 6 * (0.4 + 0.2 * s) + rng.normal(0, 0.015)
                 floor = {name: 0.5 + 0.04 * i + 0.01 * c for i, name in enumerate(FLOORS)}
                 here = {"concept": concept, "site": site, "age": age}
-                word = "present" if gain > 0.06 else "absent" if gain < 0.0 else "given by input" if c < 5 else "undetermined"
+                word = (
+                    "present"
+                    if gain > 0.06
+                    else "absent"
+                    if gain < 0.0
+                    else "given by input"
+                    if c < 5
+                    else "undetermined"
+                )
                 lost = concept == "hidden" and site == "hook_dense@seen"
                 score, gain = (np.nan, np.nan) if lost else (max(floor.values()) + gain, gain)
-                verdict = {"verdict": "not measurable", "why": "nobody is hidden yet: one class"} if lost else {"verdict": word}
-                rows += [_row("locate", "floor", value, 0.01, control=name, seeds=6, **here) for name, value in floor.items()]
+                verdict = (
+                    {"verdict": "not measurable", "why": "nobody is hidden yet: one class"}
+                    if lost
+                    else {"verdict": word}
+                )
+                rows += [
+                    _row("locate", "floor", value, 0.01, control=name, seeds=6, **here) for name, value in floor.items()
+                ]
                 rows.append(_row("locate", "score", score, 0.04, seeds=6, **here))
-                rows.append(_row("locate", "selectivity", gain, 0.04, seeds=6, q_value=0.01, p_value=0.001, **here, **verdict))
+                rows.append(
+                    _row("locate", "selectivity", gain, 0.04, seeds=6, q_value=0.01, p_value=0.001, **here, **verdict)
+                )
                 for seed in SEEDS:
                     off = rng.normal(0, 0.02)
                     rows.append(_row("locate", "score", score + off, 0.05, seeds=1, seed=seed, **here))
@@ -88,9 +104,21 @@ def _locate(rng: np.random.Generator) -> list[dict[str, Any]]:
             rows.append(_row("locate", "best_site_score", 0.58 + 0.01 * c + gain, 0.04, seeds=6, **best))
             rows.append(_row("locate", "best_site_selectivity", gain, 0.04, seeds=6, **best))
             for seed in SEEDS:
-                rows.append(_row("locate", "best_site_score", 0.58 + 0.01 * c + gain + rng.normal(0, 0.03), 0.05, seeds=1, seed=seed, **best))
+                rows.append(
+                    _row(
+                        "locate",
+                        "best_site_score",
+                        0.58 + 0.01 * c + gain + rng.normal(0, 0.03),
+                        0.05,
+                        seeds=1,
+                        seed=seed,
+                        **best,
+                    )
+                )
         known = c < 5
-        rows.append(_row("locate", "emergence_age", 4800.0 * (c + 1) if known else np.nan, 1200.0, concept=concept, seeds=6))
+        rows.append(
+            _row("locate", "emergence_age", 4800.0 * (c + 1) if known else np.nan, 1200.0, concept=concept, seeds=6)
+        )
     return rows
 
 
@@ -98,21 +126,40 @@ def _latch(rng: np.random.Generator) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for a, age in enumerate(AGES):
         for concept, final in SHARES.items():
-            share = final * a / 6 if concept != "(residual)" else 1 - sum(v * a / 6 for k, v in SHARES.items() if k != "(residual)")
+            share = (
+                final * a / 6
+                if concept != "(residual)"
+                else 1 - sum(v * a / 6 for k, v in SHARES.items() if k != "(residual)")
+            )
             rows.append(_row("latch", "share", share, 0.01 + 0.15 * share, concept=concept, age=age, seeds=6))
             rows += [
-                _row("latch", "share", share + rng.normal(0, 0.1 * share), 0.03, concept=concept, age=age, seed=s, seeds=1) for s in SEEDS
+                _row(
+                    "latch",
+                    "share",
+                    share + rng.normal(0, 0.1 * share),
+                    0.03,
+                    concept=concept,
+                    age=age,
+                    seed=s,
+                    seeds=1,
+                )
+                for s in SEEDS
             ]
     for concept in (INTENDED, *PROXIES):
         effect = 2.1 * SHARES[concept] ** 0.5
         rows.append(_row("latch", "effect", effect, 0.15, concept=concept, age=AGES[-1], seeds=6))
-        rows += [_row("latch", "effect", effect + rng.normal(0, 0.1), concept=concept, age=AGES[-1], seed=s, seeds=1) for s in SEEDS]
+        rows += [
+            _row("latch", "effect", effect + rng.normal(0, 0.1), concept=concept, age=AGES[-1], seed=s, seeds=1)
+            for s in SEEDS
+        ]
         for s, site in enumerate(SITES):
             here = {"concept": concept, "site": site, "age": AGES[-1], "seeds": 6}
             rows.append(_row("latch", "erasure_loss", SHARES[concept] * (s + 1) / 4, 0.04, control="erased", **here))
             rows.append(_row("latch", "erasure_loss", 0.01, 0.012, control="random subspace", **here))
         if concept != "from_left":
-            rows.append(_row("latch", "attribution", SHARES[concept] * 0.8, 0.05, concept=concept, age=AGES[-1], seeds=6))
+            rows.append(
+                _row("latch", "attribution", SHARES[concept] * 0.8, 0.05, concept=concept, age=AGES[-1], seeds=6)
+            )
             rows.append(_row("latch", "attribution", 0.09, concept=concept, age=AGES[-1], seeds=6, control="area"))
     why = "caregiver holds 80 % of all carried shares"
     rows.append(_row("latch", "latch", 0.55, 0.08, age=AGES[-1], seeds=6, verdict="intended", why=why))
@@ -122,8 +169,16 @@ def _latch(rng: np.random.Generator) -> list[dict[str, Any]]:
 
 
 def _rest() -> list[dict[str, Any]]:
-    planted = {"wired to the concept": "intended", "wired to a proxy": "proxy:red", "wired to both": "mixed", "wired to nothing": "none"}
-    rows = [_row("planted", "self_check", 1.0, control=name, verdict=word, why=f"expected {word}") for name, word in planted.items()]
+    planted = {
+        "wired to the concept": "intended",
+        "wired to a proxy": "proxy:red",
+        "wired to both": "mixed",
+        "wired to nothing": "none",
+    }
+    rows = [
+        _row("planted", "self_check", 1.0, control=name, verdict=word, why=f"expected {word}")
+        for name, word in planted.items()
+    ]
     for seed in SEEDS:
         rows += [_row("lifetime", "loss", 1.0 / (1 + a), age=age, seed=seed, seeds=1) for a, age in enumerate(AGES)]
         rows.append(_row("lifetime", "diverged", 0.0, seed=seed, seeds=1))

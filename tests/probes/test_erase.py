@@ -1,0 +1,123 @@
+"""Erasure: nothing is learnable after it, something was before, and nothing else is touched."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from imprint.models.errors import ImprintError
+from imprint.probes.interventions.erase import Eraser, Whitened, eraser, random_eraser
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # the reference scripts functions when it is imported
+    from concept_erasure import LeaceFitter
+
+
+def planted(n: int = 600, d: int = 12, classes: int = 3, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Correlated activations whose mean depends on the class, and the class ``[n]``."""
+    rng = torch.Generator().manual_seed(seed)
+    label = torch.randint(0, classes, (n,), generator=rng)
+    x = torch.randn(n, d, generator=rng, dtype=torch.float64) @ torch.randn(d, d, generator=rng, dtype=torch.float64)
+    return x + 3 * torch.randn(classes, d, generator=rng, dtype=torch.float64)[label] + 5, label
+
+
+def columns(label: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(label).double()
+
+
+def accuracy(x: Tensor, label: Tensor) -> float:
+    probe = LogisticRegression(max_iter=2000, C=1e4).fit(x.numpy(), label.numpy())
+    return float(probe.score(x.numpy(), label.numpy()))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_same_as_the_reference(classes: int) -> None:
+    x, label = planted(classes=classes)
+    reference = LeaceFitter(12, classes, shrinkage=False, constrain_cov_trace=False, dtype=torch.float64, svd_tol=1e-8)
+    reference.update(x, columns(label))
+    fitted = eraser(x, columns(label))
+    assert fitted.rank == classes - 1
+    torch.testing.assert_close(fitted(x), reference.eraser(x), atol=1e-4, rtol=0)
+
+
+def test_nothing_is_learnable_after_and_something_was_before() -> None:
+    x, label = planted()
+    majority = float(torch.bincount(label).max()) / len(label)
+    assert accuracy(x, label) > majority + 0.3
+    # A logistic probe can reach the majority by its intercept; it must find nothing beyond that.
+    assert accuracy(eraser(x, columns(label))(x), label) <= majority + 0.01
+    assert accuracy(random_eraser(x, 2, rng=torch.Generator().manual_seed(0))(x), label) > majority + 0.2
+
+
+def test_only_the_concept_is_lost() -> None:
+    x, label = planted()
+    after = eraser(x, columns(label))(x)
+    torch.testing.assert_close(after.mean(0), x.mean(0))
+    assert int(torch.linalg.matrix_rank(after - after.mean(0), rtol=1e-9)) == 10
+
+
+def test_deficient_rank() -> None:
+    x, label = planted()
+    wide = torch.cat([x, x[:, :4] * 2, torch.ones(len(x), 2, dtype=torch.float64)], dim=1)
+    fitted = eraser(wide, columns(label))
+    torch.testing.assert_close(fitted(wide)[:, :12], eraser(x, columns(label))(x), atol=1e-6, rtol=0)
+    torch.testing.assert_close(fitted(wide)[:, 16:], wide[:, 16:])
+
+
+def test_wider_than_long() -> None:
+    x, label = planted(n=30, d=50, classes=2)
+    after = eraser(x, columns(label))(x)
+    z = columns(label) - columns(label).mean(0)
+    assert float(((x - x.mean(0)).T @ z).abs().max()) > 1
+    assert float(((after - after.mean(0)).T @ z).abs().max()) < 1e-8
+
+
+def test_a_constant_concept_is_already_gone() -> None:
+    x, _ = planted()
+    fitted = eraser(x, torch.ones(len(x), 1))
+    assert fitted.rank == 0
+    torch.testing.assert_close(fitted(x), x)
+
+
+def test_constant_activations() -> None:
+    x = torch.ones(10, 3)
+    fitted = eraser(x, torch.arange(10.0)[:, None])
+    torch.testing.assert_close(fitted(x), x)
+
+
+def test_type_is_kept() -> None:
+    x, label = planted()
+    fitted: Eraser = eraser(x.float(), columns(label))
+    assert fitted(x.float()).dtype == torch.float32
+
+
+def test_placebo_removes_as_much_whitened_variance() -> None:
+    x, label = planted()
+    span = Whitened.of(x)
+    for fitted in (span.erase(columns(label)), span.random(2, rng=torch.Generator().manual_seed(1))):
+        white = (fitted(x) - span.mean) @ span.basis / span.scale
+        assert float(white.square().mean(0).sum()) == pytest.approx(10.0)
+    assert span.random(99, rng=torch.Generator()).rank == 12
+
+
+def test_linearly_there_only_when_it_is() -> None:
+    x, label = planted()
+    span = Whitened.of(x)
+    assert span.linearly_there(columns(label))
+    rng = torch.Generator().manual_seed(5)
+    said = [span.linearly_there(columns(torch.randint(0, 3, (600,), generator=rng))) for _ in range(200)]
+    assert sum(said) <= 8  # level 0.01: 2 expected of 200, more than 8 with probability 0.0002
+    assert not span.linearly_there(torch.ones(600, 1))
+
+
+def test_slips() -> None:
+    with pytest.raises(ImprintError, match="as many"):
+        eraser(torch.zeros(5, 2), torch.zeros(4, 1))
+    with pytest.raises(ImprintError, match="NaN"):
+        eraser(torch.full((5, 2), float("nan")), torch.zeros(5, 1))
+    with pytest.raises(ImprintError, match=r"expected \[n, d\]"):
+        eraser(torch.zeros(5), torch.zeros(5, 1))
