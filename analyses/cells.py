@@ -51,7 +51,7 @@ def sites_of(setup: Setup) -> list[str]:
     """``hook@moment`` for every hook of the learner and every moment of the world."""
     world = setup.make_world()
     learner = twin(setup, world, 0)
-    return [f"{hook}@{moment}" for hook in learner.hooks for moment in world.moments]
+    return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]
 
 
 def live(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name: str) -> None:

@@ -38,7 +38,7 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
     per_run = [_shares(run) for run in opened]
-    names = _distinct([str(run.setup.name) for run in opened], [run.path.name for run in opened])
+    names = _distinct(opened)
     rows = []
     for run, name, shares in zip(opened, names, per_run, strict=True):
         for concept in (run.setup.intended, *run.setup.proxies):
@@ -51,8 +51,13 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     return table.sort_values("rank", kind="stable").reset_index(drop=True)
 
 
-def _distinct(names: list[str], folders: list[str]) -> list[str]:
-    return names if len(set(names)) == len(names) else folders
+def _distinct(runs: list[Any]) -> list[str]:
+    """Setup names, or folder names, or paths: the shortest that tell the runs apart."""
+    choices = ([run.setup.name for run in runs], [run.path.name for run in runs], [str(run.path) for run in runs])
+    distinct = [names for names in choices if len(set(names)) == len(runs)]
+    if not distinct:
+        raise ImprintError(f"{choices[2][0]} is named more than once; compare different runs.")
+    return distinct[0]
 
 
 def _last_shares(run: Any) -> pd.DataFrame:

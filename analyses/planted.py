@@ -134,19 +134,22 @@ class Planted(nn.Module):
         plain = coded[:, 2 * len(FACTORS) :]
         reading = coded[:, [*index, *(i + len(FACTORS) for i in index)]]
         self.middle = _Products(reading, plain, _square(mix, len(index) + plain.shape[1]))
-        self.late = nn.Linear(len(self.middle.mix), p, bias=False)
-        self.value = nn.Linear(p, 1, bias=False)
-        self._wire([WIRED[kind].get(name, 0.0) for name in shown], late)
+        weights = torch.tensor([WIRED[kind].get(name, 0.0) for name in shown] + [0.0] * plain.shape[1])
+        weights[len(shown)] = VALUE_NOISE
+        self._wire(weights, (weights != 0) | (torch.arange(len(weights)) >= len(shown)), late)
 
-    def _wire(self, weights: list[float], late: Tensor) -> None:
-        """``late`` keeps what the value is wired to and the plain pieces; ``value`` adds them up."""
-        back = torch.linalg.inv(self.middle.mix.detach())
-        keep = torch.diag(torch.tensor([float(w != 0) for w in weights] + [1.0] * (len(back) - len(weights))))
-        self.late.weight = nn.Parameter((back @ keep @ late[: len(back)]).T)
-        wanted = torch.zeros(len(back))
-        wanted[: len(weights)] = torch.tensor(weights)
-        wanted[len(weights)] = VALUE_NOISE
-        self.value.weight = nn.Parameter((late[: len(back)].T @ wanted)[None])
+    def _wire(self, weights: Tensor, kept: Tensor, rotation: Tensor) -> None:
+        """``late`` shows what is ``kept`` (bool ``[d]``) of ``middle``, and ``value`` adds it up with ``weights [d]``.
+
+        ``late`` is as wide as what it keeps: a wider site would hold rounding errors alone in the spare directions, and
+        those remember what was dropped.
+        """
+        width = int(kept.sum())
+        turn, back = _square(rotation, width), torch.linalg.inv(self.middle.mix.detach())
+        self.late = nn.Linear(len(kept), width, bias=False)
+        self.late.weight = nn.Parameter((back[:, kept] @ turn).T)
+        self.value = nn.Linear(width, 1, bias=False)
+        self.value.weight = nn.Parameter((turn.T @ weights[kept])[None])
 
     def forward(self, observation: Tensor) -> Tensor:
         """Value ``[n]`` of observations ``[n, p]``."""

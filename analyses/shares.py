@@ -136,7 +136,7 @@ def parts(design: Design, sums: Floats, *, noise: float) -> tuple[Floats, Floats
         main.append(plug - error @ (chance @ np.square(contrast)))
     centre = mean @ design.weight
     between = np.square(mean - centre[..., None]) @ design.weight - error @ (design.weight * (1 - design.weight))
-    return np.stack(main, -1), between, variance @ design.weight
+    return np.stack(main, -1), np.asarray(between), np.asarray(variance @ design.weight)
 
 
 def _shares(design: Design, sums: Floats, *, noise: float) -> Floats:

@@ -116,7 +116,7 @@ class Subject:
         step = world.moments[world.decision]
         sites = [
             Site(f"{hook}@{moment}", learner.module_of(hook), learner.index(hook, at))
-            for hook in learner.hooks
+            for hook in learner.read_points
             for moment, at in world.moments.items()
         ]
         return cls(learner, lambda observation: learner(observation)[:, step] @ weight + bias, sites)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 NOT_MEASURED = "not measured"
@@ -35,7 +36,7 @@ MARKS = {
     "present": "●",
     "given by input": "i",
     "given untrained": "u",
-    "absent": "·",
+    "absent": "–",
     "undetermined": "?",
     "not measurable": "×",
 }
@@ -50,11 +51,12 @@ def number(value: Any, *, signed: bool = False) -> str:
     """Two decimals, three below 0.1, none from 100 on; thousands separated. ``not measured`` for NaN."""
     if not measured(value):
         return NOT_MEASURED
+    whole = isinstance(value, int | np.integer)
     value = float(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e7):
         return f"{value:{'+' if signed else ''}.2e}".replace("-", "\u2212")
     size = abs(value)
-    digits = 0 if value == int(value) or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
+    digits = 0 if whole or value == 0 or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
     return f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "\u2212")
 
 
@@ -62,7 +64,7 @@ def percent(value: Any) -> str:
     """A share as a percentage; ``not measured`` for NaN."""
     if not measured(value):
         return NOT_MEASURED
-    shown = 100 * float(value)
+    shown = round(100 * float(value), 1) + 0.0
     return f"{shown:.{1 if abs(shown) < 9.95 else 0}f}\u00a0%".replace("-", "\u2212")
 
 

@@ -78,7 +78,7 @@ class Learner(HookedRootModule, ABC):
 
     @property
     @abstractmethod
-    def hooks(self) -> tuple[str, ...]:
+    def read_points(self) -> tuple[str, ...]:
         """Names of the hook points that are read as sites, from input to output."""
 
     def module_of(self, hook: str) -> str:

@@ -68,7 +68,7 @@ class Conv(Learner):
         self.setup()
 
     @property
-    def hooks(self) -> tuple[str, ...]:
+    def read_points(self) -> tuple[str, ...]:
         """From input to output."""
         return ("hook_dense", "hook_encoding", "hook_context")
 

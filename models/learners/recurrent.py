@@ -61,7 +61,7 @@ class Recurrent(Learner):
         self.setup()
 
     @property
-    def hooks(self) -> tuple[str, ...]:
+    def read_points(self) -> tuple[str, ...]:
         """From input to output."""
         return ("hook_encoding", "hook_memory")
 

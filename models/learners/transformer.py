@@ -84,15 +84,15 @@ class Transformer(Learner):
         self.setup()
 
     @property
-    def hooks(self) -> tuple[str, ...]:
+    def read_points(self) -> tuple[str, ...]:
         """The observation token, every block but the last at every kind of token, and the state that predicts."""
         blocks = [f"blocks.{i}.hook_out:{kind}" for i in range(self.s.layers - 1) for kind in self.kinds]
         return ("hook_token", *blocks, "hook_state")
 
     def module_of(self, hook: str) -> str:
         """Sub-module whose output holds ``hook``."""
-        if hook not in self.hooks:
-            raise unknown_name("hook of Transformer", hook, self.hooks)
+        if hook not in self.read_points:
+            raise unknown_name("hook of Transformer", hook, self.read_points)
         module, _, kind = hook.partition(":")
         return f"bridge.{module}" if kind else module
 

@@ -254,8 +254,8 @@ class Nursery(World):
         who = torch.tensor([people.index(x) for x in concepts["who"].tolist()])
         after = torch.tensor([people.index(x) for x in concepts["after"].tolist()])
         colour = torch.tensor([names.index(x) for x in concepts["colour"].tolist()])
-        first = self._original(noise["block"], who, noise["original"][:, 0])
-        second = self._original(noise["block"], after, noise["original"][:, 1], avoid=first)
+        first = self._original(noise["block"], who, noise["original"][:, :1])
+        second = self._original(noise["block"], after, noise["original"])
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
         figures = torch.stack([self._images[first] * light[:, :1, None], self._images[second] * light[:, 1:, None]], dim=1)
@@ -282,14 +282,17 @@ class Nursery(World):
             column[:, :, None, None] + offset,
         )
 
-    def _original(self, block: Tensor, person: Tensor, draw: Tensor, avoid: Tensor | None = None) -> Tensor:
-        """Index of a handwritten original ``[n]``; never ``avoid``, so that nobody looks the same twice."""
+    def _original(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
+        """Index of a person's handwritten original ``[n]``; ``draws`` ``[n, 1 or 2]`` uniform on 0 to 1.
+
+        The first draw picks one; a second picks one of the person's others, so that nobody looks the same twice and the choice
+        depends on no other fact than the person.
+        """
         count = self._count[block, person]
-        index = (draw * count).long()
-        chosen = self._pool[block, person, index]
-        if avoid is None:
-            return chosen
-        return torch.where(chosen == avoid, self._pool[block, person, (index + 1) % count], chosen)
+        index = (draws[:, 0] * count).long()
+        if draws.shape[1] == 2:
+            index = (index + 1 + (draws[:, 1] * (count - 1)).long()) % count
+        return self._pool[block, person, index]
 
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """Figure pixels before the return (who and colour share them), its empty mirror place (side), and the lamp."""

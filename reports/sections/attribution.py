@@ -57,9 +57,10 @@ def chart(run: RunData, rows: pd.DataFrame, area: pd.DataFrame) -> Figure:
     ratio = ratio.dropna()
     reading = "No area to compare with was measured."
     if len(ratio):
-        name = str(ratio.idxmax())
+        names = [str(name) for name in ratio.index[ratio >= ratio.max() - 1e-9]]
+        same = " alike" if len(names) > 1 else ""
         reading = (
-            f"Pixels of “{name}” attract most for their size: {number(ratio.max())} times their part of the picture."
+            f"Most for their size fall on the pixels of {quoted(names)}{same}: {number(ratio.max())} times their area."
         )
     caption = "Filled: part of the absolute attribution on the concept's pixels; hollow: their part of the picture."
     return Figure("attribution-parts", "Attribution against area", plot, reading, f"{caption} {counts(rows)}.")

@@ -63,7 +63,7 @@ def instruments(run: RunData) -> list[str]:
         scale = float(np.median(gap)) or 1.0
         worst = float(np.nanmax(error)) / scale if np.isfinite(error).any() else float("nan")
         if measured(worst):
-            judged = "small" if worst <= LARGE_ERROR else "large enough to doubt the overlays"
+            judged = "small" if worst <= LARGE_ERROR else "read the overlays as approximate"
             found.append(
                 f"Attributions miss the change of value that they should add up to by at most {percent(worst)} of "
                 f"its median: {judged}."

@@ -41,6 +41,7 @@ class Emergence(Section):
         table = all_scores.merge(gain, how="left", on=["concept", "site", "age"])
         tables = [Table("emergence-scores", "Score at the best site, all concepts", table)]
         ages = run.pooled("locate", "emergence_age")[["concept", "estimate", "low", "high", "seeds", "why"]]
+        ages = ages.drop(columns=[name for name in ("low", "high") if ages[name].isna().all()])
         tables += [Table("emergence-age", "Age of emergence, in experiences", ages, open=True)] if len(ages) else []
         lacking = [name for name in (run.intended, *run.proxies) if name and name not in names]
         missing = [f"No score at the best site for {quoted(lacking)}."] if lacking else []

@@ -8,6 +8,7 @@ of the interaction included, stay below ``none_below``: none. Otherwise undeterm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -43,7 +44,7 @@ class Margins(Section):
         shown = {key: percent(value) for key, value in rule.items()}
         if shares.empty:
             return {"missing": ["No shares were measured, so no margin can be stated."], "sentences": [], "rule": shown}
-        rows = [*carrying(shares, rule["carries"], still), *dominance(shares, rule), *nothing(shares, every, rule)]
+        rows = [*carrying(shares, rule, still, run.intended), *dominance(shares, rule), *nothing(shares, every, rule)]
         table = (
             pd.DataFrame(rows).sort_values("margin", key=lambda m: m.abs(), na_position="last").reset_index(drop=True)
         )
@@ -66,12 +67,26 @@ def _row(test: str, value: float, threshold: float, sentence: str) -> dict[str, 
     return {"test": test, "value": value, "threshold": threshold, "margin": value - threshold, "sentence": sentence}
 
 
-def carrying(shares: pd.DataFrame, threshold: float, still: list[str]) -> list[dict[str, Any]]:
-    """Per concept: the lower end of its share against ``carries``."""
-    rows = []
+def judged(carried: Mapping[str, float], rule: Mapping[str, float], intended: str) -> str:
+    """The verdict when the given concepts carry the given shares."""
+    if not carried or sum(carried.values()) <= 0:
+        return "none or undetermined"
+    top = max(carried, key=lambda name: carried[name])
+    if carried[top] < rule["dominates"] * sum(carried.values()):
+        return "mixed"
+    return "intended" if top == intended else f"proxy:{top}"
+
+
+def carrying(shares: pd.DataFrame, rule: dict[str, float], still: list[str], intended: str) -> list[dict[str, Any]]:
+    """Per concept: the lower end of its share against ``carries``, and the verdict on the other side of it."""
+    carried = {str(r.concept): float(r.estimate) for r in records(shares) if r.carries}
+    rows, threshold = [], rule["carries"]
     for row in records(shares):
         low = float(row.low) if measured(row.low) else float("nan")
         head, end = f"“{row.concept}”", f"if the lower end of its interval, {percent(low)},"
+        others = {name: share for name, share in carried.items() if name != row.concept}
+        beyond = others if row.concept in carried else others | {str(row.concept): float(row.estimate)}
+        then = f"and the verdict would {_turn(judged(carried, rule, intended), judged(beyond, rule, intended))}"
         if not measured(low):
             text = f"{head}: its interval was not measured, so whether it carries value is open."
         elif low > threshold and row.concept in still:
@@ -79,24 +94,26 @@ def carrying(shares: pd.DataFrame, threshold: float, still: list[str]) -> list[d
                 f"{head} has a large enough share, but changing it alone may not move the value, so it does not carry."
             )
         elif low > threshold:
-            text = f"{head} carries value. It would stop carrying {end} fell by {points(low - threshold)}."
+            text = f"{head} carries value. It would stop carrying {end} fell by {points(low - threshold)}, {then}."
         else:
-            text = f"{head} does not carry value. It would start carrying {end} rose by {points(low - threshold)}."
+            text = f"{head} does not carry value. It would carry {end} rose by {points(low - threshold)}, {then}."
         rows.append(_row(f"{row.concept} carries", low, threshold, text))
     return rows
 
 
+def _turn(now: str, then: str) -> str:
+    return f"stay “{now}”" if now == then else f"become “{then}”"
+
+
 def dominance(shares: pd.DataFrame, rule: dict[str, float]) -> list[dict[str, Any]]:
-    """The leader's part of all carried shares against ``dominates``; no row when nothing carries."""
+    """The leader's part of all carried shares against ``dominates``; no row unless several carry."""
     carried = shares[shares["carries"]].set_index("concept")["estimate"].dropna()
-    if carried.empty or carried.sum() <= 0:
+    if len(carried) < 2 or carried.sum() <= 0:
         return []
     leader, part = str(carried.idxmax()), float(carried.max() / carried.sum())
-    others = f"The others that carry hold {percent(carried.sum() - carried.max())} of the variance."
-    alone = "It is the only one that carries." if len(carried) == 1 else others
     turn = "become mixed if that part fell" if part >= rule["dominates"] else "cease to be mixed if that part rose"
     away = f"by {points(part - rule['dominates'])}, across {percent(rule['dominates'])}"
-    text = f"“{leader}” holds {percent(part)} of all carried shares. {alone} The verdict would {turn} {away}."
+    text = f"“{leader}” holds {percent(part)} of all carried shares. The verdict would {turn} {away}."
     return [_row(f"{leader} dominates", part, rule["dominates"], text)]
 
 

@@ -27,7 +27,7 @@ class Planted(Section):
         if rows.empty:
             return {"missing": ["No planted learner was judged in this run."], "right": 0, "total": 0}
         keep = ["control", "verdict", "estimate", "why"]
-        keep += [name for name in ("concept", "site", "seed") if rows[name].replace("", None).notna().any()]
+        keep += [name for name in ("concept", "site", "seed") if rows[name].nunique() > 1]
         table = rows[keep].rename(columns={"control": "planted_learner", "estimate": "outcome", "verdict": "judged"})
         return {
             "tables": [Table("planted-checks", "Planted learners", table, {"outcome": outcome}, open=True)],

@@ -9,7 +9,7 @@ import pandas as pd
 from imprint.reports import figures
 from imprint.reports.run_data import RunData, largest, last_age, records
 from imprint.reports.sections.base import Figure, Section, Table
-from imprint.reports.words import age_words, counts, interval, measured, percent, plural
+from imprint.reports.words import age_words, counts, interval, percent, plural, quoted
 
 PARTS = ("(interaction)", "(residual)")
 
@@ -26,9 +26,7 @@ class Shares(Section):
         pooled = run.pooled("latch", "share")
         if pooled.empty:
             return {
-                "missing": [
-                    "The findings hold no shares of the value's variance: the latch analysis did not run or failed."
-                ]
+                "missing": unmeasured(pooled),
             }
         order = [*run.concepts, *PARTS]
         order = [name for name in order if name in set(pooled["concept"])]
@@ -49,12 +47,18 @@ class Shares(Section):
                 Table("shares-now", f"Shares at {age_words(now['age'].max())}", table_now, formats),
                 Table("shares-ages", "Shares at every age, over seeds and per seed", shown, formats),
             ],
-            "missing": [
-                f"“{r.concept}” was not measured{': ' + r.why if r.why else ''}."
-                for r in records(now)
-                if not measured(r.estimate)
-            ],
+            "missing": unmeasured(pooled),
         }
+
+
+def unmeasured(pooled: pd.DataFrame) -> list[str]:
+    """What has no share at some age, and why; one sentence for all concepts that share a reason."""
+    lost = pooled[pooled["estimate"].isna()].drop_duplicates(["concept", "age"])
+    return [
+        f"At {age_words(age)}, {quoted(rows['concept'])} {'was' if len(rows) == 1 else 'were'} not measured"
+        f"{': ' + str(why) if why else ''}."
+        for (age, why), rows in lost.groupby(["age", "why"], dropna=False)
+    ]
 
 
 def bars(now: pd.DataFrame, seeds: pd.DataFrame, colours: dict[str, str]) -> Figure:

@@ -42,7 +42,7 @@ class Verdict(Section):
             "sentence": sentence(run, verdict),
             "evidence": evidence(run, verdict),
             "meaning": LATCH_WORDS.get(verdict_kind(verdict), "the findings hold no verdict of the latch analysis"),
-            "why": str(row["why"]) if row is not None else "",
+            "why": str(row["why"]).rstrip(".") if row is not None else "",
             "alerts": alerts(run),
             "facts": facts(run),
             "words": LATCH_WORDS,
@@ -74,12 +74,9 @@ def evidence(run: RunData, verdict: str) -> str:
     shares = shares[~shares["concept"].str.startswith("(")]
     if shares.empty:
         return "The shares of the value's variance were not measured."
-    names = [run.intended]
-    if verdict_kind(verdict) == "proxy":
-        names = [verdict.split(":", 1)[-1], run.intended]
-    elif verdict_kind(verdict) not in ("intended", "proxy"):
-        ranked = shares.dropna(subset=["estimate"]).sort_values("estimate", ascending=False)
-        names = list(dict.fromkeys([run.intended, *ranked["concept"].head(2)]))
+    ranked = shares.dropna(subset=["estimate"]).sort_values("estimate", ascending=False)
+    first = verdict.split(":", 1)[-1] if verdict_kind(verdict) == "proxy" else run.intended
+    names = list(dict.fromkeys([first, run.intended, *ranked["concept"].head(2)]))
     parts: list[str] = []
     for name in names:
         of = shares[shares["concept"] == name]

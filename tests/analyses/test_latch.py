@@ -44,8 +44,8 @@ def found(one: pd.DataFrame) -> dict[str, float]:
 def test_shares_are_unbiased_in_small_cells() -> None:
     rng = np.random.default_rng(0)
     draws = []
+    concepts = pd.DataFrame({"a": np.arange(60) % 2 == 0, "b": np.arange(60) // 2 % 2 == 0})
     for _ in range(400):
-        concepts = table(60, rng)
         shares = shares_only(value(concepts, rng, 1.0, 0.0, 0.5), concepts, intended="a", proxies=["b"], resamples=100)
         draws.append(list(found(shares.table).values()))
     mean, error = np.mean(draws, 0), np.std(draws, 0) / 20
@@ -59,7 +59,8 @@ def test_intervals_cover_what_is_there_and_what_is_not() -> None:
     covered = []
     for i in range(100):
         concepts = table(400, rng)
-        shares = shares_only(value(concepts, rng, 0.5, 0.0), concepts, intended="a", proxies=["b"], seed=i).table
+        values = value(concepts, rng, 0.5, 0.0)
+        shares = shares_only(values, concepts, intended="a", proxies=["b"], seed=i, resamples=300).table
         truth = np.array([0.2, 0.0])
         covered.append((shares["low"][:2] <= truth) & (truth <= shares["high"][:2]))
     # 95 % intended; below 87 of 100 has probability 0.001. Intervals next to 0 may be too wide, never too narrow.
@@ -101,7 +102,9 @@ def test_more_than_two_levels() -> None:
 
 
 def shares_table(*rows: tuple[float, float, float]) -> pd.DataFrame:
-    return pd.DataFrame([(n, *r) for n, r in zip(NAMES, rows, strict=True)], columns=["concept", "share", "low", "high"])
+    return pd.DataFrame(
+        [(n, *r) for n, r in zip(NAMES, rows, strict=True)], columns=["concept", "share", "low", "high"]
+    )
 
 
 HIGH, MID, LOW, NIL = (0.6, 0.5, 0.7), (0.15, 0.1, 0.2), (0.03, 0.0, 0.06), (0.0, -0.01, 0.01)
@@ -131,7 +134,9 @@ def test_rule(rows: tuple[tuple[float, float, float], ...], verdict: str) -> Non
 
 
 def test_a_share_without_an_effect_is_not_carried() -> None:
-    effects = pd.DataFrame({"concept": ["a", "b"], "effect": [0.0, np.nan], "low": [-0.1, np.nan], "high": [0.1, np.nan]})
+    effects = pd.DataFrame(
+        {"concept": ["a", "b"], "effect": [0.0, np.nan], "low": [-0.1, np.nan], "high": [0.1, np.nan]}
+    )
     assert decide(shares_table(HIGH, NIL, NIL, NIL), effects, Decision(), intended="a").verdict == "undetermined"
     assert decide(shares_table(HIGH, MID, NIL, NIL), effects, Decision(), intended="a").verdict == "proxy:b"
 
@@ -266,7 +271,7 @@ def test_sites_beyond_the_value_and_too_wide_ones() -> None:
 class Shown(World):
     """Two numbers in a picture of four; one of the concepts is abstract and cannot be set."""
 
-    factors = {"left": (False, True), "size": (0, 1, 2)}
+    factors = {"left": (False, True), "up": (False, True), "size": (0, 1, 2)}
 
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         return {"around": torch.randn(n, 4, generator=rng)}
@@ -278,7 +283,7 @@ class Shown(World):
         return shown
 
     def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
-        return concepts.assign(odd=(concepts["size"] == 1) ^ concepts["left"].astype(bool))
+        return concepts.assign(odd=concepts["up"].astype(bool) ^ concepts["left"].astype(bool))
 
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
         where = torch.zeros(2, len(batch), 4, dtype=torch.bool)

@@ -19,7 +19,9 @@ def linear_accuracy(x: np.ndarray, y: np.ndarray) -> float:
     return float(((z[half:] @ weight > 0) == y[half:]).mean())
 
 
-@pytest.mark.parametrize(("kind", "where"), [("one site", {"middle"}), ("absent", set()), ("concept", {"middle", "late"})])
+@pytest.mark.parametrize(
+    ("kind", "where"), [("one site", {"middle"}), ("absent", set()), ("concept", {"middle", "late"})]
+)
 def test_the_concept_is_where_it_was_planted(kind: str, where: set[str]) -> None:
     subject, world = known(kind)
     batch = world.sample(2000, rng=torch.Generator().manual_seed(1), design="balanced")

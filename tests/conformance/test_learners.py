@@ -73,15 +73,18 @@ def test_the_objective_is_given_the_observation_only(kind: str) -> None:
 def test_sites_are_modules_that_an_ordinary_hook_reads(kind: str, seen: tuple[str, Frame, Tensor]) -> None:
     _, frame, observation = seen
     learner = newborn(kind, frame)
-    modules, read = dict(learner.named_modules()), {}
-    assert learner.latent_hook in learner.hooks and len(set(learner.hooks)) == len(learner.hooks)
-    for hook in learner.hooks:
+    modules = dict(learner.named_modules())
+    read: dict[str, Tensor] = {}
+    assert learner.latent_hook in learner.read_points and len(set(learner.read_points)) == len(learner.read_points)
+    for hook in learner.read_points:
         module = modules[learner.module_of(hook)]
         module.register_forward_hook(lambda _m, _i, out, hook=hook: read.__setitem__(hook, out))
     latents = learner.latents(observation)
-    places = {(learner.module_of(hook), learner.index(hook, step)) for hook in learner.hooks for step in range(frame.steps)}
-    assert len(places) == len(learner.hooks) * frame.steps
-    for hook in learner.hooks:
+    places = {
+        (learner.module_of(hook), learner.index(hook, step)) for hook in learner.read_points for step in range(frame.steps)
+    }
+    assert len(places) == len(learner.read_points) * frame.steps
+    for hook in learner.read_points:
         assert read[hook].ndim == 3 and len(read[hook]) == len(observation)
         assert learner.index(hook, frame.steps - 1) < read[hook].shape[1]
     at = [learner.index(learner.latent_hook, step) for step in range(frame.steps)]
@@ -92,7 +95,7 @@ def test_replacing_an_activation_changes_what_follows(kind: str, seen: tuple[str
     _, frame, observation = seen
     learner = newborn(kind, frame)
     modules, before = dict(learner.named_modules()), learner.objective(observation)
-    for hook in learner.hooks:
+    for hook in learner.read_points:
         at = [learner.index(hook, step) for step in range(frame.steps - 1)]
 
         def shifted(_m: object, _i: object, out: Tensor, at: list[int] = at) -> Tensor:
@@ -175,7 +178,7 @@ def test_a_patch_that_does_not_divide_is_refused(kind: str) -> None:
         cls.born(cls.Settings(patch=4), Frame(6, 3, 7, 7), rng=rng(0))
 
 
-# -- the transformer's own promises --------------------------------------------------------------------------------------
+# -- the transformer's own promises ---------------------------------------------
 
 
 def test_the_transformer_runs_its_bridge_as_the_bridge_does() -> None:
@@ -186,7 +189,7 @@ def test_the_transformer_runs_its_bridge_as_the_bridge_does() -> None:
         whole = learner.bridge(learner.tokens(observation))
         assert torch.allclose(learner.predict(learner(observation)), whole[:, 1::2], atol=1e-6)
     assert learner.index("blocks.0.hook_out:action", 2) == 5
-    with pytest.raises(UnknownNameError, match="Did you mean 'blocks.0.hook_out:action'"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'blocks\.0.hook_out:action'"):
         learner.module_of("blocks.0.hook_out:actions")
 
 

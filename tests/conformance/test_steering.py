@@ -60,11 +60,11 @@ def test_nothing_in_it_can_learn(signal: Signal) -> None:
 
 def test_it_refuses_latents(signal: Signal) -> None:
     # Outside the tests, where types are not checked at every call, the signal itself refuses with a TypeError.
-    refused = type(signal).__call__
-    refused = getattr(refused, "__wrapped__", refused)
+    call: Any = type(signal).__call__
+    call = getattr(call, "__wrapped__", call)
     for wrong in (torch.zeros(64, 6, 8), {"light": torch.zeros(64, 6)}):
         with pytest.raises(TypeError, match="never latents"):
-            refused(signal, wrong, body(), rng=rng(0))
+            call(signal, wrong, body(), rng=rng(0))
 
 
 def test_senses_refuse_gradients_and_nan() -> None:
@@ -99,7 +99,7 @@ def test_a_signal_outside_its_range_is_an_error() -> None:
         Loud(Signal.Settings(name="out"))(senses(), body(), rng=rng(0))
 
 
-# -- the detector's error profile, the reward's arithmetic ---------------------------------------------------------------
+# -- the detector's error profile, the reward's arithmetic ---------------------------------------------
 
 
 def within(rate: float, expected: float, trials: int) -> bool:

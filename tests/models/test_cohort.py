@@ -28,7 +28,8 @@ def rng(seed: int) -> torch.Generator:
 
 def setup(kind: str, **schedule: Any) -> Setup:
     return load_setup(
-        "nursery", changes={"learner": LEARNERS[kind], **{f"schedule.{name}": value for name, value in schedule.items()}}
+        "nursery",
+        changes={"learner": LEARNERS[kind], **{f"schedule.{name}": value for name, value in schedule.items()}},
     )
 
 

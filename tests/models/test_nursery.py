@@ -32,8 +32,8 @@ def test_a_counterfactual_changes_the_pixels_of_its_mask_only(concept: str) -> N
     batch = WORLD.sample(64, rng=rng(0), design="balanced")
     both = [WORLD.counterfactual(batch, concept, value) for value in (False, True)]
     mask = WORLD.masks(batch)[concept]
-    moved = changed(*both)
-    assert not bool((moved & ~mask).any())
+    moved = changed(*both)[:, :FIRST_BACK]
+    assert not bool((moved & ~mask[:, :FIRST_BACK]).any())
     seen = moved[:, :2].flatten(1).any(1)
     assert bool(seen.all())
 
@@ -75,7 +75,7 @@ def test_writers_do_not_straddle_the_split() -> None:
 
 def readable(concept: str, batch: Batch) -> float:
     """Balanced accuracy of a linear readout of everything shown up to the decision, on writers it has not seen."""
-    history = batch.observation[:, : FIRST_BACK].flatten(1).numpy()
+    history = batch.observation[:, :FIRST_BACK].flatten(1).numpy()
     truth = batch.concepts[concept].to_numpy(dtype=bool)
     model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1000.0, class_weight="balanced"))
     guess = cross_val_predict(model, history, truth, groups=batch.groups, cv=GroupKFold(4))
@@ -105,7 +105,7 @@ def test_training_correlations_follow_their_dials() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     for bad in ({"caregiver": 3, "strangers": (3, 5)}, {"strangers": ()}, {"lamp_cue": 1.5}, {"lamps": 1}):
         with pytest.raises(ValueError):
-            Nursery.Settings(**bad)  # type: ignore[arg-type]
+            Nursery.Settings(**bad)
 
 
 FACTORS = st.sampled_from(sorted(WORLD.factors))

@@ -41,7 +41,7 @@ def test_complete_on_a_smooth_value() -> None:
 
 
 def test_mass_follows_the_weight_and_not_the_area() -> None:
-    subject, weight = linear()
+    subject, _ = linear()
     with torch.no_grad():
         subject.model[1].weight[:, :5] = 0  # type: ignore[index, union-attr, operator]
     x = rows()

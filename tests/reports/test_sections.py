@@ -61,14 +61,16 @@ def test_margins_of_a_concept_that_carries_and_one_that_does_not(example: Module
     text = sentences(run_with(example, tmp_path, shares, "intended"))
     assert "“caregiver” carries value. It would stop carrying if the lower end of its interval, 42\u00a0%" in text
     assert "fell by 40 percentage points" in text
-    assert "“red” does not carry value." in text and "rose by 3.0 percentage points" in text
-    assert "It is the only one that carries." in text
+    assert "“red” does not carry value." in text and "rose by 3.0 percentage points, and the verdict would stay" in text
+    assert "fell by 40 percentage points, and the verdict would become “none or undetermined”" in text
+    assert "holds" not in text
 
 
 def test_margins_when_two_carry(example: ModuleType, tmp_path: Path) -> None:
     shares = {"caregiver": (0.3, 0.25, 0.35), "red": (0.3, 0.25, 0.35), "lamp": (0.0, -0.01, 0.01)}
     text = sentences(run_with(example, tmp_path, shares, "mixed"))
     assert "holds 50\u00a0% of all carried shares" in text
+    assert "“red” carries value." in text and "and the verdict would become “intended”" in text
     assert "cease to be mixed if that part rose by 25 percentage points, across 75\u00a0%" in text
 
 
