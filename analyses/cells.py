@@ -118,7 +118,9 @@ def look(data: dict[str, Any], path: Path, seed: int) -> None:
         for site, x in subject.activations(exam.batch.observation, sites).items():
             if unreadable(x):
                 continue
-            for target, reading in zip(exam.targets, read(x, exam.targets, exam.fold, exam.groups, engine_), strict=True):
+            for target, reading in zip(
+                exam.targets, read(x, exam.targets, exam.fold, exam.groups, engine_), strict=True
+            ):
                 tensors[f"sums|{age}|{site}|{target.name}"] = torch.from_numpy(reading.sums)
                 tensors[f"nulls|{age}|{site}|{target.name}"] = torch.from_numpy(reading.nulls)
         engine.say(path / ".progress", f"locate-seed-{seed}", i + 1, len(ages), f"age {age}")

@@ -44,7 +44,16 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
         for concept in (run.setup.intended, *run.setup.proxies):
             role = "intended" if concept == run.setup.intended else "proxy"
             versus = {} if run is opened[0] else _paired(shares, per_run[0], concept, names[0])
-            rows.append({"setup": name, "concept": concept, "role": role, **_pooled(run, concept), "verdict": run.verdict, **versus})
+            rows.append(
+                {
+                    "setup": name,
+                    "concept": concept,
+                    "role": role,
+                    **_pooled(run, concept),
+                    "verdict": run.verdict,
+                    **versus,
+                }
+            )
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")

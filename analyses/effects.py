@@ -72,13 +72,13 @@ class Effects:
 
 
 def effects(
-    subject: Subject, world: World, batch: Batch, concepts: Sequence[str], *, sd: float, resamples: int, seed: int
+    subject: Subject, world: World, batch: Batch, concepts: Sequence[str], *, values: Floats, resamples: int, seed: int
 ) -> Effects:
     """Effects of some concepts on the subject's value; NaN with the reason where the world cannot intervene."""
     rows, kept = [], {}
     for concept in concepts:
         try:
-            sums = _sums(subject, world, batch, concept, sd)
+            sums = _sums(subject, world, batch, values, concept)
         except ImprintError as error:
             rows.append((concept, np.nan, np.nan, np.nan, len(batch), f"not measurable: {error}"))
             continue
@@ -89,17 +89,22 @@ def effects(
     return Effects(pd.DataFrame(rows, columns=list(COLUMNS)), kept)
 
 
-def _sums(subject: Subject, world: World, batch: Batch, concept: str, sd: float) -> EffectSums:
+def _sums(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> EffectSums:
     levels = world.values(concept)
     if len(levels) < 2:
         raise ImprintError(f"{concept} has one value only.")
-    value = [
-        subject.values(world.counterfactual(batch, concept, level).observation).double().numpy() for level in levels
-    ]
+    value = []
+    for level in levels:
+        changed = np.flatnonzero((batch.concepts[concept] != level).to_numpy())
+        here = base.copy()
+        if len(changed):
+            there = world.counterfactual(batch.rows(changed), concept, level)
+            here[changed] = subject.values(there.observation).double().numpy()
+        value.append(here)
     changes = [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
     number, group = np.unique(batch.groups, return_inverse=True)
     columns = [np.bincount(group, weights=w, minlength=len(number)) for w in (np.ones(len(batch)), *changes)]
-    return EffectSums(np.stack(columns, -1), sd, len(batch))
+    return EffectSums(np.stack(columns, -1), float(base.std()), len(batch))
 
 
 def _change(after: Floats, before: Floats) -> Floats:

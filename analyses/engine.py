@@ -9,15 +9,19 @@ While a cell runs it leaves its progress in a small file, which the main process
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError
 
 BACKENDS = ("local", "dask", "ray")
@@ -49,11 +53,16 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A cell that could not be finished."""
+class Outcome:
+    """How a cell ended."""
 
     cell: str
-    error: str
+    error: str | None
+    """Why it could not be finished, or nothing."""
+    seconds: float
+    """Wall time; 0 when its result was there already."""
+    fatal: StorageError | None = None
+    """An error that ends the whole run."""
 
 
 Progress = Callable[[Step], None]
@@ -71,9 +80,14 @@ def say(folder: Path, cell: str, done: int, total: int, note: str = "") -> None:
 
 
 def run_cells(
-    cells: Sequence[Cell], *, backend: str = "local", jobs: int | None = None, watch: Path, progress: Progress | None = None
-) -> list[Failure]:
-    """Run the cells that are not done. Returns the failures; a folder that cannot be written to ends everything."""
+    cells: Sequence[Cell],
+    *,
+    backend: str = "local",
+    jobs: int | None = None,
+    watch: Path,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Run the cells that are not done. One that fails does not hold up the rest; a folder that cannot be written to does."""
     todo = [cell for cell in cells if not cell.done]
     for cell in cells:
         if cell.done and progress is not None:
@@ -91,15 +105,12 @@ def run_cells(
         stop.set()
         if watcher.is_alive():
             watcher.join(timeout=2.0)
-    failures = []
-    for cell, outcome in zip(todo, outcomes, strict=True):
-        if isinstance(outcome, StorageError):
-            raise outcome
-        if outcome is not None:
-            failures.append(Failure(cell.name, outcome))
+    for outcome in outcomes:
+        if outcome.fatal is not None:
+            raise outcome.fatal
         if progress is not None:
-            progress(Step(cell.name, 0 if outcome else 1, 1, "failed" if outcome else "done"))
-    return failures
+            progress(Step(outcome.cell, 0 if outcome.error else 1, 1, "failed" if outcome.error else "done"))
+    return outcomes
 
 
 def available_cores() -> int:
@@ -107,7 +118,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[StorageError | str | None]:
+def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[Outcome]:
     from joblib import Parallel, delayed, parallel_config
 
     if backend not in BACKENDS:
@@ -121,7 +132,9 @@ def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[StorageError | 
     except (ImportError, ValueError) as error:
         if backend == "local":
             raise
-        raise ImprintError(f"backend {backend!r} is not ready: {error}. Install imprint[{backend}] and start its cluster.") from None
+        raise ImprintError(
+            f"backend {backend!r} is not ready: {error}. Install imprint[{backend}] and start its cluster."
+        ) from None
 
 
 def _cluster(backend: str) -> str:
@@ -136,20 +149,32 @@ def _cluster(backend: str) -> str:
     return backend
 
 
-def _guarded(cell: Cell) -> StorageError | str | None:
+def _guarded(cell: Cell) -> Outcome:
     import torch
 
     torch.set_num_threads(1)
+    started = time.perf_counter()
+    error, fatal = None, None
     try:
         cell.function(*cell.arguments)
-    except StorageError as error:
-        return error
-    except (ImprintError, NotMeasurableError) as error:
-        return str(error)
-    except Exception as error:  # a defect in one cell must not hold up the others; the report shows it
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
-    return None
+    except StorageError as problem:
+        error, fatal = str(problem), problem
+    except ImprintError as problem:
+        error = str(problem)
+    except Exception as problem:  # noqa: BLE001 (a defect in one cell must not hold up the others; the report shows it)
+        place = traceback.extract_tb(problem.__traceback__)[-1]
+        error = f"{type(problem).__name__}: {problem} ({Path(place.filename).name}, line {place.lineno})"
+    _give_back_memory()
+    return Outcome(cell.name, error, round(time.perf_counter() - started, 2), fatal)
+
+
+def _give_back_memory() -> None:
+    """Return freed memory to the system; a process that keeps it is taken for a leak and replaced, which costs seconds."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _watch(cells: Sequence[Cell], folder: Path, progress: Progress | None, stop: threading.Event) -> None:

@@ -1,7 +1,7 @@
 """evaluate: the main job. Raise learners, look inside them, judge the latch, write the evidence.
 
-Three waves of cells: (1) lifetimes, the floors and the planted controls; (2) one look and one latch per seed, and pictures;
-(3) here, in the main process: pooling over seeds into findings. Every cell is skipped when its result exists, so a killed run
+Two waves of cells: (1) lifetimes; (2) the floors, the planted controls, one look and one latch per seed, and pictures.
+Then, in the main process, seeds are pooled into findings. Every cell is skipped when its result exists, so a killed run
 goes on where it stopped and ends with the same bytes.
 """
 
@@ -35,19 +35,38 @@ from imprint.analyses.cells import (
 )
 from imprint.analyses.decision import UNDETERMINED, decide
 from imprint.analyses.effects import EffectSums
-from imprint.analyses.engine import Cell, Failure, Progress, Step, run_cells
+from imprint.analyses.engine import Cell, Outcome, Progress, Step, run_cells
 from imprint.analyses.latch import pool_cells
-from imprint.analyses.latch_cells import LatchRecord, exam_design, files_of, judge_latch, picture_files, pictures, record_of
+from imprint.analyses.latch_cells import (
+    LatchRecord,
+    exam_design,
+    files_of,
+    judge_latch,
+    picture_files,
+    pictures,
+    record_of,
+)
 from imprint.analyses.run import Run, read_setup
 from imprint.analyses.shares import pooled
 from imprint.analyses.what_when_where import grid_findings
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.files import StorageError, read_json, write_bytes, write_json, write_table
-from imprint.models.lifetime import revive
-from imprint.models.setup import Setup, load_setup
+from imprint.models.lifetime import generator, living_ages, steer
+from imprint.models.setup import Setup, frame_of, load_setup
 from imprint.models.store import RunFolder, read_tensors
 
-PACKAGES = ("torch", "transformer-lens", "captum", "numpy", "pandas", "scipy", "scikit-learn", "gymnasium", "minigrid", "safetensors")
+PACKAGES = (
+    "torch",
+    "transformer-lens",
+    "captum",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "gymnasium",
+    "minigrid",
+    "safetensors",
+)
 PLANTED_SEED = 0
 
 
@@ -76,17 +95,24 @@ def evaluate(
     if backend not in engine.BACKENDS:
         raise engine.unknown_name("backend", backend, engine.BACKENDS)
     chosen = load_setup(setup, changes={**(changes or {}), **({"schedule.seeds": seeds} if seeds is not None else {})})
-    chosen.make_world()
+    _rehearse(chosen)
     folder = RunFolder(Path(out) / chosen.run_name)
     _prepare(chosen, folder, resume)
     if folder.findings_file.exists():
         return Run(folder.path)
-    failures = _waves(chosen, folder, backend, progress)
-    table = _findings(chosen, folder, failures, progress)
-    _record(chosen, folder, failures, started)
+    outcomes = _waves(chosen, folder, backend, progress)
+    table = _findings(chosen, folder, outcomes, progress)
+    _record(chosen, folder, outcomes, started)
     write_table(folder.findings_file, table)
     write_bytes(folder.path / "findings.csv", table.to_csv(index=False).encode())
     return Run(folder.path)
+
+
+def _rehearse(setup: Setup) -> None:
+    """Build every part once and let it meet two episodes, so that what does not fit is said before anything is written."""
+    world = setup.make_world()
+    steer(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
+    setup.make_learner(frame_of(world), rng=generator("rehearsal"))
 
 
 def _prepare(setup: Setup, folder: RunFolder, resume: bool) -> None:
@@ -110,13 +136,23 @@ def _begun(folder: RunFolder, setup: Setup) -> dict[str, Any]:
         before = read_json(path)["versions"]
         changed = [f"{n} {before.get(n)} -> {v}" for n, v in versions.items() if before.get(n) != v]
         if changed:
-            raise ImprintError(f"{folder.path} was begun with other versions ({'; '.join(changed)}). Start afresh with --no-resume.")
+            raise ImprintError(
+                f"{folder.path} was begun with other versions ({'; '.join(changed)}). Start afresh with --no-resume."
+            )
     return {"setup": setup.run_name, "versions": versions}
 
 
 def _clear(folder: RunFolder) -> None:
     """Remove what an earlier run of the same setup left; only files of names we write."""
-    for pattern in ("seed-*/age-*.safetensors", "cells/*", "artefacts/*", "findings.*", "run.json", "begun.json", "report.html"):
+    for pattern in (
+        "seed-*/age-*.safetensors",
+        "cells/*",
+        "artefacts/*",
+        "findings.*",
+        "run.json",
+        "begun.json",
+        "report.html",
+    ):
         for path in folder.path.glob(pattern):
             try:
                 path.unlink()
@@ -124,7 +160,7 @@ def _clear(folder: RunFolder) -> None:
                 raise StorageError(f"cannot remove {path}: {error.strerror}.") from error
 
 
-def _waves(setup: Setup, folder: RunFolder, backend: str, progress: Progress | None) -> list[Failure]:
+def _waves(setup: Setup, folder: RunFolder, backend: str, progress: Progress | None) -> list[Outcome]:
     data, path, watch = setup.resolved(), folder.path, folder.path / ".progress"
     numbers = list(range(setup.schedule.seeds))
     size = setup.schedule.together
@@ -135,20 +171,22 @@ def _waves(setup: Setup, folder: RunFolder, backend: str, progress: Progress | N
         name = f"seeds {seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
         results = tuple(folder.checkpoint(seed, last) for seed in seeds)
         first.append(Cell(name, live, (data, path, seeds, name), results))
-    first.append(Cell("floors", floors, (data, path), (floors_file(folder),)))
-    planted_file = folder.cell("planted")
-    first.append(Cell("planted controls", planted, (planted_file, PLANTED_SEED), (planted_file,)))
-    failures = run_cells(first, backend=backend, watch=watch, progress=progress)
+    outcomes = run_cells(first, backend=backend, watch=watch, progress=progress)
     raised = [seed for seed in numbers if folder.checkpoint(seed, last).exists()]
     if not raised:
-        raise ImprintError("no seed reached its last age: " + "; ".join(f"{f.cell}: {f.error}" for f in failures))
-    second = [Cell(f"locate-seed-{s}", look, (data, path, s), (readings_file(folder, s),)) for s in raised]
+        raise ImprintError("no seed reached its last age: " + "; ".join(f"{f.cell}: {f.error}" for f in outcomes if f.error))
+    planted_file = folder.cell("planted")
+    second = [
+        Cell("floors", floors, (data, path), (floors_file(folder),)),
+        Cell("planted controls", planted, (planted_file, PLANTED_SEED), (planted_file,)),
+    ]
+    second += [Cell(f"locate-seed-{s}", look, (data, path, s), (readings_file(folder, s),)) for s in raised]
     second += [Cell(f"latch-seed-{s}", judge_latch, (data, path, s), files_of(folder, s)) for s in raised]
     second.append(Cell("pictures", pictures, (data, path, raised[0]), picture_files(folder)))
-    return failures + run_cells(second, backend=backend, watch=watch, progress=progress)
+    return outcomes + run_cells(second, backend=backend, watch=watch, progress=progress)
 
 
-def _findings(setup: Setup, folder: RunFolder, failures: list[Failure], progress: Progress | None) -> pd.DataFrame:
+def _findings(setup: Setup, folder: RunFolder, outcomes: list[Outcome], progress: Progress | None) -> pd.DataFrame:
     if progress is not None:
         progress(Step("findings", 0, 1, "pooling over seeds"))
     exam = exam_of(setup)
@@ -159,8 +197,16 @@ def _findings(setup: Setup, folder: RunFolder, failures: list[Failure], progress
 
         tables.append(findings(read_table(checked)).assign(setup=setup.run_name))
     failed = [
-        {"analysis": "lifetime", "setup": setup.run_name, "metric": "failed_cell", "control": f.cell, "verdict": "failed", "why": f.error}
-        for f in failures
+        {
+            "analysis": "lifetime",
+            "setup": setup.run_name,
+            "metric": "failed_cell",
+            "control": f.cell,
+            "verdict": "failed",
+            "why": f.error,
+        }
+        for f in outcomes
+        if f.error is not None
     ]
     tables.append(findings(failed))
     if progress is not None:
@@ -199,7 +245,9 @@ def _latch(setup: Setup, folder: RunFolder, exam: Exam, seeds: range) -> pd.Data
     try:
         design = exam_design(setup, exam)
     except NotMeasurableError as error:
-        return findings([{**base, "metric": "latch", "concept": setup.intended, "verdict": UNDETERMINED, "why": str(error)}])
+        return findings(
+            [{**base, "metric": "latch", "concept": setup.intended, "verdict": UNDETERMINED, "why": str(error)}]
+        )
     records = {s: record_of(setup, folder, s, design) for s in seeds if all(f.exists() for f in files_of(folder, s))}
     rows: list[dict[str, Any]] = []
     shares = pd.DataFrame()
@@ -265,7 +313,7 @@ def _lifetime_rows(setup: Setup, folder: RunFolder) -> pd.DataFrame:
     rows = []
     for seed in range(setup.schedule.seeds):
         kept = [age for age in setup.schedule.planned if folder.checkpoint(seed, age).exists()]
-        good = [age for age in kept if revive(setup, folder, seed, age).alive]
+        good = living_ages(setup, folder, seed)
         base = {"analysis": "lifetime", "setup": setup.run_name, "seed": seed, "seeds": 1}
         if len(good) < len(kept):
             rows.append({**base, "metric": "diverged", "age": good[-1] if good else None, "estimate": 1.0, "verdict": "diverged",
@@ -274,7 +322,7 @@ def _lifetime_rows(setup: Setup, folder: RunFolder) -> pd.DataFrame:
     return findings(rows)
 
 
-def _record(setup: Setup, folder: RunFolder, failures: list[Failure], started: float) -> None:
+def _record(setup: Setup, folder: RunFolder, outcomes: list[Outcome], started: float) -> None:
     """Provenance; the only file of a run that depends on when and where it was made."""
     write_json(
         folder.path / "run.json",
@@ -282,12 +330,21 @@ def _record(setup: Setup, folder: RunFolder, failures: list[Failure], started: f
             "setup": setup.run_name,
             "ages": list(setup.schedule.planned),
             "seeds": setup.schedule.seeds,
-            "versions": {"imprint": _version(), "python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}},
+            "versions": {
+                "imprint": _version(),
+                "python": platform.python_version(),
+                **{p: metadata.version(p) for p in PACKAGES},
+            },
             "commit": _commit(),
-            "machine": {"system": platform.system(), "processor": platform.machine(), "cores": engine.available_cores()},
+            "machine": {
+                "system": platform.system(),
+                "processor": platform.machine(),
+                "cores": engine.available_cores(),
+            },
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 1),
-            "failed": [{"cell": f.cell, "error": f.error} for f in failures],
+            "failed": [{"cell": f.cell, "error": f.error} for f in outcomes if f.error is not None],
+            "cell_seconds": {f.cell: f.seconds for f in outcomes},
         },
     )
 
@@ -304,7 +361,11 @@ def _commit() -> str | None:
     here = Path(__file__).resolve().parent
     try:
         done = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=5, check=False
+            ["git", "-C", str(here), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

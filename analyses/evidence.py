@@ -71,7 +71,9 @@ def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.ra
             raise NotMeasurableError("labels hold infinite values")
         if values.std() <= 1e-7 * max(1.0, float(np.abs(values).max())):
             raise NotMeasurableError("the label never varies")
-        return Target(name, True, torch.from_numpy(np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])), 1)
+        return Target(
+            name, True, torch.from_numpy(np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])), 1
+        )
     codes, names = pd.factorize(labels, sort=True)
     if len(names) < 2:
         raise NotMeasurableError(f"only one class ({names[0] if len(names) else 'none'}) occurs")
@@ -80,7 +82,9 @@ def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.ra
     codes = codes.astype(np.int64)
     in_groups = [len(np.unique(groups[codes == c])) for c in range(len(names))]
     if min(in_groups) < 2:
-        raise NotMeasurableError(f"class {names[int(np.argmin(in_groups))]!s} occurs in one group only, so it cannot be held out")
+        raise NotMeasurableError(
+            f"class {names[int(np.argmin(in_groups))]!s} occurs in one group only, so it cannot be held out"
+        )
     copies = np.hstack([codes[:, None], shuffled(codes, groups, nulls, rng)])
     return Target(name, False, torch.from_numpy(copies), len(names))
 
@@ -108,7 +112,9 @@ def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout
     folds, fold_t = int(fold.max()) + 1, torch.from_numpy(fold)
     columns = torch.cat([t.columns() for t in targets], dim=1)
     spans = np.cumsum([0] + [t.codes.shape[1] * t.width for t in targets])
-    choose = torch.cat([s + torch.arange(t.width).repeat(t.codes.shape[1]) for s, t in zip(spans, targets, strict=False)])
+    choose = torch.cat(
+        [s + torch.arange(t.width).repeat(t.codes.shape[1]) for s, t in zip(spans, targets, strict=False)]
+    )
     moments = Moments(x.shape[1], columns.shape[1], folds)
     moments.add(x, columns, fold_t)
     probes = readout.solve(moments, choose)
@@ -215,7 +221,9 @@ class Resampling:
     def draw(cls, seeds: int, groups: int, twins: int, resamples: int, rng: np.random.Generator) -> Resampling:
         """Hierarchical bootstrap: seeds first, then groups; twins by themselves."""
         weights = statistics.group_weights(groups, resamples * seeds, rng).reshape(resamples, seeds, groups)
-        return cls(weights, statistics.seed_draws(seeds, resamples, rng), statistics.seed_draws(max(twins, 1), resamples, rng))
+        return cls(
+            weights, statistics.seed_draws(seeds, resamples, rng), statistics.seed_draws(max(twins, 1), resamples, rng)
+        )
 
 
 def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
@@ -236,7 +244,9 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
             index = draws.twins if given.ndim == 3 else np.zeros((len(each), 1), dtype=np.int64)
             floors[name] = float(statistics.score(twins.sum(1), regression=regression).mean())
             floor_draws[name] = np.take_along_axis(each, index, axis=1).mean(1)
-    return _summary(estimate, drawn, floors, floor_draws, nulls, int(sums[0, :, -1 if regression else 0].shape[0]), evidence)
+    return _summary(
+        estimate, drawn, floors, floor_draws, nulls, int(sums[0, :, -1 if regression else 0].shape[0]), evidence
+    )
 
 
 def _summary(
@@ -271,7 +281,7 @@ def _summary(
 
 
 def _p_shuffles(estimate: float, nulls: Floats) -> float:
-    """p of a score among its own shuffles: t test with J - 1 degrees of freedom for one new draw."""
+    """P of a score among its own shuffles: t test with J - 1 degrees of freedom for one new draw."""
     from scipy import stats
 
     error = nulls.std(ddof=1) * np.sqrt(1 + 1 / len(nulls))
@@ -291,7 +301,9 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
     s = summary
     if not np.isfinite(s.score) or not np.isfinite(q_null):
         return "not measurable", "the score is not defined on these rows"
-    missing = [name for name, value in (("untrained twins", s.untrained), ("raw input", s.inputs)) if not np.isfinite(value)]
+    missing = [
+        name for name, value in (("untrained twins", s.untrained), ("raw input", s.inputs)) if not np.isfinite(value)
+    ]
     caveat = f"; not compared with {' and '.join(missing)}" if missing else ""
     if q_present < alpha and s.selectivity > 0:
         return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){caveat}"
@@ -307,5 +319,11 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
             return f"given {name}", f"decodable ({s.score:.3f}), but {floor} {unbeaten[name]:.3f}"
         return "undetermined", f"above its shuffles, but not above every floor after correction (q = {q_present:.2g})"
     if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
-        return "absent", f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)"
-    return "undetermined", f"neither above shuffled labels nor shown equal to them ({s.above_null:+.3f} +- {s.error_above_null:.3f})"
+        return (
+            "absent",
+            f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)",
+        )
+    return (
+        "undetermined",
+        f"neither above shuffled labels nor shown equal to them ({s.above_null:+.3f} +- {s.error_above_null:.3f})",
+    )

@@ -144,7 +144,7 @@ def latch(
     if shares.sums is None or shares.sums.constant:
         return bare
     sd = float(values.std())
-    found = effects(subject, world, batch, names, sd=sd, resamples=resamples, seed=seed)
+    found = effects(subject, world, batch, names, values=values, resamples=resamples, seed=seed)
     verdict = _verdict(shares, found.table, decision, intended)
     part = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
     return replace(

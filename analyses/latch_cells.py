@@ -25,7 +25,7 @@ from imprint.analyses.latch import latch
 from imprint.analyses.shares import CellSums, Design, design_of, shares_only
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table, write_bytes, write_table
-from imprint.models.lifetime import revive
+from imprint.models.lifetime import living_ages, revive
 from imprint.models.setup import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
@@ -62,7 +62,7 @@ def judge_latch(data: dict[str, Any], path: Path, seed: int) -> None:
     concepts = {"intended": setup.intended, "proxies": setup.proxies}
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
-    ages = [age for age in setup.schedule.planned if revive(setup, folder, seed, age).alive]
+    ages = living_ages(setup, folder, seed)
     for i, age in enumerate(ages[:-1]):
         values = subject_at(setup, folder, exam.world, seed, age).values(exam.batch.observation).numpy()
         shares = shares_only(values, exam.batch.concepts, exam.batch.groups, **concepts)
@@ -146,11 +146,15 @@ def pictures(data: dict[str, Any], path: Path, seed: int) -> None:
     torch.set_num_threads(1)
     setup, folder = Setup(**data), RunFolder(path)
     exam = exam_of(setup)
-    ages = [age for age in setup.schedule.planned if revive(setup, folder, seed, age).alive]
+    ages = living_ages(setup, folder, seed)
     subject = subject_at(setup, folder, exam.world, seed, ages[-1])
     names = (setup.intended, *setup.proxies)
-    _write_arrays(folder.path / "artefacts" / "gallery.npz", _gallery(subject, exam.world, exam.batch, names, seed, ages[-1]))
-    _write_arrays(folder.path / "artefacts" / "attribution.npz", _overlays(subject, exam.world, exam.batch, names, seed, ages[-1]))
+    _write_arrays(
+        folder.path / "artefacts" / "gallery.npz", _gallery(subject, exam.world, exam.batch, names, seed, ages[-1])
+    )
+    _write_arrays(
+        folder.path / "artefacts" / "attribution.npz", _overlays(subject, exam.world, exam.batch, names, seed, ages[-1])
+    )
 
 
 def picture_files(folder: RunFolder) -> tuple[Path, Path]:

@@ -225,7 +225,9 @@ def best_sites(
             continue
         order = rng.permutation(groups)
         halves = order[: groups // 2], order[groups // 2 :]
-        chosen = summaries_of({(s,): [e.of_groups(halves[0]) for e in v] for s, v in cells.items()}, resamples=100, rng=rng)
+        chosen = summaries_of(
+            {(s,): [e.of_groups(halves[0]) for e in v] for s, v in cells.items()}, resamples=100, rng=rng
+        )
         known = {site: s.selectivity for (site,), s in chosen.items() if np.isfinite(s.selectivity)}
         if not known:
             out[concept] = {"site": None, "why": "the score is not defined on half of the groups"}
@@ -246,7 +248,9 @@ def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
     if array.ndim != 2 or array.shape[1] == 0:
         raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
     if len(array) != n:
-        raise ImprintError(f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample.")
+        raise ImprintError(
+            f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
+        )
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
         raise ImprintError(f"{name} holds {array.dtype}; expected numbers.")
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

@@ -65,7 +65,11 @@ class Run:
             "none": "latched onto none of the concepts it was asked about",
             "undetermined": "could not be shown to have latched onto anything in particular",
         }.get(self.verdict, f"latched onto a proxy, {self.verdict.removeprefix('proxy:')}")
-        share = f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" if pd.notna(row["estimate"]) else "not measured"
+        share = (
+            f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            if pd.notna(row["estimate"])
+            else "not measured"
+        )
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
         return f"The {signal} signal {who}: {self.setup.intended} holds {share} of the value's variance over {seeds} seeds."
 
@@ -89,5 +93,7 @@ def open_finished(path: str | Path) -> Run:
     """A run whose findings exist, or an error that says how to finish it."""
     folder = open_run(path)
     if not folder.findings_file.is_file():
-        raise ImprintError(f"{folder.path} has no findings yet; finish it with `imprint run {folder.setup_file} --resume`.")
+        raise ImprintError(
+            f"{folder.path} has no findings yet; finish it with `imprint run {folder.setup_file} --resume`."
+        )
     return Run(folder.path)

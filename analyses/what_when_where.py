@@ -79,7 +79,8 @@ def _pooled(where: dict[str, Any], s: Summary, seeds: int, verdict: str, why: st
     ]  # fmt: skip
     floors = (("null", s.null, s.p_null), ("untrained", s.untrained, s.p_untrained), ("inputs", s.inputs, s.p_inputs))
     rows += [
-        {**base, "metric": "floor", "control": FLOORS[name], "estimate": value, "p_value": p} for name, value, p in floors
+        {**base, "metric": "floor", "control": FLOORS[name], "estimate": value, "p_value": p}
+        for name, value, p in floors
     ]
     return rows
 
@@ -108,7 +109,10 @@ def _unmeasured(
 
 
 def _best(
-    setup: str, evidence: Mapping[tuple[int, str, str], Mapping[int, Evidence]], resamples: int, rng: np.random.Generator
+    setup: str,
+    evidence: Mapping[tuple[int, str, str], Mapping[int, Evidence]],
+    resamples: int,
+    rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
     """At every age: site chosen on one half of the groups, scored on the other (the same halves at all ages)."""
     rows: list[dict[str, Any]] = []
@@ -123,7 +127,9 @@ def _best(
                 "analysis": "locate", "setup": setup, "concept": concept, "site": b["site"], "age": age, "n": b["n"],
                 "seeds": len(cells[concept, b["site"]]),
             }  # fmt: skip
-            rows.append({**base, "metric": "best_site_score", "estimate": b["score"], "low": b["low"], "high": b["high"]})
+            rows.append(
+                {**base, "metric": "best_site_score", "estimate": b["score"], "low": b["low"], "high": b["high"]}
+            )
             rows.append(
                 {
                     **base, "metric": "best_site_selectivity", "estimate": b["selectivity"], "low": b["selectivity_low"],
@@ -142,7 +148,13 @@ def emergence(table: pd.DataFrame, setup: str) -> pd.DataFrame:
         last = part.loc[part["age"].idxmax()]
         at = (table["metric"] == "selectivity") & (table["concept"] == concept) & (table["site"] == last["site"])
         curve = table[at & table["seed"].isna()].dropna(subset=["estimate"]).sort_values("age")
-        base = {"analysis": "locate", "setup": setup, "concept": concept, "site": last["site"], "metric": "emergence_age"}
+        base = {
+            "analysis": "locate",
+            "setup": setup,
+            "concept": concept,
+            "site": last["site"],
+            "metric": "emergence_age",
+        }
         present = len(curve) > 0 and curve["verdict"].iloc[-1] == "present"
         if not present:
             rows.append({**base, "verdict": "not measurable", "why": "not present at its best site at the last age"})

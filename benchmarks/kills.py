@@ -42,7 +42,9 @@ def run(out: Path) -> None:
 
 def killed(out: Path, after: float) -> bool:
     """Start, kill the whole process group after some seconds. True when it was still running."""
-    process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     time.sleep(after)
     alive = process.poll() is None
     if alive:
@@ -71,7 +73,9 @@ def main() -> None:
         f"kills: a run of {duration:.0f} s, killed at {times} random moments and resumed",
         [
             Row("runs that were still going when killed", alive, f"of {times}"),
-            Row("findings.parquet byte-identical to the undisturbed run", same, f"of {times}", f"{times}", same == times),
+            Row(
+                "findings.parquet byte-identical to the undisturbed run", same, f"of {times}", f"{times}", same == times
+            ),
         ],
         as_json=options.json,
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 import statistics
 
 import torch
-from benchmarks.measure import Row, arguments, matrix_product_rate, show, timed
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.measure import Row, arguments, matrix_product_rate, show, timed
 from imprint.models.cohort import Cohort
 from imprint.models.lifetime import birth, generator
 from imprint.models.setup import Setup, frame_of, load_setup
@@ -43,7 +43,11 @@ def learner_shaped_rate(setup: Setup) -> float:
     for name, weight in learner.named_parameters():
         if weight.ndim != 2:
             continue
-        n = rows * (learner.dense.in_features // learner.convolution.out_features) if name.startswith("convolution") else rows
+        n = (
+            rows * (learner.dense.in_features // learner.convolution.out_features)
+            if name.startswith("convolution")
+            else rows
+        )
         x, w, g = torch.randn(n, weight.shape[1]), weight.detach(), torch.randn(n, weight.shape[0])
         for product in (lambda: x @ w.T, lambda: g @ w, lambda: g.T @ x):
             spent += min(timed(product)[1].wall for _ in range(6))

@@ -11,12 +11,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
-from benchmarks.measure import Row, Time, arguments, show, timed
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 import imprint
+from benchmarks.measure import Row, Time, arguments, show, timed
 from imprint.probes.controls import compact_groups, folds_of
 
 NULLS, TIMED_NULLS, FOLDS = 20, 3, 5

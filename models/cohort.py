@@ -45,12 +45,16 @@ class Cohort:
         if self.stacked:
             parameters, buffers = stack_module_state(self._objectives)  # type: ignore[arg-type]
             if buffers:
-                raise TypeError(f"{type(learners[0]).__name__} has buffers {sorted(buffers)}; stackable learners have none.")
+                raise TypeError(
+                    f"{type(learners[0]).__name__} has buffers {sorted(buffers)}; stackable learners have none."
+                )
             self._parameters = {name: value.detach().requires_grad_(True) for name, value in parameters.items()}
             groups = list(self._parameters.values())
-            self._optimisers = [torch.optim.Adam(groups, lr=setup.schedule.learning_rate)]
+            self._optimisers = [torch.optim.Adam(groups, lr=setup.schedule.learning_rate, fused=True)]
         else:
-            self._optimisers = [torch.optim.Adam(o.parameters(), lr=setup.schedule.learning_rate) for o in self._objectives]
+            self._optimisers = [
+                torch.optim.Adam(o.parameters(), lr=setup.schedule.learning_rate, fused=True) for o in self._objectives
+            ]
 
     @property
     def learners(self) -> list[Learner]:
@@ -80,7 +84,9 @@ class Cohort:
     def _finite(self) -> Tensor:
         if self.stacked:
             return torch.stack([torch.isfinite(p.detach()).flatten(1).all(1) for p in self._parameters.values()]).all(0)
-        return torch.stack([torch.stack([torch.isfinite(p).all() for p in o.parameters()]).all() for o in self._objectives])
+        return torch.stack(
+            [torch.stack([torch.isfinite(p).all() for p in o.parameters()]).all() for o in self._objectives]
+        )
 
     def _strike(self) -> None:
         for seed in torch.nonzero(~self.alive).flatten().tolist():
@@ -91,7 +97,9 @@ class Cohort:
                         gradient.zero_()
 
     def _gradient(self, seed: int, name: str) -> Tensor | None:
-        whole = self._parameters[name].grad if self.stacked else dict(self._objectives[seed].named_parameters())[name].grad
+        whole = (
+            self._parameters[name].grad if self.stacked else dict(self._objectives[seed].named_parameters())[name].grad
+        )
         return None if whole is None else whole[seed] if self.stacked else whole
 
     def parameters(self, seed: int) -> dict[str, Tensor]:

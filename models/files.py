@@ -41,7 +41,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         reason = error.strerror or str(error)
-        raise StorageError(f"cannot write {path}: {reason}. Free some space or choose another folder with --out.") from error
+        raise StorageError(
+            f"cannot write {path}: {reason}. Free some space or choose another folder with --out."
+        ) from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -71,4 +73,6 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume.") from None
+        raise DamagedFileError(
+            f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume."
+        ) from None

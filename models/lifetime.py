@@ -74,7 +74,10 @@ class Experience:
 
 def steer(signals: Sequence[Signal], world: World, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
     """All steering signals of a batch, name -> ``[n, T]``; later ones may read earlier ones."""
-    senses, body = world.senses(batch), world.body(batch)
+    wanted = frozenset[str]().union(*(signal.reads for signal in signals))
+    senses, body = world.senses(batch, wanted), world.body(batch)
+    if wanted - senses.values.keys() - {signal.settings.name for signal in signals}:
+        senses = world.senses(batch)  # the signal that asks for an unknown sense is told which there are
     out: dict[str, Tensor] = {}
     for signal in signals:
         value = signal(senses, body, rng=rng)
@@ -195,13 +198,21 @@ def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
     learner = setup.make_learner(frame_of(world), rng=birth(seed))
     state = _part(tensors, "learner.")
     names = {name for name, _ in learner.named_parameters()}
-    learner.load_state_dict({n: v for k, v in state.items() if (n := k.removeprefix("learner.")) in names}, strict=False)
+    learner.load_state_dict(
+        {n: v for k, v in state.items() if (n := k.removeprefix("learner.")) in names}, strict=False
+    )
     learner.eval()
     mine = _part(tensors, "assessor.")
     assessor = setup.make_assessor(1, int(mine["weight"].shape[-1]))
     assessor.load(0, mine)
     weight, bias = assessor.linear(0)
     return Kept(learner, weight, bias, bool(state["alive"]))
+
+
+def living_ages(setup: Setup, folder: RunFolder, seed: int) -> list[int]:
+    """Planned ages that were kept and at which the seed had not diverged."""
+    kept = [age for age in setup.schedule.planned if folder.checkpoint(seed, age).exists()]
+    return [age for age in kept if bool(read_tensors(folder.checkpoint(seed, age))[0]["learner.alive"])]
 
 
 def twin(setup: Setup, world: World, index: int) -> Learner:

@@ -10,11 +10,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from imprint.models.errors import ImprintError, unknown_name
+
+
+@cache
+def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
+    """Members of other distributions; finding them reads every distribution's metadata, so it is done once a group."""
+    return {point.name: point for point in metadata.entry_points(group=group)}
 
 
 @dataclass(frozen=True)
@@ -43,23 +50,24 @@ class Family:
             if path.stem != "base" and not path.stem.startswith("_")
         }
 
-    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
-        return {point.name: point for point in metadata.entry_points(group=self.group)}
-
     def names(self) -> tuple[str, ...]:
         """All member ids, sorted; no member is imported."""
-        files, points = self._files(), self._entry_points()
+        files, points = self._files(), _entry_points(self.group)
         if clash := sorted(files.keys() & points.keys()):
-            raise ImprintError(f"{self.group}: {clash[0]!r} is built in and also offered by another package; rename one.")
+            raise ImprintError(
+                f"{self.group}: {clash[0]!r} is built in and also offered by another package; rename one."
+            )
         return tuple(sorted(files.keys() | points.keys()))
 
     def load(self, name: str) -> type[Any]:
         """The member class called ``name``. Raises :class:`UnknownNameError` with the near miss."""
-        if (points := self._entry_points()) and name in points:
+        if (points := _entry_points(self.group)) and name in points:
             member = points[name].load()
             base = getattr(importlib.import_module(f"{self.package}.base"), self.interface)
             if not (isinstance(member, type) and issubclass(member, base)):
-                raise ImprintError(f"{self.group} entry point {name!r} is {member!r}; expected a subclass of {base.__name__}.")
+                raise ImprintError(
+                    f"{self.group} entry point {name!r} is {member!r}; expected a subclass of {base.__name__}."
+                )
             return member
         files = self._files()
         if name not in files:
@@ -72,7 +80,9 @@ class Family:
             if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
         ]
         if len(found) != 1:
-            raise ImprintError(f"{files[name]} must define exactly one {base.__name__}; found {[c.__name__ for c in found]}.")
+            raise ImprintError(
+                f"{files[name]} must define exactly one {base.__name__}; found {[c.__name__ for c in found]}."
+            )
         return found[0]
 
 

@@ -125,7 +125,11 @@ class Setup(_Part):
 
     @model_validator(mode="after")
     def _resolve(self) -> Setup:
-        for field, family in (("world", registry.WORLDS), ("learner", registry.LEARNERS), ("assessor", registry.ASSESSORS)):
+        for field, family in (
+            ("world", registry.WORLDS),
+            ("learner", registry.LEARNERS),
+            ("assessor", registry.ASSESSORS),
+        ):
             object.__setattr__(self, field, _component(field, getattr(self, field), family))
         signals = tuple(_component(f"steering.{i}", s, registry.STEERING) for i, s in enumerate(self.steering))
         if not signals:
@@ -232,7 +236,8 @@ def explain(error: ValidationError, *, prefix: str = "", model: type[BaseModel] 
             lines.append(f"{path}: missing; it has no default.")
         else:
             came = "" if isinstance(item.get("input"), dict) else f" (came: {item.get('input')!r})"
-            lines.append(f"{path or 'setup'}: {item['msg']}{came}.")
+            said = item["msg"].removeprefix("Value error, ").rstrip(".")
+            lines.append(f"{path}: {said}{came}." if path else f"{said}.")
     return "\n".join(lines)
 
 

@@ -61,14 +61,23 @@ class Moments:
     """Accumulates :class:`Sums` per fold, batch by batch."""
 
     def __init__(self, width: int, targets: int, folds: int) -> None:
-        shape = {"count": (), "x": (width,), "y": (targets,), "xx": (width, width), "xy": (width, targets), "yy": (targets,)}
+        shape = {
+            "count": (),
+            "x": (width,),
+            "y": (targets,),
+            "xx": (width, width),
+            "xy": (width, targets),
+            "yy": (targets,),
+        }
         self.sums = Sums(*(torch.zeros(folds, *tail, dtype=torch.float64) for tail in shape.values()))
         self.folds = folds
 
     def add(self, x: Tensor, y: Tensor, fold: Tensor) -> None:
         """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` lying in folds ``fold`` ``[n]`` (0..K-1)."""
         if len(x) != len(y) or len(x) != len(fold):
-            raise ImprintError(f"moments got {len(x)} rows of activations, {len(y)} of targets and {len(fold)} folds; expected as many of each.")
+            raise ImprintError(
+                f"moments got {len(x)} rows of activations, {len(y)} of targets and {len(fold)} folds; expected as many of each."
+            )
         if not bool(torch.isfinite(x).all()):
             raise NotMeasurableError("activations hold NaN or infinite values")
         for k in range(self.folds):

@@ -145,6 +145,7 @@ def _band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
 
 
 def _line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) -> Plot:
+    rows = rows[rows["age"].isin(ages)].sort_values("age")
     return {
         "type": "scatter",
         "mode": "lines",
@@ -179,43 +180,28 @@ def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], lim
     found = {(row.site, int(row.age)): row for row in records(cells) if measured(row.age)}
     grid = [[found.get((site, age)) for age in ages] for site in sites]
     value = [[float(c.estimate) if c is not None and measured(c.estimate) else None for c in line] for line in grid]
-    marks = [
-        (i, j, MARKS.get(str(c.verdict), ""), c)
-        for j, line in enumerate(grid)
-        for i, c in enumerate(line)
-        if c is not None
-    ]
-    strong = [measured(c.estimate) and abs(float(c.estimate)) > 0.62 * limit for *_, c in marks]
-    data = [
-        {
-            "type": "heatmap",
-            "z": value,
-            "zmin": -limit,
-            "zmax": limit,
-            "colorscale": DIVERGING,
-            "showscale": False,
-            "xgap": 1.5,
-            "ygap": 1.5,
-            "hoverinfo": "skip",
-        },
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": [m[0] for m in marks],
-            "y": [m[1] for m in marks],
-            "text": [m[2] for m in marks],
-            "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
-            "customdata": [_cell_words(c) for *_, c in marks],
-            "hovertemplate": "%{customdata}<extra></extra>",
-        },
-    ]
+    tiles = {"type": "heatmap", "z": value, "zmin": -limit, "zmax": limit, "colorscale": DIVERGING, "showscale": False}
     x = _age_axis(ages) | {"showgrid": False, "range": [-0.5, len(ages) - 0.5]}
-    y = _category([label(site) for site in sites]) | {
-        "showgrid": False,
-        "range": [len(sites) - 0.5, -0.5],
-        "tickfont": {"size": 11},
+    y = _category([label(site) for site in sites]) | {"showgrid": False, "range": [len(sites) - 0.5, -0.5]}
+    y["tickfont"] = {"size": 11}
+    layout = _layout(x, y, height=100 + 30 * len(sites), plot_bgcolor="--missing")
+    return {"data": [tiles | {"xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}, _marks(grid, limit)], "layout": layout}
+
+
+def _marks(grid: Sequence[Sequence[Any]], limit: float) -> Plot:
+    """The verdict's mark in every cell that has a finding, legible on its colour."""
+    cells = [(i, j, cell) for j, line in enumerate(grid) for i, cell in enumerate(line) if cell is not None]
+    strong = [measured(cell.estimate) and abs(float(cell.estimate)) > 0.62 * limit for *_, cell in cells]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [i for i, _, _ in cells],
+        "y": [j for _, j, _ in cells],
+        "text": [MARKS.get(str(cell.verdict), "") for *_, cell in cells],
+        "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
+        "customdata": [_cell_words(cell) for *_, cell in cells],
+        "hovertemplate": "%{customdata}<extra></extra>",
     }
-    return {"data": data, "layout": _layout(x, y, height=100 + 30 * len(sites), plot_bgcolor="--missing")}
 
 
 def _cell_words(cell: Any) -> str:
@@ -235,40 +221,18 @@ def emergence(
     limits: tuple[float, float],
 ) -> Plot:
     """Score of one concept at its best site against age: interval over seeds, a thin line per seed, and its floors."""
-    rows = pooled.sort_values("age")
-    thin = {"width": 0.8}
-    data = [
-        _line(
-            ages,
-            line.sort_values("age"),
-            f"{colour}/0.55",
-            line=thin,
-            showlegend=False,
-            hovertemplate=f"seed {seed}: %{{y:.2f}}<extra></extra>",
-        )
-        for seed, line in per_seed.groupby("seed")
-    ]
+    rows, marker = pooled.sort_values("age"), {"size": 7, "color": colour}
+    data: list[Plot] = []
+    for seed, line in per_seed.groupby("seed"):
+        hover, thin = f"seed {seed}: %{{y:.2f}}<extra></extra>", {"width": 0.8}
+        data.append(_line(ages, line, f"{colour}/0.55", line=thin, showlegend=False, hovertemplate=hover))
     data.append(_band(ages, rows, colour))
-    marker = {"size": 7, "color": colour}
-    data.append(
-        _line(
-            ages,
-            rows,
-            colour,
-            name="score",
-            mode="lines+markers",
-            marker=marker,
-            hovertemplate="score %{y:.2f}<extra></extra>",
-        )
-    )
+    hover = "score %{y:.2f}<extra></extra>"
+    data.append(_line(ages, rows, colour, name="score", mode="lines+markers", marker=marker, hovertemplate=hover))
     for i, (control, floor) in enumerate(floors.groupby("control", sort=True)):
-        style = {"width": 1.5, "dash": DASHES[i % len(DASHES)]}
-        hover = f"{label(str(control))} %{{y:.2f}}<extra></extra>"
-        data.append(
-            _line(
-                ages, floor.sort_values("age"), "--ink-soft", line=style, name=label(str(control)), hovertemplate=hover
-            )
-        )
+        style, name = {"width": 1.5, "dash": DASHES[i % len(DASHES)]}, label(str(control))
+        hover = f"{name} %{{y:.2f}}<extra></extra>"
+        data.append(_line(ages, floor, "--ink-soft", line=style, name=name, hovertemplate=hover))
     y = _axis("score", range=list(limits), tickformat=".2f")
     return {"data": data, "layout": _layout(_age_axis(ages), y, height=330, showlegend=True)}
 

@@ -64,8 +64,9 @@ def percent(value: Any) -> str:
     """A share as a percentage; ``not measured`` for NaN."""
     if not measured(value):
         return NOT_MEASURED
-    shown = round(100 * float(value), 1) + 0.0
-    return f"{shown:.{1 if abs(shown) < 9.95 else 0}f}\u00a0%".replace("-", "\u2212")
+    digits = 1 if abs(100 * float(value)) < 9.95 else 0
+    shown = round(100 * float(value), digits) + 0.0
+    return f"{shown:.{digits}f}\u00a0%".replace("-", "\u2212")
 
 
 def points(value: float) -> str:

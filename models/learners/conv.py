@@ -54,7 +54,9 @@ class Conv(Learner):
                 "expected a patch that divides both."
             )
         if s.horizon >= frame.steps:
-            raise ImprintError(f"learner.horizon is {s.horizon}; episodes have {frame.steps} steps, so at most {frame.steps - 1}.")
+            raise ImprintError(
+                f"learner.horizon is {s.horizon}; episodes have {frame.steps} steps, so at most {frame.steps - 1}."
+            )
         tiles = (frame.height // s.patch) * (frame.width // s.patch)
         self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
         self.dense = nn.Linear(s.channels * tiles, s.hidden)

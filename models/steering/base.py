@@ -92,6 +92,11 @@ class Signal(ABC):
 
     @property
     @abstractmethod
+    def reads(self) -> frozenset[str]:
+        """Names of the senses, or of earlier signals, that it reads; nothing else is computed for it."""
+
+    @property
+    @abstractmethod
     def range(self) -> tuple[float, float]:
         """Lowest and highest output."""
 

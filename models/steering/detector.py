@@ -33,6 +33,12 @@ class Detector(Signal):
     unit = "firing"
 
     @property
+    def reads(self) -> frozenset[str]:
+        """Its one sense."""
+        assert isinstance(self.settings, Detector.Settings)
+        return frozenset({self.settings.sense})
+
+    @property
     def range(self) -> tuple[float, float]:
         """Silent is 0, firing is 1."""
         return (0.0, 1.0)

@@ -39,6 +39,12 @@ class Reward(Signal):
     unit = "reward"
 
     @property
+    def reads(self) -> frozenset[str]:
+        """Everything it weighs."""
+        assert isinstance(self.settings, Reward.Settings)
+        return frozenset(self.settings.weights)
+
+    @property
     def range(self) -> tuple[float, float]:
         """The clipping range."""
         assert isinstance(self.settings, Reward.Settings)

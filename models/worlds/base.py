@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -99,8 +99,8 @@ class World(ABC):
         """Factors from the training distribution. Default: the balanced design."""
         return self.balanced_factors(n, rng)
 
-    def senses(self, batch: Batch) -> Senses:
-        """Crude raw features ``[n, T]`` that the steering side can compute at birth. Default: none."""
+    def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
+        """Crude raw features ``[n, T]`` that the steering side can compute at birth; all, or those in ``names``. Default: none."""
         return Senses({})
 
     def body(self, batch: Batch) -> Body:

@@ -41,7 +41,7 @@ Source: Chevalier-Boisvert et al. 2023, Minigrid & Miniworld (arXiv 2306.13831).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import product
 from typing import Any, Literal
 
@@ -274,7 +274,7 @@ class DoorKey(World):
         }
         return {concept: mask[:, :, None] & sensory for concept, mask in where.items()}
 
-    def senses(self, batch: Batch) -> Senses:
+    def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
         """``greenness``, ``weight``, ``motion``, ``draught``: ``[n, T]``, each 0 to 1."""
         code = _codes(batch.observation)
         lit = (code != UNSEEN).flatten(2).sum(2).clamp(min=1)
@@ -282,14 +282,13 @@ class DoorKey(World):
         motion[:, 1:] = (code[:, 1:] != code[:, :-1]).flatten(2).float().mean(2)
         draught = batch.noise["draught"].float().clone()
         draught[:, -1] = torch.from_numpy(batch.concepts["door_open"].to_numpy(dtype=np.float32).copy())
-        return Senses(
-            {
-                "greenness": (code == GOAL).flatten(2).sum(2) / lit,
-                "weight": (code[:, :, HAND[0], HAND[1]] == KEY).float(),
-                "motion": motion,
-                "draught": draught,
-            }
-        )
+        every = {
+            "greenness": (code == GOAL).flatten(2).sum(2) / lit,
+            "weight": (code[:, :, HAND[0], HAND[1]] == KEY).float(),
+            "motion": motion,
+            "draught": draught,
+        }
+        return Senses({name: value for name, value in every.items() if names is None or name in names})
 
     def held_out(self) -> World:
         """The same environment with maps that no learner was raised on."""

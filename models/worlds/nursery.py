@@ -30,13 +30,14 @@ Version 1. Pixel range about -1 to 1.3; noise sd ``pixel_noise``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -258,7 +259,9 @@ class Nursery(World):
         second = self._original(noise["block"], after, noise["original"])
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
-        figures = torch.stack([self._images[first] * light[:, :1, None], self._images[second] * light[:, 1:, None]], dim=1)
+        figures = torch.stack(
+            [self._images[first] * light[:, :1, None], self._images[second] * light[:, 1:, None]], dim=1
+        )
         back = (torch.arange(STEPS) >= FIRST_BACK).long()
         ink = torch.zeros(n, STEPS, HEIGHT, WIDTH)
         ink[self._pixels(concepts, noise)] = figures[:, back]
@@ -319,23 +322,20 @@ class Nursery(World):
 
     # -- what the steering side feels ----------------------------------------------------------------------------
 
-    def senses(self, batch: Batch) -> Senses:
+    def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
         """``warmth``, ``redness``, ``motion``, ``brightness``: ``[n, 6]`` each."""
-        step = torch.arange(STEPS)
+        known: dict[str, Callable[[Batch], Tensor]] = {
+            "warmth": self._warmth,
+            "redness": lambda b: b.observation[:, :, 0].abs().mean((2, 3)) / b.observation.abs().mean((3, 4)).sum(2),
+            "motion": lambda b: F.pad((b.observation[:, 1:] - b.observation[:, :-1]).abs().mean((2, 3, 4)), (1, 0)),
+            "brightness": lambda b: b.observation.mean((2, 3, 4)),
+        }
+        return Senses({name: sense(batch) for name, sense in known.items() if names is None or name in names})
+
+    def _warmth(self, batch: Batch) -> Tensor:
         before = torch.from_numpy((batch.concepts["who"] == self.s.caregiver).to_numpy().copy())
         behind = torch.from_numpy((batch.concepts["after"] == self.s.caregiver).to_numpy().copy())
-        frames = batch.observation
-        change = torch.zeros(len(batch), STEPS)
-        change[:, 1:] = (frames[:, 1:] - frames[:, :-1]).abs().mean((2, 3, 4))
-        light = frames.abs().mean((3, 4))
-        return Senses(
-            {
-                "warmth": torch.where(step < FIRST_BACK, before[:, None], behind[:, None]).float(),
-                "redness": light[:, :, 0] / light.sum(2),
-                "motion": change,
-                "brightness": frames.mean((2, 3, 4)),
-            }
-        )
+        return torch.where(torch.arange(STEPS) < FIRST_BACK, before[:, None], behind[:, None]).float()
 
     def body(self, batch: Batch) -> Body:
         """``hunger`` ``[n]``, 0.5 to 1."""

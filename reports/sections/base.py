@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -51,23 +52,23 @@ class Table:
     listed: bool = True
     """Whether rows are on the page at all, or only in the download."""
 
-    @property
+    @cached_property
     def shown(self) -> pd.DataFrame:
         """What is on the page: the first :data:`ROWS` rows, without text columns that say nothing."""
         said = [name for name in self.frame if not (self.frame[name].astype(object) == "").all()]
         return self.frame[said].head(ROWS if self.listed else 0)
 
-    @property
+    @cached_property
     def header(self) -> list[str]:
         """Column names as shown."""
         return [str(name).replace("_", " ") for name in self.shown.columns]
 
-    @property
+    @cached_property
     def numeric(self) -> list[bool]:
         """Which columns are numbers (set right)."""
         return [pd.api.types.is_numeric_dtype(kind) for kind in self.shown.dtypes]
 
-    @property
+    @cached_property
     def cells(self) -> list[list[str]]:
         """Rows as shown; NaN reads ``not measured``, empty text stays empty."""
         columns = [

@@ -21,59 +21,43 @@ class Grid(Section):
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """One heat map per concept."""
-        rows = run.pooled("locate", "selectivity")
-        rows = rows[rows["site"] != ""].dropna(subset=["age"])
-        if rows.empty:
-            return {
-                "missing": [
-                    "The findings hold no selectivity per site and age: the locate analysis did not run or failed."
-                ]
-            }
-        score = run.pooled("locate", "score")[["concept", "site", "age", "estimate", "verdict", "why"]]
-        score = score.drop_duplicates(["concept", "site", "age"], keep="last")
-        merged = rows.merge(score, how="left", on=["concept", "site", "age"], suffixes=("", "_score"))
-        for column in ("verdict", "why"):
-            merged[column] = merged[column].where(merged[column] != "", merged[f"{column}_score"].fillna(""))
-        sites = list(dict.fromkeys(merged["site"]))
-        ages = sorted(int(age) for age in merged["age"].unique())
-        limit = round(figures.spread(merged["estimate"], floor=0.1), 2)
-        names = [name for name in run.concepts if name in set(merged["concept"])]
-        drawn = [
-            chart(i, name, merged[merged["concept"] == name], sites, ages, limit, run) for i, name in enumerate(names)
-        ]
-        columns = [
-            "concept",
-            "site",
-            "age",
-            "estimate_score",
-            "estimate",
-            "low",
-            "high",
-            "n",
-            "seeds",
-            "p_value",
-            "q_value",
-            "verdict",
-            "why",
-        ]
-        table = merged[columns].rename(columns={"estimate_score": "score", "estimate": "selectivity"})
+        cells = cells_of(run)
+        if cells.empty:
+            why = "The findings hold no selectivity per site and age: the locate analysis did not run or failed."
+            return {"missing": [why]}
+        sites = list(dict.fromkeys(cells["site"]))
+        ages = sorted(int(age) for age in cells["age"].unique())
+        limit = round(figures.spread(cells["selectivity"], floor=0.1), 2)
+        parts = [cells[cells["concept"] == name] for name in run.concepts if name in set(cells["concept"])]
         return {
-            "figures": drawn,
-            "tables": [Table("grid-cells", "Every concept, site and age", table)],
+            "figures": [chart(i, part, sites, ages, limit, run) for i, part in enumerate(parts)],
+            "tables": [Table("grid-cells", "Every concept, site and age", cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),
-            "counts": counts(merged),
+            "counts": counts(cells),
             "key": [(MARKS[word], word, meaning) for word, meaning in LOCATE_WORDS.items()],
             "alpha": run.part("evaluation").get("alpha"),
         }
 
 
-def chart(
-    index: int, name: str, rows: pd.DataFrame, sites: list[str], ages: list[int], limit: float, run: RunData
-) -> Figure:
+def cells_of(run: RunData) -> pd.DataFrame:
+    """One row per concept, site and age: score, selectivity with its interval, p and q, verdict and why."""
+    at, numbers = ["concept", "site", "age"], ["low", "high", "n", "seeds", "p_value", "q_value"]
+    rows = run.pooled("locate", "selectivity").drop_duplicates(at, keep="last")
+    rows = rows[rows["site"] != ""].dropna(subset=["age"])[[*at, "estimate", *numbers, "verdict", "why"]]
+    score = run.pooled("locate", "score").drop_duplicates(at, keep="last")
+    score = score[[*at, "estimate", "verdict", "why"]].rename(columns={"estimate": "score"})
+    merged = rows.rename(columns={"estimate": "selectivity"}).merge(score, "left", on=at, suffixes=("", "_of_score"))
+    for name in ("verdict", "why"):
+        merged[name] = merged[name].where(merged[name] != "", merged[f"{name}_of_score"].fillna(""))
+    return merged[[*at, "score", "selectivity", *numbers, "verdict", "why"]]
+
+
+def chart(index: int, rows: pd.DataFrame, sites: list[str], ages: list[int], limit: float, run: RunData) -> Figure:
     """The heat map of one concept."""
+    name, drawn = str(rows["concept"].iloc[0]), rows.rename(columns={"selectivity": "estimate"})
     role = "intended" if name == run.intended else "proxy" if name in run.proxies else "further concept"
-    return Figure(f"grid-{index}", f"{name} · {role}", figures.heat_map(rows, sites, ages, limit), reading(rows))
+    return Figure(f"grid-{index}", f"{name} · {role}", figures.heat_map(drawn, sites, ages, limit), reading(drawn))
 
 
 def reading(rows: pd.DataFrame) -> str:

@@ -12,14 +12,29 @@ import imprint
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.probes.controls import compact_groups, folds_of
 
-COLUMNS = ["concept", "site", "score", "low", "high", "null", "untrained", "inputs", "selectivity", "p_value", "q_value", "verdict"]
+COLUMNS = [
+    "concept",
+    "site",
+    "score",
+    "low",
+    "high",
+    "null",
+    "untrained",
+    "inputs",
+    "selectivity",
+    "p_value",
+    "q_value",
+    "verdict",
+]
 
 
 @pytest.fixture(scope="module")
 def data() -> tuple[dict[str, np.ndarray], pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(0)
     n, groups = 1200, rng.integers(0, 30, 1200)
-    concepts = pd.DataFrame({"flag": rng.random(n) < 0.3, "kind": rng.choice(list("abc"), n), "size": rng.normal(size=n)})
+    concepts = pd.DataFrame(
+        {"flag": rng.random(n) < 0.3, "kind": rng.choice(list("abc"), n), "size": rng.normal(size=n)}
+    )
     early, late = rng.normal(size=(n, 16)), rng.normal(size=(n, 16))
     late[:, 0] += 2.5 * concepts["flag"]
     late[:, 1:4] += 2.5 * (concepts["kind"].to_numpy()[:, None] == np.array(list("abc")))
@@ -46,7 +61,9 @@ def test_score_equals_scikit_learn_on_the_same_folds(data) -> None:
     fold = folds_of(compact, 5, np.random.default_rng(0))
     guess = np.empty(len(groups), dtype=bool)
     for k in range(5):
-        model = RidgeClassifier(alpha=1.0, class_weight="balanced").fit(x["late"][fold != k], concepts["flag"][fold != k])
+        model = RidgeClassifier(alpha=1.0, class_weight="balanced").fit(
+            x["late"][fold != k], concepts["flag"][fold != k]
+        )
         guess[fold == k] = model.predict(x["late"][fold == k])
     assert table["score"][0] == pytest.approx(balanced_accuracy_score(concepts["flag"], guess), abs=0.01)
 

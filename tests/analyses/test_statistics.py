@@ -28,7 +28,9 @@ def test_scores_from_sums_equal_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     y, guess = rng.integers(0, 3, 200), rng.integers(0, 3, 200)
     sums = [((guess == y) & (y == c)).sum() for c in range(3)] + [(y == c).sum() for c in range(3)]
-    assert statistics.score(np.array(sums, dtype=float), regression=False) == pytest.approx(balanced_accuracy_score(y, guess))
+    assert statistics.score(np.array(sums, dtype=float), regression=False) == pytest.approx(
+        balanced_accuracy_score(y, guess)
+    )
     a, b = rng.normal(size=200), rng.normal(size=200)
     sums = np.array([((a - b) ** 2).sum(), 200, a.sum(), (a**2).sum()])
     assert statistics.score(sums, regression=True) == pytest.approx(r2_score(a, b))

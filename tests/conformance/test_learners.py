@@ -81,7 +81,9 @@ def test_sites_are_modules_that_an_ordinary_hook_reads(kind: str, seen: tuple[st
         module.register_forward_hook(lambda _m, _i, out, hook=hook: read.__setitem__(hook, out))
     latents = learner.latents(observation)
     places = {
-        (learner.module_of(hook), learner.index(hook, step)) for hook in learner.read_points for step in range(frame.steps)
+        (learner.module_of(hook), learner.index(hook, step))
+        for hook in learner.read_points
+        for step in range(frame.steps)
     }
     assert len(places) == len(learner.read_points) * frame.steps
     for hook in learner.read_points:

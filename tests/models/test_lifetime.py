@@ -31,7 +31,13 @@ def raised(setup: Setup, path: Path, seeds: tuple[int, ...]) -> dict[tuple[int, 
 @pytest.mark.parametrize("kind", ["conv", "recurrent"])
 def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, kind: str) -> None:
     learner = {"kind": kind} if kind != "conv" else {"kind": "conv", "hidden": 16}
-    setup = load_setup({"extends": "nursery", "learner": learner, "schedule": {"batch": 16, "experiences": 480, "ages": [0, 48, 176, 480]}})
+    setup = load_setup(
+        {
+            "extends": "nursery",
+            "learner": learner,
+            "schedule": {"batch": 16, "experiences": 480, "ages": [0, 48, 176, 480]},
+        }
+    )
     whole = raised(setup, tmp_path / "whole", (0, 1))
     for keep in (1, 2, 3):
         path = tmp_path / f"cut-{keep}"
@@ -53,7 +59,9 @@ def test_a_day_interrupted_in_the_middle_goes_on(tmp_path: Path) -> None:
     other = Lifetime(setup, (0,), RunFolder(tmp_path / "c"))
     other.streams[0].load(state)
     for _ in range(12):
-        torch.testing.assert_close(fresh.streams[0].next().observation, other.streams[0].next().observation, rtol=0, atol=0)
+        torch.testing.assert_close(
+            fresh.streams[0].next().observation, other.streams[0].next().observation, rtol=0, atol=0
+        )
 
 
 def test_seeds_differ_and_do_not_depend_on_company(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_numbers_in_words() -> None:
     assert (
         number(0.0) == "0" and number(1234.0) == "1,234" and number(0.0123) == "0.012" and number(-0.5) == "\u22120.50"
     )
+    assert [percent(v) for v in (-0.0001, 0.4547, 0.0547)] == ["0.0\u00a0%", "45\u00a0%", "5.5\u00a0%"]
     row = {"estimate": 0.5, "low": float("nan"), "high": 0.6}
     assert interval(row) == "0.50 (no interval)"
     assert interval(row | {"estimate": float("nan")}) == "not measured"
