@@ -34,11 +34,11 @@ class _Part(BaseModel):
 class Schedule(_Part):
     """How long a lifetime is and when it is looked at."""
 
-    experiences: int = Field(76_800, ge=1)
+    experiences: int = Field(51_200, ge=1)
     """Episodes in one lifetime."""
     batch: int = Field(64, ge=2)
     """Episodes per learning step."""
-    learning_rate: float = Field(3e-3, gt=0.0)
+    learning_rate: float = Field(4e-3, gt=0.0)
     """Of the learner's Adam optimiser."""
     ages: int | tuple[int, ...] = 7
     """Planned checkpoints: a count (birth, then log-spaced) or the experiences themselves."""

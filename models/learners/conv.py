@@ -96,14 +96,13 @@ class Conv(Learner):
 
     def objective(self, observation: Tensor) -> Taught:
         """Contrastive loss in nats per prediction, summed over horizons."""
-        n, s = observation.shape[0], self.s
+        s = self.s
         encoding = self.encode(observation)
         context = self.remember(encoding)
         target = F.normalize(self.project(encoding), dim=-1)
         guess = F.normalize(self.predict(context).unflatten(-1, (s.horizon, s.width)), dim=-1)
-        own = torch.arange(n, device=observation.device)
         loss = observation.new_zeros(())
         for k in range(1, s.horizon + 1):
             logits = torch.einsum("ntd,mtd->tnm", guess[:, :-k, k - 1], target[:, k:]) / s.temperature
-            loss = loss - F.log_softmax(logits, dim=-1)[:, own, own].mean()
+            loss = loss - F.log_softmax(logits, dim=-1).diagonal(dim1=-2, dim2=-1).mean()
         return Taught(loss, context)

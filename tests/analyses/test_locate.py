@@ -142,7 +142,7 @@ def test_bad_arguments(data, change, message) -> None:
 
 
 def test_unknown_names_suggest_the_near_miss(data) -> None:
-    x, concepts, groups = data
+    x, concepts, _ = data
     with pytest.raises(UnknownNameError, match="Did you mean 'ridge'"):
         imprint.locate(x, concepts, readout="rigde")
     with pytest.raises(UnknownNameError, match="Did you mean 'late'"):
