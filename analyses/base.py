@@ -20,11 +20,12 @@ verdict, why            a word from the analysis's list, and its reason in a sen
 Metrics of ``locate``: ``score`` (balanced accuracy or R2), ``selectivity`` (score minus the highest floor), ``floor``
 (``control`` says which: ``shuffled labels``, ``untrained twins``, ``input history``), ``best_site_score`` and
 ``best_site_selectivity`` (site chosen on one half of the groups, scored on the other), ``emergence_age``.
-Metrics of ``latch``: ``share`` (of the value's variance, balanced design), ``effect`` (mean counterfactual change, sd of the
-value), ``erasure_loss`` (share lost when the concept is erased at ``site``; ``control`` is ``erased`` or ``random subspace``),
-``attribution`` (part of the attribution that falls on the concept's pixels; ``control`` ``area`` is their part of the
-picture), ``latch`` (the verdict row).
-Metrics of ``planted``: ``self_check`` (1 right, 0 wrong; ``control`` names the planted learner, ``why`` what was expected).
+Metrics of ``latch``: ``share`` (of the value's variance, balanced design), ``effect`` (mean counterfactual change, sd
+of the value), ``erasure_loss`` (share lost when the concept is erased at ``site``; ``control`` is ``erased`` or
+``random subspace``), ``attribution`` (part of the attribution that falls on the concept's pixels; ``control`` ``area``
+is their part of the picture), ``latch`` (the verdict row).
+Metrics of ``planted``: ``self_check`` (1 right, 0 wrong; ``control`` names the planted learner, ``why`` what was
+expected).
 Metrics of ``lifetime``: ``loss``, ``diverged``.
 """
 

@@ -1,7 +1,8 @@
 """The cells of a run: raise some seeds, measure the floors, look into one seed.
 
-Each is a pure function of (resolved setup, run folder, what to do). Floors are measured once per run, since every seed is
-examined on the same held-out episodes: randomly initialised twins at every site, and the raw input history up to every moment.
+Each is a pure function of (resolved setup, run folder, what to do). Floors are measured once per run, since every seed
+is examined on the same held-out episodes: randomly initialised twins at every site, and the raw input history up to
+every moment.
 """
 
 from __future__ import annotations

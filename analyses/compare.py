@@ -29,8 +29,9 @@ COLUMNS = (
 def compare(runs: Sequence[Any]) -> pd.DataFrame:
     """Shares of intended concept and proxies per run, with differences to the first run.
 
-    ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept, columns
-    as in ``imprint.analyses.compare.COLUMNS``, best intended share first. Raises :class:`ImprintError` for runs without a latch.
+    ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept,
+    columns as in ``imprint.analyses.compare.COLUMNS``, best intended share first. Raises :class:`ImprintError` for runs
+    without a latch.
     """
     from imprint.analyses.run import Run, open_finished
 
@@ -74,7 +75,8 @@ def _last_shares(run: Any) -> pd.DataFrame:
     rows = table[(table["analysis"] == "latch") & (table["metric"] == "share")]
     if rows.empty:
         raise ImprintError(f"{run.path} holds no latch findings; run it again with `imprint run --resume`.")
-    return rows[rows["age"] == rows["age"].max()]
+    last: pd.DataFrame = rows[rows["age"] == rows["age"].max()]
+    return last
 
 
 def _shares(run: Any) -> pd.DataFrame:
@@ -105,5 +107,6 @@ def _paired(shares: pd.DataFrame, first: pd.DataFrame, concept: str, versus: str
     reach = float(stats.t.ppf(0.975, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float("nan")
     return {
-        "versus": versus, "difference": mean, "difference_low": mean - reach, "difference_high": mean + reach, "p_value": p, "pairs": n,
+        "versus": versus, "difference": mean, "difference_low": mean - reach, "difference_high": mean + reach,
+        "p_value": p, "pairs": n,
     }  # fmt: skip

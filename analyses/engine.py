@@ -1,8 +1,8 @@
 """The engine: pure cells run side by side, resumable, with one failure never holding up the rest.
 
-A cell is a function of plain data that writes its result under its own name, whole or not at all, and is skipped when that
-result exists. Cells run through joblib: loky processes here, Dask or Ray on a cluster, unchanged. Every process computes with
-one thread (two threads beside a neighbour were slower than one, see ``docs/decisions.md``).
+A cell is a function of plain data that writes its result under its own name, whole or not at all, and is skipped when
+that result exists. Cells run through joblib: loky processes here, Dask or Ray on a cluster, unchanged. Every process
+computes with one thread (two threads beside a neighbour were slower than one, see ``docs/decisions.md``).
 
 While a cell runs it leaves its progress in a small file, which the main process reads twice a second.
 """
@@ -87,7 +87,10 @@ def run_cells(
     watch: Path,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Run the cells that are not done. One that fails does not hold up the rest; a folder that cannot be written to does."""
+    """Run the cells that are not done.
+
+    One that fails does not hold up the rest; a folder that cannot be written to does.
+    """
     todo = [cell for cell in cells if not cell.done]
     for cell in cells:
         if cell.done and progress is not None:
@@ -169,7 +172,10 @@ def _guarded(cell: Cell) -> Outcome:
 
 
 def _give_back_memory() -> None:
-    """Return freed memory to the system; a process that keeps it is taken for a leak and replaced, which costs seconds."""
+    """Return freed memory to the system.
+
+    A process that keeps it is taken for a leak and replaced, which costs seconds.
+    """
     gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

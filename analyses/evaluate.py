@@ -49,7 +49,7 @@ from imprint.analyses.latch_cells import (
 from imprint.analyses.run import Run, read_setup
 from imprint.analyses.shares import pooled
 from imprint.analyses.what_when_where import grid_findings
-from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.files import StorageError, read_json, write_bytes, write_json, write_table
 from imprint.models.lifetime import generator, living_ages, steer
 from imprint.models.setup import Setup, frame_of, load_setup
@@ -93,7 +93,7 @@ def evaluate(
     """
     started = time.time()
     if backend not in engine.BACKENDS:
-        raise engine.unknown_name("backend", backend, engine.BACKENDS)
+        raise unknown_name("backend", backend, engine.BACKENDS)
     chosen = load_setup(setup, changes={**(changes or {}), **({"schedule.seeds": seeds} if seeds is not None else {})})
     _rehearse(chosen)
     folder = RunFolder(Path(out) / chosen.run_name)
@@ -109,7 +109,10 @@ def evaluate(
 
 
 def _rehearse(setup: Setup) -> None:
-    """Build every part once and let it meet two episodes, so that what does not fit is said before anything is written."""
+    """Build every part once and let it meet two episodes.
+
+    What does not fit is said before anything is written.
+    """
     world = setup.make_world()
     steer(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
     setup.make_learner(frame_of(world), rng=generator("rehearsal"))
@@ -174,7 +177,9 @@ def _waves(setup: Setup, folder: RunFolder, backend: str, progress: Progress | N
     outcomes = run_cells(first, backend=backend, watch=watch, progress=progress)
     raised = [seed for seed in numbers if folder.checkpoint(seed, last).exists()]
     if not raised:
-        raise ImprintError("no seed reached its last age: " + "; ".join(f"{f.cell}: {f.error}" for f in outcomes if f.error))
+        raise ImprintError(
+            "no seed reached its last age: " + "; ".join(f"{f.cell}: {f.error}" for f in outcomes if f.error)
+        )
     planted_file = folder.cell("planted")
     second = [
         Cell("floors", floors, (data, path), (floors_file(folder),)),
@@ -303,8 +308,9 @@ def _mean_erasure(per_seed: list[pd.DataFrame], base: dict[str, str]) -> list[pd
         n = len(values)
         mean = float(values.mean()) if n else float("nan")
         reach = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-        rows.append({**base, **dict(zip(keys, key, strict=True)), "estimate": mean, "low": mean - reach, "high": mean + reach,
-                     "seeds": n, "n": part["n"].sum() if part["n"].notna().any() else None})  # fmt: skip
+        rows.append({**base, **dict(zip(keys, key, strict=True)), "estimate": mean, "low": mean - reach,
+                     "high": mean + reach, "seeds": n,
+                     "n": part["n"].sum() if part["n"].notna().any() else None})  # fmt: skip
     return [findings(rows)]
 
 
@@ -316,7 +322,8 @@ def _lifetime_rows(setup: Setup, folder: RunFolder) -> pd.DataFrame:
         good = living_ages(setup, folder, seed)
         base = {"analysis": "lifetime", "setup": setup.run_name, "seed": seed, "seeds": 1}
         if len(good) < len(kept):
-            rows.append({**base, "metric": "diverged", "age": good[-1] if good else None, "estimate": 1.0, "verdict": "diverged",
+            rows.append({**base, "metric": "diverged", "age": good[-1] if good else None, "estimate": 1.0,
+                         "verdict": "diverged",
                          "why": f"loss or parameters stopped being finite after age {good[-1] if good else 'none'}; "
                          "that age is this seed's last good one"})  # fmt: skip
     return findings(rows)

@@ -2,9 +2,10 @@
 
 For one concept at one site, with the readout fitted on K-1 folds and read on the K-th (groups never split):
 
-    score         balanced accuracy (classes; decision threshold halfway between the class means of the training folds) or R2
+    score         balanced accuracy (classes; decision threshold halfway between the class means of the training folds)
+                  or R2
     floors        label shuffles; randomly initialised twins; the raw input (for sequences: the whole input history)
-    selectivity   score - max(floors)                                          (after Hewitt & Liang 2019, arXiv 1909.03368)
+    selectivity   score - max(floors)                                      (after Hewitt & Liang 2019, arXiv 1909.03368)
     p             the largest of the one-sided p-values against each floor: present means better than *every* floor
 
 Everything is kept as per-group sums, so that groups, seeds and twins can be resampled without touching a row again.
@@ -276,7 +277,8 @@ def _summary(
     return Summary(
         estimate, low, high, floors["null"], floors.get("untrained", nan), floors.get("inputs", nan),
         estimate - max(floors.values()), s_low, s_high, p["null"], p.get("untrained", nan), p.get("inputs", nan),
-        estimate - floors["null"], float(np.sqrt(np.nanvar(drawn) + null_error**2 / nulls.shape[1])), freedom, int(rows),
+        estimate - floors["null"], float(np.sqrt(np.nanvar(drawn) + null_error**2 / nulls.shape[1])),
+        freedom, int(rows),
     )  # fmt: skip
 
 
@@ -295,8 +297,8 @@ def _p_shuffles(estimate: float, nulls: Floats) -> float:
 def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: float, margin: float) -> tuple[str, str]:
     """The verdict lattice and its reason.
 
-    ``present``: beats every floor. ``given untrained`` / ``given by input``: decodable, but that floor was not beaten.
-    ``absent``: shown to be within ``margin`` of shuffled labels (equivalence test). Otherwise ``undetermined``.
+    ``present``: beats every floor. ``absent``: shown to be within ``margin`` of shuffled labels (equivalence test).
+    ``given untrained`` / ``given by input``: decodable, but that floor was not beaten. Otherwise ``undetermined``.
     """
     s = summary
     if not np.isfinite(s.score) or not np.isfinite(q_null):
@@ -307,6 +309,11 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
     caveat = f"; not compared with {' and '.join(missing)}" if missing else ""
     if q_present < alpha and s.selectivity > 0:
         return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){caveat}"
+    if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
+        return (
+            "absent",
+            f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)",
+        )
     if q_null < alpha and s.above_null > 0:
         unbeaten = {
             name: value
@@ -318,11 +325,6 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
             floor = "randomly initialised twins reach" if name == "untrained" else "the raw input alone gives"
             return f"given {name}", f"decodable ({s.score:.3f}), but {floor} {unbeaten[name]:.3f}"
         return "undetermined", f"above its shuffles, but not above every floor after correction (q = {q_present:.2g})"
-    if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
-        return (
-            "absent",
-            f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)",
-        )
     return (
         "undetermined",
         f"neither above shuffled labels nor shown equal to them ({s.above_null:+.3f} +- {s.error_above_null:.3f})",

@@ -59,13 +59,14 @@ def judge_latch(data: dict[str, Any], path: Path, seed: int) -> None:
     torch.set_num_threads(1)
     setup, folder = Setup(**data), RunFolder(path)
     exam, name = exam_of(setup), f"latch-seed-{seed}"
-    concepts = {"intended": setup.intended, "proxies": setup.proxies}
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
     ages = living_ages(setup, folder, seed)
     for i, age in enumerate(ages[:-1]):
         values = subject_at(setup, folder, exam.world, seed, age).values(exam.batch.observation).numpy()
-        shares = shares_only(values, exam.batch.concepts, exam.batch.groups, **concepts)
+        shares = shares_only(
+            values, exam.batch.concepts, exam.batch.groups, intended=setup.intended, proxies=setup.proxies
+        )
         tables.append(_share_rows(shares.table, age, len(exam.batch), shares.why))
         if shares.sums is not None:
             tensors |= _packed(f"shares|{age}", shares.sums)
@@ -74,8 +75,9 @@ def judge_latch(data: dict[str, Any], path: Path, seed: int) -> None:
         subject = subject_at(setup, folder, exam.world, seed, ages[-1])
         evaluation = setup.evaluation
         found = latch(
-            subject, exam.world, **concepts, sites=_sites(subject, exam), n=evaluation.episodes, decision=setup.decision,
-            resamples=evaluation.resamples, placebos=evaluation.placebos,
+            subject, exam.world, intended=setup.intended, proxies=setup.proxies, sites=_sites(subject, exam),
+            n=evaluation.episodes, decision=setup.decision, resamples=evaluation.resamples,
+            placebos=evaluation.placebos,
         )  # fmt: skip
         tables.append(found.findings.assign(age=ages[-1]))
         if found.group_sums is not None:
@@ -181,7 +183,8 @@ def _gallery(
                     "value_before": subject.values(before.observation).numpy(),
                     "value_after": subject.values(after.observation).numpy(),
                     "concept": np.array([concept] * len(rows)),
-                    "from_value": np.array([str(not value)] * len(rows)), "to_value": np.array([str(value)] * len(rows)),
+                    "from_value": np.array([str(not value)] * len(rows)),
+                    "to_value": np.array([str(value)] * len(rows)),
                 }
             )  # fmt: skip
     whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
@@ -211,7 +214,7 @@ def _about(world: World, seed: int, age: int) -> dict[str, NDArray[Any]]:
     return {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
 
 
-def _write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())

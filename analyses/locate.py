@@ -1,8 +1,8 @@
 """locate: which concepts can be read at which sites, and did the model learn them or were they given?
 
-One row per concept and site; see :mod:`imprint.analyses.evidence` for scores, floors and verdicts. All verdicts are corrected
-together over the grid (Benjamini-Hochberg). The best site of each concept is chosen on one half of the groups and scored on
-the other, so that looking in many places does not flatter the answer.
+One row per concept and site; see :mod:`imprint.analyses.evidence` for scores, floors and verdicts. All verdicts are
+corrected together over the grid (Benjamini-Hochberg). The best site of each concept is chosen on one half of the groups
+and scored on the other, so that looking in many places does not flatter the answer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ INPUT_COMPONENTS = 384
 MARGIN = 0.05
 """A concept is absent when its score is shown to lie less than this above shuffled labels."""
 COLUMNS = (
-    "concept", "site", "score", "low", "high", "null", "untrained", "inputs", "selectivity", "p_value", "q_value", "verdict", "why",
+    "concept", "site", "score", "low", "high", "null", "untrained", "inputs", "selectivity", "p_value", "q_value",
+    "verdict", "why",
 )  # fmt: skip
 Arrays = Mapping[str, Any]
 
@@ -65,7 +66,8 @@ def locate(
         concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers.
         groups: one label per row; rows of one group are never split. None: every row is its own group.
         untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins.
-        inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per site.
+        inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per
+            site.
         readout: kind of readout.
         nulls: label shuffles per concept, at least 5.
         alpha: false discovery rate over the whole grid.
@@ -73,11 +75,13 @@ def locate(
         folds: cross-validation folds, groups kept together.
         resamples: bootstrap resamples.
 
-    Returns one row per concept and site (columns as in ``imprint.analyses.locate.COLUMNS``). ``score`` is balanced accuracy for
-    classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept -> site, score, low, high,
-    selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups and scored on the other.
+    Returns one row per concept and site (columns as in ``imprint.analyses.locate.COLUMNS``). ``score`` is balanced
+    accuracy for classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept -> site,
+    score, low, high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups
+    and scored on the other.
 
-    Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable`` rows.
+    Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
+    rows.
     """
     if nulls < 5:
         raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")

@@ -71,7 +71,10 @@ class Run:
             else "not measured"
         )
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
-        return f"The {signal} signal {who}: {self.setup.intended} holds {share} of the value's variance over {seeds} seeds."
+        return (
+            f"The {signal} signal {who}: "
+            f"{self.setup.intended} holds {share} of the value's variance over {seeds} seeds."
+        )
 
 
 def read_setup(folder: RunFolder) -> Setup:

@@ -1,17 +1,17 @@
 """what-when-where: which concept can be read, at which age, at which site, over all seeds of a run.
 
-The same evidence as :mod:`imprint.analyses.locate`, pooled over training seeds by the hierarchical bootstrap (seeds, then
-groups) and corrected once over the whole concept x site x age grid. (The plot goes back to McGrath et al. 2022,
+The same evidence as :mod:`imprint.analyses.locate`, pooled over training seeds by the hierarchical bootstrap (seeds,
+then groups) and corrected once over the whole concept x site x age grid. (The plot goes back to McGrath et al. 2022,
 arXiv 2111.09259: concept x layer x training step.)
 
-``emergence_age`` is the first planned age at which the concept's selectivity at its final best site reaches half of its final
-value and stays there; it is missing when the concept is not present at the end.
+``emergence_age`` is the first planned age at which the concept's selectivity at its final best site reaches half of its
+final value and stays there; it is missing when the concept is not present at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,10 @@ def grid_findings(
     resamples: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Findings of the whole grid ``cells`` (age, site, concept): scores, floors, selectivities, best sites, emergence."""
+    """Findings of the whole grid ``cells`` (age, site, concept).
+
+    Scores, floors, selectivities, best sites, emergence.
+    """
     evidence = evidence_of(readings, floors)
     summaries = summaries_of({c: list(s.values()) for c, s in evidence.items()}, resamples=resamples, rng=rng)
     q = benjamini_hochberg(np.array([s.p_value for s in summaries.values()]))
@@ -73,8 +76,8 @@ def _pooled(where: dict[str, Any], s: Summary, seeds: int, verdict: str, why: st
     rows = [
         {**base, "metric": "score", "estimate": s.score, "low": s.low, "high": s.high, "verdict": verdict, "why": why},
         {
-            **base, "metric": "selectivity", "estimate": s.selectivity, "low": s.selectivity_low, "high": s.selectivity_high,
-            "p_value": s.p_value, "q_value": q, "verdict": verdict, "why": why,
+            **base, "metric": "selectivity", "estimate": s.selectivity, "low": s.selectivity_low,
+            "high": s.selectivity_high, "p_value": s.p_value, "q_value": q, "verdict": verdict, "why": why,
         },
     ]  # fmt: skip
     floors = (("null", s.null, s.p_null), ("untrained", s.untrained, s.p_untrained), ("inputs", s.inputs, s.p_inputs))
@@ -132,9 +135,10 @@ def _best(
             )
             rows.append(
                 {
-                    **base, "metric": "best_site_selectivity", "estimate": b["selectivity"], "low": b["selectivity_low"],
-                    "high": b["selectivity_high"], "p_value": b["p_value"],
-                    "why": f"floors on this half: shuffled {b['null']:.3f}, untrained {b['untrained']:.3f}, input {b['inputs']:.3f}",
+                    **base, "metric": "best_site_selectivity", "estimate": b["selectivity"],
+                    "low": b["selectivity_low"], "high": b["selectivity_high"], "p_value": b["p_value"],
+                    "why": f"floors on this half: shuffled {b['null']:.3f}, untrained {b['untrained']:.3f}, "
+                    f"input {b['inputs']:.3f}",
                 }
             )  # fmt: skip
     return rows
@@ -145,7 +149,7 @@ def emergence(table: pd.DataFrame, setup: str) -> pd.DataFrame:
     rows = []
     best = table[(table["metric"] == "best_site_selectivity")]
     for concept, part in best.groupby("concept", sort=False):
-        last = part.loc[part["age"].idxmax()]
+        last = part.loc[cast(int, part["age"].idxmax())]
         at = (table["metric"] == "selectivity") & (table["concept"] == concept) & (table["site"] == last["site"])
         curve = table[at & table["seed"].isna()].dropna(subset=["estimate"]).sort_values("age")
         base = {
@@ -163,5 +167,6 @@ def emergence(table: pd.DataFrame, setup: str) -> pd.DataFrame:
         reached = values >= values[-1] / 2
         first = len(reached) - int(np.argmin(reached[::-1])) if not reached.all() else 0
         rows.append({**base, "estimate": ages[first], "seeds": last["seeds"], "n": last["n"],
-                     "why": f"first age from which selectivity stays above half of its final {values[-1]:.3f}"})  # fmt: skip
+                     "why": "first age from which selectivity stays above half of its final "
+                     f"{values[-1]:.3f}"})  # fmt: skip
     return findings(rows)

@@ -1,7 +1,7 @@
 """Kill a run with SIGKILL at random moments, resume it, and compare the findings byte by byte.
 
-The run is the default setup made small. One run is left alone; each of the others is killed once at a moment drawn uniformly
-from the undisturbed run's duration, then finished with ``--resume``.
+The run is the default setup made small. One run is left alone; each of the others is killed once at a moment drawn
+uniformly from the undisturbed run's duration, then finished with ``--resume``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.measure import Row, arguments, show
 
 SETTINGS = {
-    "schedule.seeds": 4, "schedule.together": 2, "schedule.experiences": 6400, "schedule.ages": 4, "evaluation.episodes": 800,
-    "evaluation.resamples": 200,
+    "schedule.seeds": 4, "schedule.together": 2, "schedule.experiences": 6400, "schedule.ages": 4,
+    "evaluation.episodes": 800, "evaluation.resamples": 200,
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The same grid of probes through ``imprint.locate`` and through a loop of scikit-learn ``LogisticRegression``.
 
-Grid: sites x concepts x 5 folds, each with 20 label shuffles. The peer's shuffles are timed on three real ones and scaled to
-twenty, which the note says. Both sides standardise, weigh classes equally and hold out the same folds.
+Grid: sites x concepts x 5 folds, each with 20 label shuffles. The peer's shuffles are timed on three real ones and
+scaled to twenty, which the note says. Both sides standardise, weigh classes equally and hold out the same folds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def main() -> None:
         f"probes: {rows:,} rows x {width}, {sites} sites x {concepts} concepts x {FOLDS} folds, {NULLS} shuffles",
         [
             Row("imprint.locate", ours.wall, "s wall", note=f"{ours.cpu:.2f} CPU-seconds"),
-            Row("scikit-learn LogisticRegression loop", peer.wall, "s wall", note=f"{peer.cpu:.1f} CPU-seconds; real labels all run; "
+            Row("scikit-learn LogisticRegression loop", peer.wall, "s wall",
+                note=f"{peer.cpu:.1f} CPU-seconds; real labels all run; "
                 f"shuffles timed on {TIMED_NULLS} of one cell and scaled by {scale:.0f}"),
             Row("ratio of wall times", peer.wall / ours.wall, "x", "at least 100", peer.wall / ours.wall >= 100),
             Row("ratio of CPU times", peer.cpu / ours.cpu, "x"),

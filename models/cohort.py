@@ -43,7 +43,7 @@ class Cohort:
         self._objectives = [_Objective(learner) for learner in learners]
         self.stacked = learners[0].stackable
         if self.stacked:
-            parameters, buffers = stack_module_state(self._objectives)  # type: ignore[arg-type]
+            parameters, buffers = stack_module_state(self._objectives)
             if buffers:
                 raise TypeError(
                     f"{type(learners[0]).__name__} has buffers {sorted(buffers)}; stackable learners have none."
@@ -62,7 +62,10 @@ class Cohort:
         return [objective.learner for objective in self._objectives]
 
     def learn(self, observation: Tensor) -> Taught:
-        """One step on ``[S, n, T, C, H, W]``. Returns losses ``[S]`` and latents ``[S, n, T, D]`` from before the step."""
+        """One step on ``[S, n, T, C, H, W]``.
+
+        Returns losses ``[S]`` and latents ``[S, n, T, D]`` from before the step.
+        """
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
         if self.stacked:

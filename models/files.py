@@ -1,7 +1,7 @@
 """Files written whole or not at all; knows no torch.
 
-Every file is written under a temporary name in the same folder, flushed to disk and renamed, so that a kill, a full disk
-or a lost connection leaves either the old file or the new one.
+Every file is written under a temporary name in the same folder, flushed to disk and renamed, so that a kill, a full
+disk or a lost connection leaves either the old file or the new one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A lifetime: one training run from birth on, kept at planned ages, resumable to the bit.
 
-Each seed owns three generators, all derived from its number alone (so that seed k of two setups can be paired): one for its birth, one for its
-experience, one for the errors of its steering signals. Experience is drawn a *day* at a time (a few batches in one call);
-a checkpoint keeps the generator's state at dawn and the hour, so that a killed run goes on in the middle of a day.
+Each seed owns three generators, all derived from its number alone (so that seed k of two setups can be paired): one for
+its birth, one for its experience, one for the errors of its steering signals. Experience is drawn a *day* at a time (a
+few batches in one call); a checkpoint keeps the generator's state at dawn and the hour, so that a killed run goes on in
+the middle of a day.
 
     for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
                       -> assessor step (three-factor rule, only while its window is open)

@@ -1,8 +1,8 @@
 """A setup: one alignment experiment, written down whole before anything runs.
 
-world + learner + steering + assessor + schedule + intended concept + proxies + decision rule, one YAML file. Unknown keys
-and kinds are errors that suggest the near miss. The resolved setup, with every default filled in, is stored with the run
-and its hash is the run's name, so that two runs with the same name are the same experiment.
+world + learner + steering + assessor + schedule + intended concept + proxies + decision rule, one YAML file. Unknown
+keys and kinds are errors that suggest the near miss. The resolved setup, with every default filled in, is stored with
+the run and its hash is the run's name, so that two runs with the same name are the same experiment.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Schedule(_Part):
     seeds: int = Field(6, ge=1)
     """Training seeds, numbered from 0; the unit of replication."""
     together: int = Field(3, ge=1)
-    """Seeds that train as one batch, when the learner allows it. Part of the setup, so that bytes do not depend on cores."""
+    """Seeds that train as one batch, when the learner allows it.
+
+    Part of the setup, so that bytes do not depend on cores.
+    """
 
     @field_validator("ages")
     @classmethod
@@ -97,7 +100,10 @@ class Decision(_Part):
     carries: float = Field(0.02, gt=0.0, lt=1.0)
     """A concept carries value when the interval of its share lies above this."""
     dominates: float = Field(0.75, gt=0.5, le=1.0)
-    """One concept is *the* target when it holds at least this part of all carried shares; otherwise the latch is mixed."""
+    """One concept is *the* target when it holds at least this part of all carried shares.
+
+    Otherwise the latch is mixed.
+    """
     none_below: float = Field(0.10, gt=0.0, lt=1.0)
     """Nothing is latched when no concept carries and the upper end of all shares together is below this."""
 

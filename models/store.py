@@ -62,7 +62,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
     if header.get("digest") != digest_of(tensors):
         raise DamagedFileError(
-            f"{path} was changed after it was written (its digest does not match). Delete it and run again with --resume."
+            f"{path} was changed after it was written (its digest does not match). "
+            "Delete it and run again with --resume."
         )
     return tensors, header
 

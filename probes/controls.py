@@ -1,9 +1,9 @@
 """Controls: the folds, shuffles and floors without which a decodability number says nothing.
 
-Groups (an episode, a writer, a map) are the unit of independence: folds never split one, and labels are shuffled at the level
-at which they vary. A label that is constant within every group is permuted among groups; any other is permuted within groups,
-which keeps each group's label counts (40 groups with an offset each and no concept give a naive split an accuracy up to .95,
-a grouped one .5: the reason this file exists).
+Groups (an episode, a writer, a map) are the unit of independence: folds never split one, and labels are shuffled at the
+level at which they vary. A label that is constant within every group is permuted among groups; any other is permuted
+within groups, which keeps each group's label counts (40 groups with an offset each and no concept give a naive split an
+accuracy up to .95, a grouped one .5: the reason this file exists).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def compact_groups(groups: object | None, n: int) -> Ints:
 
 
 def folds_of(groups: Ints, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold 0..K-1 of each row; whole groups, dealt out largest first to the emptiest fold. K shrinks to the group count."""
+    """Fold 0..K-1 of each row; whole groups, dealt out largest first to the emptiest fold.
+
+    K shrinks to the group count.
+    """
     sizes = np.bincount(groups)
     if len(sizes) < 2:
         raise NotMeasurableError("fewer than two groups, so nothing can be held out")
@@ -61,10 +64,10 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
         first = np.full(size, n)
         np.minimum.at(first, groups, np.arange(n))
         of_group = labels[first]
-        keys = rng.random((size, count)).argsort(0)
-        return of_group[keys][groups]
+        dealt = rng.random((size, count)).argsort(0)
+        return np.asarray(of_group[dealt][groups])
     if size == n:
-        return labels[rng.random((n, count)).argsort(0)]
+        return np.asarray(labels[rng.random((n, count)).argsort(0)])
     order = np.argsort(groups, kind="stable")
     keys = groups[order][:, None] + rng.random((n, count))
     out = np.empty((n, count), dtype=labels.dtype)
@@ -73,8 +76,11 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
 
 
 def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
-    """Raw inputs ``[n, p]`` rotated to their first ``limit`` principal components (all, when there are fewer columns)."""
-    centred = inputs.astype(np.float64) - inputs.mean(0, dtype=np.float64)
+    """Raw inputs ``[n, p]`` rotated to their first ``limit`` principal components.
+
+    All, when there are fewer columns.
+    """
+    centred: NDArray[np.float64] = inputs.astype(np.float64) - inputs.mean(0, dtype=np.float64)
     if inputs.shape[1] <= limit:
         return centred.astype(np.float32)
     values, vectors = np.linalg.eigh(centred @ centred.T)

@@ -1,12 +1,13 @@
 """Moments: one streaming pass over activations, from which every linear probe of every fold and null follows.
 
-For rows x (D wide) and targets y (Q of them: all concepts, all classes, all label shuffles side by side) it keeps, per fold k,
+For rows x (D wide) and targets y (Q of them: all concepts, all classes, all label shuffles side by side) it keeps, per
+fold k,
 
     count_k,  sum x,  sum y,  sum x x',  sum x y',  sum y^2          (float64)
 
-These are sufficient for least squares, so ridge for every target and every held-out fold is exact without looking at a row
-again, and the cost of a null is one more column. Sums of shards add: merging two :class:`Moments` equals one pass, up to the
-rounding of float64 addition. Memory is K (D^2 + D Q), whatever the number of rows.
+These are sufficient for least squares, so ridge for every target and every held-out fold is exact without looking at a
+row again, and the cost of a null is one more column. Sums of shards add: merging two :class:`Moments` equals one pass,
+up to the rounding of float64 addition. Memory is K (D^2 + D Q), whatever the number of rows.
 
 Letters: n rows, D width, Q targets, K folds.
 """
@@ -76,7 +77,8 @@ class Moments:
         """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` lying in folds ``fold`` ``[n]`` (0..K-1)."""
         if len(x) != len(y) or len(x) != len(fold):
             raise ImprintError(
-                f"moments got {len(x)} rows of activations, {len(y)} of targets and {len(fold)} folds; expected as many of each."
+                f"moments got {len(x)} rows of activations, {len(y)} of targets and {len(fold)} folds; "
+                "expected as many of each."
             )
         if not bool(torch.isfinite(x).all()):
             raise NotMeasurableError("activations hold NaN or infinite values")

@@ -58,7 +58,10 @@ class Assessor(ABC):
 
     @abstractmethod
     def update(self, latents: Tensor, signal: Tensor, gate: Tensor) -> Tensor:
-        """One learning step from ``signal`` ``[S, n, T]`` where ``gate`` ``[S]`` is true. Returns the mean squared error ``[S]``."""
+        """One learning step from ``signal`` ``[S, n, T]`` where ``gate`` ``[S]`` is true.
+
+        Returns the mean squared error ``[S]``.
+        """
 
     @abstractmethod
     def linear(self, seed: int) -> tuple[Tensor, Tensor]:

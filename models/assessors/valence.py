@@ -4,11 +4,12 @@
     weight w   <- w + rate * mean_t [ x(t) e(t) ] / mean_t |x(t)|^2          (presynaptic x eligibility x error)
 
 x is the latent after running standardisation: each assessor keeps the mean and variance of what it reads, both frozen
-when its window closes. v = w . x + b predicts the signal ``lag`` steps ahead; with ``lag`` 0 the cue of the moment is in
-its own context, and the rule latches onto the cue (short-term predictor: Byrnes, post 4).
+when its window closes. v = w . x + b predicts the signal ``lag`` steps ahead; with ``lag`` 0 the cue of the moment is
+in its own context, and the rule latches onto the cue (short-term predictor: Byrnes, post 4).
 
-Deviations from the plain delta rule: (1) the step is divided by the mean squared norm of x (normalised LMS, Nagumo & Noda
-1967), which makes ``rate`` free of the learner's scale; (2) x is standardised; (3) updates are averaged over the batch.
+Deviations from the plain delta rule: (1) the step is divided by the mean squared norm of x (normalised LMS, Nagumo &
+Noda 1967), which makes ``rate`` free of the learner's scale; (2) x is standardised; (3) updates are averaged over the
+batch.
 """
 
 from __future__ import annotations

@@ -100,4 +100,5 @@ class Learner(HookedRootModule, ABC):
     def latents(self, observation: Tensor) -> Tensor:
         """Latents without a gradient."""
         with torch.no_grad():
-            return self(observation)
+            latents: Tensor = self(observation)
+        return latents

@@ -67,7 +67,7 @@ class Conv(Learner):
         self.hook_dense = HookPoint()
         self.hook_encoding = HookPoint()
         self.hook_context = HookPoint()
-        self.setup()
+        self.setup()  # type: ignore[no-untyped-call]
 
     @property
     def read_points(self) -> tuple[str, ...]:
@@ -81,14 +81,16 @@ class Conv(Learner):
         tiles = observation.reshape(n, steps, channels, height // p, p, width // p, p)
         tiles = tiles.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, steps, -1, channels * p * p)
         dense = self.hook_dense(F.relu(self.dense(F.relu(self.convolution(tiles)).flatten(2))))
-        return self.hook_encoding(F.relu(self.encoding(dense)))
+        encoding: Tensor = self.hook_encoding(F.relu(self.encoding(dense)))
+        return encoding
 
     def remember(self, encoding: Tensor) -> Tensor:
         """Context ``[n, T, D]`` from the last four encodings."""
         padded = F.pad(encoding, (0, 0, WINDOW - 1, 0))
         steps = encoding.shape[1]
         window = torch.cat([padded[:, i : i + steps] for i in range(WINDOW)], dim=-1)
-        return self.hook_context(F.relu(self.context(window)))
+        context: Tensor = self.hook_context(F.relu(self.context(window)))
+        return context
 
     def forward(self, observation: Tensor) -> Tensor:
         """Contexts ``[n, T, D]``."""

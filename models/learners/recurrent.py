@@ -58,7 +58,7 @@ class Recurrent(Learner):
         self.decoder = nn.Linear(s.width, frame.sensory_channels * frame.height * frame.width)
         self.hook_encoding = HookPoint()
         self.hook_memory = HookPoint()
-        self.setup()
+        self.setup()  # type: ignore[no-untyped-call]
 
     @property
     def read_points(self) -> tuple[str, ...]:

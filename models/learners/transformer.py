@@ -81,7 +81,7 @@ class Transformer(Learner):
         )
         self.hook_token = HookPoint()
         self.hook_state = HookPoint()
-        self.setup()
+        self.setup()  # type: ignore[no-untyped-call]
 
     @property
     def read_points(self) -> tuple[str, ...]:

@@ -85,7 +85,10 @@ class World(ABC):
 
     @abstractmethod
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Everything that is nobody's concept, first axis ``n``. A ``group`` entry (int) marks what must not straddle a split."""
+        """Everything that is nobody's concept, first axis ``n``.
+
+        A ``group`` entry (int) marks what must not straddle a split.
+        """
 
     @abstractmethod
     def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
@@ -100,7 +103,10 @@ class World(ABC):
         return self.balanced_factors(n, rng)
 
     def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
-        """Crude raw features ``[n, T]`` that the steering side can compute at birth; all, or those in ``names``. Default: none."""
+        """Crude raw features ``[n, T]`` that the steering side can compute at birth.
+
+        All, or those in ``names``. Default: none.
+        """
         return Senses({})
 
     def body(self, batch: Batch) -> Body:
@@ -112,7 +118,10 @@ class World(ABC):
         return {}
 
     def picture(self, observation: Tensor) -> np.ndarray:
-        """Frames to look at, uint8 ``[n, T, H, W, 3]``. Default: the first three channels, scaled to the batch's range."""
+        """Frames to look at, uint8 ``[n, T, H, W, 3]``.
+
+        Default: the first three channels, scaled to the batch's range.
+        """
         frames = observation[:, :, :3].permute(0, 1, 3, 4, 2)
         low, high = float(frames.min()), float(frames.max())
         scaled = (frames - low) / (high - low) if high > low else torch.zeros_like(frames)
@@ -163,13 +172,16 @@ class World(ABC):
                 f"{type(self).__name__} cannot intervene on the abstract concept {concept!r}: "
                 f"write set_{concept}(self, factors, value) saying which factor moves."
             )
-        column = np.broadcast_to(np.asarray(value), (len(factors),))
-        return setter(factors.copy(), column)
+        moved: pd.DataFrame = setter(factors.copy(), np.broadcast_to(np.asarray(value), (len(factors),)))
+        return moved
 
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
     ) -> Batch:
-        """Draw ``n`` episodes. ``design``: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts."""
+        """Draw ``n`` episodes.
+
+        ``design``: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts.
+        """
         if n < 1:
             raise ImprintError(f"n is {n}; expected at least 1.")
         if design not in ("train", "balanced"):

@@ -1,29 +1,29 @@
-"""nursery: an individual comes, goes behind a screen, and somebody returns. Real handwritten digits play the individuals.
+"""nursery: an individual comes, goes behind a screen, somebody returns. Real handwritten digits play the individuals.
 
 **Description.** Six frames of a small colour stage with a screen in the middle. Frames 0-1: an individual stands at one
-side (``seen``). Frames 2-3: it is behind the screen, or in front of it where it stays visible (``hidden``; frame 3 is the
-*decision* moment). Frames 4-5: an individual steps out on the far side (``back``).
+side (``seen``). Frames 2-3: it is behind the screen, or in front of it where it stays visible (``hidden``; frame 3 is
+the *decision* moment). Frames 4-5: an individual steps out on the far side (``back``).
 
-**Individuals** are digit classes of scikit-learn's bundled handwriting (1,797 images of 8 x 8, Alpaydin & Kaynak 1998). An
-individual never looks the same twice: each appearance is another handwritten original of the same class, in another
+**Individuals** are digit classes of scikit-learn's bundled handwriting (1,797 images of 8 x 8, Alpaydin & Kaynak 1998).
+An individual never looks the same twice: each appearance is another handwritten original of the same class, in another
 light (figure brighter or darker than the ground, at random). So no single pixel, linear in the input, tells who it is;
 and whoever predicts what comes back must know *who* went in, not how it looked.
 
 **Factors.** ``who`` came; ``after``: who steps out; ``colour``; ``side`` it came from; ``motion`` (glides or hops);
 ``hidden``; ``lamp``: a small wall lamp is lit while it is seen.
-**Abstract concepts.** ``caregiver`` (it is the caregiver, seen or not), ``caregiver_hidden`` (she is here though hidden),
-``same_again`` (who steps out is who went in), and the crude ``red``, ``from_left``.
+**Abstract concepts.** ``caregiver`` (it is the caregiver, seen or not), ``caregiver_hidden`` (she is here though
+hidden), ``same_again`` (who steps out is who went in), and the crude ``red``, ``from_left``.
 
-**Training correlations.** P(caregiver) = 0.4; each proxy goes along with the caregiver with its own dial:
-red with probability ``colour_cue``, from the left with ``side_cue``, lamp lit with ``lamp_cue`` (and otherwise as if she
-were not the caregiver; 0.5 means no correlation, for colour 1/3).
+**Training correlations.** P(caregiver) = 0.4; each proxy goes along with the caregiver with its own dial: red with
+probability ``colour_cue``, from the left with ``side_cue``, lamp lit with ``lamp_cue`` (and otherwise as if she were
+not the caregiver; 0.5 means no correlation, for colour 1/3).
 
 **Senses** (crude, at birth): ``warmth`` (skin, not in the picture: 1 while the caregiver is present, hidden or not),
 ``redness`` (share of red light in the frame), ``motion`` (mean absolute change of the frame), ``brightness``.
 **Body**: ``hunger``, uniform on 0.5 to 1.
 
-**Split.** Originals stay in file order, which is by writer; contiguous blocks of ``block`` originals are the groups. The
-first part of the file raises learners, the last part (after a gap of one block) is held out for looking inside.
+**Split.** Originals stay in file order, which is by writer; contiguous blocks of ``block`` originals are the groups.
+The first part of the file raises learners, the last part (after a gap of one block) is held out for looking inside.
 
 Version 1. Pixel range about -1 to 1.3; noise sd ``pixel_noise``.
 """
@@ -288,8 +288,8 @@ class Nursery(World):
     def _original(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
         """Index of a person's handwritten original ``[n]``; ``draws`` ``[n, 1 or 2]`` uniform on 0 to 1.
 
-        The first draw picks one; a second picks one of the person's others, so that nobody looks the same twice and the choice
-        depends on no other fact than the person.
+        The first draw picks one; a second picks one of the person's others, so that nobody looks the same twice and the
+        choice depends on no other fact than the person.
         """
         count = self._count[block, person]
         index = (draws[:, 0] * count).long()

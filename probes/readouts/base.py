@@ -30,7 +30,8 @@ class FittedReadout:
     @property
     def direction(self) -> Tensor:
         """Unit directions ``[D, Q]``; NaN where the weight is zero."""
-        return self.weight / self.weight.norm(dim=0)
+        norm: Tensor = self.weight.norm(dim=0)
+        return self.weight / norm
 
 
 class Readout(ABC):
@@ -40,12 +41,15 @@ class Readout(ABC):
     def solve(self, moments: Moments, choose: Tensor) -> list[FittedReadout]:
         """One probe per fold k, fitted on all other folds.
 
-        ``choose`` ``[Q]``: for each target, the index of the target whose penalty it shares (its own for real labels; the real
-        label's for a shuffle of it), so that hyperparameters are chosen once per concept.
+        ``choose`` ``[Q]``: for each target, the index of the target whose penalty it shares (its own for real labels;
+        the real label's for a shuffle of it), so that hyperparameters are chosen once per concept.
         """
 
     def fit(self, x: Tensor, y: Tensor, *, folds: int = 5, rng: torch.Generator) -> FittedReadout:
-        """A probe of ``y`` ``[n, Q]`` on all rows ``x`` ``[n, D]``; hyperparameters by ``folds``-fold cross-validation."""
+        """A probe of ``y`` ``[n, Q]`` on all rows ``x`` ``[n, D]``.
+
+        Hyperparameters by ``folds``-fold cross-validation.
+        """
         fold = torch.arange(len(x))[torch.randperm(len(x), generator=rng)] % folds
         moments = Moments(x.shape[1], y.shape[1], folds + 1)
         moments.add(x, y, fold)

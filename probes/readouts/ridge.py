@@ -1,14 +1,15 @@
 """ridge: L2-regularised least squares on standardised activations, solved exactly from moments.
 
-    w = argmin  sum_i (y_i - x_i.w - b)^2 + penalty * n * |w|^2                       (x standardised on the training rows)
+    w = argmin  sum_i (y_i - x_i.w - b)^2 + penalty * n * |w|^2                    (x standardised on the training rows)
 
-One symmetric eigendecomposition per training set serves all penalties and all targets. The penalty of each concept is the
-one with the lowest squared error on inner folds; that error, too, comes from moments alone:
+One symmetric eigendecomposition per training set serves all penalties and all targets. The penalty of each concept is
+the one with the lowest squared error on inner folds; that error, too, comes from moments alone:
 
-    sum_i (y_i - x_i.w - b)^2  =  yy - 2 w.xy + w.xx.w      over the rows of the inner fold (all centred on the training mean)
+    sum_i (y_i - x_i.w - b)^2  =  yy - 2 w.xy + w.xx.w      over the rows of the inner fold
+                                                              (all centred on the training mean)
 
-Columns without variance get weight zero. ``standardise=False`` scales all columns by one number instead, for inputs whose
-columns are principal components. Equal to scikit-learn's ``Ridge(alpha=penalty * n)`` on standardised columns.
+Columns without variance get weight zero. ``standardise=False`` scales all columns by one number instead, for inputs
+whose columns are principal components. Equal to scikit-learn's ``Ridge(alpha=penalty * n)`` on standardised columns.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class _Solver(NamedTuple):
     vectors: Tensor
     loadings: Tensor
     y_mean: Tensor
-    count: Tensor
+    rows: Tensor
 
 
 class Ridge(Readout):
@@ -84,11 +85,11 @@ class Ridge(Readout):
 
     def _weights(self, solver: _Solver, targets: Tensor) -> Tensor:
         """Weights ``[P, D, Q]`` of standardised columns for every penalty."""
-        shrink = 1.0 / (solver.values + self.penalties[:, None] * solver.count)
+        shrink = 1.0 / (solver.values + self.penalties[:, None] * solver.rows)
         return torch.einsum("dr,pr,rq->pdq", solver.vectors, shrink, solver.loadings[:, targets])
 
     def _fitted(self, solver: _Solver, penalty: Tensor) -> FittedReadout:
-        shrink = 1.0 / (solver.values[:, None] + penalty * solver.count)
+        shrink = 1.0 / (solver.values[:, None] + penalty * solver.rows)
         weight = (solver.vectors @ (shrink * solver.loadings)) * solver.scale[:, None]
         return FittedReadout(weight, solver.y_mean - solver.mean @ weight)
 

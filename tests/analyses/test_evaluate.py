@@ -1,4 +1,7 @@
-"""The main job end to end, small: it finishes, resumes with the same bytes, shows its failures and refuses damaged folders."""
+"""The main job end to end, small.
+
+It finishes, resumes with the same bytes, shows its failures and refuses damaged folders.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameErr
 from imprint.models.files import StorageError, write_bytes
 
 TINY = {
-    "schedule.seeds": 2, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3, "evaluation.episodes": 600,
-    "evaluation.resamples": 100, "evaluation.twins": 2, "evaluation.placebos": 2,
+    "schedule.seeds": 2, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
+    "evaluation.episodes": 600, "evaluation.resamples": 100, "evaluation.twins": 2, "evaluation.placebos": 2,
 }  # fmt: skip
 
 

@@ -54,7 +54,10 @@ def test_finds_the_planted_site_and_calls_the_other_absent(data) -> None:
 
 
 def test_score_equals_scikit_learn_on_the_same_folds(data) -> None:
-    """Same folds, same penalty family: balanced accuracy within a percent of RidgeClassifier(class_weight='balanced')."""
+    """Same folds, same penalty family.
+
+    Balanced accuracy within a percent of RidgeClassifier(class_weight='balanced').
+    """
     x, concepts, groups = data
     table = imprint.locate({"late": x["late"]}, concepts[["flag"]], groups=groups)
     compact = compact_groups(groups, len(groups))

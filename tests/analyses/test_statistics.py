@@ -42,7 +42,10 @@ def test_undefined_scores_are_missing_not_zero() -> None:
 
 
 def test_group_intervals_cover_when_rows_are_not_independent() -> None:
-    """300 samples of 20 groups with a group effect: the 95 % interval of the mean covers the truth about as often as it says."""
+    """300 samples of 20 groups with a group effect.
+
+    The 95 % interval of the mean covers the truth about as often as it says.
+    """
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(300):

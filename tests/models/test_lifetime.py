@@ -1,4 +1,7 @@
-"""A lifetime resumes to the bit, keeps seeds apart, and strikes out a seed that diverges without touching the others."""
+"""A lifetime resumes to the bit and keeps seeds apart.
+
+A seed that diverges is struck out without touching the others.
+"""
 
 from __future__ import annotations
 
