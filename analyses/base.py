@@ -26,15 +26,14 @@ of the value), ``erasure_loss`` (share lost when the concept is erased at ``site
 is their part of the picture), ``latch`` (the verdict row).
 Metrics of ``planted``: ``self_check`` (1 right, 0 wrong; ``control`` names the planted learner, ``why`` what was
 expected).
-Metrics of ``lifetime``: ``loss``, ``diverged``.
+Metrics of ``lifetime``: ``diverged`` (1; ``age`` is the last good one), ``failed_cell`` (``control`` names the
+cell, ``why`` its error).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -66,23 +65,3 @@ def findings(rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
         raise KeyError(f"findings have no column {unknown[0]!r}; columns: {', '.join(COLUMNS)}")
     table = table.reindex(columns=list(COLUMNS))
     return table.astype(COLUMNS).reset_index(drop=True)
-
-
-@dataclass(frozen=True)
-class Card:
-    """What an analysis asks and what would refute it, written before it runs."""
-
-    question: str
-    prediction: str
-    refuted_by: str
-    source: str
-
-
-class Analysis(ABC):
-    """One question. Concrete analyses are final and live one to a file."""
-
-    card: ClassVar[Card]
-
-    @abstractmethod
-    def run(self, **inputs: Any) -> pd.DataFrame:
-        """Findings."""

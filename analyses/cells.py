@@ -60,10 +60,8 @@ def live(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name: str) ->
     torch.set_num_threads(1)
     setup, folder = Setup(**data), RunFolder(path)
     lifetime = Lifetime(setup, seeds, folder)
-    losses: list[tuple[int, int, float]] = []
 
     def report(step: Progress) -> None:
-        losses.extend((seed, step.age, loss) for seed, loss in zip(seeds, step.loss, strict=True))
         if (step.age // setup.schedule.batch) % 20 == 0 or step.age == step.total:
             note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
             engine.say(path / ".progress", name, step.age, step.total, note)

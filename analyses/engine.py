@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,9 @@ def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[Outcome]:
     try:
         with parallel_config(backend="loky" if backend == "local" else _cluster(backend), n_jobs=jobs, **options):
             return list(Parallel(batch_size=1)(delayed(_guarded)(cell) for cell in cells))
+    except BrokenExecutor:
+        killed = "its process, or one beside it, was killed (out of memory?)"
+        return [Outcome(cell.name, None if cell.done else killed, 0.0) for cell in cells]
     except (ImportError, ValueError) as error:
         if backend == "local":
             raise

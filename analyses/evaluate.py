@@ -34,11 +34,9 @@ from imprint.analyses.cells import (
     sites_of,
 )
 from imprint.analyses.decision import UNDETERMINED, decide
-from imprint.analyses.effects import EffectSums
 from imprint.analyses.engine import Cell, Outcome, Progress, Step, run_cells
-from imprint.analyses.latch import pool_cells
+from imprint.analyses.latch import pool_cells, pool_effects
 from imprint.analyses.latch_cells import (
-    LatchRecord,
     exam_design,
     files_of,
     judge_latch,
@@ -46,8 +44,8 @@ from imprint.analyses.latch_cells import (
     pictures,
     record_of,
 )
+from imprint.analyses.locate import READOUTS
 from imprint.analyses.run import Run, read_setup
-from imprint.analyses.shares import pooled
 from imprint.analyses.what_when_where import grid_findings
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.files import StorageError, read_json, write_bytes, write_json, write_table
@@ -98,14 +96,20 @@ def evaluate(
     _rehearse(chosen)
     folder = RunFolder(Path(out) / chosen.run_name)
     _prepare(chosen, folder, resume)
-    if folder.findings_file.exists():
+    if _whole(folder):
         return Run(folder.path)
     outcomes = _waves(chosen, folder, backend, progress)
     table = _findings(chosen, folder, outcomes, progress)
+    write_bytes(folder.path / "findings.csv", table.to_csv(index=False).encode())
     _record(chosen, folder, outcomes, started)
     write_table(folder.findings_file, table)
-    write_bytes(folder.path / "findings.csv", table.to_csv(index=False).encode())
     return Run(folder.path)
+
+
+def _whole(folder: RunFolder) -> bool:
+    """Whether a run is finished and nothing in it failed; failed cells are tried again."""
+    record = folder.path / "run.json"
+    return folder.findings_file.exists() and record.exists() and not read_json(record)["failed"]
 
 
 def _rehearse(setup: Setup) -> None:
@@ -115,7 +119,10 @@ def _rehearse(setup: Setup) -> None:
     """
     world = setup.make_world()
     steer(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
-    setup.make_learner(frame_of(world), rng=generator("rehearsal"))
+    learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
+    setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
+    READOUTS.load(setup.evaluation.readout)
+    exam_of(setup)
 
 
 def _prepare(setup: Setup, folder: RunFolder, resume: bool) -> None:
@@ -167,15 +174,15 @@ def _waves(setup: Setup, folder: RunFolder, backend: str, progress: Progress | N
     data, path, watch = setup.resolved(), folder.path, folder.path / ".progress"
     numbers = list(range(setup.schedule.seeds))
     size = setup.schedule.together
-    last = setup.schedule.planned[-1]
+    ages = setup.schedule.planned
     first: list[Cell] = []
     for start in range(0, len(numbers), size):
         seeds = tuple(numbers[start : start + size])
         name = f"seeds {seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
-        results = tuple(folder.checkpoint(seed, last) for seed in seeds)
+        results = tuple(folder.checkpoint(seed, age) for seed in seeds for age in ages)
         first.append(Cell(name, live, (data, path, seeds, name), results))
     outcomes = run_cells(first, backend=backend, watch=watch, progress=progress)
-    raised = [seed for seed in numbers if folder.checkpoint(seed, last).exists()]
+    raised = [seed for seed in numbers if folder.checkpoint(seed, ages[-1]).exists()]
     if not raised:
         raise ImprintError(
             "no seed reached its last age: " + "; ".join(f"{f.cell}: {f.error}" for f in outcomes if f.error)
@@ -262,7 +269,9 @@ def _latch(setup: Setup, folder: RunFolder, exam: Exam, seeds: range) -> pd.Data
         why = "" if sums else "the value does not vary at this age, or no seed reached it"
         rows += [{**base, "metric": "share", "age": age, "why": why, **r} for r in _renamed(shares, "share")]
     last = setup.schedule.planned[-1]
-    effects = _pooled_effects(list(records.values()), names, setup.evaluation.resamples)
+    finished = [r for r in records.values() if last in r.shares]
+    measured = {c: [r.effects[c] for r in finished if c in r.effects] for c in names}
+    effects = pool_effects(measured, resamples=setup.evaluation.resamples, rng=_rng("effects"))
     rows += [{**base, "metric": "effect", "age": last, **r} for r in _renamed(effects, "effect")]
     verdict = decide(shares, effects, setup.decision, intended=setup.intended)
     top = shares.iloc[0]
@@ -276,21 +285,6 @@ def _latch(setup: Setup, folder: RunFolder, exam: Exam, seeds: range) -> pd.Data
 
 def _renamed(table: pd.DataFrame, name: str) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in table.rename(columns={name: "estimate"}).to_dict("records")]
-
-
-def _pooled_effects(records: list[LatchRecord], names: tuple[str, ...], resamples: int) -> pd.DataFrame:
-    rows = []
-    rng = _rng("effects")
-    for concept in names:
-        found: list[EffectSums] = [r.effects[concept] for r in records if concept in r.effects]
-        sums = [s for s in found if np.isfinite(s.effect)]
-        if sums:
-            draws = np.stack([s.replicates(resamples, rng)[:, None] for s in sums])
-            mean, low, high = pooled(np.array([[s.effect] for s in sums]), draws, rng)
-            rows.append((concept, mean[0], low[0], high[0], sum(s.rows for s in sums), len(sums)))
-        else:
-            rows.append((concept, np.nan, np.nan, np.nan, 0, 0))
-    return pd.DataFrame(rows, columns=["concept", "effect", "low", "high", "n", "seeds"])
 
 
 def _mean_erasure(per_seed: list[pd.DataFrame], base: dict[str, str]) -> list[pd.DataFrame]:

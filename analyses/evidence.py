@@ -26,7 +26,7 @@ from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.controls import Ints, constant_within, shuffled
+from imprint.probes.controls import Ints, shuffled
 from imprint.probes.moments import Moments, Sums
 from imprint.probes.readouts.base import FittedReadout, Readout
 
@@ -90,11 +90,6 @@ def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.ra
     return Target(name, False, torch.from_numpy(copies), len(names))
 
 
-def level_of(labels: NDArray[np.generic], groups: Ints) -> str:
-    """At which level a concept's labels are shuffled, in words."""
-    return "whole groups" if constant_within(labels, groups) else "within groups"
-
-
 @dataclass(frozen=True)
 class Reading:
     """How well one concept is read from one set of activations."""
@@ -104,6 +99,23 @@ class Reading:
     nulls: Floats
     """``[J]`` scores of the shuffles."""
     regression: bool
+    null_scale: float = 1.0
+    """What the shuffles' spread is multiplied by: above 1 for part of the rows they were scored on."""
+
+    @property
+    def chance(self) -> float:
+        """Score of knowing nothing: 1 / C for C classes, 0 for numbers."""
+        return 0.0 if self.regression else 2.0 / self.sums.shape[1]
+
+    @property
+    def rows(self) -> float:
+        """Rows behind the score."""
+        return float(self.sums[:, 1].sum() if self.regression else self.sums[:, self.sums.shape[1] // 2 :].sum())
+
+    def of_groups(self, groups: Ints) -> Reading:
+        """Restricted to some groups; fewer rows make the shuffles' scores spread more."""
+        part = replace(self, sums=self.sums[groups])
+        return replace(part, null_scale=self.null_scale * float(np.sqrt(self.rows / max(part.rows, 1.0))))
 
 
 def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout) -> list[Reading]:
@@ -174,7 +186,7 @@ class Evidence:
     def of_groups(self, groups: Ints) -> Evidence:
         """Restricted to some groups."""
         return Evidence(
-            replace(self.reading, sums=self.reading.sums[groups]),
+            self.reading.of_groups(groups),
             None if self.untrained is None else self.untrained[:, groups],
             None if self.inputs is None else self.inputs[groups],
         )
@@ -200,6 +212,10 @@ class Summary:
     """Score minus shuffled score."""
     error_above_null: float
     """Standard error of :attr:`above_null`."""
+    null_above_chance: float
+    """Shuffled score minus the score of knowing nothing; large when shuffling within groups changes little."""
+    twins: int
+    """How many randomly initialised twins there are."""
     freedom: int
     n: int
 
@@ -212,7 +228,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Resampling:
-    """Draws shared by all cells of a grid: groups ``[R, S, G]``, seeds ``[R, S]``, twins ``[R, twins]``."""
+    """Draws shared by all cells of a grid: groups ``[R, G]``, seeds ``[R, S]``, twins ``[R, twins]``.
+
+    Every seed of a run, every twin and the raw input are examined on the same groups, so one draw of groups serves
+    them all: what is hard or easy about a group is not averaged away by adding seeds.
+    """
 
     groups: Floats
     seeds: Ints
@@ -220,73 +240,97 @@ class Resampling:
 
     @classmethod
     def draw(cls, seeds: int, groups: int, twins: int, resamples: int, rng: np.random.Generator) -> Resampling:
-        """Hierarchical bootstrap: seeds first, then groups; twins by themselves."""
-        weights = statistics.group_weights(groups, resamples * seeds, rng).reshape(resamples, seeds, groups)
+        """Crossed bootstrap of groups, seeds and twins."""
         return cls(
-            weights, statistics.seed_draws(seeds, resamples, rng), statistics.seed_draws(max(twins, 1), resamples, rng)
+            statistics.group_weights(groups, resamples, rng),
+            statistics.seed_draws(seeds, resamples, rng),
+            statistics.seed_draws(max(twins, 1), resamples, rng),
         )
 
 
 def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
-    """Score, floors, selectivity and p-values over seeds (hierarchical) or over the groups of a single model."""
-    regression = evidence[0].reading.regression
+    """Score, floors, selectivity and p-values over seeds, or over the groups of a single model.
+
+    A single model is compared with *one* more random initialisation, so its twin floor spreads as single twins do; a
+    run's mean over seeds is compared with the twins' mean.
+    """
+    reading = evidence[0].reading
+    regression, single = reading.regression, len(evidence) == 1
     sums = np.stack([e.reading.sums for e in evidence])
-    pick = np.arange(len(draws.seeds))[:, None], draws.seeds
-    drawn = statistics.score(np.einsum("rsg,rsgm->rsm", draws.groups, sums[draws.seeds]), regression=regression).mean(1)
+    each_seed = statistics.score(np.einsum("rg,sgm->rsm", draws.groups, sums), regression=regression)
+    drawn = np.take_along_axis(each_seed, draws.seeds, axis=1).mean(1)
     estimate = float(statistics.score(sums.sum(1), regression=regression).mean())
     nulls = np.stack([e.reading.nulls for e in evidence])
-    null_draws = np.broadcast_to(nulls.mean(1), (len(draws.seeds), len(evidence)))[pick].mean(1)
-    floors, floor_draws = {"null": float(nulls.mean())}, {"null": null_draws}
-    shared = draws.groups[:, 0]
-    for name, given in (("untrained", evidence[0].untrained), ("inputs", evidence[0].inputs)):
-        if given is not None:
-            twins = given if given.ndim == 3 else given[None]
-            each = statistics.score(np.einsum("rg,tgm->rtm", shared, twins), regression=regression)
-            index = draws.twins if given.ndim == 3 else np.zeros((len(each), 1), dtype=np.int64)
-            floors[name] = float(statistics.score(twins.sum(1), regression=regression).mean())
-            floor_draws[name] = np.take_along_axis(each, index, axis=1).mean(1)
-    return _summary(
-        estimate, drawn, floors, floor_draws, nulls, int(sums[0, :, -1 if regression else 0].shape[0]), evidence
-    )
+    null_draws = np.broadcast_to(nulls.mean(1), each_seed.shape)
+    floors = {"null": float(nulls.mean())}
+    floor_draws = {"null": np.take_along_axis(null_draws, draws.seeds, axis=1).mean(1)}
+    freedom = dict.fromkeys(("null", "untrained", "inputs"), len(reading.sums) - 1 if single else len(evidence) - 1)
+    if (twins := evidence[0].untrained) is not None:
+        each = statistics.score(np.einsum("rg,tgm->rtm", draws.groups, twins), regression=regression)
+        index = draws.twins[:, :1] if single else draws.twins
+        floors["untrained"] = float(statistics.score(twins.sum(1), regression=regression).mean())
+        floor_draws["untrained"] = np.take_along_axis(each, index, axis=1).mean(1)
+        if single and len(twins) > 1:
+            freedom["untrained"] = min(freedom["untrained"], len(twins) - 1)
+    if (inputs := evidence[0].inputs) is not None:
+        floors["inputs"] = float(statistics.score(inputs.sum(0), regression=regression))
+        floor_draws["inputs"] = statistics.score(draws.groups @ inputs, regression=regression)
+    return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom)
 
 
 def _summary(
+    evidence: Sequence[Evidence],
     estimate: float,
     drawn: Floats,
     floors: dict[str, float],
     floor_draws: dict[str, Floats],
     nulls: Floats,
-    groups: int,
-    evidence: Sequence[Evidence],
+    freedom: dict[str, int],
 ) -> Summary:
-    seeds = len(evidence)
-    freedom = seeds - 1 if seeds > 1 else groups - 1
-    null_error = nulls.std(1, ddof=1).mean() if nulls.shape[1] > 1 else 0.0
-    spread = {"null": null_error**2 * (1 / nulls.shape[1] + (1.0 if seeds == 1 else 0.0)) / seeds}
+    seeds, shuffles = nulls.shape
+    reading, nan = evidence[0].reading, float("nan")
+    null_error = float(nulls.std(1, ddof=1).mean()) * reading.null_scale
+    spread = {"null": null_error**2 / shuffles / seeds}
     p = {
-        name: statistics.p_above(drawn - floor_draws[name], estimate - floors[name], freedom, spread.get(name, 0.0))
+        name: statistics.p_above(
+            drawn - floor_draws[name], estimate - floors[name], freedom[name], spread.get(name, 0.0)
+        )
         for name in floors
     }
     if seeds == 1:
-        p["null"] = _p_shuffles(estimate, nulls[0])
+        p["null"] = _p_shuffles(estimate, nulls[0], reading.null_scale)
     top = np.max(np.stack(list(floor_draws.values())), axis=0)
     low, high = statistics.interval(drawn)
     s_low, s_high = statistics.interval(drawn - top)
-    sums, nan = evidence[0].reading.sums, float("nan")
-    rows = sums[:, 1].sum() if evidence[0].reading.regression else sums[:, sums.shape[1] // 2 :].sum()
     return Summary(
-        estimate, low, high, floors["null"], floors.get("untrained", nan), floors.get("inputs", nan),
-        estimate - max(floors.values()), s_low, s_high, p["null"], p.get("untrained", nan), p.get("inputs", nan),
-        estimate - floors["null"], float(np.sqrt(np.nanvar(drawn) + null_error**2 / nulls.shape[1])),
-        freedom, int(rows),
-    )  # fmt: skip
+        score=estimate,
+        low=low,
+        high=high,
+        null=floors["null"],
+        untrained=floors.get("untrained", nan),
+        inputs=floors.get("inputs", nan),
+        selectivity=estimate - max(floors.values()),
+        selectivity_low=s_low,
+        selectivity_high=s_high,
+        p_null=p["null"],
+        p_untrained=p.get("untrained", nan),
+        p_inputs=p.get("inputs", nan),
+        above_null=estimate - floors["null"],
+        error_above_null=float(np.sqrt(np.var(drawn[np.isfinite(drawn)]) + spread["null"]))
+        if np.isfinite(drawn).any()
+        else nan,
+        null_above_chance=floors["null"] - reading.chance,
+        twins=0 if evidence[0].untrained is None else len(evidence[0].untrained),
+        freedom=freedom["null"],
+        n=int(reading.rows),
+    )
 
 
-def _p_shuffles(estimate: float, nulls: Floats) -> float:
+def _p_shuffles(estimate: float, nulls: Floats, scale: float) -> float:
     """P of a score among its own shuffles: t test with J - 1 degrees of freedom for one new draw."""
     from scipy import stats
 
-    error = nulls.std(ddof=1) * np.sqrt(1 + 1 / len(nulls))
+    error = nulls.std(ddof=1) * scale * np.sqrt(1 + 1 / len(nulls))
     if not np.isfinite(estimate) or not np.isfinite(error):
         return float("nan")
     if error <= 0:
@@ -307,6 +351,11 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
         name for name, value in (("untrained twins", s.untrained), ("raw input", s.inputs)) if not np.isfinite(value)
     ]
     caveat = f"; not compared with {' and '.join(missing)}" if missing else ""
+    if s.twins == 1:
+        caveat += "; with one twin, how much twins differ among themselves is not known"
+    if s.null_above_chance > margin and not (q_present < alpha and s.selectivity > 0):
+        why = f"the label hardly varies within groups, so shuffling it there still scores {s.null:.3f}"
+        return "undetermined", f"{why} and is no floor of chance; give more groups, or groups that hold one label each"
     if q_present < alpha and s.selectivity > 0:
         return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){caveat}"
     if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):

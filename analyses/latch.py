@@ -242,21 +242,39 @@ def pool_cells(
 ) -> pd.DataFrame:
     """:func:`pooled_shares` from sums that :func:`shares_only` gave; ``concepts`` names the rows of an empty pool."""
     names = (*concepts, INTERACTION, RESIDUAL)
-    mean, low, high = _pool([s.shares for s in sums], [s.replicates(resamples, rng) for s in sums], len(names), rng)
+    mean, low, high = _pool(
+        [s.shares for s in sums],
+        [s.replicates(resamples, one) for s, one in zip(sums, _alike(rng, len(sums)), strict=True)],
+        len(names),
+        rng,
+    )
     table = pd.DataFrame({"concept": names, "share": mean, "low": low, "high": high})
     return table.assign(n=sum(s.rows for s in sums), seeds=len(sums))
 
 
 def pooled_effects(latches: Sequence[Latch], *, resamples: int = 1000, rng: np.random.Generator) -> pd.DataFrame:
     """Effects over training seeds: concept, effect, low, high, n, seeds; like :func:`pooled_shares`."""
+    sums = {c: [one.effect_sums[c] for one in latches if c in one.effect_sums] for c in _concepts(latches)}
+    return pool_effects(sums, resamples=resamples, rng=rng)
+
+
+def pool_effects(
+    sums: Mapping[str, Sequence[EffectSums]], *, resamples: int = 1000, rng: np.random.Generator
+) -> pd.DataFrame:
+    """:func:`pooled_effects` from each concept's sums, one per seed; effects that are not finite are left out."""
     rows = []
-    for concept in _concepts(latches):
-        known = [one.effect_sums[concept] for one in latches if concept in one.effect_sums]
-        sums = [s for s in known if np.isfinite(s.effect)]
-        draws = [s.replicates(resamples, rng)[:, None] for s in sums]
-        mean, low, high = _pool([np.array([s.effect]) for s in sums], draws, 1, rng)
-        rows.append((concept, mean[0], low[0], high[0], sum(s.rows for s in sums), len(sums)))
+    for concept, every in sums.items():
+        known = [s for s in every if np.isfinite(s.effect)]
+        draws = [s.replicates(resamples, one)[:, None] for s, one in zip(known, _alike(rng, len(known)), strict=True)]
+        mean, low, high = _pool([np.array([s.effect]) for s in known], draws, 1, rng)
+        rows.append((concept, mean[0], low[0], high[0], sum(s.rows for s in known), len(known)))
     return pd.DataFrame(rows, columns=["concept", "effect", "low", "high", "n", "seeds"])
+
+
+def _alike(rng: np.random.Generator, count: int) -> list[np.random.Generator]:
+    """As many generators in one and the same state: every seed is resampled with the same groups."""
+    state = int(rng.integers(2**31))
+    return [np.random.default_rng(state) for _ in range(count)]
 
 
 def _concepts(latches: Sequence[Latch]) -> tuple[str, ...]:

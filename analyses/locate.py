@@ -87,6 +87,15 @@ def locate(
         raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")
     if not 0 < alpha < 1:
         raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
+    if not isinstance(concepts, pd.DataFrame):
+        raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
+    names = [str(name) for name in concepts.columns]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
+    if folds < 2 or resamples < 20 or seed < 0:
+        raise ImprintError(
+            f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
+        )
     if not activations or concepts.shape[1] == 0:
         raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
     engine: Readout = READOUTS.load(readout)()

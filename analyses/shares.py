@@ -16,7 +16,7 @@ cell means are weighted by p_k, not by n_k, chance correlations between concepts
 
 Intervals resample whole groups: cell sums per group are kept, so a resample is a matrix product. A resample carries the
 noise of the sample it was drawn from besides its own, so the noise is subtracted twice there. Over training seeds the
-bootstrap is hierarchical: seeds are drawn first, then groups within each.
+bootstrap draws seeds, and one set of groups for all of them.
 
 Letters: n rows, K cells, C concepts, G groups, R resamples, S seeds.
 """
@@ -249,11 +249,11 @@ def _table(names: Sequence[str], estimate: Floats | None = None, draws: Floats |
 def pooled(estimates: Floats, draws: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Mean over seeds of ``estimates [S, Q]`` and the hierarchical interval from group resamples ``draws [S, R, Q]``.
 
-    Seeds are drawn with replacement, and for each draw one of that seed's group resamples. One seed: groups alone.
+    Resample r draws seeds with replacement and takes resample r of the groups in each: seeds that were examined on
+    the same groups (and resampled alike) share what is easy or hard about them. One seed: groups alone.
     """
     seeds, resamples, _ = draws.shape
     seed = seed_draws(seeds, resamples, rng)
-    pick = rng.integers(0, resamples, size=seed.shape)
-    mean = draws[seed, pick].mean(1)
+    mean = draws[seed, np.arange(resamples)[:, None]].mean(1)
     bounds = np.array([interval(mean[:, q]) for q in range(mean.shape[1])])
     return estimates.mean(0), bounds[:, 0], bounds[:, 1]

@@ -63,6 +63,11 @@ def grid_findings(
     for i, ((age, site, concept), s) in enumerate(summaries.items()):
         where = {"analysis": "locate", "setup": setup, "concept": concept, "site": site, "age": age}
         verdict, why = verdict_of(s, q[i], q_null[i], alpha=alpha, margin=MARGIN)
+        if verdict == "present" and not floors:
+            verdict, why = (
+                "undetermined",
+                "the floors of this run could not be measured, so nothing can be called learned",
+            )
         rows += _pooled(where, s, len(evidence[age, site, concept]), verdict, why, q[i])
         rows += _per_seed(where, evidence[age, site, concept], s)
     rows += [_unmeasured(setup, cell, problems, evidence) for cell in cells if cell not in evidence]

@@ -29,6 +29,9 @@ class Backend(StrEnum):
     ray = "ray"
 
 
+NULLS, ALPHA, SEED = 20, 0.05, 0
+"""Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
+
 Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training seeds; default: what the setup says.")]
 Set = Annotated[
     list[str] | None,
@@ -36,7 +39,10 @@ Set = Annotated[
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds runs.")]
 Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what a stopped run finished.")]
-Alpha = Annotated[float, typer.Option(min=0.0, max=0.5, help="False discovery rate over the whole grid.")]
+Alpha = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the whole grid; default: {ALPHA}."),
+]
 Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Rows with the same value here never straddle a split.")
@@ -90,9 +96,13 @@ def locate(
     inputs: Annotated[
         str | None, typer.Option(metavar="KEY", help="Which array in ACTS is the raw input and not a site.")
     ] = None,
-    nulls: Annotated[int, typer.Option(min=5, help="Label shuffles per concept.")] = 20,
-    alpha: Alpha = 0.05,
-    seed: Annotated[int, typer.Option(min=0, help="Of splits and shuffles.")] = 0,
+    nulls: Annotated[
+        int | None, typer.Option(min=5, help=f"With ACTS: label shuffles per concept; default: {NULLS}.")
+    ] = None,
+    alpha: Alpha = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help=f"With ACTS: of splits and shuffles; default: {SEED}.")
+    ] = None,
     csv: Csv = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
@@ -101,7 +111,7 @@ def locate(
     if concepts is None:
         from imprint._cli_findings import locate_run
 
-        _only_for_arrays(groups=groups, untrained=untrained, inputs=inputs)
+        _only_for_arrays(groups=groups, untrained=untrained, inputs=inputs, nulls=nulls, alpha=alpha, seed=seed)
         locate_run(source, concepts=concept or [], sites=site or [], csv=csv)
         return
     from imprint._cli_arrays import locate_arrays
@@ -112,9 +122,9 @@ def locate(
         groups=groups,
         untrained=untrained,
         inputs=inputs,
-        nulls=nulls,
-        alpha=alpha,
-        seed=seed,
+        nulls=NULLS if nulls is None else nulls,
+        alpha=ALPHA if alpha is None else alpha,
+        seed=SEED if seed is None else seed,
         csv=csv,
         only=(concept or [], site or []),
     )
@@ -136,13 +146,13 @@ def latch(
         str | None, typer.Option(metavar="A,B", help="What went along with it, separated by commas.")
     ] = None,
     groups: Groups = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of resampling.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help=f"With ACTS: of resampling; default: {SEED}.")] = None,
 ) -> None:
     """What the value depends on: the verdict of a run, or of values and labels of your own."""
     if concepts is None:
         from imprint._cli_findings import latch_run
 
-        _only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies)
+        _only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies, seed=seed)
         latch_run(source)
         return
     from imprint._cli_arrays import latch_arrays
@@ -151,7 +161,15 @@ def latch(
         if not given:
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
-    latch_arrays(source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed)
+    latch_arrays(
+        source,
+        concepts,
+        value=value or "",
+        intended=intended or "",
+        proxies=names,
+        groups=groups,
+        seed=SEED if seed is None else seed,
+    )
 
 
 def _only_for_arrays(**options: object) -> None:
@@ -165,7 +183,10 @@ def _only_for_arrays(**options: object) -> None:
 @app.command(short_help="Runs side by side, paired by seed.")
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
-    seeds: Seeds = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Training seeds, when all are setups; default: what each setup says."),
+    ] = None,
     out: Out = Path("runs"),
     resume: Resume = True,
     csv: Csv = None,

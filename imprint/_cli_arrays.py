@@ -15,6 +15,9 @@ from imprint._cli_text import console, interval, say, table
 from imprint.arrays import check_rows, flat, read_arrays, read_labels, taken
 from imprint.models.errors import ImprintError, unknown_name
 
+UNANSWERED = ("not measurable", "undetermined")
+"""Verdicts that need their reason beside them."""
+
 
 def locate_arrays(
     acts: Path,
@@ -29,7 +32,10 @@ def locate_arrays(
     csv: Path | None,
     only: tuple[Sequence[str], Sequence[str]],
 ) -> None:
-    """Print which concepts can be read from which arrays."""
+    """Print which concepts can be read from which arrays.
+
+    ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    """
     from imprint.analyses.locate import locate
 
     arrays, whole = read_arrays(acts), read_labels(concepts)
@@ -38,12 +44,12 @@ def locate_arrays(
     if inputs is not None and inputs not in arrays:
         raise unknown_name(f"array of {acts.name} named by --inputs", inputs, arrays)
     raw = flat({inputs: arrays.pop(inputs)})[inputs] if inputs is not None else None
-    sites = _only("site", arrays, only[1], acts)
+    shown = (_only("concept", labels.columns, only[0], concepts), _only("site", arrays, only[1], acts))
     frame = locate(
-        flat({name: arrays[name] for name in sites}),
-        labels[_only("concept", labels.columns, only[0], concepts)],
+        flat(arrays),
+        labels,
         groups=kept_together,
-        untrained=None if untrained is None else _twin(untrained, sites, len(labels), concepts),
+        untrained=None if untrained is None else _twin(untrained, list(arrays), len(labels), concepts),
         inputs=raw,
         nulls=nulls,
         alpha=alpha,
@@ -51,7 +57,7 @@ def locate_arrays(
     )
     if csv is not None:
         write_csv(csv, frame)
-    _print_located(frame)
+    _print_located(frame, *shown)
 
 
 def _only(
@@ -76,8 +82,9 @@ def _twin(path: Path, sites: Sequence[str], rows: int, labels: Path) -> dict[str
     return flat(chosen)
 
 
-def _print_located(frame: pd.DataFrame) -> None:
+def _print_located(whole: pd.DataFrame, concepts: Sequence[str], sites: Sequence[str]) -> None:
     page = console()
+    frame = whole[whole["concept"].isin(concepts) & whole["site"].isin(sites)]
     columns = ("concept", "site", "score", "null", "untrained", "inputs", "selectivity", "q", "verdict")
     rows = [
         (
@@ -94,7 +101,15 @@ def _print_located(frame: pd.DataFrame) -> None:
         for row in frame.itertuples()
     ]
     page.print(table("what can be read where", columns, rows, right=columns[3:8]))
-    _print_best(page, frame.attrs["best"])
+    _print_reasons(page, frame)
+    _print_best(page, {concept: found for concept, found in whole.attrs["best"].items() if concept in concepts})
+
+
+def _print_reasons(page: Console, frame: pd.DataFrame) -> None:
+    """Under the table, why a cell has no answer: one line a reason, with the sites it holds for."""
+    open_rows = frame[frame["verdict"].isin(UNANSWERED)]
+    for (concept, verdict, why), same in open_rows.groupby(["concept", "verdict", "why"], sort=False):
+        say(page, f"{verdict}: {concept} at {', '.join(same['site'])}: {why}")
 
 
 def _print_best(page: Console, best: Mapping[str, Mapping[str, Any]]) -> None:
@@ -134,6 +149,7 @@ def latch_arrays(
     found = latch_from_arrays(values, labels, intended=intended, proxies=list(proxies), groups=kept_together, seed=seed)
     page = console()
     say(page, f"verdict: {found.verdict}", "bold")
+    say(page, found.why)
     for title, frame in (("share of the value's variance", found.shares), ("effects", found.effects)):
         if isinstance(frame, pd.DataFrame) and not frame.empty:
             shown = frame if "concept" in frame.columns else frame.rename_axis("concept").reset_index()

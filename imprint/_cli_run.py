@@ -179,7 +179,13 @@ def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: 
     from imprint.models.store import open_run
 
     page = console()
-    known = {name: open_run(name).path for name in names if Path(name).is_dir()}
+    folders = [name for name in names if Path(name).is_dir()]
+    if seeds is not None and folders:
+        raise ImprintError(
+            f"--seeds only applies to setups, and {folders[0]} is a run folder, whose seeds have been trained. "
+            "Leave --seeds out, or name the setups."
+        )
+    known = {name: open_run(name).path for name in folders}
     loaded = {name: _load(name, seeds, {}) for name in names if name not in known}
     if len(set(names)) < 2:
         raise ImprintError(f"compare needs two or more different runs or setups; it was given {len(set(names))}.")

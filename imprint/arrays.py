@@ -6,7 +6,6 @@ Arrays come from ``.npz`` or ``.safetensors`` (name -> array, first axis the row
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
-from imprint.models.files import read_table
+from imprint.reports.run_data import DAMAGE
 
 Arrays = dict[str, np.ndarray]
 
@@ -47,11 +46,14 @@ def _npz(path: Path) -> Arrays:
             return {name: np.asarray(file[name]) for name in file.files}
     except ImprintError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise ImprintError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except DAMAGE as error:
         if "pickle" in str(error) and "Object arrays" in str(error):
             raise ImprintError(f"{path} holds an array of Python objects; convert it to numbers first.") from None
         raise DamagedFileError(
-            f"{path} cannot be read as .npz: it is truncated, or something else ({error})."
+            f"{path} cannot be read as .npz: the file is damaged (truncated or altered) or something else. "
+            f"The reason: {error or type(error).__name__}."
         ) from None
 
 
@@ -67,15 +69,27 @@ def _safetensors(path: Path) -> Arrays:
 
 def read_labels(path: Path) -> pd.DataFrame:
     """The labels of a ``.csv`` or ``.parquet`` file, one row per row."""
-    if _existing(path, "labels", (".csv", ".parquet")) == ".parquet":
-        return read_table(path)
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DamagedFileError(f"{path} cannot be read as .csv: {error}") from None
+    suffix = _existing(path, "labels", (".csv", ".parquet"))
+    frame = _csv(path) if suffix == ".csv" else _parquet(path)
     if frame.empty:
         raise ImprintError(f"{path} holds no rows.")
     return frame
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DamagedFileError(f"{path} cannot be read as .csv: {error}") from None
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise DamagedFileError(f"{path} cannot be read as parquet: {error}") from None
 
 
 def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: Path) -> None:

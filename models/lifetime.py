@@ -13,6 +13,7 @@ Letters: S seeds, n episodes, T steps.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -118,7 +119,7 @@ class Lifetime:
         return self.setup.make_assessor(len(self.seeds), int(learner.latents(one).shape[-1]))
 
     def live(self, report: Callable[[Progress], None] | None = None) -> None:
-        """Live to the last planned age, keeping every age; goes on from the oldest age that all seeds have."""
+        """Live to the last planned age, keeping every age; goes on from the last age before the first gap."""
         ages = self.setup.schedule.planned
         self._resume(ages)
         for age in ages:
@@ -160,7 +161,7 @@ class Lifetime:
             write_tensors(self.folder.checkpoint(seed, age), tensors, **header)
 
     def _resume(self, ages: Sequence[int]) -> None:
-        done = [age for age in ages if self._kept(age)]
+        done = list(itertools.takewhile(self._kept, ages))
         if not done:
             return
         states = []

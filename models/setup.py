@@ -60,6 +60,16 @@ class Schedule(_Part):
             raise ValueError(f"ages are {list(ages)}; expected increasing counts that start with birth (0)")
         return ages
 
+    @model_validator(mode="after")
+    def _one_end(self) -> Schedule:
+        if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
+            if "experiences" in self.model_fields_set:
+                raise ValueError(
+                    f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected the same"
+                )
+            object.__setattr__(self, "experiences", self.ages[-1])
+        return self
+
     @property
     def planned(self) -> tuple[int, ...]:
         """Ages in experiences, whole batches, birth first and the whole lifetime last."""

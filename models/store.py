@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from imprint.models.errors import DamagedFileError, unknown_name
-from imprint.models.files import read_table, write_bytes, write_table
+from imprint.models.files import write_bytes
 
 FORMAT = "1"
 
@@ -91,15 +90,6 @@ class RunFolder:
     def cell(self, name: str) -> Path:
         """A finished piece of analysis."""
         return self.path / "cells" / f"{name}.parquet"
-
-    def table(self, name: str, build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A finished cell if there is one, else build it, store it and give it back."""
-        path = self.cell(name)
-        if path.exists():
-            return read_table(path)
-        table = build()
-        write_table(path, table)
-        return table
 
 
 def open_run(path: str | Path) -> RunFolder:

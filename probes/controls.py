@@ -9,6 +9,7 @@ accuracy up to .95, a grouped one .5: the reason this file exists).
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from imprint.models.errors import NotMeasurableError
@@ -23,7 +24,13 @@ def compact_groups(groups: object | None, n: int) -> Ints:
     values = np.asarray(groups)
     if values.shape != (n,):
         raise NotMeasurableError(f"groups has shape {values.shape}; expected one per row, ({n},)")
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    try:
+        codes, _ = pd.factorize(pd.Series(values, dtype=object), sort=False)
+    except TypeError as error:
+        raise NotMeasurableError(f"groups cannot be told apart: {error}") from None
+    if (codes < 0).any():
+        raise NotMeasurableError(f"{int((codes < 0).sum())} rows have no group (NaN or None)")
+    return np.asarray(codes, dtype=np.int64)
 
 
 def folds_of(groups: Ints, folds: int, rng: np.random.Generator) -> Ints:
@@ -83,7 +90,9 @@ def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.floa
     centred: NDArray[np.float64] = inputs.astype(np.float64) - inputs.mean(0, dtype=np.float64)
     if inputs.shape[1] <= limit:
         return centred.astype(np.float32)
-    values, vectors = np.linalg.eigh(centred @ centred.T)
+    wide = inputs.shape[1] > len(inputs)
+    values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     keep = np.argsort(values)[::-1][:limit]
     keep = keep[values[keep] > 1e-9 * values.max()]
-    return np.asarray(vectors[:, keep] * np.sqrt(values[keep]), dtype=np.float32)
+    rotated = vectors[:, keep] * np.sqrt(values[keep]) if wide else centred @ vectors[:, keep]
+    return np.asarray(rotated, dtype=np.float32)

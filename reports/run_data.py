@@ -7,6 +7,7 @@ kept in :attr:`RunData.missing` and ends on the page. Only a folder that is no r
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,8 @@ from imprint.analyses.base import COLUMNS
 from imprint.models.errors import DamagedFileError, unknown_name
 from imprint.models.files import read_json, read_table
 
+DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` is for flags and methods that make no sense."""
 TEXT = tuple(name for name, kind in COLUMNS.items() if kind == "string")
 
 
@@ -120,8 +123,10 @@ class RunData:
         try:
             with np.load(path, allow_pickle=False) as file:
                 values = {key: np.asarray(file[key]) for key in file.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except OSError as error:
             return Arrays(missing=f"{path.parent.name}/{path.name} cannot be read ({error})")
+        except DAMAGE as error:
+            return Arrays(missing=f"{path.parent.name}/{path.name} cannot be read: the file is damaged ({error})")
         if lacking := [key for key in required if key not in values]:
             return Arrays(missing=f"{path.parent.name}/{path.name} holds no array called {lacking[0]!r}")
         return Arrays(values)

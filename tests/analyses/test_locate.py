@@ -150,3 +150,55 @@ def test_unknown_names_suggest_the_near_miss(data) -> None:
         imprint.locate(x, concepts, readout="rigde")
     with pytest.raises(UnknownNameError, match="Did you mean 'late'"):
         imprint.locate(x, concepts, untrained={"lat": x["late"]})
+
+
+def test_another_random_network_is_rarely_called_learned() -> None:
+    """One more random initialisation against five twins: what the twins can do, it can do, and no more."""
+    rng = np.random.default_rng(5)
+    n, called = 600, 0
+    concept = pd.DataFrame({"c": rng.random(n) < 0.5})
+    hidden = rng.normal(size=(n, 20))
+    hidden[:, 0] += 1.2 * concept["c"]
+    for _ in range(40):
+        nets = [np.maximum(hidden @ rng.normal(size=(20, 6)), 0) for _ in range(6)]
+        table = imprint.locate({"s": nets[0]}, concept, untrained={"s": nets[1:]}, resamples=200)
+        called += table["verdict"][0] == "present"
+    assert called <= 6  # 40 trials at .05: more than 6 has probability .01
+
+
+def test_a_label_that_hardly_varies_within_groups_is_never_called_absent() -> None:
+    rng = np.random.default_rng(6)
+    groups = np.repeat(np.arange(40), 10)
+    label = (np.arange(40) % 2 == 0)[groups]
+    label[3] = ~label[3]
+    x = rng.normal(size=(400, 8))
+    x[:, 0] += 3 * label
+    table = imprint.locate({"s": x}, pd.DataFrame({"c": label}), groups=groups)
+    assert table["null"][0] > 0.8  # shuffled within groups, the labels are nearly what they were
+    assert table["verdict"][0] in ("present", "undetermined")
+    noise = imprint.locate({"s": x[:, 1:]}, pd.DataFrame({"c": label}), groups=groups)
+    assert noise["verdict"][0] in ("absent", "undetermined")
+
+
+def test_half_of_the_groups_does_not_make_p_smaller() -> None:
+    """Best sites are scored on half of the rows; on noise their p-values must stay uniform."""
+    rng = np.random.default_rng(7)
+    p = []
+    for seed in range(60):
+        table = imprint.locate(
+            {"s": rng.normal(size=(200, 6))}, pd.DataFrame({"c": rng.random(200) < 0.5}), resamples=50, seed=seed
+        )
+        p.append(table.attrs["best"]["c"]["p_value"])
+    assert np.mean(np.array(p) < 0.05) <= 0.13  # 60 trials at .05: above .13 has probability .01
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"folds": 1}, "folds is 1"), ({"seed": -1}, "seed -1"), ({"resamples": 0}, "resamples 0")],
+)
+def test_numbers_out_of_range(data, change, message) -> None:
+    x, concepts, _ = data
+    with pytest.raises(ImprintError, match=message):
+        imprint.locate(x, concepts, **change)
+    with pytest.raises(ImprintError, match="two columns called 'flag'"):
+        imprint.locate(x, pd.concat([concepts, concepts["flag"]], axis=1))

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imprint.analyses.latch import latch_from_arrays
 from imprint.cli import main
+from imprint.reports.run_data import load_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,6 +61,10 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
         (["latch", "no-such-run"], ["unknown run folder 'no-such-run'"]),
         (["report", "no-such-run"], ["unknown run folder 'no-such-run'"]),
         (["locate", "run", "--inputs", "x"], ["--inputs", "goes with ACTS and CONCEPTS"]),
+        (["locate", "run", "--nulls", "20"], ["--nulls", "goes with ACTS and CONCEPTS"]),
+        (["locate", "run", "--alpha", "0.05"], ["--alpha", "goes with ACTS and CONCEPTS"]),
+        (["locate", "run", "--seed", "0"], ["--seed", "goes with ACTS and CONCEPTS"]),
+        (["latch", "run", "--seed", "0"], ["--seed", "goes with ACTS and CONCEPTS"]),
         (["locate", "acts.npz", "labels.csv"], ["acts.npz"]),
         (["compare", "nursery"], ["two or more"]),
     ],
@@ -147,6 +154,47 @@ def test_damaged_and_pickled_arrays_are_refused(capsys: pytest.CaptureFixture[st
     assert "labels.csv" in refused(capsys, "locate", str(arrays_again), labels)
 
 
+def test_an_altered_compressed_array_is_said_to_be_damaged(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path)
+    np.savez_compressed(acts, late=np.random.default_rng(0).normal(size=(60, 4)))
+    whole = bytearray(Path(acts).read_bytes())
+    whole[100:110] = b"\xff" * 10
+    Path(acts).write_bytes(whole)
+    with pytest.raises(zlib.error), np.load(acts) as file:
+        file["late"]
+    assert "damaged" in refused(capsys, "locate", acts, labels)
+
+    (tmp_path / "setup.yaml").write_text("name: altered\n")
+    artefact = tmp_path / "artefacts" / "gallery.npz"
+    artefact.parent.mkdir()
+    artefact.write_bytes(whole)
+    found = load_run(tmp_path).arrays("gallery", ("late",))
+    assert not found.values
+    assert "gallery.npz cannot be read: the file is damaged" in found.missing
+
+
+def test_labels_that_are_no_parquet_are_said_to_be_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path)
+    table = tmp_path / "labels.parquet"
+    table.write_bytes(Path(labels).read_bytes())
+    message = refused(capsys, "locate", acts, str(table))
+    assert "labels.parquet cannot be read as parquet" in message
+    assert "--resume" not in message
+    pd.read_csv(labels).to_parquet(table)
+    assert "late" in told(capsys, "locate", acts, str(table), "--groups", "family")
+
+
+def test_compare_refuses_seeds_for_what_has_been_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "done").mkdir()
+    for names in (["done", "nursery"], ["nursery", "done"]):
+        message = refused(capsys, "compare", *names, "--seeds", "3")
+        assert "--seeds only applies to setups, and done is a run folder" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
+
+
 def test_latch_on_arrays_asks_for_what_it_needs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     acts, labels = arrays(tmp_path)
     assert "--value" in refused(capsys, "latch", acts, labels)
@@ -163,6 +211,82 @@ def test_locate_on_arrays_finds_what_is_there(capsys: pytest.CaptureFixture[str]
     found = pd.read_csv(out)
     assert set(found["concept"]) == {"tall", "score"}
     assert set(found["site"]) == {"late"}
+
+
+def test_arrays_use_the_documented_defaults(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import imprint._cli_arrays
+
+    given: list[dict[str, object]] = []
+    for name in ("locate_arrays", "latch_arrays"):
+        monkeypatch.setattr(imprint._cli_arrays, name, lambda *_, **named: given.append(named))
+    told(capsys, "locate", "acts.npz", "labels.csv")
+    told(capsys, "latch", "acts.npz", "labels.csv", "--value", "v", "--intended", "a", "--proxies", "b")
+    told(capsys, "locate", "acts.npz", "labels.csv", "--nulls", "7", "--alpha", "0.1", "--seed", "3")
+    assert [(named.get("nulls"), named.get("alpha"), named["seed"]) for named in given] == [
+        (20, 0.05, 0),
+        (None, None, 0),
+        (7, 0.1, 3),
+    ]
+
+
+def test_what_is_shown_does_not_change_what_is_found(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tables, pages = [], []
+    for number, options in enumerate(([], ["--concept", "score"], ["--site", "late"])):
+        out = tmp_path / f"{number}.csv"
+        pages.append(told(capsys, "locate", *arrays(tmp_path), "--groups", "family", "--csv", str(out), *options))
+        tables.append(out.read_bytes())
+    assert tables[0] == tables[1] == tables[2]
+
+    def shown(page: str) -> list[str]:
+        cells = [[word.strip() for word in line.split("\u2502")] for line in page.splitlines()]
+        return [" ".join(line) for line in cells if len(line) == 9 and line[0] in ("tall", "score")]
+
+    assert len(shown(pages[0])) == 4
+    assert shown(pages[1]) == [line for line in shown(pages[0]) if line.startswith("score")]
+    assert shown(pages[2]) == [line for line in shown(pages[0]) if " late " in line]
+    assert "tall" not in pages[1]
+
+
+def test_a_cell_without_an_answer_says_why(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path, late=np.ones((60, 4)))
+    pd.read_csv(labels).assign(always=1).to_csv(labels, index=False)
+    out = tmp_path / "found.csv"
+    page = " ".join(told(capsys, "locate", acts, labels, "--groups", "family", "--csv", str(out)).split())
+    found = pd.read_csv(out)
+    assert "not measurable: always at late, pixels: only one class (1) occurs" in page
+    assert "not measurable: tall at late: every column is constant" in page
+    unsure = found[found["verdict"] == "undetermined"]
+    assert not unsure.empty
+    for row in unsure.itertuples():
+        assert f"undetermined: {row.concept} at {row.site}: {row.why}" in page
+
+
+def test_locate_on_arrays_keeps_silent_about_what_is_answered(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    label = np.arange(60) % 2
+    np.savez(tmp_path / "acts.npz", late=label[:, None] + np.random.default_rng(0).normal(size=(60, 2)) / 10)
+    pd.DataFrame({"tall": label}).to_csv(tmp_path / "labels.csv", index=False)
+    page = told(capsys, "locate", str(tmp_path / "acts.npz"), str(tmp_path / "labels.csv"))
+    assert "present" in page
+    assert "present:" not in page
+    assert "undetermined" not in page
+
+
+def test_latch_on_arrays_says_why(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path)
+    rng = np.random.default_rng(0)
+    tall, wide = rng.integers(0, 2, 60), rng.integers(0, 2, 60)
+    frame = pd.DataFrame({"tall": tall, "wide": wide, "score": tall + rng.normal(size=60) / 10, "still": 1.0})
+    frame.to_csv(labels, index=False)
+    for value in ("score", "still"):
+        found = latch_from_arrays(frame[value].to_numpy(), frame[["tall", "wide"]], intended="tall", proxies=["wide"])
+        page = told(capsys, "latch", acts, labels, "--value", value, "--intended", "tall", "--proxies", "wide")
+        assert f"verdict: {found.verdict}" in page
+        assert found.why
+        assert found.why in " ".join(page.split())
 
 
 def test_names_cannot_drive_the_terminal() -> None:
