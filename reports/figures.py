@@ -26,8 +26,12 @@ DIVERGING = [[0.0, "--below2"], [0.25, "--below1"], [0.5, "--surface"], [0.75, "
 
 
 def label(name: str, limit: int = 26) -> str:
-    """A name safe inside Plotly's text mark-up, shortened to ``limit`` characters."""
-    short = name if len(name) <= limit else name[: limit - 1] + "…"
+    """A name safe inside Plotly's text mark-up, shortened in the middle to ``limit`` characters.
+
+    Names of sites differ at their ends.
+    """
+    head = (limit - 1) * 2 // 5
+    short = name if len(name) <= limit else f"{name[:head]}…{name[head + 1 - limit :]}"
     return html.escape(short, quote=False)
 
 
