@@ -18,9 +18,15 @@ from pathlib import Path
 from benchmarks.measure import Row, arguments, show
 
 SETTINGS = {
-    "schedule.seeds": 4, "schedule.together": 2, "schedule.experiences": 6400, "schedule.ages": 4,
-    "evaluation.episodes": 800, "evaluation.resamples": 200,
-}  # fmt: skip
+    "schedule.seeds": 2,
+    "schedule.together": 1,
+    "schedule.experiences": 3200,
+    "schedule.ages": 4,
+    "evaluation.episodes": 600,
+    "evaluation.resamples": 100,
+    "evaluation.twins": 2,
+    "evaluation.placebos": 2,
+}
 
 
 def command(out: Path) -> list[str]:
