@@ -8,6 +8,7 @@ from typing import Any, get_origin
 import pytest
 import torch
 
+from imprint.models import registry
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.registry import STEERING
 from imprint.models.steering.base import Body, Senses, Signal
@@ -89,6 +90,10 @@ def test_a_signal_outside_its_range_is_an_error() -> None:
         unit = "noise"
 
         @property
+        def reads(self) -> frozenset[str]:
+            return frozenset({"light"})
+
+        @property
         def range(self) -> tuple[float, float]:
             return (0.0, 1.0)
 
@@ -97,6 +102,16 @@ def test_a_signal_outside_its_range_is_an_error() -> None:
 
     with pytest.raises(ImprintError, match="left its range"):
         Loud(Signal.Settings(name="out"))(senses(), body(), rng=rng(0))
+
+
+@pytest.mark.parametrize("world", sorted(registry.WORLDS.names()))
+def test_worlds_compute_only_the_senses_that_are_read(world: str) -> None:
+    made = registry.WORLDS.load(world)()
+    batch = made.sample(4, rng=rng(0))
+    every = made.senses(batch).values
+    name = sorted(every)[0]
+    some = made.senses(batch, {name}).values
+    assert set(some) == {name} and torch.equal(some[name], every[name])
 
 
 # -- the detector's error profile, the reward's arithmetic ---------------------------------------------
