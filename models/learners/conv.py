@@ -8,7 +8,7 @@ Contrastive predictive coding (van den Oord et al. 2018, arXiv 1807.03748): tell
 
 Deviations from the source: (1) negatives are the other episodes of the batch at the same step; (2) the context is a
 window of four encodings, not a recurrent network; (3) cosine similarity with a fixed temperature; (4) the convolution's
-windows tile the image (stride = kernel), so that it is one matrix product and stacks over seeds at no cost.
+windows tile the image (stride = kernel), so that it is one matrix product and stacks over seeds.
 """
 
 from __future__ import annotations
