@@ -247,7 +247,7 @@ def _table(names: Sequence[str], estimate: Floats | None = None, draws: Floats |
 
 
 def pooled(estimates: Floats, draws: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Mean over seeds of ``estimates [S, Q]`` and the hierarchical interval from group resamples ``draws [S, R, Q]``.
+    """Mean over seeds of ``estimates [S, Q]`` and the interval from group resamples ``draws [S, R, Q]``.
 
     Resample r draws seeds with replacement and takes resample r of the groups in each: seeds that were examined on
     the same groups (and resampled alike) share what is easy or hard about them. One seed: groups alone.
