@@ -1,8 +1,8 @@
 """what-when-where: which concept can be read, at which age, at which site, over all seeds of a run.
 
-The same evidence as :mod:`imprint.analyses.locate`, pooled over training seeds by a bootstrap that draws
-seeds and, crossed with them, groups, and corrected once over the whole concept x site x age grid. (The plot goes back to McGrath et al. 2022,
-arXiv 2111.09259: concept x layer x training step.)
+The same evidence as :mod:`imprint.analyses.locate`, pooled over training seeds by a bootstrap that draws seeds and,
+crossed with them, groups, and corrected once over the whole concept x site x age grid. (The plot goes back to McGrath
+et al. 2022, arXiv 2111.09259: concept x layer x training step.)
 
 ``emergence_age`` is the first planned age at which the concept's selectivity at its final best site reaches half of its
 final value and stays there; it is missing when the concept is not present at the end.
