@@ -48,7 +48,7 @@ from imprint.analyses.locate import READOUTS
 from imprint.analyses.run import Run, read_setup
 from imprint.analyses.what_when_where import grid_findings
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.models.files import StorageError, read_json, write_bytes, write_json, write_table
+from imprint.models.files import StorageError, read_json, read_table, write_bytes, write_json, write_table
 from imprint.models.lifetime import generator, living_ages, steer
 from imprint.models.setup import Setup, frame_of, load_setup
 from imprint.models.store import RunFolder, read_tensors
@@ -205,8 +205,6 @@ def _findings(setup: Setup, folder: RunFolder, outcomes: list[Outcome], progress
     seeds = range(setup.schedule.seeds)
     tables = [_lifetime_rows(setup, folder), _locate(setup, folder, exam, seeds), _latch(setup, folder, exam, seeds)]
     if (checked := folder.cell("planted")).exists():
-        from imprint.models.files import read_table
-
         tables.append(findings(read_table(checked)).assign(setup=setup.run_name))
     failed = [
         {

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from imprint.analyses.base import findings
 from imprint.analyses.evidence import Evidence, Reading, Summary, verdict_of
 from imprint.analyses.locate import MARGIN, best_sites, summaries_of
-from imprint.analyses.statistics import benjamini_hochberg
+from imprint.analyses.statistics import benjamini_hochberg, score
 
 Readings = Mapping[tuple[int, str, str], Reading]
 """(age, site, concept) -> reading, of one seed."""
@@ -94,8 +94,6 @@ def _pooled(where: dict[str, Any], s: Summary, seeds: int, verdict: str, why: st
 
 
 def _per_seed(where: dict[str, Any], evidence: Mapping[int, Evidence], s: Summary) -> list[dict[str, Any]]:
-    from imprint.analyses.statistics import score
-
     rows = []
     for seed, e in evidence.items():
         value = float(score(e.reading.sums.sum(0), regression=e.reading.regression))

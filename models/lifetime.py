@@ -22,6 +22,7 @@ from torch import Tensor
 
 from imprint.models.assessors.base import Assessor
 from imprint.models.cohort import Cohort
+from imprint.models.errors import DamagedFileError
 from imprint.models.learners.base import Learner
 from imprint.models.setup import Setup, frame_of
 from imprint.models.steering.base import Signal
@@ -157,8 +158,7 @@ class Lifetime:
                 **{f"experience.{k}": v for k, v in self.streams[s].state().items()},
                 "steering.generator": self.steering[s].get_state(),
             }
-            header = {"setup": self.setup.run_name, "seed": str(seed), "age": str(age)}
-            write_tensors(self.folder.checkpoint(seed, age), tensors, **header)
+            write_tensors(self.folder.checkpoint(seed, age), tensors, **_header(self.setup, seed, age))
 
     def _resume(self, ages: Sequence[int]) -> None:
         done = list(itertools.takewhile(self._kept, ages))
@@ -166,13 +166,30 @@ class Lifetime:
             return
         states = []
         for s, seed in enumerate(self.seeds):
-            tensors, _ = read_tensors(self.folder.checkpoint(seed, done[-1]))
+            tensors = _checkpoint(self.setup, self.folder, seed, done[-1])
             states.append(_part(tensors, "learner."))
             self.assessor.load(s, _part(tensors, "assessor."))
             self.streams[s].load(_part(tensors, "experience."))
             self.steering[s].set_state(tensors["steering.generator"])
         self.cohort.load(states)
         self.age = done[-1]
+
+
+def _header(setup: Setup, seed: int, age: int) -> dict[str, str]:
+    return {"setup": setup.run_name, "seed": str(seed), "age": str(age)}
+
+
+def _checkpoint(setup: Setup, folder: RunFolder, seed: int, age: int) -> dict[str, Tensor]:
+    """A checkpoint's tensors, refused when the file is another seed's, age's or setup's."""
+    path = folder.checkpoint(seed, age)
+    tensors, header = read_tensors(path)
+    for name, expected in _header(setup, seed, age).items():
+        if header.get(name) != expected:
+            raise DamagedFileError(
+                f"{path} says it is of {name} {header.get(name)}; expected {expected}. "
+                "Delete it and run again with --resume."
+            )
+    return tensors
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -195,14 +212,18 @@ class Kept:
 
 def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
     """The learner and assessor of one seed at one age."""
-    world = setup.make_world()
-    tensors, _ = read_tensors(folder.checkpoint(seed, age))
-    learner = setup.make_learner(frame_of(world), rng=birth(seed))
+    tensors = _checkpoint(setup, folder, seed, age)
+    learner = setup.make_learner(frame_of(setup.make_world()), rng=birth(seed))
     state = _part(tensors, "learner.")
+    weights = _part({name: value for name, value in state.items() if name.startswith("learner.")}, "learner.")
     names = {name for name, _ in learner.named_parameters()}
-    learner.load_state_dict(
-        {n: v for k, v in state.items() if (n := k.removeprefix("learner.")) in names}, strict=False
-    )
+    if weights.keys() != names:
+        odd = sorted(weights.keys() ^ names)[0]
+        raise DamagedFileError(
+            f"{folder.checkpoint(seed, age)} does not hold this learner: parameter {odd!r} is in one and not in the "
+            "other."
+        )
+    learner.load_state_dict(weights, strict=False)  # buffers are not learned; every parameter was checked above
     learner.eval()
     mine = _part(tensors, "assessor.")
     assessor = setup.make_assessor(1, int(mine["weight"].shape[-1]))
@@ -214,7 +235,7 @@ def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
 def living_ages(setup: Setup, folder: RunFolder, seed: int) -> list[int]:
     """Planned ages that were kept and at which the seed had not diverged."""
     kept = [age for age in setup.schedule.planned if folder.checkpoint(seed, age).exists()]
-    return [age for age in kept if bool(read_tensors(folder.checkpoint(seed, age))[0]["learner.alive"])]
+    return [age for age in kept if bool(_checkpoint(setup, folder, seed, age)["learner.alive"])]
 
 
 def twin(setup: Setup, world: World, index: int) -> Learner:

@@ -126,6 +126,23 @@ def test_damaged_checkpoints_are_noticed(tmp_path: Path) -> None:
         read_tensors(tmp_path / "missing.safetensors")
 
 
+def test_a_checkpoint_of_another_seed_age_or_learner_is_refused(tmp_path: Path) -> None:
+    setup, folder = small(), RunFolder(tmp_path)
+    whole = raised(setup, tmp_path, (0, 1))
+    write_bytes(folder.checkpoint(0, 480), whole[1, 480])
+    with pytest.raises(DamagedFileError, match="of seed 1; expected 0"):
+        revive(setup, folder, 0, 480)
+    write_bytes(folder.checkpoint(0, 480), whole[0, 176])
+    with pytest.raises(DamagedFileError, match="of age 176; expected 480"):
+        revive(setup, folder, 0, 480)
+    tensors, header = read_tensors(folder.checkpoint(0, 176))
+    about = {name: header[name] for name in ("setup", "seed", "age")}
+    lost = {name: value for name, value in tensors.items() if name != "learner.learner.context.weight"}
+    write_tensors(folder.checkpoint(0, 176), lost, **about)
+    with pytest.raises(DamagedFileError, match=r"parameter 'context\.weight'"):
+        revive(setup, folder, 0, 176)
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_bytes(path, b"old")
