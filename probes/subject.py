@@ -147,9 +147,9 @@ class Subject:
     def reached(self, observation: Tensor) -> tuple[str, ...]:
         """Those default sites that the value runs through, in the order in which they run."""
         if self._declared:
-            seen = self._fired(observation, self._of, {site.module for site in self._declared.values()})
+            seen = self._fired(observation, self._run, {site.module for site in self._declared.values()})
             return tuple(name for name, site in self._declared.items() if site.module in seen)
-        return self._discover(observation, self._of)
+        return self._discover(observation, self._run)
 
     def _discover(self, observation: Tensor, run: Callable[[Tensor], Any]) -> tuple[str, ...]:
         names = {id(module): name for name, module in reversed(self._modules.items())}
@@ -187,7 +187,7 @@ class Subject:
         return whole
 
     def _read(self, chunk: Tensor, modules: set[str]) -> dict[str, list[Any]]:
-        outputs = self._caught(chunk, self._of, modules)
+        outputs = self._caught(chunk, self._run, modules)
         silent = modules - outputs.keys()
         if silent and self._value is not None:
             outputs |= self._caught(chunk, self.model, silent)
@@ -212,12 +212,16 @@ class Subject:
 
     def values(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512) -> Tensor:
         """Value ``[n]`` without a gradient, under ``edits`` (site -> function of ``[n, d]``) made during the pass."""
+        by_module = self._by_module(edits)
+        with torch.no_grad():
+            return torch.cat([self._edited(chunk, by_module).cpu() for chunk in self._chunks(observation, batch_size)])
+
+    def _by_module(self, edits: Mapping[str, Edit] | None) -> dict[str, list[tuple[Site, Edit]]]:
         by_module: dict[str, list[tuple[Site, Edit]]] = {}
         for name, edit in (edits or {}).items():
             site = self.site(name)
             by_module.setdefault(site.module, []).append((site, edit))
-        with torch.no_grad():
-            return torch.cat([self._edited(chunk, by_module).cpu() for chunk in self._chunks(observation, batch_size)])
+        return by_module
 
     def _edited(self, chunk: Tensor, by_module: Mapping[str, list[tuple[Site, Edit]]]) -> Tensor:
         runs = dict.fromkeys(by_module, 0)
@@ -243,10 +247,37 @@ class Subject:
                 )
         return value
 
-    def value_with_grad(self, observation: Tensor) -> Tensor:
-        """Value ``[n]``, differentiable in ``observation``; one pass over all rows."""
-        with self._hooked({}):
-            return self._of(self._placed(observation))
+    def value_with_grad(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
+        """Value ``[n]``, differentiable in ``observation`` and in what ``edits`` hold; one pass over all rows."""
+        return self._edited(self._placed(observation), self._by_module(edits))
+
+    def output(self, index: int) -> Subject:
+        """The same model valued by column ``index`` of its output ``[n, m]``: a class's logit, an action's preference."""
+
+        def column(observation: Tensor) -> Tensor:
+            out = self.model(observation)
+            if not isinstance(out, Tensor) or out.dim() != 2 or not -out.shape[1] <= index < out.shape[1]:
+                got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
+                raise ImprintError(f"the model returned {got}, which has no column {index}; expected a tensor [n, m].")
+            return out[:, index]
+
+        return Subject(self.model, column, list(self._declared.values()))
+
+    def reading(self, site: str, readout: Callable[[Tensor], Tensor]) -> Subject:
+        """The same model valued by a readout ``[n, d] -> [n]`` (or ``[n, 1]``) of the activations at ``site``."""
+        at = self.site(site)
+
+        def read(observation: Tensor) -> Tensor:
+            outputs = self._read(observation, {at.module})[at.module]
+            _check(at, outputs, len(observation))
+            return readout(at.read(outputs[0]))
+
+        return Subject(self.model, read, list(self._declared.values()))
+
+    @property
+    def _run(self) -> Callable[[Tensor], Any]:
+        """What is run to read activations: the value; the bare model, of any output, when no value was given."""
+        return self.model if self._value is None else self._of
 
     def _of(self, observation: Tensor) -> Tensor:
         """Value ``[n]`` of one chunk, checked."""
