@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from imprint.analyses import engine
-from imprint.analyses.evidence import Reading, Target, read
 from imprint.analyses.locate import READOUTS, input_readings, targets_of, unreadable
+from imprint.analyses.reading import Reading, Target, read
 from imprint.models.files import write_table
 from imprint.models.lifetime import Lifetime, Progress, generator, revive, twin
 from imprint.models.setup import Setup
@@ -44,7 +44,13 @@ def exam_of(setup: Setup) -> Exam:
     rng = np.random.default_rng(int(torch.randint(0, 2**31, (1,), generator=generator("exam split"))))
     groups = compact_groups(batch.groups, len(batch))
     fold = folds_of(groups, setup.evaluation.folds, rng)
-    targets, problems = targets_of(batch.concepts[list(setup.located)], groups, setup.evaluation.nulls, rng)
+    targets, problems = targets_of(
+        batch.concepts[list(setup.located)],
+        groups,
+        setup.evaluation.nulls,
+        rng,
+        READOUTS.load(setup.evaluation.readout)(),
+    )
     return Exam(world, batch, targets, problems, fold, groups)
 
 

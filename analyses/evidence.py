@@ -10,167 +10,19 @@ For one concept at one site, with the readout fitted on K-1 folds and read on th
 
 Everything is kept as per-group sums, so that groups, seeds and twins can be resampled without touching a row again.
 
-Letters: n rows, D width, Q target columns, K folds, J shuffles, G groups, M sums per score, S seeds, R resamples.
+Letters: J shuffles, G groups, M sums per score, S seeds, R resamples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from imprint.analyses import statistics
-from imprint.models.errors import NotMeasurableError
-from imprint.probes.controls import Ints, shuffled
-from imprint.probes.moments import Moments, Sums
-from imprint.probes.readouts.base import FittedReadout, Readout
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One concept as target columns: the real labels first, then its shuffles."""
-
-    name: str
-    regression: bool
-    codes: Tensor
-    """``[n, 1 + J]`` class codes (int64) or numbers (float32)."""
-    classes: int
-    """C; 1 for numbers."""
-
-    @property
-    def width(self) -> int:
-        """Columns per copy: one for numbers and two classes, else one per class."""
-        return 1 if self.classes <= 2 else self.classes
-
-    def columns(self) -> Tensor:
-        """Target columns ``[n, (1 + J) * width]``."""
-        if self.width == 1:
-            return self.codes.to(torch.float32)
-        hot = torch.nn.functional.one_hot(self.codes, self.classes)
-        return hot.flatten(1).to(torch.float32)
-
-    def real(self) -> Target:
-        """The same concept without its shuffles."""
-        return replace(self, codes=self.codes[:, :1])
-
-
-def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.random.Generator) -> Target:
-    """A concept's target columns, or :class:`NotMeasurableError` with the reason."""
-    if labels.isna().any():
-        raise NotMeasurableError(f"{int(labels.isna().sum())} of {len(labels)} labels are missing")
-    regression = pd.api.types.is_float_dtype(labels.dtype)
-    if regression:
-        values = labels.to_numpy(dtype=np.float32)
-        if not np.isfinite(values).all():
-            raise NotMeasurableError("labels hold infinite values")
-        if values.std() <= 1e-7 * max(1.0, float(np.abs(values).max())):
-            raise NotMeasurableError("the label never varies")
-        return Target(
-            name, True, torch.from_numpy(np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])), 1
-        )
-    codes, names = pd.factorize(labels, sort=True)
-    if len(names) < 2:
-        raise NotMeasurableError(f"only one class ({names[0] if len(names) else 'none'}) occurs")
-    if len(names) > 64:
-        raise NotMeasurableError(f"{len(names)} classes; expected at most 64 (a number should be a float column)")
-    codes = codes.astype(np.int64)
-    in_groups = [len(np.unique(groups[codes == c])) for c in range(len(names))]
-    if min(in_groups) < 2:
-        raise NotMeasurableError(
-            f"class {names[int(np.argmin(in_groups))]!s} occurs in one group only, so it cannot be held out"
-        )
-    copies = np.hstack([codes[:, None], shuffled(codes, groups, nulls, rng)])
-    return Target(name, False, torch.from_numpy(copies), len(names))
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How well one concept is read from one set of activations."""
-
-    sums: Floats
-    """``[G, M]`` of the real labels, out of fold."""
-    nulls: Floats
-    """``[J]`` scores of the shuffles."""
-    regression: bool
-    null_scale: float = 1.0
-    """What the shuffles' spread is multiplied by: above 1 for part of the rows they were scored on."""
-
-    @property
-    def chance(self) -> float:
-        """Score of knowing nothing: 1 / C for C classes, 0 for numbers."""
-        return 0.0 if self.regression else 2.0 / self.sums.shape[1]
-
-    @property
-    def rows(self) -> float:
-        """Rows behind the score."""
-        return float(self.sums[:, 1].sum() if self.regression else self.sums[:, self.sums.shape[1] // 2 :].sum())
-
-    def of_groups(self, groups: Ints) -> Reading:
-        """Restricted to some groups; fewer rows make the shuffles' scores spread more."""
-        part = replace(self, sums=self.sums[groups])
-        return replace(part, null_scale=self.null_scale * float(np.sqrt(self.rows / max(part.rows, 1.0))))
-
-
-def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout) -> list[Reading]:
-    """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``: one pass for moments, one for reading."""
-    if not len(targets):
-        return []
-    folds, fold_t = int(fold.max()) + 1, torch.from_numpy(fold)
-    columns = torch.cat([t.columns() for t in targets], dim=1)
-    spans = np.cumsum([0] + [t.codes.shape[1] * t.width for t in targets])
-    choose = torch.cat(
-        [s + torch.arange(t.width).repeat(t.codes.shape[1]) for s, t in zip(spans, targets, strict=False)]
-    )
-    moments = Moments(x.shape[1], columns.shape[1], folds)
-    moments.add(x, columns, fold_t)
-    probes = readout.solve(moments, choose)
-    readings = torch.zeros(columns.shape, dtype=torch.float32)
-    total = moments.sums.total()
-    for k, probe in enumerate(probes):
-        rows = fold_t == k
-        low, gap = _midpoints(probe, total - moments.sums.at(k))
-        raw = probe(x[rows])
-        binary = torch.cat([torch.full((s.codes.shape[1] * s.width,), not s.regression) for s in targets])
-        readings[rows] = torch.where(binary, (raw - low) / gap, raw).to(torch.float32)
-    return [
-        _score(readings[:, a:b].unflatten(1, (t.codes.shape[1], t.width)), t, groups)
-        for a, b, t in zip(spans[:-1], spans[1:], targets, strict=True)
-    ]
-
-
-def _midpoints(probe: FittedReadout, train: Sums) -> tuple[Tensor, Tensor]:
-    """Halfway between the class means of each 0/1 target column on the training rows, and their distance."""
-    ones = train.y.clamp(min=1e-12)
-    zeros = (train.count - train.y).clamp(min=1e-12)
-    high = (train.xy / ones * probe.weight).sum(0) + probe.bias
-    low = ((train.x[:, None] - train.xy) / zeros * probe.weight).sum(0) + probe.bias
-    gap = high - low
-    return (high + low) / 2, torch.where(gap > 1e-12, gap, torch.inf)
-
-
-def _score(readings: Tensor, target: Target, groups: Ints) -> Reading:
-    """Scores from readings ``[n, 1 + J, width]``."""
-    where, size = torch.from_numpy(groups), int(groups.max()) + 1
-    if target.regression:
-        y = target.codes.to(torch.float64)
-        error = (y - readings[..., 0].to(torch.float64)).square()
-        parts = [error, torch.ones_like(y), y, y.square()]
-    else:
-        guess = readings.argmax(-1) if target.width > 1 else (readings[..., 0] > 0).long()
-        right = guess == target.codes
-        member = [target.codes == c for c in range(target.classes)]
-        parts = [right & m for m in member] + member
-    every = torch.stack([p.to(torch.float64) for p in parts], dim=-1)
-    sums = torch.zeros(size, every.shape[-1], dtype=torch.float64).index_add_(0, where, every[:, 0])
-    nulls = statistics.score(every[:, 1:].sum(0).numpy(), regression=target.regression)
-    return Reading(sums.numpy(), np.asarray(nulls), target.regression)
+from imprint.analyses.reading import Floats, Reading
+from imprint.probes.controls import Ints
 
 
 @dataclass(frozen=True)

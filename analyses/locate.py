@@ -15,18 +15,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from imprint.analyses.evidence import (
-    Evidence,
-    Reading,
-    Resampling,
-    Summary,
-    Target,
-    read,
-    summarise,
-    target_of,
-    verdict_of,
-)
+from imprint.analyses.evidence import Evidence, Resampling, Summary, summarise, verdict_of
+from imprint.analyses.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import LARGEST, benjamini_hochberg
+from imprint.analyses.streaming import Stream, read_stream
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.registry import Family
 from imprint.probes.controls import Ints, compact_groups, folds_of, principal_inputs
@@ -46,11 +38,11 @@ Arrays = Mapping[str, Any]
 
 
 def locate(
-    activations: Arrays,
+    activations: Arrays | Stream,
     concepts: pd.DataFrame,
     *,
     groups: Any = None,
-    untrained: Arrays | None = None,
+    untrained: Any = None,
     inputs: Any = None,
     readout: str = "ridge",
     nulls: int = 20,
@@ -62,10 +54,12 @@ def locate(
     """Look for every concept at every site.
 
     Arguments:
-        activations: site -> float array ``[n, d]``.
+        activations: site -> float array ``[n, d]``; or a stream of such mappings, batch by batch, for activations that
+            do not fit in memory (see :mod:`imprint.analyses.streaming`).
         concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers.
         groups: one label per row; rows of one group are never split. None: every row is its own group.
-        untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins.
+        untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins; beside
+            a stream, a list of streams.
         inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per
             site.
         readout: kind of readout.
@@ -78,7 +72,8 @@ def locate(
     Returns one row per concept and site (columns as in ``imprint.analyses.locate.COLUMNS``). ``score`` is balanced
     accuracy for classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept -> site,
     score, low, high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups
-    and scored on the other.
+    and scored on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and
+    false positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes the scores doubtful.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
@@ -96,18 +91,23 @@ def locate(
         raise ImprintError(
             f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
         )
-    if not activations or concepts.shape[1] == 0:
+    if (isinstance(activations, Mapping) and not activations) or concepts.shape[1] == 0:
         raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
     engine: Readout = READOUTS.load(readout)()
     n = len(concepts)
-    x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
-    twins = _twins(untrained, x, n)
-    raw = _inputs(inputs, x, n)
     rng = np.random.default_rng(seed)
-    evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
+    if not isinstance(activations, Mapping):
+        evidence, problems, sites = _gather_stream(
+            activations, concepts, groups, untrained, inputs, engine, nulls, folds, rng
+        )
+    else:
+        x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
+        twins, raw, sites = _twins(untrained, x, n), _inputs(inputs, x, n), list(x)
+        evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
     table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
     table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
-    order = {cell: i for i, cell in enumerate((str(c), s) for c in concepts.columns for s in x)}
+    table.attrs["rates"] = _rates_table(evidence)
+    order = {cell: i for i, cell in enumerate((str(c), s) for c in concepts.columns for s in sites)}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     table = table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
     return table
@@ -130,7 +130,7 @@ def _gather(
         fold = folds_of(compact, folds, rng)
     except NotMeasurableError as error:
         return {}, {(str(c), s): str(error) for c in concepts.columns for s in x}
-    targets, bad = targets_of(concepts, compact, nulls, rng)
+    targets, bad = targets_of(concepts, compact, nulls, rng, engine)
     problems |= {(c, s): why for c, why in bad.items() for s in x}
     merge = merge_groups(compact, rng)
     floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
@@ -151,16 +151,76 @@ def _gather(
     return evidence, problems
 
 
+def _gather_stream(
+    stream: Stream,
+    concepts: pd.DataFrame,
+    groups: Any,
+    untrained: Any,
+    inputs: Any,
+    engine: Readout,
+    nulls: int,
+    folds: int,
+    rng: np.random.Generator,
+) -> tuple[dict[tuple[str, str], Evidence], dict[tuple[str, str], str], list[str]]:
+    """As :func:`_gather`, from streams of batches."""
+    sites = list(next(iter(stream), {}))
+    if not sites:
+        raise ImprintError("the stream of activations holds no batch.")
+    try:
+        compact = compact_groups(groups, len(concepts))
+        fold = folds_of(compact, folds, rng)
+    except NotMeasurableError as error:
+        return {}, {(str(c), s): str(error) for c in concepts.columns for s in sites}, sites
+    targets, bad = targets_of(concepts, compact, nulls, rng, engine)
+    problems = {(c, s): why for c, why in bad.items() for s in sites}
+    merge = merge_groups(compact, rng)
+    raw = _inputs(inputs, dict.fromkeys(sites), len(concepts))
+    floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
+    if isinstance(untrained, Mapping):
+        raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
+    bare = [t.real() for t in targets]
+    others = [read_stream(twin, bare, fold, merge, engine) for twin in untrained or ()]
+    if missing := [s for s in sites for twin in others if s not in twin]:
+        raise unknown_name("site in untrained", missing[0], others[0])
+    evidence = {
+        (target.name, site): Evidence(
+            readings[i],
+            np.stack([twin[site][i].sums for twin in others]) if others else None,
+            floors[id(raw[site])][i].sums if site in raw else None,
+        )
+        for site, readings in (read_stream(stream, targets, fold, merge, engine) if targets else {}).items()
+        for i, target in enumerate(targets)
+    }
+    return evidence, problems, sites
+
+
+def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
+    """Area under the curve and thresholded rates per concept, site and class."""
+    rows = [
+        (concept, site, label, *rates)
+        for (concept, site), e in evidence.items()
+        if e.reading.rates is not None
+        for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["concept", "site", "class", "auc", "true_positive_rate", "false_positive_rate"])
+
+
 def targets_of(
-    concepts: pd.DataFrame, groups: Ints, nulls: int, rng: np.random.Generator
+    concepts: pd.DataFrame, groups: Ints, nulls: int, rng: np.random.Generator, readout: Readout
 ) -> tuple[list[Target], dict[str, str]]:
-    """Targets of all measurable concepts, and why the others are not."""
+    """Targets of all concepts that can be measured with a readout, and why the others cannot."""
     targets, problems = [], {}
     for name in concepts.columns:
         try:
-            targets.append(target_of(str(name), concepts[name], groups, nulls, rng))
+            target = target_of(str(name), concepts[name], groups, nulls, rng)
         except NotMeasurableError as error:
             problems[str(name)] = str(error)
+            continue
+        if readout.reads_numbers if target.regression else readout.reads_classes:
+            targets.append(target)
+        else:
+            kind, other = ("numbers", "classes") if target.regression else ("classes", "numbers")
+            problems[str(name)] = f"the label holds {kind}, and {type(readout).__name__} reads {other} only"
     return targets, problems
 
 

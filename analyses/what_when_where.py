@@ -18,8 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imprint.analyses.base import findings
-from imprint.analyses.evidence import Evidence, Reading, Summary, verdict_of
+from imprint.analyses.evidence import Evidence, Summary, verdict_of
 from imprint.analyses.locate import MARGIN, best_sites, summaries_of
+from imprint.analyses.reading import Reading
 from imprint.analyses.statistics import benjamini_hochberg, score
 
 Readings = Mapping[tuple[int, str, str], Reading]

@@ -5,21 +5,38 @@ fold k,
 
     count_k,  sum x,  sum y,  sum x x',  sum x y',  sum y^2          (float64)
 
-These are sufficient for least squares, so ridge for every target and every held-out fold is exact without looking at a
-row again, and the cost of a null is one more column. Sums of shards add: merging two :class:`Moments` equals one pass,
-up to the rounding of float64 addition. Memory is K (D^2 + D Q), whatever the number of rows.
+These are sufficient for ridge, linear discriminants, mean differences, LEACE and principal components, each exact for
+every target and every held-out fold without looking at a row again; the cost of a null is one more column. Folds may be
+groups: :meth:`Moments.regrouped` turns groups into folds afterwards. Sums of shards add, so shards can live on many
+machines. Memory is K (D^2 + D Q), whatever the number of rows.
+
+Accuracy: rows are multiplied in blocks of b = :data:`BLOCK`, about the mean of the first block so that nothing cancels,
+in the type they come in (half precision as float32), and blocks are added up in float64. With unit roundoff u (2^-24
+for float32 rows, 2^-53 for float64 rows) every sum of n products, about that mean, is off by at most
+
+    (b u + (n / b) 2^-53)  sum |x_i x_j|
+
+which is 6e-5 of the sum of magnitudes in the worst case for float32 rows, near 1e-7 in practice, and 1e-12 for ten
+million float64 rows. Give float64 rows where directions of very small variance count (erasure).
 
 Letters: n rows, D width, Q targets, K folds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.store import read_tensors, write_tensors
+
+BLOCK = 1024
+"""Rows multiplied at once."""
+PARTS = ("count", "x", "y", "xx", "xy", "yy")
 
 
 @dataclass(frozen=True)
@@ -57,47 +74,138 @@ class Sums:
         """All K sets together."""
         return Sums(*(part.sum(0) for part in self.parts()))
 
+    @property
+    def mean(self) -> Tensor:
+        """``[..., D]`` mean row."""
+        return self.x / self.count[..., None]
+
+    @property
+    def scatter(self) -> Tensor:
+        """``[..., D, D]`` sum of centred outer products."""
+        return self.xx - self.count[..., None, None] * self.mean[..., :, None] * self.mean[..., None, :]
+
+    @property
+    def cross(self) -> Tensor:
+        """``[..., D, Q]`` sum of centred products of x and y."""
+        return self.xy - self.mean[..., :, None] * self.y[..., None, :]
+
 
 class Moments:
     """Accumulates :class:`Sums` per fold, batch by batch."""
 
-    def __init__(self, width: int, targets: int, folds: int) -> None:
-        shape = {
-            "count": (),
-            "x": (width,),
-            "y": (targets,),
-            "xx": (width, width),
-            "xy": (width, targets),
-            "yy": (targets,),
-        }
-        self.sums = Sums(*(torch.zeros(folds, *tail, dtype=torch.float64) for tail in shape.values()))
-        self.folds = folds
+    def __init__(self, width: int, targets: int, folds: int = 1) -> None:
+        shapes = ((), (width,), (targets,), (width, width), (width, targets), (targets,))
+        self._about = Sums(*(torch.zeros(folds, *shape, dtype=torch.float64) for shape in shapes))
+        self._origin: Tensor | None = None
+        self.width, self.targets, self.folds = width, targets, folds
 
-    def add(self, x: Tensor, y: Tensor, fold: Tensor) -> None:
+    @classmethod
+    def of(cls, batches: Iterable[tuple[Tensor, Tensor, Tensor]], folds: int = 1) -> Moments:
+        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``, each batch looked at once and let go."""
+        moments: Moments | None = None
+        for x, y, fold in batches:
+            moments = moments or cls(x.shape[1], y.shape[1], folds)
+            moments.add(x, y, fold)
+        if moments is None:
+            raise ImprintError("the stream of activations held no batch; expected at least one.")
+        return moments
+
+    @property
+    def sums(self) -> Sums:
+        """What has been added so far, ``[K, ...]``, about zero."""
+        if self._origin is None:
+            return self._about
+        s, c = self._about, self._origin.double()
+        shift = s.x[:, :, None] * c
+        return Sums(
+            s.count,
+            s.x + s.count[:, None] * c,
+            s.y,
+            s.xx + shift + shift.mT + s.count[:, None, None] * torch.outer(c, c),
+            s.xy + c[:, None] * s.y[:, None, :],
+            s.yy,
+        )
+
+    def add(self, x: Tensor, y: Tensor, fold: Tensor | None = None) -> None:
         """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` lying in folds ``fold`` ``[n]`` (0..K-1)."""
+        fold = torch.zeros(len(x), dtype=torch.long) if fold is None else fold
         if len(x) != len(y) or len(x) != len(fold):
             raise ImprintError(
                 f"moments got {len(x)} rows of activations, {len(y)} of targets and {len(fold)} folds; "
                 "expected as many of each."
             )
-        if not bool(torch.isfinite(x).all()):
-            raise NotMeasurableError("activations hold NaN or infinite values")
-        for k in range(self.folds):
-            rows = fold == k
-            if bool(rows.any()):
-                xs, ys = x[rows].to(torch.float64), y[rows].to(torch.float64)
-                for part, more in zip(self.sums.at(k).parts(), _sums(xs, ys), strict=True):
-                    part += more
+        if x.shape[1:] != (self.width,) or y.shape[1:] != (self.targets,):
+            raise ImprintError(
+                f"moments got activations {list(x.shape)} and targets {list(y.shape)}; "
+                f"expected [n, {self.width}] and [n, {self.targets}]."
+            )
+        if len(fold) and not 0 <= int(fold.min()) <= int(fold.max()) < self.folds:
+            raise ImprintError(
+                f"folds reach from {int(fold.min())} to {int(fold.max())}; expected 0..{self.folds - 1}."
+            )
+        x, y, fold = x.detach().cpu(), y.detach().cpu(), fold.cpu()
+        kind = torch.float64 if x.dtype == torch.float64 or not x.is_floating_point() else torch.float32
+        x = x.to(kind)
+        block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind)
+        product = torch.empty(self.width, self.width, dtype=kind)
+        for k, rows in enumerate(_rows_by_fold(fold, self.folds)):
+            for some in rows.split(BLOCK):
+                if len(some):
+                    torch.index_select(x, 0, some, out=block[: len(some)])
+                    self._add_block(k, block[: len(some)], y[some].to(kind), product)
+
+    def _add_block(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
+        """Add rows ``x``, which are overwritten."""
+        origin = x.mean(0, dtype=torch.float64).float() if self._origin is None else self._origin
+        x -= origin
+        x_sums, y_sums = x.sum(0).double(), y.sum(0).double()
+        for name, sums in (("activations", x_sums), ("targets", y_sums)):
+            if not bool(torch.isfinite(sums).all()):
+                raise NotMeasurableError(f"{name} hold NaN or infinite values")
+        self._origin = origin
+        into = self._about.at(k)
+        into.count.add_(len(x))
+        into.x.add_(x_sums)
+        into.y.add_(y_sums)
+        into.xx.add_(torch.mm(x.T, x, out=product))
+        into.xy.add_(x.T @ y)
+        into.yy.add_(y.square().sum(0))
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both; neither is changed."""
         if [p.shape for p in self.sums.parts()] != [p.shape for p in other.sums.parts()]:
             raise ImprintError("moments of different shapes cannot be merged; width, targets and folds must agree.")
-        merged = Moments(self.sums.x.shape[1], self.sums.y.shape[1], self.folds)
-        merged.sums = self.sums + other.sums
-        return merged
+        return self._with(self.sums + other.sums)
+
+    def regrouped(self, assignment: Tensor) -> Moments:
+        """Moments whose folds are unions of these: fold k goes to ``assignment[k]`` (0..)."""
+        if assignment.shape != (self.folds,):
+            raise ImprintError(
+                f"the assignment is {list(assignment.shape)}; expected one number per fold, [{self.folds}]."
+            )
+        size = int(assignment.max()) + 1
+        parts = (torch.zeros(size, *p.shape[1:], dtype=p.dtype).index_add_(0, assignment, p) for p in self.sums.parts())
+        return self._with(Sums(*parts))
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors, whole or not at all."""
+        write_tensors(path, dict(zip(PARTS, self.sums.parts(), strict=True)), kind="moments")
+
+    @classmethod
+    def load(cls, path: Path) -> Moments:
+        """Moments written by :meth:`save`. Raises :class:`DamagedFileError`."""
+        tensors, header = read_tensors(path)
+        if header.get("kind") != "moments":
+            raise ImprintError(f"{path} holds {header.get('kind', 'something else')}; expected moments.")
+        sums = Sums(*(tensors[name] for name in PARTS))
+        return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)
+
+    def _with(self, sums: Sums) -> Moments:
+        new = Moments(self.width, self.targets, len(sums.count))
+        new._about = sums
+        return new
 
 
-def _sums(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-    count = torch.tensor(float(len(x)), dtype=torch.float64)
-    return (count, x.sum(0), y.sum(0), x.T @ x, x.T @ y, y.square().sum(0))
+def _rows_by_fold(fold: Tensor, folds: int) -> list[Tensor]:
+    order = torch.argsort(fold, stable=True)
+    return list(order.split(torch.bincount(fold, minlength=folds).tolist()))

@@ -1,0 +1,224 @@
+"""Readings: how well a concept is read from activations out of fold, kept as sums that can be resampled.
+
+A concept becomes *target* columns: its labels first, then shuffles of them. A readout is fitted on K-1 folds and read
+on the K-th (groups never split), shuffles like labels. Classes are scored by balanced accuracy, numbers by R2, both from
+sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
+
+Letters: n rows, D width, Q target columns, K folds, J shuffles, G groups, M sums per score, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from torch import Tensor
+
+from imprint.analyses import statistics
+from imprint.models.errors import NotMeasurableError
+from imprint.probes.controls import Ints, shuffled
+from imprint.probes.moments import Moments
+from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One concept as target columns: the real labels first, then its shuffles."""
+
+    name: str
+    regression: bool
+    codes: Tensor
+    """``[n, 1 + J]`` class codes (int64) or numbers (float32)."""
+    classes: int
+    """C; 0 for numbers."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes."""
+
+    @property
+    def width(self) -> int:
+        """Columns per copy: one for numbers and two classes, else one per class."""
+        return 1 if self.classes <= 2 else self.classes
+
+    def columns(self, rows: slice = slice(None)) -> Tensor:
+        """Target columns ``[n, (1 + J) * width]`` of some rows."""
+        codes = self.codes[rows]
+        if self.width == 1:
+            return codes.to(torch.float32)
+        return torch.nn.functional.one_hot(codes, self.classes).flatten(1).to(torch.float32)
+
+    def layout(self) -> Columns:
+        """What the columns are: the labels and their shuffles, which share the labels' hyperparameters."""
+        return Columns.single(self.width, classes=not self.regression).repeated(self.codes.shape[1])
+
+    def real(self) -> Target:
+        """The same concept without its shuffles."""
+        return replace(self, codes=self.codes[:, :1])
+
+
+def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.random.Generator) -> Target:
+    """A concept's target columns, or :class:`NotMeasurableError` with the reason."""
+    if labels.isna().any():
+        raise NotMeasurableError(f"{int(labels.isna().sum())} of {len(labels)} labels are missing")
+    regression = pd.api.types.is_float_dtype(labels.dtype)
+    if regression:
+        values = labels.to_numpy(dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise NotMeasurableError("labels hold infinite values")
+        if values.std() <= 1e-7 * max(1.0, float(np.abs(values).max())):
+            raise NotMeasurableError("the label never varies")
+        values = ((values - values.mean()) / values.std()).astype(
+            np.float32
+        )  # R2 does not change, and no digit is lost
+        return Target(
+            name, True, torch.from_numpy(np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])), 0
+        )
+    codes, names = pd.factorize(labels, sort=True)
+    if len(names) < 2:
+        raise NotMeasurableError(f"only one class ({names[0] if len(names) else 'none'}) occurs")
+    if len(names) > 64:
+        raise NotMeasurableError(f"{len(names)} classes; expected at most 64 (a number should be a float column)")
+    codes = codes.astype(np.int64)
+    in_groups = [len(np.unique(groups[codes == c])) for c in range(len(names))]
+    if min(in_groups) < 2:
+        raise NotMeasurableError(
+            f"class {names[int(np.argmin(in_groups))]!s} occurs in one group only, so it cannot be held out"
+        )
+    copies = np.hstack([codes[:, None], shuffled(codes, groups, nulls, rng)])
+    return Target(name, False, torch.from_numpy(copies), len(names), tuple(map(str, names)))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How well one concept is read from one set of activations."""
+
+    sums: Floats
+    """``[G, M]`` of the real labels, out of fold."""
+    nulls: Floats
+    """``[J]`` scores of the shuffles."""
+    regression: bool
+    null_scale: float = 1.0
+    """What the shuffles' spread is multiplied by: above 1 for part of the rows they were scored on."""
+    rates: Floats | None = None
+    """``[C, 3]`` area under the curve, true and false positive rate of each class against the rest, all rows."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes."""
+
+    @property
+    def chance(self) -> float:
+        """Score of knowing nothing: 1 / C for C classes, 0 for numbers."""
+        return 0.0 if self.regression else 2.0 / self.sums.shape[1]
+
+    @property
+    def rows(self) -> float:
+        """Rows behind the score."""
+        return float(self.sums[:, 1].sum() if self.regression else self.sums[:, self.sums.shape[1] // 2 :].sum())
+
+    def of_groups(self, groups: Ints) -> Reading:
+        """Restricted to some groups; fewer rows make the shuffles' scores spread more."""
+        part = replace(self, sums=self.sums[groups], rates=None)
+        return replace(part, null_scale=self.null_scale * float(np.sqrt(self.rows / max(part.rows, 1.0))))
+
+
+def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout) -> list[Reading]:
+    """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``.
+
+    A readout that follows from moments needs one pass for them and one for reading. Any other is fitted once per fold,
+    concept and shuffle.
+    """
+    if not len(targets):
+        return []
+    fold_t = torch.from_numpy(fold)
+    if isinstance(readout, FromMoments):
+        every = _read_from_moments(x, targets, fold_t, readout)
+    else:
+        every = [_read_rows(x, t, fold_t, groups, readout) for t in targets]
+    return [_score(readings, t, groups) for readings, t in zip(every, targets, strict=True)]
+
+
+def _read_from_moments(x: Tensor, targets: Sequence[Target], fold: Tensor, readout: FromMoments) -> list[Tensor]:
+    """Readings ``[n, 1 + J, width]`` of each target."""
+    columns = torch.cat([t.columns() for t in targets], dim=1)
+    moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
+    moments.add(x, columns, fold)
+    probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
+    return readings_of(x, targets, fold, probes)
+
+
+def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequence[FittedReadout]) -> list[Tensor]:
+    """Readings ``[b, 1 + J, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold."""
+    readings = torch.empty(len(x), len(probes[0].bias), dtype=torch.float32)
+    for k, probe in enumerate(probes):
+        rows = (fold == k).nonzero()[:, 0]
+        if len(rows):
+            readings[rows] = torch.addmm(probe.bias.float(), x[rows].float(), probe.weight.float())
+    parts = readings.split([t.codes.shape[1] * t.width for t in targets], dim=1)
+    return [p.unflatten(1, (t.codes.shape[1], t.width)) for p, t in zip(parts, targets, strict=True)]
+
+
+def _read_rows(x: Tensor, target: Target, fold: Tensor, groups: Ints, readout: Readout) -> Tensor:
+    """Readings ``[n, 1 + J, width]`` of one target, fitted anew for every fold and shuffle."""
+    copies, compacted = target.codes.shape[1], groups
+    readings = torch.empty(len(x), copies, target.width, dtype=torch.float32)
+    for k in fold.unique().tolist():
+        train, held = fold != k, fold == k
+        for j in range(copies):
+            y = target.codes[train, j]
+            y = y.double() if target.regression else y
+            probe = readout.fit_rows(x[train].double(), y, target.classes, compacted[train], 0)
+            read = probe(x[held])
+            if read.shape[1] == 2 and target.width == 1:
+                read = read[:, 1:] - read[:, :1]
+            readings[held, j] = read.detach().float()
+    return readings
+
+
+def _score(readings: Tensor, target: Target, groups: Ints) -> Reading:
+    """Scores from readings ``[n, 1 + J, width]``."""
+    real, nulls = sums_of(readings, target, slice(None), groups, int(groups.max()) + 1)
+    return reading_of(target, real, nulls, None if target.regression else _rates(readings[:, 0], target))
+
+
+def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, size: int) -> tuple[Tensor, Tensor]:
+    """Sums of some rows, from their readings ``[b, 1 + J, width]``.
+
+    Of the labels per group ``[G, M]``, of the shuffles ``[J, M]``; additive over rows.
+    """
+    codes = target.codes[rows]
+    if target.regression:
+        y = codes.to(torch.float64)
+        error = (y - readings[..., 0].to(torch.float64)).square()
+        parts = [error, torch.ones_like(y), y, y.square()]
+    else:
+        guess = readings.argmax(-1) if target.width > 1 else (readings[..., 0] > 0).long()
+        right = guess == codes
+        member = [codes == c for c in range(target.classes)]
+        parts = [right & m for m in member] + member
+    every = torch.stack([p.to(torch.float64) for p in parts], dim=-1)
+    real = torch.zeros(size, every.shape[-1], dtype=torch.float64)
+    return real.index_add_(0, torch.from_numpy(groups[rows]), every[:, 0]), every[:, 1:].sum(0)
+
+
+def reading_of(target: Target, real: Tensor, nulls: Tensor, rates: Floats | None = None) -> Reading:
+    """A reading from its sums; see :func:`sums_of`."""
+    scores = statistics.score(nulls.numpy(), regression=target.regression)
+    return Reading(real.numpy(), np.asarray(scores), target.regression, rates=rates, labels=target.labels)
+
+
+def _rates(readings: Tensor, target: Target) -> Floats:
+    """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
+    codes = target.codes[:, 0].numpy()
+    read = readings.double().numpy()
+    read = np.hstack([-read, read]) if target.width == 1 else read
+    guess = read.argmax(1) if target.width > 1 else (read[:, 1] > 0).astype(np.int64)
+    member = codes[:, None] == np.arange(target.classes)
+    inside, said = member.sum(0), guess[:, None] == np.arange(target.classes)
+    above = (rankdata(read, axis=0) * member).sum(0) - inside * (inside + 1) / 2
+    area = above / (inside * (len(codes) - inside))
+    return np.stack([area, (said & member).sum(0) / inside, (said & ~member).sum(0) / (len(codes) - inside)], axis=1)
