@@ -1,8 +1,8 @@
 """Readings: how well a concept is read from activations out of fold, kept as sums that can be resampled.
 
 A concept becomes *target* columns: its labels first, then shuffles of them. A readout is fitted on K-1 folds and read
-on the K-th (groups never split), shuffles like labels. Classes are scored by balanced accuracy, numbers by R2, both from
-sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
+on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from sums per group
+(:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
 
 Letters: n rows, D width, Q target columns, K folds, J shuffles, G groups, M sums per score, C classes.
 """
