@@ -180,6 +180,29 @@ def _only_for_arrays(**options: object) -> None:
             )
 
 
+@app.command(short_help="Ask a question that has a card: instruments, known-results, address, ...")
+def analyse(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which question; see: imprint list questions.")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Training seeds, for questions that train; default: its own.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; see: imprint show NAME. May be repeated."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds answers.")] = Path("runs"),
+    backend: Annotated[Backend, typer.Option(help="Where pieces of work run.")] = Backend.local,
+    resume: Resume = True,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Also write the card and the tables as Markdown.")
+    ] = None,
+) -> None:
+    """Ask a question: print its card, do the work, print the tables and the verdict, write the report."""
+    from imprint._cli_analyse import analyse as answer
+
+    answer(name, seeds=seeds, changes=set_ or [], out=out, backend=backend.value, resume=resume, markdown=markdown)
+
+
 @app.command(short_help="Runs side by side, paired by seed.")
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],

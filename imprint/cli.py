@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-RESUMABLE = ("run", "compare")
+RESUMABLE = ("run", "compare", "analyse")
 """Commands whose work can be taken up again."""
 
 

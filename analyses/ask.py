@@ -1,0 +1,151 @@
+"""Asking a question: its card goes to disk first, then its work is done, then its conclusion is drawn and kept.
+
+    <name>-<hash>/
+      question.json                   card, settings, versions, written before any work
+      cells/<piece>.parquet           finished pieces of work; a stopped question goes on from these
+      findings.parquet, findings.csv  the evidence
+      exhibits/<name>.parquet         the tables of the answer
+      answer.json                     verdict, why, exhibits and how they are drawn, failed pieces
+      report.html                     written by imprint.reports.question_page
+
+The hash is that of the settings, so that the same question asked in the same way has one answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import ValidationError
+
+from imprint.analyses import engine
+from imprint.analyses.engine import Cell, Progress, run_cells
+from imprint.analyses.questions.base import Answer, Question
+from imprint.models.errors import ImprintError
+from imprint.models.files import read_json, read_table, write_bytes, write_json, write_table
+from imprint.models.registry import Family
+from imprint.models.setup import explain
+
+QUESTIONS = Family("questions", "imprint.analyses.questions", "Question")
+PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that has been answered, on disk."""
+
+    path: Path
+    answer: Answer
+
+
+def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question:
+    """The question called ``name`` (hyphens or underscores), with settings.
+
+    Raises :class:`ImprintError` for unknown names and values, with the near miss.
+    """
+    kind: type[Question] = QUESTIONS.load(name.replace("-", "_"))
+    try:
+        return kind(kind.Settings(**(settings or {})))
+    except ValidationError as error:
+        raise ImprintError(explain(error, model=kind.Settings)) from None
+
+
+def name_of(question: Question) -> str:
+    """The id on the command line."""
+    return type(question).__module__.rpartition(".")[2].replace("_", "-")
+
+
+def folder_of(question: Question, out: Path) -> Path:
+    """Where the question's answer is kept."""
+    settings = json.dumps(question.settings.model_dump(mode="json"), sort_keys=True)
+    return out / f"{name_of(question)}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+
+
+def ask(
+    question: Question,
+    *,
+    out: Path = Path("runs"),
+    backend: str = "local",
+    jobs: int | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> Asked:
+    """Answer a question, going on from the pieces of work that are finished."""
+    folder = folder_of(question, out)
+    if folder.exists() and not resume:
+        shutil.rmtree(folder)
+    _write_card(question, folder)
+    pieces = question.work()
+    cells = [
+        Cell(
+            piece.name,
+            _perform,
+            (folder, piece.name, piece.function, dict(piece.arguments)),
+            (_table(folder, piece.name),),
+        )
+        for piece in pieces
+    ]
+    outcomes = run_cells(cells, backend=backend, jobs=jobs, watch=folder / ".progress", progress=progress)
+    failed = {outcome.cell: outcome.error for outcome in outcomes if outcome.error is not None}
+    tables = {piece.name: read_table(_table(folder, piece.name)) for piece in pieces if piece.name not in failed}
+    answer = question.conclude(tables, failed)
+    _write_answer(folder, answer, failed)
+    shutil.rmtree(folder / ".progress", ignore_errors=True)
+    return Asked(folder, answer)
+
+
+def _table(folder: Path, piece: str) -> Path:
+    return folder / "cells" / f"{piece}.parquet"
+
+
+def _perform(folder: Path, name: str, function: Callable[..., pd.DataFrame], arguments: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    write_table(_table(folder, name), function(**arguments, say=partial(engine.say, folder / ".progress", name)))
+
+
+def _write_card(question: Question, folder: Path) -> None:
+    """Keep what was decided beforehand; going on with other versions or another card would mix two experiments."""
+    card = {
+        "name": name_of(question),
+        "card": asdict(question.card),
+        "settings": question.settings.model_dump(mode="json"),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+    path = folder / "question.json"
+    if path.exists() and (kept := read_json(path)) != card:
+        changed = [key for key in card if kept.get(key) != card[key]]
+        raise ImprintError(
+            f"{folder} was begun with another {' and '.join(changed)}; begin again with --no-resume, "
+            "or choose another folder with --out."
+        )
+    write_json(path, card)
+
+
+def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> None:
+    write_bytes(folder / "findings.csv", answer.findings.to_csv(index=False).encode())
+    write_table(folder / "findings.parquet", answer.findings)
+    for exhibit in answer.exhibits:
+        write_table(folder / "exhibits" / f"{exhibit.name}.parquet", exhibit.frame)
+    shown = [
+        {
+            "name": e.name,
+            "heading": e.heading,
+            "reading": e.reading,
+            "caption": e.caption,
+            "chart": None if e.chart is None else asdict(e.chart),
+        }
+        for e in answer.exhibits
+    ]
+    write_json(
+        folder / "answer.json",
+        {"verdict": answer.verdict, "why": answer.why, "exhibits": shown, "failed": dict(failed)},
+    )

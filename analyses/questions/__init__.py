@@ -1,0 +1,1 @@
+"""Questions: analyses with a card, asked by `imprint analyse NAME`; one file each."""
