@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from imprint.analyses import statistics
 from imprint.analyses.reading import Floats, Reading
@@ -127,7 +128,25 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
     if (inputs := evidence[0].inputs) is not None:
         floors["inputs"] = float(statistics.score(inputs.sum(0), regression=regression))
         floor_draws["inputs"] = statistics.score(draws.groups @ inputs, regression=regression)
-    return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom)
+    return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom, _stretch(each_seed, drawn, sums))
+
+
+def _stretch(each_seed: Floats, drawn: Floats, sums: Floats) -> float:
+    """How much wider a percentile interval must be for the few groups and seeds behind it.
+
+    Resampling N units understates their variance by N / (N - 1), and few units call for Student's t. The variances of
+    groups and of seeds are told apart by drawing groups alone; their degrees of freedom add up after Satterthwaite.
+    """
+    ok = np.isfinite(drawn)
+    of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
+    of_seeds = max(float(drawn[ok].var()) - of_groups, 0.0) if ok.any() and len(sums) > 1 else 0.0
+    units = np.array([sums.shape[1], max(len(sums), 2)], dtype=np.float64)
+    raw = np.array([of_groups, of_seeds])
+    if raw.sum() <= 0 or sums.shape[1] < 2:
+        return 1.0
+    full = raw * units / (units - 1)
+    freedom = full.sum() ** 2 / (full**2 / (units - 1)).sum()
+    return float(np.sqrt(full.sum() / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
 
 
 def _summary(
@@ -138,6 +157,7 @@ def _summary(
     floor_draws: dict[str, Floats],
     nulls: Floats,
     freedom: dict[str, int],
+    stretch: float,
 ) -> Summary:
     seeds, shuffles = nulls.shape
     reading, nan = evidence[0].reading, float("nan")
@@ -152,8 +172,8 @@ def _summary(
     if seeds == 1:
         p["null"] = _p_shuffles(estimate, nulls[0], reading.null_scale)
     top = np.max(np.stack(list(floor_draws.values())), axis=0)
-    low, high = statistics.interval(drawn)
-    s_low, s_high = statistics.interval(drawn - top)
+    low, high = _stretched(statistics.interval(drawn), drawn, stretch)
+    s_low, s_high = _stretched(statistics.interval(drawn - top), drawn - top, stretch)
     return Summary(
         score=estimate,
         low=low,
@@ -178,10 +198,16 @@ def _summary(
     )
 
 
+def _stretched(ends: tuple[float, float], draws: Floats, by: float) -> tuple[float, float]:
+    """An interval stretched about the median of its draws."""
+    if not np.isfinite(ends[0]):
+        return ends
+    middle = float(np.median(draws[np.isfinite(draws)]))
+    return middle - by * (middle - ends[0]), middle + by * (ends[1] - middle)
+
+
 def _p_shuffles(estimate: float, nulls: Floats, scale: float) -> float:
     """P of a score among its own shuffles: t test with J - 1 degrees of freedom for one new draw."""
-    from scipy import stats
-
     error = nulls.std(ddof=1) * scale * np.sqrt(1 + 1 / len(nulls))
     if not np.isfinite(estimate) or not np.isfinite(error):
         return float("nan")

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from imprint.analyses.evidence import Evidence, Resampling, Summary, summarise, verdict_of
+from imprint.analyses.leak_checks import leaks_of, refused
 from imprint.analyses.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import LARGEST, benjamini_hochberg
 from imprint.analyses.streaming import Stream, read_stream
@@ -73,7 +74,9 @@ def locate(
     accuracy for classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept -> site,
     score, low, high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups
     and scored on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and
-    false positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes the scores doubtful.
+    false positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too good, looked
+    for where a concept was found (:mod:`imprint.probes.leaks`; not in streams). Rows that are not independent turn
+    ``present`` into ``undetermined``.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
@@ -105,8 +108,11 @@ def locate(
         twins, raw, sites = _twins(untrained, x, n), _inputs(inputs, x, n), list(x)
         evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
     table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
+    leaks = leaks_of(activations, concepts, groups, table, rng) if isinstance(activations, Mapping) else []
+    table = refused(table, leaks)
     table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
     table.attrs["rates"] = _rates_table(evidence)
+    table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
     order = {cell: i for i, cell in enumerate((str(c), s) for c in concepts.columns for s in sites)}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     table = table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)

@@ -92,8 +92,11 @@ def test_group_offsets_without_a_concept_are_not_found() -> None:
     x = rng.normal(size=(40, 64))[groups] * 2 + rng.normal(size=(1000, 64))
     table = imprint.locate({"site": x}, pd.DataFrame({"label": label}), groups=groups)
     naive = imprint.locate({"site": x}, pd.DataFrame({"label": label}))
-    assert naive["verdict"][0] == "present"  # what happens when groups are not declared
     assert table["verdict"][0] != "present"
+    assert naive["score"][0] > 0.9  # what a split that tears groups apart would have believed
+    assert naive["verdict"][0] == "undetermined"
+    assert "dependent rows" in naive["why"][0]
+    assert naive.attrs["leaks"]["kind"].tolist() == ["dependent rows"]
 
 
 def test_pure_noise_is_rarely_present() -> None:
