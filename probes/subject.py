@@ -1,7 +1,8 @@
 """A subject: any ``torch.nn.Module``, made readable and editable at named sites.
 
 One mechanism serves every model: a forward hook on a sub-module found by name. TransformerLens' hook points are modules
-too, so a ``HookedRootModule`` needs nothing special. Hooks live only while a call runs, also when it fails.
+too, so a ``HookedRootModule`` or a bridge needs nothing special; its second names (``blocks.1.hook_resid_post``) are
+known as well. Hooks live only while a call runs, also when it fails.
 
 Sites are written
 
@@ -9,79 +10,57 @@ Sites are written
     module.name@3        position 3 along axis 1 of an output with three axes or more
     hook@moment          for our learners: a hook at a named moment of the world (:meth:`Subject.of_learner`)
 
+and what a module returns is taken apart as :mod:`imprint.probes.site` says (a tuple: its first item). Several sites are
+read in one pass, and copied as they appear, so that a later in-place operation cannot change what was read.
+
 The *value* of a subject is one number per observation: ``value(observation)``, or the model's output when that already
 is one number. Sites are read while the value is computed; sites that the value does not run through are read in a plain
 pass ``model(observation)``. Edits must act on the value, so a site it does not run through is an error there.
 
-Letters: n observations, d width of a site.
+Observations are one tensor ``[n, ...]``; floats are brought to the model's precision and device, whole numbers (tokens)
+to its device. :mod:`imprint.probes.guards` refuses models that carry somebody's hooks or are still training.
+
+Letters: n observations, b of them in one batch, d width of a site.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.probes.guards import require_evaluation, require_no_hooks
+from imprint.probes.observations import Observations, batches_of
+from imprint.probes.site import (
+    Edit,
+    Site,
+    at_least_float32,
+    copied,
+    put_back,
+    readable,
+    require_finite,
+    require_readable,
+    room,
+    rows_first,
+)
 
 if TYPE_CHECKING:
     from imprint.models.learners.base import Learner
     from imprint.models.worlds.base import World
 
+Keep = Callable[[str, Tensor], Tensor]
+"""What becomes of the activations ``[b, d]`` of a site the moment they appear."""
 Value = Callable[[Tensor], Tensor]
 """``observation [n, ...] -> [n]``."""
-Edit = Callable[[Tensor], Tensor]
-"""``activations [n, d] -> [n, d]``."""
 ROOT = "output"
 """Name of the site that is the model's own output."""
 PROBE = 3
 """Rows of the pass that finds out which modules run."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where an activation is read."""
-
-    name: str
-    """As users write it."""
-    module: str
-    """Sub-module whose output it is."""
-    index: int | None = None
-    """Position along axis 1, or the whole output."""
-
-    def read(self, output: Tensor) -> Tensor:
-        """Activations ``[n, d]`` from the sub-module's output ``[n, ...]``."""
-        return self._part(output).reshape(len(output), -1)
-
-    def write(self, output: Tensor, edit: Edit) -> Tensor:
-        """The sub-module's output with this site replaced by ``edit`` of it."""
-        before = self._part(output)
-        after = edit(before.reshape(len(output), -1))
-        if not isinstance(after, Tensor) or after.shape != (len(output), before[0].numel()):
-            got = list(after.shape) if isinstance(after, Tensor) else type(after).__name__
-            raise ImprintError(
-                f"the edit at {self.name!r} returned {got}; expected {[len(output), before[0].numel()]}."
-            )
-        after = after.to(output.dtype).reshape(before.shape)
-        if self.index is None:
-            return after
-        edited = output.clone()
-        edited[:, self.index] = after
-        return edited
-
-    def _part(self, output: Tensor) -> Tensor:
-        if self.index is None:
-            return output
-        if output.dim() < 3 or not -output.shape[1] <= self.index < output.shape[1]:
-            raise ImprintError(
-                f"site {self.name!r} asks for position {self.index} along axis 1, but {self.module!r} gives "
-                f"{list(output.shape)}; expected three axes or more and a position it has."
-            )
-        return output[:, self.index]
 
 
 class Subject:
@@ -98,6 +77,9 @@ class Subject:
         self._value = value
         self._modules = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
         self._modules.setdefault(ROOT, model)
+        for name, point in dict(getattr(model, "hook_dict", None) or {}).items():
+            self._modules.setdefault(name, point)
+        self._time_first = any(getattr(module, "batch_first", None) is False for module in model.modules())
         self._declared: dict[str, Site] = {}
         for given in sites or ():
             site = given if isinstance(given, Site) else self.site(given)
@@ -133,7 +115,7 @@ class Subject:
         if name in self._declared:
             return self._declared[name]
         module, at, index = str(name).rpartition("@")
-        if at and module in self._modules and index.lstrip("-").isdigit():
+        if at and module in self._modules and index.removeprefix("-").isdecimal():
             return Site(name, module, int(index))
         if name not in self._modules:
             advice = "Sites are written module.name or module.name@position."
@@ -141,7 +123,7 @@ class Subject:
         return Site(name, name)
 
     def sites(self, observation: Tensor) -> tuple[str, ...]:
-        """Names of the sites read by default: the declared ones, else every leaf module the value runs through."""
+        """Names of the sites read by default: the declared ones, else the innermost modules the value runs through."""
         return self.declared or self.reached(observation) or self._discover(observation, self.model)
 
     def reached(self, observation: Tensor) -> tuple[str, ...]:
@@ -152,61 +134,130 @@ class Subject:
         return self._discover(observation, self._run)
 
     def _discover(self, observation: Tensor, run: Callable[[Tensor], Any]) -> tuple[str, ...]:
-        names = {id(module): name for name, module in reversed(self._modules.items())}
-        leaves = {names[id(module)] for module in self.model.modules() if not any(True for _ in module.children())}
-        fired = self._fired(observation, run, leaves)
+        """Modules that ran once, none of whose own modules ran, and that gave a float tensor with a row each."""
+        names = {id(module): name for name, module in sorted(self._modules.items(), key=lambda item: -len(item[0]))}
+        candidates = {name for name in names.values() if "parametrizations" not in name.split(".")}
+        fired = self._fired(observation, run, candidates)
+        ran = {id(self._modules[name]) for name in fired}
         rows = min(PROBE, len(observation))
-        return tuple(name for name, outputs in fired.items() if len(outputs) == 1 and _readable(outputs[0], rows))
+
+        def innermost(module: nn.Module) -> bool:
+            return not any(id(inner) in ran for inner in module.modules() if inner is not module)
+
+        return tuple(
+            name
+            for name, outputs in fired.items()
+            if innermost(self._modules[name])
+            and len(outputs) == 1
+            and readable(rows_first(self._modules[name], outputs[0]), rows)
+        )
 
     def _fired(self, observation: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
-        chunk = next(self._chunks(observation[:PROBE], PROBE))
-        with torch.no_grad():
-            return self._caught(chunk, run, modules)
-
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    def activations(
-        self, observation: Tensor, sites: Sequence[str] | None = None, batch_size: int = 512
-    ) -> dict[str, Tensor]:
-        """Activations ``[n, d]`` per site, on the CPU, without a gradient. Default: :meth:`sites`."""
-        chosen = [self.site(name) for name in (self.sites(observation) if sites is None else sites)]
-        parts: dict[str, list[Tensor]] = {site.name: [] for site in chosen}
-        with torch.no_grad():
-            for chunk in self._chunks(observation, batch_size):
-                outputs = self._read(chunk, {site.module for site in chosen})
-                for site in chosen:
-                    _check(site, outputs[site.module], len(chunk))
-                    parts[site.name].append(site.read(outputs[site.module][0]).detach().cpu())
-        whole = {name: torch.cat(chunks) for name, chunks in parts.items()}
-        for name, value in whole.items():
-            if not bool(torch.isfinite(value).all()):
-                rows = int((~torch.isfinite(value)).any(1).sum())
-                raise ImprintError(
-                    f"activations at {name!r} hold NaN or infinite values in {rows} of {len(value)} rows."
-                )
-        return whole
-
-    def _read(self, chunk: Tensor, modules: set[str]) -> dict[str, list[Any]]:
-        outputs = self._caught(chunk, self._run, modules)
-        silent = modules - outputs.keys()
-        if silent and self._value is not None:
-            outputs |= self._caught(chunk, self.model, silent)
-        if silent := modules - outputs.keys():
-            raise ImprintError(
-                f"module {min(silent)!r} did not run in this model's forward pass, so nothing can be read there."
-            )
-        return outputs
-
-    def _caught(self, chunk: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
-        """Outputs of each module that ran, in the order in which they first ran."""
+        """Outputs of each module that ran, in the order in which they first ended."""
         outputs: dict[str, list[Any]] = {}
 
         def keep(module: str) -> Callable[[Any], None]:
             return lambda output: outputs.setdefault(module, []).append(output)
 
-        with self._hooked({module: keep(module) for module in modules}):
-            run(chunk)
+        with torch.no_grad(), self._hooked({module: keep(module) for module in modules}):
+            run(next(self._batches(observation[:PROBE], PROBE)))
         return outputs
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def stream(
+        self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
+    ) -> Iterator[dict[str, Tensor]]:
+        """Activations ``[b, d]`` per site, one dict per batch; all sites in one pass, and never more than a batch held.
+
+        Arguments:
+            observation: ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily.
+            sites: names; default :meth:`sites` (of the first batch).
+            batch_size: most rows per pass; larger batches are cut.
+
+        On the CPU, without a gradient, in float32 or better. Raises :class:`ImprintError` for a site that does not
+        exist, did not run, ran twice, or gave NaN or infinite values.
+        """
+        batches = self._batches(observation, batch_size)
+        return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
+
+    def _stream(self, batches: Iterator[Tensor], chosen: list[Site] | None, keep: Keep) -> Iterator[dict[str, Tensor]]:
+        for batch in batches:
+            if chosen is None:
+                chosen = [self.site(name) for name in self.sites(batch)]
+            with torch.no_grad():
+                found = self._read(batch, chosen, keep)
+            yield found
+
+    def activations(
+        self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
+    ) -> dict[str, Tensor]:
+        """Activations ``[n, d]`` per site: :meth:`stream`, gathered."""
+        if not isinstance(observation, Tensor):
+            parts = list(self.stream(observation, sites, batch_size))
+            return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        whole: dict[str, Tensor] = {}
+        start = 0
+
+        def place(name: str, value: Tensor) -> Tensor:
+            if name not in whole:
+                whole[name] = room(len(observation), value)
+            return whole[name][start : start + len(value)].copy_(value)
+
+        chosen = None if sites is None else [self.site(name) for name in sites]
+        for _ in self._stream(self._batches(observation, batch_size), chosen, place):
+            start += batch_size
+        return whole
+
+    def _read(self, batch: Tensor, sites: Sequence[Site], keep: Keep) -> dict[str, Tensor]:
+        """Finite activations ``[b, d]`` per site, passed through ``keep`` the moment they appear."""
+        waiting: dict[str, list[Site]] = {}
+        for site in sites:
+            waiting.setdefault(site.module, []).append(site)
+        found: dict[str, Tensor] = {}
+        runs = dict.fromkeys(waiting, 0)
+
+        def take(module: str) -> Callable[[Any], None]:
+            def hook(output: Any) -> None:
+                runs[module] += 1
+                if runs[module] > 1:
+                    return
+                tensor = rows_first(self._modules[module], output)
+                for site in waiting[module]:
+                    self._require(site, tensor, len(batch))
+                    value = site.read(tensor)
+                    require_finite(site.name, value)
+                    found[site.name] = keep(site.name, value)
+
+            return hook
+
+        with self._hooked({module: take(module) for module in waiting}):
+            self._run(batch)
+        silent = [module for module, count in runs.items() if not count]
+        if silent and self._value is not None:
+            with self._hooked({module: take(module) for module in silent}):
+                self.model(batch)
+        for module, count in runs.items():
+            names = ", ".join(repr(site.name) for site in waiting[module])
+            if count == 0:
+                raise ImprintError(
+                    f"module {module!r} did not run in this model's forward pass, so nothing can be read at {names}."
+                )
+            if count > 1:
+                raise ImprintError(
+                    f"module {module!r} ran {count} times in one forward pass, so its activation is not one thing; "
+                    "choose a module that is not reused."
+                )
+        return {site.name: found[site.name] for site in sites}
+
+    def _require(self, site: Site, tensor: Any, rows: int) -> None:
+        require_readable(site, tensor, rows)
+        unsure = self._time_first and tensor.dim() >= 3 and tensor.shape[1] == rows
+        if unsure and not hasattr(self._modules[site.module], "batch_first"):
+            raise ImprintError(
+                f"module {site.module!r} gives {list(tensor.shape)} for {rows} observations, and modules of this model "
+                "put time before rows: the two axes cannot be told apart. Choose another batch_size."
+            )
 
     # -- value ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +265,8 @@ class Subject:
         """Value ``[n]`` without a gradient, under ``edits`` (site -> function of ``[n, d]``) made during the pass."""
         by_module = self._by_module(edits)
         with torch.no_grad():
-            return torch.cat([self._edited(chunk, by_module).cpu() for chunk in self._chunks(observation, batch_size)])
+            values = [self._edited(batch, by_module).cpu() for batch in self._batches(observation, batch_size)]
+        return at_least_float32(torch.cat(values))
 
     def _by_module(self, edits: Mapping[str, Edit] | None) -> dict[str, list[tuple[Site, Edit]]]:
         by_module: dict[str, list[tuple[Site, Edit]]] = {}
@@ -223,21 +275,22 @@ class Subject:
             by_module.setdefault(site.module, []).append((site, edit))
         return by_module
 
-    def _edited(self, chunk: Tensor, by_module: Mapping[str, list[tuple[Site, Edit]]]) -> Tensor:
+    def _edited(self, batch: Tensor, by_module: Mapping[str, list[tuple[Site, Edit]]]) -> Tensor:
         runs = dict.fromkeys(by_module, 0)
 
         def change(module: str) -> Callable[[Any], Any]:
             def hook(output: Any) -> Any:
                 runs[module] += 1
+                tensor = rows_first(self._modules[module], output)
                 for site, edit in by_module[module]:
-                    _check(site, [output], len(chunk))
-                    output = site.write(output, edit)
-                return output
+                    self._require(site, tensor, len(batch))
+                    tensor = site.write(tensor, edit)
+                return put_back(self._modules[module], output, tensor)
 
             return hook
 
         with self._hooked({module: change(module) for module in by_module}):
-            value = self._of(chunk)
+            value = self._of(batch)
         for module, count in runs.items():
             if count != 1:
                 names = ", ".join(repr(site.name) for site, _ in by_module[module])
@@ -252,7 +305,7 @@ class Subject:
         return self._edited(self._placed(observation), self._by_module(edits))
 
     def output(self, index: int) -> Subject:
-        """The same model valued by column ``index`` of its output ``[n, m]``: a class's logit, an action's preference."""
+        """The same model valued by column ``index`` of its output ``[n, m]``: a logit, an action's preference."""
 
         def column(observation: Tensor) -> Tensor:
             out = self.model(observation)
@@ -268,9 +321,7 @@ class Subject:
         at = self.site(site)
 
         def read(observation: Tensor) -> Tensor:
-            outputs = self._read(observation, {at.module})[at.module]
-            _check(at, outputs, len(observation))
-            return readout(at.read(outputs[0]))
+            return readout(self._read(observation, [at], lambda _, value: value.clone())[at.name])
 
         return Subject(self.model, read, list(self._declared.values()))
 
@@ -280,7 +331,7 @@ class Subject:
         return self.model if self._value is None else self._of
 
     def _of(self, observation: Tensor) -> Tensor:
-        """Value ``[n]`` of one chunk, checked."""
+        """Value ``[n]`` of one batch, checked."""
         n = len(observation)
         source = "the model" if self._value is None else "value()"
         out = self.model(observation) if self._value is None else self._value(observation)
@@ -297,25 +348,23 @@ class Subject:
 
     # -- machinery -----------------------------------------------------------------------------------------------
 
-    def _chunks(self, observation: Tensor, size: int) -> Iterator[Tensor]:
-        """Pieces of the observation on the model's device, floats in the model's precision."""
-        if not isinstance(observation, Tensor) or observation.dim() < 1 or len(observation) < 1:
-            got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
-            raise ImprintError(f"the observation is {got}; expected a tensor [n, ...] with at least one row.")
-        for start in range(0, len(observation), size):
-            yield self._placed(observation[start : start + size])
+    def _batches(self, observation: Observations, size: int) -> Iterator[Tensor]:
+        """Pieces of at most ``size`` rows, on the model's device, floats in the model's precision."""
+        return map(self._placed, batches_of(observation, size))
 
     def _placed(self, observation: Tensor) -> Tensor:
-        parameter = next(self.model.parameters(), None)
-        if parameter is None:
+        held = list(itertools.islice(itertools.chain(self.model.parameters(), self.model.buffers()), 1))
+        if not held:
             return observation
-        floats = observation.is_floating_point() and parameter.is_floating_point()
-        return observation.to(parameter.device, parameter.dtype if floats else observation.dtype)
+        precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
+        floats = precision is not None and observation.is_floating_point()
+        return observation.to(held[0].device, precision if floats else observation.dtype)
 
     @contextmanager
     def _hooked(self, handlers: Mapping[str, Callable[[Any], Any]]) -> Iterator[None]:
         """Run with a forward hook on some modules; a handler's return value, unless ``None``, replaces the output."""
-        self._require_evaluation()
+        require_evaluation(self.model)
+        require_no_hooks(self.model)
         handles = []
         try:
             for name, handler in handlers.items():
@@ -324,32 +373,3 @@ class Subject:
         finally:
             for handle in handles:
                 handle.remove()
-
-    def _require_evaluation(self) -> None:
-        """Refuse models whose answers depend on chance or on the rest of the batch because they are still training."""
-        for name, module in self.model.named_modules():
-            code = getattr(type(module).forward, "__code__", None)
-            silent = getattr(module, "dropout", None) == 0 and isinstance(module, nn.RNNBase | nn.MultiheadAttention)
-            if module.training and code is not None and "training" in code.co_names and not silent:
-                raise ImprintError(
-                    f"module {name or ROOT!r} ({type(module).__name__}) is in training mode, where its output is not a "
-                    "function of the observation alone. Call model.eval() first."
-                )
-
-
-def _readable(output: Any, rows: int) -> bool:
-    return isinstance(output, Tensor) and output.is_floating_point() and output.dim() >= 1 and len(output) == rows
-
-
-def _check(site: Site, outputs: Sequence[Any], rows: int) -> None:
-    """Raise unless the module ran once and gave a float tensor with one row per observation."""
-    if len(outputs) != 1:
-        raise ImprintError(
-            f"module {site.module!r} ran {len(outputs)} times in one pass, so {site.name!r} is not one site; "
-            "use a module that is not reused."
-        )
-    if not _readable(outputs[0], rows):
-        got = list(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
-        raise ImprintError(
-            f"module {site.module!r} gives {got} for {rows} observations; expected a float tensor [{rows}, ...]."
-        )

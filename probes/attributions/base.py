@@ -1,20 +1,35 @@
-"""The contract of an attribution: how much each part of an observation contributes to the value.
+"""The contract of an attribution: how much each part of an observation, or each unit of a site, adds to the value.
 
-Letters: n observations.
+Every member is a frozen dataclass of settings and is called the same way:
+
+    Member(**settings)(subject, observation) -> Attribution
+
+An :class:`Attributor` attributes to the elements of the observation. A :class:`LayerAttributor` attributes to the units
+of ``site``. Both compare with a baseline observation b: the value moves from v(b) to v(x), and a member that is
+``complete`` promises that its attributions add up to that difference. The error of that sum is reported for every
+member, promised or not.
+
+Layer methods hook a *tap*, a module of their own through which an edit sends the activations of the site. So a site may
+be one position of a sequence, its units come as [n, d], a later in-place operation cannot change what was read, and a
+module that the value runs twice is refused by name (:class:`~imprint.probes.subject.Subject` counts its runs).
+
+Letters: n observations, d width of a site.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError
-from imprint.probes.subject import Subject
+from imprint.probes.subject import ROOT, Subject
 
 
 @dataclass(frozen=True)
@@ -22,24 +37,39 @@ class Attribution:
     """What one attribution method said about some observations."""
 
     attributions: Tensor
-    """``[n, ...]`` like the observation, in units of the value."""
+    """``[n, ...]`` like the observation (``[n, d]`` for a site), in units of the value."""
     value: Tensor
     """``[n]``"""
     baseline_value: Tensor
-    """``[n]`` value of the observation it is compared with."""
+    """``[n]`` value of what it is compared with."""
+    baseline: Tensor
+    """``[1, ...]`` the observation it is compared with."""
+    site: str | None = None
+    """Whose units were attributed to; None: the elements of the observation."""
+    complete: bool = True
+    """Whether the method promises a completeness error of zero."""
 
     @property
     def completeness_error(self) -> Tensor:
         """``[n]`` sum of the attributions minus (value - baseline value); zero for an exact method."""
         return self.attributions.flatten(1).sum(1) - (self.value - self.baseline_value)
 
+    def on_observation(self) -> Tensor:
+        """``[n, ...]`` attributions to the observation. Raises :class:`ImprintError` when they belong to a site."""
+        if self.site is not None:
+            raise ImprintError(
+                f"these attributions belong to the units of site {self.site!r}, not to the observation's elements; "
+                "use a method that attributes to observations."
+            )
+        return self.attributions
+
     def mass_on(self, masks: Mapping[str, Tensor]) -> pd.DataFrame:
         """How much of the attribution falls on each mask (bool ``[n, ...]``): concept, mass, area.
 
         ``mass`` is the part of the absolute attribution inside the mask (NaN where all attributions are zero), ``area``
-        the mask's part of the observation.
+        the mask's part of the observation. Raises :class:`ImprintError` for attributions to a site.
         """
-        size = self.attributions.abs()
+        size = self.on_observation().abs()
         total = float(size.sum())
         rows = []
         for name, mask in masks.items():
@@ -53,12 +83,154 @@ class Attribution:
         return pd.DataFrame(rows, columns=["concept", "mass", "area"])
 
 
+@dataclass(frozen=True, kw_only=True)
 class Attributor(ABC):
     """Abstract attribution method; concrete ones are final and hold their settings."""
 
-    @abstractmethod
+    complete: ClassVar[bool]
+    """Whether its attributions promise to add up to the difference of values."""
+    needs_gradient: ClassVar[bool] = True
+    """Whether the value must be differentiable in what it is attributed to."""
+
+    baseline: str = "mean"
+    """``mean`` of the observations, or ``zeros``."""
+    rows: int = 1024
+    """Most observations in one pass of the model."""
+
     def __call__(self, subject: Subject, observation: Tensor) -> Attribution:
-        """Attributions of the subject's value to ``observation`` ``[n, ...]``."""
+        """Attributions of the subject's value to ``observation`` ``[n, ...]``, on the CPU, without a gradient.
+
+        Raises :class:`ImprintError` for an observation that is not of a float type or not finite, and where the method
+        would be wrong without saying so.
+        """
+        x = _checked(subject, observation)
+        if self.rows < 1:
+            raise ImprintError(f"rows is {self.rows}; expected at least one observation in a pass.")
+        start = constant_like(x, self.baseline)
+        self.check(subject, x[:2])
+        chunk = max(1, self.rows // self.copies())
+        found = torch.cat([self.attribute(subject, part, start).detach().cpu() for part in x.split(chunk)])
+        if not bool(torch.isfinite(found).all()):
+            rows = int((~torch.isfinite(found.flatten(1))).any(1).sum())
+            raise ImprintError(f"{type(self).__name__} gave NaN or infinite attributions in {rows} of {len(x)} rows.")
+        value, reference = subject.values(x), self.reference(subject, x, start)
+        whole = Attribution(found, value, reference, start.cpu(), self.site_name, self.complete)
+        self.verify(whole, subject, x)
+        return whole
+
+    @property
+    def site_name(self) -> str | None:
+        """Site attributed to; None: the observation."""
+        return None
+
+    def copies(self) -> int:
+        """How many altered copies of one observation go through the model together."""
+        return 1
+
+    def check(self, subject: Subject, observation: Tensor) -> None:
+        """Refuse, on a few rows, a model on which the method would be wrong. Default: one with no gradient to use."""
+        if self.needs_gradient:
+            require_gradient(subject, observation)
+
+    @abstractmethod
+    def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
+        """Attributions of a chunk ``[n, ...]`` against ``baseline`` ``[1, ...]``."""
+
+    def reference(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
+        """``[n]`` value that the attributions start from. Default: the value of the baseline."""
+        return subject.values(baseline).expand(len(observation))
+
+    def verify(self, found: Attribution, subject: Subject, observation: Tensor) -> None:  # noqa: B027
+        """Refuse a result that is wrong as a whole. Default: accept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerAttributor(Attributor):
+    """Abstract attribution to the units of a site: the result is ``[n, d]``."""
+
+    site: str
+    """Written as :class:`~imprint.probes.subject.Subject` writes sites; the value must run through it exactly once."""
+
+    @property
+    def site_name(self) -> str | None:
+        """The site."""
+        return self.site
+
+    def check(self, subject: Subject, observation: Tensor) -> None:
+        """Refuse a site that the value's gradient does not reach."""
+        gradient_at(subject, observation, self.site)
+
+
+class Tap(nn.Module):
+    """Hands on the activations ``[n, d]`` of a site; captum hooks it in place of the model's own module."""
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """The activations, as a tensor of their own."""
+        return activations.clone()
+
+
+def tapped(subject: Subject, site: str) -> tuple[Callable[[Tensor], Tensor], Tap]:
+    """The value ``[n, ...] -> [n]`` with the activations at ``site`` sent through a tap, and the tap."""
+    tap = Tap()
+    return lambda observation: subject.value_with_grad(observation, edits={site: lambda a: tap(a).clone()}), tap
+
+
+def gradient_at(subject: Subject, observation: Tensor, site: str) -> tuple[Tensor, Tensor]:
+    """Activations ``[n, d]`` at ``site`` and the value's gradient ``[n, d]`` there, in one pass over all rows.
+
+    Raises :class:`ImprintError` when the gradient does not reach the site.
+    """
+    held: list[Tensor] = []
+
+    def hold(activations: Tensor) -> Tensor:
+        held.append(activations.detach().clone().requires_grad_())
+        return held[0].clone()
+
+    with torch.enable_grad():
+        value = subject.value_with_grad(observation, edits={site: hold})
+        gradient = _gradient(value, held[0])
+    if gradient is None:
+        raise ImprintError(
+            f"the value's gradient does not reach site {site!r}: something between the module and the value (a "
+            "threshold, an argmax, a detach) has no gradient. Choose a later site, or a differentiable value."
+        )
+    return held[0].detach(), gradient
+
+
+def require_gradient(subject: Subject, observation: Tensor) -> None:
+    """Raise :class:`ImprintError`, naming the module, when the value's gradient does not reach the observation."""
+    x = observation.detach().clone().requires_grad_()
+    outputs: list[tuple[str, Tensor]] = []
+    with torch.enable_grad(), watched(subject.model, lambda name, out: outputs.append((name, out))):
+        value = subject.value_with_grad(x)
+        if _gradient(value, x) is not None:
+            return
+        lost = next((name for name, out in outputs if _gradient(out, x) is None), None)
+    where = "after the last module" if lost is None else f"at or before module {lost or ROOT!r}"
+    raise ImprintError(
+        f"the value's gradient does not reach the observation: it is lost {where} (a threshold, an argmax, a detach, "
+        "no_grad). Use a method without gradients: feature_ablation, occlusion, shapley_sampling."
+    )
+
+
+@contextmanager
+def watched(model: nn.Module, seen: Callable[[str, Tensor], object]) -> Iterator[None]:
+    """While it lasts, ``seen(name, output)`` hears of every module that runs and gives a tensor; "" is the model."""
+
+    def hook(name: str) -> Callable[..., None]:
+        def hear(_module: nn.Module, _inputs: object, output: object) -> None:
+            first = output[0] if isinstance(output, tuple) and output else output
+            if isinstance(first, Tensor):
+                seen(name, first)
+
+        return hear
+
+    handles = [module.register_forward_hook(hook(name)) for name, module in model.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def constant_like(observation: Tensor, how: str) -> Tensor:
@@ -68,3 +240,56 @@ def constant_like(observation: Tensor, how: str) -> Tensor:
     if how == "zeros":
         return torch.zeros_like(observation[:1])
     raise ImprintError(f"baseline is {how!r}; expected 'mean' or 'zeros'.")
+
+
+def patch_shape(observation: Tensor, patch: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Shape of a patch along every axis of an observation ``[n, ...]``.
+
+    ``patch`` is written for the last axes; axes before them have 1, and 0 stands for a whole axis. None: single
+    elements up to ``[n, h, w]``; for images ``[n, ..., c, h, w]`` all channels of squares of a quarter of the height.
+    """
+    shape = tuple(observation.shape[1:])
+    if patch is None:
+        side = max(1, shape[-2] // 4) if len(shape) >= 3 else 1
+        patch = (0, side, side) if len(shape) >= 3 else ()
+    if len(patch) > len(shape) or any(p < 0 for p in patch):
+        raise ImprintError(
+            f"patch is {patch} for observations {list(shape)}; expected at most {len(shape)} numbers, 0 or more."
+        )
+    whole = (1,) * (len(shape) - len(patch)) + tuple(patch)
+    return tuple(min(p, size) if p else size for p, size in zip(whole, shape, strict=True))
+
+
+def patch_index(observation: Tensor, patch: tuple[int, ...] | None) -> Tensor:
+    """``[1, ...]`` number of the patch, 0..., that each element lies in; patches tile the observation."""
+    index = torch.zeros(observation.shape[1:], dtype=torch.long)
+    for axis, (size, step) in enumerate(zip(observation.shape[1:], patch_shape(observation, patch), strict=True)):
+        along = torch.arange(size) // step
+        index = index * (int(along[-1]) + 1) + along.reshape(-1, *(1,) * (index.dim() - axis - 1))
+    return index[None].to(observation.device)
+
+
+def spread_evenly(effects: Tensor, index: Tensor) -> Tensor:
+    """``effects`` ``[n, ...]`` of whole patches, repeated on their elements, as even shares that sum to the effect."""
+    return effects / index.flatten().bincount()[index]
+
+
+def _gradient(value: Tensor, of: Tensor) -> Tensor | None:
+    """Gradient of the sum of ``value``; None where no path leads to ``of``."""
+    if not value.requires_grad:
+        return None
+    return torch.autograd.grad(value.sum(), of, allow_unused=True, retain_graph=True)[0]
+
+
+def _checked(subject: Subject, observation: Tensor) -> Tensor:
+    """The observation where the model is and in its precision; an error unless it is finite and of a float type."""
+    if not isinstance(observation, Tensor) or observation.dim() < 2 or len(observation) < 1:
+        got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
+        raise ImprintError(f"the observation is {got}; expected a tensor [n, ...] with at least one row.")
+    if not observation.is_floating_point():
+        raise ImprintError(f"observations are {observation.dtype}; attributions need a float observation.")
+    if not bool(torch.isfinite(observation).all()):
+        raise ImprintError("observations hold NaN or infinite values; nothing can be attributed to them.")
+    parameter = next((p for p in subject.model.parameters() if p.is_floating_point()), None)
+    x = observation.detach()
+    return x if parameter is None else x.to(parameter.device, parameter.dtype)

@@ -13,41 +13,34 @@ Letters: n observations.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from captum import attr
 from torch import Tensor
 
-from imprint.models.errors import ImprintError
-from imprint.probes.attributions.base import Attribution, Attributor, constant_like
+from imprint.probes.attributions.base import Attributor
 from imprint.probes.subject import Subject
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IntegratedGradients(Attributor):
     """Integrated gradients from the value to the observation."""
 
-    baseline: str = "mean"
-    """``mean`` of the observations, or ``zeros``."""
+    complete: ClassVar[bool] = True
+
     steps: int = 32
     """Points on the way."""
-    rows: int = 1024
-    """Most observations in one pass (points times episodes)."""
 
-    def __call__(self, subject: Subject, observation: Tensor) -> Attribution:
-        """Attributions ``[n, ...]`` of the value. The observation must be of a float type."""
-        if not observation.is_floating_point():
-            raise ImprintError(f"observations are {observation.dtype}; integrated gradients need a float observation.")
-        start = constant_like(observation, self.baseline)
+    def copies(self) -> int:
+        """All points of an observation go through the model together."""
+        return self.steps
+
+    def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
+        """Attributions ``[n, ...]`` of a chunk."""
         method = attr.IntegratedGradients(subject.value_with_grad, multiply_by_inputs=True)
         with torch.enable_grad():
-            found = method.attribute(
-                observation.detach(),
-                baselines=start,
-                n_steps=self.steps,
-                method="gausslegendre",
-                internal_batch_size=max(self.rows, len(observation)),
+            found: Tensor = method.attribute(
+                observation, baselines=baseline, n_steps=self.steps, method="gausslegendre"
             )
-        value = subject.values(observation)
-        baseline_value = subject.values(start).expand(len(observation))
-        return Attribution(found.detach(), value, baseline_value)
+        return found

@@ -48,8 +48,8 @@ class Eraser(Intervention):
         """How many directions are removed; 0 leaves everything as it is."""
         return int(self.left.shape[1])
 
-    def __call__(self, activations: Tensor) -> Tensor:
-        """Erased activations ``[n, d]``, in the type and on the device they came in."""
+    def change(self, activations: Tensor) -> Tensor:
+        """Erased activations ``[n, d]``."""
         mean, left, right = (part.to(activations) for part in (self.mean, self.left, self.right))
         return activations - (activations - mean) @ right.T @ left.T
 
@@ -65,7 +65,7 @@ class Whitened:
     scale: Tensor
     """``[s]`` standard deviation along each."""
     rows: Tensor
-    """``[n, s]`` whitened activations."""
+    """``[n, s]`` whitened activations; none when only their moments are known."""
 
     @classmethod
     def of(cls, activations: Tensor) -> Whitened:
@@ -78,11 +78,22 @@ class Whitened:
         mean = x.mean(0)
         x = x - mean
         wide = x.shape[1] > len(x)
-        variance, vectors = torch.linalg.eigh((x @ x.T if wide else x.T @ x) / len(x))
-        keep = variance > SPAN * variance[-1].clamp(min=torch.finfo(x.dtype).tiny)
-        scale, vectors = variance[keep].sqrt(), vectors[:, keep]
+        scale, vectors = _spread((x @ x.T if wide else x.T @ x) / len(x))
         basis = x.T @ vectors / (scale * len(x) ** 0.5) if wide else vectors
         return cls(mean, basis, scale, x @ basis / scale)
+
+    @classmethod
+    def of_moments(cls, mean: Tensor, covariance: Tensor) -> Whitened:
+        """Whiten activations of which only the mean ``[d]`` and the covariance ``[d, d]`` are known.
+
+        Erasers then come from :meth:`erase_covariance`; there are no rows to pass a concept for.
+        """
+        if mean.dim() != 1 or covariance.shape != (len(mean), len(mean)):
+            raise ImprintError(
+                f"the mean is {list(mean.shape)} and the covariance {list(covariance.shape)}; expected [d] and [d, d]."
+            )
+        scale, basis = _spread(covariance.detach().double())
+        return cls(mean.detach().double(), basis, scale, basis.new_zeros(0, len(scale)))
 
     def erase(self, concept: Tensor) -> Eraser:
         """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns). A constant concept gives rank 0."""
@@ -94,8 +105,13 @@ class Whitened:
         z = z - z.mean(0)
         spread = z.square().mean(0).sqrt()
         z = z[:, spread > 1e-12] / spread[spread > 1e-12]
-        left, strength, _ = torch.linalg.svd(self.rows.T @ z / len(z), full_matrices=False)
-        return self._along(left[:, strength > RANK])
+        return self._leace(self.rows.T @ z / len(z))
+
+    def erase_covariance(self, cross: Tensor) -> Eraser:
+        """The eraser of a concept whose columns, of unit variance, have covariance ``[d, k]`` with the activations."""
+        if cross.dim() != 2 or len(cross) != len(self.mean):
+            raise ImprintError(f"the covariance is {list(cross.shape)}; expected [{len(self.mean)}, k].")
+        return self._leace(self.basis.T @ cross.double() / self.scale[:, None])
 
     def linearly_there(self, concept: Tensor, level: float = 0.01) -> bool:
         """Whether ``concept`` ``[n, k]`` covaries with the activations at all, by more than chance.
@@ -116,10 +132,22 @@ class Whitened:
         draw = torch.randn(span, min(rank, span), generator=rng, dtype=torch.float64)
         return self._along(torch.linalg.qr(draw).Q)
 
+    def _leace(self, whitened: Tensor) -> Eraser:
+        """The eraser of a concept with whitened covariance ``[s, k]``."""
+        left, strength, _ = torch.linalg.svd(whitened, full_matrices=False)
+        return self._along(left[:, strength > RANK])
+
     def _along(self, directions: Tensor) -> Eraser:
         left = self.basis @ (self.scale[:, None] * directions)
         right = (directions / self.scale[:, None]).T @ self.basis.T
         return Eraser(self.mean, left, right)
+
+
+def _spread(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard deviations ``[s]`` and principal directions ``[., s]`` of the span."""
+    variance, vectors = torch.linalg.eigh(covariance)
+    keep = variance > SPAN * variance[-1].clamp(min=torch.finfo(variance.dtype).tiny)
+    return variance[keep].sqrt(), vectors[:, keep]
 
 
 def eraser(activations: Tensor, concept: Tensor) -> Eraser:

@@ -1,0 +1,1 @@
+"""Discovery: directions found in activations without labels; one file each."""

@@ -1,0 +1,145 @@
+"""sparse_autoencoder: an overcomplete dictionary of which only k features may speak about any one row.
+
+    code    = top_k( relu( encoder (x - offset) ) )                the k largest stay, the rest are zero
+    x_hat   = code @ directions + offset                           directions: unit vectors
+    loss    = |x - x_hat|^2 / |x - mean|^2  +  1/32 * |e - e_hat|^2 / |e|^2
+
+The second term (AuxK) gives dead features, those that have not spoken for ``patience`` rows, a task: to rebuild the
+error e = x - x_hat with their own d/2 largest codes. TopK sparse autoencoder of Gao et al. 2024 (arXiv 2406.04093,
+section 2.3 and appendix A): tied start (the encoder begins as the transpose of the directions), unit-norm directions
+kept by removing the parallel part of their gradient and renormalising after each step, offset started at the centre.
+
+Deviations from the source: the offset starts at the mean, not the geometric median; activations are divided by one
+number for the whole data set (root mean square distance from the mean), not per row; rows are re-used for several
+passes, because a toolkit's activations are few; plain Adam without gradient clipping or weight averaging.
+
+Letters: n rows, d width of the site, m features, k active features, b rows in a batch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imprint.models.errors import ImprintError
+from imprint.probes.discovery.base import Dictionary, Discovery, Progress, unit_rows
+
+AUXILIARY = 1 / 32
+"""Weight of the loss on dead features (Gao et al. 2024, appendix A.2)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Features(Dictionary):
+    method = "sparse_autoencoder"
+    signed = False
+    encoder: Tensor
+    """``[d, m]``"""
+    active: int
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes ``[n, m]`` of rows ``[n, d]``, at most k of them above zero."""
+        return top_k((self._rows(x) - self.offset) @ self.encoder, self.active)
+
+
+@dataclass(frozen=True)
+class SparseAutoencoder(Discovery):
+    """TopK sparse autoencoder with an auxiliary loss on dead features."""
+
+    dictionary = _Features
+    features: int = 256
+    """m, usually several times the width."""
+    active: int = 8
+    """k, features that may speak about one row."""
+    steps: int = 2000
+    """Gradient steps."""
+    rows: int = 512
+    """Rows in a batch."""
+    rate: float = 3e-3
+    """Adam's learning rate; it falls to zero over the last fifth."""
+    patience: int = 20_000
+    """Rows after which a feature that has not spoken counts as dead and gets the auxiliary loss."""
+
+    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
+        if not 1 <= self.active <= self.features:
+            raise ImprintError(f"active is {self.active}; expected 1 to {self.features}, the number of features.")
+        x = train.float()
+        centre = x.mean(0)
+        scale = (x - centre).square().mean().sqrt()
+        state = _State((x - centre) / scale, self, rng)
+        for step in range(self.steps):
+            state.step(step)
+            if (step + 1) % 50 == 0 or step + 1 == self.steps:
+                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {state.dead_count}")
+        return self._frozen(x, state, centre, scale)
+
+    def _frozen(self, x: Tensor, state: _State, centre: Tensor, scale: Tensor) -> Dictionary:
+        """In the units of the activations; dead are the features that no training row wakes."""
+        offset, encoder = centre + scale * state.offset.detach(), state.encoder.detach()
+        woken = [(top_k((rows - offset) @ encoder, self.active) > 0).any(0) for rows in x.split(4096)]
+        return _Features(
+            directions=state.directions.detach(),
+            offset=offset,
+            dead=~torch.stack(woken).any(0),
+            encoder=encoder,
+            active=self.active,
+        )
+
+
+class _State:
+    """Parameters and optimiser while training, on centred and scaled rows."""
+
+    def __init__(self, x: Tensor, settings: SparseAutoencoder, rng: torch.Generator) -> None:
+        self.x, self.settings, self.rng = x, settings, rng
+        start = torch.randn(settings.features, x.shape[1], generator=rng, device=rng.device).to(x)
+        self.directions = unit_rows(start).requires_grad_()
+        self.encoder = self.directions.detach().T.clone().requires_grad_()
+        self.offset = torch.zeros_like(x[0]).requires_grad_()
+        self.silent = torch.zeros(settings.features, dtype=torch.long, device=x.device)
+        self.optimiser = torch.optim.Adam([self.directions, self.encoder, self.offset], settings.rate, eps=1e-8)
+        self.error = math.nan
+
+    @property
+    def dead_count(self) -> int:
+        """Features that have been silent for longer than the patience."""
+        return int((self.silent > self.settings.patience).sum())
+
+    def step(self, step: int) -> None:
+        """One gradient step on rows drawn with replacement."""
+        settings = self.settings
+        pick = torch.randint(len(self.x), (settings.rows,), generator=self.rng, device=self.rng.device)
+        batch = self.x[pick.to(self.x.device)]
+        before = (batch - self.offset) @ self.encoder
+        codes = top_k(before, settings.active)
+        error = batch - codes @ self.directions - self.offset
+        unexplained = error.square().sum() / batch.square().sum()
+        self.silent = torch.where((codes > 0).any(0), 0, self.silent + len(batch))
+        loss = unexplained + AUXILIARY * self._auxiliary(before, error.detach())
+        self.optimiser.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for group in self.optimiser.param_groups:
+                group["lr"] = settings.rate * min(1.0, 5 * (1 - step / settings.steps))
+            gradient = self.directions.grad
+            assert gradient is not None
+            gradient -= (gradient * self.directions).sum(1, keepdim=True) * self.directions
+            self.optimiser.step()
+            self.directions.copy_(unit_rows(self.directions))
+        self.error = float(unexplained.detach())
+
+    def _auxiliary(self, before: Tensor, error: Tensor) -> Tensor:
+        """How badly the dead features rebuild the error, as a part of it; zero when none is dead."""
+        dead = self.silent > self.settings.patience
+        count = int(dead.sum())
+        if not count:
+            return error.new_zeros(())
+        codes = top_k(before.masked_fill(~dead, 0.0), min(count, max(1, error.shape[1] // 2)))
+        return (error - codes @ self.directions).square().sum() / error.square().sum().clamp(min=1e-12)
+
+
+def top_k(before: Tensor, k: int) -> Tensor:
+    """The k largest of each row ``[n, m]`` where they are above zero; zero elsewhere."""
+    largest = before.topk(k, dim=1)
+    return torch.zeros_like(before).scatter(1, largest.indices, largest.values.relu())

@@ -1,0 +1,151 @@
+"""What makes a model unfit to be examined: hooks that somebody left on it, and modules that are still training.
+
+Both give plausible numbers that are wrong, so both are refused by name before every pass.
+
+A hook on a module counts as left behind unless it belongs to the model. It belongs when it
+
+    is a method of one of the model's modules, or was defined inside one of their classes
+    was defined by torch (weight norm, spectral norm, pruning), transformers, accelerate or TransformerLens, which
+    install hooks of their own in order to work
+    is one of the subject's own, which live only while a pass runs
+
+TransformerLens wraps what users add, so a ``HookPoint`` is asked for its own lists instead: whatever is in them and is
+not permanent (``add_perma_hook``) was left behind, for example by ``run_with_hooks(reset_hooks_end=False)``.
+
+A module is still training when it is in training mode and its ``forward``, or a method that this calls, asks for
+``self.training``. Batch normalisation without running statistics mixes the rows of a batch in either mode.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import Any
+
+from torch import nn
+from torch.nn.modules import module as torch_module
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from imprint.models.errors import ImprintError
+
+OWNERS = ("torch", "transformers", "accelerate", "transformer_lens", "imprint")
+"""Packages whose hooks are part of how a model works."""
+PLACES = {
+    "_forward_hooks": "forward",
+    "_forward_pre_hooks": "forward-pre",
+    "_backward_hooks": "backward",
+    "_backward_pre_hooks": "backward-pre",
+}
+"""Where ``torch.nn.Module`` keeps hooks, and what they are called."""
+POINTS = {"fwd_hooks": "forward", "bwd_hooks": "backward"}
+"""Where a TransformerLens ``HookPoint`` keeps what users add."""
+
+
+def require_no_hooks(model: nn.Module) -> None:
+    """Raise :class:`ImprintError` that names every module on which somebody left a hook, and how many."""
+    left = hooks_left(model)
+    if left:
+        found = ", ".join(
+            f"{n} {kind} hook{'s' if n > 1 else ''} on {name or 'output'!r}" for (name, kind), n in left.items()
+        )
+        raise ImprintError(
+            f"hooks were left on this model: {found}. They see or change activations during every pass. Call remove() "
+            "on the handles that registering them returned, or model.reset_hooks() in TransformerLens."
+        )
+
+
+def hooks_left(model: nn.Module) -> Counter[tuple[str, str]]:
+    """How many hooks were left behind, per module name (the model itself is ``""``) and kind."""
+    left: Counter[tuple[str, str]] = Counter()
+    classes: set[tuple[str, str]] | None = None
+    for name, module, kind, hook in _registered(model):
+        if hasattr(hook, "is_permanent"):
+            left[name, kind] += not hook.is_permanent
+            continue
+        classes = _classes(model) if classes is None else classes
+        if not _belongs(hook, model, module, classes):
+            left[name, kind] += 1
+    return +left
+
+
+def _registered(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Any]]:
+    for place, kind in PLACES.items():
+        for hook in getattr(torch_module, f"_global{place}", {}).values():
+            yield "every module (a global hook)", model, kind, hook
+    for name, module in model.named_modules():
+        for place, kind in PLACES.items():
+            for hook in (getattr(module, place, None) or {}).values():
+                yield name, module, kind, hook
+        for place, kind in POINTS.items():
+            for handle in getattr(module, place, ()):
+                yield name, module, kind, handle
+
+
+def _classes(model: nn.Module) -> set[tuple[str, str]]:
+    """Module and qualified name of every class that the model is made of."""
+    return {(kind.__module__, kind.__qualname__) for m in model.modules() for kind in type(m).__mro__}
+
+
+def _belongs(hook: Any, model: nn.Module, module: nn.Module, classes: set[tuple[str, str]]) -> bool:
+    while isinstance(hook, partial):
+        hook = hook.func
+    owner = getattr(hook, "__self__", None)
+    if owner is not None and any(owner is m for m in model.modules()):
+        return True
+    hook = getattr(hook, "__func__", hook)
+    source = str(getattr(hook, "__module__", None) or type(hook).__module__)
+    if source.partition(".")[0] in OWNERS:
+        return True
+    parts = str(getattr(hook, "__qualname__", type(hook).__qualname__)).split(".")
+    return any((source, ".".join(parts[:i])) in classes for i in range(1, len(parts)))
+
+
+def require_evaluation(model: nn.Module) -> None:
+    """Raise :class:`ImprintError` for a module whose answers depend on chance or on the rest of the batch."""
+    for name, module in model.named_modules():
+        where = f"module {name or 'output'!r} ({type(module).__name__})"
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise ImprintError(
+                f"{where} keeps no running statistics, so its output for one observation depends on the others in the "
+                "batch. Make it with track_running_stats=True."
+            )
+        if module.training and _asks_for_training(type(module)) and not _same_in_training(module):
+            raise ImprintError(
+                f"{where} is in training mode, where its output is not a function of the observation alone. "
+                "Call model.eval() first."
+            )
+
+
+def _same_in_training(module: nn.Module) -> bool:
+    if isinstance(module, _InstanceNorm):
+        return not module.track_running_stats
+    return getattr(module, "dropout", None) == 0 and isinstance(module, nn.RNNBase | nn.MultiheadAttention)
+
+
+@cache
+def _asks_for_training(kind: type[nn.Module]) -> bool:
+    """Whether ``forward``, or a method of the class that it calls, mentions ``training``."""
+    seen: set[str] = set()
+    waiting = ["forward"]
+    while waiting:
+        name = waiting.pop()
+        method = getattr(kind, name, None)
+        if name in seen or getattr(nn.Module, name, None) is method:
+            continue
+        seen.add(name)
+        mentioned = _names(getattr(inspect.unwrap(method), "__code__", None)) if callable(method) else set()
+        if "training" in mentioned:
+            return True
+        waiting += [other for other in mentioned if isinstance(getattr(kind, other, None), types.FunctionType)]
+    return False
+
+
+def _names(code: types.CodeType | None) -> set[str]:
+    if code is None:
+        return set()
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return set(code.co_names).union(*inner)
