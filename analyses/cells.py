@@ -128,6 +128,7 @@ def look(data: dict[str, Any], path: Path, seed: int) -> None:
             ):
                 tensors[f"sums|{age}|{site}|{target.name}"] = torch.from_numpy(reading.sums)
                 tensors[f"nulls|{age}|{site}|{target.name}"] = torch.from_numpy(reading.nulls)
+                tensors[f"noise|{age}|{site}|{target.name}"] = torch.tensor(reading.noise, dtype=torch.float64)
         engine.say(path / ".progress", f"locate-seed-{seed}", i + 1, len(ages), f"age {age}")
     write_tensors(readings_file(folder, seed), tensors, cell=f"locate-seed-{seed}")
 
@@ -140,7 +141,8 @@ def readings_of(folder: RunFolder, seed: int, regression: dict[str, bool]) -> di
         part, age, site, concept = key.split("|")
         if part == "sums":
             nulls = tensors[f"nulls|{age}|{site}|{concept}"].numpy()
-            out[int(age), site, concept] = Reading(value.numpy(), nulls, regression[concept])
+            noise = float(tensors[f"noise|{age}|{site}|{concept}"])
+            out[int(age), site, concept] = Reading(value.numpy(), nulls, regression[concept], noise=noise)
     return out
 
 

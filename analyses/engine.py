@@ -67,6 +67,8 @@ class Outcome:
 
 
 Progress = Callable[[Step], None]
+Say = Callable[[int, int, str], None]
+"""Tells how far a piece of work is: ``say(done, total, note)``."""
 
 
 def say(folder: Path, cell: str, done: int, total: int, note: str = "") -> None:

@@ -128,14 +128,17 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
     if (inputs := evidence[0].inputs) is not None:
         floors["inputs"] = float(statistics.score(inputs.sum(0), regression=regression))
         floor_draws["inputs"] = statistics.score(draws.groups @ inputs, regression=regression)
-    return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom, _stretch(each_seed, drawn, sums))
+    twice = float(np.mean([e.reading.used_twice for e in evidence]))
+    stretch = _stretch(each_seed, drawn, sums, twice)
+    return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom, twice, stretch)
 
 
-def _stretch(each_seed: Floats, drawn: Floats, sums: Floats) -> float:
-    """How much wider a percentile interval must be for the few groups and seeds behind it.
+def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float) -> float:
+    """How much wider a percentile interval must be: rows are used twice, and few groups and seeds stand behind it.
 
     Resampling N units understates their variance by N / (N - 1), and few units call for Student's t. The variances of
     groups and of seeds are told apart by drawing groups alone; their degrees of freedom add up after Satterthwaite.
+    ``twice`` multiplies the variance of groups: :attr:`imprint.analyses.reading.Reading.used_twice`.
     """
     ok = np.isfinite(drawn)
     of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
@@ -144,7 +147,7 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats) -> float:
     raw = np.array([of_groups, of_seeds])
     if raw.sum() <= 0 or sums.shape[1] < 2:
         return 1.0
-    full = raw * units / (units - 1)
+    full = raw * units / (units - 1) * np.array([twice, 1.0])
     freedom = full.sum() ** 2 / (full**2 / (units - 1)).sum()
     return float(np.sqrt(full.sum() / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
 
@@ -157,6 +160,7 @@ def _summary(
     floor_draws: dict[str, Floats],
     nulls: Floats,
     freedom: dict[str, int],
+    twice: float,
     stretch: float,
 ) -> Summary:
     seeds, shuffles = nulls.shape
@@ -165,7 +169,7 @@ def _summary(
     spread = {"null": null_error**2 / shuffles / seeds}
     p = {
         name: statistics.p_above(
-            drawn - floor_draws[name], estimate - floors[name], freedom[name], spread.get(name, 0.0)
+            drawn - floor_draws[name], estimate - floors[name], freedom[name], spread.get(name, 0.0), twice
         )
         for name in floors
     }
@@ -188,7 +192,7 @@ def _summary(
         p_untrained=p.get("untrained", nan),
         p_inputs=p.get("inputs", nan),
         above_null=estimate - floors["null"],
-        error_above_null=float(np.sqrt(np.var(drawn[np.isfinite(drawn)]) + spread["null"]))
+        error_above_null=float(np.sqrt(np.var(drawn[np.isfinite(drawn)]) * twice + spread["null"]))
         if np.isfinite(drawn).any()
         else nan,
         null_above_chance=floors["null"] - reading.chance,

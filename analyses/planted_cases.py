@@ -125,10 +125,12 @@ def _categorical(n: int, effect: float, world: np.random.Generator, rng: np.rand
 
 
 def _dead_units(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
-    found = _binary(0.5, ("middle",))(n, effect, world, rng)
-    for x in found.activations.values():
-        x[:, ::2] = 0.0
-    return found
+    bit, x, u = rng.random(n) < 0.5, _noise(n, rng), _direction(world)
+    u[::2] = 0.0
+    x["middle"] += effect * np.outer(bit - 0.5, u / np.linalg.norm(u))
+    for a in x.values():
+        a[:, ::2] = 0.0
+    return _sample(x, bit, _groups(n, rng))
 
 
 def _leaking(known: bool, shuffled: bool = False) -> Callable[..., Sample]:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 from torch import Tensor
 
 from imprint.analyses import statistics
@@ -109,6 +109,8 @@ class Reading:
     """``[C, 3]`` area under the curve, true and false positive rate of each class against the rest, all rows."""
     labels: tuple[str, ...] = ()
     """Names of the classes."""
+    noise: float = 1.0
+    """Part of a reading's variance within classes that is due to the rows its probe was trained on, 0..1."""
 
     @property
     def chance(self) -> float:
@@ -119,6 +121,20 @@ class Reading:
     def rows(self) -> float:
         """Rows behind the score."""
         return float(self.sums[:, 1].sum() if self.regression else self.sums[:, self.sums.shape[1] // 2 :].sum())
+
+    @property
+    def used_twice(self) -> float:
+        """How much more an out-of-fold score varies than drawing its groups again shows.
+
+        Every row is tested once and helps to train the probes of all other folds. Drawing groups of fixed readings
+        shows the first part only; the second is ``noise`` times ``phi(z)^2 / (a (1 - a))`` of it for an accuracy
+        ``a = Phi(z)``, and ``noise`` times all of it for R2.
+        """
+        score = float(statistics.score(self.sums.sum(0), regression=self.regression))
+        if self.regression or not np.isfinite(score):
+            return 1.0 + self.noise
+        a = min(max(score, 1e-6), 1 - 1e-6)
+        return 1.0 + self.noise * float(norm.pdf(norm.ppf(a)) ** 2 / (a * (1 - a)))
 
     def of_groups(self, groups: Ints) -> Reading:
         """Restricted to some groups; fewer rows make the shuffles' scores spread more."""
@@ -182,7 +198,8 @@ def _read_rows(x: Tensor, target: Target, fold: Tensor, groups: Ints, readout: R
 def _score(readings: Tensor, target: Target, groups: Ints) -> Reading:
     """Scores from readings ``[n, 1 + J, width]``."""
     real, nulls = sums_of(readings, target, slice(None), groups, int(groups.max()) + 1)
-    return reading_of(target, real, nulls, None if target.regression else _rates(readings[:, 0], target))
+    rates = None if target.regression else _rates(readings[:, 0], target)
+    return reading_of(target, real, nulls, noise_of(readings, target, slice(None)), rates)
 
 
 def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, size: int) -> tuple[Tensor, Tensor]:
@@ -205,10 +222,25 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, size: i
     return real.index_add_(0, torch.from_numpy(groups[rows]), every[:, 0]), every[:, 1:].sum(0)
 
 
-def reading_of(target: Target, real: Tensor, nulls: Tensor, rates: Floats | None = None) -> Reading:
+def reading_of(target: Target, real: Tensor, nulls: Tensor, noise: float, rates: Floats | None = None) -> Reading:
     """A reading from its sums; see :func:`sums_of`."""
     scores = statistics.score(nulls.numpy(), regression=target.regression)
-    return Reading(real.numpy(), np.asarray(scores), target.regression, rates=rates, labels=target.labels)
+    return Reading(real.numpy(), np.asarray(scores), target.regression, rates=rates, labels=target.labels, noise=noise)
+
+
+def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
+    """Variance of the shuffles' readings, which are noise alone, over that of the labels' readings within classes.
+
+    Readings ``[b, 1 + J, width]`` of some rows. Without shuffles all of it is taken for noise.
+    """
+    if readings.shape[1] < 2:
+        return 1.0
+    nulls = float(readings[:, 1:].double().var(0).mean())
+    real, codes = readings[:, 0].double(), target.codes[rows, 0]
+    parts = [real] if target.regression else [real[codes == c] for c in codes.unique()]
+    within = [float(part.var(0).mean()) for part in parts if len(part) > 1]
+    spread = float(np.mean(within)) if within else 0.0
+    return min(nulls / spread, 1.0) if spread > 0 and np.isfinite(nulls / spread) else 1.0
 
 
 def _rates(readings: Tensor, target: Target) -> Floats:

@@ -5,14 +5,21 @@ Scores are functions of per-group sums, so that a resample is a matrix product a
     classes      sums (correct_c, total_c) per class c         balanced accuracy = mean_c correct_c / total_c
     numbers      sums (squared error, n, y, y^2)               R2 = 1 - error / (y^2 - y.y / n)
 
-Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S seeds.
+    ranks        wins_gh = positives of group g above negatives of group h, ties counted as 1/2
+                                                                AUC = w' wins w / ((w . positives) (w . negatives))
+
+Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S seeds, J shuffles, w weights of groups.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from imprint.models.errors import ImprintError, NotMeasurableError
 
 Floats = NDArray[np.float64]
 LARGEST = 200
@@ -59,16 +66,19 @@ def interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
     return (float(low), float(high))
 
 
-def p_above(difference: Floats, estimate: float, freedom: int, extra_variance: float = 0.0) -> float:
+def p_above(
+    difference: Floats, estimate: float, freedom: int, extra_variance: float = 0.0, times: float = 1.0
+) -> float:
     """One-sided p that a difference is not above zero: t test on its bootstrap standard error.
 
     ``extra_variance`` adds uncertainty the resamples do not hold (of a floor estimated from a few twins or shuffles).
-    The bootstrap variance is enlarged by (f + 1) / f, since resampling f + 1 units understates it by that much.
+    The bootstrap variance is enlarged by (f + 1) / f, since resampling f + 1 units understates it by that much, and
+    multiplied by ``times``.
     """
     finite = difference[np.isfinite(difference)]
     if not np.isfinite(estimate) or len(finite) < 2:
         return float("nan")
-    variance = finite.var(ddof=1) * (freedom + 1) / max(freedom, 1) + extra_variance
+    variance = finite.var(ddof=1) * times * (freedom + 1) / max(freedom, 1) + extra_variance
     if variance <= 0:
         return 0.0 if estimate > 0 else 1.0
     return float(stats.t.sf(estimate / np.sqrt(variance), df=max(freedom, 1)))
@@ -86,6 +96,55 @@ def benjamini_hochberg(p: Floats) -> Floats:
     return q
 
 
+def holm(p: Floats) -> Floats:
+    """Adjusted p-values that keep the rate of *any* false claim (Holm 1979); NaN p stays NaN and is not counted."""
+    p = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return adjusted
+
+
+def permutation_p(observed: Floats | float, nulls: Floats) -> Floats:
+    """One-sided p ``[...]`` of ``observed`` ``[...]`` among its shuffles ``[..., J]``: (1 + those as large) / (1 + J).
+
+    The 1 is the observed order itself, which is one of the shuffles, so p is never 0 (Phipson & Smyth 2010). A shuffle
+    whose score is undefined counts as large. NaN where the observed score is.
+    """
+    value = np.asarray(observed, dtype=np.float64)
+    as_large = (~(nulls < value[..., None])).sum(-1)
+    return np.asarray(np.where(np.isnan(value), np.nan, (1 + as_large) / (1 + nulls.shape[-1])))
+
+
+def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a rate of independent trials (Clopper & Pearson 1934); it covers at least as often as said."""
+    if not 0 <= hits <= trials:
+        raise ImprintError(f"{hits} hits of {trials} trials; expected 0 <= hits <= trials.")
+    if trials == 0:
+        return (float("nan"), float("nan"))
+    tail = (1 - level) / 2
+    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
+    high = stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
+    return (float(low), float(high))
+
+
+def equivalence_p(estimate: float, standard_error: float, margins: tuple[float, float], freedom: int) -> float:
+    """P of two one-sided t tests (Schuirmann 1987): small shows that ``margins[0]`` < difference < ``margins[1]``.
+
+    NaN when the estimate or its error is not a number. Raises :class:`ImprintError` for margins in the wrong order.
+    """
+    low, high = margins
+    if not low < high:
+        raise ImprintError(f"equivalence margins are {low:g} and {high:g}; expected the lower one first.")
+    if not (np.isfinite(estimate) and np.isfinite(standard_error)):
+        return float("nan")
+    if standard_error <= 0:
+        return 0.0 if low < estimate < high else 1.0
+    t = np.array([estimate - low, high - estimate]) / standard_error
+    return float(stats.t.sf(t, df=max(freedom, 1)).max())
+
+
 def equivalent(estimate: float, standard_error: float, margin: float, freedom: int, alpha: float) -> bool:
     """Two one-sided tests (Schuirmann 1987), upper side: the difference is shown to be below ``margin``.
 
@@ -94,3 +153,52 @@ def equivalent(estimate: float, standard_error: float, margin: float, freedom: i
     if not (np.isfinite(estimate) and np.isfinite(standard_error)):
         return False
     return bool(estimate + stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)
+
+
+@dataclass(frozen=True)
+class RankSums:
+    """Who outranks whom, per pair of groups: enough for the AUC of any resample of groups."""
+
+    wins: Floats
+    """``[G, G]`` pairs in which a positive of group g scores above a negative of group h; a tie is half a win."""
+    ties: Floats
+    """``[G, G]`` pairs that tie."""
+    positives: Floats
+    """``[G]``"""
+    negatives: Floats
+    """``[G]``"""
+
+    def auc(self, weights: Floats | None = None) -> Floats:
+        """Area under the ROC curve ``[R]`` of groups drawn ``weights`` ``[R, G]`` times (once: ``[1]``), or NaN."""
+        return self._part(self.wins, weights)
+
+    def tied(self, weights: Floats | None = None) -> Floats:
+        """Share of (positive, negative) pairs that tie, ``[R]``: how much of the AUC is a coin toss."""
+        return self._part(self.ties, weights)
+
+    def _part(self, pairs: Floats, weights: Floats | None) -> Floats:
+        w = np.ones((1, len(pairs))) if weights is None else weights
+        every = (w @ self.positives) * (w @ self.negatives)
+        counted = np.einsum("rg,gh,rh->r", w, pairs, w, optimize=True)
+        return np.asarray(counted / np.where(every > 0, every, np.nan))
+
+
+def rank_sums(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.int64] | None = None) -> RankSums:
+    """Rank sums of ``scores`` ``[n]`` for ``positive`` ``[n]`` rows in ``groups`` ``[n]`` (0..G-1; None: a single one).
+
+    Raises :class:`NotMeasurableError` for scores that are NaN, which have no rank.
+    """
+    if np.isnan(scores).any():
+        raise NotMeasurableError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are NaN, which have no rank")
+    groups = np.zeros(len(scores), dtype=np.int64) if groups is None else groups
+    size = int(groups.max()) + 1
+    levels, level = np.unique(scores, return_inverse=True)
+    wins, ties = np.zeros((size, size)), np.zeros((size, size))
+    above, owner = level[positive], groups[positive]
+    for h in range(size):
+        here = np.bincount(level[~positive & (groups == h)], minlength=len(levels)).astype(np.float64)
+        below = np.cumsum(here) - here
+        ties[:, h] = np.bincount(owner, weights=here[above], minlength=size)
+        wins[:, h] = np.bincount(owner, weights=below[above], minlength=size) + ties[:, h] / 2
+    counts = [np.bincount(groups[rows], minlength=size).astype(np.float64) for rows in (positive, ~positive)]
+    return RankSums(wins, ties, *counts)

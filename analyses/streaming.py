@@ -5,7 +5,7 @@ A *stream* is anything that can be iterated over more than once and gives the sa
 :class:`imprint.probes.activation_store.ActivationStore`. The first pass gathers moments at every site at once, the
 second reads every row with the probe of its fold and keeps only sums. Memory grows with sites x D^2 and not with rows.
 The scores are those of :func:`imprint.analyses.reading.read`; areas under the curve, which need all rows sorted, are
-not measured.
+not measured, and how noisy readings are is estimated from the first batch.
 
 Letters: b rows of a batch, D width.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imprint.analyses.reading import Reading, Target, reading_of, readings_of, sums_of
+from imprint.analyses.reading import Reading, Target, noise_of, reading_of, readings_of, sums_of
 from imprint.models.errors import ImprintError
 from imprint.probes.controls import Ints
 from imprint.probes.moments import Moments
@@ -49,6 +49,7 @@ def read_stream(
     layout = Columns.joined([t.layout() for t in targets])
     probes = {site: readout.solve(m, layout, range(folds)) for site, m in moments.items()}
     sums: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
+    noise: dict[tuple[str, int], float] = {}
     size = int(groups.max()) + 1
     for rows, batch in _batches(stream, len(fold)):
         if batch.keys() != moments.keys():
@@ -57,8 +58,9 @@ def read_stream(
             for i, readings in enumerate(readings_of(x, targets, fold_t[rows], probes[site])):
                 more = sums_of(readings, targets[i], rows, groups, size)
                 seen = sums.get((site, i))
+                noise.setdefault((site, i), noise_of(readings, targets[i], rows))
                 sums[site, i] = more if seen is None else (seen[0] + more[0], seen[1] + more[1])
-    return {site: [reading_of(t, *sums[site, i]) for i, t in enumerate(targets)] for site in moments}
+    return {site: [reading_of(t, *sums[site, i], noise[site, i]) for i, t in enumerate(targets)] for site in moments}
 
 
 def _batches(stream: Stream, n: int) -> Iterable[tuple[slice, dict[str, Tensor]]]:

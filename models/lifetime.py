@@ -1,9 +1,9 @@
 """A lifetime: one training run from birth on, kept at planned ages, resumable to the bit.
 
 Each seed owns three generators, all derived from its number alone (so that seed k of two setups can be paired): one for
-its birth, one for its experience, one for the errors of its steering signals. Experience is drawn a *day* at a time (a
-few batches in one call); a checkpoint keeps the generator's state at dawn and the hour, so that a killed run goes on in
-the middle of a day.
+its birth, one for its experience, one for the errors of its steering signals (``schedule.shared_birth`` gives all seeds
+the birth of one). Experience is drawn a *day* at a time (a few batches in one call); a checkpoint keeps the generator's
+state at dawn and the hour, so that a killed run goes on in the middle of a day.
 
     for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
                       -> assessor step (three-factor rule, only while its window is open)
@@ -108,7 +108,7 @@ class Lifetime:
         self.setup, self.seeds, self.folder = setup, tuple(seeds), folder
         self.world = setup.make_world()
         self.signals = setup.make_signals()
-        self.cohort = Cohort(setup, frame_of(self.world), [birth(seed) for seed in seeds])
+        self.cohort = Cohort(setup, frame_of(self.world), [birth(setup.schedule.born_as(seed)) for seed in seeds])
         self.streams = [Experience(self.world, setup.schedule.batch, seed) for seed in seeds]
         self.steering = [generator("steering", seed) for seed in seeds]
         self.assessor = self._assessor()
@@ -213,7 +213,7 @@ class Kept:
 def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
     """The learner and assessor of one seed at one age."""
     tensors = _checkpoint(setup, folder, seed, age)
-    learner = setup.make_learner(frame_of(setup.make_world()), rng=birth(seed))
+    learner = setup.make_learner(frame_of(setup.make_world()), rng=birth(setup.schedule.born_as(seed)))
     state = _part(tensors, "learner.")
     weights = _part({name: value for name, value in state.items() if name.startswith("learner.")}, "learner.")
     names = {name for name, _ in learner.named_parameters()}

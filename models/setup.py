@@ -49,6 +49,11 @@ class Schedule(_Part):
 
     Part of the setup, so that bytes do not depend on cores.
     """
+    shared_birth: int | None = Field(None, ge=0)
+    """Seed whose initial weights all seeds are born with; None: each its own.
+
+    Experience and steering errors stay those of each seed, so that what two seeds share, they inherited.
+    """
 
     @field_validator("ages")
     @classmethod
@@ -81,6 +86,10 @@ class Schedule(_Part):
             ratio = (self.experiences / first) ** (1 / (count - 1)) if count > 1 else 1.0
             exact = [0.0] + [first * ratio**i for i in range(count - 1)] + [float(self.experiences)]
         return tuple(sorted({math.ceil(age / self.batch - 1e-9) * self.batch for age in exact}))
+
+    def born_as(self, seed: int) -> int:
+        """The seed whose initial weights seed ``seed`` is born with."""
+        return seed if self.shared_birth is None else self.shared_birth
 
 
 class Evaluation(_Part):
@@ -196,6 +205,8 @@ class Setup(_Part):
     def digest(self) -> str:
         """Eight hexadecimal digits that change when anything that can change a result changes."""
         content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
+        if self.schedule.shared_birth is None:
+            del content["schedule"]["shared_birth"]  # it came later: runs made before it keep their names
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property

@@ -84,7 +84,7 @@ def find_leaks(
         x: float array or tensor.
         labels: float: numbers; anything else: classes.
         groups: ``[n]``, as they will be given to the analysis. None: none will be.
-        fold: ``[n]`` the folds (or train and test) that will be used, to be checked for a shift between them.
+        fold: ``[n]`` the folds (or train and test) that will be used.
         candidates: name -> ``[n]``: columns that might have been given as groups. Looked at when ``groups`` is None.
         alpha: rate of false alarms per kind.
         rng: of deals.
@@ -101,10 +101,8 @@ def find_leaks(
     of = None if groups is None else compact_groups(groups, n)
     content = type_ids(rows)
     found = [_duplicates(content, of), _shared_groups(content, of)]
-    if of is None:
-        found.append(_dependent_rows(rows, label, candidates or {}, alpha, rng))
-    else:
-        found.append(_label_follows_group(label, of, alpha, rng))
+    ungrouped = partial(_dependent_rows, rows, label, candidates or {}, alpha, rng)
+    found.append(ungrouped() if of is None else _label_follows_group(label, of, alpha, rng))
     if fold is not None:
         found.append(_fold_shift(rows, compact_groups(fold, n), of, alpha, rng))
     found.append(_unit_is_label(rows, label, of, alpha))
@@ -188,7 +186,7 @@ def _dependent_rows(
 def _strata(label: ConceptColumns) -> Ints:
     """Class of each row, or tenth of a number."""
     if label.classes:
-        return label.columns.argmax(1)
+        return np.asarray(label.columns.argmax(1), dtype=np.int64)
     ranks = label.columns[:, 0].argsort(kind="stable").argsort(kind="stable")
     return np.asarray(ranks * 10 // len(ranks), dtype=np.int64)
 

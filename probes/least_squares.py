@@ -107,16 +107,20 @@ class LeastSquares:
             train = Standardised.of(total if k is None else total - sums.at(k), standardise=self.standardise)
             yield self._fitted(train, best[place[choose]])
 
+    def weights(self, train: Standardised, penalty: float, targets: Tensor) -> Tensor:
+        """Weights ``[D, Q]`` of standardised columns; overridden where they are constrained."""
+        return train.weights(penalty, targets)
+
     def _errors(self, sums: Sums, total: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
         """Squared errors ``[P, Q]`` on each fold of ``out`` when trained on all folds but those."""
         train = total - sums.at(torch.tensor(sorted(out))).total()
         ready = Standardised.of(train, standardise=self.standardise)
-        weights = torch.stack([ready.weights(penalty, targets) for penalty in self.penalties])
+        weights = torch.stack([self.weights(ready, penalty, targets) for penalty in self.penalties])
         return {j: ready.error(sums.at(j), weights, targets) for j in out}
 
     def _fitted(self, train: Standardised, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         weight = torch.empty_like(train.cross)
         for p in best.unique().tolist():
-            weight[:, best == p] = train.weights(self.penalties[p], best == p)
+            weight[:, best == p] = self.weights(train, self.penalties[p], best == p)
         weight = weight * train.scale[:, None]
         return weight, train.y_mean - train.mean @ weight, torch.tensor(self.penalties, dtype=torch.float64)[best]

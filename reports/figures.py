@@ -26,13 +26,14 @@ DIVERGING = [[0.0, "--below2"], [0.25, "--below1"], [0.5, "--surface"], [0.75, "
 
 
 def label(name: str, limit: int = 26) -> str:
-    """A name safe inside Plotly's text mark-up, shortened in the middle to ``limit`` characters.
+    """A name safe inside Plotly's text mark-up, shortened to ``limit`` characters."""
+    return html.escape(shortened(name, limit), quote=False)
 
-    Names of sites differ at their ends.
-    """
+
+def shortened(name: str, limit: int) -> str:
+    """A name without its middle where it is longer than ``limit`` characters; names of sites differ at their ends."""
     head = (limit - 1) * 2 // 5
-    short = name if len(name) <= limit else f"{name[:head]}…{name[head + 1 - limit :]}"
-    return html.escape(short, quote=False)
+    return name if len(name) <= limit else f"{name[:head]}…{name[head + 1 - limit :]}"
 
 
 def palette(intended: str, proxies: Sequence[str], others: Sequence[str] = ()) -> dict[str, str]:
@@ -43,7 +44,8 @@ def palette(intended: str, proxies: Sequence[str], others: Sequence[str] = ()) -
     return colours | {intended: "--c-intended"}
 
 
-def _axis(title: str, **more: Any) -> dict[str, Any]:
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis in the manner of every page; ``title`` with its unit."""
     return {
         "title": {"text": title, "standoff": 8},
         "automargin": True,
@@ -55,7 +57,8 @@ def _axis(title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _layout(x: dict[str, Any], y: dict[str, Any], *, height: int, **more: Any) -> dict[str, Any]:
+def layout(x: dict[str, Any], y: dict[str, Any], *, height: int, **more: Any) -> dict[str, Any]:
+    """The layout of every figure; ``height`` in pixels."""
     return {
         "xaxis": x,
         "yaxis": y,
@@ -73,12 +76,13 @@ def _layout(x: dict[str, Any], y: dict[str, Any], *, height: int, **more: Any) -
     }
 
 
-def _numbers(values: Any) -> list[float | None]:
+def numbers(values: Any) -> list[float | None]:
+    """Plain numbers; None, which Plotly does not draw, where nothing was measured."""
     return [float(v) if measured(v) else None for v in values]
 
 
-def _bars(rows: pd.DataFrame) -> dict[str, Any]:
-    """Asymmetric error bars along x; none where the interval was not measured."""
+def error_bars(rows: pd.DataFrame) -> dict[str, Any]:
+    """Asymmetric error bars; none where the interval was not measured."""
     up = [h - e if measured(h) and measured(e) else None for h, e in zip(rows["high"], rows["estimate"], strict=True)]
     down = [e - b if measured(b) and measured(e) else None for b, e in zip(rows["low"], rows["estimate"], strict=True)]
     return {
@@ -98,7 +102,7 @@ def _age_axis(ages: Sequence[int]) -> dict[str, Any]:
         "tickvals": list(range(len(ages))),
         "ticktext": [age_tick(age) for age in ages],
     }
-    return _axis("experiences lived", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
+    return axis("experiences lived", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
 
 
 def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str]) -> Plot:
@@ -111,8 +115,8 @@ def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[st
             "type": "bar",
             "orientation": "h",
             "y": list(range(len(names))),
-            "x": _numbers(pooled["estimate"]),
-            "error_x": _bars(pooled),
+            "x": numbers(pooled["estimate"]),
+            "error_x": error_bars(pooled),
             "marker": {"color": [colours.get(name, "--c-other1") for name in names], "opacity": 0.8},
             "width": 0.62,
             "hovertemplate": "%{x:.1%}<extra></extra>",
@@ -120,16 +124,16 @@ def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[st
         {
             "type": "scatter",
             "mode": "markers",
-            "x": _numbers(dots["estimate"]),
+            "x": numbers(dots["estimate"]),
             "y": [place[name] + 0.22 for name in dots["concept"]],
             "text": [f"seed {seed}" for seed in dots["seed"]],
             "marker": {"size": 5, "color": "--surface", "line": {"color": "--ink", "width": 1}},
             "hovertemplate": "%{text}: %{x:.1%}<extra></extra>",
         },
     ]
-    x = _axis("share of the value's variance", tickformat=".0%", rangemode="tozero")
-    y = _category([label(name, 20) for name in names])
-    return {"data": data, "layout": _layout(x, y, height=70 + 40 * max(2, len(names)))}
+    x = axis("share of the value's variance", tickformat=".0%", rangemode="tozero")
+    y = category([label(name, 20) for name in names])
+    return {"data": data, "layout": layout(x, y, height=70 + 40 * max(2, len(names)))}
 
 
 def _band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
@@ -139,7 +143,7 @@ def _band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
         "type": "scatter",
         "mode": "lines",
         "x": [*x, *reversed(x)],
-        "y": [*_numbers(known["high"]), *reversed(_numbers(known["low"]))],
+        "y": [*numbers(known["high"]), *reversed(numbers(known["low"]))],
         "fill": "toself",
         "fillcolor": f"{colour}/0.18",
         "line": {"width": 0},
@@ -154,7 +158,7 @@ def _line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) -> 
         "type": "scatter",
         "mode": "lines",
         "x": [ages.index(int(age)) for age in rows["age"]],
-        "y": _numbers(rows["estimate"]),
+        "y": numbers(rows["estimate"]),
         "line": {"color": colour, "width": 2.2, **more.pop("line", {})},
         **more,
     }
@@ -175,8 +179,8 @@ def share_curves(pooled: pd.DataFrame, colours: Mapping[str, str], names: Sequen
         data.append(
             _line(ages, rows, colour, name=label(name), mode="lines+markers", marker=marker, hovertemplate=hover)
         )
-    y = _axis("share of the value's variance", tickformat=".0%")
-    return {"data": data, "layout": _layout(_age_axis(ages), y, height=420, showlegend=True)}
+    y = axis("share of the value's variance", tickformat=".0%")
+    return {"data": data, "layout": layout(_age_axis(ages), y, height=420, showlegend=True)}
 
 
 def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], limit: float) -> Plot:
@@ -186,10 +190,10 @@ def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], lim
     value = [[float(c.estimate) if c is not None and measured(c.estimate) else None for c in line] for line in grid]
     tiles = {"type": "heatmap", "z": value, "zmin": -limit, "zmax": limit, "colorscale": DIVERGING, "showscale": False}
     x = _age_axis(ages) | {"showgrid": False, "range": [-0.5, len(ages) - 0.5]}
-    y = _category([label(site) for site in sites]) | {"showgrid": False, "range": [len(sites) - 0.5, -0.5]}
+    y = category([label(site) for site in sites]) | {"showgrid": False, "range": [len(sites) - 0.5, -0.5]}
     y["tickfont"] = {"size": 11}
-    layout = _layout(x, y, height=100 + 30 * len(sites), plot_bgcolor="--missing")
-    return {"data": [tiles | {"xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}, _marks(grid, limit)], "layout": layout}
+    data = [tiles | {"xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}, _marks(grid, limit)]
+    return {"data": data, "layout": layout(x, y, height=100 + 30 * len(sites), plot_bgcolor="--missing")}
 
 
 def _marks(grid: Sequence[Sequence[Any]], limit: float) -> Plot:
@@ -237,8 +241,8 @@ def emergence(
         style, name = {"width": 1.5, "dash": DASHES[i % len(DASHES)]}, label(str(control))
         hover = f"{name} %{{y:.2f}}<extra></extra>"
         data.append(_line(ages, floor, "--ink-soft", line=style, name=name, hovertemplate=hover))
-    y = _axis("score", range=list(limits), tickformat=".2f")
-    return {"data": data, "layout": _layout(_age_axis(ages), y, height=330, showlegend=True)}
+    y = axis("score", range=list(limits), tickformat=".2f")
+    return {"data": data, "layout": layout(_age_axis(ages), y, height=330, showlegend=True)}
 
 
 def forest(rows: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str], x_title: str) -> Plot:
@@ -250,7 +254,7 @@ def forest(rows: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str
         {
             "type": "scatter",
             "mode": "markers",
-            "x": _numbers(dots["estimate"]),
+            "x": numbers(dots["estimate"]),
             "y": [place[name] + 0.22 for name in dots["concept"]],
             "text": [f"seed {seed}" for seed in dots["seed"]],
             "marker": {"size": 5, "color": "--surface", "line": {"color": "--ink-soft", "width": 1}},
@@ -259,20 +263,21 @@ def forest(rows: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str
         {
             "type": "scatter",
             "mode": "markers",
-            "x": _numbers(rows["estimate"]),
+            "x": numbers(rows["estimate"]),
             "y": list(range(len(names))),
-            "error_x": _bars(rows),
+            "error_x": error_bars(rows),
             "marker": {"size": 11, "color": [colours.get(name, "--c-other1") for name in names]},
             "hovertemplate": "%{x:.2f}<extra></extra>",
         },
     ]
-    y = _category([label(name, 20) for name in names])
-    return {"data": data, "layout": _layout(_axis(x_title, zeroline=True), y, height=90 + 36 * len(names))}
+    y = category([label(name, 20) for name in names])
+    return {"data": data, "layout": layout(axis(x_title, zeroline=True), y, height=90 + 36 * len(names))}
 
 
-def _category(names: Sequence[str]) -> dict[str, Any]:
+def category(names: Sequence[str]) -> dict[str, Any]:
+    """A vertical axis with one name a row, the first on top, at 0, 1, ..."""
     ticks: dict[str, Any] = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": list(names)}
-    return _axis("", **ticks, range=[len(names) - 0.4, -0.6], zeroline=False)
+    return axis("", **ticks, range=[len(names) - 0.4, -0.6], zeroline=False)
 
 
 def versus(
@@ -296,9 +301,9 @@ def versus(
                 "type": "scatter",
                 "mode": "markers",
                 "name": label(name),
-                "x": _numbers(known["estimate"]),
+                "x": numbers(known["estimate"]),
                 "y": [i + shift for i in range(len(places))],
-                "error_x": _bars(known),
+                "error_x": error_bars(known),
                 "marker": {
                     "size": 10,
                     "symbol": symbol,
@@ -308,10 +313,10 @@ def versus(
                 "hovertemplate": f"{label(name)} %{{x:{tickformat}}}<extra></extra>",
             }
         )
-    x = _axis(x_title, tickformat=tickformat, zeroline=True)
+    x = axis(x_title, tickformat=tickformat, zeroline=True)
     return {
         "data": data,
-        "layout": _layout(x, _category([label(p) for p in places]), height=120 + 40 * len(places), showlegend=True),
+        "layout": layout(x, category([label(p) for p in places]), height=120 + 40 * len(places), showlegend=True),
     }
 
 

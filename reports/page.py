@@ -17,6 +17,7 @@ import json
 import logging
 import math
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from markupsafe import Markup
 
 from imprint.models.files import write_bytes
 from imprint.models.registry import Family
+from imprint.reports.figures import Plot
 from imprint.reports.run_data import RunData, load_run
 from imprint.reports.sections.base import Section, Table
 
@@ -48,6 +50,24 @@ def report(run: object) -> Path:
 def render(run: RunData) -> str:
     """The page as text."""
     sections, folders, broken = collect(run)
+    plots = {figure.id: figure.plot for section in sections for figure in section["figures"]}
+    tables = [table for section in sections for table in section["tables"]]
+    found = {"run": run, "sections": sections, "broken": broken}
+    return fill("page.html", run.name, plots, tables, found, folders)
+
+
+def fill(
+    template: str,
+    name: str,
+    plots: Mapping[str, Plot],
+    tables: Sequence[Table],
+    found: Mapping[str, Any],
+    folders: Sequence[str] = (),
+) -> str:
+    """A template with what it shows (``found``) and all that makes it self-contained: style, scripts, plots, tables.
+
+    ``name`` is the folder's, for the names of downloads; ``folders`` hold templates of sections from elsewhere.
+    """
     environment = Environment(
         loader=FileSystemLoader([TEMPLATES, *folders]),
         autoescape=True,
@@ -55,17 +75,13 @@ def render(run: RunData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = [figure for section in sections for figure in section["figures"]]
-    tables = [table for section in sections for table in section["tables"]]
-    return environment.get_template("page.html").render(
-        run=run,
-        sections=sections,
-        broken=broken,
+    return environment.get_template(template).render(
+        found,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(_plotly() if figures else ""),
-        figures=embed({figure.id: figure.plot for figure in figures}),
-        tables=embed({table.id: _packed(run, table) for table in tables}),
+        plotly=Markup(_plotly() if plots else ""),
+        figures=embed(plots),
+        tables=embed({table.id: _packed(name, table) for table in tables}),
     )
 
 
@@ -107,8 +123,8 @@ def _plotly() -> str:
     return str(get_plotlyjs()).replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _packed(run: RunData, table: Table) -> dict[str, str]:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{run.name}-{table.id}.csv")
+def _packed(folder: str, table: Table) -> dict[str, str]:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{folder}-{table.id}.csv")
     text = table.csv
     if len(text) <= LARGE:
         return {"name": name, "text": text}
@@ -122,7 +138,7 @@ def embed(data: Any) -> Markup:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray | pd.Series):
         return [_plain(item) for item in value]

@@ -15,8 +15,6 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-Say = Callable[[int, int, str], None]
-"""Tells how far a piece of work is: ``say(done, total, note)``."""
 Verdict = Literal["confirmed", "refuted", "undetermined"]
 
 

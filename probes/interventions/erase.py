@@ -25,9 +25,12 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.probes.interventions.base import Intervention
+from imprint.probes.moments import Moments, Sums
 
 SPAN = 1e-10
 """Directions whose variance is below this part of the largest are not in the span."""
+DELICATE = 1e-4
+"""Below this smallest variance of standardised units, covariances are summed from float64 products."""
 RANK = 1e-6
 """Whitened covariances (correlations) below this are zero."""
 
@@ -151,8 +154,36 @@ def _spread(covariance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def eraser(activations: Tensor, concept: Tensor) -> Eraser:
-    """LEACE of ``concept`` ``[n, k]`` from ``activations`` ``[n, d]``."""
-    return Whitened.of(activations).erase(concept)
+    """LEACE of ``concept`` ``[n, k]`` from ``activations`` ``[n, d]``, through their moments.
+
+    Float32 rows are multiplied in float32, and again in float64 when directions of small variance are in their span.
+    """
+    concept = concept.reshape(len(concept), -1)
+    if activations.dim() != 2 or len(concept) != len(activations) or activations.shape[1] > len(activations):
+        return Whitened.of(activations).erase(concept)
+    sums = Moments.of([(activations, concept.to(activations.device), _one_fold(activations))]).sums.at(0)
+    if activations.dtype != torch.float64 and _delicate(sums.scatter):
+        return eraser(activations.double(), concept)
+    return eraser_from(sums)
+
+
+def eraser_from(sums: Sums) -> Eraser:
+    """LEACE of a concept whose columns are the targets of some moments (one set of rows, no leading axis)."""
+    spread = (sums.yy / sums.count - (sums.y / sums.count).square()).clamp(min=0.0).sqrt()
+    varies = spread > 1e-7 * (sums.yy / sums.count).sqrt()
+    cross = sums.cross[:, varies] / (sums.count * spread[varies])
+    return Whitened.of_moments(sums.mean, sums.scatter / sums.count).erase_covariance(cross)
+
+
+def _one_fold(activations: Tensor) -> Tensor:
+    return torch.zeros(len(activations), dtype=torch.long)
+
+
+def _delicate(scatter: Tensor) -> bool:
+    """Whether some direction's variance is so small, beside its units', that float32 products blur it."""
+    size = scatter.diagonal().sqrt()
+    size = torch.where(size > 0, size, 1.0)
+    return float(torch.linalg.eigvalsh(scatter / size / size[:, None])[0]) < DELICATE
 
 
 def random_eraser(activations: Tensor, rank: int, *, rng: torch.Generator) -> Eraser:

@@ -35,7 +35,8 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.store import read_tensors, write_tensors
-from imprint.probes.moments import Moments
+from imprint.probes.least_squares import FLAT
+from imprint.probes.moments import Moments, Sums
 
 FOLDS = 5
 """Inner folds on which hyperparameters are chosen."""
@@ -157,12 +158,12 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _validated(self, X: Any, y: Any) -> tuple[Tensor, Any]:
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        return torch.from_numpy(np.ascontiguousarray(X)), y
+        return torch.from_numpy(np.require(X, requirements=["C", "W"])), y
 
     def _read(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self, "fitted_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self.fitted_(torch.from_numpy(np.ascontiguousarray(X))).double().numpy())
+        return np.asarray(self.fitted_(torch.from_numpy(np.require(X, requirements=["C", "W"]))).double().numpy())
 
     @property
     def direction(self) -> Tensor:
@@ -221,8 +222,8 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, groups: Any = None) -> ReadsNumbers:
         """Fit on rows ``X`` ``[n, D]`` with numbers ``y`` ``[n]``; rows of one group are never split by inner folds."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        numbers = torch.from_numpy(np.asarray(y, dtype=np.float64))
-        x = torch.from_numpy(np.ascontiguousarray(X))
+        numbers = torch.from_numpy(np.require(y, np.float64, ["C", "W"]))
+        x = torch.from_numpy(np.require(X, requirements=["C", "W"]))
         self.fitted_ = self.fit_rows(x, numbers, 0, compact(groups, len(x)), getattr(self, "seed", 0))
         return self
 
@@ -247,6 +248,34 @@ class FromMoments(Readout):
         moments = Moments(x.shape[1], wide.shape[1], int(fold.max()) + 1)
         moments.add(x, wide, fold)
         return self.solve(moments, Columns.single(wide.shape[1], classes=classes > 0), [None])[0]
+
+
+def decided(weight: Tensor, bias: Tensor, columns: Columns, train: Sums) -> tuple[Tensor, Tensor]:
+    """Weights and bias with the zero of class columns halfway between the two means of their readings.
+
+    Columns of several classes are also measured in units of the distance between those means; see :func:`ruled_out`.
+    """
+    ones, zeros = train.y.clamp(min=1e-12), (train.count - train.y).clamp(min=1e-12)
+    high = (train.xy / ones * weight).sum(0) + bias
+    low = ((train.x[:, None] - train.xy) / zeros * weight).sum(0) + bias
+    alone = torch.bincount(columns.copy)[columns.copy] == 1
+    gap = torch.where(alone, 1.0, torch.where(high - low > 1e-12, high - low, torch.inf))
+    weight = torch.where(columns.classes, weight / gap, weight)
+    bias = torch.where(columns.classes, (bias - (high + low) / 2) / gap, bias)
+    return weight, ruled_out(bias, columns, train)
+
+
+def ruled_out(bias: Tensor, columns: Columns, train: Sums) -> Tensor:
+    """The bias, minus infinity for those of several classes that have no training row: they are never read."""
+    alone = torch.bincount(columns.copy)[columns.copy] == 1
+    return torch.where(columns.classes & ~alone & (train.y < 0.5), -torch.inf, bias)
+
+
+def standard_scale(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``[D]`` of rows ``[n, D]`` and what centred columns are multiplied by; 0 for columns that do not vary."""
+    mean, variance = x.mean(0), x.var(0, correction=0)
+    flat = variance <= FLAT * (variance + mean.square())
+    return mean, torch.where(flat, 0.0, variance.clamp(min=torch.finfo(x.dtype).tiny).rsqrt())
 
 
 def one_hot(y: Tensor, classes: int) -> Tensor:

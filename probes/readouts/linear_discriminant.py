@@ -21,7 +21,7 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.probes.moments import Moments, Sums
-from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses
+from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, ruled_out
 
 
 class LinearDiscriminant(ReadsClasses, FromMoments):
@@ -53,7 +53,7 @@ class LinearDiscriminant(ReadsClasses, FromMoments):
                 back, constant = back[..., 1:] - back[..., :1], constant[..., 1:] - constant[..., :1]
             weight[:, at.flatten()] = back.permute(1, 0, 2).flatten(1)
             bias[at.flatten()] = constant.flatten()
-        return FittedReadout(weight, bias)
+        return FittedReadout(weight, ruled_out(bias, columns, train))
 
     def _discriminants(self, values: Tensor, means: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
         """``S^-1 m_c`` ``[T, D, C]`` in the eigenbasis, and the constants ``[T, C]``."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 
 from imprint.probes.moments import Moments
-from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses
+from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, ruled_out
 
 
 class MeanDifference(ReadsClasses, FromMoments):
@@ -38,5 +38,5 @@ class MeanDifference(ReadsClasses, FromMoments):
             centre = train.mean[:, None]  # distances do not change, and no digits are lost to a common offset
             weight = torch.where(alone, inside - outside, inside - centre)
             middle = torch.where(alone, (inside + outside) / 2, (inside + centre) / 2)
-            fitted.append(FittedReadout(weight, -(weight * middle).sum(0)))
+            fitted.append(FittedReadout(weight, ruled_out(-(weight * middle).sum(0), columns, train)))
         return fitted

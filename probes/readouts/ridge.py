@@ -16,12 +16,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from imprint.probes.least_squares import PENALTIES, LeastSquares
-from imprint.probes.moments import Moments, Sums
-from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses
+from imprint.probes.moments import Moments
+from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
 
 
 class Ridge(ReadsClasses, FromMoments):
@@ -41,19 +38,6 @@ class Ridge(ReadsClasses, FromMoments):
         engine = LeastSquares(self.penalties, self.standardise)
         solutions = engine.solve(moments, columns.choose, held)
         return [
-            _decided(weight, bias, columns, total if k is None else total - sums.at(k))
+            FittedReadout(*decided(weight, bias, columns, total if k is None else total - sums.at(k)))
             for k, (weight, bias, _) in zip(held, solutions, strict=True)
         ]
-
-
-def _decided(weight: Tensor, bias: Tensor, columns: Columns, train: Sums) -> FittedReadout:
-    """Move the zero of class columns halfway between the two means of their readings."""
-    ones, zeros = train.y.clamp(min=1e-12), (train.count - train.y).clamp(min=1e-12)
-    high = (train.xy / ones * weight).sum(0) + bias
-    low = ((train.x[:, None] - train.xy) / zeros * weight).sum(0) + bias
-    alone = torch.bincount(columns.copy)[columns.copy] == 1
-    gap = torch.where(alone, 1.0, torch.where(high - low > 1e-12, high - low, torch.inf))
-    return FittedReadout(
-        torch.where(columns.classes, weight / gap, weight),
-        torch.where(columns.classes, (bias - (high + low) / 2) / gap, bias),
-    )

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 
 from imprint.analyses import statistics
+from imprint.models.errors import ImprintError, NotMeasurableError
 
 
 @settings(max_examples=50, deadline=None)
@@ -71,3 +72,130 @@ def test_p_above_is_uniform_under_the_null() -> None:
         draws = statistics.group_weights(30, 300, rng) @ sample / 30
         p.append(statistics.p_above(draws, float(sample.mean()), 29))
     assert 0.02 <= np.mean(np.array(p) < 0.05) <= 0.09
+
+
+def test_two_one_sided_tests_agree_with_the_one_sided_ones() -> None:
+    rng = np.random.default_rng(3)
+    sample = rng.normal(0.1, 1.0, 40)
+    error = float(sample.std(ddof=1) / np.sqrt(40))
+    ours = statistics.equivalence_p(float(sample.mean()), error, (-0.5, 0.6), 39)
+    low = stats.ttest_1samp(sample, -0.5, alternative="greater").pvalue
+    high = stats.ttest_1samp(sample, 0.6, alternative="less").pvalue
+    assert ours == pytest.approx(max(low, high))
+
+
+def test_equivalence_is_claimed_inside_the_margins_and_at_most_alpha_often_on_their_edge() -> None:
+    rng = np.random.default_rng(4)
+    rate = {}
+    for truth in (0.0, 0.5):
+        samples = rng.normal(truth, 1.0, size=(2000, 60))
+        errors = samples.std(1, ddof=1) / np.sqrt(60)
+        p = [
+            statistics.equivalence_p(float(m), float(e), (-0.5, 0.5), 59)
+            for m, e in zip(samples.mean(1), errors, strict=True)
+        ]
+        rate[truth] = np.mean(np.array(p) < 0.05)
+    assert rate[0.0] > 0.95
+    assert rate[0.5] == pytest.approx(0.05, abs=0.015)
+
+
+def test_equivalence_without_an_error_or_margins_is_not_claimed() -> None:
+    assert np.isnan(statistics.equivalence_p(0.0, float("nan"), (-1.0, 1.0), 5))
+    assert statistics.equivalence_p(0.0, 0.0, (-1.0, 1.0), 5) == 0.0
+    assert statistics.equivalence_p(2.0, 0.0, (-1.0, 1.0), 5) == 1.0
+    with pytest.raises(ImprintError, match="lower one first"):
+        statistics.equivalence_p(0.0, 0.1, (0.1, -0.1), 5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 60), st.integers(1, 60), st.sampled_from([0.9, 0.95, 0.99]))
+def test_clopper_pearson_equals_scipy(hits: int, trials: int, level: float) -> None:
+    hits = min(hits, trials)
+    reference = stats.binomtest(hits, trials).proportion_ci(confidence_level=level, method="exact")
+    assert statistics.clopper_pearson(hits, trials, level) == pytest.approx((reference.low, reference.high))
+
+
+def test_clopper_pearson_covers_at_least_as_often_as_it_says() -> None:
+    for rate in (0.02, 0.3, 0.5):
+        chance = stats.binom.pmf(np.arange(31), 30, rate)
+        ends = np.array([statistics.clopper_pearson(k, 30) for k in range(31)])
+        assert chance[(ends[:, 0] <= rate) & (rate <= ends[:, 1])].sum() >= 0.95
+    assert np.isnan(statistics.clopper_pearson(0, 0)).all()
+    with pytest.raises(ImprintError, match="hits <= trials"):
+        statistics.clopper_pearson(3, 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=12))
+def test_holm_equals_its_definition(p: list[float]) -> None:
+    ours = statistics.holm(np.array(p))
+    for i, own in enumerate(p):
+        steps = [min(1.0, q * sum(r >= q for r in p)) for q in p if q <= own]
+        assert ours[i] == pytest.approx(max(steps))
+    assert (ours >= statistics.benjamini_hochberg(np.array(p)) - 1e-12).all()
+
+
+def test_holm_keeps_the_rate_of_any_false_claim() -> None:
+    rng = np.random.default_rng(5)
+    p = rng.random((2000, 20))
+    any_false = np.mean([(statistics.holm(row) < 0.05).any() for row in p])
+    assert any_false == pytest.approx(0.05, abs=0.015)
+    assert np.isnan(statistics.holm(np.array([0.01, np.nan]))[1])
+    assert statistics.holm(np.array([0.01, np.nan]))[0] == 0.01
+
+
+def test_a_permutation_p_is_never_zero_and_uniform_under_the_null() -> None:
+    assert statistics.permutation_p(5.0, np.zeros(99)) == pytest.approx(0.01)
+    assert statistics.permutation_p(0.0, np.zeros(99)) == 1.0
+    assert statistics.permutation_p(1.0, np.array([0.0, np.nan, 0.0])) == 0.5
+    assert np.isnan(statistics.permutation_p(float("nan"), np.zeros(9)))
+    draws = np.random.default_rng(6).normal(size=(4000, 20))
+    p = statistics.permutation_p(draws[:, 0], draws[:, 1:])
+    np.testing.assert_allclose([np.mean(p <= a) for a in (0.05, 0.25, 0.5)], [0.05, 0.25, 0.5], atol=0.025)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 999), st.integers(1, 6), st.integers(2, 30))
+def test_auc_from_group_sums_equals_scikit_learn_on_every_resample(seed: int, groups: int, levels: int) -> None:
+    rng = np.random.default_rng(seed)
+    positive = np.r_[True, False, rng.random(60) < 0.4]
+    scores = rng.integers(0, levels, 62) + positive * rng.random()
+    of = rng.integers(0, groups, 62)
+    of[of == of.max()] = groups - 1
+    sums = statistics.rank_sums(scores, positive, of)
+    assert sums.auc()[0] == pytest.approx(roc_auc_score(positive, scores))
+    pairs = scores[positive][:, None] == scores[~positive]
+    assert sums.tied()[0] == pytest.approx(pairs.mean())
+    weights = statistics.group_weights(groups, 5, rng)
+    for w, auc in zip(weights, sums.auc(weights), strict=True):
+        times = w[of].astype(int)
+        drawn = np.repeat(positive, times)
+        if drawn.all() or not drawn.any():
+            assert np.isnan(auc)
+        else:
+            assert auc == pytest.approx(roc_auc_score(drawn, np.repeat(scores, times)))
+
+
+def test_auc_says_when_it_is_a_coin_toss_or_undefined() -> None:
+    positive = np.array([True, False, True, False])
+    same = statistics.rank_sums(np.ones(4), positive)
+    assert same.auc()[0] == 0.5
+    assert same.tied()[0] == 1.0
+    assert np.isnan(statistics.rank_sums(np.arange(4.0), np.ones(4, dtype=bool)).auc()[0])
+    with pytest.raises(NotMeasurableError, match="have no rank"):
+        statistics.rank_sums(np.array([0.0, np.nan, 1.0, 2.0]), positive)
+
+
+def test_group_intervals_of_auc_cover() -> None:
+    """200 samples of 30 groups that share an offset; the true AUC is that of two shifted normal distributions."""
+    rng = np.random.default_rng(7)
+    truth, hits = stats.norm.cdf(1.0 / np.sqrt(2 * 1.25)), 0
+    for _ in range(200):
+        positive = rng.random(300) < 0.5
+        groups = np.repeat(np.arange(30), 10)
+        scores = positive + rng.normal(size=300) + 0.5 * rng.normal(size=30)[groups]
+        low, high = statistics.interval(
+            statistics.rank_sums(scores, positive, groups).auc(statistics.group_weights(30, 300, rng))
+        )
+        hits += low <= truth <= high
+    assert 0.88 <= hits / 200 <= 0.98

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,6 +13,7 @@ from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.learners.base import Frame, Learner
 from imprint.models.learners.conv import Conv
 from imprint.models.worlds.nursery import Nursery
+from imprint.probes.observations import batches_of
 from imprint.probes.subject import Subject
 
 
@@ -91,14 +95,13 @@ def test_one_position_is_read_and_edited_alone() -> None:
 
 
 def test_discovery_leaves_out_what_is_not_a_site() -> None:
-    assert Subject(Odd().eval()).sites(rows(4)) == ("steps",)
+    assert Subject(Odd().eval()).sites(rows(4)) == ("tuple", "steps")
 
 
 @pytest.mark.parametrize(
     ("site", "message"),
     [
         ("twice", "ran 2 times"),
-        ("tuple", "gives tuple"),
         ("never", "'never' did not run"),
         ("step", "Did you mean 'steps'"),
         ("steps@one", "Did you mean 'steps'"),
@@ -144,6 +147,185 @@ def test_training_mode_matters_only_where_it_changes_answers() -> None:
     with pytest.raises(ImprintError, match=r"'1' \(Dropout\) is in training mode.*eval"):
         Subject(dropped).values(rows(4))
     Subject(dropped.eval()).values(rows(4))
+
+
+def test_streaming_reads_all_sites_in_one_pass_per_batch_and_lazily() -> None:
+    model, x = network(), rows(1000)
+    passes, handed = [], []
+    subject = Subject(model, value=lambda seen: (passes.append(len(seen)), model(seen))[1])
+    expected = Subject(model).activations(x)
+
+    def batches() -> Iterator[Tensor]:
+        for batch in x.split(400):
+            handed.append(len(batch))
+            yield batch
+
+    stream = subject.stream(batches(), ["0", "1", "2"], batch_size=300)
+    first = next(stream)
+    assert handed == [400] and passes == [300] and hooks(model) == 0
+    assert {name: value.shape for name, value in first.items()} == {"0": (300, 8), "1": (300, 8), "2": (300, 1)}
+    parts = [first, *stream]
+    assert [len(part["0"]) for part in parts] == passes == [300, 100, 300, 100, 200]
+    for name, value in expected.items():
+        torch.testing.assert_close(torch.cat([part[name] for part in parts]), value)
+        torch.testing.assert_close(subject.activations(batches())[name], value)
+
+
+def test_batches_of_a_stream_are_not_overwritten_by_later_ones() -> None:
+    model, x = network(), rows(20)
+    kept = [part["1"] for part in Subject(model).stream(x, ["1"], batch_size=5)]
+    torch.testing.assert_close(torch.cat(kept), model[:2](x))
+
+
+def test_what_was_read_is_not_changed_by_a_later_operation_in_place() -> None:
+    model, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Linear(8, 1)), rows(20)
+    found = Subject(model).activations(x)
+    torch.testing.assert_close(found["0"], model[0](x))
+    assert float(found["0"].min()) < 0 <= float(found["1"].min())
+
+
+@pytest.mark.parametrize("given", [(rows(3), rows(3)), {"image": rows(3)}, rows(3).numpy(), "text", 3, [[rows(3)]]])
+def test_observations_that_are_not_one_tensor_are_refused_with_advice(given: object) -> None:
+    with pytest.raises(ImprintError, match=r"the observation is a (tuple|dict|ndarray|str|int|list)"):
+        list(batches_of(given, 5))
+
+
+def test_several_inputs_are_refused_where_they_are_handed_over() -> None:
+    with pytest.raises(ImprintError, match="a module of your own whose forward takes one tensor"):
+        Subject(network()).stream((rows(3), rows(3)))
+
+
+def test_nothing_to_read_is_an_error() -> None:
+    with pytest.raises(ImprintError, match="empty"):
+        next(Subject(network()).stream(iter([])))
+    with pytest.raises(ImprintError, match="batch_size is 0"):
+        Subject(network()).stream(rows(3), batch_size=0)
+    with pytest.raises(UnknownNameError, match="unknown site"):
+        Subject(network()).stream(rows(3), ["nowhere"])
+
+
+def left(_module: nn.Module, _inputs: object, _output: object) -> None:
+    """A hook that somebody forgot."""
+
+
+class Watchful:
+    def __call__(self, *_given: object) -> None:
+        """A hook that is an object."""
+
+
+@pytest.mark.parametrize("hook", [left, partial(left), Watchful(), lambda *_given: None])
+def test_two_hooks_left_behind_are_caught_by_name(hook: Callable[..., None]) -> None:
+    model, x = network(), rows(10)
+    subject = Subject(model)
+    handles = [model[1].register_forward_hook(hook), model[1].register_forward_hook(hook)]
+    for call in (subject.activations, subject.values, subject.value_with_grad, subject.sites):
+        with pytest.raises(ImprintError, match="2 forward hooks on '1'"):
+            call(x)
+    handles[0].remove()
+    handles += [model.register_full_backward_hook(hook), model[0].register_forward_pre_hook(hook)]
+    with pytest.raises(
+        ImprintError, match=r"1 backward hook on 'output'.*1 forward-pre hook on '0', 1 forward hook on '1'"
+    ):
+        subject.values(x)
+    for handle in handles:
+        handle.remove()
+    subject.values(x)
+
+
+def test_a_global_hook_is_caught() -> None:
+    handle = nn.modules.module.register_module_forward_hook(left)
+    try:
+        with pytest.raises(ImprintError, match="1 forward hook on 'every module"):
+            Subject(network()).values(rows(3))
+    finally:
+        handle.remove()
+
+
+class Recording(nn.Module):
+    """Hooks that belong to the model: a method, a function made in the class, and those of torch itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.utils.parametrizations.weight_norm(nn.Linear(6, 6))
+        self.old = nn.utils.spectral_norm(nn.Linear(6, 6))
+        self.last = nn.Linear(6, 1)
+        self.inner.register_forward_hook(self.note)
+        self.last.register_forward_pre_hook(lambda _module, _inputs: None)
+
+    def note(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        self.noted = output
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(self.old(self.inner(x)))
+        return out
+
+
+def test_hooks_that_belong_to_the_model_are_not_taken_for_leaks() -> None:
+    model, x = Recording().eval(), rows(10)
+    found = Subject(model).activations(x)
+    assert list(found) == ["inner", "old", "last"]
+    torch.testing.assert_close(found["inner"], model.noted)
+
+
+class Hidden(nn.Module):
+    """Asks for its mode in a method of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.noisy(x)[:, 0]
+
+    def noisy(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, 0.5, self.training)
+
+
+def test_a_forgotten_eval_is_caught_by_name_also_where_a_method_hides_it() -> None:
+    model = nn.Sequential(nn.Linear(6, 4), Hidden())
+    with pytest.raises(ImprintError, match=r"module '1' \(Hidden\) is in training mode.*model.eval"):
+        Subject(model).activations(rows(4))
+    Subject(model.eval()).activations(rows(4))
+    mixing = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False)).eval()
+    with pytest.raises(ImprintError, match=r"'1' \(BatchNorm1d\) keeps no running statistics"):
+        Subject(mixing).activations(rows(4))
+    for fine in (nn.GRU(6, 4, batch_first=True), nn.InstanceNorm1d(5)):
+        Subject(fine).activations(rows(4, 5, 6))
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_precision_is_read_and_edited(precision: torch.dtype) -> None:
+    model, x = network().to(precision), rows(40).double()
+    subject = Subject(model)
+    found, exact = subject.activations(x), network().double()[:2](x)
+    assert found["1"].dtype == (torch.float64 if precision == torch.float64 else torch.float32)
+    torch.testing.assert_close(found["1"].double(), exact, atol=3e-2, rtol=3e-2)
+    seen: list[torch.dtype] = []
+    edited = subject.values(x, edits={"1": lambda a: (seen.append(a.dtype), torch.zeros_like(a))[1]})
+    assert seen == [found["1"].dtype] and not edited.dtype.itemsize < 4
+    torch.testing.assert_close(edited, model[2].bias.detach().to(edited.dtype).expand(40))
+
+
+def test_large_finite_activations_are_not_taken_for_infinite() -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    assert float(Subject(model).activations(torch.full((9, 2), 1e38))["0"].abs().max()) > 1e36
+
+
+def test_tokens_stay_whole_numbers() -> None:
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(6, 1)).bfloat16()
+    tokens = torch.randint(0, 5, (7, 2), generator=torch.Generator().manual_seed(0))
+    assert Subject(model).activations(tokens, ["0@1"])["0@1"].shape == (7, 3)
+
+
+@pytest.mark.parametrize("call", ["activations", "values", "stream"])
+def test_no_hook_outlives_a_model_that_raises(call: str) -> None:
+    class Fails(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("as planned")
+
+    model = nn.Sequential(nn.Linear(6, 4), Fails())
+    with pytest.raises(RuntimeError, match="as planned"):
+        if call == "values":
+            Subject(model).values(rows(4), edits={"0": torch.zeros_like})
+        else:
+            list(getattr(Subject(model), call)(rows(4), ["0"]))
+    assert hooks(model) == 0
 
 
 def test_gradients_reach_the_observation() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from imprint.reports.page import report
+from imprint.reports.page import collect, report
+from imprint.reports.question_data import load_answer
+from imprint.reports.question_page import report_question, show
+from imprint.reports.run_data import load_run
 
 
 def _module() -> ModuleType:
@@ -23,6 +27,24 @@ def _module() -> ModuleType:
 def example() -> ModuleType:
     """The module that makes runs: ``write``, ``table``, ``artefacts`` and the names in it."""
     return _module()
+
+
+@pytest.fixture(scope="session")
+def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a made-up question."""
+    from tests.reports.example_question import write
+
+    return report_question(write(tmp_path_factory.mktemp("questions")))
+
+
+@pytest.fixture(scope="session")
+def plots(page: Path, question: Path) -> dict[str, Any]:
+    """Every plot of both pages."""
+    sections = collect(load_run(page.parent))[0]
+    shown = [show(exhibit) for exhibit in load_answer(question.parent).answer.exhibits]
+    return {figure.id: figure.plot for section in sections for figure in section["figures"]} | {
+        panel.id: panel.plot for item in shown for panel in item.panels
+    }
 
 
 @pytest.fixture(scope="session")

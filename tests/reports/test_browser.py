@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from imprint.reports.run_data import load_run
+from tests.reports.example_question import LONG, NASTY
 
 BROWSER = os.environ.get("IMPRINT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 sync_api = pytest.importorskip(
@@ -29,6 +30,21 @@ DRAWN = """() => [...document.querySelectorAll('[data-figure]')].map(box => [
     box.querySelectorAll('svg.main-svg').length,
     box.querySelector('.plot-container')?.getBoundingClientRect().width ?? 0,
 ])"""
+
+CUT = """() => [...document.querySelectorAll('[data-figure]')].flatMap(box => {
+    const frame = box.getBoundingClientRect();
+    return [...box.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()])
+        .filter(([, r]) => r.left < frame.left - 1 || r.right > frame.right + 1 || r.bottom > frame.bottom + 1)
+        .filter(([words]) => words).map(([words]) => words);
+})"""
+"""Words that stick out of their figure."""
+CROWDED = """() => [...document.querySelectorAll('[data-figure]')].flatMap(box => ['.xtick', '.ytick'].flatMap(kind => {
+    const all = [...box.querySelectorAll(kind)].map(t => [t.textContent, t.getBoundingClientRect()]);
+    return all.flatMap(([word, a], i) => all.slice(i + 1).filter(([, b]) =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+    ).map(([other]) => [box.id, word, other]));
+}))"""
+"""Labels of one axis that cover one another."""
 
 
 @dataclass
@@ -84,6 +100,13 @@ def desktop(chromium: Any, page: Path) -> Iterator[Opened]:
     found.page.context.close()
 
 
+@pytest.fixture(scope="module")
+def answer(chromium: Any, question: Path) -> Iterator[Opened]:
+    found = opened(chromium, question, 1200, 900)
+    yield found
+    found.page.context.close()
+
+
 def test_every_figure_is_drawn(desktop: Opened) -> None:
     drawn = desktop.page.evaluate(DRAWN)
     assert len(drawn) > 15
@@ -129,8 +152,9 @@ def fits_a_phone(found: Opened) -> bool:
     return narrow and found.page.evaluate("() => document.documentElement.scrollWidth") <= 375
 
 
-def test_a_phone_never_scrolls_sideways(chromium: Any, page: Path) -> None:
-    found = opened(chromium, page, 375, 812)
+@pytest.mark.parametrize("which", ["page", "question"])
+def test_a_phone_never_scrolls_sideways(chromium: Any, which: str, request: pytest.FixtureRequest) -> None:
+    found = opened(chromium, request.getfixturevalue(which), 375, 812)
     assert fits_a_phone(found)
     assert found.requests == [] and found.complaints == []
     found.page.context.close()
@@ -145,3 +169,45 @@ def test_dark_and_print_change_the_colours(chromium: Any, page: Path) -> None:
     assert dark == "rgb(230, 233, 234)" and light == "rgb(31, 37, 40)"
     assert fits_a_phone(found) and found.complaints == []
     found.page.context.close()
+
+
+def test_an_answer_is_drawn_quietly_with_every_name_as_it_is(answer: Opened) -> None:
+    drawn = answer.page.evaluate(DRAWN)
+    assert len(drawn) == 6 and all(svgs >= 1 and width > 100 for _, svgs, width in drawn), drawn
+    assert answer.page.evaluate("() => document.querySelectorAll('#content script, #content b b').length") == 0
+    assert answer.requests == [] and answer.complaints == []
+    ticks = answer.page.evaluate(
+        "() => [...document.querySelectorAll('#figure-the-heat-0 .ytick')].map(t => t.textContent)"
+    )
+    assert NASTY in ticks
+
+
+def test_text_of_a_figure_is_neither_cut_off_nor_on_top_of_other_text(chromium: Any, question: Path) -> None:
+    for width in (1200, 375):
+        found = opened(chromium, question, width, 900)
+        assert found.page.evaluate(CUT) == [], width
+        assert found.page.evaluate(CROWDED) == [], width
+        found.page.context.close()
+
+
+def test_panels_stand_side_by_side_and_are_stacked_on_a_phone(chromium: Any, question: Path) -> None:
+    for width, columns in ((1200, 2), (375, 1)):
+        found = opened(chromium, question, width, 900)
+        left = found.page.evaluate(
+            "() => [...document.querySelectorAll('.panel')].map(p => p.getBoundingClientRect().x)"
+        )
+        assert len(left) == 3 and len(set(left)) == columns
+        found.page.context.close()
+
+
+def test_tables_of_an_answer_scroll_inside_their_box_and_come_down_whole(answer: Opened, tmp_path: Path) -> None:
+    names = answer.page.evaluate("() => [...document.querySelectorAll('[data-table]')].map(b => b.dataset.table)")
+    assert len(names) == 7
+    for name in names:
+        with answer.page.expect_download() as coming:
+            answer.page.click(f'[data-table="{name}"]')
+        coming.value.save_as(tmp_path / f"{name}.csv")
+    assert len(pd.read_csv(tmp_path / "exhibit-the-plain.csv")) == LONG
+    box = answer.page.query_selector("#table-exhibit-the-plain .scroll")
+    whole, seen = box.evaluate("box => [box.scrollHeight, box.clientHeight]")
+    assert whole > 5 * seen

@@ -4,16 +4,14 @@ import copy
 import re
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from imprint.reports.figures import label, limits, palette, spread
-from imprint.reports.page import TEMPLATES, collect
+from imprint.reports.page import TEMPLATES
 from imprint.reports.pictures import overlay, png, strip
-from imprint.reports.run_data import load_run
 from imprint.reports.words import age_tick, interval, number, percent
 
 
@@ -35,27 +33,24 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def test_plotly_knows_every_property_of_every_figure(page: Path) -> None:
+def test_plotly_knows_every_property_of_every_figure(plots: dict[str, Any]) -> None:
     graph_objects = pytest.importorskip("plotly.graph_objects")
-    figures = [figure for section in collect(load_run(page.parent))[0] for figure in section["figures"]]
-    assert len(figures) > 15
-    for figure in figures:
-        graph_objects.Figure(plain(copy.deepcopy(figure.plot)))
+    assert len(plots) > 20
+    for plot in plots.values():
+        graph_objects.Figure(plain(copy.deepcopy(plot)))
 
 
-def test_every_colour_is_one_of_the_page(page: Path) -> None:
+def test_every_colour_is_one_of_the_page(plots: dict[str, Any]) -> None:
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     light, dark = style.split("@media screen", 1)
-    figures = [figure for section in collect(load_run(page.parent))[0] for figure in section["figures"]]
-    used = {colour for figure in figures for colour in colours_of(figure.plot)}
+    used = {colour for plot in plots.values() for colour in colours_of(plot)}
     assert len(used) > 8
     assert all(f"{colour}:" in light and f"{colour}:" in dark for colour in used)
 
 
-def test_axes_have_titles(page: Path) -> None:
-    for section in collect(load_run(page.parent))[0]:
-        for figure in section["figures"]:
-            assert figure.plot["layout"]["xaxis"]["title"]["text"], figure.id
+def test_axes_have_titles(plots: dict[str, Any]) -> None:
+    for name, plot in plots.items():
+        assert plot["layout"]["xaxis"]["title"]["text"], name
 
 
 def test_names_are_shortened_and_escaped() -> None:

@@ -1,0 +1,122 @@
+"""A question's folder as its page reads it: the card, the answer and its tables. Knows no torch.
+
+A run report shows what is left of a damaged run. An answer is whole or it is none: verdict, figures and tables speak of
+one another, so a file that is missing, damaged or does not fit is an error that names it. The files were written by
+:mod:`imprint.analyses.ask`; nothing in them is trusted, names of files least of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pandas as pd
+from pydantic import BaseModel, StringConstraints, ValidationError, field_validator
+
+from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Verdict
+from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.files import read_json, read_table
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class _Question(BaseModel):
+    """``question.json``, written before any work."""
+
+    name: str
+    card: Card
+    settings: dict[str, Any]
+    versions: dict[str, str]
+
+
+class _Shown(BaseModel):
+    """An exhibit in ``answer.json``; its name is a file name, so it holds no dots and no slashes."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
+    heading: str
+    reading: str
+    caption: str
+    chart: Chart | None
+
+
+class _Answer(BaseModel):
+    """``answer.json``, written last."""
+
+    verdict: Verdict
+    why: str
+    exhibits: tuple[_Shown, ...]
+    failed: dict[str, str]
+
+    @field_validator("exhibits")
+    @classmethod
+    def _unique(cls, exhibits: tuple[_Shown, ...]) -> tuple[_Shown, ...]:
+        names = [exhibit.name for exhibit in exhibits]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two exhibits are called {twice[0]!r}")
+        return exhibits
+
+
+@dataclass(frozen=True)
+class QuestionData:
+    """What was asked, what came out, and what failed on the way."""
+
+    path: Path
+    name: str
+    """As on the command line."""
+    card: Card
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    answer: Answer
+    failed: Mapping[str, str]
+    """Piece of work -> its error."""
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder, ``<name>-<hash of the settings>``."""
+        return self.path.resolve().name
+
+
+def load_answer(folder: object) -> QuestionData:
+    """Read a question's folder, given as a path or as anything with a ``path``.
+
+    Raises :class:`ImprintError` when there is no such folder, or a file in it is missing, damaged or does not fit.
+    """
+    path = Path(str(getattr(folder, "path", folder)))
+    if not path.is_dir():
+        near = [item.name for item in path.parent.iterdir() if item.is_dir()] if path.parent.is_dir() else []
+        raise unknown_name("folder of a question", path.name, near, advice=f"Looked in {path.parent}.")
+    asked = _checked(path / "question.json", _Question)
+    answer = _checked(path / "answer.json", _Answer)
+    exhibits = tuple(
+        Exhibit(e.name, e.heading, _table(path / "exhibits" / f"{e.name}.parquet"), e.reading, e.caption, e.chart)
+        for e in answer.exhibits
+    )
+    found = Answer(answer.verdict, answer.why, _table(path / "findings.parquet"), exhibits)
+    return QuestionData(path, asked.name, asked.card, asked.settings, asked.versions, found, answer.failed)
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise DamagedFileError(
+            f"{path} is missing, so this is not a question that was answered to its end. "
+            "Ask it again with `imprint analyse`; it goes on from what is finished."
+        )
+    return path
+
+
+def _table(path: Path) -> pd.DataFrame:
+    return read_table(_present(path))
+
+
+def _checked(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        return kind.model_validate(read_json(_present(path)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(key) for key in first["loc"]) or "the whole file"
+        raise DamagedFileError(
+            f"{path} is damaged or was written by another version: {where}: {first['msg']}. "
+            "Ask it again with `imprint analyse --no-resume`."
+        ) from None
