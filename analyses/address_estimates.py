@@ -92,7 +92,7 @@ def estimate(table: Floats, groups: int) -> Estimate:
     variance = sum(part for part, _ in parts)
     if variance <= 0:
         return Estimate(value, value, value, seeds)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    freedom = 1 / sum((part / variance) ** 2 / free for part, free in parts)
     reach = float(stats.t.ppf(0.975, freedom) * np.sqrt(variance))
     return Estimate(value, value - reach, value + reach, seeds)
 
@@ -113,6 +113,8 @@ class Compared:
 
     def __init__(self, label: str, table: pd.DataFrame) -> None:
         self.label, self.table = label, table
+        self._kinds = dict(list(table.groupby("table")))
+        self._routes = dict(list(self._kind("transfer").groupby(["concept", "site", "age", "name"])))
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
@@ -134,8 +136,11 @@ class Compared:
         """Groups of held-out episodes."""
         return int(self._rows("groups")["value"].iloc[0])
 
+    def _kind(self, table: str) -> pd.DataFrame:
+        return self._kinds.get(table, self.table.iloc[:0])
+
     def _rows(self, table: str, **where: object) -> pd.DataFrame:
-        rows = self.table[self.table["table"] == table]
+        rows = self._kind(table)
         for column, value in where.items():
             rows = rows[rows[column] == value]
         return rows
@@ -167,7 +172,7 @@ class Compared:
 
         ``numbers``: the S seeds that are left out in turn, holders among them; the holders when None.
         """
-        rows = self._rows("transfer", concept=holding.concept, site=holding.site, age=age, name=name)
+        rows = self._routes.get((holding.concept, holding.site, age, name), self._kind("transfer").iloc[:0])
         values = self._square(rows, holding.seeds, numbers or holding.seeds)
         if name != "own":
             return over_pairs(values)
@@ -284,23 +289,21 @@ def levels_frame(cohort: Compared, holding: Holding, age: int) -> pd.DataFrame:
 
 
 def seeds_frame(cohort: Compared, holding: Holding) -> pd.DataFrame:
-    """Own probe of every seed at birth and at the last age: ``cohort, seed, when, choice, score, held``.
+    """Own probe of every seed at birth and at the last age: ``cohort, site, seed, when, choice, score, held``.
 
     ``choice``: on the episodes on which site and seeds are chosen; ``score``: on held-out originals.
     """
     rows: list[dict[str, object]] = []
-    at = {"birth": cohort.ages[0], "last age": cohort.ages[-1]}
+    about = {"cohort": cohort.label, "site": holding.site}
     choice = cohort.own_choice(holding.concept, holding.site).set_index(["first", "age"])["value"]
-    for when, age in at.items():
+    for when, age in {"birth": cohort.ages[0], "last age": cohort.ages[-1]}.items():
         own = cohort.values("transfer", concept=holding.concept, site=holding.site, age=age, name="own", draw=0)
         score = own.groupby("second")["value"].mean()
         for seed in cohort.seeds:
             held = holding.how if seed in holding.seeds else "not formed"
-            rows.append(
-                {"cohort": cohort.label, "seed": seed, "when": when, "choice": float(choice.loc[seed, age]),
-                 "score": float(score.loc[seed]), "held": held}
-            )  # fmt: skip
-    rows += [{"cohort": cohort.label, "seed": seed, "when": "last age", "held": "diverged"} for seed in cohort.diverged]
+            values = {"choice": float(choice.loc[seed, age]), "score": float(score.loc[seed])}
+            rows.append({**about, "seed": seed, "when": when, **values, "held": held})
+    rows += [{**about, "seed": seed, "when": "last age", "held": "diverged"} for seed in cohort.diverged]
     return pd.DataFrame(rows)
 
 
@@ -320,7 +323,7 @@ def frames_of(cohorts: Sequence[Compared], intended: str) -> dict[str, pd.DataFr
         "cka": _joined(cka_frame(cohort) for cohort in cohorts),
         "cka-ages": _joined(cka_ages_frame(cohort, cohort.holding(intended).site) for cohort in cohorts),
         "levels": _joined(levels_frame(c, holding, age) for c, holding in known for age in c.ages),
-        "seeds": _joined(seeds_frame(cohort, holding) for cohort, holding in held),
+        "seeds": _joined(seeds_frame(cohort, cohort.holding(intended)) for cohort in cohorts),
     }
 
 

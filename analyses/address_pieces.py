@@ -37,8 +37,8 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.cells import exam_of, sites_of
+from imprint.analyses.engine import Say
 from imprint.analyses.locate import MARGIN, input_readings
-from imprint.analyses.questions.base import Say
 from imprint.analyses.statistics import score
 from imprint.models.errors import NotMeasurableError
 from imprint.models.lifetime import Lifetime, Progress, generator, living_ages, revive

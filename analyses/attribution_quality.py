@@ -27,6 +27,7 @@ Letters: n rows, h hidden units.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +36,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork
-from imprint.analyses.questions.base import Say
+from imprint.analyses.engine import Say
+from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork, number_of
 from imprint.models.errors import NotMeasurableError, unknown_name
 from imprint.models.registry import Family
 from imprint.probes.attribution_checks import randomised_weights, retrain
@@ -50,10 +51,11 @@ METHODS = (*ATTRIBUTIONS.names(), TCAV)
 ROWS, NOISE = 100, 0.5
 EXAMPLES, POOL = 40, 200
 """Examples of a concept, and of anything, for concept activation vectors."""
-PART = {"shapley_sampling": 0.2, TCAV: 0.4}
+PART = {"shapley_sampling": 0.1, "integrated_gradients": 0.5, "layer_conductance": 0.25}
 """Part of the samples that a dear method is given; others get all."""
-CHECKED = 0.04
-"""Part of the samples that are checked."""
+CHECKED = {"shapley_sampling": 0.02}
+"""Part of the samples that are checked; :data:`USUALLY` for other methods."""
+USUALLY = 0.05
 ALPHA = 0.05
 SITE = "relu"
 """Whose units methods for sites are asked about."""
@@ -77,17 +79,17 @@ NOTES = {
 UNTRAINED = "rows share one random network, so an interval over rows says nothing about what training did"
 
 
-def score(method: str, *, samples: int, seed: int, say: Say) -> pd.DataFrame:
+def score(method: str, *, samples: int, seed: int, say: Say, networks: Sequence[str] = tuple(PLANS)) -> pd.DataFrame:
     """One row per network. Raises :class:`UnknownNameError`."""
     if method not in METHODS:
         raise unknown_name("attribution", method, METHODS)
     repeats = max(2, round(samples * PART.get(method, 1.0)))
-    checked = max(1, round(samples * CHECKED))
+    checked = max(1, round(samples * CHECKED.get(method, USUALLY)))
     rows = []
-    for i, name in enumerate(PLANS):
+    for done, name in enumerate(networks, start=1):
         drawn = []
         for r in range(repeats):
-            world = (seed * 100 + i) * 10_000 + r
+            world = (seed * 100 + number_of(name)) * 10_000 + r
             rng = torch.Generator().manual_seed(world)
             network = PlantedNetwork(name, noise=NOISE, world=world)
             seen = network.observe(ROWS, rng=rng)
@@ -95,7 +97,7 @@ def score(method: str, *, samples: int, seed: int, say: Say) -> pd.DataFrame:
                 _concept(network, seen, rng) if method == TCAV else _one(method, network, seen, r < checked, rng)
             )
         rows.append(_row(method, name, pd.DataFrame(drawn)))
-        say(i + 1, len(PLANS), f"{method}: {name}")
+        say(done, len(networks), f"{method}: {name}")
     return pd.DataFrame(rows)
 
 

@@ -24,7 +24,7 @@ Letters: n rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -32,9 +32,9 @@ from typing import Any
 import pandas as pd
 import torch
 
+from imprint.analyses.engine import Say
 from imprint.analyses.planted_effects import ROWS, Effect, Population
-from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork
-from imprint.analyses.questions.base import Say
+from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork, number_of
 from imprint.models.errors import NotMeasurableError, unknown_name
 from imprint.probes.causal import ablations, dose_response, erasure, patching
 from imprint.probes.distributed_alignment_search import Budget, Pairs, search
@@ -112,26 +112,24 @@ class Reading:
         return lowest > level + TINY
 
 
-def score(test: str, *, samples: int, seed: int, say: Say) -> pd.DataFrame:
+def score(test: str, *, samples: int, seed: int, say: Say, networks: Sequence[str] = tuple(PLANS)) -> pd.DataFrame:
     """One row per kind of the test, network, number of rows and noise. Raises :class:`UnknownNameError`."""
     if test not in PART:
         raise unknown_name("causal test", test, PART)
     repeats = max(2, round(samples * PART[test] / len(GRID)))
     rows: list[dict[str, Any]] = []
-    for i, name in enumerate(PLANS):
+    for done, name in enumerate(networks, start=1):
         for cell, (n, noise) in enumerate(GRID):
-            rows += _scored(test, name, n, noise, [(seed, i, cell, r) for r in range(repeats)])
-        say(i + 1, len(PLANS), f"{test}: {name}")
+            first = (seed * 1000 + number_of(name) * 10 + cell) * 10_000
+            rows += _scored(test, name, n, noise, range(first, first + repeats))
+        say(done, len(networks), f"{test}: {name}")
     return pd.DataFrame(rows)
 
 
-def _scored(
-    test: str, name: str, n: int, noise: float, numbers: list[tuple[int, int, int, int]]
-) -> list[dict[str, Any]]:
+def _scored(test: str, name: str, n: int, noise: float, worlds: range) -> list[dict[str, Any]]:
     found: dict[str, list[list[Reading]]] = {}
     truths: dict[str, list[Mapping[str, Effect]]] = {}
-    for number in numbers:
-        world = _seed(number)
+    for world in worlds:
         rng = torch.Generator().manual_seed(world)
         network = PlantedNetwork(name, noise=noise, world=world)
         for kind, readings in RUNS[test](network, network.observe(n, rng=rng), rng).items():
@@ -139,11 +137,6 @@ def _scored(
             found.setdefault(kind, []).append(readings)
             truths.setdefault(kind, []).append(_effects(kind, asked, name, noise, world if network.plan.random else 0))
     return [_row(kind, name, n, noise, found[kind], truths[kind]) for kind in found]
-
-
-def _seed(number: tuple[int, int, int, int]) -> int:
-    seed, network, cell, repeat = number
-    return ((seed * 100 + network) * 10 + cell) * 10_000 + repeat
 
 
 # -- what each test says ---------------------------------------------------------------------------------------------

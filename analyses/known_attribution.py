@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from imprint.analyses import known_references as known
+from imprint.analyses.engine import Say
 from imprint.analyses.known_digits import Digits
 from imprint.analyses.known_probing import count
 from imprint.analyses.known_references import measured, name
-from imprint.analyses.questions.base import Say
 from imprint.analyses.statistics import clopper_pearson
 from imprint.probes.attribution_checks import randomised_weights, retrain
 from imprint.probes.attributions.base import Attributor
@@ -65,7 +65,7 @@ def disentangled(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         "permuted and scaled": lambda z, r: z[:, r.permutation(5)] * r.uniform(0.5, 3, 5),
         "tanh": lambda z, r: np.tanh(2 * z),
         "rotated": lambda z, r: z @ np.linalg.qr(r.normal(size=(5, 5)))[0],
-        "three copies": lambda z, r: np.repeat(z, 3, 1) + 0.01 * r.normal(size=(len(z), 15)),
+        "three copies": lambda z, r: np.repeat(z, 3, 1),
         "unrelated": lambda z, r: r.normal(size=z.shape),
     }
     for repeat in range(repeats):

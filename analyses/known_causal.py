@@ -25,10 +25,10 @@ from torch import Tensor, nn
 
 from imprint.analyses import hierarchical_equality as he
 from imprint.analyses import known_references as known
+from imprint.analyses.engine import Say
 from imprint.analyses.known_digits import Digits
 from imprint.analyses.known_probing import count, unit
 from imprint.analyses.known_references import measured, name
-from imprint.analyses.questions.base import Say
 from imprint.probes.causal import ablations, erasure
 from imprint.probes.distributed_alignment_search import Budget, search
 from imprint.probes.edit_runs import accuracy_lost

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from imprint.analyses import known_references as known
+from imprint.analyses.engine import Say
 from imprint.analyses.known_references import measured, name
 from imprint.analyses.locate import locate, targets_of
 from imprint.analyses.probe_quality import Selectivity, control_task
-from imprint.analyses.questions.base import Say
 from imprint.analyses.reading import read
 from imprint.analyses.statistics import clopper_pearson, holm, permutation_p, score
 from imprint.probes.controls import folds_of

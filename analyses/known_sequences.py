@@ -26,11 +26,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.analyses import known_references as known
+from imprint.analyses.engine import Say
 from imprint.analyses.known_causal import erased_probes
 from imprint.analyses.known_probing import count
 from imprint.analyses.known_references import measured, name
 from imprint.analyses.locate import locate
-from imprint.analyses.questions.base import Say
 from imprint.models.learners.base import Frame
 from imprint.models.learners.transformer import Transformer
 from imprint.probes.site import Site
@@ -42,7 +42,7 @@ STEPS = 33
 """T: the start and 32 moves."""
 MOMENT = 20
 """Step at which the cell is probed."""
-LONG, SHORT = 360, 150
+LONG, SHORT = 550, 150
 """Training steps of the two models."""
 BATCH = 128
 RATE = 2e-3

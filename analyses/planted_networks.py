@@ -1,9 +1,10 @@
 """Planted networks: small modules whose insides are known, to score causal tests and attributions.
 
 An observation is an image of ``SIDE`` x ``SIDE`` pixels. Signs (+1 or -1) are painted on :data:`PAINTED` pixels each,
-at random places with random patterns; all other pixels are distractors of larger variance. Three sites stand side by
-side. Each shows some signs along random directions, and distractors along all the others, so that every unit shows a
-bit of everything. The value adds up terms, each a function of a few readings:
+at random places with random patterns; all other pixels are distractors of larger variance (for the untrained network
+of the same, so that no pixel is special). Three sites stand side by side. Each shows some signs along random
+directions, and distractors along all the others, so that every unit shows a bit of everything. The value adds up terms,
+each a function of a few readings:
 
     site = mix_s reading_s(image)          value = sum over terms of f_t(sum over (site, sign) of weight * reading)
     f linear     z = relu(z) - relu(-z)
@@ -39,6 +40,8 @@ AGREE = 0.9
 """Part of the rows in which proxy and concept agree."""
 CONSTANT = 3.0
 """The reading that never varies."""
+NO_SIGN = ("constant", "anything")
+"""Readings of nothing that is painted: the one that never varies, and one of all distractors."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,12 @@ class Plan:
     @property
     def signs(self) -> tuple[str, ...]:
         """Signs that are painted."""
-        return tuple(dict.fromkeys(s for shown in self.shown.values() for s in shown if s != "constant"))
+        return tuple(dict.fromkeys(s for shown in self.shown.values() for s in shown if s not in NO_SIGN))
 
     @property
     def read(self) -> tuple[str, ...]:
         """Signs that the value reads anywhere; none when the weights are random."""
-        found = dict.fromkeys(sign for term in self.terms for _, sign in term.reads if sign != "constant")
+        found = dict.fromkeys(sign for term in self.terms for _, sign in term.reads if sign not in NO_SIGN)
         return () if self.random else tuple(found)
 
     @property
@@ -143,9 +146,19 @@ _ALL = (
     Plan("dead", "as used; every other unit of every site is always 0", _USED, _WHOLE, ("left",), dead=True),
     Plan("constant", "as used; and right shows a constant that is read and tells nothing",
          {**_USED, "right": ("constant",)}, (*_WHOLE, Term({("right", "constant"): 1.0})), ("left",)),
+    Plan("faint", "as used; and a tenth of the value or less is what right shows of the distractors, a bit of each",
+         {**_USED, "right": ("anything",)},
+         (Term({("left", "concept"): 0.6**0.5}), _rest("middle"), Term({("right", "anything"): 0.1**0.5})), ("left",)),
     Plan("untrained", "all weights random", _USED, (), (), random=True),
 )  # fmt: skip
 PLANS = {plan.name: plan for plan in _ALL}
+
+
+def number_of(name: str) -> int:
+    """Place of a network among :data:`PLANS`, to draw its worlds from. Raises :class:`UnknownNameError`."""
+    if name not in PLANS:
+        raise unknown_name("planted network", name, PLANS)
+    return list(PLANS).index(name)
 
 
 class PlantedNetwork(nn.Module):
@@ -153,8 +166,7 @@ class PlantedNetwork(nn.Module):
 
     def __init__(self, name: str, *, width: int = 12, noise: float = 0.5, world: int) -> None:
         super().__init__()
-        if name not in PLANS:
-            raise unknown_name("planted network", name, PLANS)
+        number_of(name)
         self.plan, self.noise, self.width = PLANS[name], noise, width
         rng = torch.Generator().manual_seed(world)
         places = torch.randperm(SIDE**2, generator=rng)
@@ -184,8 +196,10 @@ class PlantedNetwork(nn.Module):
         plain = torch.linalg.qr(torch.randn(len(self.plain), count, generator=rng)).Q
         reading[:, self.plain] = plain.T / DISTRACTOR
         for row, sign in enumerate(signs):
-            reading[row] = 0 if sign == "constant" else self.pattern(sign) / PAINTED
-            constant[row] = CONSTANT * (sign == "constant")
+            if sign == "constant":
+                reading[row], constant[row] = 0, CONSTANT
+            elif sign != "anything":
+                reading[row] = self.pattern(sign) / PAINTED
         layer = nn.Linear(SIDE**2, self.width)
         layer.weight = nn.Parameter(self.mixes[site] @ reading)
         layer.bias = nn.Parameter(self.mixes[site] @ constant)
@@ -233,7 +247,7 @@ class PlantedNetwork(nn.Module):
         """Draw ``n`` rows."""
         signs = self._signs(n, rng)
         size = torch.full((SIDE**2,), self.noise * PAINTED**0.5)
-        size[self.plain] = DISTRACTOR
+        size[self.plain] = (1 + PAINTED * self.noise**2) ** 0.5 if self.plan.random else DISTRACTOR
         around = size * torch.randn(n, SIDE**2, generator=rng)
         first = set(self.plan.concept[:1]) if self.plan.name == "xor" else set(self.plan.concept)
         flipped = {sign: -value if sign in first else value for sign, value in signs.items()}
@@ -281,10 +295,12 @@ class PlantedNetwork(nn.Module):
         return (self.patterns[rows] != 0).any(0).reshape(SIDE, SIDE)
 
     def weight(self) -> Tensor:
-        """Weight w ``[SIDE, SIDE]`` of the pixels where the value is linear, w * x + constant; from the plan alone."""
+        """Weight w ``[SIDE, SIDE]`` of the pixels where the value is linear, w * x + constant."""
         whole = torch.zeros(SIDE**2)
         for term in self.plan.terms:
-            for (_, sign), weight in term.reads.items():
-                if sign != "constant":
+            for (site, sign), weight in term.reads.items():
+                if sign in self.plan.signs:
                     whole += weight * self.pattern(sign) / PAINTED
+                elif sign == "anything":
+                    whole += weight * self.direction(site, sign) @ self.get_submodule(site).weight.detach()
         return whole.reshape(SIDE, SIDE)

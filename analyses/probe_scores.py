@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from imprint.analyses.engine import Say
 from imprint.analyses.locate import READOUTS, locate
 from imprint.analyses.planted_cases import CASES, SITES, WIDTH, Case, Sample, draw
 from imprint.analyses.power import Design, minimum_detectable
-from imprint.analyses.engine import Say
 from imprint.analyses.statistics import clopper_pearson
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.controls import compact_groups, folds_of

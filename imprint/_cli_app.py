@@ -220,13 +220,22 @@ def compare(
     compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv)
 
 
-@app.command(short_help="Write the report of a run again.")
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
-    """Write the report of a run again; prints its path."""
+@app.command(short_help="Write the report of a run, or of an answer, again.")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
+) -> None:
+    """Write the report of a run, or of an answered question, again; prints its path."""
     from imprint._cli_findings import run_folder
+
+    folder = run_folder(run)
+    if (folder / "question.json").exists():
+        from imprint.reports.question_page import report_question
+
+        typer.echo(str(report_question(folder)))
+        return
     from imprint.reports.page import report as write
 
-    typer.echo(str(write(run_folder(run))))
+    typer.echo(str(write(folder)))
 
 
 @app.command(name="list", short_help="What there is: setups, worlds, learners, ...")

@@ -22,6 +22,8 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 
 ROOMS = ("imprint.models", "imprint.probes", "imprint.analyses", "imprint.reports")
+INTERFACES = {"questions": "Question"}
+"""Families outside the models whose members have settings to be shown."""
 
 
 def _folders(package: str) -> list[Path]:
@@ -36,7 +38,7 @@ def families() -> dict[str, Family]:
         for folder in _folders(room):
             for base in sorted(folder.glob("*/base.py")):
                 name = base.parent.name
-                found.setdefault(name, Family(name, f"{room}.{name}", ""))
+                found.setdefault(name, Family(name, f"{room}.{name}", INTERFACES.get(name, "")))
     return found
 
 
@@ -91,7 +93,11 @@ def _members(name: str) -> list[str]:
 
 
 def show_member(name: str) -> None:
-    """Print a setup as it will run, or a member's docstring and settings; ``family/member`` when names are shared."""
+    """Print a setup as it will run, or a member's docstring and settings; ``family/member`` when names are shared.
+
+    Hyphens may stand for the underscores of a file name.
+    """
+    name = name if name in registry.setups() or Path(name).is_file() or _members(name) else name.replace("-", "_")
     family_name, slash, member = name.partition("/")
     shipped = registry.setups()
     if slash and family_name == "setups":

@@ -113,7 +113,7 @@ def require_evaluation(model: nn.Module) -> None:
                 f"{where} keeps no running statistics, so its output for one observation depends on the others in the "
                 "batch. Make it with track_running_stats=True."
             )
-        if module.training and _asks_for_training(type(module)) and not _same_in_training(module):
+        if module.training and _asks_for_training(module.__class__) and not _same_in_training(module):
             raise ImprintError(
                 f"{where} is in training mode, where its output is not a function of the observation alone. "
                 "Call model.eval() first."

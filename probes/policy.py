@@ -74,7 +74,7 @@ class Pass(nn.Module):
         for name, module in policy.named_modules(remove_duplicate=False):
             if name and "." not in name:
                 self.add_module(name, module)
-        self._policy = [policy]
+        self._policy: list[Any] = [policy]
         self.training = policy.training
 
     def value(self, observation: Tensor) -> Tensor:

@@ -372,7 +372,7 @@ SHOWN: dict[str, tuple[str, str, Chart]] = {
     ),
     "seeds": (
         "Own probes of {concept}, seed by seed",
-        "{site}, held-out originals. A seed in which the concept did not form is in no pair.",
+        "Held-out originals, the cohort's best site. A seed in which the concept did not form is in no pair.",
         Chart("points", "seed", "score", "seed", SCORE, colour="when", panel="cohort"),
     ),
 }  # fmt: skip
