@@ -26,6 +26,7 @@ import pandas as pd
 from scipy import stats
 
 from imprint.analyses.address_pieces import best_site, holders
+from imprint.models.errors import NotMeasurableError
 from imprint.probes.concept_columns import Floats
 from imprint.probes.representation_alignment import ROUTES
 
@@ -38,6 +39,7 @@ ROUTE_NAMES = {
     "hungarian_floor": "matched, other basis",
     "procrustes": "rotated",
     "own": "own probe",
+    "earlier": "same seed, one age before",
 }
 """Routes as they are shown."""
 PAIRED = ("overlap", "chance_overlap", "same_best", "chance_same_best")
@@ -157,7 +159,10 @@ class Compared:
 
     def holding(self, concept: str, site: str | None = None) -> Holding:
         """Who holds a concept at a site (default: where own probes read it best)."""
-        where = site or best_site(self.table, concept)
+        try:
+            where = site or best_site(self.table, concept)
+        except NotMeasurableError:
+            return Holding(concept, "", (), "absent")
         formed, readable = holders(self.table, concept, where, self.chance(concept))
         if len(formed) >= LEAST:
             return Holding(concept, where, tuple(formed), "formed")
@@ -184,11 +189,24 @@ class Compared:
         ]
         return over_networks(np.stack(picked, axis=1))
 
+    def earlier(self, name: str, holding: Holding) -> Floats:
+        """Table ``[1 + S, D]`` of the mean score of holders' probes one planned age before, read on themselves now."""
+        rows = self._rows("earlier", concept=holding.concept, site=holding.site, name=name)
+        square = self._square(rows, holding.seeds, holding.seeds)
+        return over_networks(np.diagonal(square, axis1=1, axis2=2))
+
     def kept(self, name: str, holding: Holding, age: int, numbers: Sequence[int] | None = None) -> Floats:
         """Table of the part of own probes' gain over chance that a route keeps; NaN where they gain nothing."""
+        return self._kept(self.route(name, holding, age, numbers), holding, age, numbers)
+
+    def kept_earlier(self, name: str, holding: Holding) -> Floats:
+        """The same for :meth:`earlier`, at the last age."""
+        return self._kept(self.earlier(name, holding), holding, self.ages[-1], None)
+
+    def _kept(self, score: Floats, holding: Holding, age: int, numbers: Sequence[int] | None) -> Floats:
         chance = self.chance(holding.concept)
         gain = self.route("own", holding, age, numbers) - chance
-        return np.asarray((self.route(name, holding, age, numbers) - chance) / np.where(gain > 0, gain, np.nan))
+        return np.asarray((score - chance) / np.where(gain > 0, gain, np.nan))
 
     def pairs(self, table: str, seeds: Sequence[int], **where: object) -> Floats:
         """Table ``[1 + S, 1]`` of any pair statistic that has no draws (``cka``, ``overlap``, ...)."""
@@ -215,24 +233,33 @@ class Compared:
 
 
 def routes_frame(cohort: Compared, holding: Holding, ages: Sequence[int]) -> pd.DataFrame:
-    """Score of every route and the part it keeps, by age, with own probes at birth and the input history beside them.
+    """Score of every route and the part it keeps, by age.
 
     Columns: ``cohort, concept, held, site, age, route, score, low, high, kept, kept_low, kept_high, seeds``.
     """
-    about = {"cohort": cohort.label, "concept": holding.concept, "held": holding.how, "site": holding.site}
-    rows: list[dict[str, object]] = []
-    for age in ages:
-        for name in ROUTES:
-            found = estimate(cohort.route(name, holding, age), cohort.groups)
-            kept = estimate(cohort.kept(name, holding, age), cohort.groups)
-            rows.append(
-                {
-                    **about, "age": age, "route": ROUTE_NAMES[name], "seeds": found.seeds,
-                    "score": found.value, "low": found.low, "high": found.high,
-                    "kept": kept.value, "kept_low": kept.low, "kept_high": kept.high,
-                }
-            )  # fmt: skip
+    rows = [
+        _route_row(cohort, holding, age, name, cohort.route(name, holding, age), cohort.kept(name, holding, age))
+        for age in ages
+        for name in ROUTES
+    ]
     return pd.DataFrame(rows)
+
+
+def earlier_frame(cohort: Compared, holding: Holding) -> pd.DataFrame:
+    """The seeds' own probes of one planned age before at the same units, as a row of :func:`routes_frame`."""
+    tables = cohort.earlier("same_unit", holding), cohort.kept_earlier("same_unit", holding)
+    return pd.DataFrame([_route_row(cohort, holding, cohort.ages[-1], "earlier", *tables)])
+
+
+def _route_row(
+    cohort: Compared, holding: Holding, age: int, name: str, score: Floats, kept: Floats
+) -> dict[str, object]:
+    found, part = estimate(score, cohort.groups), estimate(kept, cohort.groups)
+    return {
+        "cohort": cohort.label, "concept": holding.concept, "held": holding.how, "site": holding.site, "age": age,
+        "route": ROUTE_NAMES[name], "seeds": found.seeds, "score": found.value, "low": found.low, "high": found.high,
+        "kept": part.value, "kept_low": part.low, "kept_high": part.high,
+    }  # fmt: skip
 
 
 def cka_frame(cohort: Compared) -> pd.DataFrame:
@@ -255,8 +282,8 @@ def cka_ages_frame(cohort: Compared, site: str) -> pd.DataFrame:
     rows = cohort.values("cka", site=site)
     both = pd.concat([rows, rows.rename(columns={"age": "other_age", "other_age": "age"})])
     kind = (both["first"] == both["second"]).map({True: "same seed", False: "other seeds"})
-    table = both.assign(pairs=kind).groupby(["pairs", "age", "other_age"], as_index=False)["value"].mean()
-    return table.rename(columns={"value": "cka"}).assign(cohort=cohort.label)
+    table = both.assign(pairs=kind).groupby(["pairs", "age", "other_age"])["value"].mean()
+    return table.rename("cka").reset_index().assign(cohort=cohort.label)
 
 
 def levels_frame(cohort: Compared, holding: Holding, age: int) -> pd.DataFrame:
@@ -313,7 +340,11 @@ def frames_of(cohorts: Sequence[Compared], intended: str) -> dict[str, pd.DataFr
     held = [(cohort, cohort.holding(intended, site)) for cohort in cohorts]
     known = [(cohort, holding) for cohort, holding in held if holding.how != "absent"]
     return {
-        "routes": _joined(routes_frame(cohort, holding, cohort.ages[-1:]) for cohort, holding in known),
+        "routes": _joined(
+            part
+            for cohort, holding in known
+            for part in (routes_frame(cohort, holding, cohort.ages[-1:]), earlier_frame(cohort, holding))
+        ),
         "concepts": _joined(_concepts_frame(cohort) for cohort in cohorts),
         "ages": _joined(
             routes_frame(cohort, cohort.holding(intended), cohort.ages)

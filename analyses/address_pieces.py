@@ -8,6 +8,7 @@ One long table per cohort. ``table`` says what ``value`` is; columns that do not
 
 choice      balanced accuracy or R2 of network ``first``'s own probe on the episodes of choice
 transfer    score of the probe of ``first`` read on ``second`` by the route ``name`` (probes.representation_alignment)
+earlier     the same of the probe of ``first`` at ``age`` read on the same seed at ``other_age``
 chance      score of knowing nothing of the concept
 inputs      score of the raw input history up to the moment of reading
 groups      how many groups the held-out episodes have
@@ -126,6 +127,7 @@ def compare(
     for i, (age, site) in enumerate(cells):
         say(0.6 * i / len(cells), f"probes at {site}, age {cohort.ages[age]}")
         parts.append(_transfers(cohort, age, site, draws, seed))
+    parts.append(_earlier(cohort, best, draws, seed))
     say(0.6, "similarity of representations")
     parts.append(_similarities(cohort, best))
     for age, lived in enumerate(cohort.ages):
@@ -227,27 +229,46 @@ def _choice(cohort: Cohort, seed: int) -> pd.DataFrame:
 
 
 def _transfers(cohort: Cohort, age: int, site: str, draws: int, seed: int) -> pd.DataFrame:
-    """Scores of all routes at one age and site, and chance."""
-    x, shown = cohort.read_on.activations[site][age], cohort.read_on
+    """Scores of all routes between seeds at one age and site, and chance."""
+    x = cohort.read_on.activations[site][age]
     every = _ordered_pairs(len(x))
     once = every[(every.sum(1) % 2 == 0) == (every[:, 0] < every[:, 1])]
-    parts = []
+    found = _routes(x, cohort, every, once, draws, seed)
+    chance = found.groupby("concept", sort=False)["chance"].first().rename("value").reset_index()
+    parts = [_long(found).assign(table="transfer"), chance.assign(table="chance")]
+    return _table(pd.concat(parts).assign(site=site, age=cohort.ages[age]))
+
+
+def _earlier(cohort: Cohort, site: str, draws: int, seed: int) -> pd.DataFrame:
+    """Probes of every seed at the age before the last, read on itself at the last age."""
+    x, networks = cohort.read_on.activations[site], len(cohort.seeds)
+    pairs = torch.stack([torch.arange(networks), torch.arange(networks) + networks], dim=1)
+    found = _routes(x[-2:].flatten(0, 1), cohort, pairs, pairs, draws, seed)
+    return _table(_long(found).assign(table="earlier", site=site, age=cohort.ages[-2], other_age=cohort.ages[-1]))
+
+
+def _routes(x: Tensor, cohort: Cohort, every: Tensor, drawn: Tensor, draws: int, seed: int) -> pd.DataFrame:
+    """Scores of all routes of networks ``x`` ``[., n, d]``, whose seeds go round in the cohort's order.
+
+    Pairs ``every`` on the groups as they are, pairs ``drawn`` in each draw of groups.
+    """
+    shown, parts = cohort.read_on, []
     for draw in range(draws + 1):
         rng = np.random.default_rng([seed, draw])
         rows = np.arange(len(shown.groups)) if draw == 0 else _drawn(shown.groups, rng)
         concepts = shown.concepts.iloc[rows].reset_index(drop=True)
         for _ in range(SPLITS if draw == 0 else 1):
-            pairs = every if draw == 0 else once
+            pairs = every if draw == 0 else drawn
             found = transfer(x[:, rows], concepts, pairs=pairs, groups=shown.groups[rows], rng=rng)
             parts.append(found.assign(draw=draw))
-    found = pd.concat(parts, ignore_index=True)
-    scores = found.groupby(["concept", "draw", "first", "second"], sort=False)[list(ROUTES)].mean().reset_index()
-    number = np.asarray(cohort.seeds)
-    scores = scores.assign(first=number[scores["first"]], second=number[scores["second"]])
-    long = scores.melt(["concept", "draw", "first", "second"], list(ROUTES), "name", "value").assign(table="transfer")
-    chance = found.groupby("concept", sort=False)["chance"].first().rename("value").reset_index()
-    where = {"site": site, "age": cohort.ages[age]}
-    return _table(pd.concat([long, chance.assign(table="chance")]).assign(**where))
+    keys = ["concept", "draw", "first", "second"]
+    scores = pd.concat(parts, ignore_index=True).groupby(keys, sort=False)[[*ROUTES, "chance"]].mean().reset_index()
+    number = np.resize(cohort.seeds, len(x))
+    return scores.assign(first=number[scores["first"]], second=number[scores["second"]])
+
+
+def _long(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.melt(["concept", "draw", "first", "second"], list(ROUTES), "name", "value")
 
 
 def _ordered_pairs(networks: int) -> Tensor:
@@ -341,7 +362,8 @@ def holders(table: pd.DataFrame, concept: str, site: str, chance: float) -> tupl
     Formed: the own probe scores more than ``MARGIN`` above chance and above the best newborn of the cohort. Readable:
     above chance by as much.
     """
-    own = _own(table, concept).loc[site]
+    own = _own(table, concept)
+    own = own[own.index.get_level_values("site") == site].droplevel("site")
     last = own.iloc[:, -1]
     formed = last[last > max(chance, float(own.iloc[:, 0].max())) + MARGIN]
     return [int(seed) for seed in formed.index], [int(seed) for seed in last[last > chance + MARGIN].index]

@@ -19,8 +19,9 @@ and on a part of the samples (``checked`` says how many):
     depends_on_weights          part in which the signed one says so
     leaks                       part in which the removal mask tells the concept, so that retraining is no evidence
 
-Testing with concept activation vectors (``tcav``) is asked at each site: power where the concept acts through left,
-false positives where it does not act, and in the untrained network with concepts that are random rows.
+Testing with concept activation vectors (``tcav``) is asked at each site that tells the value something: power at left
+where the concept acts through it, false positives where it does not act, and in the untrained network with concepts
+that are random rows.
 
 Letters: n rows, h hidden units.
 """
@@ -37,8 +38,8 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.engine import Say
-from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork, number_of
-from imprint.models.errors import NotMeasurableError, unknown_name
+from imprint.analyses.planted_networks import PLANS, Observed, PlantedNetwork, number_of
+from imprint.models.errors import unknown_name
 from imprint.models.registry import Family
 from imprint.probes.attribution_checks import randomised_weights, retrain
 from imprint.probes.attribution_scores import infidelity, max_sensitivity, pointing, removal
@@ -51,7 +52,12 @@ METHODS = (*ATTRIBUTIONS.names(), TCAV)
 ROWS, NOISE = 100, 0.5
 EXAMPLES, POOL = 40, 200
 """Examples of a concept, and of anything, for concept activation vectors."""
-PART = {"shapley_sampling": 0.1, "integrated_gradients": 0.5, "layer_conductance": 0.25}
+PART = {
+    "shapley_sampling": 0.1,
+    "integrated_gradients": 0.4,
+    "layer_integrated_gradients": 0.6,
+    "layer_conductance": 0.2,
+}
 """Part of the samples that a dear method is given; others get all."""
 CHECKED = {"shapley_sampling": 0.02}
 """Part of the samples that are checked; :data:`USUALLY` for other methods."""
@@ -65,7 +71,6 @@ COLUMNS = (
     "deletion_variance", "insertion_variance", "infidelity", "sensitivity", "randomised", "randomised_absolute",
     "depends_on_weights", "leaks",
 )  # fmt: skip
-COUNTS = ("samples", "n", "checked")
 SATURATED = "misleads: where both copies agree the clipped sum saturates, and its slope there is zero"
 ONE_BY_ONE = "misleads: either copy suffices, so removing one pixel, or one window, changes little"
 NOTES = {
@@ -102,7 +107,7 @@ def score(method: str, *, samples: int, seed: int, say: Say, networks: Sequence[
 
 
 def _row(method: str, name: str, drawn: pd.DataFrame) -> dict[str, Any]:
-    means = drawn.reindex(columns=list(COLUMNS)).mean().to_dict()
+    means: dict[str, Any] = {str(k): v for k, v in drawn.reindex(columns=list(COLUMNS)).mean().items()}
     note = NOTES.get((method, name), UNTRAINED if PLANS[name].random and method != TCAV else "")
     n = EXAMPLES if method == TCAV else ROWS
     checked = int(drawn.get("deletion", pd.Series(dtype=float)).notna().sum())
@@ -187,22 +192,17 @@ def _checks(
 
 
 def _concept(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> dict[str, float]:
-    """What is said at each site; a site without a gradient counts as *not used*."""
+    """What is said at each site that the value's gradient reaches; no other is counted."""
     pool = network.observe(POOL, rng=rng).observation
     more = network.observe(4 * EXAMPLES, rng=rng)
     concept = (more.observation if network.plan.random else more.observation[more.concept])[:EXAMPLES]
     found = {}
-    for site in SITES:
-        try:
-            said = concept_activation(
-                network.subject(), seen.observation, site, concept, pool, runs=10, nulls=39, rng=rng
-            )
-            found[site] = said.p_value
-        except NotMeasurableError:
-            found[site] = 1.0
+    for site in network.plan.matters:
+        said = concept_activation(network.subject(), seen.observation, site, concept, pool, runs=10, nulls=39, rng=rng)
+        found[site] = said.p_value
     acts = network.plan.acts
-    wrong = [found[site] <= ALPHA for site in SITES if site not in acts]
+    wrong = [found[site] <= ALPHA for site in found if site not in acts]
     out = {"false_positive": float(np.mean(wrong)) if wrong else float("nan")}
     if not acts:
         return out
-    return out | {"power": float(found["left"] <= ALPHA), "located": float(min(found, key=lambda s: found[s]) in acts)}
+    return out | {"power": float(found["left"] <= ALPHA), "located": float(min(found, key=found.__getitem__) in acts)}

@@ -26,6 +26,10 @@ of the value), ``erasure_loss`` (share lost when the concept is erased at ``site
 is their part of the picture), ``latch`` (the verdict row).
 Metrics of ``planted``: ``self_check`` (1 right, 0 wrong; ``control`` names the planted learner, ``why`` what was
 expected).
+Metrics of ``address`` (``control`` names a cohort with shared initial weights): ``address`` (the verdict row),
+``transfer_<route>`` (score of a probe of one seed read on another, mean over pairs; routes of
+:mod:`imprint.probes.representation_alignment`), ``kept_<route>`` (its part of own probes' gain over chance),
+``own_probe`` (of one seed), ``cka`` (of two seeds), ``address_bits_<level>``, ``overlap_beyond_chance_<level>``.
 Metrics of ``lifetime``: ``diverged`` (1; ``age`` is the last good one), ``failed_cell`` (``control`` names the
 cell, ``why`` its error).
 """

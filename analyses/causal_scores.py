@@ -33,7 +33,7 @@ import pandas as pd
 import torch
 
 from imprint.analyses.engine import Say
-from imprint.analyses.planted_effects import ROWS, Effect, Population
+from imprint.analyses.planted_effects import NAN, ROWS, Effect, Population
 from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork, number_of
 from imprint.models.errors import NotMeasurableError, unknown_name
 from imprint.probes.causal import ablations, dose_response, erasure, patching
@@ -59,22 +59,23 @@ TINY = 1e-5
 """What lies beyond by less is rounding and counts as no effect."""
 
 NOTES = {
-    ("zero", "constant"): "misleads: right tells nothing, yet zeros take away a constant that is read",
-    ("zero", "xor"): "off the distribution: costs more than all that the value varies",
-    ("mean", "xor"): "off the distribution: costs more than all that the value varies",
+    ("ablation zero", "constant"): "misleads: right tells nothing, yet zeros take away a constant that is read",
+    ("ablation zero", "xor"): "off the distribution: costs more than all that the value varies",
+    ("ablation mean", "xor"): "off the distribution: costs more than all that the value varies",
     ("ablation", "unused"): "says that left is needed, not that the concept is",
     ("ablation", "proxy"): "says that left is needed, not that the concept is",
-    ("ablation", "redundant"): "either copy suffices, so one alone looks nearly free; ask together",
-    ("erasure", "redundant"): "either copy suffices, so one alone looks nearly free; ask together",
+    ("ablation alone", "redundant"): "either copy suffices, so one alone looks nearly free; ask together",
+    ("erasure alone", "redundant"): "either copy suffices, so one alone looks nearly free; ask together",
+    ("erasure together", "redundant"): "too high: what is left of the copies is noise, which the clipped sum amplifies",
+    ("erasure together", "weak"): "the placebo, random directions of both sites, costs more than the concept",
     ("erasure", "proxy"): "misleads: erasing the concept takes the proxy along",
     ("erasure", "xor"): "misleads: no linear trace of the concept, so nothing is erased although it is used",
-    ("erasure", "weak"): "the placebo, a random direction, costs more than the concept",
-    ("dose-response", "proxy"): "misleads: the difference of class means points along the proxy too",
-    ("dose-response", "xor"): "misleads: class means do not differ, so the direction is noise",
     ("patching", "unused"): "not measurable: the value does not change with the concept",
     ("patching", "proxy"): "not measurable: the value does not change with the concept",
+    ("dose-response", "proxy"): "misleads: the difference of class means points along the proxy too",
+    ("dose-response", "xor"): "misleads: class means do not differ, so the direction is noise",
 }
-"""(kind, network) -> where a test is known to mislead."""
+"""(words of the kind; ``alone`` when not ``together``, network) -> where a test is known to mislead."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ def _apart(kind: str, table: pd.DataFrame, column: str = "effect") -> Said:
     out: Said = {}
     for row in table.to_dict("records"):
         key = f"{kind}, together" if JOINED in row["site"] else kind
-        bounds = [float(row.get(name, float("nan"))) for name in (column, "low", "high", "placebo_high")]
-        out.setdefault(key, []).append(Reading(row["site"], *bounds))
+        estimate, low, high, placebo = (float(row.get(c, NAN)) for c in (column, "low", "high", "placebo_high"))
+        out.setdefault(key, []).append(Reading(row["site"], estimate, low, high, placebo))
     return out
 
 
@@ -193,7 +194,7 @@ def _dose_response(network: PlantedNetwork, seen: Observed, rng: torch.Generator
             )
             readings.append(Reading(site, said.slope, said.low, said.high, said.placebo_high, signed=True))
         except NotMeasurableError:
-            readings.append(Reading(site, *[float("nan")] * 4))
+            readings.append(Reading(site, NAN, NAN, NAN, NAN))
     return {"dose-response": readings}
 
 
@@ -204,11 +205,13 @@ def _interchange(network: PlantedNetwork, seen: Observed, rng: torch.Generator) 
     found = search(
         subject, ASKED, pairs, rank=1, budget=BUDGET, draws=PLACEBOS, wrong_site="right", resamples=RESAMPLES, rng=rng
     ).table.set_index("control")
-    floor = {"placebo": found.loc["untrained rotation", "high"], "nothing": found.loc["no interchange", "score"]}
+    ends = found[["score", "low", "high"]].to_numpy(dtype=float).tolist()
+    said = dict(zip(found.index, ends, strict=True))
+    placebo, nothing = said["untrained rotation"][2], said["no interchange"][0]
     return {
         "interchange": [
-            Reading(site, *(float(found.loc[control, end]) for end in ("score", "low", "high")), **floor)
-            for site, control in ((ASKED, "learned"), ("right", "wrong site"))
+            Reading(site, score, low, high, placebo, nothing)
+            for site, (score, low, high) in ((ASKED, said["learned"]), ("right", said["wrong site"]))
         ]
     }
 
@@ -270,14 +273,15 @@ def _row(
         _best(kind, readings, truth, used) for readings, truth in zip(found, truths, strict=True) if len(readings) > 1
     ]
     asked_right = [one for one in right if one.where == asked]
-    note = next((text for (part, where), text in NOTES.items() if where == name and part in kind), "")
+    words = {*kind.split(", "), *([] if "together" in kind else ["alone"])}
+    note = next((text for (part, where), text in NOTES.items() if where == name and set(part.split()) <= words), "")
     return {
         "test": kind,
         "network": name,
         "rows": n,
         "noise": noise,
         "samples": len(at),
-        "used": float("nan") if plan.random else float(bool(asked_right)),
+        "used": NAN if plan.random else float(bool(asked_right)),
         "estimate": float(at["estimate"].mean()),
         "truth": float(at["truth"].mean()),
         "limit": float(at["limit"].mean()),
@@ -310,4 +314,4 @@ def _best(kind: str, readings: list[Reading], truth: Mapping[str, Effect], used:
 
 
 def _share(said: list[bool]) -> float:
-    return sum(said) / len(said) if said else float("nan")
+    return sum(said) / len(said) if said else NAN

@@ -157,7 +157,13 @@ def _proxied(
     network: nn.Sequential, digits: Digits, label: Tensor, train: Tensor, test: Tensor, bit: Tensor
 ) -> dict[str, float]:
     """Behaviour, attribution and decodability on test pictures."""
-    subject = Subject(network, lambda x: network(x)[:, 1] - network(x)[:, 0], ["5"])
+
+    def margin(rows: Tensor) -> Tensor:
+        low, high = network(rows).unbind(1)
+        difference: Tensor = high - low
+        return difference
+
+    subject = Subject(network, margin, ["5"])
     x, truth = digits.x[test], label[test]
     agree, conflict = _with(x, truth), _with(x, ~truth)
     said = [subject.values(rows) > 0 for rows in (agree, conflict)]

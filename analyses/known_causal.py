@@ -71,7 +71,7 @@ def linear_erasure(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         for removed in range(12):
             probe = Logistic(penalties=(1 / n,)).fit(left[train].numpy(), y[train])
             right = float((probe.predict(left[new].numpy()) == y[new]).mean())
-            note(known.INLP, "directions removed", "accuracy", right, removed)
+            note(known.INLP, "directions removed", "accuracy", right, float(removed))
             if removed < 11:
                 left = projection(probe.direction, left[train].mean(0))(left)
         note(known.INLP, "relative change", "L2", float((left - x).norm() / x.norm()))
@@ -144,15 +144,15 @@ def alignment(*, layer: int, scale: float, seed: int, say: Say) -> pd.DataFrame:
             untrained=he.subject(he.untrained(rng=rng)) if middle and layer == 1 else None,
             wrong_target=wrong if middle and layer == 2 else None,
         ).table.set_index("control")  # fmt: skip
-        wanted = {"learned": name(known.ALIGNED, where, what, k)}
+        wanted = {"learned": name(known.ALIGNED, where, what, float(k))}
         if middle:
             wanted["untrained rotation"] = name(known.ALIGNED, f"{where}, untrained rotation", what)
             wanted["wrong variable"] = name(known.ALIGNED, f"{where}, wrong variable", what)
             wanted["untrained model"] = name(known.ALIGNED, f"{where}, untrained network", what)
         for control, row in wanted.items():
-            got = found.loc[control]
-            if row in known.KNOWN and np.isfinite(got["score"]):
-                rows.append(measured(row, got["score"], n=int(got["n"]), low=got["low"], high=got["high"]))
+            score, low, high, n = (float(v) for v in found.loc[control, ["score", "low", "high", "n"]].to_numpy())
+            if row in known.KNOWN and np.isfinite(score):
+                rows.append(measured(row, score, n=int(n), low=low, high=high))
     return pd.DataFrame(rows).assign(cpu_seconds=time.process_time() - began)
 
 

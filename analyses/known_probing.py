@@ -17,7 +17,6 @@ Letters: n rows, V types.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ from imprint.analyses import known_references as known
 from imprint.analyses.engine import Say
 from imprint.analyses.known_references import measured, name
 from imprint.analyses.locate import locate, targets_of
-from imprint.analyses.probe_quality import Selectivity, control_task
+from imprint.analyses.probe_quality import control_task
 from imprint.analyses.reading import read
 from imprint.analyses.statistics import clopper_pearson, holm, permutation_p, score
 from imprint.probes.controls import folds_of
@@ -116,32 +115,26 @@ def group_leak(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
 
 
 def control_tasks(*, probe: str, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """Selectivity by number of types; ``probe`` is ``linear`` or ``mlp 256``."""
+    """Selectivity by number of types, over several draws of embeddings; ``probe`` is ``linear`` or ``mlp 256``."""
     began, n = time.process_time(), count(6000, scale)
-    readout: Readout = Mlp(hidden=256) if probe == "mlp 256" else Logistic(penalties=(1 / n,))
-    rows = []
+    network = probe == "mlp 256"
+    readout: Readout = Mlp(hidden=256) if network else Logistic(penalties=(1 / n,))
+    worlds, draws = (1, 2) if network else (count(10, scale), 3)
+    found: dict[str, list[float]] = {}
     for i, types in enumerate((50, 200, 1000)):
-        say(i, 3, f"{types} types")
-        rng = np.random.default_rng([seed, types])
-        embedding, u = rng.normal(size=(types, WIDTH)), unit(rng)
-        of_type = (embedding @ u + 0.2 * rng.normal(size=types)) > 0
-        token = rng.integers(types, size=n)
-        x = embedding[token] + 0.5 * rng.normal(size=(n, WIDTH))
-        draws = 2 if probe == "mlp 256" else 5
-        task = control_task(x, of_type[token], token, readout=readout, draws=draws, folds=5, resamples=200, rng=rng)
-        for design, part in (("shared", task.shared), ("held-out", task.held_out)):
-            rows += _selectivity(f"{probe}, {design} types", types, part, n, draws)
-    return pd.DataFrame(rows).assign(cpu_seconds=time.process_time() - began)
-
-
-def _selectivity(condition: str, types: int, part: Selectivity, n: int, draws: int) -> list[dict[str, Any]]:
-    parts = {"task": part.task, "control": part.control, "selectivity": part.selectivity}
-    named = {measure: (name(known.CONTROL, condition, measure, types), value) for measure, value in parts.items()}
-    return [
-        measured(row, value.value, n=n, low=value.low, high=value.high) | {"repeats": draws}
-        for row, value in named.values()
-        if row in known.KNOWN
-    ]
+        for world in range(worlds):
+            say(i * worlds + world, 3 * worlds, f"{types} types")
+            rng = np.random.default_rng([seed, types, world])
+            embedding, u = rng.normal(size=(types, WIDTH)), unit(rng)
+            of_type = (embedding @ u + 0.2 * rng.normal(size=types)) > 0
+            token = rng.integers(types, size=n)
+            x = embedding[token] + 0.5 * rng.normal(size=(n, WIDTH))
+            task = control_task(x, of_type[token], token, readout=readout, draws=draws, folds=5, resamples=50, rng=rng)
+            for design, part in (("shared", task.shared), ("held-out", task.held_out)):
+                for measure in ("task", "control", "selectivity"):
+                    row = name(known.CONTROL, f"{probe}, {design} types", measure, float(types))
+                    found.setdefault(row, []).append(getattr(part, measure).value)
+    return _table(found, n, began)
 
 
 def online_code(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
@@ -153,7 +146,11 @@ def online_code(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
             say(i * repeats + repeat, 4 * repeats, f"delta {delta:g}")
             rng = np.random.default_rng([seed, i, repeat])
             x, y = along(8000, delta, unit(rng), rng)
-            code = OnlineCode(standardise=False, seed=repeat).fit(x, y).fitted_.compression
+            code = (
+                OnlineCode(standardise=False)
+                .fit_rows(torch.from_numpy(x), torch.from_numpy(y).long(), 2, None, repeat)
+                .compression
+            )
             found.setdefault(name(known.CODE, "8,000 balanced labels", "compression", delta), []).append(code)
     return _table(found, 8000, began)
 
@@ -174,16 +171,20 @@ def exclusive_or(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
 
 
 def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """Permutation p-values of a concept that is not there, 300 rows in groups of 10; 199 shuffles."""
+    """Permutation p-values of a concept that is not there, 2,000 rows in groups of 10; 199 shuffles.
+
+    Balanced accuracy of few rows takes few values, and ties count against the concept: with 300 rows p-values are valid
+    and not uniform.
+    """
     began, repeats = time.process_time(), count(200, scale)
     p = np.empty(repeats)
     for repeat in range(repeats):
         if repeat % 20 == 0:
             say(repeat, repeats, "")
         rng = np.random.default_rng([seed, repeat])
-        groups = np.repeat(np.arange(30), 10)
-        x = torch.from_numpy(rng.normal(size=(300, 32)).astype(np.float32))
-        label = pd.DataFrame({"label": rng.random(300) < 0.5})
+        groups = np.repeat(np.arange(200), 10)
+        x = torch.from_numpy(rng.normal(size=(2000, 32)).astype(np.float32))
+        label = pd.DataFrame({"label": rng.random(2000) < 0.5})
         targets, _ = targets_of(label, groups, 199, rng, Ridge())
         (reading,) = read(x, targets, folds_of(groups, 5, rng), groups, Ridge())
         p[repeat] = permutation_p(score(reading.sums.sum(0), regression=False), reading.nulls)
@@ -192,8 +193,8 @@ def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     seconds = time.process_time() - began
     rate, uniform = "rate of p <= .05", "Kolmogorov-Smirnov p"
     return pd.DataFrame([
-        measured(name(known.NULLS, "no concept", rate), hits / repeats, n=300, low=low, high=high, seconds=seconds),
-        measured(name(known.NULLS, "no concept", uniform), stats.kstest(p, "uniform").pvalue, n=300, seconds=seconds),
+        measured(name(known.NULLS, "no concept", rate), hits / repeats, n=2000, low=low, high=high, seconds=seconds),
+        measured(name(known.NULLS, "no concept", uniform), stats.kstest(p, "uniform").pvalue, n=2000, seconds=seconds),
     ]).assign(repeats=repeats)  # fmt: skip
 
 

@@ -138,8 +138,8 @@ def _probing() -> list[Known]:
     rows: list[Known] = []
     for readout, figures in _PLANTED.items():
         rows += _curve(PLANTED, readout, "accuracy", dict(zip(DELTAS, figures, strict=True)), 0.015, SIGNAL)
-    for readout, figures in _COSINE.items():
-        rows += _curve(PLANTED, readout, "cosine", dict(zip(DELTAS[3:], figures, strict=True)), 0.05, SIGNAL)
+    for readout, cosines in _COSINE.items():
+        rows += _curve(PLANTED, readout, "cosine", dict(zip(DELTAS[3:], cosines, strict=True)), 0.05, SIGNAL)
     source = "40 groups of 25 rows, one label each, no concept"
     rows += _curve(LEAK, "rows split at random", "accuracy", {0.5: 0.676, 1: 0.810, 2: 0.953}, 0.05, source)
     rows += _curve(LEAK, "groups kept together", "accuracy", {0.5: 0.458, 1: 0.441, 2: 0.495}, 0.06, source)

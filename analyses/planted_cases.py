@@ -121,7 +121,7 @@ def _categorical(n: int, effect: float, world: np.random.Generator, rng: np.rand
     kind, x = rng.integers(0, 5, n), _noise(n, rng)
     corners = np.linalg.qr(world.normal(size=(WIDTH, 5)))[0].T / np.sqrt(2)
     x["middle"] += effect * corners[kind]
-    return _sample(x, pd.Categorical.from_codes(kind, list("abcde")), _groups(n, rng))
+    return _sample(x, pd.Categorical(np.array(list("abcde"))[kind]), _groups(n, rng))
 
 
 def _dead_units(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
@@ -147,9 +147,10 @@ def _leaking(known: bool, shuffled: bool = False) -> Callable[..., Sample]:
 
 
 def _duplicated(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
-    rows = rng.permutation(np.arange(n) % max(n // 4, 2))
-    label = (rng.random(rows.max() + 1) < 0.5)[rows]
-    return _sample({site: a[rows] for site, a in _noise(rows.max() + 1, rng).items()}, label, None)
+    different = max(n // 4, 2)
+    rows = rng.permutation(np.arange(n) % different)
+    label = (rng.random(different) < 0.5)[rows]
+    return _sample({site: a[rows] for site, a in _noise(different, rng).items()}, label, None)
 
 
 def _shifted(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:

@@ -219,8 +219,8 @@ class PlantedNetwork(nn.Module):
         if self.plan.random:
             out = torch.randn(1, HIDDEN, generator=rng) / HIDDEN**0.5
             for site in SITES:
-                weight = torch.randn(self.width, SIDE**2, generator=rng) / SIDE
-                self.get_submodule(site).weight = nn.Parameter(weight)
+                noise = torch.randn(self.width, SIDE**2, generator=rng) / SIDE
+                self.get_submodule(site).weight = nn.Parameter(noise)
         self.hidden.weight, self.hidden.bias = nn.Parameter(into), nn.Parameter(bias)
         self.out.weight, self.out.bias = nn.Parameter(out), nn.Parameter(torch.zeros(1))
 
@@ -302,5 +302,5 @@ class PlantedNetwork(nn.Module):
                 if sign in self.plan.signs:
                     whole += weight * self.pattern(sign) / PAINTED
                 elif sign == "anything":
-                    whole += weight * self.direction(site, sign) @ self.get_submodule(site).weight.detach()
+                    whole += weight * self.direction(site, sign) @ self.get_parameter(f"{site}.weight").detach()
         return whole.reshape(SIDE, SIDE)

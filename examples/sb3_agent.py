@@ -28,11 +28,11 @@ import imprint
 from imprint.probes import policy as policies
 from imprint.probes.interventions.erase import Whitened
 
-TASK = "MiniGrid-DoorKey-5x5-v0"
-NETWORK = {"net_arch": {"pi": [64, 64], "vf": [64, 16]}}
+TASK = "MiniGrid-DoorKey-6x6-v0"
+NETWORK = {"net_arch": {"pi": [64, 64], "vf": [64, 32]}}
 SITES = ["mlp_extractor.value_net.1", "mlp_extractor.value_net.3"]
 CODES = (11, 6, 3)  # kinds, colours and states of a cell
-TWINS, PLACEBOS = 10, 20
+TWINS, PLACEBOS = 5, 20
 
 
 class OneHot(gymnasium.ObservationWrapper):
@@ -93,20 +93,24 @@ def concepts_of(world: Any) -> dict[str, Any]:
 
 
 def collect(policy: Any, episodes: int, rng: np.random.Generator) -> tuple[torch.Tensor, pd.DataFrame, np.ndarray]:
-    """Observations, concepts and episode of every step: the policy's own draws, one action in ten at random."""
-    env, seen, true, episode = task(), [], [], []
+    """Views, concepts and episode; the policy acts, one action in ten is random, and every view is kept once.
+
+    A view that comes back in another episode would test a probe on what it was fitted on.
+    """
+    env, seen, true, episode = task(), {}, [], []
     for number in range(episodes):
         observation, _ = env.reset(seed=1_000_000 + number)
         over, steps = False, 0
-        while not over and steps < 40:
-            seen.append(observation)
-            true.append(concepts_of(env.unwrapped))
-            episode.append(number)
+        while not over and steps < 60:
+            if observation.tobytes() not in seen:
+                seen[observation.tobytes()] = observation
+                true.append(concepts_of(env.unwrapped))
+                episode.append(number)
             chosen = int(policy.predict(observation, deterministic=False)[0])
             action = int(rng.integers(7)) if rng.random() < 0.1 else chosen
             observation, _, reached, late, _ = env.step(action)
             over, steps = reached or late, steps + 1
-    return torch.from_numpy(np.stack(seen)).float(), pd.DataFrame(true), np.array(episode)
+    return torch.from_numpy(np.stack(list(seen.values()))).float(), pd.DataFrame(true), np.array(episode)
 
 
 def causes(subject: imprint.Subject, x: torch.Tensor, concepts: pd.DataFrame, episode: np.ndarray) -> pd.DataFrame:
@@ -148,10 +152,10 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     agent = PPO(
-        "MlpPolicy", make_vec_env(task, 16, seed=0), n_steps=128, batch_size=256, n_epochs=4, learning_rate=1e-3,
-        ent_coef=0.01, policy_kwargs=NETWORK, seed=0, device="cpu",
+        "MlpPolicy", make_vec_env(task, 16, seed=0), n_steps=128, batch_size=256, n_epochs=8, learning_rate=1e-3,
+        ent_coef=0.02, policy_kwargs=NETWORK, seed=0, device="cpu",
     )  # fmt: skip
-    agent.learn(8_000 if quick else 250_000)
+    agent.learn(8_000 if quick else 160_000)
     won = np.mean([episode["r"] > 0 for episode in agent.ep_info_buffer]) if agent.ep_info_buffer else 0.0
     print(
         f"trained by Stable-Baselines3 for {agent.num_timesteps} steps: {won:.0%} of the last episodes reach the goal"
@@ -162,8 +166,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         agent.save(Path(folder) / "agent.zip")
         policy = policies.load(Path(folder) / "agent.zip", policies.fresh(*spaces, rng=rng, **NETWORK))
-    x, concepts, episode = collect(policy, 60 if quick else 500, np.random.default_rng(0))
-    print(f"{len(x)} states of {episode[-1] + 1} episodes, {len(x.unique(dim=0))} different views")
+    x, concepts, episode = collect(policy, 60 if quick else 800, np.random.default_rng(0))
+    print(f"{len(x)} different views from {len(set(episode))} episodes")
 
     subject = policies.critic(policy)
     twins = [policies.critic(policies.fresh(*spaces, rng=rng, **NETWORK)) for _ in range(TWINS + 1)]

@@ -3,9 +3,9 @@
 Two kinds of cohorts are raised by the same setup: seeds with initial weights of their own, and seeds that share the
 initial weights of one birth and differ in experience alone. In each, a probe of one network is read on another: at the
 same units, at units matched by their activity, after a rotation, and beside the other's own probe
-(:mod:`imprint.probes.representation_alignment`); and the single units that know the concept are compared
-(:mod:`imprint.probes.address`). What is measured: :mod:`imprint.analyses.address_pieces`; intervals:
-:mod:`imprint.analyses.address_estimates`.
+(:mod:`imprint.probes.representation_alignment`). It is also read on the same network at a later age, where addresses
+may well last. The single units that know the concept are compared by :mod:`imprint.probes.address`. What is measured:
+:mod:`imprint.analyses.address_pieces`; intervals: :mod:`imprint.analyses.address_estimates`.
 
 What can be foreseen and what cannot. Units of a layer are interchangeable when their initial weights are drawn alike,
 so that nobody can name one of them in advance *by symmetry*; that half of the prediction tests the measure more than
@@ -74,7 +74,8 @@ class Address(Question):
         question="Does a learned concept sit at an address that nobody could have named in advance?",
         prediction="A probe of one seed says nothing about another seed read at the same units, though it does after "
         "a rotation that knows no labels, and though the other seed's own probe reads the concept well. Seeds with the "
-        "same initial weights and other experience inherit part of the address.",
+        "same initial weights and other experience inherit part of the address (reported; the verdict is about seeds "
+        "with initial weights of their own).",
         refuted_if="A probe read at the same units of a seed with other initial weights keeps more than half of what "
         "that seed's own probe gains over chance.",
         decision="The intended concept at the last age, at the site of the decision moment that own probes read best, "
@@ -82,8 +83,8 @@ class Address(Question):
         "and seeds are chosen on other episodes than those scored. kept = (score of a route - chance) / (score of own "
         f"probes - chance), 95 % intervals over seeds and groups. Refuted: kept by the same unit above {HALF:g}. "
         "Confirmed: own probes above chance, above their newborns and above the input history; kept by the same unit "
-        f"below {HALF:g}; kept after rotation above {HALF:g}; and, or else the measure is blind, every cohort with "
-        "shared initial weights keeps more by the same unit than the cohort with its own. Otherwise, or with fewer "
+        f"below {HALF:g}; kept after rotation above {HALF:g}; and, or else the measure is blind, the probe of the same "
+        "seed one planned age before keeps more at the same unit than probes of other seeds. Otherwise, or with fewer "
         f"than {LEAST} such seeds: undetermined.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, section 2.7: at best the concepts are buried somewhere "
         "inside big learned data structures.",
@@ -133,7 +134,7 @@ class Address(Question):
 
 
 def decide(own: Compared, shared: list[Compared], concept: str, *, missing: list[str]) -> tuple[Verdict, str]:
-    """The card's rule; ``missing``: cohorts without a table."""
+    """The card's rule, and what shared initial weights hand down; ``missing``: cohorts without a table."""
     holding, age = own.holding(concept), own.ages[-1]
     formed = f"{concept} formed in {len(holding.seeds)} of {len(own.seeds)} seeds"
     if holding.how != "formed":
@@ -150,14 +151,18 @@ def decide(own: Compared, shared: list[Compared], concept: str, *, missing: list
         return "undetermined", f"{said}; but own probes are not above {floor}."
     if not (same.high < HALF and turned.low > HALF):
         return "undetermined", f"{said}, which does not settle it."
-    if missing:
-        return "undetermined", f"{said}; but nothing shows that the measure sees shared addresses: {missing[0]} failed."
+    earlier = own.kept_earlier("same_unit", holding)
+    more = estimate(earlier - own.kept("same_unit", holding, age), own.groups)
+    if not more.low > 0:
+        return (
+            "undetermined",
+            f"{said}; but a seed's own earlier probes keep only {more} more: the measure may be blind.",
+        )
+    said += f"; a seed's own probe one age before keeps {estimate(earlier, own.groups)}"
     for cohort in shared:
-        inherited = inheritance(own, cohort, holding, age)
-        said += f"; {cohort.label} keep {inherited} more at the same unit"
-        if not inherited.low > 0:
-            return "undetermined", f"{said}, so the measure does not see shared addresses where some are expected."
-    return "confirmed", f"{said}."
+        kept, gained = inheritance(own, cohort, holding, age)
+        said += f"; in seeds with {cohort.label} the same unit keeps {kept}, {gained} more than with their own"
+    return "confirmed", f"{said}{''.join(f'; {name} failed' for name in missing)}."
 
 
 def _unbeaten(own: Compared, holding: Holding, age: int) -> str:
@@ -172,12 +177,13 @@ def _unbeaten(own: Compared, holding: Holding, age: int) -> str:
     return next((name for name, gain in floors.items() if not estimate(gain, own.groups).low > 0), "")
 
 
-def inheritance(own: Compared, shared: Compared, holding: Holding, age: int) -> Estimate:
-    """What shared initial weights add to the part that the same unit keeps, paired by seed."""
+def inheritance(own: Compared, shared: Compared, holding: Holding, age: int) -> tuple[Estimate, Estimate]:
+    """What the same unit keeps among seeds that share initial weights, and how much more that is, paired by seed."""
     theirs = shared.holding(holding.concept, holding.site)
     numbers = sorted({*holding.seeds, *theirs.seeds})
+    kept = shared.kept("same_unit", theirs, age)
     more = shared.kept("same_unit", theirs, age, numbers) - own.kept("same_unit", holding, age, numbers)
-    return estimate(more, own.groups)
+    return estimate(kept, shared.groups), estimate(more, own.groups)
 
 
 # -- evidence ----------------------------------------------------------------------------------------------------------
@@ -187,7 +193,8 @@ def _evidence(frames: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Findings of all tables; cohorts with shared weights are control rows."""
     rows: list[dict[str, Any]] = []
     names = {shown: name for name, shown in ROUTE_NAMES.items()}
-    routes = _rows(frames["ages"]) + [row for row in _rows(frames["concepts"]) if isinstance(row.get("route"), str)]
+    concepts = [row for row in _rows(frames["concepts"]) if isinstance(row.get("route"), str)]
+    routes = _rows(frames["routes"]) + _rows(frames["ages"]) + concepts
     seen = set()
     for row in routes:
         name, key = names[row["route"]], (row["cohort"], row["concept"], row["site"], row["age"], row["route"])
@@ -325,12 +332,11 @@ READINGS: dict[str, Callable[[pd.DataFrame, str], str]] = {
     "seeds": _read_seeds,
 }
 SCORE = "score on held-out originals (balanced accuracy or R2)"
-ENDS = {"low": "low", "high": "high"}
 SHOWN: dict[str, tuple[str, str, Chart]] = {
     "routes": (
         "Probes of {concept} of one seed, read on another",
         "Last age, {site}; {both}.",
-        Chart("points", "route", "score", "route", SCORE, colour="cohort", **ENDS),
+        Chart("points", "route", "score", "route", SCORE, colour="cohort", low="low", high="high"),
     ),
     "concepts": (
         "What each route keeps, concept by concept",
@@ -342,13 +348,13 @@ SHOWN: dict[str, tuple[str, str, Chart]] = {
     "ages": (
         "Probes of {concept} by age",
         "Seeds that hold it at the last age, at their cohort's best site; {both}.",
-        Chart("lines", "age", "score", "experiences", SCORE, colour="route", panel="cohort", **ENDS),
+        Chart("lines", "age", "score", "experiences", SCORE, colour="route", panel="cohort", low="low", high="high"),
     ),
     "cka": (
         "Similarity of representations between seeds",
         "Debiased linear CKA of all seeds, at the same age; 95 % interval over seeds.",
         Chart("lines", "age", "cka", "experiences", "CKA (1: the same up to rotation)", colour="cohort",
-              panel="site", **ENDS),
+              panel="site", low="low", high="high"),
     ),
     "cka-ages": (
         "Similarity of representations between ages",
@@ -363,12 +369,14 @@ SHOWN: dict[str, tuple[str, str, Chart]] = {
     "overlap": (
         "Whether seeds keep {concept} at the same places",
         "Last age; overlap of two seeds' addresses minus that of shuffled places (within the coarser level); {over}.",
-        Chart("points", "level", "beyond", "level", "overlap beyond chance", colour="cohort", reference=0.0, **ENDS),
+        Chart("points", "level", "beyond", "level", "overlap beyond chance", colour="cohort", reference=0.0,
+              low="low", high="high"),
     ),
     "overlap-ages": (
         "Whether seeds keep {concept} at the same units, by age",
         "Overlap of two seeds' addresses minus that of units shuffled within their site; {over}.",
-        Chart("lines", "age", "beyond", "experiences", "overlap beyond chance", colour="cohort", reference=0.0, **ENDS),
+        Chart("lines", "age", "beyond", "experiences", "overlap beyond chance", colour="cohort", reference=0.0,
+              low="low", high="high"),
     ),
     "seeds": (
         "Own probes of {concept}, seed by seed",

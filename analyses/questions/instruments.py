@@ -104,7 +104,7 @@ class Instruments(Question):
         )
         covered = coverage(cases)
         silent = noise_rates(noise)
-        wrong = failures(cases, covered, silent, found, leaks)
+        wrong = failures(cases, found, leaks)
         exhibits = [
             _coverage_exhibit(covered), _noise_exhibit(silent), _found_exhibit(found), _leak_exhibit(leaks),
             _cases_exhibit(cases), _exhibit("causal", "Causal tests on planted networks", causal),
@@ -152,9 +152,9 @@ def decide(
             "undetermined",
             f"{len(failed)} pieces of work have no result: {', '.join(failed) or 'none was asked for'}",
         )
-    ridge = float(covered.set_index("readout").loc["ridge", "coverage"])
+    ridge = float(covered.loc[covered["readout"] == "ridge", "coverage"].iloc[0])
     noisy, least = float(silent["present"].max()), float(found["found"].min())
-    flagged = float(leaks.set_index("case").loc[list(VISIBLE), "flagged"].min())
+    flagged = float(leaks.loc[leaks["case"].isin(VISIBLE), "flagged"].min())
     parts = {
         f"ridge's intervals cover {ridge:.3f}": BOUNDS[0] <= ridge <= BOUNDS[1],
         f"pure noise is called present at most {noisy:.4f} of the time": noisy <= 0.05,
@@ -165,34 +165,34 @@ def decide(
     return ("confirmed" if all(parts.values()) else "refuted"), said
 
 
-def failures(
-    cases: pd.DataFrame, covered: pd.DataFrame, silent: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame
-) -> pd.DataFrame:
+def failures(cases: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
     """Every place where an instrument is wrong or blind, in words."""
     rows: list[dict[str, Any]] = []
 
     def note(instrument: str, where: str, what: str) -> None:
         rows.append({"instrument": instrument, "where": where, "what": what})
 
-    for c in cases.itertuples():
-        where = f"{c.case}, {c.rows} rows, effect {c.effect:g}"
-        if c.intervals >= 20 and not 0.88 <= c.covered / c.intervals <= 0.995:
-            note(c.readout, where, f"intervals cover {c.covered / c.intervals:.2f} (bias {c.bias:+.3f})")
-        if c.false > 0.1:
-            note(c.readout, where, f"called present where it is not in {c.false:.0%} of the samples")
-        if c.located < 0.8:
-            note(c.readout, where, f"the best site is the right one in {c.located:.0%} of the samples")
-        if c.not_measurable > 0.1:
-            note(c.readout, where, f"not measurable in {c.not_measurable:.0%} of the samples")
-    for f in found.itertuples():
-        if f.found < 0.95:
-            note(f.readout, f"{f.rows} rows, twice the least effect", f"site found in {f.found:.0%}")
-    for leak in leaks.itertuples():
-        if leak.leak != "none" and leak.flagged < 0.95:
-            note("leak checks", leak.case, f"flagged in {leak.flagged:.0%} of the samples")
-        if leak.leak == "none" and leak.flagged > 0.1:
+    for c in cases.to_dict("records"):
+        where = f"{c['case']}, {c['rows']} rows, effect {c['effect']:g}"
+        if c["intervals"] >= 20 and not 0.88 <= c["covered"] / c["intervals"] <= 0.995:
+            note(c["readout"], where, f"intervals cover {c['covered'] / c['intervals']:.2f} (bias {c['bias']:+.3f})")
+        if c["false"] > 0.1:
+            note(c["readout"], where, f"called present where it is not in {c['false']:.0%} of the samples")
+        if c["located"] < 0.8:
+            note(c["readout"], where, f"the best site is the right one in {c['located']:.0%} of the samples")
+        if c["not_measurable"] > 0.1:
+            note(c["readout"], where, f"not measurable in {c['not_measurable']:.0%} of the samples")
+    for f in found.to_dict("records"):
+        if f["found"] < 0.95:
+            note(f["readout"], f"{f['rows']} rows, twice the least effect", f"site found in {f['found']:.0%}")
+    for leak in leaks.to_dict("records"):
+        if leak["leak"] != "none" and leak["flagged"] < 0.95:
+            note("leak checks", leak["case"], f"flagged in {leak['flagged']:.0%} of the samples")
+        if leak["leak"] == "none" and leak["flagged"] > 0.1:
             note(
-                "leak checks", leak.case, f"something flagged in {leak.flagged:.0%} ({leak.kinds}) though nothing leaks"
+                "leak checks",
+                leak["case"],
+                f"something flagged in {leak['flagged']:.0%} ({leak['kinds']}) though nothing leaks",
             )
     return pd.DataFrame(rows, columns=["instrument", "where", "what"])
 
@@ -203,7 +203,7 @@ def _coverage_exhibit(covered: pd.DataFrame) -> Exhibit | None:
     ridge = covered.set_index("readout").loc["ridge"]
     return Exhibit(
         "coverage", "Do 95 % intervals hold the truth 95 % of the time?", covered,
-        f"The default readout, ridge, covers {ridge['coverage']:.3f} over {int(ridge['intervals']):,} intervals.",
+        f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} intervals.",
         "Part of the 95 % intervals that hold the true score, over all scored cases, sizes and effects; error bars: "
         "exact binomial 95 %.",
         Chart("points", "readout", "coverage", "readout", "coverage", low="low", high="high", reference=0.95),

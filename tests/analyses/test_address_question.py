@@ -23,32 +23,38 @@ from imprint.analyses.questions.base import Answer
 from imprint.models.errors import ImprintError
 from imprint.models.setup import load_setup
 
-SEEDS, AGES, ROWS, WIDTH = tuple(range(6)), (0, 100, 200), 480, 48
+SEEDS, AGES, ROWS, WIDTH = tuple(range(6)), (0, 100, 200), 480, 36
 CONCEPT, SITES = "caregiver", ("a@now", "b@now", "a@then")
 
 
 def shown(rng: np.random.Generator, networks: list[list[str]], names: tuple[str, ...], mode: str) -> Shown:
     """Six networks at some ages; at site ``a@now`` a network of kind ``holds`` codes the concept, ``newborn`` does not.
 
-    ``mode``: ``same`` units in all, ``permuted`` per seed, or ``private``: the concept sits in one quiet unit each,
-    among loud ones that are nobody else's.
+    ``mode``: ``same`` units in all; ``permuted`` per seed; ``restless``, per seed and age; or ``private``: the concept
+    sits in one quiet unit each, among loud ones that are nobody else's.
     """
     concept, other = rng.random(ROWS) < 0.5, rng.normal(size=(ROWS, 6))
-    sign = np.where(np.arange(WIDTH) % 2 == 0, 1.0, -1.0) * 0.25
+    sign = np.where(np.arange(WIDTH) % 2 == 0, 1.0, -1.0) * (np.arange(WIDTH) < WIDTH // 3) * 0.4
     mixing = 0.1 * np.random.default_rng(5).normal(size=(6, WIDTH))
     orders = [np.random.default_rng([7, seed]).permutation(WIDTH) for seed in range(len(SEEDS))]
 
-    def network(kind: str, seed: int, where: str) -> Tensor:
+    def network(kind: str, seed: int, age: int, where: str) -> Tensor:
         x = other @ mixing + 0.5 * rng.normal(size=(ROWS, WIDTH))
         if kind == "holds" and where == "a@now" and mode == "private":
             x = 20.0 * rng.normal(size=(ROWS, WIDTH))
             x[:, orders[seed][0]] = concept + 0.2 * rng.normal(size=ROWS)
         elif kind == "holds" and where == "a@now":
             x = x + concept[:, None] * sign
-        return torch.from_numpy(x[:, orders[seed]] if mode == "permuted" else x).float()
+        order = np.random.default_rng([9, seed, age]).permutation(WIDTH) if mode == "restless" else orders[seed]
+        return torch.from_numpy(x[:, order] if mode in ("permuted", "restless") else x).float()
 
     activations = {
-        site: torch.stack([torch.stack([network(kind, s, site) for s, kind in enumerate(kinds)]) for kinds in networks])
+        site: torch.stack(
+            [
+                torch.stack([network(kind, s, age, site) for s, kind in enumerate(kinds)])
+                for age, kinds in enumerate(networks)
+            ]
+        )
         for site in names
     }
     concepts = pd.DataFrame({CONCEPT: concept, "absent": rng.random(ROWS) < 0.5})
@@ -63,7 +69,7 @@ def cohort_of(mode: str, *, without: tuple[int, ...] = (), seed: int = 0) -> pd.
     levels = pd.DataFrame({"module": ["a", "b", "a"], "site": list(SITES)})
     cohort = Cohort(
         SEEDS, AGES, CONCEPT, SITES[:2], levels,
-        shown(rng, [newborn, grown], SITES[:2], mode), shown(rng, [newborn, newborn, grown], SITES, mode),
+        shown(rng, [newborn, grown], SITES[:2], mode), shown(rng, [newborn, grown, grown], SITES, mode),
     )  # fmt: skip
     table = compare(cohort, draws=3, shuffles=19, seed=seed)
     extra = pd.DataFrame([{"table": "inputs", "concept": CONCEPT, "value": 0.5}])
@@ -76,7 +82,7 @@ def planted() -> dict[str, pd.DataFrame]:
         "permuted": cohort_of("permuted", without=(4,)),
         "same": cohort_of("same", seed=1),
         "private": cohort_of("private"),
-        "none": cohort_of("same", without=SEEDS, seed=1),
+        "restless": cohort_of("restless"),
     }
 
 
@@ -84,6 +90,11 @@ def concluded(own: pd.DataFrame, shared: pd.DataFrame | None) -> Answer:
     question = Address(Address.Settings(seeds=6, births=(100,)))
     tables = {"own-weights": own} | ({} if shared is None else {"shared-weights-100": shared})
     return question.conclude(tables, {} if shared is not None else {"shared-weights-100": "out of memory"})
+
+
+@pytest.fixture(scope="module")
+def confirmed(planted: dict[str, pd.DataFrame]) -> Answer:
+    return concluded(planted["permuted"], planted["same"])
 
 
 def kept(answer: Answer, route: str, *, control: bool = False) -> tuple[float, float, float]:
@@ -96,19 +107,19 @@ def kept(answer: Answer, route: str, *, control: bool = False) -> tuple[float, f
 # -- verdicts on planted cohorts ---------------------------------------------------------------------------------------
 
 
-def test_permuted_units_beside_shared_ones_confirm(planted: Mapping[str, pd.DataFrame]) -> None:
-    answer = concluded(planted["permuted"], planted["same"])
+def test_permuted_units_beside_shared_ones_confirm(confirmed: Answer) -> None:
+    answer = confirmed
     assert answer.verdict == "confirmed"
     assert "5 of 6 seeds" in answer.why and "a@now" in answer.why
-    assert abs(kept(answer, "same_unit")[0]) < 0.3 and kept(answer, "procrustes")[1] > 0.8
-    assert kept(answer, "hungarian")[1] > 0.8, "permuted units are found again by matching"
-    assert kept(answer, "same_unit", control=True)[1] > 0.9
+    assert abs(kept(answer, "same_unit")[0]) < 0.3 and kept(answer, "procrustes")[1] > 0.6
+    assert kept(answer, "hungarian")[0] > 0.8, "permuted units are found again by matching"
+    assert kept(answer, "same_unit", control=True)[1] > 0.6 and kept(answer, "earlier")[1] > 0.6
 
 
 def test_the_same_units_in_every_seed_refute(planted: Mapping[str, pd.DataFrame]) -> None:
     answer = concluded(planted["same"], planted["same"])
     assert answer.verdict == "refuted"
-    assert kept(answer, "same_unit")[1] > 0.9
+    assert kept(answer, "same_unit")[1] > 0.6
 
 
 def test_content_that_no_rotation_aligns_is_undetermined(planted: Mapping[str, pd.DataFrame]) -> None:
@@ -117,18 +128,23 @@ def test_content_that_no_rotation_aligns_is_undetermined(planted: Mapping[str, p
     assert kept(answer, "procrustes")[2] < 0.5
 
 
-def test_a_control_that_shares_nothing_calls_the_measure_blind(planted: Mapping[str, pd.DataFrame]) -> None:
-    answer = concluded(planted["permuted"], planted["permuted"])
-    assert answer.verdict == "undetermined" and "does not see shared addresses" in answer.why
+def test_addresses_that_do_not_even_last_call_the_measure_blind(planted: Mapping[str, pd.DataFrame]) -> None:
+    answer = concluded(planted["restless"], planted["same"])
+    assert answer.verdict == "undetermined" and "the measure may be blind" in answer.why
 
 
-def test_a_control_that_failed_leaves_it_open(planted: Mapping[str, pd.DataFrame]) -> None:
-    answer = concluded(planted["permuted"], None)
-    assert answer.verdict == "undetermined" and "shared-weights-100 failed" in answer.why
+def test_inheritance_is_said_and_decides_nothing(planted: Mapping[str, pd.DataFrame], confirmed: Answer) -> None:
+    assert "shared weights 100 the same unit keeps 1.0" in confirmed.why
+    nothing = concluded(planted["permuted"], planted["permuted"])
+    assert nothing.verdict == "confirmed" and "0.00 [0.00, 0.00] more than with their own" in nothing.why
+    failed = concluded(planted["permuted"], None)
+    assert failed.verdict == "confirmed" and "shared-weights-100 failed" in failed.why
 
 
 def test_a_concept_that_never_forms_has_no_address(planted: Mapping[str, pd.DataFrame]) -> None:
-    answer = concluded(planted["none"], planted["same"])
+    table = planted["permuted"]
+    table = table.assign(value=table["value"].where(table["table"] != "choice", 0.52))
+    answer = concluded(table, planted["same"])
     assert answer.verdict == "undetermined" and "formed in fewer than 3 of 6" in answer.why
 
 
@@ -144,6 +160,13 @@ def test_without_its_own_cohort_there_is_no_answer() -> None:
     assert answer.verdict == "undetermined" and "killed" in answer.why and answer.findings.empty
 
 
+def test_a_seed_that_diverged_is_named(planted: Mapping[str, pd.DataFrame]) -> None:
+    gone = pd.DataFrame([{"table": "diverged", "first": 6, "value": 1.0}]).astype({"table": "string", "first": "Int64"})
+    answer = concluded(pd.concat([planted["permuted"], gone], ignore_index=True), planted["same"])
+    reading = {exhibit.name: exhibit.reading for exhibit in answer.exhibits}["seeds"]
+    assert "5 of 7 seeds hold it, not seed 4, 6" in reading
+
+
 # -- what is chosen, and addresses -------------------------------------------------------------------------------------
 
 
@@ -157,16 +180,17 @@ def test_site_and_seeds_come_from_own_probes_alone(planted: Mapping[str, pd.Data
     assert Compared("x", table).holding("absent").how == "absent"
 
 
-def test_pairs_of_a_seed_without_the_concept_do_not_count(planted: Mapping[str, pd.DataFrame]) -> None:
+def test_pairs_of_a_seed_without_the_concept_do_not_count(
+    planted: Mapping[str, pd.DataFrame], confirmed: Answer
+) -> None:
     table = planted["permuted"].copy()
     ones = (table["table"] == "transfer") & ((table["first"] == 4) | (table["second"] == 4)) & (table["name"] != "own")
-    before = concluded(table, planted["same"])
     table.loc[ones, "value"] = 1.0
-    assert kept(concluded(table, planted["same"]), "same_unit") == kept(before, "same_unit")
+    assert kept(concluded(table, planted["same"]), "same_unit") == kept(confirmed, "same_unit")
 
 
-def test_overlap_is_beyond_chance_where_units_are_shared_only(planted: Mapping[str, pd.DataFrame]) -> None:
-    frame = {e.name: e.frame for e in concluded(planted["permuted"], planted["same"]).exhibits}["overlap"]
+def test_overlap_is_beyond_chance_where_units_are_shared_only(confirmed: Answer) -> None:
+    frame = {e.name: e.frame for e in confirmed.exhibits}["overlap"]
     unit = frame[frame["level"] == "unit"].set_index("cohort")
     assert unit.loc["own weights", "low"] < 0 < unit.loc["own weights", "high"]
     assert unit.loc["shared weights 100", "low"] > 0.1
@@ -175,8 +199,8 @@ def test_overlap_is_beyond_chance_where_units_are_shared_only(planted: Mapping[s
     assert module.loc["own weights", "overlap"] > 0.9, "which module it is can be foreseen"
 
 
-def test_exhibits_have_their_charts_columns_and_findings_their_types(planted: Mapping[str, pd.DataFrame]) -> None:
-    answer = concluded(planted["permuted"], planted["same"])
+def test_exhibits_have_their_charts_columns_and_findings_their_types(confirmed: Answer) -> None:
+    answer = confirmed
     assert [exhibit.name for exhibit in answer.exhibits] == list(SHOWN)
     for exhibit in answer.exhibits:
         chart = exhibit.chart

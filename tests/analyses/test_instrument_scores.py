@@ -1,4 +1,4 @@
-"""Scores of causal tests and attributions on planted networks: right ones are found right, misleading ones are named."""
+"""Scores of causal tests and attributions on planted networks: what is right scores well, what misleads is named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from imprint.analyses import attribution_quality, causal_scores
 from imprint.analyses.causal_scores import Reading
 from imprint.analyses.planted_networks import PLANS
 from imprint.models.errors import UnknownNameError
+from imprint.probes.distributed_alignment_search import Budget
 
 CELLS = ((300, 0.5),)
 
@@ -18,8 +19,10 @@ def quiet(done: int, total: int, note: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(causal_scores, "GRID", CELLS)
+    monkeypatch.setattr(causal_scores, "BUDGET", Budget(steps=40, batch=64, rate=0.1))
+    monkeypatch.setattr(causal_scores, "ROWS", 10_000)
 
 
 def causal(test: str, *networks: str, samples: int = 4) -> pd.DataFrame:
@@ -44,11 +47,17 @@ def test_ablation_finds_the_site_that_is_needed_and_zeros_are_misled_by_a_consta
     assert found.loc[("ablation, zero", "constant"), "false_positive_zero"] == 1
     assert found.loc[("ablation, zero", "constant"), "note"].startswith("misleads")
     assert found.loc[("ablation, mean", "constant"), "false_positive_zero"] == 0
-    assert "ablation, mean, together" in found.index.get_level_values(0)
+
+
+def test_one_of_two_copies_looks_free_and_the_note_says_to_ask_together() -> None:
+    found = causal("ablation", "redundant").droplevel(1)
+    alone, together = found.loc["ablation, mean"], found.loc["ablation, mean, together"]
+    assert alone["estimate"] < 0.15 * together["estimate"] and together["truth"] > 0.5
+    assert "ask together" in alone["note"] and together["note"] == ""
 
 
 def test_erasure_tells_used_from_present_and_is_misled_by_a_proxy_and_a_product() -> None:
-    found = causal("erasure", "used", "unused", "proxy", "xor", samples=8)
+    found = causal("erasure", "used", "unused", "proxy", "xor")
     assert found.loc[("erasure", "used"), ["power", "located"]].eq(1).all()
     assert found.loc[("erasure", "unused"), "false_positive"] == 0
     assert pd.isna(found.loc[("erasure", "unused"), "power"]) and found.loc[("erasure", "unused"), "used"] == 0
@@ -62,6 +71,7 @@ def test_patching_restores_what_each_copy_carries_and_says_when_it_cannot_be_mea
     found = causal("patching", "used", "redundant", "unused")
     assert found.loc[("patching", "used"), "estimate"] == pytest.approx(1, abs=1e-4)
     assert found.loc[("patching", "used"), "covered"] == found.loc[("patching", "used"), "intervals"] == 3
+    assert found.loc[("patching", "unused"), "note"].startswith("not measurable")
     assert found.loc[("patching", "redundant"), "estimate"] == pytest.approx(0.5, abs=0.05)
     assert found.loc[("patching", "unused"), "not_measurable"] == 1
     assert found.loc[("patching", "unused"), "intervals"] == 0
@@ -77,8 +87,8 @@ def test_dose_and_response_has_power_and_knows_no_direction_of_a_product() -> No
 def test_interchange_aligns_also_a_product_and_does_not_boast_where_nothing_changes() -> None:
     found = causal("interchange", "xor", "unused").droplevel(0)
     assert found.loc["xor", ["power", "located"]].eq(1).all()
-    assert found.loc["xor", "estimate"] == pytest.approx(1, abs=0.01)
-    assert found.loc["unused", "estimate"] > 0.99 and found.loc["unused", "false_positive"] == 0
+    assert found.loc["xor", "estimate"] == pytest.approx(1, abs=0.05)
+    assert found.loc["unused", "estimate"] > 0.95 and found.loc["unused", "false_positive"] == 0
 
 
 def test_of_an_untrained_network_nothing_is_claimed_to_be_known_by_design() -> None:
@@ -105,15 +115,15 @@ def test_used_is_said_on_the_right_side_only() -> None:
 
 @pytest.mark.parametrize("method", ["gradient_times_input", "occlusion", "layer_integrated_gradients"])
 def test_a_linear_value_is_attributed_exactly_and_the_top_element_is_one_that_is_read(method: str) -> None:
-    found = attribution(method, "used", "faint")
-    assert (found["exactness"] < 1e-3).all() and (found["completeness"] < 1e-3).all()
-    assert found.loc["used", ["mass", "pointing", "power"]].to_numpy(dtype=float) == pytest.approx(1, abs=1e-4)
-    assert (found["mass"] > 2 * found["area"] - 0.01).all() or method.startswith("layer")
+    found = attribution(method, "faint", samples=2).loc["faint"]
+    assert found["exactness"] < 1e-3 and found["completeness"] < 1e-3
+    assert found["power"] == 1 and found["mass"] > found["area"]
 
 
 def test_checks_stand_beside_what_knows_no_model() -> None:
-    found = attribution("gradient_times_input", "used", "untrained").loc["used"]
+    found = attribution("gradient_times_input", "used").loc["used"]
     assert found["checked"] == 1
+    assert found[["mass", "pointing", "power"]].to_numpy(dtype=float) == pytest.approx(1, abs=1e-4)
     assert found["deletion"] < found["deletion_random"] < found["insertion"]
     assert found["deletion"] < found["deletion_variance"] and found["infidelity"] == pytest.approx(0, abs=1e-6)
     assert found["depends_on_weights"] == 1 and abs(found["randomised"]) < 0.5
@@ -124,7 +134,8 @@ def test_a_gradient_misses_what_saturates_and_the_decoy_gets_nothing() -> None:
     assert slope.loc["redundant", "completeness"] > 0.5 and slope.loc["redundant", "note"].startswith("misleads")
     assert pd.isna(slope.loc["redundant", "exactness"])
     assert slope.loc["proxy", "decoy"] < 1e-4 < slope.loc["proxy", "decoy_area"]
-    assert attribution("deep_lift", "redundant").loc["redundant", "completeness"] < 1e-3
+    whole = attribution("deep_lift", "redundant", samples=2)
+    assert whole.loc["redundant", "completeness"] < 1e-3
 
 
 def test_untrained_networks_count_as_false_positives_and_not_as_power() -> None:
@@ -144,7 +155,7 @@ def test_concept_vectors_find_what_is_used_and_not_what_is_only_there() -> None:
 
 
 def test_same_seed_same_table_and_a_network_scores_the_same_in_any_company() -> None:
-    one, two = causal("patching", "weak"), causal("patching", "dead", "weak")
+    one, two = causal("patching", "weak", samples=2), causal("patching", "dead", "weak", samples=2)
     pd.testing.assert_frame_equal(one, two[two.index.get_level_values(1) == "weak"], check_exact=True)
     first, again = (attribution("tcav", "weak", "unused", samples=2) for _ in range(2))
     pd.testing.assert_frame_equal(first, again, check_exact=True)

@@ -56,7 +56,7 @@ def test_the_plan_fits_the_architecture_and_the_subject_reads_its_sites(name: st
     assert sum(len(term.units()) for term in PLANS[name].terms) <= HIDDEN
     assert network.subject().reached(seen.observation) == SITES
     assert set(PLANS[name].acts) <= set(PLANS[name].matters) <= set(SITES)
-    value = network(seen.observation)
+    value = network(seen.observation).detach()
     assert value.shape == (400,) and float(value.var()) > 0.01
 
 
@@ -109,7 +109,7 @@ def test_flipping_changes_the_concept_and_nothing_else(name: str) -> None:
     moved = (seen.flipped != seen.observation).any(0)
     assert bool((moved <= network.pixels(network.plan.concept)).all())
     assert int(moved.sum()) == PAINTED * (1 if name == "xor" else len(network.plan.concept))
-    change = (network(seen.flipped) - network(seen.observation)).abs().max()
+    change = (network(seen.flipped) - network(seen.observation)).detach().abs().max()
     assert (float(change) > 1e-3) is (name not in ("unused", "proxy"))
     inside = network.pixels(network.plan.concept)
     own = torch.where(seen.differs[:, None, None], seen.flipped, seen.observation)

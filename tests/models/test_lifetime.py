@@ -155,3 +155,19 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_shared_birth_gives_every_seed_one_beginning_and_a_life_of_its_own(tmp_path: Path) -> None:
+    setup = small(**{"schedule.shared_birth": 1})
+    Lifetime(setup, (0, 1), RunFolder(tmp_path / "shared")).live()
+    Lifetime(small(), (0, 1), RunFolder(tmp_path / "own")).live()
+
+    def weights(of: Setup, name: str, seed: int, age: int) -> torch.Tensor:
+        learner = revive(of, RunFolder(tmp_path / name), seed, age).learner
+        return torch.cat([parameter.detach().flatten() for parameter in learner.parameters()])
+
+    one = weights(small(), "own", 1, 0)
+    assert torch.equal(weights(setup, "shared", 0, 0), one) and torch.equal(weights(setup, "shared", 1, 0), one)
+    assert not torch.equal(weights(small(), "own", 0, 0), one)
+    assert torch.equal(weights(setup, "shared", 1, 480), weights(small(), "own", 1, 480)), "same birth, same experience"
+    assert not torch.equal(weights(setup, "shared", 0, 480), weights(setup, "shared", 1, 480))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,14 @@ def test_the_digest_knows_what_matters() -> None:
     assert load_setup("nursery", changes={"description": "other words"}).digest == base.digest
     assert load_setup("nursery", changes={"world.colour_cue": 0.81}).digest != base.digest
     assert load_setup("nursery", changes={"world.colour_cue": 0.8}).digest == base.digest
+
+
+def test_a_shared_birth_is_another_experiment_and_none_is_the_one_it_was() -> None:
+    base = load_setup("nursery")
+    assert load_setup("nursery", changes={"schedule.shared_birth": 0}).digest != base.digest
+    content = {k: v for k, v in base.resolved().items() if k not in ("description", "question")}
+    assert content["schedule"].pop("shared_birth") is None
+    assert hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8] == base.digest
 
 
 def test_extends_merges_and_a_new_kind_replaces() -> None:
