@@ -21,7 +21,7 @@ and on a part of the samples (``checked`` says how many):
 
 Testing with concept activation vectors (``tcav``) is asked at each site that tells the value something: power at left
 where the concept acts through it, false positives where it does not act, and in the untrained network with concepts
-that are random rows.
+that are random rows; ``not_measurable`` is the part of the sites without a gradient.
 
 Letters: n rows, h hidden units.
 """
@@ -38,8 +38,9 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.engine import Say
+from imprint.analyses.planted_effects import NAN
 from imprint.analyses.planted_networks import PLANS, Observed, PlantedNetwork, number_of
-from imprint.models.errors import unknown_name
+from imprint.models.errors import NotMeasurableError, unknown_name
 from imprint.models.registry import Family
 from imprint.probes.attribution_checks import randomised_weights, retrain
 from imprint.probes.attribution_scores import infidelity, max_sensitivity, pointing, removal
@@ -67,9 +68,9 @@ SITE = "relu"
 """Whose units methods for sites are asked about."""
 COLUMNS = (
     "samples", "n", "completeness", "exactness", "mass", "area", "decoy", "decoy_area", "pointing", "chance", "power",
-    "false_positive", "located", "checked", "deletion", "insertion", "deletion_random", "insertion_random",
-    "deletion_variance", "insertion_variance", "infidelity", "sensitivity", "randomised", "randomised_absolute",
-    "depends_on_weights", "leaks",
+    "false_positive", "located", "not_measurable", "checked", "deletion", "insertion", "deletion_random",
+    "insertion_random", "deletion_variance", "insertion_variance", "infidelity", "sensitivity", "randomised",
+    "randomised_absolute", "depends_on_weights", "leaks",
 )  # fmt: skip
 SATURATED = "misleads: where both copies agree the clipped sum saturates, and its slope there is zero"
 ONE_BY_ONE = "misleads: either copy suffices, so removing one pixel, or one window, changes little"
@@ -78,6 +79,7 @@ NOTES = {
     ("feature_ablation", "redundant"): ONE_BY_ONE,
     ("occlusion", "redundant"): ONE_BY_ONE,
     (TCAV, "proxy"): "misleads: the vector of the concept points along the proxy too",
+    (TCAV, "redundant"): "misleads: where the clipped sum saturates for all rows there is no gradient to test",
     (TCAV, "xor"): "misleads: no linear direction encodes the concept, although it is used",
 }
 """(method, network) -> where a method is known to mislead."""
@@ -123,7 +125,7 @@ def _one(method: str, network: PlantedNetwork, seen: Observed, checked: bool, rn
     attributor: Attributor = kind(site=SITE) if units else kind()
     found = attributor(network.subject(), seen.observation)
     exact, truth, decoy = _units(network, seen) if units else _pixels(network, seen)
-    out = {"completeness": float(found.completeness_error.abs().max() / found.value.std()), "exactness": float("nan")}
+    out = {"completeness": float(found.completeness_error.abs().max() / found.value.std()), "exactness": NAN}
     if exact is not None:
         out["exactness"] = float((found.attributions - exact).norm() / exact.norm())
     out |= _where(replace(found, site=None), truth, decoy, network.plan.random)
@@ -192,17 +194,25 @@ def _checks(
 
 
 def _concept(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> dict[str, float]:
-    """What is said at each site that the value's gradient reaches; no other is counted."""
+    """What is said at each site that tells the value something; one whose gradient is zero there is not measurable."""
     pool = network.observe(POOL, rng=rng).observation
     more = network.observe(4 * EXAMPLES, rng=rng)
     concept = (more.observation if network.plan.random else more.observation[more.concept])[:EXAMPLES]
     found = {}
     for site in network.plan.matters:
-        said = concept_activation(network.subject(), seen.observation, site, concept, pool, runs=10, nulls=39, rng=rng)
-        found[site] = said.p_value
+        try:
+            said = concept_activation(
+                network.subject(), seen.observation, site, concept, pool, runs=10, nulls=39, rng=rng
+            ).p_value
+        except NotMeasurableError:
+            said = NAN
+        found[site] = said
     acts = network.plan.acts
     wrong = [found[site] <= ALPHA for site in found if site not in acts]
-    out = {"false_positive": float(np.mean(wrong)) if wrong else float("nan")}
+    out = {"false_positive": float(np.mean(wrong)) if wrong else NAN}
+    out["not_measurable"] = float(np.isnan(list(found.values())).mean())
     if not acts:
         return out
-    return out | {"power": float(found["left"] <= ALPHA), "located": float(min(found, key=found.__getitem__) in acts)}
+    known = {site: p for site, p in found.items() if p == p}
+    located = float(min(known, key=known.__getitem__) in acts) if known else NAN
+    return out | {"power": float(found["left"] <= ALPHA), "located": located}

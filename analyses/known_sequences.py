@@ -42,7 +42,7 @@ STEPS = 33
 """T: the start and 32 moves."""
 MOMENT = 20
 """Step at which the cell is probed."""
-LONG, SHORT = 550, 150
+LONG, SHORT = 550, 250
 """Training steps of the two models."""
 BATCH = 128
 RATE = 2e-3

@@ -60,46 +60,35 @@ def require_no_hooks(model: nn.Module) -> None:
 
 def hooks_left(model: nn.Module) -> Counter[tuple[str, str]]:
     """How many hooks were left behind, per module name (the model itself is ``""``) and kind."""
-    left: Counter[tuple[str, str]] = Counter()
-    classes: set[tuple[str, str]] | None = None
-    for name, module, kind, hook in _registered(model):
-        if hasattr(hook, "is_permanent"):
-            left[name, kind] += not hook.is_permanent
-            continue
-        classes = _classes(model) if classes is None else classes
-        if not _belongs(hook, model, module, classes):
-            left[name, kind] += 1
-    return +left
+    return Counter((name, kind) for name, kind, hook in _registered(model) if not _belongs(hook, model))
 
 
-def _registered(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Any]]:
+def _registered(model: nn.Module) -> Iterator[tuple[str, str, Any]]:
     for place, kind in PLACES.items():
         for hook in getattr(torch_module, f"_global{place}", {}).values():
-            yield "every module (a global hook)", model, kind, hook
+            yield "every module (a global hook)", kind, hook
     for name, module in model.named_modules():
         for place, kind in PLACES.items():
             for hook in (getattr(module, place, None) or {}).values():
-                yield name, module, kind, hook
+                yield name, kind, hook
         for place, kind in POINTS.items():
             for handle in getattr(module, place, ()):
-                yield name, module, kind, handle
+                yield name, kind, handle
 
 
-def _classes(model: nn.Module) -> set[tuple[str, str]]:
-    """Module and qualified name of every class that the model is made of."""
-    return {(kind.__module__, kind.__qualname__) for m in model.modules() for kind in type(m).__mro__}
-
-
-def _belongs(hook: Any, model: nn.Module, module: nn.Module, classes: set[tuple[str, str]]) -> bool:
+def _belongs(hook: Any, model: nn.Module) -> bool:
+    if hasattr(hook, "is_permanent"):
+        return bool(hook.is_permanent)
     while isinstance(hook, partial):
         hook = hook.func
     owner = getattr(hook, "__self__", None)
-    if owner is not None and any(owner is m for m in model.modules()):
+    if owner is not None and any(owner is module for module in model.modules()):
         return True
     hook = getattr(hook, "__func__", hook)
     source = str(getattr(hook, "__module__", None) or type(hook).__module__)
     if source.partition(".")[0] in OWNERS:
         return True
+    classes = {(kind.__module__, kind.__qualname__) for module in model.modules() for kind in type(module).__mro__}
     parts = str(getattr(hook, "__qualname__", type(hook).__qualname__)).split(".")
     return any((source, ".".join(parts[:i])) in classes for i in range(1, len(parts)))
 

@@ -42,9 +42,11 @@ class Instruments(Question):
         """Sample sizes of the probe cases."""
         effects: tuple[float, ...] = (1.0, 2.0)
         """Class distances in standard deviations (noise is the other way round)."""
-        samples: int = Field(50, ge=2)
-        """Samples per case, readout, size and effect."""
-        slow_samples: int = Field(6, ge=2)
+        samples: int = Field(30, ge=2)
+        """Samples per case, size and effect of ridge, the default readout."""
+        other_samples: int = Field(8, ge=2)
+        """The same, for the other readouts that follow from moments."""
+        slow_samples: int = Field(4, ge=2)
         """Samples for readouts that are fitted one by one."""
         found_samples: int = Field(200, ge=2)
         """Samples at twice the minimum detectable effect, per size."""
@@ -52,7 +54,7 @@ class Instruments(Question):
         """Grids of pure noise per readout."""
         leak_samples: int = Field(100, ge=2)
         """Samples per case for the leak checks."""
-        network_samples: int = Field(100, ge=2)
+        network_samples: int = Field(60, ge=2)
         """Planted networks per causal test and attribution."""
         nulls: int = Field(10, ge=5)
         """Label shuffles per concept."""
@@ -73,7 +75,8 @@ class Instruments(Question):
         """One piece per readout and size, and one per other instrument."""
         s: Any = self.settings
         common = {"nulls": s.nulls, "seed": s.seed}
-        pieces = [self._cases(r, n, e, list(CASES), s.samples) for r in FAST for n in s.rows for e in s.effects]
+        each = {readout: s.samples if readout == FAST[0] else s.other_samples for readout in FAST}
+        pieces = [self._cases(r, n, e, list(CASES), each[r]) for r in FAST for n in s.rows for e in s.effects]
         pieces += [self._cases(r, s.rows[0], s.effects[-1], list(SLOW_CASES), s.slow_samples) for r in SLOW]
         found = {"readout": "ridge", "times": 2.0, "repeats": s.found_samples, **common}
         noise = {"n": s.rows[0], "grids": s.noise_grids, **common}

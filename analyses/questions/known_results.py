@@ -34,6 +34,10 @@ _FRESH = (
     "removed; a support vector machine and a perceptron on the same pictures do not keep .905 either, so the source "
     "removes pixels in another way than by their mean"
 )
+_BORN = (
+    "our untrained transformers already average over all tokens that came before, and give .46 where the source's gave "
+    ".20; the score of the trained model and its lead over the input history are inside"
+)
 _ROUNDING = (
     "units that never vary come out of the eraser holding the concept as rounding error (1e-14), and readouts that "
     "standardise units blow it up; with those units left as they were nothing is read (-.004)"
@@ -52,6 +56,8 @@ def _notes() -> dict[str, str]:
             notes[row] = _ROTATED
         elif one.result == known.MASK and one.measure == "accuracy":
             notes[row] = _FRESH
+        elif (one.result, one.condition, one.measure) == (known.STATE, "long enough", "cell, above untrained"):
+            notes[row] = _BORN
         elif one.condition in ("digits perceptron, ridge", "digits perceptron, logistic"):
             notes[row] = _ROUNDING
     return notes

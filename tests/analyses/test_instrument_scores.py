@@ -151,6 +151,11 @@ def test_concept_vectors_find_what_is_used_and_not_what_is_only_there() -> None:
     assert found.loc["xor", "power"] < 1 and found.loc["xor", "note"].startswith("misleads")
 
 
+def test_a_sum_that_saturates_in_all_rows_leaves_concept_vectors_no_gradient() -> None:
+    found = attribution("tcav", "redundant", samples=15).loc["redundant"]
+    assert 0 < found["not_measurable"] < 1 and found["power"] < 1 and "no gradient" in found["note"]
+
+
 # -- both ------------------------------------------------------------------------------------------------------------
 
 
