@@ -30,6 +30,8 @@ Metrics of ``address`` (``control`` names a cohort with shared initial weights):
 ``transfer_<route>`` (score of a probe of one seed read on another, mean over pairs; routes of
 :mod:`imprint.probes.representation_alignment`), ``kept_<route>`` (its part of own probes' gain over chance),
 ``own_probe`` (of one seed), ``cka`` (of two seeds), ``address_bits_<level>``, ``overlap_beyond_chance_<level>``.
+Metrics of ``known-results``: ``reproduced`` (1 inside the tolerance, 0 outside; ``concept`` names the figure, ``why``
+gives both numbers), ``failed_cell`` as below.
 Metrics of ``lifetime``: ``diverged`` (1; ``age`` is the last good one), ``failed_cell`` (``control`` names the
 cell, ``why`` its error).
 """

@@ -8,8 +8,9 @@
     permutation p        of a concept that is not there: uniform
     multiplicity         12 sites x 20 concepts that are not there: false claims with and without correction
 
-Where the source leaves something open it is fixed here: tokens are their type's embedding plus noise of sd .5, the real
-label is the sign of a direction of the embedding plus noise of sd .2.
+Where the source leaves something open it is fixed here, after a trial with scikit-learn: leaking rows have 64 units,
+tokens are their type's embedding plus noise of sd .5, and the real label is the sign of a direction of the embedding
+plus noise of sd .2. Those figures are then reproduced under conditions that were chosen to resemble the source's.
 
 Letters: n rows, V types.
 """

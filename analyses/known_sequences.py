@@ -10,7 +10,8 @@ cell in a form that a linear probe reads better than from the whole one-hot hist
 floor, since to remember what was seen is no map. A model that was trained too briefly already looks better than
 untrained ones and still does not beat the history: it must be called ``given by input``.
 
-After Li et al. 2023 (Othello-GPT, arXiv 2210.13382), at the size of a few processor minutes.
+After Li et al. 2023 (Othello-GPT, arXiv 2210.13382), at the size of a few processor minutes. The map on which the
+reference figures were measured is not known; on ours 550 steps foretell colours as well as 360 did there.
 
 Letters: n sequences, T frames, t step, D width.
 """

@@ -14,7 +14,8 @@ import pandas as pd
 
 from imprint.analyses.ask import ask
 from imprint.analyses.base import findings
-from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Say, Work
+from imprint.analyses.engine import Say
+from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.models.errors import NotMeasurableError
 
 NASTY = '<b>&"x"'
