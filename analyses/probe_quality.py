@@ -137,18 +137,25 @@ def control_task(
     targets = [target, *(Target("control", target.regression, c[:, None], target.classes) for c in control.T)]
     of_group = compact_groups(groups, len(rows))
     shared, held_out = (
-        _selectivity(rows, targets, folds_of(whole, folds, rng), of_type, engine, resamples, rng)
-        for whole in (of_group, of_type)
+        _selectivity(rows, targets, whole, folds, of_type, engine, resamples, rng) for whole in (of_group, of_type)
     )
     return ControlTask(shared, held_out, int(of_type.max()) + 1, len(rows) / (int(of_type.max()) + 1))
 
 
 def _selectivity(
-    x: Tensor, targets: list[Target], fold: Ints, types: Ints, engine: Readout, resamples: int, rng: np.random.Generator
+    x: Tensor,
+    targets: list[Target],
+    whole: Ints,
+    folds: int,
+    types: Ints,
+    engine: Readout,
+    resamples: int,
+    rng: np.random.Generator,
 ) -> Selectivity:
-    """Intervals from drawing types, and control tasks, again."""
+    """Scores with ``whole`` kept together by all folds; intervals from drawing types, and control tasks, again."""
     regression = targets[0].regression
-    sums = np.stack([reading.sums for reading in read(x, targets, fold, types, engine)], axis=1)
+    readings = read(x, targets, folds_of(whole, folds, rng), types, engine, inner=whole)
+    sums = np.stack([reading.sums for reading in readings], axis=1)
     whole = statistics.score(sums.sum(0), regression=regression)
     merged = statistics.merged(sums, rng)
     weights = statistics.group_weights(len(merged), resamples, rng)

@@ -142,11 +142,13 @@ class Reading:
         return replace(part, null_scale=self.null_scale * float(np.sqrt(self.rows / max(part.rows, 1.0))))
 
 
-def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout) -> list[Reading]:
+def read(
+    x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout, inner: Ints | None = None
+) -> list[Reading]:
     """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``.
 
     A readout that follows from moments needs one pass for them and one for reading. Any other is fitted once per fold,
-    concept and shuffle.
+    concept and shuffle, and keeps ``inner`` groups (default: ``groups``) together when it chooses hyperparameters.
     """
     if not len(targets):
         return []
@@ -154,7 +156,7 @@ def read(x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout
     if isinstance(readout, FromMoments):
         every = _read_from_moments(x, targets, fold_t, readout)
     else:
-        every = [_read_rows(x, t, fold_t, groups, readout) for t in targets]
+        every = [_read_rows(x, t, fold_t, groups if inner is None else inner, readout) for t in targets]
     return [_score(readings, t, groups) for readings, t in zip(every, targets, strict=True)]
 
 

@@ -7,6 +7,9 @@ same units, at units matched by their activity, after a rotation, and beside the
 may well last. The single units that know the concept are compared by :mod:`imprint.probes.address`. What is measured:
 :mod:`imprint.analyses.address_pieces`; intervals: :mod:`imprint.analyses.address_estimates`.
 
+The control of the measure is weak where the concept forms between the last two planned ages: there is then no earlier
+address that could have lasted, and the answer is undetermined.
+
 What can be foreseen and what cannot. Units of a layer are interchangeable when their initial weights are drawn alike,
 so that nobody can name one of them in advance *by symmetry*; that half of the prediction tests the measure more than
 the world. Not settled beforehand are whether networks hold the same content up to a rotation, how much of an address
@@ -145,24 +148,22 @@ def decide(own: Compared, shared: list[Compared], concept: str, *, missing: list
     same = estimate(own.kept("same_unit", holding, age), own.groups)
     turned = estimate(own.kept("procrustes", holding, age), own.groups)
     said = f"{formed}, read best at {holding.site}: the same unit keeps {same}, a rotation {turned} of own probes' gain"
-    if same.low > HALF:
-        return "refuted", f"{said}."
-    if floor := _unbeaten(own, holding, age):
-        return "undetermined", f"{said}; but own probes are not above {floor}."
-    if not (same.high < HALF and turned.low > HALF):
-        return "undetermined", f"{said}, which does not settle it."
     earlier = own.kept_earlier("same_unit", holding)
-    more = estimate(earlier - own.kept("same_unit", holding, age), own.groups)
-    if not more.low > 0:
-        return (
-            "undetermined",
-            f"{said}; but a seed's own earlier probes keep only {more} more: the measure may be blind.",
-        )
+    lasting = estimate(earlier - own.kept("same_unit", holding, age), own.groups)
     said += f"; a seed's own probe one age before keeps {estimate(earlier, own.groups)}"
     for cohort in shared:
         kept, gained = inheritance(own, cohort, holding, age)
-        said += f"; in seeds with {cohort.label} the same unit keeps {kept}, {gained} more than with their own"
-    return "confirmed", f"{said}{''.join(f'; {name} failed' for name in missing)}."
+        said += f"; among seeds with {cohort.label} the same unit keeps {kept}, {gained} more than with their own"
+    said += "".join(f"; {name} failed" for name in missing)
+    if same.low > HALF:
+        return "refuted", f"{said}."
+    if floor := _unbeaten(own, holding, age):
+        return "undetermined", f"{said}. Own probes are not above {floor}."
+    if not (same.high < HALF and turned.low > HALF):
+        return "undetermined", f"{said}. That does not settle it."
+    if not lasting.low > 0:
+        return "undetermined", f"{said}. Own earlier probes keep only {lasting} more: the measure may be blind."
+    return "confirmed", f"{said}."
 
 
 def _unbeaten(own: Compared, holding: Holding, age: int) -> str:

@@ -31,6 +31,8 @@ SPAN = 1e-10
 """Directions whose variance is below this part of the largest are not in the span."""
 DELICATE = 1e-4
 """Below this smallest variance of standardised units, covariances are summed from float64 products."""
+STILL = 1e-20
+"""A unit whose variance is below this part of the largest does not vary."""
 RANK = 1e-6
 """Whitened covariances (correlations) below this are zero."""
 
@@ -83,6 +85,7 @@ class Whitened:
         wide = x.shape[1] > len(x)
         scale, vectors = _spread((x @ x.T if wide else x.T @ x) / len(x))
         basis = x.T @ vectors / (scale * len(x) ** 0.5) if wide else vectors
+        basis = _without_still(basis, x.square().mean(0))
         return cls(mean, basis, scale, x @ basis / scale)
 
     @classmethod
@@ -95,7 +98,9 @@ class Whitened:
             raise ImprintError(
                 f"the mean is {list(mean.shape)} and the covariance {list(covariance.shape)}; expected [d] and [d, d]."
             )
-        scale, basis = _spread(covariance.detach().double())
+        covariance = covariance.detach().double()
+        scale, basis = _spread(covariance)
+        basis = _without_still(basis, covariance.diagonal())
         return cls(mean.detach().double(), basis, scale, basis.new_zeros(0, len(scale)))
 
     def erase(self, concept: Tensor) -> Eraser:
@@ -151,6 +156,14 @@ def _spread(covariance: Tensor) -> tuple[Tensor, Tensor]:
     variance, vectors = torch.linalg.eigh(covariance)
     keep = variance > SPAN * variance[-1].clamp(min=torch.finfo(variance.dtype).tiny)
     return variance[keep].sqrt(), vectors[:, keep]
+
+
+def _without_still(basis: Tensor, variance: Tensor) -> Tensor:
+    """The basis ``[d, s]`` with exact zeros at units whose variance ``[d]`` is nothing.
+
+    Rounding there would write the concept into a constant, where a probe that standardises its units would read it.
+    """
+    return torch.where((variance > STILL * variance.max())[:, None], basis, 0.0)
 
 
 def eraser(activations: Tensor, concept: Tensor) -> Eraser:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.probes.interventions.erase import Eraser, Whitened, eraser, random_eraser
+from imprint.probes.readouts.ridge import Ridge
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # the reference scripts functions when it is imported
@@ -66,6 +67,16 @@ def test_deficient_rank() -> None:
     fitted = eraser(wide, columns(label))
     torch.testing.assert_close(fitted(wide)[:, :12], eraser(x, columns(label))(x), atol=1e-6, rtol=0)
     torch.testing.assert_close(fitted(wide)[:, 16:], wide[:, 16:])
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_units_that_never_vary_hold_nothing_afterwards(kind: torch.dtype) -> None:
+    x, label = planted()
+    still = torch.tensor([0.0, 0.3, -7.1], dtype=torch.float64).expand(len(x), 3)
+    wide = torch.cat([x, still], dim=1).to(kind)
+    after = eraser(wide, columns(label))(wide)
+    assert torch.equal(after[:, -3:], wide[:, -3:])
+    assert Ridge().fit(after.numpy(), label.numpy()).score(after.numpy(), label.numpy()) < 1 / 3 + 0.02
 
 
 def test_wider_than_long() -> None:
