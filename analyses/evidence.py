@@ -129,11 +129,11 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
         floors["inputs"] = float(statistics.score(inputs.sum(0), regression=regression))
         floor_draws["inputs"] = statistics.score(draws.groups @ inputs, regression=regression)
     twice = float(np.mean([e.reading.used_twice for e in evidence]))
-    stretch = _stretch(each_seed, drawn, sums, twice)
+    stretch = _stretch(each_seed, drawn, sums, twice, regression=regression)
     return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom, twice, stretch)
 
 
-def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float) -> float:
+def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, regression: bool) -> float:
     """How much wider a percentile interval must be: rows are used twice, and few groups and seeds stand behind it.
 
     Resampling N units understates their variance by N / (N - 1), and few units call for Student's t. The variances of
@@ -143,9 +143,9 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float) -> fl
     ok = np.isfinite(drawn)
     of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
     of_seeds = max(float(drawn[ok].var()) - of_groups, 0.0) if ok.any() and len(sums) > 1 else 0.0
-    units = np.array([sums.shape[1], max(len(sums), 2)], dtype=np.float64)
+    units = np.array([_groups_that_count(sums, regression), max(len(sums), 2)], dtype=np.float64)
     raw = np.array([of_groups, of_seeds])
-    if raw.sum() <= 0 or sums.shape[1] < 2:
+    if raw.sum() <= 0 or units[0] < 2:
         return 1.0
     full = raw * units / (units - 1) * np.array([twice, 1.0])
     freedom = full.sum() ** 2 / (full**2 / (units - 1)).sum()
@@ -200,6 +200,14 @@ def _summary(
         freedom=freedom["null"],
         n=int(reading.rows),
     )
+
+
+def _groups_that_count(sums: Floats, regression: bool) -> int:
+    """Groups behind the score ``[S, G, M]``; those that hold the rarest class, since classes weigh equally."""
+    if regression:
+        return int(sums.shape[1])
+    held = sums[0, :, sums.shape[2] // 2 :] > 0
+    return int(held.sum(0).min())
 
 
 def _stretched(ends: tuple[float, float], draws: Floats, by: float) -> tuple[float, float]:

@@ -72,18 +72,19 @@ def _one(
         inputs=rng.normal(size=(n, WIDTH)), readout=readout, nulls=nulls, seed=int(rng.integers(2**31)), resamples=400,
     ).set_index("site")  # fmt: skip
     said = table["verdict"] == "present"
+    unread = bool((table["verdict"] == "not measurable").all())
     there = case.sites or (case.nonlinear if readout == "mlp" else ())
     asked = (case.sites or case.nonlinear or ("middle",))[0]
     truth = _true_score(case.name, asked, readout, n, effect, world, rng) if case.scored else np.nan
-    best = table.index[0] if not len(table) else locate_best(table)
+    best = locate_best(table)
     return {
         "score": table.loc[asked, "score"],
         "low": table.loc[asked, "low"],
         "high": table.loc[asked, "high"],
         "true": truth,
-        "present": bool(said[list(there)].all()) if there else np.nan,
+        "present": bool(said[list(there)].all()) if there and not unread else np.nan,
         "false": bool(said[[site for site in SITES if site not in there]].any()) if set(SITES) - set(there) else np.nan,
-        "located": best in there if there else np.nan,
+        "located": best in there if there and not unread else np.nan,
         "not_measurable": bool((table["verdict"] == "not measurable").any()),
     }
 
@@ -209,16 +210,19 @@ def score_leaks(n: int, *, repeats: int, seed: int, say: Say) -> pd.DataFrame:
         for r in range(repeats):
             rng = np.random.default_rng((seed, i, r))
             sample = draw(name, n, 2.0, world=seed + r, rng=rng)
-            found = find_leaks(sample.activations["middle"], sample.concept, groups=sample.groups, rng=rng)
+            try:
+                found = find_leaks(sample.activations["middle"], sample.concept, groups=sample.groups, rng=rng)
+            except NotMeasurableError:  # of a rare class no row was drawn
+                continue
             seen.append({leak.kind for leak in found})
         flagged = sum(bool(kinds) for kinds in seen)
-        low, high = clopper_pearson(flagged, repeats)
+        low, high = clopper_pearson(flagged, len(seen))
         rows.append(
             {
                 "case": name,
                 "leak": case.leak or "none",
-                "samples": repeats,
-                "flagged": flagged / repeats,
+                "samples": len(seen),
+                "flagged": flagged / len(seen),
                 "low": low,
                 "high": high,
                 "right_kind": np.mean([case.leak in kinds for kinds in seen]) if case.leak else np.nan,

@@ -30,6 +30,8 @@ MIDDLE = 2
 """Index of the penalty used when no fold can be held out inside a training set."""
 FLAT = 1e-10
 """A column whose variance is below this part of its mean square does not vary."""
+ROUNDING = 1e-6
+"""Nor does one that varies only in the rows held out; its variance in training is what subtracting them leaves."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class Standardised:
     """Number of rows."""
 
     @classmethod
-    def of(cls, train: Sums, *, standardise: bool = True) -> Standardised:
-        """Centre and scale the moments of a training set."""
+    def of(cls, train: Sums, whole: Sums, *, standardise: bool = True) -> Standardised:
+        """Centre and scale the moments of a training set, which is part of ``whole``."""
         scatter, tiny = train.scatter, torch.finfo(torch.float64).tiny
         variance = scatter.diagonal() / train.count
         flat = variance <= FLAT * (train.xx.diagonal() / train.count)
+        flat |= variance <= ROUNDING * (whole.scatter.diagonal() / whole.count)
         size = variance if standardise else variance.mean()
         scale = torch.where(flat, 0.0, size.clamp(min=tiny).rsqrt())
         gram = scatter * scale[:, None] * scale
@@ -104,7 +107,7 @@ class LeastSquares:
                 for out in (out for out, _ in pairs if out not in errors):
                     errors[out] = self._errors(sums, total, out, targets)
                 best = torch.stack([errors[out][j] for out, j in pairs]).sum(0).argmin(0)
-            train = Standardised.of(total if k is None else total - sums.at(k), standardise=self.standardise)
+            train = Standardised.of(total if k is None else total - sums.at(k), total, standardise=self.standardise)
             yield self._fitted(train, best[place[choose]])
 
     def weights(self, train: Standardised, penalty: float, targets: Tensor) -> Tensor:
@@ -114,7 +117,7 @@ class LeastSquares:
     def _errors(self, sums: Sums, total: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
         """Squared errors ``[P, Q]`` on each fold of ``out`` when trained on all folds but those."""
         train = total - sums.at(torch.tensor(sorted(out))).total()
-        ready = Standardised.of(train, standardise=self.standardise)
+        ready = Standardised.of(train, total, standardise=self.standardise)
         weights = torch.stack([self.weights(ready, penalty, targets) for penalty in self.penalties])
         return {j: ready.error(sums.at(j), weights, targets) for j in out}
 

@@ -177,27 +177,32 @@ def failures(cases: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame) -> p
 
     for c in cases.to_dict("records"):
         where = f"{c['case']}, {c['rows']} rows, effect {c['effect']:g}"
-        if c["intervals"] >= 20 and not 0.88 <= c["covered"] / c["intervals"] <= 0.995:
-            note(c["readout"], where, f"intervals cover {c['covered'] / c['intervals']:.2f} (bias {c['bias']:+.3f})")
-        if c["false"] > 0.1:
-            note(c["readout"], where, f"called present where it is not in {c['false']:.0%} of the samples")
-        if c["located"] < 0.8:
-            note(c["readout"], where, f"the best site is the right one in {c['located']:.0%} of the samples")
         if c["not_measurable"] > 0.1:
             note(c["readout"], where, f"not measurable in {c['not_measurable']:.0%} of the samples")
+        if c["intervals"]:
+            low, high = clopper_pearson(int(c["covered"]), int(c["intervals"]))
+            if high < BOUNDS[0] or low > BOUNDS[1]:
+                note(
+                    c["readout"], where, f"intervals cover {c['covered'] / c['intervals']:.2f} (bias {c['bias']:+.3f})"
+                )
+        if _surely(c["false"], c["samples"])[0] > 0.05:
+            note(c["readout"], where, f"called present where it is not in {c['false']:.0%} of the samples")
+        if _surely(c["located"], c["samples"])[1] < 0.95:
+            note(c["readout"], where, f"the best site is the right one in {c['located']:.0%} of the samples")
     for f in found.to_dict("records"):
         if f["found"] < 0.95:
             note(f["readout"], f"{f['rows']} rows, twice the least effect", f"site found in {f['found']:.0%}")
     for leak in leaks.to_dict("records"):
         if leak["leak"] != "none" and leak["flagged"] < 0.95:
             note("leak checks", leak["case"], f"flagged in {leak['flagged']:.0%} of the samples")
-        if leak["leak"] == "none" and leak["flagged"] > 0.1:
-            note(
-                "leak checks",
-                leak["case"],
-                f"something flagged in {leak['flagged']:.0%} ({leak['kinds']}) though nothing leaks",
-            )
+        if leak["leak"] == "none" and leak["low"] > 0.1:
+            note("leak checks", leak["case"], f"{leak['kinds']} in {leak['flagged']:.0%} though nothing leaks")
     return pd.DataFrame(rows, columns=["instrument", "where", "what"])
+
+
+def _surely(rate: float, samples: int) -> tuple[float, float]:
+    """Exact binomial interval of a rate; a missing rate lies anywhere and is nothing to note."""
+    return (0.0, 1.0) if np.isnan(rate) else clopper_pearson(round(rate * samples), samples)
 
 
 def _coverage_exhibit(covered: pd.DataFrame) -> Exhibit | None:

@@ -59,10 +59,10 @@ class KSparse(ReadsClasses, FromMoments):
             raise ImprintError(f"penalty is {self.penalty}; expected a number above 0.")
         sums = moments.sums
         total = sums.total()
-        return [self._fitted(total if k is None else total - sums.at(k), columns) for k in held]
+        return [self._fitted(total if k is None else total - sums.at(k), total, columns) for k in held]
 
-    def _fitted(self, train: Sums, columns: Columns) -> FittedSparse:
-        ready = Standardised.of(train)
+    def _fitted(self, train: Sums, whole: Sums, columns: Columns) -> FittedSparse:
+        ready = Standardised.of(train, whole)
         spread = (train.yy - train.y.square() / train.count).clamp(min=1e-12)
         rank = ready.cross.abs() / spread
         weight = torch.zeros_like(ready.cross)

@@ -57,12 +57,12 @@ def test_intervals_that_miss_are_counted_and_published() -> None:
     cases = pd.DataFrame(
         [
             {"case": "linear", "readout": "ridge", "rows": 400, "effect": 1.0, "covered": 50, "intervals": 100,
-             "bias": 0.1, "present": 1.0, "false": 0.5, "located": 0.2, "not_measurable": 0.0}
+             "bias": 0.1, "samples": 100, "present": 1.0, "false": 0.5, "located": 0.2, "not_measurable": 0.0}
         ]
     )  # fmt: skip
     covered = coverage(cases)
     found = pd.DataFrame([{"readout": "ridge", "rows": 400, "found": 0.9}])
-    leaks = pd.DataFrame([{"case": c, "leak": "x", "flagged": 0.1, "kinds": "x"} for c in CASES])
+    leaks = pd.DataFrame([{"case": c, "leak": "x", "flagged": 0.1, "low": 0.0, "kinds": "x"} for c in CASES])
     silent = pd.DataFrame([{"readout": "ridge", "present": 0.0}])
     verdict, why = decide(covered, silent, found, leaks, {})
     assert verdict == "refuted"

@@ -86,6 +86,16 @@ def test_the_penalty_is_the_one_that_scikit_learn_finds_on_the_same_folds() -> N
     assert chosen[0] < chosen[2]
 
 
+def test_a_unit_that_varies_only_in_the_rows_held_out_is_not_read() -> None:
+    """Its variance in training is what subtracting those rows leaves: rounding, which scaling would blow up."""
+    x, y, fold = rows(400, 8, 2)
+    x[:, 5:] = torch.where((fold == 2)[:, None], x[:, 5:] * 300, 0.0)
+    moments = Moments.of([(x, y, fold)], folds=4)
+    for k, (weight, _, _) in zip(range(4), LeastSquares().solve(moments, torch.arange(2), range(4)), strict=True):
+        assert bool(torch.isfinite(weight).all())
+        assert bool((weight[5:] == 0).all()) == (k == 2)
+
+
 def test_groups_become_folds_without_another_pass() -> None:
     x, y, _ = rows(300, 5, 2)
     groups = torch.arange(300) % 12
