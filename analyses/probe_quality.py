@@ -156,13 +156,13 @@ def _selectivity(
     regression = targets[0].regression
     readings = read(x, targets, folds_of(whole, folds, rng), types, engine, inner=whole)
     sums = np.stack([reading.sums for reading in readings], axis=1)
-    whole = statistics.score(sums.sum(0), regression=regression)
+    scores = statistics.score(sums.sum(0), regression=regression)
     merged = statistics.merged(sums, rng)
     weights = statistics.group_weights(len(merged), resamples, rng)
     each = statistics.score(np.einsum("rg,gtm->rtm", weights, merged), regression=regression)
     drawn = statistics.seed_draws(len(targets) - 1, resamples, rng)
     task, control = each[:, 0], np.take_along_axis(each[:, 1:], drawn, axis=1).mean(1)
-    value = float(whole[0]), float(whole[1:].mean())
+    value = float(scores[0]), float(scores[1:].mean())
     return Selectivity(
         Estimate(value[0], *statistics.interval(task)),
         Estimate(value[1], *statistics.interval(control)),
