@@ -25,6 +25,9 @@ from imprint.analyses import statistics
 from imprint.analyses.reading import Floats, Reading
 from imprint.probes.controls import Ints
 
+FEWEST = 10
+"""Rows of the rarest class below which no interval is given."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -138,11 +141,14 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, re
 
     Resampling N units understates their variance by N / (N - 1), and few units call for Student's t. The variances of
     groups and of seeds are told apart by drawing groups alone; their degrees of freedom add up after Satterthwaite.
-    ``twice`` multiplies the variance of groups: :attr:`imprint.analyses.reading.Reading.used_twice`.
+    ``twice`` multiplies the variance of groups: :attr:`imprint.analyses.reading.Reading.used_twice`. NaN, and with it
+    no interval, when a class has fewer than :data:`FEWEST` rows: where all are missed, no resample is different.
     """
     ok = np.isfinite(drawn)
     of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
     of_seeds = max(float(drawn[ok].var()) - of_groups, 0.0) if ok.any() and len(sums) > 1 else 0.0
+    if _too_rare(sums, regression):
+        return float("nan")
     units = np.array([_groups_that_count(sums, regression), max(len(sums), 2)], dtype=np.float64)
     raw = np.array([of_groups, of_seeds])
     if raw.sum() <= 0 or units[0] < 2:
@@ -210,10 +216,15 @@ def _groups_that_count(sums: Floats, regression: bool) -> int:
     return int(held.sum(0).min())
 
 
+def _too_rare(sums: Floats, regression: bool) -> bool:
+    """Whether some class has so few rows that drawing them again says nothing of how its recall varies."""
+    return not regression and bool(sums[0, :, sums.shape[2] // 2 :].sum(0).min() < FEWEST)
+
+
 def _stretched(ends: tuple[float, float], draws: Floats, by: float) -> tuple[float, float]:
-    """An interval stretched about the median of its draws."""
-    if not np.isfinite(ends[0]):
-        return ends
+    """An interval stretched about the median of its draws; none for a stretch that is not known."""
+    if not np.isfinite(ends[0]) or not np.isfinite(by):
+        return float("nan"), float("nan")
     middle = float(np.median(draws[np.isfinite(draws)]))
     return middle - by * (middle - ends[0]), middle + by * (ends[1] - middle)
 
