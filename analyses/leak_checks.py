@@ -16,7 +16,7 @@ import pandas as pd
 
 from imprint.probes.leaks import find_leaks
 
-LEAK_ROWS = 4000
+LEAK_ROWS = 2000
 """Leaks are looked for in at most this many first rows."""
 LEAK_ALPHA = 0.01
 """Rate of false alarms of one kind of leak, over all concepts found."""

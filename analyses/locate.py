@@ -240,9 +240,9 @@ def merge_groups(groups: Ints, rng: np.random.Generator) -> Ints:
 
 def unreadable(x: torch.Tensor) -> str:
     """Why activations ``[n, D]`` cannot be read, or an empty string."""
-    if not bool(torch.isfinite(x).all()):
+    if not bool(torch.isfinite(x.sum(dtype=torch.float64))):
         return f"activations hold {int((~torch.isfinite(x)).sum())} NaN or infinite values"
-    if bool((x == x[:1]).all()):
+    if torch.equal(x[0], x[-1]) and bool((x == x[:1]).all()):
         return "every column is constant, so there is nothing to read"
     return ""
 

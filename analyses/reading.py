@@ -26,6 +26,8 @@ from imprint.probes.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
 
 Floats = NDArray[np.float64]
+ENOUGH = 4000
+"""Rows from which the noise of readings is estimated."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +235,12 @@ def reading_of(target: Target, real: Tensor, nulls: Tensor, noise: float, rates:
 def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
     """Variance of the shuffles' readings, which are noise alone, over that of the labels' readings within classes.
 
-    Readings ``[b, 1 + J, width]`` of some rows. Without shuffles all of it is taken for noise.
+    Readings ``[b, 1 + J, width]`` of some rows, of which :data:`ENOUGH` are looked at. Without shuffles all of it is
+    taken for noise.
     """
     if readings.shape[1] < 2:
         return 1.0
+    readings, rows = readings[:ENOUGH], slice(rows.start, (rows.start or 0) + min(ENOUGH, len(readings)))
     nulls = float(readings[:, 1:].double().var(0).mean())
     real, codes = readings[:, 0].double(), target.codes[rows, 0]
     parts = [real] if target.regression else [real[codes == c] for c in codes.unique()]
@@ -249,10 +253,11 @@ def _rates(readings: Tensor, target: Target) -> Floats:
     """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
     codes = target.codes[:, 0].numpy()
     read = readings.double().numpy()
-    read = np.hstack([-read, read]) if target.width == 1 else read
-    guess = read.argmax(1) if target.width > 1 else (read[:, 1] > 0).astype(np.int64)
+    guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
     member = codes[:, None] == np.arange(target.classes)
     inside, said = member.sum(0), guess[:, None] == np.arange(target.classes)
-    above = (rankdata(read, axis=0) * member).sum(0) - inside * (inside + 1) / 2
+    rank = rankdata(read, axis=0)
+    rank = np.hstack([len(codes) + 1 - rank, rank]) if target.width == 1 else rank
+    above = (rank * member).sum(0) - inside * (inside + 1) / 2
     area = above / (inside * (len(codes) - inside))
     return np.stack([area, (said & member).sum(0) / inside, (said & ~member).sum(0) / (len(codes) - inside)], axis=1)
