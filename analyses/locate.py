@@ -99,6 +99,7 @@ def locate(
     engine: Readout = READOUTS.load(readout)()
     n = len(concepts)
     rng = np.random.default_rng(seed)
+    x: dict[str, torch.Tensor] = {}
     if not isinstance(activations, Mapping):
         evidence, problems, sites = _gather_stream(
             activations, concepts, groups, untrained, inputs, engine, nulls, folds, rng
@@ -108,7 +109,7 @@ def locate(
         twins, raw, sites = _twins(untrained, x, n), _inputs(inputs, x, n), list(x)
         evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
     table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
-    leaks = leaks_of(activations, concepts, groups, table, rng) if isinstance(activations, Mapping) else []
+    leaks = leaks_of(x, concepts, groups, table, rng.spawn(1)[0]) if x else []
     table = refused(table, leaks)
     table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
     table.attrs["rates"] = _rates_table(evidence)
