@@ -1,0 +1,1 @@
+"""Networks that act: policy and value with hook points at every layer; one file each."""

@@ -1,0 +1,73 @@
+"""The contract of an agent: a network that sees, remembers and acts, with a hook point at every layer.
+
+An agent is a ``HookedRootModule`` (TransformerLens), so that every instrument finds its activations by name. It writes
+``forward``: observation and memory to action logits, value and new memory. Seeds train together as a batch dimension
+through ``torch.func`` (:mod:`imprint.models.policy_gradient`), so the forward pass must be free of Python branches on
+tensor values and of in-place updates.
+
+Letters: n rows, C channels, H and W cells, A actions, M memory width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+from transformer_lens import HookedRootModule
+
+from imprint.models.environments.base import View
+from imprint.models.worlds.base import MemberSettings
+
+
+class Acted(NamedTuple):
+    """What one look gives."""
+
+    logits: Tensor
+    """``[n, A]`` of the policy."""
+    value: Tensor
+    """``[n]`` expected discounted reward, as the critic sees it."""
+    memory: Tensor
+    """``[n, M]`` to go on with; M is 0 for an agent without memory."""
+
+
+class Agent(HookedRootModule, ABC):
+    """Abstract agent; concrete ones are final."""
+
+    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    memory: int = 0
+    """M, width of the memory; 0 for a feed-forward agent."""
+
+    def __init__(self, settings: BaseModel, view: View) -> None:
+        super().__init__()
+        self.settings = settings
+        self.view = view
+
+    @classmethod
+    def born(cls, settings: BaseModel, view: View, *, rng: torch.Generator) -> Agent:
+        """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
+        seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            agent = cls(settings, view)
+        return agent
+
+    @property
+    @abstractmethod
+    def read_points(self) -> tuple[str, ...]:
+        """Names of the hook points that are read as sites, from input to output; outputs ``[n, D]``."""
+
+    @property
+    @abstractmethod
+    def acting_point(self) -> str:
+        """The last hook point through which everything must pass that the policy and the critic use."""
+
+    @abstractmethod
+    def forward(self, observation: Tensor, memory: Tensor) -> Acted:
+        """Act on observations ``[n, C, H, W]`` with memory ``[n, M]``."""
+
+    def blank(self, n: int) -> Tensor:
+        """The memory of a newborn episode, zeros ``[n, M]``."""
+        return torch.zeros(n, self.memory)

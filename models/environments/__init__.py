@@ -1,0 +1,1 @@
+"""Interactive worlds, all copies in one tensor step; one file each."""

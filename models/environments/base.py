@@ -1,0 +1,406 @@
+"""The contract of an interactive world: all copies step as one tensor, every fact is known, and one can be changed.
+
+A *state* is all there is: a dictionary of tensors whose first axis counts the copies. An author writes pure functions
+of states (``draw``, ``observe``, ``transition``, ``ended``, ``senses``, ``facts``, ``edit``, ``paint``, ``ascii``);
+this class makes a Gymnasium ``VectorEnv`` of them. Chance inside an episode comes from ``state["key"]``, one number per
+copy that :func:`uniform` turns into fresh random numbers, so that a state has one future for given actions: a snapshot
+is a copy of the state, and a counterfactual edit keeps the dice.
+
+    design   what levels are drawn: ``train`` has the correlations of the settings; each environment names its others,
+             among them one in which the intended goal and its proxy lie apart
+    sense    a crude raw feature of a step, from the state before and the state after
+    fact     a concept's exact value in a state
+
+An episode ends when ``ended`` says so (terminated) or after ``settings.limit`` steps (truncated); the copy then starts
+a new level in the same step (Gymnasium's ``SAME_STEP``).
+
+Letters: n copies, C channels, H and W cells.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from imprint.models.errors import ImprintError, unknown_name
+
+State = dict[str, Tensor]
+STORE = 4096
+"""Levels drawn in one call and kept for coming episodes."""
+
+
+class EnvironmentSettings(BaseModel):
+    """Settings every interactive world has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: int = Field(40, ge=1)
+    """Steps after which an episode is cut off."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What an agent is told about its world at birth."""
+
+    channels: int
+    height: int
+    width: int
+    actions: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one observation."""
+        return (self.channels, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step of all copies gave, before finished episodes were replaced."""
+
+    before: State
+    action: Tensor
+    """int64 ``[n]``."""
+    after: State
+    terminated: Tensor
+    """bool ``[n]``."""
+    truncated: Tensor
+    """bool ``[n]``: the limit was reached and the episode had not ended."""
+
+    @property
+    def done(self) -> Tensor:
+        """Whether the episode is over, bool ``[n]``."""
+        return self.terminated | self.truncated
+
+
+def uniform(key: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``count`` numbers in [0, 1) per copy, ``[n, count]``, and the keys ``[n]`` to go on with.
+
+    SplitMix64 (Steele, Lea and Flood 2014), one stream per copy.
+    """
+    steps = torch.arange(1, count + 1, dtype=torch.int64, device=key.device) * _GOLDEN
+    state = key[:, None] + steps
+    mixed = _mix(_mix(state, 30, _FIRST), 27, _SECOND)
+    mixed = mixed ^ _shift(mixed, 31)
+    return _shift(mixed, 40).to(torch.float32) / 2**24, state[:, -1]
+
+
+def _signed(value: int) -> int:
+    return value - 2**64 if value >= 2**63 else value
+
+
+_GOLDEN, _FIRST, _SECOND = map(_signed, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
+
+def _shift(value: Tensor, places: int) -> Tensor:
+    """Logical shift to the right (torch shifts int64 arithmetically)."""
+    return (value >> places) & ((1 << (64 - places)) - 1)
+
+
+def _mix(value: Tensor, places: int, factor: int) -> Tensor:
+    return (value ^ _shift(value, places)) * factor
+
+
+def rows(state: State, index: Tensor | slice) -> State:
+    """The copies ``index`` of a state."""
+    return {name: value[index] for name, value in state.items()}
+
+
+def joined(states: Sequence[State]) -> State:
+    """Several states as one, copies one after another."""
+    return {name: torch.cat([s[name] for s in states]) for name in states[0]}
+
+
+def where(condition: Tensor, yes: State, no: State) -> State:
+    """Copy by copy ``yes`` where ``condition`` ``[n]`` holds, else ``no``."""
+    return {
+        name: torch.where(condition.reshape(-1, *(1,) * (value.ndim - 1)), yes[name], value)
+        for name, value in no.items()
+    }
+
+
+class Facts(Mapping[str, np.ndarray]):
+    """Exact concepts of a state, computed when somebody looks."""
+
+    def __init__(self, environment: Environment, state: State) -> None:
+        self._environment, self._state = environment, state
+        self._values: dict[str, np.ndarray] | None = None
+
+    def _known(self) -> dict[str, np.ndarray]:
+        if self._values is None:
+            self._values = {name: value.numpy() for name, value in self._environment.facts(self._state).items()}
+        return self._values
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+
+class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
+    """Subclass this for an interactive world of your own; see the module docstring for what to write."""
+
+    Settings: ClassVar[type[EnvironmentSettings]] = EnvironmentSettings
+    actions: ClassVar[tuple[str, ...]]
+    """What an agent can do, by name."""
+    designs: ClassVar[tuple[str, ...]] = ("train",)
+    """Names of level distributions, ``train`` first."""
+    wages: ClassVar[str]
+    """The sense that :meth:`step` returns as Gymnasium's reward (agents are paid by their steering signals)."""
+    goals: ClassVar[Mapping[str, str]] = {}
+    """What can be pursued -> the sense that is 1 on the step it is attained."""
+    marks: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """What can be pursued -> facts that say where it is (``coin_cell``) or how to get there (``coin_way``)."""
+
+    def __init__(self, settings: EnvironmentSettings | None = None, *, copies: int = 1, design: str = "train") -> None:
+        self.settings = settings if settings is not None else self.Settings()
+        if copies < 1:
+            raise ImprintError(f"copies is {copies}; expected at least 1.")
+        self.num_envs, self.design = copies, self.known_design(design)
+        self.metadata = {"render_modes": ["rgb_array", "ansi"], "autoreset_mode": AutoresetMode.SAME_STEP}
+        self.render_mode: str | None = "rgb_array"
+        self.single_action_space = gymnasium.spaces.Discrete(len(self.actions))
+        self.single_observation_space = gymnasium.spaces.Box(0.0, 1.0, self.view.shape, np.float32)
+        self.action_space = batch_space(self.single_action_space, copies)
+        self.observation_space = batch_space(self.single_observation_space, copies)
+        self.rng = torch.Generator().manual_seed(0)
+        self._store: State | None = None
+        self._used = 0
+        self._state: State | None = None
+
+    # -- what an author writes -----------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def view(self) -> View:
+        """Shape of observations and number of actions."""
+
+    @abstractmethod
+    def draw(self, n: int, *, rng: torch.Generator, design: str) -> State:
+        """``n`` fresh levels. ``key`` and ``clock`` are added by :meth:`levels`."""
+
+    @abstractmethod
+    def observe(self, state: State) -> Tensor:
+        """What the agent sees, float32 ``[n, C, H, W]`` in [0, 1]."""
+
+    @abstractmethod
+    def transition(self, state: State, action: Tensor) -> State:
+        """The next state after ``action`` int64 ``[n]``; must not change ``state``. The clock is advanced for it."""
+
+    @abstractmethod
+    def ended(self, state: State) -> Tensor:
+        """Whether the episode is over in this state, bool ``[n]``."""
+
+    @abstractmethod
+    def senses(self, before: State, action: Tensor, after: State) -> dict[str, Tensor]:
+        """Crude raw features of a step, float32 ``[n]`` each."""
+
+    @abstractmethod
+    def facts(self, state: State) -> dict[str, Tensor]:
+        """Exact concepts ``[n]``: bool, int64 (categories) or float32 (numbers)."""
+
+    @abstractmethod
+    def edit(self, state: State, fact: str, value: Any) -> State:
+        """``state`` with one fact set to ``value`` (a scalar or ``[n]``) and all else kept.
+
+        Raises :class:`UnknownNameError` for a fact that cannot be set, and :class:`ImprintError` for a value that
+        cannot be had.
+        """
+
+    @abstractmethod
+    def paint(self, state: State) -> Tensor:
+        """Pictures, uint8 ``[n, H', W', 3]``."""
+
+    @abstractmethod
+    def ascii(self, state: State) -> list[str]:
+        """One text map per copy."""
+
+    def body(self, state: State) -> dict[str, Tensor]:
+        """Body state, float32 ``[n]`` each (hunger, ...). Default: none."""
+        return {}
+
+    def distances(self, state: State) -> dict[str, Tensor]:
+        """Walking steps to each goal, int64 ``[n]``; -1 where there is none or no way. Default: not known."""
+        return {}
+
+    def cell_of(self, state: State) -> Tensor:
+        """Where the agent is, int64 ``[n, 2]`` (row, column); worlds without places raise ``NotImplementedError``."""
+        raise NotImplementedError(f"{type(self).__name__} has no places.")
+
+    def put(self, state: State, cell: Tensor) -> State:
+        """``state`` with the agent moved to ``cell`` int64 ``[n, 2]``; worlds without places raise."""
+        raise NotImplementedError(f"{type(self).__name__} has no places.")
+
+    # -- what this class gives -----------------------------------------------------------------------------------
+
+    def known_design(self, design: str) -> str:
+        """``design``, or :class:`UnknownNameError` with the near miss."""
+        if design not in self.designs:
+            raise unknown_name(f"design of {type(self).__name__}", design, self.designs)
+        return design
+
+    def levels(self, n: int, *, rng: torch.Generator, design: str | None = None) -> State:
+        """``n`` fresh levels as states at their first step."""
+        state = self.draw(n, rng=rng, design=self.known_design(design or self.design))
+        key = torch.randint(-(2**62), 2**62, (n,), generator=rng)
+        return {**state, "key": key, "clock": torch.zeros(n, dtype=torch.int64)}
+
+    def follow(self, state: State, action: Tensor) -> Outcome:
+        """One step of every copy, without replacing finished episodes."""
+        after = self.transition(state, action)
+        after = {**after, "clock": state["clock"] + 1}
+        terminated = self.ended(after)
+        truncated = ~terminated & (after["clock"] >= self.settings.limit)
+        return Outcome(state, action, after, terminated, truncated)
+
+    @property
+    def state(self) -> State:
+        """The state of all copies; raises before the first :meth:`reset`."""
+        if self._state is None:
+            raise ImprintError(f"{type(self).__name__} was stepped before reset(); call reset(seed=...) first.")
+        return self._state
+
+    def advance(self, action: Tensor) -> Outcome:
+        """One step of every copy; finished episodes are replaced by fresh levels. Tensors in, tensors out."""
+        outcome = self.follow(self.state, action)
+        self._state = self._replaced(outcome.after, outcome.done)
+        return outcome
+
+    def _replaced(self, state: State, done: Tensor) -> State:
+        index = torch.nonzero(done).flatten()
+        if not len(index):
+            return state
+        fresh = self._fresh(len(index))
+        return {name: value.index_copy(0, index, fresh[name]) for name, value in state.items()}
+
+    def _fresh(self, n: int) -> State:
+        parts = []
+        while n:
+            if self._store is None or self._used == STORE:
+                self._store, self._used = self.levels(STORE, rng=self.rng), 0
+            take = min(n, STORE - self._used)
+            parts.append(rows(self._store, slice(self._used, self._used + take)))
+            self._used, n = self._used + take, n - take
+        return parts[0] if len(parts) == 1 else joined(parts)
+
+    # -- Gymnasium -----------------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start every copy on a fresh level.
+
+        ``seed`` starts the level stream anew (one number for all copies; of a list, the first). ``options``:
+        ``{"design": name}`` or ``{"state": state}``.
+        """
+        first = seed[0] if isinstance(seed, list) else seed
+        if first is not None:
+            self.rng.manual_seed(first)
+            self._store = None
+        given = dict(options or {})
+        if "design" in given:
+            self.design, self._store = self.known_design(str(given.pop("design"))), None
+        state = given.pop("state", None)
+        if given:
+            raise unknown_name("reset option", next(iter(given)), ("design", "state"))
+        self._state = self._fresh(self.num_envs) if state is None else dict(state)
+        return self.observe(self._state).numpy(), {"concepts": Facts(self, self._state)}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are shown."""
+        action = torch.as_tensor(np.asarray(actions), dtype=torch.int64)
+        if action.shape != (self.num_envs,) or bool(((action < 0) | (action >= len(self.actions))).any()):
+            raise ImprintError(
+                f"actions have shape {tuple(action.shape)} and lie in [{int(action.min())}, {int(action.max())}]; "
+                f"expected {self.num_envs} numbers from 0 to {len(self.actions) - 1}."
+            )
+        outcome = self.advance(action)
+        reward = self.senses(outcome.before, action, outcome.after)[self.wages]
+        info: dict[str, Any] = {"concepts": Facts(self, self.state)}
+        if bool(outcome.done.any()):
+            done = outcome.done.numpy()
+            final = np.full(self.num_envs, None, dtype=object)
+            for i, frame in zip(np.flatnonzero(done), self.observe(rows(outcome.after, outcome.done)), strict=True):
+                final[i] = frame.numpy()
+            info |= {"final_obs": final, "_final_obs": done, "final_concepts": Facts(self, outcome.after)}
+        return (
+            self.observe(self.state).numpy(), reward.numpy(), outcome.terminated.numpy(), outcome.truncated.numpy(),
+            info,
+        )  # fmt: skip
+
+    def render(self) -> Any:
+        """A tuple of uint8 pictures, or of text maps when ``render_mode`` is ``ansi``."""
+        if self.render_mode == "ansi":
+            return tuple(self.ascii(self.state))
+        return tuple(self.paint(self.state).numpy())
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything the future depends on; :meth:`restore` goes on from it."""
+        return {
+            "state": {name: value.clone() for name, value in self.state.items()},
+            "store": None if self._store is None else dict(self._store),
+            "used": self._used,
+            "rng": self.rng.get_state(),
+            "design": self.design,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on where :meth:`snapshot` was taken."""
+        self._state = {name: value.clone() for name, value in snapshot["state"].items()}
+        self._store, self._used = snapshot["store"], snapshot["used"]
+        self.rng.set_state(snapshot["rng"])
+        self.design = snapshot["design"]
+
+
+class Single(gymnasium.Env[np.ndarray, int]):
+    """One copy of an interactive world as a plain Gymnasium environment."""
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # type: ignore[misc]
+
+    def __init__(self, make: Callable[[], Environment], render_mode: str | None = None) -> None:
+        self.many = make()
+        if self.many.num_envs != 1:
+            raise ImprintError(f"Single wraps one copy; it was given {self.many.num_envs}.")
+        self.render_mode = render_mode
+        self.observation_space = self.many.single_observation_space
+        self.action_space = self.many.single_action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start a fresh level."""
+        super().reset(seed=seed)
+        observation, info = self.many.reset(seed=seed, options=options)
+        return observation[0], {"concepts": {name: value[0] for name, value in info["concepts"].items()}}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """One step; after the end of an episode the caller resets."""
+        outcome = self.many.follow(self.many.state, torch.tensor([int(action)]))
+        self.many._state = outcome.after
+        reward = self.many.senses(outcome.before, outcome.action, outcome.after)[self.many.wages]
+        facts = {name: value[0].numpy()[()] for name, value in self.many.facts(outcome.after).items()}
+        return (
+            self.many.observe(outcome.after)[0].numpy(), float(reward[0]), bool(outcome.terminated[0]),
+            bool(outcome.truncated[0]), {"concepts": facts},
+        )  # fmt: skip
+
+    def render(self) -> Any:
+        """A uint8 picture, or a text map when ``render_mode`` is ``ansi``."""
+        if self.render_mode == "ansi":
+            return self.many.ascii(self.many.state)[0]
+        return self.many.paint(self.many.state)[0].numpy()
