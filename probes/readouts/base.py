@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_regressor
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -35,6 +35,7 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.store import read_tensors, write_tensors
+from imprint.probes.controls import compact_groups
 from imprint.probes.least_squares import FLAT
 from imprint.probes.moments import Moments, Sums
 
@@ -156,9 +157,17 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
         = 0; ``groups`` ``[n]`` for inner folds.
         """
 
-    def _validated(self, X: Any, y: Any) -> tuple[Tensor, Any]:
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        return torch.from_numpy(np.require(X, requirements=["C", "W"])), y
+    def _fit(self, X: Any, y: Any, groups: Any) -> None:
+        """Check the rows and fit."""
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=is_regressor(self), ensure_min_samples=2)
+        codes, classes = self._codes(y)
+        of = None if groups is None else compact_groups(groups, len(X))
+        x = torch.from_numpy(np.require(X, requirements=["C", "W"]))
+        self.fitted_ = self.fit_rows(x, codes, classes, of, getattr(self, "seed", 0))
+
+    @abstractmethod
+    def _codes(self, y: Any) -> tuple[Tensor, int]:
+        """Labels ``[n]`` as :meth:`fit_rows` wants them, and how many classes; 0 for numbers."""
 
     def _read(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self, "fitted_")
@@ -186,14 +195,15 @@ class ReadsClasses(ClassifierMixin, Readout):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> ReadsClasses:
         """Fit on rows ``X`` ``[n, D]`` with labels ``y`` ``[n]``; rows of one group are never split by inner folds."""
-        x, y = self._validated(X, y)
+        self._fit(X, y, groups)
+        return self
+
+    def _codes(self, y: Any) -> tuple[Tensor, int]:
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"only one class ({self.classes_[0]!r}) occurs; expected two or more.")
-        of_row = torch.from_numpy(codes.astype(np.int64))
-        self.fitted_ = self.fit_rows(x, of_row, len(self.classes_), compact(groups, len(x)), getattr(self, "seed", 0))
-        return self
+        return torch.from_numpy(codes.astype(np.int64)), len(self.classes_)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Readings ``[n]`` for two classes (positive: the second), ``[n, C]`` for more."""
@@ -221,11 +231,11 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> ReadsNumbers:
         """Fit on rows ``X`` ``[n, D]`` with numbers ``y`` ``[n]``; rows of one group are never split by inner folds."""
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        numbers = torch.from_numpy(np.require(y, np.float64, ["C", "W"]))
-        x = torch.from_numpy(np.require(X, requirements=["C", "W"]))
-        self.fitted_ = self.fit_rows(x, numbers, 0, compact(groups, len(x)), getattr(self, "seed", 0))
+        self._fit(X, y, groups)
         return self
+
+    def _codes(self, y: Any) -> tuple[Tensor, int]:
+        return torch.from_numpy(np.require(y, np.float64, ["C", "W"])), 0
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Numbers ``[n]``."""
@@ -283,16 +293,6 @@ def one_hot(y: Tensor, classes: int) -> Tensor:
     if classes <= 2:
         return y[:, None].double()
     return torch.nn.functional.one_hot(y, classes).double()
-
-
-def compact(groups: Any, n: int) -> NDArray[np.int64] | None:
-    """Groups as numbers 0.., or None."""
-    if groups is None:
-        return None
-    values = np.asarray(groups)
-    if values.shape != (n,):
-        raise ImprintError(f"groups has shape {values.shape}; expected one per row, ({n},).")
-    return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
 
 
 def inner_folds(n: int, groups: NDArray[np.int64] | None, rng: np.random.Generator) -> Tensor:

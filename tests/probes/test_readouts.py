@@ -9,6 +9,7 @@ from sklearn.linear_model import Ridge as ReferenceRidge
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.neighbors import NearestCentroid
 
+from imprint.models.errors import NotMeasurableError
 from imprint.probes.readouts.linear_discriminant import LinearDiscriminant
 from imprint.probes.readouts.mean_difference import MeanDifference
 from imprint.probes.readouts.regression import Regression
@@ -54,3 +55,15 @@ def test_the_discriminant_is_that_of_scikit_learn(classes: int, shrinkage: float
 def test_the_mean_difference_is_the_nearest_centroid(classes: int) -> None:
     x, y = rows(classes)
     assert (MeanDifference().fit(x, y).predict(x) == NearestCentroid().fit(x, y).predict(x)).all()
+
+
+def test_groups_of_any_labels_are_the_same_groups_and_a_missing_one_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    x, y, groups = rng.normal(size=(60, 5)), rng.random(60) < 0.5, np.arange(60) // 6
+    named = np.array([f"episode {9 - g}" for g in groups], dtype=object)
+    by_number, by_name = (Ridge().fit(x, y, of).direction for of in (groups, named))
+    assert bool((by_number == by_name).all())
+    with pytest.raises(NotMeasurableError, match="1 rows have no group"):
+        Ridge().fit(x, y, np.where(np.arange(60) == 3, None, named))
+    with pytest.raises(NotMeasurableError, match="expected one per row"):
+        Ridge().fit(x, y, groups[:5])
