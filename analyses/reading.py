@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.concept_columns import concept_values
 from imprint.probes.controls import Ints, shuffled
 from imprint.probes.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
@@ -66,34 +67,15 @@ class Target:
 
 def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.random.Generator) -> Target:
     """A concept's target columns, or :class:`NotMeasurableError` with the reason."""
-    if labels.isna().any():
-        raise NotMeasurableError(f"{int(labels.isna().sum())} of {len(labels)} labels are missing")
-    regression = pd.api.types.is_float_dtype(labels.dtype)
-    if regression:
-        values = labels.to_numpy(dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise NotMeasurableError("labels hold infinite values")
-        if values.std() <= 1e-7 * max(1.0, float(np.abs(values).max())):
-            raise NotMeasurableError("the label never varies")
-        values = ((values - values.mean()) / values.std()).astype(
-            np.float32
-        )  # R2 does not change, and no digit is lost
-        return Target(
-            name, True, torch.from_numpy(np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])), 0
-        )
-    codes, names = pd.factorize(labels, sort=True)
-    if len(names) < 2:
-        raise NotMeasurableError(f"only one class ({names[0] if len(names) else 'none'}) occurs")
-    if len(names) > 64:
-        raise NotMeasurableError(f"{len(names)} classes; expected at most 64 (a number should be a float column)")
-    codes = codes.astype(np.int64)
-    in_groups = [len(np.unique(groups[codes == c])) for c in range(len(names))]
-    if min(in_groups) < 2:
-        raise NotMeasurableError(
-            f"class {names[int(np.argmin(in_groups))]!s} occurs in one group only, so it cannot be held out"
-        )
-    copies = np.hstack([codes[:, None], shuffled(codes, groups, nulls, rng)])
-    return Target(name, False, torch.from_numpy(copies), len(names), tuple(map(str, names)))
+    values, classes = concept_values(labels)
+    if not classes:
+        values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
+    in_groups = [len(np.unique(groups[values == c])) for c in range(len(classes))]
+    if in_groups and min(in_groups) < 2:
+        rare = classes[int(np.argmin(in_groups))]
+        raise NotMeasurableError(f"class {rare} occurs in one group only, so it cannot be held out")
+    copies = np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])
+    return Target(name, not classes, torch.from_numpy(copies), len(classes), classes)
 
 
 @dataclass(frozen=True)
@@ -251,13 +233,10 @@ def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
 
 def _rates(readings: Tensor, target: Target) -> Floats:
     """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
-    codes = target.codes[:, 0].numpy()
-    read = readings.double().numpy()
+    codes, read = target.codes[:, 0].numpy(), readings.numpy()
     guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
-    member = codes[:, None] == np.arange(target.classes)
-    inside, said = member.sum(0), guess[:, None] == np.arange(target.classes)
-    rank = rankdata(read, axis=0)
-    rank = np.hstack([len(codes) + 1 - rank, rank]) if target.width == 1 else rank
-    above = (rank * member).sum(0) - inside * (inside + 1) / 2
-    area = above / (inside * (len(codes) - inside))
-    return np.stack([area, (said & member).sum(0) / inside, (said & ~member).sum(0) / (len(codes) - inside)], axis=1)
+    member, said = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
+    inside, outside = member.sum(0), (~member).sum(0)
+    # of two classes the first is read as the second one's opposite, which ranks as well
+    area = statistics.areas(read, member[:, -target.width :]).repeat(target.classes // target.width)
+    return np.stack([area, (said & member).sum(0) / inside, (said & ~member).sum(0) / outside], axis=1)

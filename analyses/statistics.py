@@ -5,25 +5,19 @@ Scores are functions of per-group sums, so that a resample is a matrix product a
     classes      sums (correct_c, total_c) per class c         balanced accuracy = mean_c correct_c / total_c
     numbers      sums (squared error, n, y, y^2)               R2 = 1 - error / (y^2 - y.y / n)
 
-    ranks        wins_gh = positives of group g above negatives of group h, ties counted as 1/2
-                                                                AUC = w' wins w / ((w . positives) (w . negatives))
-
-Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S seeds, J shuffles, w weights of groups.
+Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S seeds, J shuffles.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.errors import ImprintError
+from imprint.probes.resamples import LARGEST as LARGEST
 
 Floats = NDArray[np.float64]
-LARGEST = 200
-"""More groups than this are merged at random before resampling; independent groups stay exchangeable when merged."""
 
 
 def score(sums: Floats, *, regression: bool) -> Floats:
@@ -129,22 +123,6 @@ def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float,
     return (float(low), float(high))
 
 
-def equivalence_p(estimate: float, standard_error: float, margins: tuple[float, float], freedom: int) -> float:
-    """P of two one-sided t tests (Schuirmann 1987): small shows that ``margins[0]`` < difference < ``margins[1]``.
-
-    NaN when the estimate or its error is not a number. Raises :class:`ImprintError` for margins in the wrong order.
-    """
-    low, high = margins
-    if not low < high:
-        raise ImprintError(f"equivalence margins are {low:g} and {high:g}; expected the lower one first.")
-    if not (np.isfinite(estimate) and np.isfinite(standard_error)):
-        return float("nan")
-    if standard_error <= 0:
-        return 0.0 if low < estimate < high else 1.0
-    t = np.array([estimate - low, high - estimate]) / standard_error
-    return float(stats.t.sf(t, df=max(freedom, 1)).max())
-
-
 def equivalent(estimate: float, standard_error: float, margin: float, freedom: int, alpha: float) -> bool:
     """Two one-sided tests (Schuirmann 1987), upper side: the difference is shown to be below ``margin``.
 
@@ -155,50 +133,12 @@ def equivalent(estimate: float, standard_error: float, margin: float, freedom: i
     return bool(estimate + stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)
 
 
-@dataclass(frozen=True)
-class RankSums:
-    """Who outranks whom, per pair of groups: enough for the AUC of any resample of groups."""
+def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
+    """Area under the ROC curve ``[C]`` of each column of ``scores`` ``[n, C]`` for its ``positive`` rows ``[n, C]``.
 
-    wins: Floats
-    """``[G, G]`` pairs in which a positive of group g scores above a negative of group h; a tie is half a win."""
-    ties: Floats
-    """``[G, G]`` pairs that tie."""
-    positives: Floats
-    """``[G]``"""
-    negatives: Floats
-    """``[G]``"""
-
-    def auc(self, weights: Floats | None = None) -> Floats:
-        """Area under the ROC curve ``[R]`` of groups drawn ``weights`` ``[R, G]`` times (once: ``[1]``), or NaN."""
-        return self._part(self.wins, weights)
-
-    def tied(self, weights: Floats | None = None) -> Floats:
-        """Share of (positive, negative) pairs that tie, ``[R]``: how much of the AUC is a coin toss."""
-        return self._part(self.ties, weights)
-
-    def _part(self, pairs: Floats, weights: Floats | None) -> Floats:
-        w = np.ones((1, len(pairs))) if weights is None else weights
-        every = (w @ self.positives) * (w @ self.negatives)
-        counted = np.einsum("rg,gh,rh->r", w, pairs, w, optimize=True)
-        return np.asarray(counted / np.where(every > 0, every, np.nan))
-
-
-def rank_sums(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.int64] | None = None) -> RankSums:
-    """Rank sums of ``scores`` ``[n]`` for ``positive`` ``[n]`` rows in ``groups`` ``[n]`` (0..G-1; None: a single one).
-
-    Raises :class:`NotMeasurableError` for scores that are NaN, which have no rank.
+    From rank sums (Mann & Whitney 1947); a tie is half a win. NaN where a score is, or one side has no rows.
     """
-    if np.isnan(scores).any():
-        raise NotMeasurableError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are NaN, which have no rank")
-    groups = np.zeros(len(scores), dtype=np.int64) if groups is None else groups
-    size = int(groups.max()) + 1
-    levels, level = np.unique(scores, return_inverse=True)
-    wins, ties = np.zeros((size, size)), np.zeros((size, size))
-    above, owner = level[positive], groups[positive]
-    for h in range(size):
-        here = np.bincount(level[~positive & (groups == h)], minlength=len(levels)).astype(np.float64)
-        below = np.cumsum(here) - here
-        ties[:, h] = np.bincount(owner, weights=here[above], minlength=size)
-        wins[:, h] = np.bincount(owner, weights=below[above], minlength=size) + ties[:, h] / 2
-    counts = [np.bincount(groups[rows], minlength=size).astype(np.float64) for rows in (positive, ~positive)]
-    return RankSums(wins, ties, *counts)
+    inside = positive.sum(0).astype(np.float64)
+    above = (stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
+    pairs = inside * (len(scores) - inside)
+    return np.asarray(above / np.where(pairs > 0, pairs, np.nan))

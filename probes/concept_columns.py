@@ -9,6 +9,7 @@ Letters: n rows, C classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,19 +42,32 @@ class ConceptColumns:
 
 
 def concept_columns(labels: pd.Series, name: str) -> ConceptColumns:
-    """The columns of one concept; raises :class:`NotMeasurableError` when labels are missing or never vary."""
+    """The columns of one concept; raises as :func:`concept_values`, with its name."""
+    try:
+        values, classes = concept_values(labels)
+    except NotMeasurableError as error:
+        raise NotMeasurableError(f"{name}: {error}") from None
+    return ConceptColumns(name, classes, np.eye(len(classes))[values] if classes else values[:, None])
+
+
+def concept_values(labels: pd.Series) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Class numbers ``[n]`` (int64) and class names, or numbers ``[n]`` (float64) and no names.
+
+    Raises :class:`NotMeasurableError` when labels are missing, infinite or never vary, or have too many classes.
+    """
     if labels.isna().any():
-        raise NotMeasurableError(f"{name}: {int(labels.isna().sum())} of {len(labels)} labels are missing")
+        raise NotMeasurableError(f"{int(labels.isna().sum())} of {len(labels)} labels are missing")
     if pd.api.types.is_float_dtype(labels.dtype):
         values = labels.to_numpy(dtype=np.float64, copy=True)
         if not np.isfinite(values).all():
-            raise NotMeasurableError(f"{name}: labels hold infinite values")
+            raise NotMeasurableError("labels hold infinite values")
         if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0))):
-            raise NotMeasurableError(f"{name}: the label never varies")
-        return ConceptColumns(name, (), values[:, None])
+            raise NotMeasurableError("the label never varies")
+        return values, ()
     codes, found = pd.factorize(labels, sort=True)
     if not 2 <= len(found) <= MOST_CLASSES:
+        only = f" (only {found[0]})" if len(found) == 1 else ""
         raise NotMeasurableError(
-            f"{name}: {len(found)} classes occur; expected 2 to {MOST_CLASSES} (a number should be a float column)"
+            f"{len(found)} classes occur{only}; expected 2 to {MOST_CLASSES} (a number should be a float column)"
         )
-    return ConceptColumns(name, tuple(str(value) for value in found), np.eye(len(found))[codes])
+    return codes.astype(np.int64), tuple(map(str, found))
