@@ -5,6 +5,7 @@ For a case, a readout, a number of rows and an effect, many samples of as many w
 
     bias          mean score - true score at the site
     coverage      part of the intervals that hold the true score
+    refused       scores without an interval, because the rarest class has too few rows
     present       part of the samples in which the concept is called present at every site where it is
     false         part of the samples in which it is called present anywhere else
     located       part of the samples in which the best site is one of those where it is
@@ -130,7 +131,8 @@ def _codes(sample: Sample) -> tuple[torch.Tensor, int]:
 def _row(case: Case, readout: str, n: int, effect: float, drawn: pd.DataFrame) -> dict[str, Any]:
     true = float(drawn["true"].mean())
     scored = drawn.dropna(subset=["score", "low"])
-    covered = ((scored["low"] <= true) & (true <= scored["high"])).sum() if case.scored and np.isfinite(true) else 0
+    known = case.scored and np.isfinite(true)
+    covered = ((scored["low"] <= true) & (true <= scored["high"])).sum() if known else 0
     return {
         "case": case.name,
         "readout": readout,
@@ -141,7 +143,8 @@ def _row(case: Case, readout: str, n: int, effect: float, drawn: pd.DataFrame) -
         "true": true,
         "bias": float(scored["score"].mean()) - true,
         "covered": int(covered),
-        "intervals": len(scored) if case.scored and np.isfinite(true) else 0,
+        "intervals": len(scored) if known else 0,
+        "refused": int(drawn["score"].notna().sum()) - len(scored) if known else 0,
         "present": _share(drawn["present"]),
         "false": _share(drawn["false"]),
         "located": _share(drawn["located"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,7 +48,7 @@ def analyse(
     if markdown is not None:
         from imprint.models.files import write_bytes
 
-        write_bytes(markdown, _as_markdown(name, question.card, asked.answer).encode())
+        write_bytes(markdown, _as_markdown(name, question, asked.answer).encode())
     page.print()
     say(page, f"{asked.answer.verdict}: {asked.answer.why}", "bold")
     say(page, f"report  {report_question(asked.path)}", "bold")
@@ -85,10 +87,11 @@ def _cell(value: Any) -> str:
     return "-" if value is None or value is pd.NA else str(value)
 
 
-def _as_markdown(name: str, card: Any, answer: Any) -> str:
+def _as_markdown(name: str, question: Any, answer: Any) -> str:
     """The card and the tables of an answer, for the documentation."""
+    card, again = question.card, " ".join(["imprint analyse", name, *_changes(question.settings), "--markdown FILE"])
     lines = [
-        f"# {name}", "", f"Regenerate with `imprint analyse {name} --markdown FILE`.", "", f"**{card.question}**", "",
+        f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{card.question}**", "",
         f"- Prediction: {card.prediction}", f"- Refuted if: {card.refuted_if}", f"- Decision: {card.decision}",
         f"- Source: {card.source}", "", f"**{answer.verdict}**: {answer.why}",
     ]  # fmt: skip
@@ -96,6 +99,13 @@ def _as_markdown(name: str, card: Any, answer: Any) -> str:
         lines += ["", f"## {exhibit.heading}", "", exhibit.reading, *([exhibit.caption] if exhibit.caption else []), ""]
         lines += _markdown_table(exhibit.frame)
     return "\n".join(lines) + "\n"
+
+
+def _changes(settings: Any) -> list[str]:
+    """The words on the command line that give these settings."""
+    usual, said = type(settings)().model_dump(mode="json"), settings.model_dump(mode="json")
+    changed = {key: json.dumps(value) for key, value in said.items() if value != usual[key]}
+    return [f"--set {shlex.quote(f'{key}={value}')}" for key, value in changed.items()]
 
 
 def _markdown_table(frame: pd.DataFrame) -> list[str]:

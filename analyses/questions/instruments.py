@@ -4,6 +4,13 @@ Probes, leak checks, causal tests and attributions are scored as one scores esti
 intervals, power, false positives, localisation. The planted cases are in :mod:`imprint.analyses.planted_cases` and
 :mod:`imprint.analyses.planted_networks`; what is counted, in :mod:`imprint.analyses.probe_scores`,
 :mod:`imprint.analyses.causal_scores` and :mod:`imprint.analyses.attribution_quality`. Failures are part of the answer.
+
+One leak is neither refused nor flagged, and cannot be: rows of groups that were forgotten, in random order ("forgotten
+groups, shuffled"). Nothing in such data shows it, so probes call the concept present in every sample. It is shown, and
+is no part of the verdict.
+
+Chosen after looking: a class of fewer than :data:`~imprint.analyses.evidence.FEWEST` rows gets no interval since a
+first run, with the same seed, covered .922. How many intervals are refused stands beside the coverage.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ from pydantic import Field
 
 from imprint.analyses import attribution_quality, causal_scores, probe_scores
 from imprint.analyses.base import findings
+from imprint.analyses.evidence import FEWEST
 from imprint.analyses.planted_cases import CASES
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.statistics import clopper_pearson
@@ -67,7 +75,8 @@ class Instruments(Question):
         refuted_if="One of the four rates, over all samples that belong to it, lies outside its bound.",
         decision="Coverage of ridge over all scored cases at all sizes and effects in [0.93, 0.97]; present on pure "
         "noise at most 0.05 for every readout; found at least 0.95 at every size; each leak whose trace is in the data "
-        "(duplicates, neighbouring rows) flagged in at least 0.95 of the samples. All four: confirmed.",
+        "(duplicates, neighbouring rows) flagged in at least 0.95 of the samples. All four: confirmed. Forgotten "
+        "groups whose rows were shuffled leave no trace; they are shown and not judged.",
         source="Adebayo et al. 2018 and Hewitt & Liang 2019 for controls; the estimator view is that of statistics.",
     )
 
@@ -124,14 +133,14 @@ def _joined(tables: Mapping[str, pd.DataFrame], kind: str) -> pd.DataFrame:
 
 
 def coverage(cases: pd.DataFrame) -> pd.DataFrame:
-    """Coverage of each readout's intervals, over all scored cases."""
+    """Coverage of each readout's intervals, over all scored cases, and how many more were refused."""
     rows = []
     for readout, part in cases.groupby("readout", sort=False) if len(cases) else ():
-        hits, trials = int(part["covered"].sum()), int(part["intervals"].sum())
+        hits, trials, refused = (int(part[count].sum()) for count in ("covered", "intervals", "refused"))
         low, high = clopper_pearson(hits, trials) if trials else (np.nan, np.nan)
         rows.append({"readout": readout, "coverage": hits / trials if trials else np.nan, "low": low, "high": high,
-                     "intervals": trials})  # fmt: skip
-    return pd.DataFrame(rows, columns=["readout", "coverage", "low", "high", "intervals"])
+                     "intervals": trials, "refused": refused})  # fmt: skip
+    return pd.DataFrame(rows, columns=["readout", "coverage", "low", "high", "intervals", "refused"])
 
 
 def noise_rates(noise: pd.DataFrame) -> pd.DataFrame:
@@ -155,11 +164,12 @@ def decide(
             "undetermined",
             f"{len(failed)} pieces of work have no result: {', '.join(failed) or 'none was asked for'}",
         )
-    ridge = float(covered.loc[covered["readout"] == "ridge", "coverage"].iloc[0])
+    ours: dict[str, Any] = covered.set_index("readout").loc["ridge"].to_dict()
+    ridge, counts = float(ours["coverage"]), f"{ours['intervals']:,.0f} given, {ours['refused']:,.0f} refused"
     noisy, least = float(silent["present"].max()), float(found["found"].min())
     flagged = float(leaks.loc[leaks["case"].isin(VISIBLE), "flagged"].min())
     parts = {
-        f"ridge's intervals cover {ridge:.3f}": BOUNDS[0] <= ridge <= BOUNDS[1],
+        f"ridge's intervals cover {ridge:.3f} ({counts})": BOUNDS[0] <= ridge <= BOUNDS[1],
         f"pure noise is called present at most {noisy:.4f} of the time": noisy <= 0.05,
         f"the planted site is found at least {least:.3f} of the time": least >= 0.95,
         f"visible leaks are flagged at least {flagged:.3f} of the time": flagged >= 0.95,
@@ -211,9 +221,11 @@ def _coverage_exhibit(covered: pd.DataFrame) -> Exhibit | None:
     ridge = covered.set_index("readout").loc["ridge"]
     return Exhibit(
         "coverage", "Do 95 % intervals hold the truth 95 % of the time?", covered,
-        f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} intervals.",
+        f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} intervals; "
+        f"{ridge['refused']:,.0f} more were refused.",
         "Part of the 95 % intervals that hold the true score, over all scored cases, sizes and effects; error bars: "
-        "exact binomial 95 %.",
+        f"exact binomial 95 %. refused: scores that get no interval because a class has fewer than {FEWEST} rows, a "
+        "rule that was chosen after looking: before it, ridge covered .922 on the same seed.",
         Chart("points", "readout", "coverage", "readout", "coverage", low="low", high="high", reference=0.95),
     )  # fmt: skip
 
@@ -251,7 +263,8 @@ def _leak_exhibit(leaks: pd.DataFrame) -> Exhibit | None:
         "leaks", "Are rows that leak flagged?", leaks,
         f"Not seen: {', '.join(unseen)}." if len(unseen) else "Every leak is seen in more than half of the samples.",
         "Part of the samples in which anything is flagged at a false-alarm rate of 5 % per kind; error bars: exact "
-        "binomial 95 %.",
+        "binomial 95 %. Forgotten groups whose rows were shuffled are neither refused nor flagged, because nothing in "
+        "the data shows them: there the probes call a concept present that is not.",
         Chart("points", "case", "flagged", "case", "flagged", low="low", high="high", colour="leak"),
     )  # fmt: skip
 

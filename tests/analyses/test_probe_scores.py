@@ -45,6 +45,14 @@ def test_the_planted_site_is_found_and_noise_is_not() -> None:
     assert table.loc["forgotten groups", "intervals"] == 0
 
 
+def test_a_class_of_few_rows_is_scored_and_its_interval_counted_as_refused() -> None:
+    row = probe_scores.score_cases("ridge", 400, cases=["rare"], effect=2.0, repeats=6, nulls=5, seed=0, say=said).iloc[
+        0
+    ]
+    assert row["refused"] > 0
+    assert row["refused"] + row["intervals"] <= row["samples"]
+
+
 def test_the_true_score_is_the_closed_form() -> None:
     """Bayes accuracy is Phi(effect / 2); a probe fitted on many rows comes near to it."""
     rng = np.random.default_rng(0)
@@ -57,7 +65,8 @@ def test_intervals_that_miss_are_counted_and_published() -> None:
     cases = pd.DataFrame(
         [
             {"case": "linear", "readout": "ridge", "rows": 400, "effect": 1.0, "covered": 50, "intervals": 100,
-             "bias": 0.1, "samples": 100, "present": 1.0, "false": 0.5, "located": 0.2, "not_measurable": 0.0}
+             "refused": 7, "bias": 0.1, "samples": 100, "present": 1.0, "false": 0.5, "located": 0.2,
+             "not_measurable": 0.0}
         ]
     )  # fmt: skip
     covered = coverage(cases)
@@ -67,6 +76,7 @@ def test_intervals_that_miss_are_counted_and_published() -> None:
     verdict, why = decide(covered, silent, found, leaks, {})
     assert verdict == "refuted"
     assert why.count("NOT as predicted") == 3
+    assert "100 given, 7 refused" in why
     assert decide(covered, silent, found, leaks, {"noise-ridge": "killed"})[0] == "undetermined"
     assert len(failures(cases, found, leaks)) == 4 + len(CASES)
 
