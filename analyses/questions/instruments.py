@@ -164,7 +164,7 @@ def decide(
             "undetermined",
             f"{len(failed)} pieces of work have no result: {', '.join(failed) or 'none was asked for'}",
         )
-    ours: dict[str, Any] = covered.set_index("readout").loc["ridge"].to_dict()
+    ours: dict[Any, Any] = covered.set_index("readout").loc["ridge"].to_dict()
     ridge, counts = float(ours["coverage"]), f"{ours['intervals']:,.0f} given, {ours['refused']:,.0f} refused"
     noisy, least = float(silent["present"].max()), float(found["found"].min())
     flagged = float(leaks.loc[leaks["case"].isin(VISIBLE), "flagged"].min())
