@@ -90,7 +90,9 @@ WORLDS = Family("worlds", "imprint.models.worlds", "World")
 LEARNERS = Family("learners", "imprint.models.learners", "Learner")
 STEERING = Family("steering", "imprint.models.steering", "Signal")
 ASSESSORS = Family("assessors", "imprint.models.assessors", "Assessor")
-FAMILIES = {family.name: family for family in (WORLDS, LEARNERS, STEERING, ASSESSORS)}
+ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
+AGENTS = Family("agents", "imprint.models.agents", "Agent")
+FAMILIES = {f.name: f for f in (WORLDS, LEARNERS, STEERING, ASSESSORS, ENVIRONMENTS, AGENTS)}
 
 
 def setups() -> dict[str, Path]:

@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
 from imprint.models.environments.base import View
@@ -71,3 +71,10 @@ class Agent(HookedRootModule, ABC):
     def blank(self, n: int) -> Tensor:
         """The memory of a newborn episode, zeros ``[n, M]``."""
         return torch.zeros(n, self.memory)
+
+
+def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
+    """``layer`` with orthogonal weights of this gain and no bias (Saxe et al. 2014, arXiv 1312.6120)."""
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer

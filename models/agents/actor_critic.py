@@ -1,0 +1,62 @@
+"""actor_critic: one trunk of ReLU layers with a policy head and a value head; no memory.
+
+    h_0 = observation, flattened        h_i = ReLU(W_i h_{i-1} + b_i)
+    logits = W_policy h_last + b        value = w_value . h_last + b
+
+The shared trunk is that of Mnih et al. 2016 (A3C, arXiv 1602.01783). Weights at birth are orthogonal with gain sqrt(2)
+in the trunk, 0.01 in the policy head and 1 in the value head, biases 0, as in the code of Baselines (Huang et al. 2022,
+"The 37 Implementation Details of Proximal Policy Optimization", detail 2): a newborn acts at random.
+
+Letters: n rows, C channels, H and W cells, A actions, D width of a layer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from imprint.models.agents.base import Acted, Agent, orthogonal
+from imprint.models.environments.base import View
+from imprint.models.worlds.base import MemberSettings
+
+
+class ActorCritic(Agent):
+    """Feed-forward actor and critic on one trunk; hook points ``hook_in``, ``hook_hidden_<i>`` and the two heads."""
+
+    class Settings(MemberSettings):
+        widths: tuple[int, ...] = Field((128, 128), min_length=1)
+        """Width of each layer of the trunk."""
+
+    def __init__(self, settings: ActorCritic.Settings, view: View) -> None:
+        super().__init__(settings, view)
+        sizes = (math.prod(view.shape), *settings.widths)
+        self.trunk = nn.ModuleList(orthogonal(nn.Linear(a, b), math.sqrt(2)) for a, b in itertools.pairwise(sizes))
+        self.policy = orthogonal(nn.Linear(sizes[-1], view.actions), 0.01)
+        self.critic = orthogonal(nn.Linear(sizes[-1], 1), 1.0)
+        self.hook_in, self.hook_logits, self.hook_value = HookPoint(), HookPoint(), HookPoint()
+        self._hidden = [f"hook_hidden_{i}" for i in range(len(settings.widths))]
+        for name in self._hidden:
+            self.add_module(name, HookPoint())
+        self.setup()  # type: ignore[no-untyped-call]
+
+    @property
+    def read_points(self) -> tuple[str, ...]:
+        """The input and every layer of the trunk."""
+        return ("hook_in", *self._hidden)
+
+    @property
+    def acting_point(self) -> str:
+        """The last layer of the trunk: both heads read it alone."""
+        return self._hidden[-1]
+
+    def forward(self, observation: Tensor, memory: Tensor) -> Acted:
+        """Act on observations ``[n, C, H, W]``; the memory ``[n, 0]`` is handed back."""
+        hidden = self.hook_in(observation.flatten(1))
+        for layer, name in zip(self.trunk, self._hidden, strict=True):
+            hidden = self.get_submodule(name)(F.relu(layer(hidden)))
+        return Acted(self.hook_logits(self.policy(hidden)), self.hook_value(self.critic(hidden)).squeeze(-1), memory)
