@@ -1,0 +1,118 @@
+"""What every world of square cells needs: neighbours, shortest ways by breadth-first search, and pictures.
+
+All functions work on many maps at once. The search spreads from the goals of all maps together, one ring of cells a
+round, as whole-tensor operations; it ends when no map grows (breadth-first search: Moore 1959). A cell is a number,
+row * W + column.
+
+Letters: n maps, H and W cells, P pixels along a cell's side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from imprint.models.errors import ImprintError
+
+STEPS = ("up", "right", "down", "left")
+OFFSETS = ((-1, 0), (0, 1), (1, 0), (0, -1))
+
+
+@cache
+def neighbours(height: int, width: int) -> Tensor:
+    """The cell each step leads to, int64 ``[H * W, 4]``; a step off the map leads to the cell itself."""
+    row, column = torch.arange(height)[:, None, None], torch.arange(width)[None, :, None]
+    down, right = torch.tensor(OFFSETS).T
+    to_row, to_column = (row + down).expand(height, width, 4), (column + right).expand(height, width, 4)
+    inside = (to_row >= 0) & (to_row < height) & (to_column >= 0) & (to_column < width)
+    return torch.where(inside, to_row * width + to_column, row * width + column).reshape(-1, 4)
+
+
+def moved(walls: Tensor, cell: Tensor, step: Tensor) -> Tensor:
+    """Where walkers at ``cell`` ``[n]`` are after ``step`` ``[n]``; ``walls`` bool ``[n, H, W]`` and edges stop them."""
+    n, height, width = walls.shape
+    target = neighbours(height, width)[cell, step]
+    return torch.where(walls.reshape(n, -1).gather(1, target[:, None])[:, 0], cell, target)
+
+
+def walking_distances(free: Tensor, goal: Tensor) -> Tensor:
+    """Steps from every cell to the goal over ``free`` cells (bool ``[n, H, W]``), int16 ``[n, H, W]``; -1: no way.
+
+    ``goal`` int64 ``[n]``; a goal of -1, or one that is not free, is never reached.
+    """
+    n, height, width = free.shape
+    wide = width + 1
+    start = torch.arange(height * width) == goal[:, None]
+    closed = (0, 1, 0, 1)  # one closed column and row keep neighbouring rows and maps apart in one long vector
+    open_ = pad(free, closed).flatten()
+    reached = pad(start.reshape(n, height, width), closed).flatten() & open_
+    rounds = torch.zeros(len(open_), dtype=torch.int16)
+    while True:
+        spread = reached.clone()
+        spread[1:] |= reached[:-1]
+        spread[:-1] |= reached[1:]
+        spread[wide:] |= reached[:-wide]
+        spread[:-wide] |= reached[wide:]
+        spread &= open_
+        if torch.equal(spread, reached):
+            break
+        rounds += ~reached
+        reached = spread
+    distance = torch.where(reached, rounds, -1).reshape(n, height + 1, wide)
+    return distance[:, :height, :width]
+
+
+def at(field: Tensor, cell: Tensor) -> Tensor:
+    """Values of a field ``[n, H, W]`` at ``cell`` int64 ``[n]``."""
+    return field.reshape(len(field), -1).gather(1, cell[:, None])[:, 0]
+
+
+def first_step(distances: Tensor, cell: Tensor) -> Tensor:
+    """The step that starts a shortest way from ``cell`` ``[n]``, int64 ``[n]``; the first in ``STEPS`` of several.
+
+    -1 at the goal and where there is no way.
+    """
+    n, height, width = distances.shape
+    here = at(distances, cell)
+    around = distances.reshape(n, -1).gather(1, neighbours(height, width)[cell])
+    nearer = (around == here[:, None] - 1) & (here[:, None] > 0)
+    return torch.where(nearer.any(1), nearer.to(torch.int64).argmax(1), -1)
+
+
+def cell_number(place: Tensor, height: int, width: int) -> Tensor:
+    """Cells int64 ``[n]`` of places int64 ``[n, 2]`` (row, column); raises for one off the map."""
+    row, column = place[:, 0], place[:, 1]
+    if bool(((row < 0) | (row >= height) | (column < 0) | (column >= width)).any()):
+        raise ImprintError(f"a cell lies off the map; rows go from 0 to {height - 1}, columns to {width - 1}.")
+    return row * width + column
+
+
+def place_of(cell: Tensor, width: int) -> Tensor:
+    """Places int64 ``[n, 2]`` (row, column) of cells ``[n]``."""
+    return torch.stack([cell // width, cell % width], 1)
+
+
+def framed(codes: Tensor, wall: int) -> Tensor:
+    """Codes ``[n, H, W]`` with a wall around them, ``[n, H + 2, W + 2]``."""
+    return pad(codes, (1, 1, 1, 1), value=wall)
+
+
+def sprite(art: Sequence[str], colours: Mapping[str, tuple[int, int, int]]) -> Tensor:
+    """A picture of one cell from lines of letters, uint8 ``[P, P, 3]``."""
+    return torch.tensor([[colours[letter] for letter in line] for line in art], dtype=torch.uint8)
+
+
+def picture(codes: Tensor, sprites: Tensor) -> Tensor:
+    """Pictures of maps of codes ``[n, H, W]`` drawn with ``sprites`` ``[K, P, P, 3]``: uint8 ``[n, H P, W P, 3]``."""
+    n, height, width = codes.shape
+    side = sprites.shape[1]
+    return sprites[codes].permute(0, 1, 3, 2, 4, 5).reshape(n, height * side, width * side, 3)
+
+
+def text(codes: Tensor, letters: str) -> list[str]:
+    """One text map per copy of codes ``[n, H, W]``, a letter for each code."""
+    return ["\n".join("".join(letters[code] for code in row) for row in rows) for rows in codes.tolist()]
