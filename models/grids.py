@@ -33,7 +33,7 @@ def neighbours(height: int, width: int) -> Tensor:
 
 
 def moved(walls: Tensor, cell: Tensor, step: Tensor) -> Tensor:
-    """Where walkers at ``cell`` ``[n]`` are after ``step`` ``[n]``; ``walls`` bool ``[n, H, W]`` and edges stop them."""
+    """Where walkers at ``cell`` ``[n]`` are after ``step`` ``[n]``; walls (bool ``[n, H, W]``) and edges stop them."""
     n, height, width = walls.shape
     target = neighbours(height, width)[cell, step]
     return torch.where(walls.reshape(n, -1).gather(1, target[:, None])[:, 0], cell, target)

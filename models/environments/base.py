@@ -2,9 +2,9 @@
 
 A *state* is all there is: a dictionary of tensors whose first axis counts the copies. An author writes pure functions
 of states (``draw``, ``observe``, ``transition``, ``ended``, ``senses``, ``facts``, ``edit``, ``paint``, ``ascii``);
-this class makes a Gymnasium ``VectorEnv`` of them. Chance inside an episode comes from ``state["key"]``, one number per
-copy that :func:`uniform` turns into fresh random numbers, so that a state has one future for given actions: a snapshot
-is a copy of the state, and a counterfactual edit keeps the dice.
+this class makes a Gymnasium ``VectorEnv`` of them, :mod:`imprint.models.single` a plain ``Env``. Chance inside an
+episode comes from ``state["key"]``, one number per copy that :func:`uniform` turns into fresh random numbers, so that a
+state has one future for given actions: a snapshot is a copy of the state, and a counterfactual edit keeps the dice.
 
     design   what levels are drawn: ``train`` has the correlations of the settings; each environment names its others,
              among them one in which the intended goal and its proxy lie apart
@@ -20,7 +20,7 @@ Letters: n copies, C channels, H and W cells.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -128,26 +128,37 @@ def where(condition: Tensor, yes: State, no: State) -> State:
     }
 
 
-class Facts(Mapping[str, np.ndarray]):
-    """Exact concepts of a state, computed when somebody looks."""
+class Facts(dict[str, np.ndarray]):
+    """Exact concepts of a state, ``[n]`` each, computed when somebody looks.
+
+    A dictionary and not only a mapping, because Gymnasium's wrappers look for one in ``info``.
+    """
 
     def __init__(self, environment: Environment, state: State) -> None:
-        self._environment, self._state = environment, state
-        self._values: dict[str, np.ndarray] | None = None
+        super().__init__()
+        self._source: tuple[Environment, State] | None = (environment, state)
 
-    def _known(self) -> dict[str, np.ndarray]:
-        if self._values is None:
-            self._values = {name: value.numpy() for name, value in self._environment.facts(self._state).items()}
-        return self._values
+    def _look(self) -> None:
+        if self._source is not None:
+            (environment, state), self._source = self._source, None
+            self.update({name: value.numpy().copy() for name, value in environment.facts(state).items()})
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._known()[name]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known())
+def _looking(name: str) -> Callable[..., Any]:
+    plain = getattr(dict, name)
 
-    def __len__(self) -> int:
-        return len(self._known())
+    def method(self: Facts, *arguments: Any) -> Any:
+        self._look()
+        return plain(self, *arguments)
+
+    return method
+
+
+for _name in (
+    "__getitem__", "__contains__", "__iter__", "__reversed__", "__len__", "__repr__", "__eq__", "__ne__", "__or__",
+    "__ror__", "get", "keys", "values", "items", "copy", "pop", "popitem", "setdefault",
+):  # fmt: skip
+    setattr(Facts, _name, _looking(_name))
 
 
 class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
@@ -273,6 +284,12 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
             raise ImprintError(f"{type(self).__name__} was stepped before reset(); call reset(seed=...) first.")
         return self._state
 
+    @state.setter
+    def state(self, state: State) -> None:
+        if (n := len(state["clock"])) != self.num_envs:
+            raise ImprintError(f"the state given has {n} copies; this environment has {self.num_envs}.")
+        self._state = dict(state)
+
     def advance(self, action: Tensor) -> Outcome:
         """One step of every copy; finished episodes are replaced by fresh levels. Tensors in, tensors out."""
         outcome = self.follow(self.state, action)
@@ -307,6 +324,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         ``{"design": name}`` or ``{"state": state}``.
         """
         first = seed[0] if isinstance(seed, list) else seed
+        super().reset(seed=first)
         if first is not None:
             self.rng.manual_seed(first)
             self._store = None
@@ -316,32 +334,36 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         state = given.pop("state", None)
         if given:
             raise unknown_name("reset option", next(iter(given)), ("design", "state"))
-        self._state = self._fresh(self.num_envs) if state is None else dict(state)
-        return self.observe(self._state).numpy(), {"concepts": Facts(self, self._state)}
+        self.state = self._fresh(self.num_envs) if state is None else state
+        return self.observe(self.state).numpy(), {"concepts": Facts(self, self.state)}
 
-    def step(
-        self, actions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are shown."""
-        action = torch.as_tensor(np.asarray(actions), dtype=torch.int64)
-        if action.shape != (self.num_envs,) or bool(((action < 0) | (action >= len(self.actions))).any()):
-            raise ImprintError(
-                f"actions have shape {tuple(action.shape)} and lie in [{int(action.min())}, {int(action.max())}]; "
-                f"expected {self.num_envs} numbers from 0 to {len(self.actions) - 1}."
-            )
+        action = self.known_actions(actions)
         outcome = self.advance(action)
-        reward = self.senses(outcome.before, action, outcome.after)[self.wages]
+        reward = self.senses(outcome.before, action, outcome.after)[self.wages].numpy()
         info: dict[str, Any] = {"concepts": Facts(self, self.state)}
-        if bool(outcome.done.any()):
-            done = outcome.done.numpy()
-            final = np.full(self.num_envs, None, dtype=object)
-            for i, frame in zip(np.flatnonzero(done), self.observe(rows(outcome.after, outcome.done)), strict=True):
-                final[i] = frame.numpy()
-            info |= {"final_obs": final, "_final_obs": done, "final_concepts": Facts(self, outcome.after)}
+        index = torch.nonzero(outcome.done).flatten()
+        if len(index):
+            done, final = outcome.done.numpy(), np.full(self.num_envs, None, dtype=object)
+            for i, frame in zip(index.tolist(), self.observe(rows(outcome.after, index)).numpy(), strict=True):
+                final[i] = frame
+            info |= {"final_obs": final, "_final_obs": done}
+            info |= {"final_info": {"concepts": Facts(self, outcome.after)}, "_final_info": done}
         return (
-            self.observe(self.state).numpy(), reward.numpy(), outcome.terminated.numpy(), outcome.truncated.numpy(),
-            info,
+            self.observe(self.state).numpy(), reward, outcome.terminated.numpy(), outcome.truncated.numpy(), info,
         )  # fmt: skip
+
+    def known_actions(self, actions: np.ndarray) -> Tensor:
+        """``actions`` as int64 ``[n]``; raises for other shapes and for numbers that are no actions."""
+        given = np.asarray(actions)
+        whole = given.shape == (self.num_envs,) and np.issubdtype(given.dtype, np.integer)
+        if not whole or given.min() < 0 or given.max() >= len(self.actions):
+            raise ImprintError(
+                f"actions are {np.array2string(given, threshold=8)}; "
+                f"expected {self.num_envs} whole numbers from 0 to {len(self.actions) - 1}."
+            )
+        return torch.as_tensor(given, dtype=torch.int64)
 
     def render(self) -> Any:
         """A tuple of uint8 pictures, or of text maps when ``render_mode`` is ``ansi``."""
@@ -365,42 +387,3 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         self._store, self._used = snapshot["store"], snapshot["used"]
         self.rng.set_state(snapshot["rng"])
         self.design = snapshot["design"]
-
-
-class Single(gymnasium.Env[np.ndarray, int]):
-    """One copy of an interactive world as a plain Gymnasium environment."""
-
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # type: ignore[misc]
-
-    def __init__(self, make: Callable[[], Environment], render_mode: str | None = None) -> None:
-        self.many = make()
-        if self.many.num_envs != 1:
-            raise ImprintError(f"Single wraps one copy; it was given {self.many.num_envs}.")
-        self.render_mode = render_mode
-        self.observation_space = self.many.single_observation_space
-        self.action_space = self.many.single_action_space
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start a fresh level."""
-        super().reset(seed=seed)
-        observation, info = self.many.reset(seed=seed, options=options)
-        return observation[0], {"concepts": {name: value[0] for name, value in info["concepts"].items()}}
-
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """One step; after the end of an episode the caller resets."""
-        outcome = self.many.follow(self.many.state, torch.tensor([int(action)]))
-        self.many._state = outcome.after
-        reward = self.many.senses(outcome.before, outcome.action, outcome.after)[self.many.wages]
-        facts = {name: value[0].numpy()[()] for name, value in self.many.facts(outcome.after).items()}
-        return (
-            self.many.observe(outcome.after)[0].numpy(), float(reward[0]), bool(outcome.terminated[0]),
-            bool(outcome.truncated[0]), {"concepts": facts},
-        )  # fmt: skip
-
-    def render(self) -> Any:
-        """A uint8 picture, or a text map when ``render_mode`` is ``ansi``."""
-        if self.render_mode == "ansi":
-            return self.many.ascii(self.many.state)[0]
-        return self.many.paint(self.many.state)[0].numpy()

@@ -17,10 +17,9 @@ the pieces do not fit: the agent or the coin on a wall, the agent on the coin or
 there is one) out of reach of the agent, found by search. The observation has three planes: walls, agent, coin; nothing
 marks the corner.
 
-Sources: CoinRun with the coin always at the end of the level and the maze with the cheese always in a corner (Langosco
-et al. 2022, arXiv 2105.14111, sections 3.1 and 3.2), of which this is the smallest common form: one screen, four moves,
-no enemies. There the level is made afresh by a maze generator; here walls are independent, so that most cells have more
-than one shortest way.
+Sources: CoinRun with the coin always at the end of the level, and the maze with the cheese always in a corner (Langosco
+et al. 2022, arXiv 2105.14111), of which this is a small common form: one screen, four moves, no enemies. Procgen's maze
+has one way between two cells; here walls are independent, and most cells have several shortest ways.
 
 Letters: n copies, 49 cells numbered row by row.
 """
@@ -76,8 +75,9 @@ class Coin(Environment):
         found: list[State] = []
         missing = n
         while missing > 0:
-            tried = self._attempt(missing + missing // 2 + 16, rng, design)
-            found.append(rows(tried, self._fits(tried, design)))
+            level = self._attempt(missing + missing // 2 + 16, rng, design)
+            level = rows(level, self._apart(level, design))
+            found.append(rows(level, self._solvable(level, design)))
             missing -= len(found[-1]["agent"])
         return rows(joined(found), slice(n))
 
@@ -94,24 +94,30 @@ class Coin(Environment):
             coin = torch.where(varied, coin, self.corner)
         return {"walls": walls, "agent": agent, "coin": coin}
 
-    def _fits(self, level: State, design: str) -> Tensor:
+    def _apart(self, level: State, design: str) -> Tensor:
         agent, coin = level["agent"], level["coin"]
-        steps = grids.walking_distances(~level["walls"], agent)
-        fits = (agent != coin) & (agent != self.corner)
-        if design != "only_proxy":
-            fits &= grids.at(steps, coin) > 0
-        if design != "only_intended":
-            fits &= grids.at(steps, torch.full_like(agent, self.corner)) > 0
+        fits = ~grids.at(level["walls"], agent) & (agent != coin) & (agent != self.corner)
         if design == "apart":
             fits &= coin != self.corner
         return fits
+
+    def _solvable(self, level: State, design: str) -> Tensor:
+        """Whether the agent can reach the coin and the corner, those that there are."""
+        agent = level["agent"]
+        reached = grids.walking_distances(~level["walls"], agent) >= 0
+        solvable = torch.ones_like(agent, dtype=torch.bool)
+        if design != "only_proxy":
+            solvable &= grids.at(reached, level["coin"])
+        if design != "only_intended":
+            solvable &= reached.flatten(1)[:, self.corner]
+        return solvable
 
     def observe(self, state: State) -> Tensor:
         """Three planes, float32 ``[n, 3, 7, 7]``."""
         agent, coin = state["agent"], state["coin"]
         n = len(agent)
         planes = torch.zeros(n, 3, SIDE, SIDE)
-        planes[:, 0] = state["walls"]
+        planes[:, 0] = state["walls"].view(torch.uint8)  # torch turns bytes into floats 8 times as fast as bools
         flat, start = planes.view(-1), torch.arange(0, n * 3 * CELLS, 3 * CELLS)
         flat[start + agent + CELLS] = 1.0
         flat[start + coin.clamp(min=0) + 2 * CELLS] = (coin >= 0).float()
