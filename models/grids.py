@@ -39,17 +39,20 @@ def moved(walls: Tensor, cell: Tensor, step: Tensor) -> Tensor:
     return torch.where(walls.reshape(n, -1).gather(1, target[:, None])[:, 0], cell, target)
 
 
-def walking_distances(free: Tensor, goal: Tensor) -> Tensor:
-    """Steps from every cell to the goal over ``free`` cells (bool ``[n, H, W]``), int16 ``[n, H, W]``; -1: no way.
+def cell_map(cell: Tensor, height: int, width: int) -> Tensor:
+    """Maps bool ``[n, H, W]`` that are true at ``cell`` int64 ``[n]`` alone; nowhere for -1."""
+    return (torch.arange(height * width) == cell[:, None]).reshape(-1, height, width)
 
-    ``goal`` int64 ``[n]``; a goal of -1, or one that is not free, is never reached.
+
+def walking_distances(free: Tensor, goals: Tensor) -> Tensor:
+    """Steps from every cell to the nearest goal over ``free`` cells, int16 ``[n, H, W]``; -1 where there is no way.
+
+    ``free`` and ``goals`` bool ``[n, H, W]``; a goal that is not free is never reached.
     """
     n, height, width = free.shape
-    wide = width + 1
-    start = torch.arange(height * width) == goal[:, None]
-    closed = (0, 1, 0, 1)  # one closed column and row keep neighbouring rows and maps apart in one long vector
+    wide, closed = width + 1, (0, 1, 0, 1)  # a closed column and row keep rows and maps apart in one long vector
     open_ = pad(free, closed).flatten()
-    reached = pad(start.reshape(n, height, width), closed).flatten() & open_
+    reached = pad(goals, closed).flatten() & open_
     rounds = torch.zeros(len(open_), dtype=torch.int16)
     while True:
         spread = reached.clone()
@@ -83,17 +86,28 @@ def first_step(distances: Tensor, cell: Tensor) -> Tensor:
     return torch.where(nearer.any(1), nearer.to(torch.int64).argmax(1), -1)
 
 
-def cell_number(place: Tensor, height: int, width: int) -> Tensor:
-    """Cells int64 ``[n]`` of places int64 ``[n, 2]`` (row, column); raises for one off the map."""
-    row, column = place[:, 0], place[:, 1]
-    if bool(((row < 0) | (row >= height) | (column < 0) | (column >= width)).any()):
-        raise ImprintError(f"a cell lies off the map; rows go from 0 to {height - 1}, columns to {width - 1}.")
-    return row * width + column
+def blocked(walls: Tensor, cell: Tensor) -> dict[str, Tensor]:
+    """Facts ``blocked_<step>``: whether a wall or the edge is next to ``cell`` ``[n]``, bool ``[n]`` each."""
+    around = neighbours(*walls.shape[1:])[cell]
+    stopped = walls.flatten(1).gather(1, around) | (around == cell[:, None])
+    return {f"blocked_{step}": stopped[:, i] for i, step in enumerate(STEPS)}
 
 
 def place_of(cell: Tensor, width: int) -> Tensor:
     """Places int64 ``[n, 2]`` (row, column) of cells ``[n]``."""
     return torch.stack([cell // width, cell % width], 1)
+
+
+def free_cell(walls: Tensor, place: Tensor, what: str) -> Tensor:
+    """Cells int64 ``[n]`` of places int64 ``[n, 2]`` (row, column); raises for one in a wall or off the map."""
+    _, height, width = walls.shape
+    row, column = place[:, 0], place[:, 1]
+    if bool(((row < 0) | (row >= height) | (column < 0) | (column >= width)).any()):
+        raise ImprintError(f"{what} lies off the map; rows go from 0 to {height - 1}, columns to {width - 1}.")
+    cell = row * width + column
+    if bool((walled := at(walls, cell)).any()):
+        raise ImprintError(f"{what} is a wall in {int(walled.sum())} of {len(cell)} copies; choose a free cell.")
+    return cell
 
 
 def framed(codes: Tensor, wall: int) -> Tensor:

@@ -104,7 +104,7 @@ class Coin(Environment):
     def _solvable(self, level: State, design: str) -> Tensor:
         """Whether the agent can reach the coin and the corner, those that there are."""
         agent = level["agent"]
-        reached = grids.walking_distances(~level["walls"], agent) >= 0
+        reached = grids.walking_distances(~level["walls"], grids.cell_map(agent, SIDE, SIDE)) >= 0
         solvable = torch.ones_like(agent, dtype=torch.bool)
         if design != "only_proxy":
             solvable &= grids.at(reached, level["coin"])
@@ -142,9 +142,10 @@ class Coin(Environment):
 
     def _fields(self, state: State) -> dict[str, Tensor]:
         """Walking distances to both goals from every cell, int16 ``[n, 7, 7]`` each."""
-        free, corner = ~state["walls"], torch.full_like(state["agent"], self.corner)
+        free, corner = ~state["walls"], torch.zeros_like(state["walls"])
+        corner.flatten(1)[:, self.corner] = True
         return {
-            "coin": grids.walking_distances(free, state["coin"]),
+            "coin": grids.walking_distances(free, grids.cell_map(state["coin"], SIDE, SIDE)),
             "corner": grids.walking_distances(free, corner),
         }
 
@@ -175,9 +176,7 @@ class Coin(Environment):
             steps = grids.at(field, agent)
             facts[f"{name}_way"] = grids.first_step(field, agent)
             facts[f"{name}_distance"] = torch.where(steps >= 0, steps, torch.nan)
-        around = grids.neighbours(SIDE, SIDE)[agent]
-        blocked = state["walls"].reshape(-1, CELLS).gather(1, around) | (around == agent[:, None])
-        return facts | {f"blocked_{step}": blocked[:, i] for i, step in enumerate(grids.STEPS)}
+        return facts | grids.blocked(state["walls"], agent)
 
     def edit(self, state: State, fact: str, value: Any) -> State:
         """``state`` with the agent or the coin moved.
@@ -194,21 +193,12 @@ class Coin(Environment):
         if part == "cell":
             gone = (number == -1) & (thing == "coin")
             place = grids.place_of(torch.where(gone, state["agent"], number), SIDE)
-            return {**state, thing: torch.where(gone, -1, self._free(state, place, fact))}
+            return {**state, thing: torch.where(gone, -1, grids.free_cell(state["walls"], place, fact))}
         if bool((old < 0).any()):
             raise ImprintError(f"{fact} cannot be set where there is no coin; set coin_cell.")
         place = grids.place_of(old, SIDE)
         place[:, ("row", "column").index(part)] = number
-        return {**state, thing: self._free(state, place, fact)}
-
-    def _free(self, state: State, place: Tensor, fact: str) -> Tensor:
-        cell = grids.cell_number(place, SIDE, SIDE)
-        walled = grids.at(state["walls"], cell)
-        if bool(walled.any()):
-            raise ImprintError(
-                f"{fact} leads into a wall in {int(walled.sum())} of {len(cell)} copies; choose a free cell."
-            )
-        return cell
+        return {**state, thing: grids.free_cell(state["walls"], place, fact)}
 
     def cell_of(self, state: State) -> Tensor:
         """Where the agent is, int64 ``[n, 2]``."""
@@ -216,7 +206,7 @@ class Coin(Environment):
 
     def put(self, state: State, cell: Tensor) -> State:
         """The agent moved to ``cell`` int64 ``[n, 2]``; raises for a wall."""
-        return {**state, "agent": self._free(state, cell, "agent_cell")}
+        return {**state, "agent": grids.free_cell(state["walls"], cell, "agent_cell")}
 
     def _codes(self, state: State) -> Tensor:
         agent, coin = state["agent"], state["coin"]
