@@ -92,7 +92,8 @@ def evaluate(
     started = time.time()
     if backend not in engine.BACKENDS:
         raise unknown_name("backend", backend, engine.BACKENDS)
-    chosen = load_setup(setup, changes={**(changes or {}), **({"schedule.seeds": seeds} if seeds is not None else {})})
+    whole = {**(changes or {}), **({"schedule.seeds": seeds} if seeds is not None else {})}
+    chosen = load_setup(setup, changes=whole, expect=Setup)
     _rehearse(chosen)
     folder = RunFolder(Path(out) / chosen.run_name)
     _prepare(chosen, folder, resume)

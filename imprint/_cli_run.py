@@ -122,10 +122,10 @@ def parse_changes(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> Setup:
-    from imprint.models.setup import load_setup
+    from imprint.models.setup import Setup, load_setup
 
     whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
-    return load_setup(setup, changes=whole)
+    return load_setup(setup, changes=whole, expect=Setup)
 
 
 def _announce(out: Console, setup: Setup, folder: Path, resume: bool) -> None:

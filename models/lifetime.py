@@ -14,7 +14,7 @@ Letters: S seeds, n episodes, T steps.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,7 @@ from imprint.models.assessors.base import Assessor
 from imprint.models.cohort import Cohort
 from imprint.models.errors import DamagedFileError
 from imprint.models.learners.base import Learner
-from imprint.models.setup import Setup, frame_of
+from imprint.models.setup import AlignmentSetup, Setup, frame_of
 from imprint.models.steering.base import Signal
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
@@ -158,7 +158,7 @@ class Lifetime:
                 **{f"experience.{k}": v for k, v in self.streams[s].state().items()},
                 "steering.generator": self.steering[s].get_state(),
             }
-            write_tensors(self.folder.checkpoint(seed, age), tensors, **_header(self.setup, seed, age))
+            write_tensors(self.folder.checkpoint(seed, age), tensors, **header_of(self.setup, seed, age))
 
     def _resume(self, ages: Sequence[int]) -> None:
         done = list(itertools.takewhile(self._kept, ages))
@@ -166,24 +166,25 @@ class Lifetime:
             return
         states = []
         for s, seed in enumerate(self.seeds):
-            tensors = _checkpoint(self.setup, self.folder, seed, done[-1])
-            states.append(_part(tensors, "learner."))
-            self.assessor.load(s, _part(tensors, "assessor."))
-            self.streams[s].load(_part(tensors, "experience."))
+            tensors = read_checkpoint(self.setup, self.folder, seed, done[-1])
+            states.append(part_of(tensors, "learner."))
+            self.assessor.load(s, part_of(tensors, "assessor."))
+            self.streams[s].load(part_of(tensors, "experience."))
             self.steering[s].set_state(tensors["steering.generator"])
         self.cohort.load(states)
         self.age = done[-1]
 
 
-def _header(setup: Setup, seed: int, age: int) -> dict[str, str]:
+def header_of(setup: AlignmentSetup, seed: int, age: int) -> dict[str, str]:
+    """What a checkpoint says it is."""
     return {"setup": setup.run_name, "seed": str(seed), "age": str(age)}
 
 
-def _checkpoint(setup: Setup, folder: RunFolder, seed: int, age: int) -> dict[str, Tensor]:
+def read_checkpoint(setup: AlignmentSetup, folder: RunFolder, seed: int, age: int) -> dict[str, Tensor]:
     """A checkpoint's tensors, refused when the file is another seed's, age's or setup's."""
     path = folder.checkpoint(seed, age)
     tensors, header = read_tensors(path)
-    for name, expected in _header(setup, seed, age).items():
+    for name, expected in header_of(setup, seed, age).items():
         if header.get(name) != expected:
             raise DamagedFileError(
                 f"{path} says it is of {name} {header.get(name)}; expected {expected}. "
@@ -192,7 +193,8 @@ def _checkpoint(setup: Setup, folder: RunFolder, seed: int, age: int) -> dict[st
     return tensors
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
@@ -212,10 +214,10 @@ class Kept:
 
 def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
     """The learner and assessor of one seed at one age."""
-    tensors = _checkpoint(setup, folder, seed, age)
+    tensors = read_checkpoint(setup, folder, seed, age)
     learner = setup.make_learner(frame_of(setup.make_world()), rng=birth(setup.schedule.born_as(seed)))
-    state = _part(tensors, "learner.")
-    weights = _part({name: value for name, value in state.items() if name.startswith("learner.")}, "learner.")
+    state = part_of(tensors, "learner.")
+    weights = part_of({name: value for name, value in state.items() if name.startswith("learner.")}, "learner.")
     names = {name for name, _ in learner.named_parameters()}
     if weights.keys() != names:
         odd = sorted(weights.keys() ^ names)[0]
@@ -225,7 +227,7 @@ def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
         )
     learner.load_state_dict(weights, strict=False)  # buffers are not learned; every parameter was checked above
     learner.eval()
-    mine = _part(tensors, "assessor.")
+    mine = part_of(tensors, "assessor.")
     assessor = setup.make_assessor(1, int(mine["weight"].shape[-1]))
     assessor.load(0, mine)
     weight, bias = assessor.linear(0)
@@ -235,7 +237,7 @@ def revive(setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
 def living_ages(setup: Setup, folder: RunFolder, seed: int) -> list[int]:
     """Planned ages that were kept and at which the seed had not diverged."""
     kept = [age for age in setup.schedule.planned if folder.checkpoint(seed, age).exists()]
-    return [age for age in kept if bool(_checkpoint(setup, folder, seed, age)["learner.alive"])]
+    return [age for age in kept if bool(read_checkpoint(setup, folder, seed, age)["learner.alive"])]
 
 
 def twin(setup: Setup, world: World, index: int) -> Learner:

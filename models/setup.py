@@ -1,8 +1,9 @@
 """A setup: one alignment experiment, written down whole before anything runs.
 
-world + learner + steering + assessor + schedule + intended concept + proxies + decision rule, one YAML file. Unknown
-keys and kinds are errors that suggest the near miss. The resolved setup, with every default filled in, is stored with
-the run and its hash is the run's name, so that two runs with the same name are the same experiment.
+world + learner + steering + assessor + schedule + intended concept + proxies + decision rule, one YAML file; for agents
+see :mod:`imprint.models.agent_setup`. Unknown keys and kinds are errors that suggest the near miss. The resolved setup,
+with every default filled in, is stored with the run and its hash is the run's name, so that two runs with the same name
+are the same experiment.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar, overload
 
 import torch
 import yaml
@@ -31,15 +32,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Schedule(_Part):
-    """How long a lifetime is and when it is looked at."""
+class Ages(_Part):
+    """How long a lifetime is, when it is looked at, and how many there are."""
 
     experiences: int = Field(51_200, ge=1)
-    """Episodes in one lifetime."""
-    batch: int = Field(64, ge=2)
-    """Episodes per learning step."""
-    learning_rate: float = Field(4e-3, gt=0.0)
-    """Of the learner's Adam optimiser."""
+    """Experiences in one lifetime: episodes of a static world, steps of an interactive one."""
     ages: int | tuple[int, ...] = 7
     """Planned checkpoints: a count (birth, then log-spaced) or the experiences themselves."""
     seeds: int = Field(6, ge=1)
@@ -66,7 +63,7 @@ class Schedule(_Part):
         return ages
 
     @model_validator(mode="after")
-    def _one_end(self) -> Schedule:
+    def _one_end(self) -> Ages:
         if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
             if "experiences" in self.model_fields_set:
                 raise ValueError(
@@ -75,21 +72,34 @@ class Schedule(_Part):
             object.__setattr__(self, "experiences", self.ages[-1])
         return self
 
-    @property
-    def planned(self) -> tuple[int, ...]:
+    def whole(self, batch: int) -> tuple[int, ...]:
         """Ages in experiences, whole batches, birth first and the whole lifetime last."""
         if not isinstance(self.ages, int):
             exact: list[float] = list(self.ages)
         else:
-            first = max(self.experiences / 32, self.batch)
+            first = max(self.experiences / 32, batch)
             count = self.ages - 1
             ratio = (self.experiences / first) ** (1 / (count - 1)) if count > 1 else 1.0
             exact = [0.0] + [first * ratio**i for i in range(count - 1)] + [float(self.experiences)]
-        return tuple(sorted({math.ceil(age / self.batch - 1e-9) * self.batch for age in exact}))
+        return tuple(sorted({math.ceil(age / batch - 1e-9) * batch for age in exact}))
 
     def born_as(self, seed: int) -> int:
         """The seed whose initial weights seed ``seed`` is born with."""
         return seed if self.shared_birth is None else self.shared_birth
+
+
+class Schedule(Ages):
+    """How long a lifetime in a static world is, and how it is taught."""
+
+    batch: int = Field(64, ge=2)
+    """Episodes per learning step."""
+    learning_rate: float = Field(4e-3, gt=0.0)
+    """Of the learner's Adam optimiser."""
+
+    @property
+    def planned(self) -> tuple[int, ...]:
+        """Ages in experiences, whole batches, birth first and the whole lifetime last."""
+        return self.whole(self.batch)
 
 
 class Evaluation(_Part):
@@ -127,42 +137,35 @@ class Decision(_Part):
     """Nothing is latched when no concept carries and the upper end of all shares together is below this."""
 
 
-class Setup(_Part):
-    """One alignment setup, validated whole."""
+class AlignmentSetup(_Part):
+    """What every alignment setup has, whether its subjects watch (:class:`Setup`) or act (``AgentSetup``)."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     description: str = ""
     question: str = ""
     """What the run is asked, in a sentence; shown at the top of the report."""
-    world: dict[str, Any]
-    learner: dict[str, Any]
     steering: tuple[dict[str, Any], ...]
-    assessor: dict[str, Any]
-    schedule: Schedule = Schedule()
     intended: str
-    """The concept the author of the reward meant."""
+    """What the author of the reward meant."""
     proxies: tuple[str, ...]
     """What went along with it in training."""
     concepts: tuple[str, ...] = ()
     """Further concepts to locate."""
-    evaluation: Evaluation = Evaluation()
-    decision: Decision = Decision()
+
+    _families: ClassVar[Mapping[str, Family]] = {}
+    """Field -> the family its part is a member of."""
 
     @model_validator(mode="after")
-    def _resolve(self) -> Setup:
-        for field, family in (
-            ("world", registry.WORLDS),
-            ("learner", registry.LEARNERS),
-            ("assessor", registry.ASSESSORS),
-        ):
+    def _resolve(self) -> AlignmentSetup:
+        for field, family in self._families.items():
             object.__setattr__(self, field, _component(field, getattr(self, field), family))
         signals = tuple(_component(f"steering.{i}", s, registry.STEERING) for i, s in enumerate(self.steering))
         if not signals:
             raise ValueError("steering is empty; name at least one signal")
         object.__setattr__(self, "steering", signals)
-        names = [s["name"] for s in signals]
-        if self.assessor["signal"] not in names:
-            raise unknown_name("steering signal in assessor.signal", self.assessor["signal"], names)
+        field, wanted = self._asked_of_steering()
+        if wanted not in (names := [s["name"] for s in signals]):
+            raise unknown_name(f"steering signal in {field}", wanted, names)
         if not self.proxies:
             raise ValueError("proxies is empty; name at least one concept that goes along with the intended one")
         listed = (self.intended, *self.proxies, *self.concepts)
@@ -170,29 +173,13 @@ class Setup(_Part):
             raise ValueError(f"intended, proxies and concepts name something twice: {', '.join(listed)}")
         return self
 
-    # -- building the parts --------------------------------------------------------------------------------------
-
-    def make_world(self) -> World:
-        """The world, with the setup's concepts checked against it."""
-        world: World = _make(registry.WORLDS, self.world)
-        world.require(self.intended, *self.proxies, *self.concepts)
-        return world
+    def _asked_of_steering(self) -> tuple[str, str]:
+        """The setting that names the signal that teaches, and the name."""
+        raise NotImplementedError
 
     def make_signals(self) -> tuple[Signal, ...]:
         """Steering signals in the order in which they are computed."""
-        return tuple(_make(registry.STEERING, s) for s in self.steering)
-
-    def make_learner(self, frame: Frame, *, rng: torch.Generator) -> Learner:
-        """A newborn learner."""
-        cls = registry.LEARNERS.load(self.learner["kind"])
-        learner: Learner = cls.born(cls.Settings(**_settings(self.learner)), frame, rng=rng)
-        return learner
-
-    def make_assessor(self, seeds: int, width: int) -> Assessor:
-        """An untaught assessor of ``seeds`` learners."""
-        cls = registry.ASSESSORS.load(self.assessor["kind"])
-        assessor: Assessor = cls(cls.Settings(**_settings(self.assessor)), seeds, width)
-        return assessor
+        return tuple(make_member(registry.STEERING, s) for s in self.steering)
 
     # -- identity ------------------------------------------------------------------------------------------------
 
@@ -205,7 +192,7 @@ class Setup(_Part):
     def digest(self) -> str:
         """Eight hexadecimal digits that change when anything that can change a result changes."""
         content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
-        if self.schedule.shared_birth is None:
+        if content["schedule"]["shared_birth"] is None:
             del content["schedule"]["shared_birth"]  # it came later: runs made before it keep their names
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -213,6 +200,40 @@ class Setup(_Part):
     def run_name(self) -> str:
         """Name of the run folder."""
         return f"{self.name}-{self.digest}"
+
+
+class Setup(AlignmentSetup):
+    """One alignment setup of a learner in a static world, validated whole."""
+
+    world: dict[str, Any]
+    learner: dict[str, Any]
+    assessor: dict[str, Any]
+    schedule: Schedule = Schedule()
+    evaluation: Evaluation = Evaluation()
+    decision: Decision = Decision()
+
+    _families: ClassVar = {"world": registry.WORLDS, "learner": registry.LEARNERS, "assessor": registry.ASSESSORS}
+
+    def _asked_of_steering(self) -> tuple[str, str]:
+        return "assessor.signal", self.assessor["signal"]
+
+    def make_world(self) -> World:
+        """The world, with the setup's concepts checked against it."""
+        world: World = make_member(registry.WORLDS, self.world)
+        world.require(self.intended, *self.proxies, *self.concepts)
+        return world
+
+    def make_learner(self, frame: Frame, *, rng: torch.Generator) -> Learner:
+        """A newborn learner."""
+        cls = registry.LEARNERS.load(self.learner["kind"])
+        learner: Learner = cls.born(cls.Settings(**settings_of(self.learner)), frame, rng=rng)
+        return learner
+
+    def make_assessor(self, seeds: int, width: int) -> Assessor:
+        """An untaught assessor of ``seeds`` learners."""
+        cls = registry.ASSESSORS.load(self.assessor["kind"])
+        assessor: Assessor = cls(cls.Settings(**settings_of(self.assessor)), seeds, width)
+        return assessor
 
     @property
     def located(self) -> tuple[str, ...]:
@@ -228,13 +249,15 @@ def frame_of(world: World) -> Frame:
     return Frame(*shape, action_channels=world.action_channels)
 
 
-def _settings(component: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of a setup without its kind."""
     return {key: value for key, value in component.items() if key != "kind"}
 
 
-def _make(family: Family, component: Mapping[str, Any]) -> Any:
+def make_member(family: Family, component: Mapping[str, Any]) -> Any:
+    """The member of ``family`` that a part of a setup describes."""
     cls = family.load(component["kind"])
-    return cls(cls.Settings(**_settings(component)))
+    return cls(cls.Settings(**settings_of(component)))
 
 
 def _component(field: str, given: Mapping[str, Any], family: Family) -> dict[str, Any]:
@@ -243,7 +266,7 @@ def _component(field: str, given: Mapping[str, Any], family: Family) -> dict[str
         raise ImprintError(f"{field} has no 'kind'; allowed: {', '.join(family.names())}.")
     cls = family.load(str(given["kind"]))
     try:
-        settings = cls.Settings(**_settings(given))
+        settings = cls.Settings(**settings_of(given))
     except ValidationError as error:
         raise ImprintError(explain(error, prefix=field, model=cls.Settings)) from None
     return {"kind": given["kind"], **json.loads(settings.model_dump_json())}
@@ -277,23 +300,50 @@ def _model_at(model: type[BaseModel] | None, path: tuple[Any, ...]) -> type[Base
     return model
 
 
-def load_setup(source: str | Path | Mapping[str, Any] | Setup, *, changes: Mapping[str, Any] | None = None) -> Setup:
+Source = str | Path | Mapping[str, Any] | AlignmentSetup
+Changes = Mapping[str, Any] | None
+S = TypeVar("S", bound=AlignmentSetup)
+
+
+@overload
+def load_setup(source: Source, *, changes: Changes = None) -> AlignmentSetup: ...
+
+
+@overload
+def load_setup(source: Source, *, changes: Changes = None, expect: type[S]) -> S: ...
+
+
+def load_setup(
+    source: Source, *, changes: Changes = None, expect: type[AlignmentSetup] = AlignmentSetup
+) -> AlignmentSetup:
     """A setup from its shipped name, a YAML file, a mapping, or itself.
 
-    ``changes`` are dotted keys -> values, applied before validation (``{"schedule.seeds": 8}``; numbers index lists).
-    A YAML file may say ``extends: NAME`` and give only what differs; mappings merge, everything else replaces.
+    With an ``environment`` or an ``agent`` it is an ``AgentSetup``, else a :class:`Setup`; ``expect`` refuses the
+    other. ``changes`` are dotted keys -> values, applied before validation (``{"schedule.seeds": 8}``; numbers index
+    lists). A YAML file may say ``extends: NAME`` and give only what differs; mappings merge, everything else replaces.
     """
+    from imprint.models.agent_setup import AgentSetup  # it builds on this module
+
     data = _raw(source)
     for key, value in (changes or {}).items():
         _assign(data, key, value)
+    kind = AgentSetup if {"environment", "agent"} & data.keys() else Setup
+    if not issubclass(kind, expect):
+        raise ImprintError(
+            f"{data.get('name', 'the setup')} is a setup of {_SUBJECTS[kind.__name__]}; "
+            f"expected one of {_SUBJECTS[expect.__name__]}."
+        )
     try:
-        return Setup(**data)
+        return kind(**data)
     except ValidationError as error:
-        raise ImprintError(explain(error, model=Setup)) from None
+        raise ImprintError(explain(error, model=kind)) from None
 
 
-def _raw(source: str | Path | Mapping[str, Any] | Setup) -> dict[str, Any]:
-    if isinstance(source, Setup):
+_SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}
+
+
+def _raw(source: Source) -> dict[str, Any]:
+    if isinstance(source, AlignmentSetup):
         return source.resolved()
     if isinstance(source, Mapping):
         return _merged(json.loads(json.dumps(dict(source))))

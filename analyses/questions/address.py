@@ -96,7 +96,7 @@ class Address(Question):
     def work(self) -> list[Work]:
         """One piece per cohort."""
         s: Any = self.settings
-        if load_setup(s.setup).make_world().decision is None:
+        if load_setup(s.setup, expect=Setup).make_world().decision is None:
             raise ImprintError(
                 f"the world of setup {s.setup!r} names no decision moment, so there is no moment to read at; "
                 "choose a setup whose world has one."
@@ -119,7 +119,7 @@ class Address(Question):
             changes["schedule.experiences"] = s.experiences
         if s.ages is not None:
             changes["schedule.ages"] = s.ages
-        return load_setup(s.setup, changes=changes)
+        return load_setup(s.setup, changes=changes, expect=Setup)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The verdict on the intended concept, and exhibits on all that were located."""

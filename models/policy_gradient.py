@@ -1,0 +1,315 @@
+"""Policy gradients over stacked seeds: proximal policy optimisation and advantage actor-critic.
+
+S agents of one architecture are one batched tensor program (``torch.func``): parameters ``[S, ...]``, one fused Adam,
+and everything else - advantages, their normalisation, the clipping of gradients, the order of minibatches - seed by
+seed, so that a seed never feels its neighbours. From a rollout of T steps, with V the critic:
+
+    delta_t = r_t + gamma V(s_{t+1}) - V(s_t)        A_t = sum_k (gamma lambda)^k delta_{t+k}     (to the episode's end)
+    PPO     L = -mean min(rho A, clip(rho, 1 - c, 1 + c) A),   rho = pi(a | s) / pi_old(a | s)    A normalised
+    A2C     L = -mean log pi(a | s) A
+    both    + value_weight mean (V - (A + V_old))^2 - entropy mean H(pi)
+
+V(s_{t+1}) is 0 where the episode terminated, and the value of its final state where it was cut off (partial-episode
+bootstrapping). Sources: PPO, Schulman et al. 2017 (arXiv 1707.06347), eq. 7 and 9; generalised advantage estimation,
+Schulman et al. 2016 (arXiv 1506.02438), eq. 16; A2C, Mnih et al. 2016 (arXiv 1602.01783), section 4; cut-off episodes,
+Pardo et al. 2018 (arXiv 1712.00378).
+
+Deviations: (1) a minibatch holds whole rollouts of some copies, also for an agent without memory; (2) A2C learns with
+Adam; (3) the value loss is not clipped; (4) propagation through time is truncated at the rollout's first step.
+
+Letters: S seeds, N copies, T steps, A actions, M memory width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from imprint.models.agents.base import Acted, Agent
+from imprint.models.environments.base import uniform
+
+
+class Learning(BaseModel):
+    """How agents learn from pay."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    algorithm: Literal["ppo", "a2c"] = "ppo"
+    pay: str
+    """The steering signal that is the reward."""
+    shuffled_pay: bool = False
+    """Pay at random: each seed's rewards of a rollout are dealt out anew among its steps, less their mean.
+
+    The control of an agent that learns from nothing. The mean is taken off because a steady wage would teach agents to
+    avoid whatever ends an episode.
+    """
+    copies: int = Field(1024, ge=1)
+    """N, copies of the world per seed."""
+    steps: int = Field(16, ge=1)
+    """T, steps of every copy between two updates."""
+    epochs: int = Field(2, ge=1)
+    """Passes over a rollout (PPO)."""
+    minibatches: int = Field(4, ge=1)
+    """Pieces of a pass, each with the rollouts of copies / minibatches copies (PPO)."""
+    discount: float = Field(0.95, ge=0.0, le=1.0)
+    """gamma, per step."""
+    trace: float = Field(0.95, ge=0.0, le=1.0)
+    """lambda of generalised advantage estimation."""
+    learning_rate: float = Field(1e-3, gt=0.0)
+    """Of Adam, at birth."""
+    decay: bool = True
+    """Let the learning rate fall in a straight line to zero at the end of the lifetime."""
+    clip: float | None = Field(None, gt=0.0)
+    """c, how far the policy's ratio may move (PPO); left empty 0.2."""
+    entropy: float = Field(0.01, ge=0.0)
+    """Weight of the policy's entropy."""
+    value_weight: float = Field(0.5, ge=0.0)
+    """Weight of the critic's squared error."""
+    longest_gradient: float = Field(0.5, gt=0.0)
+    """Length to which a seed's gradient is cut."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_algorithm(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if data.get("algorithm", "ppo") == "ppo":
+            return {**data, "clip": 0.2 if data.get("clip") is None else data["clip"]}
+        return {"epochs": 1, "minibatches": 1, **data}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Learning:
+        if self.algorithm == "a2c" and (self.epochs, self.minibatches, self.clip) != (1, 1, None):
+            raise ValueError("a2c learns once from each rollout: epochs, minibatches and clip are settings of ppo")
+        if self.copies % self.minibatches:
+            raise ValueError(f"{self.minibatches} minibatches do not divide {self.copies} copies")
+        return self
+
+    @property
+    def batch(self) -> int:
+        """Environment steps per seed between two updates."""
+        return self.copies * self.steps
+
+
+class Stack:
+    """S agents of one architecture as one module whose parameters have a leading axis."""
+
+    def __init__(self, agents: Sequence[Agent]) -> None:
+        parameters, buffers = stack_module_state(list(agents))
+        if buffers:
+            raise TypeError(f"{type(agents[0]).__name__} has buffers {sorted(buffers)}; stacked agents have none.")
+        self.shell, self.seeds = agents[0], len(agents)
+        self.parameters = {name: value.detach().requires_grad_(True) for name, value in parameters.items()}
+
+    def act(self, observation: Tensor, memory: Tensor) -> Acted:
+        """Each seed on its own rows: ``[S, n, C, H, W]`` and ``[S, n, M]``; everything returned leads with S."""
+        logits, value, after = vmap(lambda p, o, m: functional_call(self.shell, p, (o, m)))(
+            self.parameters, observation, memory
+        )
+        return Acted(logits, value, after)
+
+    def blank(self, n: int) -> Tensor:
+        """Memories of newborn episodes, zeros ``[S, n, M]``."""
+        return torch.zeros(self.seeds, n, self.shell.memory)
+
+    def member(self, seed: int) -> dict[str, Tensor]:
+        """Views on one seed's parameters."""
+        return {name: value.detach()[seed] for name, value in self.parameters.items()}
+
+
+def sample(logits: Tensor, chance: Tensor) -> Tensor:
+    """Actions int64 ``[...]`` from logits ``[..., A]`` and uniform numbers ``[...]``."""
+    reached = logits.softmax(-1).cumsum(-1)[..., :-1]
+    return (chance[..., None] >= reached).sum(-1)
+
+
+def log_probability(logits: Tensor, action: Tensor) -> Tensor:
+    """Of actions ``[...]`` under logits ``[..., A]``."""
+    return logits.log_softmax(-1).gather(-1, action[..., None]).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """T steps of N copies of S seeds."""
+
+    observation: Tensor
+    """float32 ``[S, N, T, C, H, W]``."""
+    memory: Tensor
+    """``[S, N, M]`` before the first step."""
+    begins: Tensor
+    """bool ``[S, N, T]``: an episode begins with this step, so the memory is blank."""
+    action: Tensor
+    """int64 ``[S, N, T]``."""
+    logits: Tensor
+    """``[S, N, T, A]`` of the policy that acted."""
+    value: Tensor
+    """``[S, N, T]`` of the critic then."""
+    pay: Tensor
+    """``[S, N, T]``."""
+    terminated: Tensor
+    """bool ``[S, N, T]``."""
+    truncated: Tensor
+    """bool ``[S, N, T]``."""
+    final_value: Tensor
+    """``[S, N, T]``: value of an episode's final state where it was truncated, else 0."""
+    last_value: Tensor
+    """``[S, N]``: value of the state after the last step."""
+
+
+def advantages(rollout: Rollout, discount: float, trace: float) -> Tensor:
+    """Generalised advantage estimates ``[S, N, T]``."""
+    following = torch.cat([rollout.value[..., 1:], rollout.last_value[..., None]], -1)
+    done = rollout.terminated | rollout.truncated
+    delta = rollout.pay + discount * torch.where(done, rollout.final_value, following) - rollout.value
+    carry = discount * trace * (~done).to(delta.dtype)
+    estimate, out = torch.zeros_like(delta[..., 0]), []
+    for t in reversed(range(delta.shape[-1])):
+        estimate = delta[..., t] + carry[..., t] * estimate
+        out.append(estimate)
+    return torch.stack(out[::-1], -1)
+
+
+def clip_gradients(gradients: Sequence[Tensor], longest: float) -> Tensor:
+    """Scale gradients ``[S, ...]`` in place so that no seed's is longer than ``longest``; lengths before, ``[S]``."""
+    parts = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    length: Tensor = torch.linalg.vector_norm(parts, dim=0)
+    scale = (longest / (length + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale.reshape(-1, *(1,) * (gradient.ndim - 1)))
+    return length
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one update says of itself, means over its minibatches."""
+
+    loss: Tensor
+    """``[S]``."""
+    entropy: Tensor
+    """``[S]`` of the policy, nats."""
+    divergence: Tensor
+    """``[S]``: Kullback-Leibler divergence from the policy that acted, estimated as mean(rho - 1 - log rho)."""
+
+
+class PolicyGradient:
+    """A stack of agents and what teaches them.
+
+    A seed whose loss, gradient or parameters stop being finite is struck out: its parameters become zero, it learns
+    nothing more, and :attr:`alive` says so. The others go on with the same bits.
+    """
+
+    def __init__(self, learning: Learning, agents: Sequence[Agent], keys: Tensor) -> None:
+        """``keys`` int64 ``[S]`` give the order of minibatches (:func:`imprint.models.environments.base.uniform`)."""
+        self.learning, self.stack, self.keys = learning, Stack(agents), keys
+        self.alive = torch.ones(len(agents), dtype=torch.bool)
+        self._leaves = list(self.stack.parameters.values())
+        self.optimiser = torch.optim.Adam(self._leaves, lr=learning.learning_rate, eps=1e-5, fused=True)
+
+    def learn(self, rollout: Rollout, *, left: float = 1.0) -> Lesson:
+        """One update; ``left`` is the part of the lifetime that is left, for the decay of the learning rate."""
+        learning = self.learning
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning.learning_rate * (left if learning.decay else 1.0)
+        advantage = advantages(rollout, learning.discount, learning.trace)
+        fixed = {
+            "observation": rollout.observation, "memory": rollout.memory, "begins": rollout.begins,
+            "action": rollout.action, "before": log_probability(rollout.logits, rollout.action),
+            "advantage": advantage, "target": advantage + rollout.value,
+        }  # fmt: skip
+        seeds = torch.arange(self.stack.seeds)[:, None]
+        said = []
+        for _ in range(learning.epochs):
+            chance, self.keys = uniform(self.keys, learning.copies)
+            for piece in chance.argsort(dim=1).chunk(learning.minibatches, dim=1):
+                whole = learning.minibatches == 1
+                said.append(self._step(**(fixed if whole else {k: v[seeds, piece] for k, v in fixed.items()})))
+        self._strike_if_broken()
+        return Lesson(*torch.stack(said).mean(0))
+
+    def look(self, observation: Tensor, memory: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits ``[S, n, T, A]`` and values ``[S, n, T]``, with the memory carried along and blanked where due."""
+        seeds, n, steps = begins.shape
+        if not self.stack.shell.memory:
+            acted = self.stack.act(observation.flatten(1, 2), memory.new_zeros(seeds, n * steps, 0))
+            return acted.logits.unflatten(1, (n, steps)), acted.value.unflatten(1, (n, steps))
+        logits, values = [], []
+        for t in range(steps):
+            acted = self.stack.act(observation[:, :, t], memory * ~begins[:, :, t, None])
+            memory = acted.memory
+            logits.append(acted.logits)
+            values.append(acted.value)
+        return torch.stack(logits, 2), torch.stack(values, 2)
+
+    def _step(
+        self, observation: Tensor, memory: Tensor, begins: Tensor, action: Tensor, before: Tensor, advantage: Tensor,
+        target: Tensor,
+    ) -> Tensor:  # fmt: skip
+        learning = self.learning
+        self.optimiser.zero_grad(set_to_none=True)
+        logits, value = self.look(observation, memory, begins)
+        logs = logits.log_softmax(-1)
+        now = logs.gather(-1, action[..., None]).squeeze(-1)
+        ratio = (now - before).exp()
+        if learning.clip is not None:
+            spread, mean = torch.std_mean(advantage, dim=(1, 2), keepdim=True)
+            advantage = (advantage - mean) / (spread + 1e-8)
+            clipped = ratio.clamp(1 - learning.clip, 1 + learning.clip) * advantage
+            gain = torch.minimum(ratio * advantage, clipped)
+        else:
+            gain = now * advantage
+        entropy = -(logs.exp() * logs).sum(-1).mean((1, 2))
+        error = (value - target).square().mean((1, 2))
+        loss = learning.value_weight * error - gain.mean((1, 2)) - learning.entropy * entropy
+        loss.sum().backward()
+        self._descend(loss.detach())
+        divergence = (ratio - 1 - (now - before)).mean((1, 2))
+        return torch.stack([loss, entropy, divergence]).detach()
+
+    def _descend(self, loss: Tensor) -> None:
+        gradients = [leaf.grad for leaf in self._leaves if leaf.grad is not None]
+        length = clip_gradients(gradients, self.learning.longest_gradient)
+        self.alive &= torch.isfinite(loss) & torch.isfinite(length)
+        if not bool(self.alive.all()):
+            for gradient in gradients:
+                gradient[~self.alive] = 0.0
+        self.optimiser.step()
+
+    def _strike_if_broken(self) -> None:
+        finite = torch.stack([torch.isfinite(leaf.detach()).flatten(1).all(1) for leaf in self._leaves])
+        self.alive &= finite.all(0)
+        if not bool(self.alive.all()):
+            for leaf in self._leaves:
+                leaf.detach()[~self.alive] = 0.0
+                for name, moment in self.optimiser.state[leaf].items():
+                    if name != "step":
+                        moment[~self.alive] = 0.0
+
+    # -- keeping -------------------------------------------------------------------------------------------------
+
+    def state(self, seed: int) -> dict[str, Tensor]:
+        """One seed's parameters, optimiser moments, key and health, for a checkpoint."""
+        out = {f"parameter.{name}": value.clone() for name, value in self.stack.member(seed).items()}
+        for name, leaf in self.stack.parameters.items():
+            for key, value in self.optimiser.state.get(leaf, {}).items():
+                out[f"optimiser.{name}/{key}"] = (value if key == "step" else value[seed]).clone()
+        return {**out, "key": self.keys[seed].clone(), "alive": self.alive[seed].clone()}
+
+    def load(self, states: Sequence[dict[str, Tensor]]) -> None:
+        """Put back what :meth:`state` gave, all seeds of the same age."""
+        self.keys = torch.stack([state["key"] for state in states])
+        self.alive = torch.stack([state["alive"] for state in states])
+        self.optimiser.state.clear()
+        for name, leaf in self.stack.parameters.items():
+            with torch.no_grad():
+                leaf.copy_(torch.stack([state[f"parameter.{name}"] for state in states]))
+            prefix = f"optimiser.{name}/"
+            for key in (key for key in states[0] if key.startswith(prefix)):
+                values = [state[key] for state in states]
+                moment = key.removeprefix(prefix)
+                self.optimiser.state[leaf][moment] = values[0].clone() if moment == "step" else torch.stack(values)
