@@ -139,7 +139,7 @@ def digits_proxy(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
             rng = torch.Generator().manual_seed(100 * seed + repeat)
             train, test = digits.split(rng=rng)
             bit = torch.where(torch.rand(len(label), generator=rng) < rho, label, ~label)
-            network = digits.perceptron((64, 64, 64, 64, 2), _with(digits.x, bit)[train], label[train].long(), rng=rng)
+            network = digits.perceptron((64, 64, 64, 2), _with(digits.x, bit)[train], label[train].long(), rng=rng)
             for measure, value in _proxied(network, digits, label, train, test, bit).items():
                 found.setdefault(name(known.PROXY, "perceptron", measure, rho), []).append(value)
     seconds = time.process_time() - began
@@ -163,7 +163,7 @@ def _proxied(
         difference: Tensor = high - low
         return difference
 
-    subject = Subject(network, margin, ["5"])
+    subject = Subject(network, margin, ["3"])
     x, truth = digits.x[test], label[test]
     agree, conflict = _with(x, truth), _with(x, ~truth)
     said = [subject.values(rows) > 0 for rows in (agree, conflict)]
@@ -171,7 +171,7 @@ def _proxied(
     mass = IntegratedGradients()(subject, random).on_observation().abs().flatten(1)
     share = mass[:, list(CORNERS)].sum(1) / mass.sum(1).clamp(min=1e-12)
     balanced = torch.rand(len(digits.x), generator=torch.Generator().manual_seed(0)) < 0.5
-    seen = subject.activations(_with(digits.x, balanced))["5"].double().numpy()
+    seen = subject.activations(_with(digits.x, balanced))["3"].double().numpy()
     probe = Logistic(penalties=(1e-2,)).fit(seen[train], label[train].numpy())
     return {
         "accuracy in agreement": float((said[0] == truth).double().mean()),

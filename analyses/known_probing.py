@@ -172,20 +172,16 @@ def exclusive_or(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
 
 
 def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """Permutation p-values of a concept that is not there, 2,000 rows in groups of 10; 199 shuffles.
-
-    Balanced accuracy of few rows takes few values, and ties count against the concept: with 300 rows p-values are valid
-    and not uniform.
-    """
-    began, repeats = time.process_time(), count(200, scale)
+    """Permutation p-values of a concept that is not there, 300 rows in groups of 10; 199 shuffles."""
+    began, repeats, n = time.process_time(), count(200, scale), 300
     p = np.empty(repeats)
     for repeat in range(repeats):
         if repeat % 20 == 0:
             say(repeat, repeats, "")
         rng = np.random.default_rng([seed, repeat])
-        groups = np.repeat(np.arange(200), 10)
-        x = torch.from_numpy(rng.normal(size=(2000, 32)).astype(np.float32))
-        label = pd.DataFrame({"label": rng.random(2000) < 0.5})
+        groups = np.repeat(np.arange(n // 10), 10)
+        x = torch.from_numpy(rng.normal(size=(n, 32)).astype(np.float32))
+        label = pd.DataFrame({"label": rng.random(n) < 0.5})
         targets, _ = targets_of(label, groups, 199, rng, Ridge())
         (reading,) = read(x, targets, folds_of(groups, 5, rng), groups, Ridge())
         p[repeat] = permutation_p(score(reading.sums.sum(0), regression=False), reading.nulls)
@@ -194,8 +190,8 @@ def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     seconds = time.process_time() - began
     rate, uniform = "rate of p <= .05", "Kolmogorov-Smirnov p"
     return pd.DataFrame([
-        measured(name(known.NULLS, "no concept", rate), hits / repeats, n=2000, low=low, high=high, seconds=seconds),
-        measured(name(known.NULLS, "no concept", uniform), stats.kstest(p, "uniform").pvalue, n=2000, seconds=seconds),
+        measured(name(known.NULLS, "no concept", rate), hits / repeats, n=n, low=low, high=high, seconds=seconds),
+        measured(name(known.NULLS, "no concept", uniform), stats.kstest(p, "uniform").pvalue, n=n, seconds=seconds),
     ]).assign(repeats=repeats)  # fmt: skip
 
 

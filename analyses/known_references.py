@@ -13,7 +13,7 @@ Letters: V types, k rank of a subspace, t share of removed pixels, rho agreement
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -183,7 +183,7 @@ def _causal() -> list[Known]:
         ("relative change", "L2", 0.10, 0.05),
     ])  # fmt: skip
     series = (0.994, 0.929, 0.860, 0.811, 0.772, 0.729, 0.730, 0.705, 0.682, 0.656, 0.625, 0.588)
-    rows += _curve(INLP, "directions removed", "accuracy", dict(enumerate(series)), 0.10, LEACE)
+    rows += _curve(INLP, "directions removed", "accuracy", dict(enumerate(series)), 0.05, LEACE)
     rows += _single(INLP, LEACE, [("relative change", "L2", 0.17, 0.05)])
     for model in ("digits perceptron", "grid transformer"):
         for probe in LINEAR:
@@ -287,7 +287,7 @@ KNOWN: dict[str, Known] = {known.row: known for known in (*_probing(), *_causal(
 """All figures, by the name of their row."""
 
 
-def table_of(pieces: Iterable[pd.DataFrame], notes: Mapping[str, str]) -> pd.DataFrame:
+def table_of(pieces: Iterable[pd.DataFrame], note: Callable[[Known], str]) -> pd.DataFrame:
     """Every known figure beside ours: one row each, in the order of :data:`KNOWN`; NaN where it was not measured."""
     got = pd.concat(list(pieces), ignore_index=True).set_index("row") if pieces else pd.DataFrame()
     if strange := sorted(set(got.index) - set(KNOWN)):
@@ -304,6 +304,6 @@ def table_of(pieces: Iterable[pd.DataFrame], notes: Mapping[str, str]) -> pd.Dat
             "spread": ours.get("spread", NAN), "low": ours.get("low", NAN), "high": ours.get("high", NAN),
             "n": ours.get("n", NAN), "repeats": ours.get("repeats", NAN), "inside": judged[inside],
             "deviation": known.deviation(value), "source": known.source,
-            "explanation": notes.get(key, "") if inside is False else "", "row": key,
+            "explanation": note(known) if inside is False else "", "row": key,
         })  # fmt: skip
     return pd.DataFrame(rows)

@@ -54,6 +54,19 @@ def test_a_figure_outside_its_tolerance_is_shown_as_missed_and_refutes(row: str)
     frame = said.exhibits[0].frame
     assert list(frame[frame["inside"] == "no"]["condition"]) == [KNOWN[row].condition]
     assert said.findings.set_index("concept").loc[row, "verdict"] == "no"
+    assert list(frame["explanation"][frame["inside"] == "no"]) == ["not checked"]
+    assert set(frame["explanation"][frame["inside"] == "yes"]) == {""}
+
+
+def test_what_was_chosen_after_looking_is_on_the_page() -> None:
+    assert "Chosen after looking" in answer(perfect()).exhibits[0].caption
+
+
+def test_a_miss_with_a_known_cause_names_it_and_how_it_was_checked() -> None:
+    row = name(known.MASK, "attribution", "accuracy", 0.9)
+    tables = perfect()
+    tables["piece"].loc[tables["piece"]["row"] == row, "ours"] = 0.4
+    assert answer(tables).findings.set_index("concept").loc[row, "why"].count("checked: the source") == 1
 
 
 def test_a_rehearsal_confirms_nothing_and_says_that_it_is_one() -> None:
@@ -88,7 +101,7 @@ def test_bounds_are_one_sided() -> None:
 
 def test_a_row_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(KeyError, match="no known figure"):
-        table_of([pd.DataFrame([measured("made up", 1.0, n=1)])], {})
+        table_of([pd.DataFrame([measured("made up", 1.0, n=1)])], lambda _: "")
 
 
 def test_every_figure_is_judged_within_a_tolerance_or_only_shown() -> None:
@@ -105,14 +118,14 @@ def test_the_quickest_pieces_reproduce_their_figures_at_small_size() -> None:
         known_causal.linear_erasure(scale=0.2, seed=0, say=silent),
         known_probing.planted(scale=0.2, seed=0, say=silent),
     ]
-    table = table_of(pieces, {})
+    table = table_of(pieces, lambda _: "")
     got = table[table["ours"].notna()]
     assert len(got) == 3 + 18 + 30
     assert (got["inside"] == "yes").mean() > 0.9
 
 
 def test_absent_concepts_are_not_found_and_forgotten_groups_are() -> None:
-    row = table_of([known_probing.group_leak(scale=0.1, seed=1, say=silent)], {}).set_index("row")
+    row = table_of([known_probing.group_leak(scale=0.1, seed=1, say=silent)], lambda _: "").set_index("row")
     for offset in (0.5, 1.0, 2.0):
         naive = row.loc[name(known.LEAK, "rows split at random", "accuracy", offset), "ours"]
         grouped = row.loc[name(known.LEAK, "groups kept together", "accuracy", offset), "ours"]
