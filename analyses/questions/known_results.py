@@ -100,8 +100,8 @@ class KnownResults(Question):
         prediction="Every known figure is reproduced within the tolerance that is written beside it.",
         refuted_if="One figure, measured in full, lies outside its tolerance.",
         decision="Figures, tolerances and bounds are those of imprint.analyses.known_references; what was chosen after "
-        "looking is said at the table of figures. All rows inside: confirmed. One outside: refuted. A piece of work failed, or "
-        "scale below 1: undetermined.",
+        "looking is said at the table of figures. All rows inside: confirmed. One outside: refuted. A piece of work "
+        "failed, or scale below 1: undetermined.",
         source="Figures measured beforehand with scikit-learn and plain torch, and the papers named beside each row.",
     )
 
