@@ -1,8 +1,8 @@
 """Policy gradients over stacked seeds: proximal policy optimisation and advantage actor-critic.
 
 S agents of one architecture are one batched tensor program (``torch.func``): parameters ``[S, ...]``, one fused Adam,
-and everything else - advantages, their normalisation, the clipping of gradients, the order of minibatches - seed by
-seed, so that a seed never feels its neighbours. From a rollout of T steps, with V the critic:
+and everything else - advantages, their normalisation, the clipping of gradients - seed by seed, so that a
+seed never feels its neighbours. From a rollout of T steps, with V the critic:
 
     delta_t = r_t + gamma V(s_{t+1}) - V(s_t)        A_t = sum_k (gamma lambda)^k delta_{t+k}     (to the episode's end)
     PPO     L = -mean min(rho A, clip(rho, 1 - c, 1 + c) A),   rho = pi(a | s) / pi_old(a | s)    A normalised
@@ -14,8 +14,9 @@ bootstrapping). Sources: PPO, Schulman et al. 2017 (arXiv 1707.06347), eq. 7 and
 Schulman et al. 2016 (arXiv 1506.02438), eq. 16; A2C, Mnih et al. 2016 (arXiv 1602.01783), section 4; cut-off episodes,
 Pardo et al. 2018 (arXiv 1712.00378).
 
-Deviations: (1) a minibatch holds whole rollouts of some copies, also for an agent without memory; (2) A2C learns with
-Adam; (3) the value loss is not clipped; (4) propagation through time is truncated at the rollout's first step.
+Deviations: (1) a minibatch holds the whole rollouts of some copies, in every pass the same: copies are exchangeable, so
+nothing is moved about; (2) A2C learns with Adam; (3) the value loss is not clipped. Propagation through time is
+truncated at the rollout's first step.
 
 Letters: S seeds, N copies, T steps, A actions, M memory width.
 """
@@ -32,7 +33,6 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from imprint.models.agents.base import Acted, Agent
-from imprint.models.environments.base import uniform
 
 
 class Learning(BaseModel):
@@ -55,7 +55,7 @@ class Learning(BaseModel):
     """T, steps of every copy between two updates."""
     epochs: int = Field(2, ge=1)
     """Passes over a rollout (PPO)."""
-    minibatches: int = Field(4, ge=1)
+    minibatches: int = Field(8, ge=1)
     """Pieces of a pass, each with the rollouts of copies / minibatches copies (PPO)."""
     discount: float = Field(0.95, ge=0.0, le=1.0)
     """gamma, per step."""
@@ -204,9 +204,8 @@ class PolicyGradient:
     nothing more, and :attr:`alive` says so. The others go on with the same bits.
     """
 
-    def __init__(self, learning: Learning, agents: Sequence[Agent], keys: Tensor) -> None:
-        """``keys`` int64 ``[S]`` give the order of minibatches (:func:`imprint.models.environments.base.uniform`)."""
-        self.learning, self.stack, self.keys = learning, Stack(agents), keys
+    def __init__(self, learning: Learning, agents: Sequence[Agent]) -> None:
+        self.learning, self.stack = learning, Stack(agents)
         self.alive = torch.ones(len(agents), dtype=torch.bool)
         self._leaves = list(self.stack.parameters.values())
         self.optimiser = torch.optim.Adam(self._leaves, lr=learning.learning_rate, eps=1e-5, fused=True)
@@ -217,18 +216,17 @@ class PolicyGradient:
         for group in self.optimiser.param_groups:
             group["lr"] = learning.learning_rate * (left if learning.decay else 1.0)
         advantage = advantages(rollout, learning.discount, learning.trace)
-        fixed = {
+        whole = {
             "observation": rollout.observation, "memory": rollout.memory, "begins": rollout.begins,
             "action": rollout.action, "before": log_probability(rollout.logits, rollout.action),
             "advantage": advantage, "target": advantage + rollout.value,
         }  # fmt: skip
-        seeds = torch.arange(self.stack.seeds)[:, None]
-        said = []
-        for _ in range(learning.epochs):
-            chance, self.keys = uniform(self.keys, learning.copies)
-            for piece in chance.argsort(dim=1).chunk(learning.minibatches, dim=1):
-                whole = learning.minibatches == 1
-                said.append(self._step(**(fixed if whole else {k: v[seeds, piece] for k, v in fixed.items()})))
+        pieces = [value.chunk(learning.minibatches, dim=1) for value in whole.values()]
+        said = [
+            self._step(**dict(zip(whole, piece, strict=True)))
+            for _ in range(learning.epochs)
+            for piece in zip(*pieces, strict=True)
+        ]
         self._strike_if_broken()
         return Lesson(*torch.stack(said).mean(0))
 
@@ -293,16 +291,15 @@ class PolicyGradient:
     # -- keeping -------------------------------------------------------------------------------------------------
 
     def state(self, seed: int) -> dict[str, Tensor]:
-        """One seed's parameters, optimiser moments, key and health, for a checkpoint."""
+        """One seed's parameters, optimiser moments and health, for a checkpoint."""
         out = {f"parameter.{name}": value.clone() for name, value in self.stack.member(seed).items()}
         for name, leaf in self.stack.parameters.items():
             for key, value in self.optimiser.state.get(leaf, {}).items():
                 out[f"optimiser.{name}/{key}"] = (value if key == "step" else value[seed]).clone()
-        return {**out, "key": self.keys[seed].clone(), "alive": self.alive[seed].clone()}
+        return {**out, "alive": self.alive[seed].clone()}
 
     def load(self, states: Sequence[dict[str, Tensor]]) -> None:
         """Put back what :meth:`state` gave, all seeds of the same age."""
-        self.keys = torch.stack([state["key"] for state in states])
         self.alive = torch.stack([state["alive"] for state in states])
         self.optimiser.state.clear()
         for name, leaf in self.stack.parameters.items():

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from imprint.models.environments.base import STORE, Environment, Outcome, State, joined, rows, uniform
+from imprint.models.environments.base import Environment, Outcome, State, joined, rows, uniform
 from imprint.models.lifetime import generator
 from imprint.models.policy_gradient import Learning, Rollout, Stack, sample
 from imprint.models.steering.base import Body, Senses, Signal
@@ -29,10 +29,10 @@ def key(*name: int | str) -> Tensor:
 
 
 class Levels:
-    """One seed's endless stream of fresh levels."""
+    """One seed's endless stream of fresh levels, drawn ``stock`` at a time."""
 
-    def __init__(self, environment: Environment, seed: int) -> None:
-        self.environment, self.rng = environment, generator("experience", seed)
+    def __init__(self, environment: Environment, seed: int, stock: int) -> None:
+        self.environment, self.stock, self.rng = environment, stock, generator("experience", seed)
         self.dawn, self.used = self.rng.get_state(), 0
         self._store: State | None = None
 
@@ -42,11 +42,11 @@ class Levels:
         while n:
             if self._store is None:
                 self.rng.set_state(self.dawn)
-                self._store = self.environment.levels(STORE, rng=self.rng)
-            some = min(n, STORE - self.used)
+                self._store = self.environment.levels(self.stock, rng=self.rng)
+            some = min(n, self.stock - self.used)
             parts.append(rows(self._store, slice(self.used, self.used + some)))
             self.used, n = self.used + some, n - some
-            if self.used == STORE:
+            if self.used == self.stock:
                 self.dawn, self.used, self._store = self.rng.get_state(), 0, None
         return joined(parts)
 
@@ -104,7 +104,7 @@ class Play:
         """``environment`` is used for its functions alone; ``memory`` is M."""
         self.environment, self.learning, self.signals = environment, learning, tuple(signals)
         self.seeds, n = tuple(seeds), learning.copies
-        self.levels = [Levels(environment, seed) for seed in seeds]
+        self.levels = [Levels(environment, seed, n) for seed in seeds]
         self.state = joined([levels.take(n) for levels in self.levels])
         self.memory = torch.zeros(len(seeds), n, memory)
         self.acting = torch.stack([key("acting", seed) for seed in seeds])

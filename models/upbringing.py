@@ -5,7 +5,7 @@
 An age counts environment steps per seed. A checkpoint holds the agent, its optimiser, its worlds in the middle of their
 episodes, every stream of chance, and the *record*: one line per rollout of how training has gone from birth on, so that
 success in training can be reported for every age. Each seed's streams derive from its number alone (``birth``,
-``experience``, ``acting``, ``ordering``, ``steering``), so that seed k of two setups can be paired.
+``experience``, ``acting``, ``steering``), so that seed k of two setups can be paired.
 
 Letters: S seeds, N copies, T steps, U updates since birth.
 """
@@ -25,7 +25,7 @@ from imprint.models.agents.base import Agent
 from imprint.models.errors import DamagedFileError
 from imprint.models.lifetime import Progress, birth, generator, header_of, part_of, read_checkpoint
 from imprint.models.policy_gradient import Lesson, PolicyGradient
-from imprint.models.rollout import Play, Tally, key
+from imprint.models.rollout import Play, Tally
 from imprint.models.store import RunFolder, write_tensors
 
 SAID = ("episodes", "pay", "loss", "entropy", "divergence")
@@ -39,7 +39,7 @@ class Upbringing:
         self.setup, self.seeds, self.folder = setup, tuple(seeds), folder
         environment = setup.make_environment()
         agents = [setup.make_agent(environment.view, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
-        self.teacher = PolicyGradient(setup.learning, agents, torch.stack([key("ordering", seed) for seed in seeds]))
+        self.teacher = PolicyGradient(setup.learning, agents)
         self.play = Play(environment, setup.learning, setup.make_signals(), self.seeds, agents[0].memory)
         self.record = torch.zeros(len(self.seeds), 0, len(SAID) + len(environment.goals))
         self.age = 0
