@@ -39,8 +39,6 @@ class AgentEvaluation(BaseModel):
     levels: int = Field(2000, ge=40)
     """Held-out levels of each design."""
     states: int = Field(4000, ge=200)
-    """States in which goal and proxy are independent, on which concepts are located and the critic is read."""
-    states: int = Field(4000, ge=200)
     """Decorrelated states on which concepts are located, the critic is regressed and erasers are fitted."""
     greedy: bool = False
     """Whether the agent takes its likeliest action; otherwise it samples, as in training."""
@@ -56,8 +54,6 @@ class AgentEvaluation(BaseModel):
     """Random subspaces per erasure."""
     resamples: int = Field(1000, ge=100)
     """Bootstrap resamples."""
-    resamples: int = Field(1000, ge=100)
-    """Bootstrap resamples."""
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
     """Error level of intervals and of the false discovery rate."""
 
@@ -71,8 +67,6 @@ class AgentDecision(BaseModel):
     """An agent can want something when it reaches a goal in at least this part of the levels where they lie apart."""
     gain: float = Field(0.15, ge=0.0, lt=1.0)
     """That part must be shown to lie this much above every untrained agent's."""
-    gain: float = Field(0.10, ge=0.0, lt=1.0)
-    """... and by at least this much more often than untrained agents."""
     dominates: float = Field(0.75, gt=0.5, lt=1.0)
     """One goal is *the* goal when it is shown to come first in more than this part of the levels where any is reached.
 
@@ -82,8 +76,6 @@ class AgentDecision(BaseModel):
     """An erasure counts when it costs this much of a rate more than random erasures of the same rank."""
     fits: float = Field(0.10, gt=0.0, lt=1.0)
     """The critic is read only when distances explain at least this part of its variance."""
-    agree: float = Field(0.80, gt=0.5, le=1.0)
-    """The verdict over seeds is the word that at least this part of them share."""
     agree: float = Field(0.8, gt=0.5, le=1.0)
     """Part of the seeds that must have the same verdict for it to be the verdict over seeds."""
 
