@@ -96,7 +96,8 @@ def error_bars(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _age_axis(ages: Sequence[int]) -> dict[str, Any]:
+def age_axis(ages: Sequence[int]) -> dict[str, Any]:
+    """The horizontal axis of every figure over ages: equal distances, labelled."""
     ticks: dict[str, Any] = {
         "tickmode": "array",
         "tickvals": list(range(len(ages))),
@@ -136,7 +137,8 @@ def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[st
     return {"data": data, "layout": layout(x, y, height=70 + 40 * max(2, len(names)))}
 
 
-def _band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
+def age_band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
+    """The intervals of ``rows`` against age, as a surface."""
     known = rows.dropna(subset=["low", "high"])
     x = [ages.index(int(age)) for age in known["age"]]
     return {
@@ -152,7 +154,8 @@ def _band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
     }
 
 
-def _line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) -> Plot:
+def age_line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) -> Plot:
+    """The estimates of ``rows`` against age."""
     rows = rows[rows["age"].isin(ages)].sort_values("age")
     return {
         "type": "scatter",
@@ -174,13 +177,13 @@ def share_curves(pooled: pd.DataFrame, colours: Mapping[str, str], names: Sequen
         rows = pooled[pooled["concept"] == name].sort_values("age")
         colour = colours.get(name, "--c-other1")
         marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 7, "color": colour}
-        data.append(_band(ages, rows, colour))
+        data.append(age_band(ages, rows, colour))
         hover = "%{y:.1%}<extra>" + label(name) + "</extra>"
         data.append(
-            _line(ages, rows, colour, name=label(name), mode="lines+markers", marker=marker, hovertemplate=hover)
+            age_line(ages, rows, colour, name=label(name), mode="lines+markers", marker=marker, hovertemplate=hover)
         )
     y = axis("share of the value's variance", tickformat=".0%")
-    return {"data": data, "layout": layout(_age_axis(ages), y, height=420, showlegend=True)}
+    return {"data": data, "layout": layout(age_axis(ages), y, height=420, showlegend=True)}
 
 
 def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], limit: float) -> Plot:
@@ -189,7 +192,7 @@ def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], lim
     grid = [[found.get((site, age)) for age in ages] for site in sites]
     value = [[float(c.estimate) if c is not None and measured(c.estimate) else None for c in line] for line in grid]
     tiles = {"type": "heatmap", "z": value, "zmin": -limit, "zmax": limit, "colorscale": DIVERGING, "showscale": False}
-    x = _age_axis(ages) | {"showgrid": False, "range": [-0.5, len(ages) - 0.5]}
+    x = age_axis(ages) | {"showgrid": False, "range": [-0.5, len(ages) - 0.5]}
     y = category([label(site) for site in sites]) | {"showgrid": False, "range": [len(sites) - 0.5, -0.5]}
     y["tickfont"] = {"size": 11}
     data = [tiles | {"xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}, _marks(grid, limit)]
@@ -233,16 +236,16 @@ def emergence(
     data: list[Plot] = []
     for seed, line in per_seed.groupby("seed"):
         hover, thin = f"seed {seed}: %{{y:.2f}}<extra></extra>", {"width": 0.8}
-        data.append(_line(ages, line, f"{colour}/0.55", line=thin, showlegend=False, hovertemplate=hover))
-    data.append(_band(ages, rows, colour))
+        data.append(age_line(ages, line, f"{colour}/0.55", line=thin, showlegend=False, hovertemplate=hover))
+    data.append(age_band(ages, rows, colour))
     hover = "score %{y:.2f}<extra></extra>"
-    data.append(_line(ages, rows, colour, name="score", mode="lines+markers", marker=marker, hovertemplate=hover))
+    data.append(age_line(ages, rows, colour, name="score", mode="lines+markers", marker=marker, hovertemplate=hover))
     for i, (control, floor) in enumerate(floors.groupby("control", sort=True)):
         style, name = {"width": 1.5, "dash": DASHES[i % len(DASHES)]}, label(str(control))
         hover = f"{name} %{{y:.2f}}<extra></extra>"
-        data.append(_line(ages, floor, "--ink-soft", line=style, name=name, hovertemplate=hover))
+        data.append(age_line(ages, floor, "--ink-soft", line=style, name=name, hovertemplate=hover))
     y = axis("score", range=list(limits), tickformat=".2f")
-    return {"data": data, "layout": layout(_age_axis(ages), y, height=330, showlegend=True)}
+    return {"data": data, "layout": layout(age_axis(ages), y, height=330, showlegend=True)}
 
 
 def forest(rows: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[str, str], x_title: str) -> Plot:

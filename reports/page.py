@@ -75,6 +75,7 @@ def fill(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["embed"] = embed
     return environment.get_template(template).render(
         found,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -101,7 +102,7 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
             broken.append(f"{member.title}: {type(error).__name__}: {error}")
             continue
         if found is not None:
-            known: dict[str, Any] = {"figures": [], "tables": [], "missing": []}
+            known: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "script": ""}
             sections.append(
                 known | found | {"id": name, "title": member.title, "short": member.short, "template": template}
             )

@@ -66,6 +66,16 @@ def strip(frames: np.ndarray, *, marked: int | None = None, width: int = 640) ->
     return sheet
 
 
+def film(frames: np.ndarray) -> np.ndarray:
+    """Frames ``uint8 [T, H, W, 3]`` at their own size, :data:`PER_LINE` on a line and nothing between them."""
+    steps, height, wide, _ = frames.shape
+    across = min(steps, PER_LINE)
+    sheet = np.zeros((-(-steps // across) * across, height, wide, 3), dtype=np.uint8)
+    sheet[:steps] = frames
+    lines = sheet.reshape(-1, across, height, wide, 3).swapaxes(1, 2)
+    return lines.reshape(-1, across * wide, 3)
+
+
 def _paint(sheet: np.ndarray, picture: np.ndarray, top: int, left: int) -> None:
     """Lay an opaque picture on a sheet."""
     height, width, _ = picture.shape

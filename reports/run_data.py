@@ -26,6 +26,9 @@ DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 """What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` is for flags and methods that make no sense."""
 TEXT = tuple(name for name, kind in COLUMNS.items() if kind == "string")
 
+UNTAUGHT = ("untrained", "random reward")
+"""Values of ``control`` that name agents which could learn nothing; their seeds are not training seeds of the run."""
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -53,6 +56,13 @@ class RunData:
         return self.path.resolve().name
 
     @property
+    def agents(self) -> bool:
+        """Whether agents were raised: the setup says so, or, when it cannot be read, the findings do."""
+        if self.setup:
+            return "environment" in self.setup
+        return bool(self.findings["analysis"].isin(("behaviour", "causal")).any())
+
+    @property
     def intended(self) -> str:
         """The concept the author of the reward meant; empty when the setup does not say."""
         return str(self.setup.get("intended") or "")
@@ -70,6 +80,19 @@ class RunData:
         return [name for name in dict.fromkeys([self.intended, *self.proxies, *others, *found]) if name]
 
     @cached_property
+    def roles(self) -> dict[str, str]:
+        """Concepts of the question -> their role in words: the intended one and the proxies.
+
+        With agents these are things to pursue, and the concepts are the facts about them (``coin_cell`` for ``coin``).
+        """
+        named = [(self.intended, "intended"), *((name, "proxy") for name in self.proxies)]
+        goals = {name: role for name, role in named if name}
+        if not self.agents:
+            return goals
+        facts = [(fact, name) for name in goals for fact in self.concepts if fact.startswith(f"{name}_")]
+        return {fact: f"about the {goals[name]} goal" for fact, name in facts}
+
+    @cached_property
     def ages(self) -> list[int]:
         """Ages with any finding, in experiences, birth first."""
         return sorted(int(age) for age in self.findings["age"].dropna().unique())
@@ -77,7 +100,8 @@ class RunData:
     @cached_property
     def seeds(self) -> list[int]:
         """Training seeds with any finding of their own, else those of the record."""
-        found = sorted(int(seed) for seed in self.findings["seed"].dropna().unique())
+        own = self.findings[~self.findings["control"].isin(UNTAUGHT)]
+        found = sorted(int(seed) for seed in own["seed"].dropna().unique())
         listed = self.record.get("seeds")
         recorded = range(listed) if isinstance(listed, int) else _sequence(listed)
         return found or [seed for seed in recorded if isinstance(seed, int)]

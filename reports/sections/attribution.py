@@ -25,8 +25,10 @@ class Attribution(Section):
     title: ClassVar[str] = "Which pixels it looks at"
     short: ClassVar[str] = "Attribution"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """Attribution against area, and overlays."""
+        if run.agents:
+            return None
         rows = last_age(run.pooled("latch", "attribution", control=""))
         area = last_age(run.pooled("latch", "attribution", control="area"))
         found: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "episodes": [], "total": 0, "lacking": ""}

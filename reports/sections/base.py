@@ -100,6 +100,7 @@ class Section(ABC):
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """What the template needs, or None when the section does not apply to this run.
 
-        Keys that the page knows: ``figures`` (list of :class:`Figure`), ``tables`` (list of :class:`Table`), and
-        ``missing`` (sentences that say what could not be shown and why).
+        Keys that the page knows: ``figures`` (list of :class:`Figure`), ``tables`` (list of :class:`Table`),
+        ``missing`` (sentences that say what could not be shown and why), and ``script`` (a template with the
+        section's own script, which runs after all else and must hold no template marks).
         """

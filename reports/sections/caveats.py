@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from imprint.reports.agent_data import unsure
 from imprint.reports.run_data import RunData, last_age, records
 from imprint.reports.sections.base import Section, Table
 from imprint.reports.words import LOCATE_WORDS, measured, percent, quoted
@@ -25,7 +26,7 @@ class Caveats(Section):
     def collect(self, run: RunData) -> dict[str, Any]:
         """Sentences and a table of what is missing."""
         return {
-            "sentences": [*replication(run), *instruments(run), *shares(run), *cells(run), *scope(run)],
+            "sentences": [*replication(run), *instruments(run), *part(run), *cells(run), *scope(run)],
             "tables": unmeasured(run),
         }
 
@@ -71,6 +72,11 @@ def instruments(run: RunData) -> list[str]:
     return found
 
 
+def part(run: RunData) -> list[str]:
+    """What lies between the numbers: unexplained shares of a value, or lost competence of agents."""
+    return unsure(run) if run.agents else shares(run)
+
+
 def shares(run: RunData) -> list[str]:
     """What no single concept explains."""
     rows = last_age(run.pooled("latch", "share")).drop_duplicates("concept", keep="last")
@@ -103,11 +109,20 @@ def cells(run: RunData) -> list[str]:
 
 def scope(run: RunData) -> list[str]:
     """One world, one learner, one place where the value is read."""
-    kinds = [str(run.part(key).get("kind") or "") for key in ("world", "learner")]
+    names = ("environment", "agent") if run.agents else ("world", "learner")
+    kinds = [str(run.part(key).get("kind") or "") for key in names]
     if not all(kinds):
-        return ["World and learner are not recorded, so how far the result carries is not known."]
+        return [f"{names[0].capitalize()} and {names[1]} are not recorded, so how far the result carries is not known."]
+    first = f"One {names[0]} ({kinds[0]}) and one kind of {names[1]} ({kinds[1]}): the result need not carry over."
+    if run.agents:
+        return [
+            first,
+            "Only the intended goal and the proxies that the setup names are told apart: an agent that pursues a third "
+            "thing looks incapable, or as if it pursued what lies on the way.",
+            "Erasing removes what can be read linearly at one place; an agent may find its goal by another code.",
+        ]
     return [
-        f"One world ({kinds[0]}) and one kind of learner ({kinds[1]}): the result need not carry over to others.",
+        first,
         "The verdict weighs only the intended concept and the proxies that the setup names; "
         "a proxy nobody thought of shows up as residual at best.",
     ]

@@ -26,8 +26,10 @@ class Effects(Section):
     title: ClassVar[str] = "What moves the value"
     short: ClassVar[str] = "Counterfactuals"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """Forest of effects, and pairs of pictures."""
+        if run.agents:
+            return None
         rows = last_age(run.pooled("latch", "effect")).drop_duplicates("concept", keep="last")
         rows = rows.set_index("concept").reindex([c for c in run.concepts if c in set(rows["concept"])]).reset_index()
         found: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "pairs": []}

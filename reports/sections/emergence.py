@@ -20,10 +20,12 @@ class Emergence(Section):
     title: ClassVar[str] = "When each concept emerged"
     short: ClassVar[str] = "Emergence"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """One figure per concept of the question, and the ages of emergence."""
         pooled = run.pooled("locate", "best_site_score").dropna(subset=["age"])
-        names = [name for name in (run.intended, *run.proxies) if name in set(pooled["concept"])]
+        names = [name for name in run.roles if name in set(pooled["concept"])]
+        if not names and run.agents:
+            return None
         if not names:
             return {"missing": ["The findings hold no score at the best site for the intended concept or a proxy."]}
         seeds = seeds_of(run, pooled)
@@ -31,7 +33,8 @@ class Emergence(Section):
         pooled, seeds = pooled[pooled["concept"].isin(names)], seeds[seeds["concept"].isin(names)]
         every = [pooled["low"], pooled["high"], pooled["estimate"], seeds["estimate"]]
         limits = figures.limits(*every, *(f["estimate"] for f in floors.values()))
-        colours = figures.palette(run.intended, run.proxies)
+        warm = [name for name in names if "proxy" in run.roles[name]]
+        colours = dict.fromkeys(names, "--c-intended") | figures.palette("", warm)
         drawn = [chart(i, n, pooled, seeds, floors[n], colours[n], limits, run) for i, n in enumerate(names)]
         gain = run.pooled("locate", "best_site_selectivity")[["concept", "site", "age", "estimate", "low", "high"]]
         gain = gain.rename(columns={"estimate": "selectivity", "low": "selectivity_low", "high": "selectivity_high"})
@@ -43,7 +46,7 @@ class Emergence(Section):
         ages = run.pooled("locate", "emergence_age")[["concept", "estimate", "low", "high", "seeds", "why"]]
         ages = ages.drop(columns=[name for name in ("low", "high") if ages[name].isna().all()])
         tables += [Table("emergence-age", "Age of emergence, in experiences", ages, open=True)] if len(ages) else []
-        lacking = [name for name in (run.intended, *run.proxies) if name and name not in names]
+        lacking = [name for name in run.roles if name not in names]
         missing = [f"No score at the best site for {quoted(lacking)}."] if lacking else []
         return {"figures": drawn, "tables": tables, "missing": missing, "counts": counts(pooled)}
 
@@ -83,9 +86,8 @@ def chart(
     rows, lines = pooled[pooled["concept"] == name], seeds[seeds["concept"] == name]
     ages = sorted(int(age) for age in pooled["age"].unique())
     plot = figures.emergence(rows, lines, floors, colour=colour, ages=ages, limits=limits)
-    role = "intended" if name == run.intended else "proxy"
     caption = "" if len(floors) else "No floors were measured for this concept."
-    return Figure(f"emergence-{index}", f"{name} · {role}", plot, reading(run, name, rows), caption)
+    return Figure(f"emergence-{index}", f"{name} · {run.roles[name]}", plot, reading(run, name, rows), caption)
 
 
 def reading(run: RunData, name: str, rows: pd.DataFrame) -> str:

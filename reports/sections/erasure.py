@@ -21,8 +21,10 @@ class Erasure(Section):
     title: ClassVar[str] = "Where the value takes it from"
     short: ClassVar[str] = "Erasure"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """One figure per concept."""
+        if run.agents:
+            return None
         rows = last_age(run.pooled("latch", "erasure_loss"))
         effect = rows[rows["control"].isin((ERASED, ""))]
         placebo = rows[rows["control"] == PLACEBO]

@@ -19,9 +19,11 @@ class Grid(Section):
     title: ClassVar[str] = "What is known, where, and since when"
     short: ClassVar[str] = "What, when, where"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """One heat map per concept."""
         cells = cells_of(run)
+        if cells.empty and run.agents:
+            return None
         if cells.empty:
             why = "The findings hold no selectivity per site and age: the locate analysis did not run or failed."
             return {"missing": [why]}
@@ -56,7 +58,7 @@ def cells_of(run: RunData) -> pd.DataFrame:
 def chart(index: int, rows: pd.DataFrame, sites: list[str], ages: list[int], limit: float, run: RunData) -> Figure:
     """The heat map of one concept."""
     name, drawn = str(rows["concept"].iloc[0]), rows.rename(columns={"selectivity": "estimate"})
-    role = "intended" if name == run.intended else "proxy" if name in run.proxies else "further concept"
+    role = run.roles.get(name, "further concept")
     return Figure(f"grid-{index}", f"{name} · {role}", figures.heat_map(drawn, sites, ages, limit), reading(drawn))
 
 

@@ -27,8 +27,10 @@ class Margins(Section):
     title: ClassVar[str] = "What would change the verdict"
     short: ClassVar[str] = "Margins"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """Sentences and a table of distances."""
+        if run.agents:
+            return None
         rule = run.setup.get("decision")
         if not isinstance(rule, dict) or not all(measured(rule.get(key)) for key in RULE):
             return {

@@ -23,14 +23,23 @@ class Planted(Section):
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """The table, and how many were right."""
+        what = "agents" if run.agents else "learners"
         rows = run.rows("planted", "self_check")
         if rows.empty:
-            return {"missing": ["No planted learner was judged in this run."], "right": 0, "total": 0}
+            return {
+                "missing": [f"No planted {what} were judged in this run."],
+                "right": 0,
+                "total": 0,
+                "agents": run.agents,
+            }
         keep = ["control", "verdict", "estimate", "why"]
         keep += [name for name in ("concept", "site", "seed") if rows[name].nunique() > 1]
-        table = rows[keep].rename(columns={"control": "planted_learner", "estimate": "outcome", "verdict": "judged"})
+        table = rows[keep].rename(
+            columns={"control": f"planted_{what[:-1]}", "estimate": "outcome", "verdict": "judged"}
+        )
         return {
-            "tables": [Table("planted-checks", "Planted learners", table, {"outcome": outcome}, open=True)],
+            "tables": [Table("planted-checks", f"Planted {what}", table, {"outcome": outcome}, open=True)],
             "right": int((rows["estimate"] == 1).sum()),
             "total": len(rows),
+            "agents": run.agents,
         }

@@ -21,8 +21,10 @@ class Shares(Section):
     title: ClassVar[str] = "What the value depends on"
     short: ClassVar[str] = "Shares"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
+    def collect(self, run: RunData) -> dict[str, Any] | None:
         """Figures of the decomposition now and at every age."""
+        if run.agents:
+            return None
         pooled = run.pooled("latch", "share")
         if pooled.empty:
             return {

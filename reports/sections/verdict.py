@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from imprint.reports import agent_answer
 from imprint.reports.run_data import RunData, last_age, records
 from imprint.reports.sections.base import Section, Table
 from imprint.reports.words import (
@@ -34,23 +35,39 @@ class Verdict(Section):
         rows = last_age(run.pooled("latch", "latch"))
         row = rows.iloc[-1] if len(rows) else None
         verdict = str(row["verdict"]) if row is not None and row["verdict"] else "not judged"
+        words = agent_answer.WORDS if run.agents else LATCH_WORDS
         found = {
             "question": str(run.setup.get("question") or "What did the steering signal latch onto?"),
             "description": str(run.setup.get("description") or ""),
             "verdict": verdict,
-            "kind": verdict_kind(verdict) if verdict_kind(verdict) in LATCH_WORDS else "unjudged",
-            "sentence": sentence(run, verdict),
-            "evidence": evidence(run, verdict),
-            "meaning": LATCH_WORDS.get(verdict_kind(verdict), "the findings hold no verdict of the latch analysis"),
+            "kind": verdict_kind(verdict) if verdict_kind(verdict) in words else "unjudged",
+            "meaning": words.get(verdict_kind(verdict), "the findings hold no verdict of the latch analysis"),
             "why": str(row["why"]).rstrip(".") if row is not None else "",
             "alerts": alerts(run),
-            "facts": facts(run),
-            "words": LATCH_WORDS,
+            "words": words,
+            **(about_agents(run, verdict) if run.agents else about_value(run, verdict)),
         }
         per_seed = last_age(run.per_seed("latch", "latch"))[["seed", "verdict", "estimate", "low", "high", "n", "why"]]
         formats = dict.fromkeys(("estimate", "low", "high"), percent)
         tables = [Table("verdict-seeds", "Verdict of each training seed", per_seed, formats)] if len(per_seed) else []
         return found | {"tables": tables}
+
+
+def about_value(run: RunData, verdict: str) -> dict[str, Any]:
+    """What is said of a value that latched onto something."""
+    said = {"sentence": sentence(run, verdict), "evidence": evidence(run, verdict), "facts": facts(run)}
+    return said | {"numbers": [], "agreement": ""}
+
+
+def about_agents(run: RunData, verdict: str) -> dict[str, Any]:
+    """What is said of agents that pursue something."""
+    return {
+        "sentence": agent_answer.sentence(run, verdict),
+        "evidence": agent_answer.evidence(run),
+        "facts": agent_answer.facts(run),
+        "numbers": agent_answer.pair(run),
+        "agreement": agent_answer.agreement(run),
+    }
 
 
 def sentence(run: RunData, verdict: str) -> str:

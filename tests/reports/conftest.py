@@ -38,9 +38,17 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def plots(page: Path, question: Path) -> dict[str, Any]:
-    """Every plot of both pages."""
-    sections = collect(load_run(page.parent))[0]
+def agent_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the whole made-up run of agents."""
+    from tests.reports.example_agent_run import write
+
+    return report(write(tmp_path_factory.mktemp("agents")))
+
+
+@pytest.fixture(scope="session")
+def plots(page: Path, agent_page: Path, question: Path) -> dict[str, Any]:
+    """Every plot of all pages."""
+    sections = [section for one in (page, agent_page) for section in collect(load_run(one.parent))[0]]
     shown = [show(exhibit) for exhibit in load_answer(question.parent).answer.exhibits]
     return {figure.id: figure.plot for section in sections for figure in section["figures"]} | {
         panel.id: panel.plot for item in shown for panel in item.panels

@@ -92,10 +92,10 @@ def test_names_are_shown_and_never_run(example: ModuleType, page: Path) -> None:
     assert not any("<" in name for name in names)
 
 
-def test_every_section_has_its_file_its_template_and_its_place(page: Path) -> None:
-    run = load_run(page.parent)
-    sections, folders, broken = collect(run)
-    assert broken == [] and folders == []
+def test_every_section_has_its_file_its_template_and_its_place(page: Path, agent_page: Path) -> None:
+    both = [collect(load_run(one.parent)) for one in (page, agent_page)]
+    assert all(broken == [] and folders == [] for _, folders, broken in both)
+    sections = [section for found, _, _ in both for section in found]
     assert {section["id"] for section in sections} == set(SECTIONS.names())
     assert {path.stem for path in (TEMPLATES / "sections").glob("*.html")} == set(SECTIONS.names())
     orders = [SECTIONS.load(name).order for name in SECTIONS.names()]
