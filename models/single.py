@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsInt
 
 import gymnasium
 import numpy as np
@@ -44,7 +44,7 @@ class Single(gymnasium.Env[np.ndarray, int]):
         observation, info = self.many.reset(seed=seed, options=options)
         return observation[0], {"concepts": {name: value[0] for name, value in info["concepts"].items()}}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: SupportsInt) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One step; after the end of an episode the caller resets."""
         outcome = self.many.follow(self.many.state, self.many.known_actions(np.array([action])))
         self.many.state = outcome.after

@@ -147,7 +147,7 @@ class Facts(dict[str, np.ndarray]):
 def _looking(name: str) -> Callable[..., Any]:
     plain = getattr(dict, name)
 
-    def method(self: Facts, *arguments: Any) -> Any:
+    def method(self: Any, *arguments: Any) -> Any:
         self._look()
         return plain(self, *arguments)
 
