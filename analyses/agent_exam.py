@@ -20,7 +20,7 @@ from imprint.analyses.agent_verdict import Lines, Verdict, judge
 from imprint.analyses.behaviour import APART, JUDGED, Played, play, rates
 from imprint.analyses.causal_line import causal_line, wants
 from imprint.analyses.critic_line import CriticLine, critic_line, gated
-from imprint.analyses.scenes import met_by, scenes
+from imprint.analyses.scenes import Scenes, met_by, scenes
 from imprint.models.agent_setup import AgentDecision
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment, State
@@ -36,7 +36,8 @@ class Floor:
 
     capability: float = float("nan")
     """Highest P(any goal is reached | apart) among them."""
-    critics: tuple[CriticLine, ...] = ()
+    r2: tuple[float, ...] = ()
+    """Of each one's critic on discounted distances."""
 
 
 @dataclass(frozen=True)
@@ -97,23 +98,26 @@ class AgentExam:
 
     def critic(self, agent: Agent) -> CriticLine:
         """The critic line; raises :class:`ImprintError` in a world that knows no distances."""
-        met = met_by(agent, self.environment, self.states, rng=self._rng())
+        met = self.meet(agent)
         value = look(agent, met.observation, met.memory).value
         rng = np.random.default_rng(self.seed)
         return critic_line(value, self.environment.distances(met.state), self.goals, self.discount, rng=rng)
 
+    def meet(self, agent: Agent) -> Scenes:
+        """The decorrelated states as the agent meets them."""
+        return met_by(agent, self.environment, self.states, rng=self._rng())
+
     def causal(self, agent: Agent) -> pd.DataFrame:
         """The causal line, columns of :data:`imprint.analyses.causal_line.COLUMNS`."""
-        met = met_by(agent, self.environment, self.states, rng=self._rng())
         return causal_line(
-            agent, self.environment, self.levels[APART], met, self.goals, placebos=self.placebos, greedy=self.greedy,
-            seed=self.seed, rng=self._rng(),
+            agent, self.environment, self.levels[APART], self.meet(agent), self.goals, placebos=self.placebos,
+            greedy=self.greedy, seed=self.seed, rng=self._rng(),
         )  # fmt: skip
 
     def floor(self, agents: Sequence[Agent]) -> Floor:
         """What untrained agents reach, and their critics."""
         capability = max(float(self.play(agent, APART).reached.float().mean()) for agent in agents)
-        return Floor(capability, tuple(self.critic(agent) for agent in agents))
+        return Floor(capability, tuple(self.critic(agent).r2 for agent in agents))
 
     def lines(self, agent: Agent, floor: Floor) -> Examined:
         """All three lines of an agent, and the verdict on it."""
@@ -122,7 +126,7 @@ class AgentExam:
             causal, problem = self.causal(agent), ""
         except NotMeasurableError as error:
             causal, problem = pd.DataFrame(), str(error)
-        index, silent = gated(critic, floor.critics, self.decision.fits)
+        index, silent = gated(critic, floor.r2, self.decision.fits)
         lines = Lines(
             self.goals,
             {goal: int(played.first(goal).sum()) for goal in self.goals},

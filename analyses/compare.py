@@ -1,7 +1,8 @@
 """compare: the same question put to several setups, paired by training seed.
 
 Seed k of one setup and seed k of another are born with the same weights and meet the same stream of chance, so their
-difference is taken within the pair. For each concept's share of the value at the last age,
+difference is taken within the pair. For each concept's share of the value at the last age (of agents: for each goal,
+the part of the levels in which it is reached first where goals lie apart),
 
     difference = mean_k (share_k - share_k of the first run),    95 % interval = Student's t over the paired seeds.
 
@@ -18,6 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from imprint.analyses.behaviour import APART
+from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import ImprintError
 
 COLUMNS = (
@@ -27,17 +30,20 @@ COLUMNS = (
 
 
 def compare(runs: Sequence[Any]) -> pd.DataFrame:
-    """Shares of intended concept and proxies per run, with differences to the first run.
+    """Shares of intended concept and proxies per run (agents: how often each is first), with differences to the first.
 
     ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept,
-    columns as in ``imprint.analyses.compare.COLUMNS``, best intended share first. Raises :class:`ImprintError` for runs
-    without a latch.
+    columns as in ``imprint.analyses.compare.COLUMNS``, best intended share first; ``attrs["what"]`` says what ``share``
+    is. Raises :class:`ImprintError` for runs
+    without a latch, and for agents beside learners.
     """
     from imprint.analyses.run import Run, open_finished
 
     if len(runs) < 2:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
+    if len({type(run.setup) for run in opened}) > 1:
+        raise ImprintError("compare got runs of agents and runs of learners; their numbers do not mean the same.")
     per_run = [_shares(run) for run in opened]
     names = _distinct(opened)
     rows = []
@@ -58,7 +64,10 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")
-    return table.sort_values("rank", kind="stable").reset_index(drop=True)
+    table = table.sort_values("rank", kind="stable").reset_index(drop=True)
+    agents = isinstance(opened[0].setup, AgentSetup)
+    table.attrs["what"] = "how often each goal is reached first" if agents else "shares of the value"
+    return table
 
 
 def _distinct(runs: list[Any]) -> list[str]:
@@ -72,7 +81,11 @@ def _distinct(runs: list[Any]) -> list[str]:
 
 def _last_shares(run: Any) -> pd.DataFrame:
     table = run.findings
-    rows = table[(table["analysis"] == "latch") & (table["metric"] == "share")]
+    if isinstance(run.setup, AgentSetup):
+        rows = table[(table["analysis"] == "behaviour") & table["metric"].isin(["goal", "proxy"])]
+        rows = rows[rows["control"] == APART]
+    else:
+        rows = table[(table["analysis"] == "latch") & (table["metric"] == "share")]
     if rows.empty:
         raise ImprintError(f"{run.path} holds no latch findings; run it again with `imprint run --resume`.")
     last: pd.DataFrame = rows[rows["age"] == rows["age"].max()]

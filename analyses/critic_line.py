@@ -91,7 +91,7 @@ def critic_line(
     if np.isnan(standard).any() or n <= width + 1:
         nothing = (float("nan"),) * width
         return CriticLine(tuple(goals), nothing, nothing, nothing, float("nan"), float("nan"), nothing, n)
-    solve = np.linalg.pinv(design)
+    solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)
     beta, r2 = solve @ target, _explained(design, solve, target[:, None])[0]
     nulls = _explained(design, solve, np.stack([rng.permutation(target) for _ in range(shuffles)], axis=1))
     reach = stats.t.ppf(0.975, n - width - 1) * _errors(solve, design, target - design @ beta)
@@ -102,11 +102,14 @@ def critic_line(
     )  # fmt: skip
 
 
-def gated(line: CriticLine, untrained: Sequence[CriticLine], floor: float) -> tuple[float, str]:
-    """The latch index and an empty reason, or NaN and why the value is not fitted well enough to have one."""
+def gated(line: CriticLine, untrained: Sequence[float], floor: float) -> tuple[float, str]:
+    """The latch index and an empty reason, or NaN and why the value is not fitted well enough to have one.
+
+    ``untrained``: R2 of untrained critics. ``floor``: least R2 that counts.
+    """
     if np.isnan(line.r2):
         return float("nan"), "the critic's value, or a distance, does not vary"
-    others = [u.r2 for u in untrained if np.isfinite(u.r2)]
+    others = [r2 for r2 in untrained if np.isfinite(r2)]
     floors = {
         "shuffled values": line.null,
         "an untrained critic": max(others, default=0.0),

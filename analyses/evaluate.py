@@ -10,10 +10,10 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,12 +45,13 @@ from imprint.analyses.latch_cells import (
     record_of,
 )
 from imprint.analyses.locate import READOUTS
-from imprint.analyses.run import Run, read_setup
+from imprint.analyses.run import AnySetup, Run, planned_ages, read_setup
 from imprint.analyses.what_when_where import grid_findings
+from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.files import StorageError, read_json, read_table, write_bytes, write_json, write_table
 from imprint.models.lifetime import generator, living_ages, steer
-from imprint.models.setup import Setup, frame_of, load_setup
+from imprint.models.setup import AlignmentSetup, Setup, frame_of, load_setup
 from imprint.models.store import RunFolder, read_tensors
 
 PACKAGES = (
@@ -69,7 +70,7 @@ PLANTED_SEED = 0
 
 
 def evaluate(
-    setup: str | Path | Mapping[str, Any] | Setup,
+    setup: str | Path | Mapping[str, Any] | AlignmentSetup,
     *,
     seeds: int | None = None,
     out: str | Path = "runs",
@@ -93,18 +94,36 @@ def evaluate(
     if backend not in engine.BACKENDS:
         raise unknown_name("backend", backend, engine.BACKENDS)
     whole = {**(changes or {}), **({"schedule.seeds": seeds} if seeds is not None else {})}
-    chosen = load_setup(setup, changes=whole, expect=Setup)
-    _rehearse(chosen)
+    chosen = load_setup(setup, changes=whole)
+    assert isinstance(chosen, Setup | AgentSetup)
+    job = _job(chosen)
+    job.rehearse(chosen)
     folder = RunFolder(Path(out) / chosen.run_name)
     _prepare(chosen, folder, resume)
     if _whole(folder):
         return Run(folder.path)
-    outcomes = _waves(chosen, folder, backend, progress)
-    table = _findings(chosen, folder, outcomes, progress)
+    outcomes = job.waves(chosen, folder, backend, progress)
+    table = findings(pd.concat([job.pool(chosen, folder, outcomes, progress), _failures(chosen, outcomes)]))
     write_bytes(folder.path / "findings.csv", table.to_csv(index=False).encode())
     _record(chosen, folder, outcomes, started)
     write_table(folder.findings_file, table)
     return Run(folder.path)
+
+
+class _Job(NamedTuple):
+    """What is done with a kind of setup."""
+
+    rehearse: Callable[[Any], None]
+    waves: Callable[[Any, RunFolder, str, Progress | None], list[Outcome]]
+    pool: Callable[[Any, RunFolder, list[Outcome], Progress | None], pd.DataFrame]
+
+
+def _job(setup: AnySetup) -> _Job:
+    if isinstance(setup, Setup):
+        return _Job(_rehearse, _waves, _findings)
+    from imprint.analyses import evaluate_agents
+
+    return _Job(evaluate_agents.rehearse, evaluate_agents.waves, evaluate_agents.pool)
 
 
 def _whole(folder: RunFolder) -> bool:
@@ -126,7 +145,7 @@ def _rehearse(setup: Setup) -> None:
     exam_of(setup)
 
 
-def _prepare(setup: Setup, folder: RunFolder, resume: bool) -> None:
+def _prepare(setup: AnySetup, folder: RunFolder, resume: bool) -> None:
     """Make the folder, or check that it is this setup's own."""
     text = yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True)
     if folder.setup_file.exists():
@@ -139,7 +158,7 @@ def _prepare(setup: Setup, folder: RunFolder, resume: bool) -> None:
     write_json(folder.path / "begun.json", _begun(folder, setup))
 
 
-def _begun(folder: RunFolder, setup: Setup) -> dict[str, Any]:
+def _begun(folder: RunFolder, setup: AnySetup) -> dict[str, Any]:
     """Versions the run was begun with; going on with others would mix two experiments in one table."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     path = folder.path / "begun.json"
@@ -157,6 +176,7 @@ def _clear(folder: RunFolder) -> None:
     """Remove what an earlier run of the same setup left; only files of names we write."""
     for pattern in (
         "seed-*/age-*.safetensors",
+        "random-reward/seed-*/age-*.safetensors",
         "cells/*",
         "artefacts/*",
         "findings.*",
@@ -207,22 +227,14 @@ def _findings(setup: Setup, folder: RunFolder, outcomes: list[Outcome], progress
     tables = [_lifetime_rows(setup, folder), _locate(setup, folder, exam, seeds), _latch(setup, folder, exam, seeds)]
     if (checked := folder.cell("planted")).exists():
         tables.append(findings(read_table(checked)).assign(setup=setup.run_name))
-    failed = [
-        {
-            "analysis": "lifetime",
-            "setup": setup.run_name,
-            "metric": "failed_cell",
-            "control": f.cell,
-            "verdict": "failed",
-            "why": f.error,
-        }
-        for f in outcomes
-        if f.error is not None
-    ]
-    tables.append(findings(failed))
     if progress is not None:
         progress(Step("findings", 1, 1, "done"))
     return findings(pd.concat([t for t in tables if len(t)], ignore_index=True))
+
+
+def _failures(setup: AnySetup, outcomes: list[Outcome]) -> pd.DataFrame:
+    base = {"analysis": "lifetime", "setup": setup.run_name, "metric": "failed_cell", "verdict": "failed"}
+    return findings([{**base, "control": o.cell, "why": o.error} for o in outcomes if o.error is not None])
 
 
 def _rng(name: str) -> np.random.Generator:
@@ -322,13 +334,13 @@ def _lifetime_rows(setup: Setup, folder: RunFolder) -> pd.DataFrame:
     return findings(rows)
 
 
-def _record(setup: Setup, folder: RunFolder, outcomes: list[Outcome], started: float) -> None:
+def _record(setup: AnySetup, folder: RunFolder, outcomes: list[Outcome], started: float) -> None:
     """Provenance; the only file of a run that depends on when and where it was made."""
     write_json(
         folder.path / "run.json",
         {
             "setup": setup.run_name,
-            "ages": list(setup.schedule.planned),
+            "ages": list(planned_ages(setup)),
             "seeds": setup.schedule.seeds,
             "versions": {
                 "imprint": _version(),

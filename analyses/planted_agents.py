@@ -119,7 +119,7 @@ def imitations(
         )
         off = (acted.value - value.gather(1, pick)).square().sum()
         optimiser.zero_grad(set_to_none=True)
-        ((wrong + off) / ROWS).backward()  # type: ignore[no-untyped-call]
+        ((wrong + off) / ROWS).backward()
         optimiser.step()
     for i, agent in enumerate(agents):
         agent.load_state_dict({name: value.clone() for name, value in stack.member(i).items()}, strict=False)

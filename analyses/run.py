@@ -11,10 +11,13 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.base import findings
+from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
-from imprint.models.setup import Setup
+from imprint.models.setup import AlignmentSetup, Setup, load_setup
 from imprint.models.store import RunFolder, open_run
+
+AnySetup = Setup | AgentSetup
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Run:
     """Its folder."""
 
     @cached_property
-    def setup(self) -> Setup:
+    def setup(self) -> AnySetup:
         """The resolved setup it was made with; its hash must be the folder's name."""
         return read_setup(RunFolder(self.path))
 
@@ -48,7 +51,7 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """``intended``, ``proxy:<name>``, ``mixed``, ``none`` or ``undetermined``."""
+        """``intended``, ``proxy:<name>``, ``mixed``, ``undetermined``; of a value also ``none``."""
         row = self.latch_row()
         return "undetermined" if row is None else str(row["verdict"])
 
@@ -58,30 +61,52 @@ class Run:
         row = self.latch_row()
         if row is None:
             return "No seed could be judged."
-        signal = self.setup.assessor["signal"]
-        who = {
-            "intended": f"latched onto the intended concept, {self.setup.intended}",
-            "mixed": "latched onto several concepts at once",
-            "none": "latched onto none of the concepts it was asked about",
-            "undetermined": "could not be shown to have latched onto anything in particular",
-        }.get(self.verdict, f"latched onto a proxy, {self.verdict.removeprefix('proxy:')}")
-        share = (
+        spread = (
             f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
             if pd.notna(row["estimate"])
             else "not measured"
         )
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
-        return (
-            f"The {signal} signal {who}: "
-            f"{self.setup.intended} holds {share} of the value's variance over {seeds} seeds."
-        )
+        if isinstance(self.setup, AgentSetup):
+            return _of_agents(self.setup, self.verdict, spread, seeds)
+        return _of_a_value(self.setup, self.verdict, spread, seeds)
 
 
-def read_setup(folder: RunFolder) -> Setup:
+def _of_a_value(setup: Setup, verdict: str, share: str, seeds: int) -> str:
+    who = {
+        "intended": f"latched onto the intended concept, {setup.intended}",
+        "mixed": "latched onto several concepts at once",
+        "none": "latched onto none of the concepts it was asked about",
+        "undetermined": "could not be shown to have latched onto anything in particular",
+    }.get(verdict, f"latched onto a proxy, {verdict.removeprefix('proxy:')}")
+    signal = setup.assessor["signal"]
+    return f"The {signal} signal {who}: {setup.intended} holds {share} of the value's variance over {seeds} seeds."
+
+
+def _of_agents(setup: AgentSetup, verdict: str, rate: str, seeds: int) -> str:
+    who = {
+        "intended": f"want what was meant, the {setup.intended}",
+        "mixed": "want several goals at once",
+        "undetermined": "could not be shown to want anything in particular",
+    }.get(verdict, f"want a proxy, the {verdict.removeprefix('proxy:')}")
+    return (
+        f"The agents {who}: where goals lie apart, they reach the {setup.intended} first in {rate} over {seeds} seeds."
+    )
+
+
+def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:
+    """Ages at which the subjects of a setup are kept and examined, in experiences."""
+    if isinstance(setup, AgentSetup):
+        return setup.planned
+    assert isinstance(setup, Setup)
+    return setup.schedule.planned
+
+
+def read_setup(folder: RunFolder) -> AnySetup:
     """The resolved setup of a run folder, refused when it was changed since."""
     try:
         data = yaml.safe_load(folder.setup_file.read_text(encoding="utf-8"))
-        setup = Setup(**data)
+        setup = load_setup(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
     if folder.path.resolve().name != setup.run_name:
@@ -89,6 +114,7 @@ def read_setup(folder: RunFolder) -> Setup:
             f"{folder.setup_file} describes {setup.run_name}, but the folder is called {folder.path.resolve().name}; "
             "one of them was changed after the run began."
         )
+    assert isinstance(setup, Setup | AgentSetup)
     return setup
 
 

@@ -107,4 +107,5 @@ def beyond(columns: Tensor, others: Tensor) -> Tensor:
     known = torch.cat([others, torch.ones(len(others), 1, dtype=others.dtype)], dim=1)
     left, size, _ = torch.linalg.svd(known, full_matrices=False)
     basis = left[:, size > 1e-9 * size[0]]
-    return columns - basis @ (basis.T @ columns)
+    rest: Tensor = columns - basis @ (basis.T @ columns)
+    return rest

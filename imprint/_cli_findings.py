@@ -54,6 +54,8 @@ def closing(page: Console, data: RunData, *, verdict: str, sentence: str) -> Non
         say(page, why)
     page.print()
     _shares(page, data)
+    _behaviour(page, data)
+    _erased_wishes(page, data)
     _best_sites(page, data)
     _self_checks(page, data)
     for failed in data.failed_cells:
@@ -76,6 +78,39 @@ def _shares(page: Console, data: RunData) -> None:
     if lines:
         columns = ("concept", "role", "share of the value", "effect (sd)", "seeds", "")
         page.print(table("what the value depends on", columns, lines, right=("seeds",)))
+        page.print()
+
+
+def _behaviour(page: Console, data: RunData) -> None:
+    """Capability and goal as two numbers, where goals lie apart, beside agents that learned nothing."""
+    lines = []
+    for metric in ("capability", "goal", "proxy"):
+        rows = data.pooled("behaviour", metric)
+        for concept in dict.fromkeys(rows["concept"]):
+            mine = rows[rows["concept"] == concept]
+            parts = [last_age(mine[mine["control"] == who]) for who in ("apart", "untrained", "random reward")]
+            shown = ["-" if p.empty else interval(*p.iloc[-1][["estimate", "low", "high"]]) for p in parts]
+            what = "capability: any goal" if metric == "capability" else f"{metric}: {concept} first"
+            lines.append((what, *shown, "-" if parts[0].empty else cell(parts[0].iloc[-1]["seeds"])))
+    if lines:
+        columns = ("where goals lie apart", "agents", "untrained", "paid at random", "seeds")
+        page.print(table("what the agents do", columns, lines, right=("seeds",)))
+        page.print()
+
+
+def _erased_wishes(page: Console, data: RunData) -> None:
+    """How often each goal comes first when its marks are erased, and when random directions are."""
+    lines = []
+    for goal in (data.intended, *data.proxies):
+        rows = last_age(data.pooled("causal", "goal" if goal == data.intended else "proxy"))
+        mine = rows[rows["concept"] == goal].set_index("control")[["estimate", "low", "high"]]
+        kinds = ("intact", "erased", "random", "random in span")
+        shown = [interval(*mine.loc[kind]) if kind in mine.index else "-" for kind in kinds]
+        if any(text != "-" for text in shown):
+            lines.append((f"{goal} first", _role(data, goal), *shown))
+    if lines:
+        columns = ("", "role", "intact", "its marks erased", "random", "random in span")
+        page.print(table("does the agent act on it (causal line)", columns, lines))
         page.print()
 
 
@@ -173,6 +208,8 @@ def latch_run(path: Path) -> None:
         say(page, row.why)
     page.print()
     _shares(page, data)
+    _behaviour(page, data)
+    _erased_wishes(page, data)
     _erasures(page, data)
     _self_checks(page, data)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import yaml
 from rich.console import Console
@@ -25,7 +25,7 @@ from imprint._cli_text import console, interval, number, plain, say, table
 from imprint.models.errors import ImprintError
 
 if TYPE_CHECKING:
-    from imprint.models.setup import Setup
+    from imprint.analyses.run import AnySetup
 
 EVERY = 10.0
 """Seconds between two log lines about the same cell, when the output is not a terminal."""
@@ -121,19 +121,18 @@ def parse_changes(given: Sequence[str]) -> dict[str, Any]:
     return changes
 
 
-def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> Setup:
-    from imprint.models.setup import Setup, load_setup
+def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
+    from imprint.models.setup import load_setup
 
     whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
-    return load_setup(setup, changes=whole, expect=Setup)
+    return cast("AnySetup", load_setup(setup, changes=whole))
 
 
-def _announce(out: Console, setup: Setup, folder: Path, resume: bool) -> None:
-    schedule = setup.schedule
-    say(
-        out,
-        f"{setup.run_name}: {schedule.seeds} seeds, {len(schedule.planned)} ages, {schedule.experiences:,} experiences",
-    )
+def _announce(out: Console, setup: AnySetup, folder: Path, resume: bool) -> None:
+    from imprint.analyses.run import planned_ages
+
+    schedule, ages = setup.schedule, planned_ages(setup)
+    say(out, f"{setup.run_name}: {schedule.seeds} seeds, {len(ages)} ages, {ages[-1]:,} experiences")
     if setup.question:
         say(out, setup.question, "italic")
     if not folder.exists():
@@ -155,7 +154,7 @@ def run_setup(setup: str, *, seeds: int | None, changes: Sequence[str], out: Pat
     _close(page, run)
 
 
-def _evaluate(page: Console, setup: Setup, out: Path, backend: str, resume: bool) -> Any:
+def _evaluate(page: Console, setup: AnySetup, out: Path, backend: str, resume: bool) -> Any:
     from imprint.analyses.evaluate import evaluate
 
     with Bars(page) as bars:
@@ -220,4 +219,4 @@ def _print_comparison(page: Console, paths: Sequence[Path], csv: Path | None) ->
     ]
     versus = next((name for name in frame["versus"] if isinstance(name, str)), "the first")
     columns = ("rank", "setup", "verdict", "concept", "role", "share", "seeds", f"minus {versus}", "p", "pairs")
-    page.print(table("shares of the value, paired by seed", columns, rows, right=("rank", "seeds", "p", "pairs")))
+    page.print(table(f"{frame.attrs['what']}, paired by seed", columns, rows, right=("rank", "seeds", "p", "pairs")))

@@ -71,7 +71,7 @@ def test_an_untrained_critic_or_a_stated_floor_closes_the_gate() -> None:
     noise = torch.randn(3000, generator=torch.Generator().manual_seed(1))
     weak, strong = line(worth(away["coin"]) + noise, away), line(worth(away["coin"]) + noise / 5, away)
     assert gated(weak, [], 0.0)[1] == ""
-    assert "untrained critic" in gated(weak, [strong], 0.0)[1]
+    assert "untrained critic" in gated(weak, [strong.r2], 0.0)[1]
     assert "floor of the setup" in gated(weak, [], 0.5)[1]
 
 

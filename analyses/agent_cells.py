@@ -1,0 +1,226 @@
+"""agent_cells: the cells of a run of agents: raise some, measure the floors, examine one.
+
+Each is a pure function of (resolved setup, run folder, what to do) that writes findings of its own. Controls that learn
+nothing are raised beside the others: untrained twins (another birth, no lifetime) and agents that are paid at random
+(``learning.shuffled_pay``; the same births and levels). They sit the same exam.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from imprint.analyses import engine
+from imprint.analyses.agent_exam import AgentExam, Examined, Floor
+from imprint.analyses.agent_look import look_exam, looked
+from imprint.analyses.base import findings
+from imprint.analyses.behaviour import APART, over_seeds, rates
+from imprint.analyses.causal_line import ALONE, ERASED, INTACT
+from imprint.analyses.cells import floors_file, readings_file
+from imprint.analyses.critic_line import CriticLine, gated
+from imprint.analyses.planted_agents import self_check
+from imprint.analyses.statistics import clopper_pearson
+from imprint.models.agent_setup import AgentSetup
+from imprint.models.files import read_table, write_table
+from imprint.models.lifetime import Progress
+from imprint.models.setup import load_setup
+from imprint.models.store import RunFolder, write_tensors
+from imprint.models.upbringing import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+
+UNPAID = 3
+"""Most agents that are raised on random pay."""
+
+
+def raise_agents(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name: str, watch: Path) -> None:
+    """Raise some seeds from birth to the last planned age; ``watch``: where progress is told."""
+    torch.set_num_threads(1)
+    setup = AgentSetup(**data)
+
+    def report(step: Progress) -> None:
+        note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
+        engine.say(watch, name, step.age, step.total, note)
+
+    Upbringing(setup, seeds, RunFolder(path)).live(report)
+
+
+def randomly_paid(setup: AgentSetup) -> AgentSetup:
+    """The same setup with every reward dealt out at random, kept at birth and at the end only."""
+    changes = {"learning.shuffled_pay": True, "schedule.ages": 2, "name": f"{setup.name}-random-reward"[:64]}
+    return load_setup(setup, changes=changes, expect=AgentSetup)
+
+
+def exam_of(setup: AgentSetup, *, placebos: int | None = None) -> AgentExam:
+    """The same exam for every seed, age and control of a setup."""
+    e = setup.evaluation
+    return AgentExam.of(
+        setup.make_environment(), (setup.intended, *setup.proxies), setup.learning.discount, setup.decision,
+        levels=e.levels, states=e.states, placebos=e.placebos if placebos is None else placebos, greedy=e.greedy,
+    )  # fmt: skip
+
+
+def floor_table(folder: RunFolder) -> Path:
+    """Where :func:`floors` writes what untrained twins do."""
+    return folder.cell("untrained")
+
+
+def seed_table(folder: RunFolder, seed: int) -> Path:
+    """Where :func:`examine` writes."""
+    return folder.cell(f"agent-{seed}")
+
+
+def control_table(folder: RunFolder, seed: int) -> Path:
+    """Where :func:`examine_randomly_paid` writes."""
+    return folder.cell(f"random-reward-{seed}")
+
+
+def floors(data: dict[str, Any], path: Path) -> None:
+    """Untrained twins: behaviour, critics, and how well facts are read from them and from the raw input."""
+    torch.set_num_threads(1)
+    setup, folder = AgentSetup(**data), RunFolder(path)
+    exam = exam_of(setup)
+    asked = look_exam(setup, exam)
+    rows: list[dict[str, Any]] = []
+    tensors: dict[str, Tensor] = {}
+    for twin in range(setup.evaluation.twins):
+        agent = newborn(setup, twin)
+        rows += _behaviour(exam, agent, [APART], {"control": "untrained", "seed": twin})
+        rows += _critic(exam.critic(agent), {"control": "untrained", "seed": twin}, None)
+        for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
+            tensors[f"untrained|{site}|{fact}|{twin}"] = torch.from_numpy(reading.sums)
+        engine.say(path / ".progress", "floors", twin + 1, setup.evaluation.twins, "untrained twins")
+    raw = asked.inputs(exam, agent)
+    for site in agent.read_points:
+        for fact, reading in raw.items():
+            tensors[f"inputs|{site}|{fact}"] = torch.from_numpy(reading.sums.copy())
+    write_tensors(floors_file(folder), tensors, cell="floors")
+    write_table(floor_table(folder), findings([{"setup": setup.run_name, **row} for row in rows]))
+
+
+def floor_of(folder: RunFolder) -> Floor:
+    """What untrained twins reach and how well their critics fit, as :func:`floors` wrote it."""
+    table = read_table(floor_table(folder))
+    capability = table[table["metric"] == "capability"]["estimate"].max()
+    return Floor(float(capability), tuple(table[table["metric"] == "r2"]["estimate"]))
+
+
+def examine(data: dict[str, Any], path: Path, seed: int) -> None:
+    """One seed at every age: behaviour, critic, causal line, facts that can be read; the verdict at the last age."""
+    torch.set_num_threads(1)
+    setup, folder = AgentSetup(**data), RunFolder(path)
+    whole, brief, floor = exam_of(setup), exam_of(setup, placebos=1), floor_of(folder)
+    asked, ages = look_exam(setup, whole), living_agent_ages(setup, folder, seed)
+    rows: list[dict[str, Any]] = []
+    tensors: dict[str, Tensor] = {}
+    for i, age in enumerate(ages):
+        kept, last = revive_agent(setup, folder, seed, age), age == setup.planned[-1]
+        about = {"seed": seed, "age": age}
+        rows += _behaviour(whole, kept.agent, None, about)
+        said = (whole if last else brief).lines(kept.agent, floor)
+        rows += _critic(said.critic, about, (floor, setup.decision.fits)) + causal_rows(said, about)
+        if last:
+            rows.append(verdict_row(said, about))
+        success = training_success(kept.record, setup.intended)
+        rows.append({**about, "analysis": "lifetime", "metric": "training_success", "concept": setup.intended,
+                     "estimate": success})  # fmt: skip
+        for (site, fact), reading in looked(whole, kept.agent, asked).items():
+            where = f"{age}|{site}|{fact}"
+            tensors[f"sums|{where}"] = torch.from_numpy(reading.sums)
+            tensors[f"nulls|{where}"] = torch.from_numpy(reading.nulls)
+            tensors[f"noise|{where}"] = torch.tensor(reading.noise, dtype=torch.float64)
+        engine.say(path / ".progress", f"agent-{seed}", i + 1, len(ages), f"age {age}")
+    write_tensors(readings_file(folder, seed), tensors, cell=f"agent-{seed}")
+    write_table(seed_table(folder, seed), findings([{"setup": setup.run_name, "seeds": 1, **row} for row in rows]))
+
+
+def examine_randomly_paid(data: dict[str, Any], path: Path, seed: int) -> None:
+    """An agent that was paid at random: its behaviour, and the verdict, which must be ``undetermined``."""
+    torch.set_num_threads(1)
+    setup, folder = AgentSetup(**data), RunFolder(path)
+    control = randomly_paid(setup)
+    exam, about = exam_of(setup, placebos=1), {"seed": seed, "control": "random reward"}
+    kept = revive_agent(control, RunFolder(path / "random-reward"), seed, control.planned[-1])
+    said = exam.lines(kept.agent, floor_of(folder))
+    rows = _behaviour(exam, kept.agent, [APART], about) + _critic(said.critic, about, None)
+    rows.append(control_row(said, about, len(exam.levels[APART]["clock"])))
+    write_table(control_table(folder, seed), findings([{"setup": setup.run_name, **row} for row in rows]))
+
+
+def planted(data: dict[str, Any], path: Path) -> None:
+    """The planted controls and an untrained agent: are the lines right on agents whose wishes are known?"""
+    torch.set_num_threads(1)
+    setup, folder = AgentSetup(**data), RunFolder(path)
+    exam, view = exam_of(setup, placebos=1), setup.make_environment().view
+    table = self_check(exam, lambda rng: setup.make_agent(view, rng=rng))
+    agent = newborn(setup, setup.evaluation.twins)
+    row = control_row(exam.lines(agent, floor_of(folder)), {"control": "untrained"}, len(exam.levels[APART]["clock"]))
+    both = findings(pd.concat([table, findings([row])]))
+    write_table(folder.cell("planted"), both.assign(setup=setup.run_name))
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def _behaviour(exam: AgentExam, agent: Any, designs: list[str] | None, about: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = [row for d in designs or exam.levels for row in rates(exam.play(agent, d), d, exam.goals[0])]
+    kept = [row for row in rows if row["metric"] != "return" or row["control"] == "train"]
+    return [{"analysis": "behaviour", **row, **about} for row in kept]
+
+
+def _critic(line: CriticLine, about: dict[str, Any], gate: tuple[Floor, float] | None) -> list[dict[str, Any]]:
+    base = {**about, "analysis": "critic", "n": line.n}
+    rows: list[dict[str, Any]] = [{**base, "metric": "r2", "concept": line.goals[0], "estimate": line.r2}]
+    for goal, beta, low, high, vif in zip(line.goals, line.beta, line.low, line.high, line.vif, strict=True):
+        rows.append({**base, "metric": "beta", "concept": goal, "estimate": beta, "low": low, "high": high})
+        rows.append({**base, "metric": "vif", "concept": goal, "estimate": vif})
+    if gate is not None:
+        index, why = gated(line, gate[0].r2, gate[1])
+        rows.append({**base, "metric": "latch_index", "concept": line.goals[0], "estimate": index, "why": why})
+    return rows
+
+
+def causal_rows(said: Examined, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rates under every edit: ``concept`` is what was erased, the metric says whose rate; see the findings' columns.
+
+    Draws of random directions are put together: their mean, and Student's t over draws. ``(coin alone)`` is the erasure
+    of what is known of the coin beyond the other goals' marks.
+    """
+    intended, base = said.lines.goals[0], {**about, "analysis": "causal"}
+    if said.problem:
+        return [{**base, "metric": "goal", "concept": intended, "verdict": "not measurable", "why": said.problem}]
+    rows = []
+    for (erased, kind, goal), part in said.causal.groupby(["erased", "kind", "goal"], sort=False):
+        if goal != intended and len(said.lines.goals) > 2 and erased not in ("", goal):
+            continue
+        found = part.iloc[0].to_dict()
+        one = {"estimate": found["rate"], "low": found["low"], "high": found["high"]}
+        over = {k: v for k, v in over_seeds(part["rate"].tolist(), int(found["n"])).items() if k != "seeds"}
+        rows.append(
+            {
+                **base, "metric": "goal" if goal == intended else "proxy", "n": int(found["n"]) * len(part),
+                "concept": f"({erased} alone)" if kind == ALONE else erased or (goal if kind == INTACT else ""),
+                "control": ERASED if kind == ALONE else kind,
+                "why": f"rank {int(found['rank'])}; action distribution moved by {part['moved'].mean():.3f}",
+                **(over if len(part) > 1 else one),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def verdict_row(said: Examined, about: dict[str, Any]) -> dict[str, Any]:
+    """The verdict on one seed; the estimate is the part of levels where the intended goal comes first."""
+    goal, n = said.lines.goals[0], said.lines.levels
+    low, high = clopper_pearson(said.lines.first[goal], n)
+    return {**about, "analysis": "latch", "metric": "latch", "concept": goal, "estimate": said.lines.first[goal] / n,
+            "low": low, "high": high, "n": n, "verdict": said.verdict.verdict, "why": said.verdict.why}  # fmt: skip
+
+
+def control_row(said: Examined, about: dict[str, Any], levels: int) -> dict[str, Any]:
+    """A self-check row of an agent that learned nothing: right when the verdict is ``undetermined``."""
+    right = said.verdict.verdict == "undetermined"
+    return {**about, "analysis": "planted", "metric": "self_check", "concept": said.lines.goals[0],
+            "estimate": float(right), "verdict": said.verdict.verdict, "n": levels,
+            "why": f"expected undetermined; {said.verdict.why}"}  # fmt: skip
