@@ -4,7 +4,7 @@ Missing is not zero: what could not be measured is NaN with its count and a reas
 
 Columns (``COLUMNS`` gives types):
 
-analysis    which question (``locate``, ``latch``, ``planted``, ``lifetime``)
+analysis    which question (``locate``, ``latch``, ``planted``, ``lifetime``, ``behaviour``, ...)
 setup       run name
 concept     concept, or ``(interaction)`` / ``(residual)`` for parts of the value's variance
 site        ``hook@moment``; empty when not about one site
@@ -30,6 +30,13 @@ Metrics of ``address`` (``control`` names a cohort with shared initial weights):
 ``transfer_<route>`` (score of a probe of one seed read on another, mean over pairs; routes of
 :mod:`imprint.probes.representation_alignment`), ``kept_<route>`` (its part of own probes' gain over chance),
 ``own_probe`` (of one seed), ``cka`` (of two seeds), ``address_bits_<level>``, ``overlap_beyond_chance_<level>``.
+Metrics of agents (``behaviour``, ``critic``, ``causal`` and ``latch`` at every age that was examined; no age: a
+control). ``behaviour``: ``capability``, ``goal``, ``proxy`` (parts of levels; ``concept`` is the goal, ``control`` the
+design, or ``untrained`` or ``random reward`` for design ``apart``), ``return``, ``detour`` (steps in shortest ways).
+``critic``: ``beta`` and ``vif`` per goal, ``r2``, ``latch_index`` (0 intended, 1 proxy; NaN when the fit is no better
+than its floors). ``causal``: ``goal`` and ``proxy`` as in behaviour, where ``concept`` is what was erased (a goal, one
+of its marks, or ``(<goal> alone)``) and ``control`` how: ``intact``, ``erased``, ``random``, ``random in span``.
+``latch``: the verdict row, its estimate how often the intended goal comes first. ``lifetime``: ``training_success``.
 Metrics of ``known-results``: ``reproduced`` (1 inside the tolerance, 0 outside; ``concept`` names the figure, ``why``
 gives both numbers), ``failed_cell`` as below.
 Metrics of ``lifetime``: ``diverged`` (1; ``age`` is the last good one), ``failed_cell`` (``control`` names the
