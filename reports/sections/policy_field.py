@@ -71,7 +71,7 @@ def misfit(values: Mapping[str, np.ndarray]) -> str:
 
 
 def aligned(pictures: np.ndarray, free: np.ndarray) -> tuple[int, int] | None:
-    """Pixels along a cell, and cells before the first one, in ``pictures`` ``[M, H', W', 3]`` of ``free`` ``[M, H, W]``.
+    """Pixels along a cell and cells before the first one: ``pictures`` ``[M, H', W', 3]``, ``free`` ``[M, H, W]``.
 
     Pictures may be framed by walls. A fit is believed when free cells look alike and the others look different; of
     equal fits the one with the largest cells counts. None when there is none, for then no cell's place is known.
