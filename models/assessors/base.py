@@ -3,6 +3,16 @@
 Linear in the latents, so that attribution has an exact oracle. It works on S learners at once. No gradient flows from
 value into beliefs: ``update`` sees detached latents.
 
+:class:`LinearAssessor` is what linear assessors share; a subclass writes only what the value is taught at each step:
+
+    error  e(t) = y(t + lag) - v(t)                                                         y the target
+    weight w   <- w + rate * mean_t [ x(t) e(t) ] / mean_t |x(t)|^2          (presynaptic x eligibility x error)
+
+x is the latent after running standardisation: each assessor keeps the mean and variance of what it reads, both frozen
+when its window closes. v = w . x + b. Deviations from the plain delta rule: (1) the step is divided by the mean squared
+norm of x (normalised least mean squares, Nagumo & Noda 1967), which makes ``rate`` free of the learner's scale; (2) x
+is standardised; (3) updates are averaged over the batch. ``plain`` takes (1), (2) and the bias b away.
+
 Letters: S seeds, n episodes, T steps, D latent width.
 """
 
@@ -11,10 +21,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.worlds.base import MemberSettings
+
+FLOOR = 1e-4
 
 
 class AssessorSettings(MemberSettings):
@@ -74,3 +87,85 @@ class Assessor(ABC):
     @abstractmethod
     def load(self, seed: int, state: dict[str, Tensor]) -> None:
         """Put back what :meth:`state` gave."""
+
+
+class LinearSettings(AssessorSettings):
+    """Settings of linear assessors."""
+
+    rate: float = Field(1.0, gt=0.0, lt=2.0)
+    """Learning rate; normalised least mean squares is stable below 2."""
+    memory: float = Field(0.99, ge=0.0, lt=1.0)
+    """Decay per update of the running mean and variance of the latents."""
+
+
+class LinearAssessor(Assessor):
+    """A linear value of standardised latents, learned by normalised least mean squares."""
+
+    Settings = LinearSettings
+    plain: bool = False
+    """Raw latents, no bias, and ``rate`` undivided: the textbook rule."""
+
+    def __init__(self, settings: LinearSettings, seeds: int, width: int, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(settings, seeds, width)
+        self.weight = torch.zeros(seeds, width, dtype=dtype)
+        self.bias = torch.zeros(seeds, dtype=dtype)
+        self.mean = torch.zeros(seeds, width, dtype=dtype)
+        self.variance = torch.ones(seeds, width, dtype=dtype)
+        self.updates = torch.zeros(seeds, dtype=dtype)
+
+    def _standardise(self, latents: Tensor) -> Tensor:
+        if self.plain:
+            return latents.to(self.weight.dtype)
+        scale = (self.variance + FLOOR).rsqrt()
+        return (latents - self.mean[:, None, None]) * scale[:, None, None]
+
+    def _value(self, latents: Tensor) -> Tensor:
+        return torch.einsum("sntd,sd->snt", self._standardise(latents), self.weight) + self.bias[:, None, None]
+
+    def predict(self, latents: Tensor) -> Tensor:
+        """Value ``[S, n, T]``."""
+        return self._value(latents).to(latents.dtype)
+
+    def _observe(self, latents: Tensor, gate: Tensor) -> None:
+        """Running moments of what is read."""
+        self.updates = self.updates + gate.to(self.updates.dtype)
+        if self.plain:
+            return
+        assert isinstance(self.settings, LinearSettings)
+        mean, variance = latents.mean((1, 2)), latents.var((1, 2), unbiased=False)
+        keep = torch.minimum(torch.tensor(self.settings.memory), 1.0 - 1.0 / self.updates.clamp(min=1.0))
+        keep = torch.where(gate, keep, torch.ones_like(keep))[:, None]
+        self.mean = keep * self.mean + (1 - keep) * mean
+        self.variance = keep * self.variance + (1 - keep) * variance
+
+    def _learn(self, latents: Tensor, target: Tensor, gate: Tensor) -> Tensor:
+        """One step towards ``target`` ``[S, n, T]``, ``lag`` steps ahead; mean squared error ``[S]``."""
+        assert isinstance(self.settings, LinearSettings)
+        lag = self.settings.lag
+        x = self._standardise(latents[:, :, : latents.shape[2] - lag])
+        value = torch.einsum("sntd,sd->snt", x, self.weight) + self.bias[:, None, None]
+        error = target[:, :, lag:] - value
+        pace = self.settings.rate * gate.to(x.dtype)
+        norm = torch.ones_like(pace) if self.plain else x.square().sum(-1).mean((1, 2)) + 1.0
+        step = torch.einsum("sntd,snt->sd", x, error) / error[0].numel()
+        self.weight = self.weight + (pace / norm)[:, None] * step
+        if not self.plain:
+            self.bias = self.bias + pace / norm * error.mean((1, 2))
+        return error.square().mean((1, 2))
+
+    def linear(self, seed: int) -> tuple[Tensor, Tensor]:
+        """Weight and bias on raw latents."""
+        if self.plain:
+            return self.weight[seed].to(torch.get_default_dtype()), self.bias[seed].to(torch.get_default_dtype())
+        weight = self.weight[seed] * (self.variance[seed] + FLOOR).rsqrt()
+        bias = self.bias[seed] - self.mean[seed] @ weight
+        return weight.to(torch.get_default_dtype()), bias.to(torch.get_default_dtype())
+
+    def state(self, seed: int) -> dict[str, Tensor]:
+        """Weight, bias, running moments and count."""
+        return {name: getattr(self, name)[seed].clone() for name in ("weight", "bias", "mean", "variance", "updates")}
+
+    def load(self, seed: int, state: dict[str, Tensor]) -> None:
+        """Put back what :meth:`state` gave."""
+        for name, value in state.items():
+            getattr(self, name)[seed] = value
