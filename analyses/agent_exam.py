@@ -27,7 +27,7 @@ from imprint.models.environments.base import Environment, State
 from imprint.models.errors import ImprintError, NotMeasurableError
 
 TRAIN = "train"
-CAUSAL_COLUMNS = ("goal", "intact", "erased", "loss", "loss_low", "loss_high", "placebo", "placebo_high", "excess")
+WANTS = ("goal", "loss", "loss_low", "loss_high", "placebo_high", "excess", "aside")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class AgentExam:
             int(played.reached.sum()),
             len(played.steps),
             floor.capability,
-            wants(causal) if len(causal) else pd.DataFrame(columns=list(CAUSAL_COLUMNS)),
+            wants(causal) if len(causal) else pd.DataFrame(columns=list(WANTS)),
             index,
         )
         return Examined(lines, critic, causal, judge(lines, self.decision), silent, problem)

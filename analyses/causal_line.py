@@ -145,23 +145,38 @@ def _paired(difference: Tensor) -> tuple[float, float]:
 
 
 def wants(table: pd.DataFrame) -> pd.DataFrame:
-    """Per goal, what erasing its own marks costs its own rate, beside what the placebos cost.
+    """Per goal, what erasing its marks costs its own rate and that of other goals, beside what the placebos cost.
 
     From a table of :func:`causal_line`: goal, intact, erased, loss, loss_low, loss_high, placebo (mean loss of all
-    draws), placebo_high (largest), excess (loss minus the largest placebo, which is taken for at least 0), rank, n.
+    draws), placebo_high (largest), excess (loss minus the largest placebo, which is taken for at least 0), aside (the
+    largest loss of another goal when this one is erased alone, minus the largest placebo's there), rank, n.
     """
     rows = []
     for goal in table["goal"].unique():
-        own = table[(table["goal"] == goal)]
+        own = table[table["goal"] == goal]
         erased = own[(own["erased"] == goal) & (own["kind"] == ERASED)].iloc[0]
-        placebo = own[(own["erased"] == goal) & own["kind"].isin([ISOTROPIC, IN_SPAN])]["loss"]
-        most = float(placebo.max()) if len(placebo) else 0.0
+        placebo = _placebo(own, goal)
+        aside = [
+            float(other[(other["erased"] == goal) & (other["kind"] == ALONE)]["loss"].iloc[0]) - _worst(other, goal)
+            for _, other in table[table["goal"] != goal].groupby("goal", sort=False)
+        ]
         rows.append(
             {
                 "goal": goal, "intact": float(own[own["kind"] == INTACT]["rate"].iloc[0]), "erased": erased["rate"],
                 "loss": erased["loss"], "loss_low": erased["loss_low"], "loss_high": erased["loss_high"],
-                "placebo": float(placebo.mean()) if len(placebo) else 0.0, "placebo_high": most,
-                "excess": float(erased["loss"]) - max(most, 0.0), "rank": int(erased["rank"]), "n": int(erased["n"]),
+                "placebo": float(placebo.mean()) if len(placebo) else 0.0, "placebo_high": _worst(own, goal),
+                "excess": float(erased["loss"]) - _worst(own, goal), "aside": max(aside),
+                "rank": int(erased["rank"]), "n": int(erased["n"]),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _placebo(own: pd.DataFrame, goal: str) -> pd.Series:
+    losses: pd.Series = own[(own["erased"] == goal) & own["kind"].isin([ISOTROPIC, IN_SPAN])]["loss"]
+    return losses
+
+
+def _worst(own: pd.DataFrame, goal: str) -> float:
+    """Largest loss of any placebo of ``goal``, at least 0."""
+    return max([0.0, *_placebo(own, goal).tolist()])

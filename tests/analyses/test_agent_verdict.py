@@ -12,13 +12,14 @@ NAN = float("nan")
 
 def lines(
     coin: float, corner: float, coin_loss: float, corner_loss: float, *, index: float = NAN, untrained: float = 0.42,
-    placebo: float = 0.02, levels: int = 2000,
+    placebo: float = 0.02, levels: int = 2000, aside: float = 0.0,
 ) -> Lines:  # fmt: skip
     wants = pd.DataFrame(
         {
             "goal": ["coin", "corner"], "loss": [coin_loss, corner_loss],
             "loss_low": [coin_loss - 0.02, corner_loss - 0.02], "loss_high": [coin_loss + 0.02, corner_loss + 0.02],
             "placebo_high": [placebo] * 2, "excess": [coin_loss - placebo, corner_loss - placebo],
+            "aside": [aside] * 2,
         }
     )  # fmt: skip
     first = {"coin": round(coin * levels), "corner": round(corner * levels)}
@@ -39,6 +40,10 @@ def lines(
         (lines(0.85, 0.05, 0.65, 0.0, index=0.95), "undetermined"),
         (lines(0.895, 0.005, 0.65, 0.0, untrained=0.80), "undetermined"),
         (lines(0.895, 0.005, 0.65, 0.0, placebo=0.60), "undetermined"),
+        (lines(0.12, 0.84, 0.0, 0.05), "proxy:corner"),
+        (lines(0.12, 0.84, 0.0, 0.05, aside=0.3), "undetermined"),
+        (lines(0.20, 0.77, 0.15, 0.3), "mixed"),
+        (lines(0.15, 0.82, 0.13, 0.0), "mixed"),
     ],
 )
 def test_the_three_lines_make_one_verdict(case: Lines, verdict: str) -> None:
