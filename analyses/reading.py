@@ -203,9 +203,9 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, size: i
         right = guess == codes
         member = [codes == c for c in range(target.classes)]
         parts = [right & m for m in member] + member
-    every = torch.stack([p.to(torch.float64) for p in parts], dim=-1)
-    real = torch.zeros(size, every.shape[-1], dtype=torch.float64)
-    return real.index_add_(0, torch.from_numpy(groups[rows]), every[:, 0]), every[:, 1:].sum(0)
+    real = torch.zeros(size, len(parts), dtype=torch.float64)
+    real.index_add_(0, torch.from_numpy(groups[rows]), torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64))
+    return real, torch.stack([p[:, 1:].sum(0, dtype=torch.float64) for p in parts], dim=1)
 
 
 def reading_of(target: Target, real: Tensor, nulls: Tensor, noise: float, rates: Floats | None = None) -> Reading:

@@ -20,6 +20,7 @@ from concept_erasure import LeaceFitter
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 import imprint
@@ -223,7 +224,8 @@ def main() -> None:
     options = arguments(__doc__.splitlines()[0])
     torch.set_num_threads(1)
     parts = (against_logistic, against_ridge, streaming, moments_rate, against_concept_erasure, capture)
-    rows = [row for part in parts for row in part(options.quick)]
+    with threadpool_limits(1):
+        rows = [row for part in parts for row in part(options.quick)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     show(f"probes (this process held at most {peak:.1f} GB)", rows, as_json=options.json)
 

@@ -34,7 +34,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.store import read_tensors, write_tensors
 
-BLOCK = 1024
+BLOCK = 4096
 """Rows multiplied at once."""
 PARTS = ("count", "x", "y", "xx", "xy", "yy")
 
