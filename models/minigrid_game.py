@@ -86,10 +86,10 @@ PHRASES = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
 class Game:
     """One real MiniGrid environment, put into any state and played."""
 
-    def __init__(self, env: str, limit: int, options: tuple[tuple[str, Any], ...] = ()) -> None:
+    def __init__(self, env: str, **options: Any) -> None:
         import minigrid  # noqa: F401 (registers the environments)
 
-        made: Any = gymnasium.make(env, disable_env_checker=True, max_steps=limit, **dict(options))
+        made: Any = gymnasium.make(env, disable_env_checker=True, **options)
         self.task = TASK_OF[env]
         self.sim = made.unwrapped
         self._only: bytes | None = None
@@ -123,9 +123,9 @@ class Game:
             mission[:2] = KINDS.index(self.sim.obj.type), COLOURS.index(self.sim.obj.color)
         return mission.tobytes()
 
-    def reward(self, step: int) -> float:
-        """What MiniGrid pays for success at this step."""
-        self.sim.step_count = step
+    def reward(self, step: int, limit: int) -> float:
+        """What MiniGrid pays for success at this step when ``max_steps`` is ``limit``."""
+        self.sim.step_count, self.sim.max_steps = step, limit
         return float(self.sim._reward())
 
     def mission(self, code: bytes) -> str:
@@ -185,6 +185,6 @@ class Game:
 
 
 @cache
-def shared_game(env: str, limit: int, options: tuple[tuple[str, Any], ...] = ()) -> Game:
-    """The game of this process for these settings; its remembered answers serve all who play it."""
-    return Game(env, limit, options)
+def shared_game(env: str, **options: Any) -> Game:
+    """The game of this process for these arguments; its remembered answers serve all who play it."""
+    return Game(env, **options)

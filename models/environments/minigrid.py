@@ -1,12 +1,12 @@
 """minigrid: the real MiniGrid environments, many copies, with every fact known and one that can be changed.
 
-Each step of each copy is MiniGrid's own ``step`` and ``gen_obs`` on MiniGrid's own objects (how: see
-:mod:`imprint.models.minigrid_game`); ``limit`` is MiniGrid's ``max_steps``. Tasks: DistShift, Empty, DoorKey,
-MultiRoom, KeyCorridor, Fetch, GoToDoor. The observation is MiniGrid's egocentric 7 x 7 view (agent in the middle of the
-bottom row, facing up; a carried thing is shown there) as one-hot planes: the kinds that the task can show, then, where
-they matter, colours and door states, then as constant planes the compass and what the mission names (Fetch: kind and
-colour; GoToDoor: colour). :attr:`Minigrid.planes` names them. ``goal`` is what the mission asks for, and
-``goal_reached`` the step at which MiniGrid pays. A finished copy stays as it is until it is replaced.
+Each step of each copy is answered by MiniGrid's own ``step`` and ``gen_obs`` on its own objects; how, and what is
+remembered of the answers: :mod:`imprint.models.minigrid_game`. ``limit`` is MiniGrid's ``max_steps``. Tasks: DistShift,
+Empty, DoorKey, MultiRoom, KeyCorridor, Fetch, GoToDoor. The observation is MiniGrid's egocentric 7 x 7 view (agent in
+the middle of the bottom row, facing up; a carried thing is shown there) as one-hot planes: the kinds that the task can
+show, then, where they matter, door states and colours, then as constant planes the compass and what the mission names
+(Fetch: kind and colour; GoToDoor: colour). :attr:`Minigrid.planes` names them. ``goal`` is what the mission asks for,
+and ``goal_reached`` the step at which MiniGrid pays. A finished copy stays as it is until it is replaced.
 
 **The goal's place.** In DistShift and Empty the green square always lies in the same corner, so *the green square* and
 *that corner* earn the same in training. MiniGrid does not end an episode at the bare corner, and nothing marks it.
@@ -35,7 +35,7 @@ count; NaN: none, no way, behind a door whose key is not in the hand, or nothing
 ``goal_way`` the action that starts a shortest way (-1: none); more by task. A way never leads over lava or objects.
 
 Sources: Chevalier-Boisvert et al. 2023 (arXiv 2306.13831); DistShift after the distributional shift of AI Safety
-Gridworlds (Leike et al. 2017, arXiv 1711.09883, section 2.2.1), where too only the lava moves; the moved goal after the
+Gridworlds (Leike et al. 2017, arXiv 1711.09883), where too only the lava moves; the moved goal after the
 maze of Langosco et al. 2022 (arXiv 2105.14111, section 3.2).
 
 Letters: n copies, H and W rows and columns of the grid, V = 7.
@@ -73,8 +73,8 @@ class Minigrid(Environment):
         """Gymnasium id."""
         limit: int = Field(100, ge=1, le=1000)
         """MiniGrid's ``max_steps``, on which its reward depends too."""
-        start: Literal["given", "anywhere"] = "given"
-        """Where it starts in training: as the id says, or on any free cell (MiniGrid's ``agent_start_pos=None``)."""
+        start: Literal["anywhere", "given"] = "anywhere"
+        """Training starts in DistShift and Empty: on any free cell (``agent_start_pos=None``), or where the id says."""
         varied: float = Field(0.0, ge=0.0, le=1.0)
         """Fraction of training levels in which the green square lies off the way to its corner."""
 
@@ -104,7 +104,7 @@ class Minigrid(Environment):
         self._refuse(given)
         self.planes = read.planes(self.task)
         """Names of the observation's planes, in order."""
-        self._game = mg.shared_game(given.env, given.limit, self._options(given))
+        self._game = mg.shared_game(given.env)
         self.corner: tuple[int, int] | None = (1 if self._shift else self._game.height - 2, self._game.width - 2)
         """Row and column where the green square always lies; nothing in tasks where it lies anywhere."""
         if not self.task.place:
@@ -114,12 +114,6 @@ class Minigrid(Environment):
     def _refuse(self, given: Settings) -> None:
         if given.varied and not self.task.place:
             raise ImprintError(f"varied is {given.varied}; {given.env} has no place that its goal keeps, set it to 0.")
-        if given.start == "anywhere" and not self.task.place:
-            raise ImprintError(f"start is 'anywhere'; {given.env} has no such option, set it to 'given'.")
-
-    @staticmethod
-    def _options(given: Settings) -> tuple[tuple[str, Any], ...]:
-        return (("agent_start_pos", None),) if given.start == "anywhere" else ()
 
     @property
     def view(self) -> View:
@@ -161,14 +155,12 @@ class Minigrid(Environment):
         return self.shown({**state, "over": torch.zeros(n, dtype=torch.bool), "paid": torch.zeros(n)})
 
     def _layout(self, design: str) -> mg.Game:
-        env, options = self.settings.env, self._options(self.settings)
-        if design in ANYWHERE:
-            options = (("agent_start_pos", None),)
+        env = self.settings.env
         if design == "shifted":
             env = next(other for other in self.task.ids if other != env)
-        if design == "barred":
-            options = (*options, ("strip2_row", 3))
-        return mg.shared_game(env, self.settings.limit, options)
+        anywhere = self.task.place and (design in ANYWHERE or self.settings.start == "anywhere")
+        options = {"agent_start_pos": None} if anywhere else {}
+        return mg.shared_game(env, **options, **({"strip2_row": 3} if design == "barred" else {}))
 
     # -- what an author writes -------------------------------------------------------------------------------------
 
@@ -211,7 +203,7 @@ class Minigrid(Environment):
         image = raw[:, size : size + seen].reshape(-1, mg.SIDE, mg.SIDE, 3)
         paid = torch.zeros(len(raw))
         for copy in torch.nonzero(won).flatten().tolist():
-            paid[copy] = self._game.reward(int(state["clock"][copy]) + 1)
+            paid[copy] = self._game.reward(int(state["clock"][copy]) + 1, self.settings.limit)
         after = {**state, **self._split(raw[:, :size]), "image": image, "over": over, "paid": paid}
         return where(state["over"], state, after)
 
