@@ -1,0 +1,96 @@
+"""foresight_model_free: a learner without imagination, fed with the same rewarded walks.
+
+    Q(s, a) <- r + discount * max_a' Q'(s', a')          (no second term at the end of a walk)
+
+Q-learning from a fixed set of walks, replayed (fitted Q iteration: Ernst et al. 2005; target network Q': Mnih et al.
+2015): one hidden layer on the latent maps and thoughts of the same world model, so that it sees no less than the
+planner. Unlike the planner it may look again at every step, and replay its few walks hundreds of times.
+
+Letters: d learners, n rows, X features, A actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imprint.models.environments.base import Environment, State
+from imprint.models.world_model import WorldModel
+from imprint.models.world_model_cohort import Walks
+
+HIDDEN, BATCH, DISCOUNT, RATE, REFRESH = 64, 64, 0.95, 2e-3, 25
+UPDATES, THOROUGH = 200, 1500
+Net = dict[str, Tensor]
+
+
+def features(model: WorldModel, observation: Tensor) -> Tensor:
+    """What the learner sees, ``[n, X]``."""
+    with torch.no_grad():
+        maps = model.encode(observation.float())
+        return torch.cat([maps.flatten(1), model.summary(maps)], 1)
+
+
+def _q(net: Net, x: Tensor) -> Tensor:
+    """``[d, n, A]`` from ``[d, n, X]``."""
+    return F.relu(x @ net["w1"] + net["b1"]) @ net["w2"] + net["b2"]
+
+
+def _newborn(copies: int, width: int, actions: int, rng: torch.Generator) -> Net:
+    return {
+        "w1": torch.randn(copies, width, HIDDEN, generator=rng) * (2 / width) ** 0.5,
+        "b1": torch.zeros(copies, 1, HIDDEN),
+        "w2": torch.randn(copies, HIDDEN, actions, generator=rng) * HIDDEN**-0.5,
+        "b2": torch.zeros(copies, 1, actions),
+    }
+
+
+def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, thorough: bool = False) -> Net:
+    """One Q-learner per set of rewarded walks; ``thorough``: many more updates."""
+    sets = [_transitions(model, walks) for walks in lives]
+    net = _newborn(len(sets), sets[0][0].shape[1], model.view.actions, rng)
+    for value in net.values():
+        value.requires_grad_(True)
+    optimiser = torch.optim.Adam(list(net.values()), lr=RATE)
+    for update in range(THOROUGH if thorough else UPDATES):
+        if update % REFRESH == 0:
+            target = {name: value.detach().clone() for name, value in net.items()}
+        parts = [[t[i] for t in s] for s in sets for i in [torch.randint(0, len(s[0]), (BATCH,), generator=rng)]]
+        now, action, pay, after, over = (torch.stack(part) for part in zip(*parts, strict=True))
+        aim = pay + DISCOUNT * torch.where(over, 0.0, _q(target, after).amax(-1))
+        guess = _q(net, now).gather(2, action[..., None])[..., 0]
+        loss = (guess - aim).square().mean(1).sum()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return {name: value.detach() for name, value in net.items()}
+
+
+def _transitions(model: WorldModel, walks: Walks) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Features, action, taste, next features and end of every step of the walks."""
+    walk, step = torch.nonzero(walks.known[:, 1:], as_tuple=True)
+    over = walks.ended[walk, step + 1]
+    now, after = features(model, walks.observation[walk, step]), features(model, walks.observation[walk, step + 1])
+    return now, walks.action[walk, step], over.float(), after, over
+
+
+def act(
+    environment: Environment, model: WorldModel, net: Net, copy: int, state: State, steps: int, explore: float, *,
+    rng: torch.Generator,
+) -> Tensor:  # fmt: skip
+    """Whether the wages are earned within ``steps`` steps from each row of ``state``, float ``[n]``.
+
+    It looks at every step and takes its best action, or any action in a fraction ``explore``.
+    """
+    one = {name: value[copy : copy + 1] for name, value in net.items()}
+    earned = torch.zeros(len(state["clock"]))
+    for _ in range(steps):
+        best = _q(one, features(model, environment.observe(state))[None])[0].argmax(1)
+        any_action = torch.randint(0, model.view.actions, best.shape, generator=rng)
+        action = torch.where(torch.rand(len(best), generator=rng) < explore, any_action, best)
+        outcome = environment.follow(state, action)
+        earned = torch.maximum(earned, environment.senses(state, action, outcome.after)[environment.wages])
+        state = outcome.after
+    return earned

@@ -1,0 +1,123 @@
+"""What questions about imagination share: grown world models, how well they foresee, and moments of a reward-free life.
+
+Letters: S seeds, n rows, T steps, G thoughts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from imprint.analyses.engine import Say
+from imprint.models.assessors.valence import Valence
+from imprint.models.environments.base import Environment
+from imprint.models.lifetime import generator
+from imprint.models.world_model import WorldModel
+from imprint.models.world_model_cohort import Walks, WorldModelCohort, walk
+from imprint.models.worlds.base import MemberSettings
+
+CHUNKS = 100
+"""Parts in which a life is shown to an assessor, so that its running moments settle before anything is felt."""
+
+
+class Growing(MemberSettings):
+    """How world models are grown."""
+
+    walks: int = Field(1000, ge=10)
+    """Random walks of a life without reward."""
+    updates: int = Field(1000, ge=0)
+    """Learning steps; 0: a newborn."""
+    batch: int = Field(32, ge=2)
+    """Segments in a step."""
+    length: int = Field(3, ge=1)
+    """Steps of a segment, foreseen without another look."""
+    learning_rate: float = Field(8e-3, gt=0.0)
+    """Highest learning rate of Adam."""
+    ends: bool = True
+    """Whether the end of an episode is predicted, too."""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """World models of some seeds and the lives they learned from."""
+
+    seeds: tuple[int, ...]
+    models: tuple[WorldModel, ...]
+    walks: tuple[Walks, ...]
+
+
+def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: Say) -> Grown:
+    """Grow one world model per seed on its own random walks in ``environment``, as one batch."""
+    walks = []
+    for seed in seeds:
+        rng = generator("walks", seed)
+        levels = environment.levels(growing.walks, rng=rng)
+        walks.append(walk(environment, levels, environment.settings.limit, rng=rng))
+    births = [generator("world model", seed) for seed in seeds]
+    cohort = WorldModelCohort(WorldModel.Settings(ends=growing.ends), environment.view, births, growing.learning_rate)
+    orders = [generator("segments", seed) for seed in seeds]
+
+    def report(update: int, loss: Tensor) -> None:
+        say(update, growing.updates, f"growing world models, loss {float(loss.mean()):.2f}")
+
+    cohort.grow(walks, growing.updates, growing.batch, growing.length, orders, report)
+    return Grown(tuple(seeds), tuple(cohort.model(s) for s in range(len(seeds))), tuple(walks))
+
+
+def foreseen(model: WorldModel, walks: Walks) -> list[dict[str, Any]]:
+    """Per step of walks imagined after one look: how often the frame, and the place of plane 1, is exactly right.
+
+    Rows of step, metric, value and n. Plane 1 is the agent's in every grid world that ships.
+    """
+    observation = walks.observation.float()
+    with torch.no_grad():
+        imagined = model(observation[:, 0], walks.action)
+        logits, end = model.predicted(imagined.maps), model.end(imagined.summary)[..., 0] > 0
+    right = {
+        "frame": ((logits > 0) == (observation > 0.5)).flatten(2).all(-1),
+        "agent": logits[:, :, 1].flatten(2).argmax(-1) == observation[:, :, 1].flatten(2).argmax(-1),
+    }
+    rows = []
+    for step in range(1, observation.shape[1]):
+        known = walks.known[:, step]
+        for name, hit in right.items():
+            rows.append({"step": step, "metric": name, "value": _rate(hit[:, step], known), "n": int(known.sum())})
+    for name, hit, among in (("end_hit", end, walks.ended), ("end_false", end, walks.known & ~walks.ended)):
+        value = _rate(hit[:, 1:], among[:, 1:])
+        rows.append({"step": 0, "metric": name, "value": value, "n": int(among[:, 1:].sum())})
+    return rows
+
+
+def _rate(hit: Tensor, among: Tensor) -> float:
+    return float(hit[among].float().mean()) if bool(among.any()) else float("nan")
+
+
+def frames(walks: Walks, n: int, *, rng: torch.Generator) -> Tensor:
+    """``n`` frames of walks at random, float ``[n, C, H, W]``."""
+    known = torch.nonzero(walks.known)
+    chosen = known[torch.randint(0, len(known), (n,), generator=rng)]
+    return walks.observation[chosen[:, 0], chosen[:, 1]].float()
+
+
+def lived(latents: Tensor, copies: int, *, rate: float = 1.0) -> Valence:
+    """Assessors that have read ``latents`` ``[n, D]`` of a life in which the signal was always 0.
+
+    Their weights are zero and their running moments are those of the life.
+    """
+    valence = Valence(Valence.Settings(signal="taste", lag=0, rate=rate), copies, latents.shape[1])
+    gate = torch.ones(copies, dtype=torch.bool)
+    for part in latents.chunk(CHUNKS):
+        seen = part[None, :, None].expand(copies, -1, -1, -1)
+        valence.update(seen, torch.zeros(seen.shape[:3]), gate)
+    return valence
+
+
+def columns(valence: Valence) -> tuple[Tensor, Tensor]:
+    """Weights ``[D, V]`` and biases ``[V]`` on raw latents of V assessors."""
+    pairs = [valence.linear(v) for v in range(valence.seeds)]
+    return torch.stack([w for w, _ in pairs], 1), torch.stack([b for _, b in pairs])
