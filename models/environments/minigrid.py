@@ -70,7 +70,7 @@ class Minigrid(Environment):
 
     class Settings(EnvironmentSettings):
         env: str = "MiniGrid-DistShift1-v0"
-        """Gymnasium id."""
+        """Gymnasium id, of a DistShift, Empty, DoorKey, MultiRoom, KeyCorridor, Fetch or GoToDoor environment."""
         limit: int = Field(100, ge=1, le=1000)
         """MiniGrid's ``max_steps``, on which its reward depends too."""
         start: Literal["anywhere", "given"] = "anywhere"
@@ -95,20 +95,19 @@ class Minigrid(Environment):
     def __init__(self, settings: Settings | None = None, *, copies: int = 1, design: str = "train") -> None:
         given = settings if settings is not None else self.Settings()
         self.task = mg.TASK_OF[given.env]
-        self._shift = "DistShift" in given.env
+        shift = "DistShift" in given.env
         if not self.task.place:
             self.designs, self.goals = ("train",), {"goal": "goal_reached"}  # type: ignore[misc]
             self.marks = {"goal": self.marks["goal"]}  # type: ignore[misc]
-        elif not self._shift:
+        elif not shift:
             self.designs = self.designs[:-2]  # type: ignore[misc]
         self._refuse(given)
         self.planes = read.planes(self.task)
         """Names of the observation's planes, in order."""
         self._game = mg.shared_game(given.env)
-        self.corner: tuple[int, int] | None = (1 if self._shift else self._game.height - 2, self._game.width - 2)
+        row, column = 1 if shift else self._game.height - 2, self._game.width - 2
+        self.corner = (row, column) if self.task.place else None
         """Row and column where the green square always lies; nothing in tasks where it lies anywhere."""
-        if not self.task.place:
-            self.corner = None
         super().__init__(given, copies=copies, design=design)
 
     def _refuse(self, given: Settings) -> None:

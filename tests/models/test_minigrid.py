@@ -121,6 +121,8 @@ def test_every_id_is_offered_by_minigrid_and_can_be_lived_in(env: str) -> None:
         seen, *_ = world.step(action)
     assert seen.shape == (3, *world.view.shape) and len(world.planes) == world.view.channels
     assert set(np.unique(seen)) == {0.0, 1.0}
+    if world.corner is not None:
+        assert bool(world.facts(world.levels(5, rng=rng()))["goal_at_corner"].all())
 
 
 def test_a_remembered_answer_is_the_answer() -> None:
