@@ -124,7 +124,7 @@ def curves(
                 hovertemplate=hover,
             )
         )
-    span = list(RATE) if rate else list(limits(*(r[k] for s in series for r, k in _columns(s))))
+    span = list(RATE) if rate else list(limits(*(column for one in series for column in _columns(one))))
     y = axis(y_title, tickformat=".0%" if rate else ".2f", range=span, automargin=False)
     shapes = [_upright(place_of(age, ages)) for age in crossings if measured(age)]
     margin = {"l": 58, "r": 14, "t": 12, "b": 12}
@@ -134,8 +134,10 @@ def curves(
     }
 
 
-def _columns(series: Series) -> list[tuple[pd.DataFrame, str]]:
-    return [(series.rows, "estimate"), (series.rows, "low"), (series.rows, "high"), (series.seeds, "estimate")]
+def _columns(series: Series) -> list[pd.Series]:
+    """What an axis must hold: every estimate, and of intervals what lies between -1 and 1."""
+    ends = [series.rows[end].clip(-1.0, 1.0) for end in ("low", "high")]
+    return [series.rows["estimate"], series.seeds["estimate"], *ends]
 
 
 def place_of(age: float, ages: Sequence[int]) -> float:

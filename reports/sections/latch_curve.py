@@ -193,6 +193,8 @@ def decodability(run: RunData) -> list[Line]:
         colour = next(colours[name] for name in (run.intended, *run.proxies) if fact.startswith(f"{name}_"))
         dash = ("solid", *DASHES)[sum(one.colour == colour for one in series) % 5]
         series.append(series_of(fact, colour, parts, SYMBOLS[len(series) % len(SYMBOLS)], dash))
-        said.append(f"“{fact}” {number(last_age(parts[0]).iloc[-1]['estimate'])}")
+        now = last_age(parts[0]).iloc[-1]
+        chosen = "" if now["metric"] == "best_site_score" else " (the highest of all sites)"
+        said.append(f"“{fact}” {number(now['estimate'])}{chosen}")
     reading = f"At the last age: {listing(said)}. Being readable is not being wanted." if said else ""
     return [("Decodability: what can be read", series, "score at the best site", reading)]

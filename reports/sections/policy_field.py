@@ -108,10 +108,15 @@ def map_of(values: Mapping[str, np.ndarray], m: int, place: tuple[int, int] | No
         "picture": "" if place is None else data_uri(values["picture"][m]),
         "box": [-offset * CELL, -offset * CELL, int(wide) * CELL, int(tall) * CELL],
         "goals": goals,
-        "panels": [
-            {"name": str(edit), "arrows": arrows(values["move"][m, x])} for x, edit in enumerate(values["edits"])
-        ],
+        "panels": [{"name": str(values["edits"][x]), "arrows": arrows(values["move"][m, x])} for x in in_order(values)],
     }
+
+
+def in_order(values: Mapping[str, np.ndarray]) -> list[int]:
+    """Indices of the edits: intact, without each goal in turn, then the others."""
+    wanted = ["intact", *(f"without {goal}" for goal in values["goals"])]
+    edits = [str(edit) for edit in values["edits"]]
+    return sorted(range(len(edits)), key=lambda x: wanted.index(edits[x]) if edits[x] in wanted else len(wanted))
 
 
 def arrows(move: np.ndarray) -> list[str]:
@@ -146,8 +151,8 @@ def turned(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
     rows = []
     for m, move in enumerate(values["move"]):
         before = move[edits.index("intact")]
-        for edit, after in zip(edits, move, strict=True):
-            change = np.linalg.norm(after - before, axis=-1)
+        for x in in_order(values):
+            edit, change = edits[x], np.linalg.norm(move[x] - before, axis=-1)
             known = change[np.isfinite(change)]
             mean = float(known.mean()) if len(known) else float("nan")
             rows.append({"map": m, "edit": edit, "mean_change": mean, "cells": len(known)})

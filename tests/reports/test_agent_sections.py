@@ -232,6 +232,17 @@ def test_an_index_that_is_gated_is_not_told(tmp_path: Path) -> None:
     assert found["figures"][1].reading == "No latch index at 1,507,328 experiences: R2 is 0.004."
 
 
+def test_a_score_that_was_not_chosen_apart_says_so(tmp_path: Path) -> None:
+    table = example.table()
+    at = ((table["metric"] == "best_site_score") & (table["concept"] == "coin_way")).fillna(False).astype(bool)
+    table.loc[at, "metric"] = "score"
+    high = table[at].assign(site="hook_in", estimate=0.999)
+    found = LatchCurve().collect(run_of(tmp_path, pd.concat([table, high], ignore_index=True)))
+    assert found is not None
+    reading = found["figures"][-1].reading
+    assert "“coin_way” 1.00 (the highest of all sites)" in reading and reading.count("highest") == 1
+
+
 def test_lines_that_were_not_measured_are_named(tmp_path: Path) -> None:
     table = example.table()
     found = LatchCurve().collect(run_of(tmp_path, table[~table["analysis"].isin(["critic", "locate"])]))
@@ -427,6 +438,15 @@ def test_a_field_that_an_edit_turns_is_told_from_one_that_it_leaves(run: RunData
     assert "“without coin” 0." in found["reading"]
     free = np.isfinite(example.fields()["move"][0, 0, ..., 0]).sum()
     assert len(found["maps"][0]["panels"][0]["arrows"]) == free
+
+
+def test_panels_stand_in_the_order_of_the_goals(tmp_path: Path) -> None:
+    arrays = example.fields()
+    turned = {**arrays, "edits": arrays["edits"][[3, 2, 0, 1]], "move": arrays["move"][:, [3, 2, 0, 1]]}
+    found = PolicyField().collect(run_of(tmp_path, fields=turned))
+    assert found is not None
+    assert [panel["name"] for panel in found["maps"][0]["panels"]] == list(arrays["edits"])
+    assert found["maps"][0]["panels"][1]["arrows"] == arrows(arrays["move"][0, 1])
 
 
 def test_fields_that_do_not_fit_are_refused(tmp_path: Path) -> None:
