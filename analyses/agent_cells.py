@@ -7,6 +7,7 @@ nothing are raised beside the others: untrained twins (another birth, no lifetim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from imprint.analyses.critic_line import CriticLine, gated
 from imprint.analyses.planted_agents import self_check
 from imprint.analyses.statistics import clopper_pearson
 from imprint.models.agent_setup import AgentSetup
+from imprint.models.agents.base import Agent
 from imprint.models.files import read_table, write_table
 from imprint.models.lifetime import Progress
 from imprint.models.setup import load_setup
@@ -87,8 +89,8 @@ def floors(data: dict[str, Any], path: Path) -> None:
     tensors: dict[str, Tensor] = {}
     for twin in range(setup.evaluation.twins):
         agent = newborn(setup, twin)
-        rows += _behaviour(exam, agent, [APART], {"control": "untrained", "seed": twin})
-        rows += _critic(exam.critic(agent), {"control": "untrained", "seed": twin}, None)
+        rows += behaviour_rows(exam, agent, [APART], {"control": "untrained", "seed": twin})
+        rows += critic_rows(exam.critic(agent), {"control": "untrained", "seed": twin}, None)
         for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
             tensors[f"untrained|{site}|{fact}|{twin}"] = torch.from_numpy(reading.sums)
         engine.say(path / ".progress", "floors", twin + 1, setup.evaluation.twins, "untrained twins")
@@ -118,9 +120,9 @@ def examine(data: dict[str, Any], path: Path, seed: int) -> None:
     for i, age in enumerate(ages):
         kept, last = revive_agent(setup, folder, seed, age), age == setup.planned[-1]
         about = {"seed": seed, "age": age}
-        rows += _behaviour(whole, kept.agent, None, about)
+        rows += behaviour_rows(whole, kept.agent, None, about)
         said = (whole if last else brief).lines(kept.agent, floor)
-        rows += _critic(said.critic, about, (floor, setup.decision.fits)) + causal_rows(said, about)
+        rows += critic_rows(said.critic, about, (floor, setup.decision.fits)) + causal_rows(said, about)
         if last:
             rows.append(verdict_row(said, about))
         success = training_success(kept.record, setup.intended)
@@ -144,7 +146,7 @@ def examine_randomly_paid(data: dict[str, Any], path: Path, seed: int) -> None:
     exam, about = exam_of(setup, placebos=1), {"seed": seed, "control": "random reward"}
     kept = revive_agent(control, RunFolder(path / "random-reward"), seed, control.planned[-1])
     said = exam.lines(kept.agent, floor_of(folder))
-    rows = _behaviour(exam, kept.agent, [APART], about) + _critic(said.critic, about, None)
+    rows = behaviour_rows(exam, kept.agent, [APART], about) + critic_rows(said.critic, about, None)
     rows.append(control_row(said, about, len(exam.levels[APART]["clock"])))
     write_table(control_table(folder, seed), findings([{"setup": setup.run_name, **row} for row in rows]))
 
@@ -164,13 +166,17 @@ def planted(data: dict[str, Any], path: Path) -> None:
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _behaviour(exam: AgentExam, agent: Any, designs: list[str] | None, about: dict[str, Any]) -> list[dict[str, Any]]:
+def behaviour_rows(
+    exam: AgentExam, agent: Agent, designs: Sequence[str] | None, about: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Rates of an agent on some designs (default: all)."""
     rows = [row for d in designs or exam.levels for row in rates(exam.play(agent, d), d, exam.goals[0])]
     kept = [row for row in rows if row["metric"] != "return" or row["control"] == "train"]
     return [{"analysis": "behaviour", **row, **about} for row in kept]
 
 
-def _critic(line: CriticLine, about: dict[str, Any], gate: tuple[Floor, float] | None) -> list[dict[str, Any]]:
+def critic_rows(line: CriticLine, about: dict[str, Any], gate: tuple[Floor, float] | None) -> list[dict[str, Any]]:
+    """Numbers of a critic line; the index only with a ``gate``: what untrained agents give, and the setup's floor."""
     base = {**about, "analysis": "critic", "n": line.n}
     rows: list[dict[str, Any]] = [{**base, "metric": "r2", "concept": line.goals[0], "estimate": line.r2}]
     for goal, beta, low, high, vif in zip(line.goals, line.beta, line.low, line.high, line.vif, strict=True):
