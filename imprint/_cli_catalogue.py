@@ -149,6 +149,7 @@ def _show(family: Family, name: str) -> None:
     else:
         say(page, "no settings.")
     _show_concepts(page, family, member)
+    _show_interface(page, family, member)
 
 
 def _show_concepts(page: Any, family: Family, member: Any) -> None:
@@ -159,6 +160,27 @@ def _show_concepts(page: Any, family: Family, member: Any) -> None:
     rows = [(concept, ", ".join(map(str, world.values(concept)))) for concept in world.concepts]
     page.print()
     page.print(table("concepts", ("name", "values"), rows))
+
+
+def _show_interface(page: Any, family: Family, member: Any) -> None:
+    """What an interactive world with its defaults lets an agent do and an examiner know."""
+    if family.name != "environments" or any(field.is_required() for field in member.Settings.model_fields.values()):
+        return
+    world = member()
+    world.reset(seed=0)
+    outcome = world.follow(world.state, world.known_actions(world.action_space.sample()))
+    senses = world.senses(outcome.before, outcome.action, outcome.after)
+    rows = [
+        ("observation", " x ".join(map(str, world.view.shape))),
+        ("actions", ", ".join(world.actions)),
+        ("designs", ", ".join(world.designs)),
+        ("goals", ", ".join(f"{goal} (sense {sense})" for goal, sense in world.goals.items())),
+        ("senses", ", ".join(senses)),
+        ("body", ", ".join(world.body(outcome.after))),
+        ("facts", ", ".join(world.facts(outcome.after))),
+    ]
+    page.print()
+    page.print(table("world", ("part", "what there is"), [row for row in rows if row[1]]))
 
 
 def _settings(model: Any) -> list[tuple[str, str, str, str]]:

@@ -22,6 +22,7 @@ from imprint.models.environments.base import Environment, State, joined, rows, u
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.registry import ENVIRONMENTS
 from imprint.models.single import Single, make_many, make_single
+from tests.house.commands import told
 
 N = 6
 KINDS = ENVIRONMENTS.names()
@@ -185,6 +186,15 @@ def test_it_renders_pictures_and_text(kind: str) -> None:
     assert len(texts) == 3 and all(isinstance(text, str) and len(text.strip()) > 1 for text in texts)
 
 
+def test_the_command_line_lists_it_and_shows_what_there_is_to_know(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert kind in told(capsys, "list", "environments")
+    page, world = told(capsys, "show", f"environments/{kind}"), make_many(kind=kind)
+    for word in ("limit", *world.settings.model_dump(), *world.actions, *world.goals, *world.designs, world.wages):
+        assert word in page, word
+
+
 def test_mistakes_are_named(kind: str) -> None:
     world = make_many(kind=kind, num_envs=2)
     with pytest.raises(ImprintError, match="before reset"):
@@ -218,13 +228,12 @@ def test_a_restored_snapshot_has_the_same_future(kind: str, seed: int, before: i
         world.step(action)
     snapshot = world.snapshot()
     twin = make_many(kind=kind, num_envs=N, limit=limit)
-    futures = []
-    for one in (world, world, twin):
+    actions = acts(world, after, seed + 1)
+    future = [world.step(action)[:4] for action in actions]
+    for one in (world, twin):
         one.restore(snapshot)
-        futures.append([one.step(action)[:4] for action in acts(one, after, seed + 1)])
-    for future in futures[1:]:
-        for first, again in zip(futures[0], future, strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+        for action, expected in zip(actions, future, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one.step(action)[:4], expected, strict=True))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(kind: str) -> None:
