@@ -179,4 +179,4 @@ def _placebo(own: pd.DataFrame, goal: str) -> pd.Series:
 
 def _worst(own: pd.DataFrame, goal: str) -> float:
     """Largest loss of any placebo of ``goal``, at least 0."""
-    return max([0.0, *_placebo(own, goal).tolist()])
+    return float(max([0.0, *_placebo(own, goal).tolist()]))

@@ -1,0 +1,117 @@
+"""latch_pieces: raise agents under one fraction of varied levels, and draw the three lines at every age.
+
+One piece of work is one group of seeds that train as one stack. It returns findings rows with two columns more:
+``varied`` (fraction of training levels in which the coin lies anywhere) and ``label`` (which arm of the question).
+
+Letters: none; rows only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imprint.analyses.agent_cells import behaviour_rows, causal_rows, critic_rows, exam_of, verdict_row
+from imprint.analyses.agent_exam import AgentExam
+from imprint.analyses.agent_look import Asked, look_exam, looked
+from imprint.analyses.statistics import score
+from imprint.models.agent_setup import AgentSetup
+from imprint.models.agents.base import Agent
+from imprint.models.lifetime import Progress
+from imprint.models.store import RunFolder
+from imprint.models.upbringing import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+
+DESIGNS = ("train", "apart", "only_proxy")
+
+
+def live_and_examine(
+    *, setup: dict[str, Any], seeds: Sequence[int], label: str, say: Callable[[int, int, str], None]
+) -> pd.DataFrame:
+    """Raise ``seeds`` of a resolved setup and examine them at every age; the verdict at each age, too."""
+    chosen = AgentSetup(**setup)
+    exam = exam_of(chosen)
+    asked = look_exam(chosen, exam)
+    floor = exam.floor([newborn(chosen, twin) for twin in range(chosen.evaluation.twins)])
+    total = chosen.planned[-1]
+
+    def report(step: Progress) -> None:
+        say(step.age, 2 * total, "living")
+
+    rows: list[dict[str, Any]] = []
+    with TemporaryDirectory() as place:
+        folder = RunFolder(Path(place))
+        Upbringing(chosen, seeds, folder).live(report)
+        for i, seed in enumerate(seeds):
+            for age in living_agent_ages(chosen, folder, seed):
+                kept, about = revive_agent(chosen, folder, seed, age), {"seed": seed, "age": age}
+                said = exam.lines(kept.agent, floor)
+                rows += behaviour_rows(exam, kept.agent, DESIGNS, about)
+                rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
+                rows += [verdict_row(said, about), *_readable(exam, kept.agent, asked, about)]
+                success = {"analysis": "lifetime", "metric": "training_success", "concept": chosen.intended}
+                rows.append({**about, **success, "estimate": training_success(kept.record, chosen.intended)})
+            say(total + (i + 1) * total // len(seeds), 2 * total, f"seed {seed} examined")
+    return _labelled(rows, chosen, label)
+
+
+def untrained(*, setup: dict[str, Any], label: str, say: Callable[[int, int, str], None]) -> pd.DataFrame:
+    """Agents that never learned, examined beside as many others that never learned."""
+    chosen = AgentSetup(**setup)
+    exam = exam_of(chosen)
+    asked, twins = look_exam(chosen, exam), chosen.evaluation.twins
+    floor = exam.floor([newborn(chosen, twins + other) for other in range(twins)])
+    rows: list[dict[str, Any]] = []
+    for twin in range(twins):
+        agent, about = newborn(chosen, twin), {"seed": twin, "age": 0}
+        said = exam.lines(agent, floor)
+        rows += behaviour_rows(exam, agent, DESIGNS, about)
+        rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
+        rows += [verdict_row(said, about), *_readable(exam, agent, asked, about)]
+        say(twin + 1, twins, "untrained")
+    return _labelled(rows, chosen, label)
+
+
+def _readable(exam: AgentExam, agent: Agent, asked: Asked, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """How well each fact is read at the acting point (balanced accuracy or R2, out of fold)."""
+    rows = []
+    for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
+        if site == agent.acting_point:
+            value = float(score(reading.sums.sum(0), regression=reading.regression))
+            rows.append({**about, "analysis": "locate", "metric": "score", "concept": fact, "site": site,
+                         "estimate": value})  # fmt: skip
+    return rows
+
+
+def _labelled(rows: list[dict[str, Any]], setup: AgentSetup, label: str) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    for name in ("verdict", "why", "control", "site"):
+        table[name] = table[name].astype("string") if name in table else pd.NA
+    return table.assign(setup=setup.run_name, varied=float(setup.environment.get("varied", np.nan)), label=label)
+
+
+def crossing(ages: Sequence[Any], coin: Sequence[Any], corner: Sequence[Any]) -> float:
+    """Age from which the goal stays ahead of the proxy, linear between ages; NaN when it is not ahead at the end.
+
+    The first age when it is ahead all along.
+    """
+    lead = np.asarray(coin, dtype=float) - np.asarray(corner, dtype=float)
+    if not len(lead) or not lead[-1] > 0:
+        return float("nan")
+    behind = np.flatnonzero(lead <= 0)
+    if not len(behind):
+        return float(ages[0])
+    i = int(behind[-1])
+    return float(ages[i] + (ages[i + 1] - ages[i]) * -lead[i] / (lead[i + 1] - lead[i]))
+
+
+def dip(capability: Sequence[Any]) -> float:
+    """How far capability falls between its first peak and its end, at its lowest; 0 when it only rises."""
+    x = np.asarray(capability, dtype=float)
+    if len(x) < 3:
+        return 0.0
+    return float(max(0.0, max((x[: i + 1].max() - x[i] for i in range(1, len(x))), default=0.0)))
