@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.agents.base import Acted, Agent, orthogonal
+from imprint.models.agents.base import Acted, Agent, heads, orthogonal
 from imprint.models.environments.base import View
 from imprint.models.worlds.base import MemberSettings
 
@@ -59,4 +59,5 @@ class ActorCritic(Agent):
         hidden = self.hook_in(observation.flatten(1))
         for layer, name in zip(self.trunk, self._hidden, strict=True):
             hidden = self.get_submodule(name)(F.relu(layer(hidden)))
-        return Acted(self.hook_logits(self.policy(hidden)), self.hook_value(self.critic(hidden)).squeeze(-1), memory)
+        logits, value = heads(hidden, self.policy, self.critic)
+        return Acted(self.hook_logits(logits), self.hook_value(value).squeeze(-1), memory)

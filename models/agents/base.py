@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
+from torch.nn.functional import linear
 from transformer_lens import HookedRootModule
 
 from imprint.models.environments.base import View
@@ -78,3 +79,10 @@ def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
     nn.init.orthogonal_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def heads(hidden: Tensor, policy: nn.Linear, critic: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Logits ``[n, A]`` and value ``[n, 1]`` of hidden activations ``[n, D]``, in one matrix product."""
+    weight, bias = torch.cat([policy.weight, critic.weight]), torch.cat([policy.bias, critic.bias])
+    both = linear(hidden, weight, bias)
+    return both[:, :-1], both[:, -1:]

@@ -25,7 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.agents.base import Acted, Agent, orthogonal
+from imprint.models.agents.base import Acted, Agent, heads, orthogonal
 from imprint.models.environments.base import View
 from imprint.models.worlds.base import MemberSettings
 
@@ -73,4 +73,5 @@ class Recurrent(Agent):
         reset, keep = torch.sigmoid(self.gates(torch.cat([seen, memory], dim=-1))).chunk(2, dim=-1)
         candidate = torch.tanh(self.candidate(torch.cat([seen, reset * memory], dim=-1)))
         memory = self.hook_memory(keep * memory + (1 - keep) * candidate)
-        return Acted(self.hook_logits(self.policy(memory)), self.hook_value(self.critic(memory)).squeeze(-1), memory)
+        logits, value = heads(memory, self.policy, self.critic)
+        return Acted(self.hook_logits(logits), self.hook_value(value).squeeze(-1), memory)
