@@ -13,6 +13,8 @@ Letters: S seeds, n observations, P numbers in one, H hidden width, D width of w
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -87,7 +89,7 @@ def _born(inputs: int, rngs: list[torch.Generator]) -> dict[str, Tensor]:
     """Weights of S perceptrons, scaled so that every layer keeps the spread of its inputs (He et al. 2015)."""
 
     def drawn(rows: int, columns: int) -> Tensor:
-        return torch.stack([torch.randn(rows, columns, generator=rng) for rng in rngs]) * (2 / rows) ** 0.5
+        return torch.stack([torch.randn(rows, columns, generator=rng).mul(math.sqrt(2 / rows)) for rng in rngs])
 
     first, second = drawn(inputs, HIDDEN), drawn(HIDDEN, WIDTH)
     blank = torch.zeros(len(rngs), 1, HIDDEN), torch.zeros(len(rngs), 1, WIDTH)

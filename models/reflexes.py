@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from imprint.models.environments.base import Environment, State
+from imprint.models.environments.base import Environment, Outcome, State
 from imprint.models.errors import ImprintError
 from imprint.models.steering.base import Body, Signal
 from imprint.models.steering.reflex import Reflex
@@ -25,8 +25,8 @@ class _Embodied(Environment):
 
     reflexes: tuple[Reflex, ...] = ()
 
-    def transition(self, state: State, action: Tensor) -> State:
-        return super().transition(state, impelled(self, self.reflexes, state, action))
+    def follow(self, state: State, action: Tensor) -> Outcome:
+        return super().follow(state, impelled(self, self.reflexes, state, action))
 
 
 def impelled(environment: Environment, reflexes: Sequence[Reflex], state: State, action: Tensor) -> Tensor:
