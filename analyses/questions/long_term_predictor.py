@@ -17,7 +17,6 @@ for a trial to end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +25,7 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.base import findings
-from imprint.analyses.over_seeds import Mean, over_seeds
+from imprint.analyses.predictions import Prediction, judged, over_seeds
 from imprint.analyses.predictor_pieces import equality, shift, undoing
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
 
@@ -49,31 +48,6 @@ UNDOINGS: dict[str, tuple[str, bool]] = {
     "keeping-away-cut-off": ("cut", True),
 }
 """Piece -> how trials end, whether walkers keep away from what they expect."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One number of the card and what it is expected to be."""
-
-    name: str
-    what: str
-    found: Mean
-    level: float
-    above: bool
-    control: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the whole interval is on the expected side."""
-        return self.found.above(self.level) if self.above else self.found.below(self.level)
-
-    @property
-    def fails(self) -> bool:
-        """Whether the whole interval is on the other side."""
-        return self.found.below(self.level) if self.above else self.found.above(self.level)
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.found} (expected {'above' if self.above else 'below'} {self.level:g})"
 
 
 class LongTermPredictor(Question):
@@ -145,46 +119,48 @@ class LongTermPredictor(Question):
         equal = pd.concat([frame for name, frame in tables.items() if name.startswith("equality")], ignore_index=True)
         beliefs = {name: tables[f"shift-{name}"] for name in SHIFTS}
         undone = {name: tables[f"undoing-{name}"] for name in UNDOINGS}
-        claims = claims_of(beliefs, undone)
-        verdict, why = decide(float(equal["difference"].max()), claims)
-        return Answer(verdict, why, _findings(equal, claims, verdict, why), _exhibits(equal, beliefs, undone, claims))
+        known = predictions_of(beliefs, undone)
+        verdict, why = decide(float(equal["difference"].max()), known)
+        return Answer(verdict, why, _findings(equal, known, verdict, why), _exhibits(equal, beliefs, undone, known))
 
 
-def decide(difference: float, claims: list[Claim]) -> tuple[Verdict, str]:
+CONTROLS = ("spread_sum", "rise_empty", "raised")
+
+
+def decide(difference: float, predictions: Mapping[str, Prediction]) -> tuple[Verdict, str]:
     """The card's rule."""
-    said = f"largest difference to TD(0) {difference:.1e}; " + "; ".join(map(str, claims))
+    verdict, said = judged(list(predictions.values()))
+    said = f"largest difference to TD(0) {difference:.1e}; {said}"
     if not difference <= EQUAL:
         return "refuted", f"It is not TD(0). {said}."
-    if blind := [claim.what for claim in claims if claim.control and not claim.holds]:
+    if blind := [predictions[name].what for name in CONTROLS if predictions[name].outcome != "held"]:
         return "undetermined", f"A control fails ({', '.join(blind)}). {said}."
-    if wrong := [claim.what for claim in claims if claim.fails]:
-        return "refuted", f"Not as predicted: {', '.join(wrong)}. {said}."
-    if open_ := [claim.what for claim in claims if not claim.holds]:
-        return "undetermined", f"Not settled: {', '.join(open_)}. {said}."
-    return "confirmed", f"{said[0].upper()}{said[1:]}."
+    off = [prediction.what for prediction in predictions.values() if prediction.outcome != "held"]
+    return verdict, f"Not as predicted, or not settled: {', '.join(off)}. {said}." if off else f"{said}."
 
 
-def claims_of(beliefs: Mapping[str, pd.DataFrame], undone: Mapping[str, pd.DataFrame]) -> list[Claim]:
+def predictions_of(beliefs: Mapping[str, pd.DataFrame], undone: Mapping[str, pd.DataFrame]) -> dict[str, Prediction]:
     """Every number of the card but equality."""
     rise = {name: over_seeds(_rise(frame)) for name, frame in beliefs.items()}
     spread = {name: over_seeds(_held(frame).agg(np.ptp)) for name, frame in beliefs.items()}
     last = {
-        name: over_seeds(frame[frame["lesson"] == frame["lesson"].max()]["value"]) for name, frame in undone.items()
+        name: over_seeds(frame.loc[frame["lesson"] == frame["lesson"].max(), "value"]) for name, frame in undone.items()
     }
     raised = over_seeds(undone["override"].query("lesson == 0")["value"])
-    return [
-        Claim("rise", "rise at the cue", rise["switch"], RISE, True),
-        Claim("spread", "spread between cue and outcome", spread["switch"], FLAT, False),
-        Claim("order", "rank correlation of cell and lesson", over_seeds(_order(beliefs["switch"])), ORDER, False),
-        Claim("spread_sum", "spread of the discounted sum", spread["discounted-sum"], RAMP, True, control=True),
-        Claim("rise_empty", "rise at a cue that tells nothing", rise["empty-cue"], NOTHING, False, control=True),
-        Claim("raised", "belief that is to be undone", raised, KEPT, True, control=True),
-        Claim("override", "belief after overrides", last["override"], GONE, False),
-        Claim("defer", "belief after deferring", last["defer"], KEPT, True),
-        Claim("defer_rest", "belief after deferring with rest to follow", last["defer-then-rest"], GONE, False),
-        Claim("trap", "belief of those that keep away", last["keeping-away"], KEPT, True),
-        Claim("trap_cut", "the same when a cut-off counts as truth", last["keeping-away-cut-off"], GONE, False),
-    ]
+    order = over_seeds(_order(beliefs["switch"]))
+    return {
+        "rise": Prediction("rise at the cue", rise["switch"], least=RISE),
+        "spread": Prediction("spread between cue and outcome", spread["switch"], most=FLAT),
+        "order": Prediction("rank correlation of cell and lesson", order, most=ORDER),
+        "spread_sum": Prediction("spread of the discounted sum", spread["discounted-sum"], least=RAMP),
+        "rise_empty": Prediction("rise at a cue that tells nothing", rise["empty-cue"], most=NOTHING),
+        "raised": Prediction("belief that is to be undone", raised, least=KEPT),
+        "override": Prediction("belief after overrides", last["override"], most=GONE),
+        "defer": Prediction("belief after deferring", last["defer"], least=KEPT),
+        "defer_rest": Prediction("belief after deferring with rest to follow", last["defer-then-rest"], most=GONE),
+        "trap": Prediction("belief of those that keep away", last["keeping-away"], least=KEPT),
+        "trap_cut": Prediction("the same when a cut-off counts as truth", last["keeping-away-cut-off"], most=GONE),
+    }
 
 
 def _held(frame: pd.DataFrame, lesson: int | None = None) -> Any:
@@ -215,17 +191,17 @@ def _order(frame: pd.DataFrame) -> list[float]:
     return found
 
 
-def _findings(equal: pd.DataFrame, claims: list[Claim], verdict: str, why: str) -> pd.DataFrame:
+def _findings(equal: pd.DataFrame, known: Mapping[str, Prediction], verdict: str, why: str) -> pd.DataFrame:
     about = {"analysis": "long-term-predictor", "setup": "chain"}
     rows: list[dict[str, Any]] = [{**about, "metric": "long-term-predictor", "verdict": verdict, "why": why}]
     for row in equal.to_dict("records"):
         code = f"{row['code']}, {row['form']}"
         rows.append({**about, "metric": "difference_to_td", "concept": code, "seed": row["seed"], "seeds": 1,
                      "estimate": row["difference"], "n": row["steps"]})  # fmt: skip
-    for claim in claims:
-        rows.append({**about, "metric": claim.name, "estimate": claim.found.value, "low": claim.found.low,
-                     "high": claim.found.high, "seeds": claim.found.seeds,
-                     "control": claim.what if claim.control else None, "why": str(claim)})  # fmt: skip
+    for name, one in known.items():
+        rows.append({**about, "metric": name, "estimate": one.measured.mean, "low": one.measured.low,
+                     "high": one.measured.high, "seeds": one.measured.seeds,
+                     "control": one.what if name in CONTROLS else None, "why": str(one)})  # fmt: skip
     return findings(rows)
 
 
@@ -237,13 +213,16 @@ def _means(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     rows = []
     for key, part in frame.groupby(by, sort=False):
         found = over_seeds(part["value"])
-        rows.append({**dict(zip(by, key, strict=True)), "value": found.value, "low": found.low, "high": found.high,
+        rows.append({**dict(zip(by, key, strict=True)), "value": found.mean, "low": found.low, "high": found.high,
                      "seeds": found.seeds})  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def _exhibits(
-    equal: pd.DataFrame, beliefs: Mapping[str, pd.DataFrame], undone: Mapping[str, pd.DataFrame], claims: list[Claim]
+    equal: pd.DataFrame,
+    beliefs: Mapping[str, pd.DataFrame],
+    undone: Mapping[str, pd.DataFrame],
+    known: Mapping[str, Prediction],
 ) -> tuple[Exhibit, ...]:
     by_code = equal.groupby(["code", "form"])[["difference", "from_exact"]].max().reset_index()
     by_code["which"] = by_code["code"] + ", " + by_code["form"]
@@ -257,7 +236,7 @@ def _exhibits(
         cell=lambda t: "cell " + t["cell"].astype(str)
     )
     gone = _means(pd.concat([frame.assign(trials=name) for name, frame in undone.items()]), ["trials", "lesson"])
-    ends = "; ".join(f"{c.what} {c.found}" for c in claims if c.name in ("override", "defer", "defer_rest", "trap"))
+    ends = "; ".join(f"{known[n].what} {known[n].measured}" for n in ("override", "defer", "defer_rest", "trap"))
     over = "Mean and 95 % interval over seeds."
     return (
         Exhibit("equality", "The predictor beside TD(0)", by_code,
@@ -265,11 +244,11 @@ def _exhibits(
                 f"Largest over seeds and {equal['steps'].iloc[0]} steps; from_exact: root mean square distance, over "
                 "visits, of the mean expectation of the last half from the closed-form values."),
         Exhibit("held", "What is expected along the chain, cue on, last lesson", last,
-                "; ".join(str(c) for c in claims if c.name in ("rise", "spread", "spread_sum")) + ".",
+                "; ".join(str(known[n]) for n in ("rise", "spread", "spread_sum")) + ".",
                 f"The cue is in cell {CUE}, the outcome in cell {CELLS - 1}. {over}",
                 Chart("lines", "cell", "value", "cell", "expected outcome", "low", "high", "predictor")),
         Exhibit("shift", "Where the prediction stands as lessons go on", course,
-                str(next(c for c in claims if c.name == "order")) + ".", f"Switch, cue on. {over}",
+                f"{known['order']}.", f"Switch, cue on. {over}",
                 Chart("lines", "lesson", "value", "lesson", "expected outcome", colour="cell")),
         Exhibit("undoing", "What is expected at the cue after the outcome has stopped coming", gone, f"{ends}.", over,
                 Chart("lines", "lesson", "value", "lesson since", "expected outcome", "low", "high", "trials")),
