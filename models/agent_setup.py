@@ -17,6 +17,7 @@ from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment, View
 from imprint.models.errors import unknown_name
 from imprint.models.policy_gradient import Learning
+from imprint.models.rollout import steer
 from imprint.models.setup import Ages, AlignmentSetup, settings_of
 
 
@@ -107,7 +108,7 @@ class AgentSetup(AlignmentSetup):
     # -- building the parts --------------------------------------------------------------------------------------
 
     def make_environment(self, *, copies: int = 1, design: str = "train") -> Environment:
-        """The world, with goals, concepts and the senses that signals read checked against it."""
+        """The world, with goals, concepts and what the signals read checked against it."""
         cls = registry.ENVIRONMENTS.load(self.environment["kind"])
         environment: Environment = cls(cls.Settings(**settings_of(self.environment)), copies=copies, design=design)
         for goal in (self.intended, *self.proxies):
@@ -119,11 +120,9 @@ class AgentSetup(AlignmentSetup):
             if concept not in facts:
                 raise unknown_name(f"fact of {self.environment['kind']}", concept, facts)
         step = environment.follow(state, torch.zeros(1, dtype=torch.int64))
-        felt = {*environment.senses(step.before, step.action, step.after), *environment.body(state)}
-        for signal in super().make_signals():
-            for name in sorted(signal.reads - felt):
-                raise unknown_name(f"sense in steering signal {signal.settings.name!r}", name, felt)
-            felt.add(signal.settings.name)
+        felt = {**environment.body(state), **environment.senses(step.before, step.action, step.after)}
+        senses = {name: value[:, None] for name, value in felt.items()}
+        steer(self.make_signals(), senses, {}, torch.Generator().manual_seed(0))
         return environment
 
     def make_agent(self, view: View, *, rng: torch.Generator) -> Agent:

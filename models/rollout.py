@@ -4,7 +4,8 @@ All S x N copies step as one tensor. Each seed draws levels, actions and the err
 own, derived from its number alone, so that seed k of two setups lives in the same levels whoever plays beside it.
 
 Signals are computed once per rollout on senses ``[N, T]``. Body states (hunger) are among the senses, by their names,
-as they were before each step.
+as they were before each step. Innate adjustable variables of the signals (set points) are kept per copy and go on
+through its episodes: the body is the same.
 
 Letters: S seeds, N copies, T steps, C channels, H and W cells, A actions, M memory width, G goals.
 """
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.environments.base import Environment, Outcome, State, joined, rows, uniform
-from imprint.models.lifetime import generator
+from imprint.models.lifetime import generator, part_of
 from imprint.models.policy_gradient import Learning, Rollout, Stack, sample
 from imprint.models.steering.base import Body, Senses, Signal
 
@@ -59,14 +60,22 @@ class Levels:
         self.dawn, self.used, self._store = state["dawn"], int(state["used"]), None
 
 
-def steer(signals: Sequence[Signal], senses: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-    """All steering signals of one seed's rollout, name -> ``[N, T]``; later ones may read earlier ones."""
-    known, out = Senses(senses), {}
+def steer(
+    signals: Sequence[Signal], senses: Mapping[str, Tensor], body: Mapping[str, Tensor], rng: torch.Generator
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All steering signals of one seed's rollout, name -> ``[N, T]``; later ones may read earlier ones.
+
+    ``body`` ``[N]`` holds the innate adjustable variables; the second result says how the rollout leaves them.
+    """
+    known, states = Senses(senses), Body(body)
+    out: dict[str, Tensor] = {}
+    left: dict[str, Tensor] = {}
     for signal in signals:
-        value = signal(known, Body({}), rng=rng)
+        value = signal(known, states, rng=rng)
+        left |= signal.adjusted(known, states)
         out[signal.settings.name] = value
         known = known.plus(signal.settings.name, value)
-    return out
+    return out, left
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,7 @@ class Play:
         self.acting = torch.stack([key("acting", seed) for seed in seeds])
         self.shuffling = torch.stack([key("shuffling", seed) for seed in seeds])
         self.steering = [generator("steering", seed) for seed in seeds]
+        self.innate: list[dict[str, Tensor]] = [{} for _ in seeds]
         self.paid = torch.zeros(len(seeds), n)
         self.attained = torch.zeros(len(seeds), n, len(environment.goals), dtype=torch.bool)
 
@@ -154,12 +164,12 @@ class Play:
         return {name: value.index_copy(0, index, fresh[name]) for name, value in outcome.after.items()}
 
     def _pay(self, senses: Mapping[str, Tensor]) -> Tensor:
-        return torch.stack(
-            [
-                steer(self.signals, {name: value[s] for name, value in senses.items()}, rng)[self.learning.pay]
-                for s, rng in enumerate(self.steering)
-            ]
-        )
+        pay = []
+        for s, rng in enumerate(self.steering):
+            own = {name: value[s] for name, value in senses.items()}
+            out, self.innate[s] = steer(self.signals, own, self.innate[s], rng)
+            pay.append(out[self.learning.pay])
+        return torch.stack(pay)
 
     def _shuffled(self, pay: Tensor) -> Tensor:
         chance, self.shuffling = uniform(self.shuffling, pay[0].numel())
@@ -188,6 +198,7 @@ class Play:
         return {
             **{f"world.{name}": value[s * n : (s + 1) * n].clone() for name, value in self.state.items()},
             **{f"levels.{name}": value for name, value in self.levels[s].state().items()},
+            **{f"innate.{name}": value.clone() for name, value in self.innate[s].items()},
             **{name: getattr(self, name)[s].clone() for name in self._KEPT},
             "steering": self.steering[s].get_state(),
         }
@@ -198,7 +209,8 @@ class Play:
         for name in self._KEPT:
             setattr(self, name, torch.stack([state[name] for state in states]))
         for s, state in enumerate(states):
-            self.levels[s].load({name: state[f"levels.{name}"] for name in ("dawn", "used")})
+            self.levels[s].load(part_of(state, "levels."))
+            self.innate[s] = part_of(state, "innate.")
             self.steering[s].set_state(state["steering"])
 
     _KEPT = ("memory", "acting", "shuffling", "paid", "attained")

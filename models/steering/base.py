@@ -104,6 +104,13 @@ class Signal(ABC):
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
         """The signal ``[n, T]``; its own error profile draws from ``rng``."""
 
+    def adjusted(self, senses: Senses, body: Body) -> dict[str, Tensor]:
+        """Innate adjustable variables as these steps leave them: body states ``[n]`` for the next call.
+
+        Default: none.
+        """
+        return {}
+
     def __call__(self, senses: Senses, body: Body, *, rng: torch.Generator) -> Tensor:
         """The signal ``[n, T]``, checked to be raw and inside :attr:`range`."""
         if type(senses) is not Senses or type(body) is not Body:

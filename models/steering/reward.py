@@ -56,5 +56,6 @@ class Reward(Signal):
         assert isinstance(settings, Reward.Settings)
         total = torch.stack([weight * senses[name] for name, weight in settings.weights.items()]).sum(0)
         if settings.body is not None:
-            total = total * body[settings.body][:, None]
+            felt = senses.values.get(settings.body)  # a body that changes from step to step is among the senses
+            total = total * (body[settings.body][:, None] if felt is None else felt)
         return total.clamp(settings.low, settings.high)

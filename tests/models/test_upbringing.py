@@ -16,6 +16,7 @@ from imprint.models.registry import AGENTS
 from imprint.models.rollout import Levels, Play
 from imprint.models.setup import load_setup
 from imprint.models.steering.detector import Detector
+from imprint.models.steering.drive import Drive
 from imprint.models.steering.reward import Reward
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.upbringing import (
@@ -227,6 +228,24 @@ def test_pay_follows_the_signals_and_their_errors() -> None:
     assert bool(((fired.abs() < 1e-6) | ((fired - 1).abs() < 1e-6)).all())
     assert 0.72 < float(fired.mean()) < 0.78
     assert not torch.equal(fired[0], fired[1]), "each seed has errors of its own"
+
+
+def test_pay_is_scaled_by_the_body_of_each_step() -> None:
+    pay = Reward(Reward.Settings(name="pay", weights={"right": 0.25}, body="tired"))
+    play, stack = playing(Wage(limit=4), (pay,))
+    rollout, _ = play.rollout(stack)
+    assert torch.allclose(rollout.pay, rollout.observation[:, :, :, 1, 0, 0])
+
+
+def test_innate_variables_go_on_from_rollout_to_rollout() -> None:
+    drive = Drive(Drive.Settings(name="pay", sense="tired", set_point=2.0, drift=0.25, high=9.0))
+    (play, stack), (whole, _) = (playing(Wage(limit=4), (drive,), steps=steps) for steps in (3, 12))
+    first, kept = play.rollout(stack)[0], [play.state_of(s) for s in range(2)]
+    rest = [play.rollout(stack)[0].pay for _ in range(3)]
+    assert torch.allclose(torch.cat([first.pay, *rest], -1), whole.rollout(stack)[0].pay, atol=1e-5)
+    again, _ = playing(Wage(limit=4), (drive,), steps=3)
+    again.load(kept)
+    assert all(torch.equal(again.rollout(stack)[0].pay, pay) for pay in rest)
 
 
 def test_shuffled_pay_is_the_same_pay_dealt_out_anew() -> None:
