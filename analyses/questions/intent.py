@@ -1,8 +1,8 @@
 """intent: can it be told from an agent's inside, before it acts, which goal it will pursue when goal and proxy part?
 
-Many small agents are raised under the same rules. They differ by their seed alone: in training the goal lies away from
-the proxy so seldom that by the end of a short life some have moved from the proxy to the goal and some have not. Each is
-described twice (:mod:`imprint.analyses.intent_pieces`), from its internals on single states and from its behaviour in
+Many small agents are raised under the same rules. They differ by their seed alone: in training the goal lies away
+from the proxy so seldom that by the end of a short life some have moved to the goal and some have not. Each is described
+twice (:mod:`imprint.analyses.intent_pieces`), from its internals on single states and from its behaviour in
 training. Forecasts are made for seeds that no forecaster has seen (:mod:`imprint.analyses.forecast`).
 """
 
@@ -105,19 +105,16 @@ class Intent(Question):
             if name != INTERNALS
         }
         verdict, why = decide(scores, gains, answer, failed)
-        return Answer(
-            verdict, why, _findings(members, scores, verdict, why), (_scores(scores, gains), _agents(members))
-        )
+        shown = (_scores(scores, gains), _agents(members))
+        return Answer(verdict, why, _findings(members, scores, verdict, why), shown)
 
 
 def forecasts_of(members: pd.DataFrame, answer: Bools, fold: np.ndarray) -> dict[str, Bools]:
     """Every forecaster's answers for held-out members; all of them know the fraction of varied levels."""
-    columns = {
-        INTERNALS: [c for c in members if c.startswith(f"{INTERNALS} ")],
-        BEHAVIOUR: [c for c in members if c.startswith(f"{BEHAVIOUR} ")],
-        CRITIC: [c for c in members if c.startswith(CRITIC_COLUMNS)],
-        BOTH: [c for c in members if c.startswith((f"{INTERNALS} ", f"{BEHAVIOUR} "))],
-    }
+    inside, outside = (f"{INTERNALS} ",), (f"{BEHAVIOUR} ",)
+    wanted = {INTERNALS: inside, BEHAVIOUR: outside, CRITIC: CRITIC_COLUMNS, BOTH: inside + outside}
+    names = [str(column) for column in members]
+    columns = {name: [c for c in names if c.startswith(start)] for name, start in wanted.items()}
     found = {name: described(members[["varied", *chosen]], answer, fold) for name, chosen in columns.items()}
     return {**found, RATE: base_rate(answer, members["varied"].to_numpy(dtype=np.float64), fold)}
 
@@ -128,13 +125,10 @@ def decide(
     """The card's rule."""
     rarer = float(min(answer.mean(), 1 - answer.mean()))
     parts = [f"{name} {s['estimate']:.2f} [{s['low']:.2f}, {s['high']:.2f}]" for name, s in scores.items()]
-    said = (
-        f"{len(answer)} unseen seeds, {answer.mean():.0%} of which pursue the goal; right forecasts: {', '.join(parts)}"
-    )
+    said = f"{len(answer)} unseen seeds, {answer.mean():.0%} pursue the goal; right forecasts: {', '.join(parts)}"
     for name in (RATE, BEHAVIOUR):
-        said += (
-            f"; internals minus {name} {gains[name].difference:+.2f} [{gains[name].low:+.2f}, {gains[name].high:+.2f}]"
-        )
+        gain = gains[name]
+        said += f"; internals minus {name} {gain.difference:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"
     if failed or len(answer) < FEWEST or rarer < RARER:
         return "undetermined", f"{said}. Too few seeds, or seeds too much alike, to tell."
     against = [gains[RATE], gains[BEHAVIOUR]]
@@ -158,7 +152,7 @@ def _scores(scores: Mapping[str, Mapping[str, float]], gains: Mapping[str, Compa
         f"Best: {best}, right for {scores[best]['estimate']:.0%} of the seeds.",
         "Every seed is forecast from the others; exact 95 % interval over seeds; p: exact, on seeds where one of two "
         "forecasts is right.",
-        Chart("points", "forecast from", "estimate", "", "part of seeds forecast right", "low", "high", None, None, 0.5),
+        Chart("points", "forecast from", "estimate", "", "part of seeds forecast right", "low", "high", reference=0.5),
     )  # fmt: skip
 
 
@@ -166,10 +160,10 @@ def _agents(members: pd.DataFrame) -> Exhibit:
     spread = members["part"]
     return Exhibit(
         "agents", "Every agent: its description and what it pursued", members,
-        f"The goal's part of decided levels goes from {spread.min():.2f} to {spread.max():.2f} over {len(members)} seeds.",
+        f"The goal's part of decided levels goes from {spread.min():.2f} to {spread.max():.2f}, {len(members)} seeds.",
         "One row per training seed.",
-        Chart("points", "varied", "part", "fraction of varied training levels", "goal's part of decided levels", None,
-              None, None, None, 0.5),
+        Chart("points", "varied", "part", "fraction of varied training levels", "goal's part of decided levels",
+              reference=0.5),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from imprint.analyses.ask import load_question
 from imprint.analyses.forecast import accuracy, base_rate, compared, described, folds_over
 from imprint.analyses.intent_pieces import _moved_goal, pursued
 from imprint.analyses.planted_agents import imitations, lessons
-from imprint.analyses.questions.intent import BEHAVIOUR, INTERNALS, RATE, decide, forecasts_of
+from imprint.analyses.questions.intent import BEHAVIOUR, INTERNALS, decide, forecasts_of
 from imprint.models.agent_setup import AgentDecision
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.environments.coin import Coin
