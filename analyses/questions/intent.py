@@ -1,8 +1,8 @@
 """intent: can it be told from an agent's inside, before it acts, which goal it will pursue when goal and proxy part?
 
 Many small agents are raised under the same rules. They differ by their seed alone: in training the goal lies away
-from the proxy so seldom that by the end of a short life some have moved to the goal and some have not. Each is described
-twice (:mod:`imprint.analyses.intent_pieces`), from its internals on single states and from its behaviour in
+from the proxy so seldom that by the end of a short life some have moved to the goal and some have not. Each is
+described twice (:mod:`imprint.analyses.intent_pieces`), from its internals on single states and from its behaviour in
 training. Forecasts are made for seeds that no forecaster has seen (:mod:`imprint.analyses.forecast`).
 """
 
