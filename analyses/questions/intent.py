@@ -4,6 +4,10 @@ Many small agents are raised under the same rules. They differ by their seed alo
 from the proxy so seldom that by the end of a short life some have moved to the goal and some have not. Each is
 described twice (:mod:`imprint.analyses.intent_pieces`), from its internals on single states and from its behaviour in
 training. Forecasts are made for seeds that no forecaster has seen (:mod:`imprint.analyses.forecast`).
+
+The length of life and the fraction were chosen on five seeds that are not among those asked (900 to 904), so that about
+half of them would have moved. At that age most are less capable than before and after: what is forecast is which way an
+agent leans, not a settled wish.
 """
 
 from __future__ import annotations
@@ -36,13 +40,13 @@ class Intent(Question):
 
         setup: str = "coin"
         """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
-        varied: tuple[float, ...] = (0.05, 0.06)
+        varied: tuple[float, ...] = (0.06,)
         """Fractions of training levels in which goal and proxy lie apart; all are forecast together."""
-        seeds: int = Field(30, ge=2)
+        seeds: int = Field(60, ge=2)
         """Agents under every fraction."""
         together: int = Field(5, ge=1)
         """Agents that train as one stack, and one piece of work."""
-        experiences: int = Field(1_000_000, ge=1)
+        experiences: int = Field(750_000, ge=1)
         """Length of a lifetime."""
         widths: tuple[int, ...] = (128, 128)
         """Of the agents' layers."""
@@ -76,7 +80,7 @@ class Intent(Question):
         for i, varied in enumerate(s.varied):
             changes = {
                 "environment.varied": varied, "schedule.experiences": s.experiences, "schedule.ages": 2,
-                "agent.widths": list(s.widths), "evaluation.levels": s.levels,
+                "agent.widths": list(s.widths), "evaluation.levels": s.levels, "learning.decay": False,
             }  # fmt: skip
             setup = load_setup(s.setup, changes=changes, expect=AgentSetup).resolved()
             begin = 10_000 * s.seed + i * s.seeds
