@@ -109,10 +109,13 @@ class Stack:
 
     def act(self, observation: Tensor, memory: Tensor) -> Acted:
         """Each seed on its own rows: ``[S, n, C, H, W]`` and ``[S, n, M]``; everything returned leads with S."""
-        logits, value, after = vmap(lambda p, o, m: functional_call(self.shell, p, (o, m)))(
-            self.parameters, observation, memory
-        )
-        return Acted(logits, value, after)
+
+        def once(parameters: dict[str, Tensor], observation: Tensor, memory: Tensor) -> Acted:
+            acted: Acted = functional_call(self.shell, parameters, (observation, memory))
+            return acted
+
+        act = once if self.shell.stacks else vmap(once)
+        return Acted(*act(self.parameters, observation, memory))
 
     def blank(self, n: int) -> Tensor:
         """Memories of newborn episodes, zeros ``[S, n, M]``."""
@@ -125,8 +128,8 @@ class Stack:
 
 def sample(logits: Tensor, chance: Tensor) -> Tensor:
     """Actions int64 ``[...]`` from logits ``[..., A]`` and uniform numbers ``[...]``."""
-    reached = logits.softmax(-1).cumsum(-1)[..., :-1]
-    return (chance[..., None] >= reached).sum(-1)
+    reached = logits.movedim(-1, 0).contiguous().softmax(0).cumsum(0)[:-1]  # few actions, many rows: rows go last
+    return (chance >= reached).sum(0)
 
 
 def log_probability(logits: Tensor, action: Tensor) -> Tensor:

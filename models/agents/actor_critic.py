@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.agents.base import Acted, Agent, heads, orthogonal
+from imprint.models.agents.base import Acted, Agent, Dense, heads
 from imprint.models.environments.base import View
 from imprint.models.worlds.base import MemberSettings
 
@@ -32,12 +32,14 @@ class ActorCritic(Agent):
         widths: tuple[int, ...] = Field((128, 128), min_length=1)
         """Width of each layer of the trunk."""
 
+    stacks = True
+
     def __init__(self, settings: ActorCritic.Settings, view: View) -> None:
         super().__init__(settings, view)
         sizes = (math.prod(view.shape), *settings.widths)
-        self.trunk = nn.ModuleList(orthogonal(nn.Linear(a, b), math.sqrt(2)) for a, b in itertools.pairwise(sizes))
-        self.policy = orthogonal(nn.Linear(sizes[-1], view.actions), 0.01)
-        self.critic = orthogonal(nn.Linear(sizes[-1], 1), 1.0)
+        self.trunk = nn.ModuleList(Dense(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
+        self.policy = Dense(sizes[-1], view.actions, gain=0.01)
+        self.critic = Dense(sizes[-1], 1, gain=1.0)
         self.hook_in, self.hook_logits, self.hook_value = HookPoint(), HookPoint(), HookPoint()
         self._hidden = [f"hook_hidden_{i}" for i in range(len(settings.widths))]
         for name in self._hidden:
@@ -56,7 +58,7 @@ class ActorCritic(Agent):
 
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
         """Act on observations ``[n, C, H, W]``; the memory ``[n, 0]`` is handed back."""
-        hidden = self.hook_in(observation.flatten(1))
+        hidden = self.hook_in(observation.flatten(-3))
         for layer, name in zip(self.trunk, self._hidden, strict=True):
             hidden = self.get_submodule(name)(F.relu(layer(hidden)))
         logits, value = heads(hidden, self.policy, self.critic)

@@ -38,6 +38,11 @@ class Agent(HookedRootModule, ABC):
     """Abstract agent; concrete ones are final."""
 
     Settings: ClassVar[type[BaseModel]] = MemberSettings
+    stacks: ClassVar[bool] = False
+    """Whether ``forward`` itself takes stacked seeds: parameters, observations and memories with a leading axis.
+
+    Others are stacked by ``torch.func.vmap``; the result is the same and a little slower.
+    """
     memory: int = 0
     """M, width of the memory; 0 for a feed-forward agent."""
 
@@ -74,15 +79,30 @@ class Agent(HookedRootModule, ABC):
         return torch.zeros(n, self.memory)
 
 
-def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
-    """``layer`` with orthogonal weights of this gain and no bias (Saxe et al. 2014, arXiv 1312.6120)."""
-    nn.init.orthogonal_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
-    return layer
+def dense(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``hidden @ weight.T + bias``: ``[n, D]`` with ``[E, D]`` and ``[E]``, or all of them with a leading seed axis."""
+    if weight.ndim == 2:
+        return linear(hidden, weight, bias)
+    return torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
 
 
-def heads(hidden: Tensor, policy: nn.Linear, critic: nn.Linear) -> tuple[Tensor, Tensor]:
+class Dense(nn.Linear):
+    """A linear layer for agents that stack by themselves; orthogonal weights of the given gain, no bias at birth.
+
+    Orthogonal initialisation: Saxe et al. 2014 (arXiv 1312.6120).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, gain: float) -> None:
+        super().__init__(inputs, outputs)
+        nn.init.orthogonal_(self.weight, gain)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """See :func:`dense`."""
+        return dense(hidden, self.weight, self.bias)
+
+
+def heads(hidden: Tensor, policy: Dense, critic: Dense) -> tuple[Tensor, Tensor]:
     """Logits ``[n, A]`` and value ``[n, 1]`` of hidden activations ``[n, D]``, in one matrix product."""
-    weight, bias = torch.cat([policy.weight, critic.weight]), torch.cat([policy.bias, critic.bias])
-    both = linear(hidden, weight, bias)
-    return both[:, :-1], both[:, -1:]
+    both = dense(hidden, torch.cat([policy.weight, critic.weight], -2), torch.cat([policy.bias, critic.bias], -1))
+    return both[..., :-1], both[..., -1:]

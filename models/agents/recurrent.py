@@ -25,7 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.agents.base import Acted, Agent, heads, orthogonal
+from imprint.models.agents.base import Acted, Agent, Dense, heads
 from imprint.models.environments.base import View
 from imprint.models.worlds.base import MemberSettings
 
@@ -39,15 +39,17 @@ class Recurrent(Agent):
         memory: int = Field(64, ge=1)
         """M, width of the memory."""
 
+    stacks = True
+
     def __init__(self, settings: Recurrent.Settings, view: View) -> None:
         super().__init__(settings, view)
         self.memory = settings.memory
         sizes = (math.prod(view.shape), *settings.widths)
-        self.encoder = nn.ModuleList(orthogonal(nn.Linear(a, b), math.sqrt(2)) for a, b in itertools.pairwise(sizes))
-        self.gates = orthogonal(nn.Linear(sizes[-1] + self.memory, 2 * self.memory), 1.0)
-        self.candidate = orthogonal(nn.Linear(sizes[-1] + self.memory, self.memory), 1.0)
-        self.policy = orthogonal(nn.Linear(self.memory, view.actions), 0.01)
-        self.critic = orthogonal(nn.Linear(self.memory, 1), 1.0)
+        self.encoder = nn.ModuleList(Dense(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
+        self.gates = Dense(sizes[-1] + self.memory, 2 * self.memory, gain=1.0)
+        self.candidate = Dense(sizes[-1] + self.memory, self.memory, gain=1.0)
+        self.policy = Dense(self.memory, view.actions, gain=0.01)
+        self.critic = Dense(self.memory, 1, gain=1.0)
         self.hook_in, self.hook_memory = HookPoint(), HookPoint()
         self.hook_logits, self.hook_value = HookPoint(), HookPoint()
         self._encoding = [f"hook_encoding_{i}" for i in range(len(settings.widths))]
@@ -67,7 +69,7 @@ class Recurrent(Agent):
 
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
         """Act on observations ``[n, C, H, W]`` with memory ``[n, M]``."""
-        seen = self.hook_in(observation.flatten(1))
+        seen = self.hook_in(observation.flatten(-3))
         for layer, name in zip(self.encoder, self._encoding, strict=True):
             seen = self.get_submodule(name)(F.relu(layer(seen)))
         reset, keep = torch.sigmoid(self.gates(torch.cat([seen, memory], dim=-1))).chunk(2, dim=-1)

@@ -148,6 +148,22 @@ def test_stacked_seeds_act_as_they_do_alone(kind: str, view: View) -> None:
             assert torch.allclose(one[s], other, atol=1e-5)
 
 
+def test_agents_that_stack_themselves_do_what_vmap_does(kind: str, view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    agents = [born(kind, view, seed) for seed in range(3)]
+    stack, own = Stack(agents), [seen(agent, seed) for seed, agent in enumerate(agents)]
+    given = torch.stack([o for o, _ in own]), torch.stack([m for _, m in own])
+    found = []
+    for itself in {agents[0].stacks, False}:
+        monkeypatch.setattr(type(agents[0]), "stacks", itself)
+        acted = stack.act(*given)
+        (acted.logits.sin().sum() + acted.value.square().sum()).backward()
+        found.append([*acted, *(leaf.grad for leaf in stack.parameters.values())])
+        for leaf in stack.parameters.values():
+            leaf.grad = None
+    for results in zip(*found, strict=True):
+        assert all(torch.allclose(results[0], other, atol=1e-4) for other in results)
+
+
 def test_parameters_go_round_by_name(kind: str, view: View) -> None:
     one, other = born(kind, view, 1), born(kind, view, 2)
     observation, memory = seen(one)
