@@ -1,8 +1,8 @@
 """Policy gradients over stacked seeds: proximal policy optimisation and advantage actor-critic.
 
-S agents of one architecture are one batched tensor program (``torch.func``): parameters ``[S, ...]``, one fused Adam,
-and everything else - advantages, their normalisation, the clipping of gradients - seed by seed, so that a
-seed never feels its neighbours. From a rollout of T steps, with V the critic:
+S agents of one architecture are one batched tensor program (:class:`Stack`): parameters ``[S, ...]``, one fused Adam,
+and everything else - advantages, their normalisation, the clipping of gradients - seed by seed, so that a seed never
+feels its neighbours. From a rollout of T steps, with V the critic:
 
     delta_t = r_t + gamma V(s_{t+1}) - V(s_t)        A_t = sum_k (gamma lambda)^k delta_{t+k}     (to the episode's end)
     PPO     L = -mean min(rho A, clip(rho, 1 - c, 1 + c) A),   rho = pi(a | s) / pi_old(a | s)    A normalised
