@@ -1,6 +1,7 @@
 """foresight_model_free: a learner without imagination, fed with the same rewarded walks.
 
-    Q(s, a) <- r + discount * max_a' Q'(s', a')          (no second term at the end of a walk)
+    Q(s, a) <- r + discount * max_a' Q'(s', a')          (no second term at the end of a walk; kept within 0 and 1,
+                                                          since a walk is paid once at most)
 
 Q-learning from a fixed set of walks, replayed (fitted Q iteration: Ernst et al. 2005; target network Q': Mnih et al.
 2015): one hidden layer on the latent maps and thoughts of the same world model, so that it sees no less than the
@@ -21,8 +22,10 @@ from imprint.models.environments.base import Environment, State
 from imprint.models.world_model import WorldModel
 from imprint.models.world_model_cohort import Walks
 
-HIDDEN, BATCH, DISCOUNT, RATE, REFRESH = 64, 64, 0.95, 2e-3, 25
-UPDATES, THOROUGH = 200, 1500
+HIDDEN, BATCH, DISCOUNT, RATE, REFRESH = 64, 64, 0.9, 1e-3, 25
+FLOOR = 0.1
+"""Least standard deviation by which a feature is divided."""
+UPDATES, THOROUGH = 400, 1500
 Net = dict[str, Tensor]
 
 
@@ -35,7 +38,8 @@ def features(model: WorldModel, observation: Tensor) -> Tensor:
 
 def _q(net: Net, x: Tensor) -> Tensor:
     """``[d, n, A]`` from ``[d, n, X]``."""
-    return F.relu(x @ net["w1"] + net["b1"]) @ net["w2"] + net["b2"]
+    hidden = F.relu((x - net["mean"]) / net["spread"] @ net["w1"] + net["b1"])
+    return hidden @ net["w2"] + net["b2"]
 
 
 def _newborn(copies: int, width: int, actions: int, rng: torch.Generator) -> Net:
@@ -51,15 +55,15 @@ def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, th
     """One Q-learner per set of rewarded walks; ``thorough``: many more updates."""
     sets = [_transitions(model, walks) for walks in lives]
     net = _newborn(len(sets), sets[0][0].shape[1], model.view.actions, rng)
-    for value in net.values():
-        value.requires_grad_(True)
-    optimiser = torch.optim.Adam(list(net.values()), lr=RATE)
+    optimiser = torch.optim.Adam([value.requires_grad_(True) for value in net.values()], lr=RATE)
+    net["mean"] = torch.stack([s[0].mean(0, keepdim=True) for s in sets])
+    net["spread"] = torch.stack([s[0].std(0, keepdim=True, correction=0).clamp(min=FLOOR) for s in sets])
     for update in range(THOROUGH if thorough else UPDATES):
         if update % REFRESH == 0:
             target = {name: value.detach().clone() for name, value in net.items()}
         parts = [[t[i] for t in s] for s in sets for i in [torch.randint(0, len(s[0]), (BATCH,), generator=rng)]]
         now, action, pay, after, over = (torch.stack(part) for part in zip(*parts, strict=True))
-        aim = pay + DISCOUNT * torch.where(over, 0.0, _q(target, after).amax(-1))
+        aim = pay + DISCOUNT * torch.where(over, 0.0, _q(target, after).amax(-1).clamp(0.0, 1.0))
         guess = _q(net, now).gather(2, action[..., None])[..., 0]
         loss = (guess - aim).square().mean(1).sum()
         optimiser.zero_grad(set_to_none=True)

@@ -6,39 +6,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from imprint.models.environments.coin import CELLS, Coin
 from imprint.models.errors import ImprintError
 from imprint.models.planner import Planner, carried_out, sequences
 from imprint.models.world_model import WorldModel
+from tests.known_world_model import TrueModel
 
 
 def rng(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-class TrueModel(WorldModel):
-    """A world model whose latents are the world's own planes and whose dynamics are the world's own."""
-
-    def __init__(self, world: Coin) -> None:
-        super().__init__(WorldModel.Settings(channels=3), world.view)
-        self.world = world
-
-    def encode(self, observation: Tensor) -> Tensor:
-        return observation.flatten(2).transpose(1, 2)
-
-    def branch(self, maps: Tensor) -> Tensor:
-        walls = maps[..., 0].reshape(-1, 7, 7) > 0
-        state = {"walls": walls, "agent": maps[..., 1].argmax(1), "coin": maps[..., 2].argmax(1)}
-        after = []
-        for action in range(4):
-            moved = self.world.transition(state, torch.full((len(maps),), action))
-            after.append(self.encode(self.world.observe(moved)))
-        return torch.stack(after, 1)
-
-    def summary(self, maps: Tensor) -> Tensor:
-        return (maps[..., 1] * maps[..., 2]).sum(-1, keepdim=True)
 
 
 @pytest.mark.parametrize(("actions", "horizon"), [(2, 3), (4, 2), (3, 1)])
@@ -52,7 +29,7 @@ def test_a_true_model_and_a_true_value_reach_every_coin_within_the_horizon() -> 
     world = Coin(Coin.Settings(varied=1.0))
     levels = world.levels(60, rng=rng(0))
     near = world.distances(levels)["coin"] <= 4
-    plan = Planner(TrueModel(world), 4).plan(world.observe(levels), torch.ones(1, 1), torch.zeros(1))
+    plan = Planner(TrueModel(world), 4).plan(world.observe(levels), torch.tensor([[1.0], [0.0], [0.0]]), torch.zeros(1))
     taken = carried_out(world, levels, plan.action[:, 0])["coin_taken"].any(1)
     assert near.any() and not near.all()
     assert torch.equal(taken, near) and torch.equal(plan.value[:, 0] > 0.5, near)
