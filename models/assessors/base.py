@@ -147,8 +147,8 @@ class LinearAssessor(Assessor):
         error = target[:, :, lag:] - value
         pace = self.settings.rate * gate.to(x.dtype)
         norm = torch.ones_like(pace) if self.plain else x.square().sum(-1).mean((1, 2)) + 1.0
-        step = torch.einsum("sntd,snt->sd", x, error) / error[0].numel()
-        self.weight = self.weight + (pace / norm)[:, None] * step
+        step = (pace / norm)[:, None] * torch.einsum("sntd,snt->sd", x, error)
+        self.weight = self.weight + step / error[0].numel()
         if not self.plain:
             self.bias = self.bias + pace / norm * error.mean((1, 2))
         return error.square().mean((1, 2))
