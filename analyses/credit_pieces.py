@@ -23,6 +23,7 @@ Letters: S seeds, n rows, D width, K combinations of cues.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -55,7 +56,7 @@ def code(cues: Sequence[str]) -> int:
 
 def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, newborn: bool, say: Say) -> pd.DataFrame:
     """Rows of basis, measure, cue, seed and value."""
-    plan = load_setup(setup)
+    plan = load_setup(setup, expect=Setup)
     world = plan.make_world()
     learners = grown(plan, world, seeds, 0 if newborn else plan.schedule.experiences, say)
     bank, test = (shown(learners, world, n, name) for n, name in ((BANK, "trials"), (TEST, "test")))
@@ -142,7 +143,8 @@ def strength(valence: Valence, test: Tensor, cue: str) -> Tensor:
 def conditioned(bank: Tensor, test: Tensor, updates: int) -> dict[tuple[str, str], Tensor]:
     """(measure, cue or pair) -> one number per seed."""
     found: dict[tuple[str, str], Tensor] = {}
-    tops, sums = [], {name: [] for name in ("compound", "blocked", "shuffled", "familiar", "novel")}
+    tops: list[Tensor] = []
+    sums: dict[str, list[Tensor]] = {a: [] for a in ("compound", "blocked", "shuffled", "familiar", "novel")}
     exact: list[Tensor] = []
     for pair in PAIRS:
         for first, second in (pair, pair[::-1]):
@@ -187,6 +189,11 @@ def more_salient(valence: Valence, test: Tensor, pair: tuple[str, str]) -> Tenso
     return top / values.sum(0)
 
 
+def _valued(head: nn.Linear, latents: Tensor) -> Tensor:
+    value: Tensor = head(latents)[:, 0]
+    return value
+
+
 def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
     """Largest difference between integrated gradients and w * (z - z0), ``[S]``; z0: mean, and cue not shown."""
     errors = []
@@ -196,7 +203,7 @@ def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
         with torch.no_grad():
             head.weight.copy_(weight[None])
             head.bias.copy_(bias[None])
-        subject = Subject(head.eval(), lambda z, head=head: head(z)[:, 0])
+        subject = Subject(head.eval(), partial(_valued, head))
         z = test[code([cue]), seed, :ROWS].contiguous()
         change = (z - test[0, seed, :ROWS]).contiguous()
         mean = IntegratedGradients(baseline="mean")(subject, z)

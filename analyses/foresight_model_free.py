@@ -67,7 +67,7 @@ def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, th
         guess = _q(net, now).gather(2, action[..., None])[..., 0]
         loss = (guess - aim).square().mean(1).sum()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return {name: value.detach() for name, value in net.items()}
 

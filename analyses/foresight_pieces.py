@@ -173,10 +173,12 @@ def concept_direction(world: Coin, model: WorldModel, scale: Tensor, rng: torch.
     def thoughts(cell: Tensor) -> Tensor:
         state = world.put(levels, torch.stack([cell // SIDE, cell % SIDE], 1))
         with torch.no_grad():
-            return model.summary(model.encode(world.observe(state)))
+            seen: Tensor = model.summary(model.encode(world.observe(state)))
+        return seen
 
-    direction = ((thoughts(levels["coin"]) - thoughts(other)) * scale).mean(0)
-    return direction / direction.norm()
+    direction: Tensor = ((thoughts(levels["coin"]) - thoughts(other)) * scale).mean(0)
+    unit: Tensor = direction / torch.linalg.vector_norm(direction)
+    return unit
 
 
 def without(weight: Tensor, direction: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class Planner:
         for _ in range(self.horizon):
             maps = self.model.branch(maps).flatten(0, 1)
             best = torch.maximum(best.repeat_interleave(actions, 0), self.reading(maps) @ weight + bias)
-        return best.unflatten(0, (n, actions**self.horizon))
+        return best.reshape(n, actions**self.horizon, -1)
 
     def plan(self, observation: Tensor, weight: Tensor, bias: Tensor) -> Plan:
         """The best sequences from observations ``[n, C, H, W]``; arguments as for :meth:`values`."""

@@ -136,12 +136,13 @@ class WorldModel(HookedRootModule):
 
     def summary(self, maps: Tensor) -> Tensor:
         """What goes on anywhere, ``[..., G]`` from maps ``[..., L, F]``."""
-        return F.relu(self.notice(maps)).sum(-2)
+        thoughts: Tensor = F.relu(self.notice(maps)).sum(-2)
+        return thoughts
 
     def predicted(self, maps: Tensor) -> Tensor:
         """Logits ``[n, T, C, H, W]`` of what is seen, from maps ``[n, T, L, F]``."""
         logits: Tensor = self.planes(maps).transpose(2, 3)
-        return logits.unflatten(3, (self.view.height, self.view.width))
+        return logits.reshape(*logits.shape[:3], self.view.height, self.view.width)
 
     def objective(self, observation: Tensor, action: Tensor, ended: Tensor, known: Tensor) -> Tensor:
         """Loss ``[]`` on observations ``[n, T + 1, C, H, W]`` and actions ``[n, T]``.

@@ -21,7 +21,7 @@ from imprint.analyses import credit_pieces
 from imprint.analyses.base import findings
 from imprint.analyses.predictions import Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
-from imprint.models.setup import load_setup
+from imprint.models.setup import Setup, load_setup
 
 BASIS = "as learned"
 EXACT = 1e-5
@@ -66,7 +66,7 @@ class Credit(Question):
         """One piece per batch of seeds, and the same learners as newborns."""
         s: Any = self.settings
         changes = {"learner": {"kind": s.learner}, "schedule.experiences": s.experiences}
-        setup = load_setup("nursery", changes=changes).resolved()
+        setup = load_setup("nursery", changes=changes, expect=Setup).resolved()
         numbers = list(range(s.seed, s.seed + s.seeds))
         parts = [numbers[i : i + s.together] for i in range(0, s.seeds, s.together)]
         return [

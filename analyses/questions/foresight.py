@@ -15,7 +15,7 @@ shows what there is without it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pandas as pd
 from pydantic import Field
@@ -28,7 +28,7 @@ from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Questi
 
 GATE = 0.95
 """Least part of imagined places that must be right at the horizon."""
-CONTROLS = {"newborn": {"updates": 0}, "not taught the end": {"ends": False}}
+CONTROLS: dict[str, dict[str, Any]] = {"newborn": {"updates": 0}, "not taught the end": {"ends": False}}
 """World models grown otherwise."""
 
 
@@ -160,7 +160,8 @@ def _interval(found: Measured) -> dict[str, Any]:
 def _model(table: pd.DataFrame) -> pd.DataFrame:
     """How often world models foresee rightly, per step."""
     rows = []
-    for (metric, step), part in table[table["arm"] == "model"].groupby(["metric", "step"], sort=False):
+    for key, part in table[table["arm"] == "model"].groupby(["metric", "step"], sort=False):
+        metric, step = cast("tuple[str, float]", key)
         found = _interval(over_seeds(part["value"]))
         rows.append(
             {"what": metric, "step": int(step), "right": found.pop("success"), **found, "n": int(part["n"].sum())}

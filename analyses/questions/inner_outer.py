@@ -178,7 +178,7 @@ def _findings(verdict: Verdict, why: str, shown: pd.DataFrame, table: pd.DataFra
     return findings([{"analysis": "inner-outer", **row} for row in rows])
 
 
-def _about(row: Mapping[str, Any]) -> dict[str, Any]:
+def _about(row: Mapping[Any, Any]) -> dict[str, Any]:
     metric = str(row["metric"]).replace(", ", "_")
     if pd.isna(row.get("reading")):
         return {"metric": metric, "control": row["where"]}
