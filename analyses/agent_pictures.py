@@ -98,7 +98,7 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
         if not bool(going.any()):
             break
         outcome = environment.follow(state, action)
-        senses = environment.senses(outcome.before, action, outcome.after)
+        senses = environment.senses(outcome.before, outcome.action, outcome.after)
         now = torch.stack([senses[environment.goals[goal]] > 0 for goal in exam.goals], dim=1) & going[:, None]
         attained = torch.where(now & (attained < 0), step, attained)
         state, memory = where(going, outcome.after, state), torch.where(going[:, None], acted.memory, memory)

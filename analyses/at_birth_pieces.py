@@ -1,7 +1,7 @@
 """What the question of lesions by age measures for one training seed on ``meadow``.
 
-A chick with reflexes (escape into the dark when something looms, turn to food that it smells) is raised; at every
-planned age it lives on levels it has not seen, four times, with the same levels and the same dice:
+A chick with the reflexes of its setup is raised; at every planned age it lives on levels it has not seen, four times,
+with the same levels and the same dice:
 
     whole          learner and reflexes
     no learner     all weights of the learner are zero: it acts at random where no reflex fires
@@ -28,24 +28,10 @@ from imprint.analyses.engine import Say
 from imprint.analyses.lives import Lives, follow, raised
 from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State
+from imprint.models.environments.base import State
 from imprint.models.lifetime import generator
-from imprint.models.reflexes import embodied
-from imprint.models.steering.reflex import Reflex
 
-WAYS = ("up", "right", "down", "left")
-STAY = 4
 CONDITIONS = ("whole", "no learner", "no reflexes", "neither")
-
-
-def reflexes() -> tuple[Reflex, ...]:
-    """Escape comes before food."""
-    dark = {f"dark_{way}": i for i, way in enumerate(WAYS)} | {"dark": STAY}
-    smell = {f"smell_{way}": i for i, way in enumerate(WAYS)}
-    return (
-        Reflex(Reflex.Settings(name="escape", actions=dark, when={"looming": 0.0})),
-        Reflex(Reflex.Settings(name="feed", actions=smell)),
-    )
 
 
 @torch.no_grad()
@@ -63,15 +49,15 @@ def worth(lives: Lives, weights: dict[str, float]) -> Tensor:
 
 
 def lived(
-    environment: Environment, start: State, agent: Agent, weights: dict[str, float], seed: int
+    setup: AgentSetup, start: State, agent: Agent, weights: dict[str, float], seed: int
 ) -> dict[str, dict[str, float]]:
     """Condition -> means over lives of ``lived``, ``survived`` and ``pay``."""
-    limit, body = environment.settings.limit, embodied(environment, reflexes())
+    body, bare = setup.make_environment(), setup.make_environment(reflexes=False)
     made = {
         "whole": (body, agent), "no learner": (body, lesioned(agent)),
-        "no reflexes": (environment, agent), "neither": (environment, lesioned(agent)),
+        "no reflexes": (bare, agent), "neither": (bare, lesioned(agent)),
     }  # fmt: skip
-    found = {}
+    found, limit = {}, body.settings.limit
     for condition, (world, learner) in made.items():
         lives = follow(world, start, AgentPolicy(learner, seed=seed))
         found[condition] = {
@@ -86,14 +72,13 @@ def lesions(setup: dict[str, Any], lives: int, seed: int, say: Say) -> pd.DataFr
     """One seed by age and condition: ``seed, age, condition, metric, value``."""
     made = AgentSetup(**setup)
     weights = next(dict(s["weights"]) for s in made.steering if s["name"] == made.learning.pay)
-    body = raised(made, seed, reflexes=reflexes(), say=lambda done, total: say(done, total, f"raising seed {seed}"))
-    environment = made.make_environment()
-    start = environment.levels(lives, rng=generator("at-birth", seed))
+    body = raised(made, seed, say=lambda done, total: say(done, total, f"raising seed {seed}"))
+    start = made.make_environment().levels(lives, rng=generator("at-birth", seed))
     return pd.DataFrame(
         [
             {"seed": seed, "age": age, "condition": condition, "metric": metric, "value": value}
             for age, agent in body.items()
-            for condition, numbers in lived(environment, start, agent, weights, seed).items()
+            for condition, numbers in lived(made, start, agent, weights, seed).items()
             for metric, value in numbers.items()
         ]
     )

@@ -6,7 +6,7 @@ Letters: n episodes, T steps, D numbers read from the agent.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from imprint.analyses.acting import activations
 from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment, State
-from imprint.models.reflexes import embodied
-from imprint.models.steering.base import Signal
 from imprint.models.store import RunFolder
 from imprint.models.upbringing import Upbringing, revive_agent
 
@@ -26,14 +24,11 @@ Policy = Callable[[Tensor, State], Tensor]
 """Observations and states -> actions int64 ``[n]``."""
 
 
-def raised(
-    setup: AgentSetup, seed: int, *, reflexes: Sequence[Signal] = (), say: Callable[[int, int], None]
-) -> dict[int, Agent]:
-    """One seed's agent at every planned age; its body acts by ``reflexes`` while it grows up."""
+def raised(setup: AgentSetup, seed: int, *, say: Callable[[int, int], None]) -> dict[int, Agent]:
+    """One seed's agent at every planned age."""
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
         life = Upbringing(setup, [seed], folder)
-        life.play.environment = embodied(life.play.environment, reflexes)
         life.live(lambda progress: say(progress.age, progress.total))
         return {age: revive_agent(setup, folder, seed, age).agent for age in setup.planned}
 

@@ -17,6 +17,7 @@ from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment, View
 from imprint.models.errors import unknown_name
 from imprint.models.policy_gradient import Learning
+from imprint.models.reflexes import embodied
 from imprint.models.rollout import steer
 from imprint.models.setup import Ages, AlignmentSetup, settings_of
 
@@ -107,10 +108,15 @@ class AgentSetup(AlignmentSetup):
 
     # -- building the parts --------------------------------------------------------------------------------------
 
-    def make_environment(self, *, copies: int = 1, design: str = "train") -> Environment:
-        """The world, with goals, concepts and what the signals read checked against it."""
-        cls = registry.ENVIRONMENTS.load(self.environment["kind"])
+    def make_environment(self, *, copies: int = 1, design: str = "train", reflexes: bool = True) -> Environment:
+        """The world, with goals, concepts and what the signals read checked against it.
+
+        The reflexes among the signals move the body in it; ``reflexes=False`` gives the world to a body without them,
+        as after a lesion.
+        """
+        cls, signals = registry.ENVIRONMENTS.load(self.environment["kind"]), self.make_signals()
         environment: Environment = cls(cls.Settings(**settings_of(self.environment)), copies=copies, design=design)
+        environment = embodied(environment, signals if reflexes else ())
         for goal in (self.intended, *self.proxies):
             if goal not in environment.goals:
                 raise unknown_name(f"goal of {self.environment['kind']}", goal, environment.goals)
@@ -122,7 +128,7 @@ class AgentSetup(AlignmentSetup):
         step = environment.follow(state, torch.zeros(1, dtype=torch.int64))
         felt = {**environment.body(state), **environment.senses(step.before, step.action, step.after)}
         senses = {name: value[:, None] for name, value in felt.items()}
-        steer(self.make_signals(), senses, {}, torch.Generator().manual_seed(0))
+        steer(signals, senses, {}, torch.Generator().manual_seed(0))
         return environment
 
     def make_agent(self, view: View, *, rng: torch.Generator) -> Agent:

@@ -4,6 +4,9 @@ To the learner the world is the same, with a body that sometimes moves by itself
 and what it learns from such a moment is noise without bias. Whether the learner or the steering side is lesioned can so
 be told apart from outside: without reflexes there is the learner alone; a learner without weights leaves the reflexes.
 
+:meth:`imprint.models.agent_setup.AgentSetup.make_environment` gives every setup with a reflex such a body, so that it
+acts in training as in examination.
+
 Letters: n copies.
 """
 

@@ -137,7 +137,7 @@ class Play:
             acted = stack.act(observation.unflatten(0, (seeds, n)), self.memory)
             action = sample(acted.logits, chance[:, :, t]).flatten()
             outcome = self.environment.follow(self.state, action)
-            felt = self.environment.senses(outcome.before, action, outcome.after)
+            felt = self.environment.senses(outcome.before, outcome.action, outcome.after)
             senses.put(t, {**self.environment.body(outcome.before), **felt})
             tape.put(t, {
                 "observation": observation, "begins": begins, "action": action,

@@ -21,6 +21,8 @@ from imprint.analyses.at_birth_pieces import CONDITIONS, lesions
 from imprint.analyses.base import findings
 from imprint.analyses.predictions import Measured, Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
+from imprint.models.environments.meadow import STAY
+from imprint.models.grids import STEPS
 from imprint.models.setup import load_setup
 
 SAME, COUNTS, ADDS, RISES, LEVEL = 0.05, 0.1, 0.3, 0.9, 0.2
@@ -28,6 +30,12 @@ WORLD = {
     "kind": "meadow", "size": 9, "food_at_mother": 0.5, "stranger_look": 0.3, "metabolism": 0.02, "predators": 0.05,
     "dive": 8, "reach": 3, "limit": 100,
 }  # fmt: skip
+REFLEXES = (
+    {"kind": "reflex", "name": "escape", "actions": {**{f"dark_{way}": i for i, way in enumerate(STEPS)}, "dark": STAY},
+     "when": {"looming": 0.0}},
+    {"kind": "reflex", "name": "feed", "actions": {f"smell_{way}": i for i, way in enumerate(STEPS)}},
+)  # fmt: skip
+"""Escape into the dark when something looms comes before turning to food that is smelt."""
 WORTH = {"food_eaten": 1.0, "survived": 0.5, "struck": -1.0, "starved": -1.0}
 
 
@@ -76,7 +84,7 @@ class AtBirth(Question):
         base = load_setup("meadow-hunger").resolved()
         changes = {
             "name": "at-birth", "environment": WORLD,
-            "steering": [{"kind": "reward", "name": "worth", "weights": WORTH, "low": -1.0, "high": 1.0}],
+            "steering": [*REFLEXES, {"kind": "reward", "name": "worth", "weights": WORTH, "low": -1.0, "high": 1.0}],
             "learning": {**base["learning"], "pay": "worth"},
             "schedule": {"experiences": s.experiences, "ages": s.ages, "seeds": s.seeds, "together": 1},
         }  # fmt: skip

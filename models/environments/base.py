@@ -69,7 +69,7 @@ class Outcome:
 
     before: State
     action: Tensor
-    """int64 ``[n]``."""
+    """int64 ``[n]``: what the body did, which is not what the learner chose where a reflex fired."""
     after: State
     terminated: Tensor
     """bool ``[n]``."""
@@ -341,7 +341,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are shown."""
         action = self.known_actions(actions)
         outcome = self.advance(action)
-        reward = self.senses(outcome.before, action, outcome.after)[self.wages].numpy()
+        reward = self.senses(outcome.before, outcome.action, outcome.after)[self.wages].numpy()
         info: dict[str, Any] = {"concepts": Facts(self, self.state)}
         index = torch.nonzero(outcome.done).flatten()
         if len(index):

@@ -9,14 +9,16 @@ import pandas as pd
 import torch
 
 from imprint.analyses.ask import ask
-from imprint.analyses.at_birth_pieces import CONDITIONS, WAYS, lesioned, lived, reflexes, worth
+from imprint.analyses.at_birth_pieces import CONDITIONS, lesioned, lived, worth
 from imprint.analyses.base import COLUMNS
 from imprint.analyses.lives import Lives
-from imprint.analyses.questions.at_birth import WORLD, WORTH, AtBirth
+from imprint.analyses.questions.at_birth import WORTH, AtBirth
 from imprint.analyses.questions.base import Answer
 from imprint.models.agent_setup import AgentSetup
-from imprint.models.environments.meadow import STAY, Meadow
+from imprint.models.environments.meadow import STAY
+from imprint.models.grids import STEPS
 from imprint.models.steering.base import Body
+from imprint.models.steering.reflex import Reflex
 
 
 def rng(seed: int) -> torch.Generator:
@@ -24,8 +26,9 @@ def rng(seed: int) -> torch.Generator:
 
 
 def test_the_reflexes_escape_first_and_feed_when_nothing_looms() -> None:
-    escape, feed = reflexes()
-    quiet = {f"{kind}_{way}": torch.zeros(3) for kind in ("dark", "smell") for way in WAYS}
+    escape, feed, _ = AgentSetup(**AtBirth().setup()).make_signals()
+    assert isinstance(escape, Reflex) and isinstance(feed, Reflex)
+    quiet = {f"{kind}_{way}": torch.zeros(3) for kind in ("dark", "smell") for way in STEPS}
     now = quiet | {
         "looming": torch.tensor([0.0, 0.5, 0.5]), "dark": torch.tensor([1.0, 1.0, 0.0]),
         "dark_left": torch.tensor([0.0, 0.0, 0.6]), "smell_down": torch.tensor([0.4, 0.4, 0.0]),
@@ -35,11 +38,10 @@ def test_the_reflexes_escape_first_and_feed_when_nothing_looms() -> None:
 
 
 def test_reflexes_lengthen_life_and_a_newborn_learner_is_chance() -> None:
-    settings = {k: v for k, v in WORLD.items() if k != "kind"}
-    environment = Meadow(Meadow.Settings(**settings))
     setup = AgentSetup(**AtBirth().setup())
+    environment = setup.make_environment(reflexes=False)
     agent = setup.make_agent(environment.view, rng=rng(0))
-    found = lived(environment, environment.levels(150, rng=rng(1)), agent, WORTH, 0)
+    found = lived(setup, environment.levels(150, rng=rng(1)), agent, WORTH, 0)
     assert tuple(found) == CONDITIONS
     assert found["whole"]["lived"] > found["no reflexes"]["lived"] + 0.1
     assert abs(found["whole"]["lived"] - found["no learner"]["lived"]) < 0.08

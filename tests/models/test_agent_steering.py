@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imprint.models.agent_setup import AgentSetup
 from imprint.models.environments.meadow import STAY, Meadow
 from imprint.models.errors import ImprintError, UnknownNameError
+from imprint.models.grids import STEPS
 from imprint.models.novelty import Novelty
 from imprint.models.reflexes import embodied, impelled
+from imprint.models.setup import load_setup
 from imprint.models.steering.base import Body, Senses
 from imprint.models.steering.curiosity import Curiosity
 from imprint.models.steering.drive import Drive
 from imprint.models.steering.reflex import Reflex
+from imprint.models.store import RunFolder
+from imprint.models.upbringing import Upbringing
 
 NOTHING = Body({})
 FIELD = 24
@@ -129,6 +136,49 @@ def test_an_action_that_the_world_does_not_have_is_refused() -> None:
     wrong = Reflex(Reflex.Settings(name="fly", actions={"looming": 7}))
     with pytest.raises(ImprintError, match="triggers action 7"):
         embodied(Meadow(), [wrong])
+
+
+FEED = {"kind": "reflex", "name": "feed", "actions": {f"smell_{way}": i for i, way in enumerate(STEPS)}}
+
+
+def chick(*before: dict[str, object], **changes: object) -> AgentSetup:
+    base = load_setup("meadow-hunger").resolved()
+    small = {"learning.copies": 64, "learning.steps": 8, "learning.minibatches": 2, "environment.food_at_mother": 0.0,
+             "environment.reach": 5, "schedule.ages": [0, 512, 1024, 1536], "schedule.experiences": 1536}  # fmt: skip
+    changed = {"steering": [*before, *base["steering"]], "agent.widths": [12], **small, **changes}
+    return load_setup(base, changes=changed, expect=AgentSetup)
+
+
+@torch.no_grad()
+def test_a_setup_with_a_reflex_moves_its_body_from_birth_on(tmp_path: Path) -> None:
+    eaten = {}
+    for name, setup in {"with": chick(FEED), "without": chick()}.items():
+        life = Upbringing(setup, (0,), RunFolder(tmp_path / name))
+        for parameter in life.teacher.stack.parameters.values():
+            parameter.zero_()  # a learner that acts at random, the same dice in both
+        rollout, _ = life.play.rollout(life.teacher.stack)
+        eaten[name] = int((rollout.pay > 0.1).sum())
+    assert eaten["with"] > 4 * eaten["without"] > 0
+
+
+def test_a_reflex_acts_in_examination_and_can_be_lesioned() -> None:
+    setup, stays = chick(FEED), torch.full((200,), STAY)
+    whole, bare = setup.make_environment(copies=200), setup.make_environment(copies=200, reflexes=False)
+    state = bare.levels(200, rng=rng())
+    near = torch.stack([bare.senses(state, stays, state)[f"smell_{way}"] for way in STEPS]).sum(0) > 0
+    for world, moves in ((whole, near), (bare, torch.zeros_like(near))):
+        outcome = world.follow(state, stays)
+        assert torch.equal(outcome.after["agent"] != state["agent"], moves)
+        assert torch.equal(outcome.action != STAY, moves), "senses are told what the body did"
+    assert 20 < int(near.sum()) < 180
+
+
+def test_a_reflex_that_cannot_act_is_refused_with_its_setup() -> None:
+    for sense, known in (("smel_up", "Did you mean 'smell_up'"), ("surprise", "unknown sense 'surprise'")):
+        with pytest.raises(UnknownNameError, match=known):
+            chick({"kind": "reflex", "name": "odd", "actions": {sense: 0}}).make_environment()
+    with pytest.raises(ImprintError, match="triggers action 9"):
+        chick({"kind": "reflex", "name": "fly", "actions": {"looming": 9}}).make_environment()
 
 
 # -- curiosity ---------------------------------------------------------------------------------------------------------
