@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from imprint.models import registry
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment, View
-from imprint.models.errors import unknown_name
+from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.novelty import SENSE, asked
 from imprint.models.policy_gradient import Learning
 from imprint.models.reflexes import embodied
 from imprint.models.rollout import steer
@@ -127,6 +128,13 @@ class AgentSetup(AlignmentSetup):
                 raise unknown_name(f"fact of {self.environment['kind']}", concept, facts)
         step = environment.follow(state, torch.zeros(1, dtype=torch.int64))
         felt = {**environment.body(state), **environment.senses(step.before, step.action, step.after)}
+        if asked(signals):
+            if SENSE in felt:
+                raise ImprintError(
+                    f"{self.environment['kind']} has a sense {SENSE!r} of its own, which is also what novelty beside "
+                    "the learner is called; rename the sense of the world."
+                )
+            felt[SENSE] = torch.zeros(1)
         senses = {name: value[:, None] for name, value in felt.items()}
         steer(signals, senses, {}, torch.Generator().manual_seed(0))
         return environment

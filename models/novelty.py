@@ -3,6 +3,9 @@
     target  f(o): a network with random weights that never learns;  predictor  g(o): learns to give the same
     surprise  |f(o) - g(o)|^2 / D, divided by the running standard deviation of its own past values
 
+Steering signals read it as the sense ``surprise`` (``SENSE``): :class:`imprint.models.rollout.Play` computes it of the
+observations that a rollout arrived at when a signal asks for it, and has the predictors learn once from each rollout.
+
 What was seen often is foretold well; what was not is not, whatever it looks like (Burda et al. 2018, arXiv 1810.12894,
 sections 2.2 to 2.4). S seeds at once, each with target, predictor and statistics of its own. Deviations: perceptrons
 with one hidden layer instead of convolutions; observations already lie in [0, 1] and are not whitened; the surprise is
@@ -14,10 +17,14 @@ Letters: S seeds, n observations, P numbers in one, H hidden width, D width of w
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from imprint.models.steering.base import Signal
+
+SENSE = "surprise"
 HIDDEN, WIDTH = 64, 32
 MEMORY = 0.99
 NAMES = ("first", "first_bias", "second", "second_bias")
@@ -47,6 +54,7 @@ class Novelty:
         scale = torch.where(spread > 1e-8, spread, torch.ones_like(spread))
         return self._error(observation) / scale[:, None]
 
+    @torch.enable_grad()
     def learn(self, observation: Tensor) -> Tensor:
         """One step of the predictors on observations ``[S, n, ...]``; mean squared errors ``[S]`` before it."""
         error = self._error(observation)
@@ -83,6 +91,12 @@ class Novelty:
             self._optimiser.state[self.predictor[name]] = moments
         for name in ("mean", "square", "updates"):
             setattr(self, name, torch.stack([state[name] for state in states]))
+
+
+def asked(signals: Sequence[Signal]) -> bool:
+    """Whether one of ``signals`` reads the sense ``surprise``, and not an earlier signal of that name."""
+    named = {signal.settings.name for signal in signals}
+    return SENSE not in named and any(SENSE in signal.reads for signal in signals)
 
 
 def _born(inputs: int, rngs: list[torch.Generator]) -> dict[str, Tensor]:

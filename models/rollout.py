@@ -5,13 +5,15 @@ own, derived from its number alone, so that seed k of two setups lives in the sa
 
 Signals are computed once per rollout on senses ``[N, T]``. Body states (hunger) are among the senses, by their names,
 as they were before each step. Innate adjustable variables of the signals (set points) are kept per copy and go on
-through its episodes: the body is the same.
+through its episodes: the body is the same. When a signal reads ``surprise``, it is computed beside the learner
+(:mod:`imprint.models.novelty`) of the observation that each step arrived at, the last of an episode included.
 
 Letters: S seeds, N copies, T steps, C channels, H and W cells, A actions, M memory width, G goals.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from imprint.models.environments.base import Environment, Outcome, State, joined, rows, uniform
 from imprint.models.lifetime import generator, part_of
+from imprint.models.novelty import SENSE, Novelty, asked
 from imprint.models.policy_gradient import Learning, Rollout, Stack, sample
 from imprint.models.steering.base import Body, Senses, Signal
 
@@ -120,16 +123,21 @@ class Play:
         self.shuffling = torch.stack([key("shuffling", seed) for seed in seeds])
         self.steering = [generator("steering", seed) for seed in seeds]
         self.innate: list[dict[str, Tensor]] = [{} for _ in seeds]
+        self.novelty = self._unfamiliar() if asked(self.signals) else None
         self.paid = torch.zeros(len(seeds), n)
         self.attained = torch.zeros(len(seeds), n, len(environment.goals), dtype=torch.bool)
+
+    def _unfamiliar(self) -> Novelty:
+        rngs = [generator("novelty", seed) for seed in self.seeds]
+        return Novelty(math.prod(self.environment.view.shape), rngs=rngs)
 
     @torch.no_grad()
     def rollout(self, stack: Stack) -> tuple[Rollout, Tally]:
         """The next T steps of all copies."""
         seeds, n, steps = len(self.seeds), self.learning.copies, self.learning.steps
-        tape, senses, cut = _Tape(seeds, n, steps), _Tape(seeds, n, steps), _CutOff()
+        tape, senses, seen = (_Tape(seeds, n, steps) for _ in range(3))
         chance, self.acting = uniform(self.acting, n * steps)
-        chance, first = chance.view(seeds, n, steps), self.memory
+        chance, first, cut = chance.view(seeds, n, steps), self.memory, _CutOff()
         for t in range(steps):
             begins = self.state["clock"] == 0
             self.memory = self.memory * ~begins.view(seeds, n, 1)
@@ -139,6 +147,8 @@ class Play:
             outcome = self.environment.follow(self.state, action)
             felt = self.environment.senses(outcome.before, outcome.action, outcome.after)
             senses.put(t, {**self.environment.body(outcome.before), **felt})
+            if self.novelty is not None:
+                seen.put(t, {"arrived": self.environment.observe(outcome.after)})
             tape.put(t, {
                 "observation": observation, "begins": begins, "action": action,
                 "logits": acted.logits.flatten(0, 1), "value": acted.value.flatten(),
@@ -146,7 +156,7 @@ class Play:
             })  # fmt: skip
             cut.note(t, outcome, acted.memory.flatten(0, 1), self.environment)
             self.memory, self.state = acted.memory, self._replaced(outcome)
-        pay = self._pay(senses.kept)
+        pay = self._pay({**senses.kept, **self._surprise(seen.kept)})
         tally = self._tally(pay, senses.kept, tape.kept["terminated"] | tape.kept["truncated"])
         last = self.environment.observe(self.state).unflatten(0, (seeds, n))
         begins = (self.state["clock"] == 0).view(seeds, n, 1)
@@ -162,6 +172,15 @@ class Play:
         counts = outcome.done.view(len(self.seeds), -1).sum(1).tolist()
         fresh = joined([levels.take(count) for levels, count in zip(self.levels, counts, strict=True) if count])
         return {name: value.index_copy(0, index, fresh[name]) for name, value in outcome.after.items()}
+
+    def _surprise(self, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if self.novelty is None:
+            return {}
+        arrived = seen["arrived"]
+        flat = arrived.flatten(1, 2)
+        surprise = self.novelty.surprise(flat).view(arrived.shape[:3])
+        self.novelty.learn(flat)
+        return {SENSE: surprise}
 
     def _pay(self, senses: Mapping[str, Tensor]) -> Tensor:
         pay = []
@@ -199,6 +218,7 @@ class Play:
             **{f"world.{name}": value[s * n : (s + 1) * n].clone() for name, value in self.state.items()},
             **{f"levels.{name}": value for name, value in self.levels[s].state().items()},
             **{f"innate.{name}": value.clone() for name, value in self.innate[s].items()},
+            **{f"novelty.{name}": value for name, value in (self.novelty.state(s) if self.novelty else {}).items()},
             **{name: getattr(self, name)[s].clone() for name in self._KEPT},
             "steering": self.steering[s].get_state(),
         }
@@ -208,6 +228,8 @@ class Play:
         self.state = {name: torch.cat([state[f"world.{name}"] for state in states]) for name in self.state}
         for name in self._KEPT:
             setattr(self, name, torch.stack([state[name] for state in states]))
+        if self.novelty is not None:
+            self.novelty.load([part_of(state, "novelty.") for state in states])
         for s, state in enumerate(states):
             self.levels[s].load(part_of(state, "levels."))
             self.innate[s] = part_of(state, "innate.")

@@ -52,6 +52,7 @@ def test_shipped_setups_of_agents_fit_their_world(name: str) -> None:
          "steering.0.delay is 2; agents are paid in the same step: expected 0"),
         ({"steering.0.weights": {"coin_takn": 1.0}}, "unknown sense 'coin_takn'. Did you mean 'coin_taken'"),
         ({"steering.0.body": "hunger"}, "unknown body state 'hunger'"),
+        ({"steering.0": {"kind": "curiosity", "name": "delight", "sense": "suprise"}}, "unknown sense 'suprise'"),
         ({"intended": "coinn"}, "unknown goal of coin 'coinn'. Did you mean 'coin'"),
         ({"proxies": ["korner"]}, "unknown goal of coin 'korner'. Did you mean 'corner'"),
         ({"proxies": []}, "proxies is empty"),
@@ -103,6 +104,15 @@ def test_ages_are_whole_rollouts_from_birth_to_the_end() -> None:
     given = coin(**{"schedule.ages": [0, 16384, 40000], "schedule.experiences": 40000})
     assert given.planned == (0, 16384, 49152)
     assert AgentSchedule(ages=(0, 500)).experiences == 500
+
+
+def test_a_world_with_a_surprise_of_its_own_is_told_apart_from_novelty(monkeypatch: pytest.MonkeyPatch) -> None:
+    curious = coin(**{"steering.0": {"kind": "curiosity", "name": "delight", "sense": "surprise"}})
+    cls = type(curious.make_environment())
+    senses = cls.senses
+    monkeypatch.setattr(cls, "senses", lambda *a: {**senses(*a), "surprise": torch.ones(1)})
+    with pytest.raises(ImprintError, match="coin has a sense 'surprise' of its own"):
+        curious.make_environment()
 
 
 def test_signals_are_made_in_order() -> None:

@@ -10,11 +10,13 @@ from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import write_bytes
-from imprint.models.lifetime import Progress
+from imprint.models.lifetime import Progress, generator
+from imprint.models.novelty import Novelty
 from imprint.models.policy_gradient import Learning, Stack
 from imprint.models.registry import AGENTS
 from imprint.models.rollout import Levels, Play
 from imprint.models.setup import load_setup
+from imprint.models.steering.curiosity import Curiosity
 from imprint.models.steering.detector import Detector
 from imprint.models.steering.drive import Drive
 from imprint.models.steering.reward import Reward
@@ -38,6 +40,7 @@ SMALL = {
 }
 RECURRENT = {"agent": {"kind": "recurrent", "widths": [12], "memory": 8}}
 FORWARD = {"agent": {"kind": "actor_critic", "widths": [12]}}
+CURIOUS = {"steering.0": {"kind": "curiosity", "name": "delight", "sense": "surprise", "scale": 0.1}}
 
 
 def small(**changes: Any) -> AgentSetup:
@@ -59,8 +62,8 @@ def weights(agent: Agent) -> torch.Tensor:
 @pytest.mark.parametrize(
     "changes",
     [FORWARD, RECURRENT, {"learning.shuffled_pay": True}, {"steering.0": {
-        "kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.2, "false_alarm": 0.1}}],
-    ids=["feed-forward", "recurrent", "shuffled pay", "noisy signal"],
+        "kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.2, "false_alarm": 0.1}}, CURIOUS],
+    ids=["feed-forward", "recurrent", "shuffled pay", "noisy signal", "curious"],
 )  # fmt: skip
 def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, changes: dict[str, Any]) -> None:
     setup = small(**changes)
@@ -71,6 +74,20 @@ def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, changes: dict[
             for age in setup.planned[:keep]:
                 write_bytes(RunFolder(path).checkpoint(seed, age), whole[seed, age])
         assert raised(setup, path, (0, 1)) == whole
+
+
+def test_novelty_is_kept_where_a_signal_reads_it_and_nowhere_else(tmp_path: Path) -> None:
+    for name, changes in {"plain": {}, "curious": CURIOUS}.items():
+        setup, folder = small(**changes), RunFolder(tmp_path / name)
+        raised(setup, tmp_path / name, (0,))
+        kept = [read_tensors(folder.checkpoint(0, age))[0] for age in (0, 640)]
+        novel = [{key: value for key, value in one.items() if "novelty" in key} for one in kept]
+        assert {bool(one) for one in novel} == {name == "curious"}
+        if novel[0]:
+            assert float(novel[1]["play.novelty.updates"]) == 10, "predictors learn once from each rollout"
+            first = "play.novelty.{}.first"
+            assert torch.equal(*(one[first.format("target")] for one in novel))
+            assert not torch.equal(*(one[first.format("predictor")] for one in novel))
 
 
 def test_an_age_that_one_seed_lacks_is_lived_again(tmp_path: Path) -> None:
@@ -246,6 +263,26 @@ def test_innate_variables_go_on_from_rollout_to_rollout() -> None:
     again, _ = playing(Wage(limit=4), (drive,), steps=3)
     again.load(kept)
     assert all(torch.equal(again.rollout(stack)[0].pay, pay) for pay in rest)
+
+
+def test_surprise_is_of_the_observation_arrived_at_and_is_learned_once_a_rollout() -> None:
+    wonder = Curiosity(Curiosity.Settings(name="pay", sense="surprise", scale=0.5, high=1e4))
+    play, stack = playing(Wage(limit=4, ends=0.3), (wonder,))
+    apart = Novelty(2, rngs=[generator("novelty", seed) for seed in range(2)])
+    for _ in range(5):
+        rollout, _ = play.rollout(stack)
+        arrived = rollout.observation.flatten(1, 2).clone()
+        arrived[:, :, 1] += 0.25  # the clock goes on, also where the episode ends
+        assert torch.allclose(rollout.pay.flatten(1), 0.5 * apart.surprise(arrived), rtol=1e-4, atol=1e-6)
+        apart.learn(arrived)
+    assert bool(rollout.terminated.any()) and bool(rollout.truncated.any()) and float(rollout.pay.std()) > 0
+
+
+def test_a_signal_called_surprise_stands_for_itself() -> None:
+    own = Detector(Detector.Settings(name="surprise", sense="right"))
+    wonder = Curiosity(Curiosity.Settings(name="pay", sense="surprise"))
+    play, stack = playing(Wage(limit=4), (own, wonder))
+    assert play.novelty is None and bool((play.rollout(stack)[0].pay == 1).all())
 
 
 def test_shuffled_pay_is_the_same_pay_dealt_out_anew() -> None:
