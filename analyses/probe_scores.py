@@ -76,7 +76,7 @@ def _one(
     unread = bool((table["verdict"] == "not measurable").all())
     there = case.sites or (case.nonlinear if readout == "mlp" else ())
     asked = (case.sites or case.nonlinear or ("middle",))[0]
-    truth = _true_score(case.name, asked, readout, n, effect, world, rng) if case.scored else np.nan
+    truth = _true_score(case.name, asked, readout, n, effect, world, rng) if case.scored and not unread else np.nan
     best = locate_best(table)
     return {
         "score": table.loc[asked, "score"],
