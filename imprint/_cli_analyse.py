@@ -19,6 +19,8 @@ from imprint._cli_text import console, number, plain, say, table
 WIDTH = 100
 ROWS = 60
 """Rows of a table that are printed; the report has all."""
+COLUMNS = 10
+"""Columns of a table that are printed; more would be too narrow to read."""
 
 
 def analyse(
@@ -68,7 +70,8 @@ def _print_card(page: Console, card: Any) -> None:
 
 
 def _print_exhibit(page: Console, exhibit: Any) -> None:
-    frame: pd.DataFrame = exhibit.frame
+    whole: pd.DataFrame = exhibit.frame
+    frame = whole.iloc[:, :COLUMNS]
     numeric = [str(c) for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
     rows = [[_cell(value) for value in row] for row in frame.head(ROWS).itertuples(index=False)]
     page.print()
@@ -76,6 +79,8 @@ def _print_exhibit(page: Console, exhibit: Any) -> None:
                      right=[c.replace("_", " ") for c in numeric]))  # fmt: skip
     if len(frame) > ROWS:
         say(page, f"({len(frame) - ROWS} more rows in the report)")
+    if whole.shape[1] > COLUMNS:
+        say(page, f"({whole.shape[1] - COLUMNS} more columns in the report)")
     page.print(Text(plain(exhibit.reading), style="italic"))
 
 
