@@ -15,12 +15,11 @@ from __future__ import annotations
 import itertools
 import math
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.agents.base import Acted, Agent, Dense, heads
+from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
 from imprint.models.worlds.base import MemberSettings
 
@@ -37,7 +36,7 @@ class ActorCritic(Agent):
     def __init__(self, settings: ActorCritic.Settings, view: View) -> None:
         super().__init__(settings, view)
         sizes = (math.prod(view.shape), *settings.widths)
-        self.trunk = nn.ModuleList(Dense(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
+        self.trunk = nn.ModuleList(Rectified(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
         self.policy = Dense(sizes[-1], view.actions, gain=0.01)
         self.critic = Dense(sizes[-1], 1, gain=1.0)
         self.hook_in, self.hook_logits, self.hook_value = HookPoint(), HookPoint(), HookPoint()
@@ -60,6 +59,6 @@ class ActorCritic(Agent):
         """Act on observations ``[n, C, H, W]``; the memory ``[n, 0]`` is handed back."""
         hidden = self.hook_in(observation.flatten(-3))
         for layer, name in zip(self.trunk, self._hidden, strict=True):
-            hidden = self.get_submodule(name)(F.relu(layer(hidden)))
+            hidden = self.get_submodule(name)(layer(hidden))
         logits, value = heads(hidden, self.policy, self.critic)
         return Acted(self.hook_logits(logits), self.hook_value(value).squeeze(-1), memory)

@@ -83,7 +83,7 @@ def dense(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``hidden @ weight.T + bias``: ``[n, D]`` with ``[E, D]`` and ``[E]``, or all of them with a leading seed axis."""
     if weight.ndim == 2:
         return linear(hidden, weight, bias)
-    return torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
+    return torch.bmm(hidden, weight.transpose(1, 2)).add_(bias[:, None])
 
 
 class Dense(nn.Linear):
@@ -100,6 +100,14 @@ class Dense(nn.Linear):
     def forward(self, hidden: Tensor) -> Tensor:
         """See :func:`dense`."""
         return dense(hidden, self.weight, self.bias)
+
+
+class Rectified(Dense):
+    """A linear layer and its ReLU, which overwrites what nobody else sees."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden activations, none below 0."""
+        return super().forward(hidden).relu_()
 
 
 def heads(hidden: Tensor, policy: Dense, critic: Dense) -> tuple[Tensor, Tensor]:

@@ -20,12 +20,11 @@ import itertools
 import math
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.agents.base import Acted, Agent, Dense, heads
+from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
 from imprint.models.worlds.base import MemberSettings
 
@@ -45,7 +44,7 @@ class Recurrent(Agent):
         super().__init__(settings, view)
         self.memory = settings.memory
         sizes = (math.prod(view.shape), *settings.widths)
-        self.encoder = nn.ModuleList(Dense(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
+        self.encoder = nn.ModuleList(Rectified(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
         self.gates = Dense(sizes[-1] + self.memory, 2 * self.memory, gain=1.0)
         self.candidate = Dense(sizes[-1] + self.memory, self.memory, gain=1.0)
         self.policy = Dense(self.memory, view.actions, gain=0.01)
@@ -71,7 +70,7 @@ class Recurrent(Agent):
         """Act on observations ``[n, C, H, W]`` with memory ``[n, M]``."""
         seen = self.hook_in(observation.flatten(-3))
         for layer, name in zip(self.encoder, self._encoding, strict=True):
-            seen = self.get_submodule(name)(F.relu(layer(seen)))
+            seen = self.get_submodule(name)(layer(seen))
         reset, keep = torch.sigmoid(self.gates(torch.cat([seen, memory], dim=-1))).chunk(2, dim=-1)
         candidate = torch.tanh(self.candidate(torch.cat([seen, reset * memory], dim=-1)))
         memory = self.hook_memory(keep * memory + (1 - keep) * candidate)
