@@ -171,11 +171,12 @@ def _mean(x: Tensor) -> dict[str, Any]:
     return {"estimate": mean, "low": mean - reach, "high": mean + reach, "n": n}
 
 
-def over_seeds(estimates: Sequence[float], levels: int = 0) -> dict[str, Any]:
+def over_seeds(estimates: Sequence[float], levels: int = 0, *, part: bool = False) -> dict[str, Any]:
     """estimate, low, high, seeds of a number measured in several seeds: Student's t over seeds.
 
     With ``levels`` > 0 the number is a rate, each seed's of that many levels: the interval is cut to [0, 1] and never
-    narrower than the exact one of all levels together. NaN are left out; a single seed has the exact interval or none.
+    narrower than the exact one of all levels together. ``part``: some other part of a whole, cut to [0, 1] only. NaN
+    are left out; a single seed has the exact interval or none.
     """
     x = np.array([e for e in estimates if np.isfinite(e)], dtype=np.float64)
     if not len(x):
@@ -183,6 +184,8 @@ def over_seeds(estimates: Sequence[float], levels: int = 0) -> dict[str, Any]:
     mean = float(x.mean())
     reach = float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else float("nan")
     low, high = mean - reach, mean + reach
+    if part:
+        low, high = float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))
     if levels:
         exact = clopper_pearson(round(mean * levels * len(x)), levels * len(x))
         low, high = np.fmax(np.fmin(low, exact[0]), 0.0), np.fmin(np.fmax(high, exact[1]), 1.0)

@@ -160,7 +160,7 @@ def _summary(setup: AgentSetup, table: pd.DataFrame) -> pd.DataFrame:
         about = dict(zip(keys, key, strict=True))
         known = part["n"].dropna()
         levels = int(known.min()) if len(known) and about["metric"] in RATES else 0
-        over = over_seeds(part["estimate"].tolist(), levels)
+        over = over_seeds(part["estimate"].tolist(), levels, part=about["metric"] in ("latch_index", "r2"))
         why = "; ".join(dict.fromkeys(part["why"].dropna())) if not over["seeds"] else ""
         n = int(known.sum()) if len(known) else None
         rows.append({**about, **over, "setup": setup.run_name, "n": n, "why": why or None})

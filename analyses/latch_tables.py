@@ -89,7 +89,7 @@ def summary(whole: pd.DataFrame) -> pd.DataFrame:
     """label, varied, measure, estimate, low, high, seeds at the last age."""
     rows = []
     for key, part in course(at_end(whole)).groupby(["label", "varied", "measure"], sort=False):
-        found = over_seeds(part["estimate"].tolist())
+        found = over_seeds(part["estimate"].tolist(), part=not str(key[-1]).startswith("beta"))
         rows.append({**dict(zip(("label", "varied", "measure"), key, strict=True)), **found})
     return pd.DataFrame(rows, columns=["label", "varied", "measure", "estimate", "low", "high", "seeds"])
 
@@ -173,7 +173,7 @@ def _ages(every: pd.DataFrame) -> Exhibit:
     found = []
     for key, part in rows.groupby(["label", "varied", "age", "measure"], sort=False):
         found.append({**dict(zip(("label", "varied", "age", "measure"), key, strict=True)),
-                      **over_seeds(part["estimate"].tolist())})  # fmt: skip
+                      **over_seeds(part["estimate"].tolist(), part=not str(key[-1]).startswith("beta"))})  # fmt: skip
     table = pd.DataFrame(found, columns=["label", "varied", "age", "measure", "estimate", "low", "high", "seeds"])
     arms = zip(table["label"], table["varied"], strict=True)
     table = table.assign(arm=[f"{label}, {varied:g}" for label, varied in arms])
