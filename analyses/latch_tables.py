@@ -143,10 +143,15 @@ def _known(table: pd.DataFrame) -> Exhibit:
     )  # fmt: skip
 
 
+def _by_name(rows: pd.DataFrame) -> pd.DataFrame:
+    """Fractions as names, so that they stand side by side however far apart they are."""
+    return rows.assign(varied=[f"{varied:g}" for varied in rows["varied"]])
+
+
 def _doses(ends: pd.DataFrame) -> Exhibit:
-    rows = ends[(ends["label"] == MAIN) & ends["measure"].isin(TOLD)]
+    rows = _by_name(ends[(ends["label"] == MAIN) & ends["measure"].isin(TOLD)])
     best = rows[rows["measure"] == "either"].sort_values("estimate")
-    said = f"Capability is lowest at {best['varied'].iloc[0]:g}: {best['estimate'].iloc[0]:.2f}." if len(best) else ""
+    said = f"Capability is lowest at {best['varied'].iloc[0]}: {best['estimate'].iloc[0]:.2f}." if len(best) else ""
     return Exhibit(
         "doses", "What is reached first, by fraction of varied levels", rows, said or "No agent was examined.",
         "Part of held-out levels in which coin and corner lie apart; 95 % interval over seeds.",
@@ -156,14 +161,14 @@ def _doses(ends: pd.DataFrame) -> Exhibit:
 
 
 def _erased(ends: pd.DataFrame) -> Exhibit:
-    shown = [measure for measure in READ if measure.endswith("erased")] + ["coin first", "corner first"]
-    rows = ends[(ends["label"] == MAIN) & ends["measure"].isin(shown)]
+    shown = ["coin first", "corner first"] + [measure for measure in READ if measure.endswith("erased")]
+    rows = _by_name(ends[(ends["label"] == MAIN) & ends["measure"].isin(shown)])
     return Exhibit(
         "erasures", "What is reached first when something is erased", rows,
         "Knowing is told from wanting by what erasing costs: beside random directions of as many dimensions.",
         "LEACE at the acting point during the episode; 95 % interval over seeds.",
-        Chart("points", "varied", "estimate", "fraction of varied training levels", "part of levels", "low", "high",
-              "measure"),
+        Chart("points", "measure", "estimate", "what is reached first", "part of levels", "low", "high",
+              "varied"),
     )  # fmt: skip
 
 
