@@ -52,7 +52,7 @@ def number(value: Any, *, signed: bool = False) -> str:
     if not measured(value):
         return NOT_MEASURED
     whole = isinstance(value, int | np.integer)
-    value = float(value)
+    value = float(value) + 0.0  # no minus before zero
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e7):
         return f"{value:{'+' if signed else ''}.2e}".replace("-", "\u2212")
     size = abs(value)

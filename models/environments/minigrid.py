@@ -247,6 +247,9 @@ class Minigrid(Environment):
 
     def put(self, state: State, cell: Tensor) -> State:
         """The agent moved to ``cell`` int64 ``[n, 2]``, its heading kept; raises where it cannot stand."""
+        size = torch.tensor([self._game.height, self._game.width])
+        if bool(((cell < 0) | (cell >= size)).any()):
+            raise ImprintError(f"the agent cannot stand off the map, which has {size[0]} rows and {size[1]} columns.")
         return self.edit(state, "agent_cell", cell[:, 0] * self._game.width + cell[:, 1])
 
     def missions(self, state: State) -> list[str]:

@@ -12,6 +12,9 @@ from imprint.reports.run_data import RunData, last_age, records
 from imprint.reports.sections.base import Figure, Section, Table
 from imprint.reports.words import age_words, counts, interval, measured, quoted
 
+ROUNDING = 9
+"""Decimals of a difference of scores that mean anything."""
+
 
 class Emergence(Section):
     """One curve figure for the intended concept and for every proxy."""
@@ -93,7 +96,7 @@ def chart(
 def reading(run: RunData, name: str, rows: pd.DataFrame) -> str:
     """Score at the last age, how far above the highest floor, and since when."""
     gain = run.pooled("locate", "best_site_selectivity")
-    gain = last_age(gain[gain["concept"] == name].dropna(subset=["age"]))
+    gain = last_age(gain[gain["concept"] == name].dropna(subset=["age"])).round(ROUNDING)
     now = last_age(rows).iloc[-1]
     text = f"Score {interval(now)} at {age_words(now['age'])}{', site ' + str(now['site']) if now['site'] else ''}"
     if len(gain):
