@@ -48,7 +48,7 @@ class Single(gymnasium.Env[np.ndarray, int]):
         """One step; after the end of an episode the caller resets."""
         outcome = self.many.follow(self.many.state, self.many.known_actions(np.array([action])))
         self.many.state = outcome.after
-        reward = self.many.senses(outcome.before, outcome.action, outcome.after)[self.many.wages]
+        reward = self.many.wage(outcome.before, outcome.action, outcome.after)
         facts = {name: value[0].numpy()[()] for name, value in self.many.facts(outcome.after).items()}
         return (
             self.many.observe(outcome.after)[0].numpy(), float(reward[0]), bool(outcome.terminated[0]),

@@ -85,29 +85,18 @@ class Outcome:
 def uniform(key: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """``count`` numbers in [0, 1) per copy, ``[n, count]``, and the keys ``[n]`` to go on with.
 
-    SplitMix64 (Steele, Lea and Flood 2014), one stream per copy.
+    SplitMix64 (Steele, Lea and Flood 2014), one stream per copy; NumPy has its unsigned numbers.
     """
-    steps = torch.arange(1, count + 1, dtype=torch.int64, device=key.device) * _GOLDEN
-    state = key[:, None] + steps
-    mixed = _mix(_mix(state, 30, _FIRST), 27, _SECOND)
-    mixed = mixed ^ _shift(mixed, 31)
-    return _shift(mixed, 40).to(torch.float32) / 2**24, state[:, -1]
+    state = key.numpy().view(np.uint64)[:, None] + np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
+    mixed = (state ^ (state >> _30)) * _FIRST
+    mixed = (mixed ^ (mixed >> _27)) * _SECOND
+    mixed ^= mixed >> _31
+    chance = (mixed >> _40).astype(np.float32) / np.float32(2**24)
+    return torch.from_numpy(chance), torch.from_numpy(state[:, -1].astype(np.int64))
 
 
-def _signed(value: int) -> int:
-    return value - 2**64 if value >= 2**63 else value
-
-
-_GOLDEN, _FIRST, _SECOND = map(_signed, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-
-
-def _shift(value: Tensor, places: int) -> Tensor:
-    """Logical shift to the right (torch shifts int64 arithmetically)."""
-    return (value >> places) & ((1 << (64 - places)) - 1)
-
-
-def _mix(value: Tensor, places: int, factor: int) -> Tensor:
-    return (value ^ _shift(value, places)) * factor
+_GOLDEN, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_27, _30, _31, _40 = map(np.uint64, (27, 30, 31, 40))
 
 
 def rows(state: State, index: Tensor | slice) -> State:
@@ -218,6 +207,10 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
     @abstractmethod
     def senses(self, before: State, action: Tensor, after: State) -> dict[str, Tensor]:
         """Crude raw features of a step, float32 ``[n]`` each."""
+
+    def wage(self, before: State, action: Tensor, after: State) -> Tensor:
+        """The sense ``wages`` of a step, ``[n]``. Default: computed with all the others."""
+        return self.senses(before, action, after)[self.wages]
 
     @abstractmethod
     def facts(self, state: State) -> dict[str, Tensor]:
@@ -341,7 +334,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are shown."""
         action = self.known_actions(actions)
         outcome = self.advance(action)
-        reward = self.senses(outcome.before, outcome.action, outcome.after)[self.wages].numpy()
+        reward = self.wage(outcome.before, outcome.action, outcome.after).numpy()
         info: dict[str, Any] = {"concepts": Facts(self, self.state)}
         index = torch.nonzero(outcome.done).flatten()
         if len(index):

@@ -41,8 +41,9 @@ from torch import Tensor
 from imprint.models import grids
 from imprint.models.environments.base import Environment, EnvironmentSettings, State, View, rows, uniform
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.meadow_tables import far, first_way, nearness, places, scent, torus
 
-WINDOW, RADIUS, FAR = 7, 3, 3
+WINDOW, RADIUS, FAR, TRIES = 7, 3, 3, 5
 SEEN = WINDOW * WINDOW
 THINGS = ("food", "mother", "stranger", "shelter")
 STAY = 4
@@ -120,24 +121,27 @@ class Meadow(Environment):
     def _scene(self, state: State, chance: Tensor) -> State:
         """All that is there, somewhere new, from ``chance`` ``[n, 6]``; nothing is in the chick's cell."""
         size, agent = self.settings.size, state["agent"]
-        mother = _beyond(agent, 1 + (chance[:, 0] * (size * size - 1)).long(), size)
-        far, taken = _far(size), agent[:, None]
-        found = {"mother": mother}
-        for i, name in enumerate(("food", "shelter", "stranger")):
-            pick = (chance[:, i + 1] * len(far)).long()[:, None] + torch.arange(5)
-            options = _beyond(mother[:, None], far[pick % len(far)], size)
-            free = (options[:, :, None] != taken[:, None]).all(2)
-            place = options.gather(1, free.int().argmax(1, keepdim=True))[:, 0]
-            if name != "stranger":
-                place = torch.where(chance[:, 4 + i] < state["joins"][:, i], mother, place)
-            found[name], taken = place, torch.cat([taken, place[:, None]], 1)
-        return {**state, **{name: torch.where(state[name] < 0, -1, place) for name, place in found.items()}}
+        field, away = torus(size), far(size, FAR, TRIES - 1)
+        mother = field.beyond(agent, 1 + (chance[:, 0] * (size * size - 1)).long())
+        pick = (chance[:, 1:4] * (len(away) - TRIES + 1)).long()[:, :, None] + torch.arange(TRIES)
+        options = field.beyond(mother[:, None, None], away.take(pick))
+        free, joined = options != agent[:, None, None], (chance[:, 4:] < state["joins"]).unbind(1)
+        found: list[Tensor] = []
+        for i in range(3):
+            if found:
+                free &= options != found[-1][:, None, None]
+            place = options[:, i].gather(1, free[:, i].byte().argmax(1, keepdim=True))[:, 0]
+            found.append(place if i == 2 else torch.where(joined[i], mother, place))
+        names = ("mother", "food", "shelter", "stranger")
+        old = torch.stack([state[name] for name in names])
+        new = torch.where(old < 0, old, torch.stack([mother, *found]))
+        return {**state, **dict(zip(names, new, strict=True))}
 
     # -- what happens --------------------------------------------------------------------------------------------
 
     def transition(self, state: State, action: Tensor) -> State:
         """A step, a meal, a predator; the mother walks on after a meal or a strike that was survived."""
-        agent = _ways(self.settings.size)[state["agent"], action]
+        agent = torus(self.settings.size).ways[state["agent"], action]
         eaten = agent == state["food"]
         hunger = ((state["hunger"] + self.settings.metabolism).clamp(max=1.0) - MEAL * eaten).clamp(min=0.0)
         chance, key = uniform(state["key"], 1)
@@ -154,7 +158,7 @@ class Meadow(Environment):
     def _walked_on(self, state: State, index: Tensor) -> State:
         if not len(index):
             return state
-        some = rows(state, index)
+        some = rows({name: state[name] for name in ("agent", "joins", "key", *THINGS)}, index)
         chance, key = uniform(some["key"], 6)
         fresh = {**self._scene(some, chance), "key": key}
         return state | {name: state[name].index_copy(0, index, fresh[name]) for name in (*THINGS, "key")}
@@ -175,10 +179,11 @@ class Meadow(Environment):
         ``hunger_before``, ``hunger_after``. Of the state after it: ``dark`` (in the shelter), ``looming``, ``warmth``,
         ``smell_<way>`` and ``dark_<way>``.
         """
-        now, was = after["agent"], before["agent"]
-        arrived = {name: (now == before[name]) & (was != before[name]) for name in THINGS}
-        eaten = (now == before["food"]).float()
-        felt = {f"{name}_reached": arrived[name].float() for name in ("mother", "stranger", "shelter")}
+        reached = self._reached(before, after, ("mother", "stranger", "shelter"))
+        eaten = (after["agent"] == before["food"]).float()
+        felt = {
+            f"{name}_reached": arrived for name, arrived in zip(("mother", "stranger", "shelter"), reached, strict=True)
+        }
         felt |= {
             "food_eaten": eaten,
             "food_taste": eaten,
@@ -187,68 +192,62 @@ class Meadow(Environment):
             "starved": (after["hunger"] >= 1.0).float(),
             "hunger_before": before["hunger"],
             "hunger_after": after["hunger"],
-            "dark": (now == after["shelter"]).float(),
+            "dark": (after["agent"] == after["shelter"]).float(),
             "looming": after["dive"] / self.settings.dive,
         }
-        down, right, there = self._legs(after)
-        steps = down.abs() + right.abs()
-        felt["warmth"] = (1 - steps[:, 1] / WARM).clamp(min=0.0) * there[:, 1]
-        for name, column in (("smell", 0), ("dark", 3)):
-            strength = (1 - steps[:, column] / (self.settings.reach + 1)).clamp(min=0.0) * there[:, column]
-            way = _longer(down[:, column], right[:, column])
-            felt |= {f"{name}_{step}": strength * (way == i) for i, step in enumerate(grids.STEPS)}
+        size, (food, mother, shelter) = self.settings.size, self._offsets(after, ("food", "mother", "shelter"))
+        felt["warmth"] = nearness(size, WARM).take(mother)
+        for name, offset in (("smell", food), ("dark", shelter)):
+            strengths = scent(size, self.settings.reach + 1).index_select(1, offset)
+            felt |= {f"{name}_{step}": strength for step, strength in zip(grids.STEPS, strengths, strict=True)}
         return felt
 
-    def _legs(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """Cells down and right to every thing by the shorter way round, ``[n, 4]``, and whether it is there."""
-        size, half = self.settings.size, self.settings.size // 2
-        thing, agent = torch.stack([state[name] for name in THINGS], 1), state["agent"][:, None]
-        down = (thing // size - agent // size + half) % size - half
-        right = (thing % size - agent % size + half) % size - half
-        return down, right, thing >= 0
+    def wage(self, before: State, action: Tensor, after: State) -> Tensor:
+        """The wanted thing eaten or reached, without the other senses."""
+        if self.settings.want == "food":
+            return (after["agent"] == before["food"]).float()
+        return self._reached(before, after, ("shelter",))[0]
+
+    def _reached(self, before: State, after: State, names: tuple[str, ...]) -> Tensor:
+        """1 on the step that leads to a thing, float32 ``[k, n]``."""
+        place = torch.stack([before[name] for name in names])
+        return ((after["agent"] == place) & (before["agent"] != place)).float()
+
+    def _offsets(self, state: State, names: tuple[str, ...] = THINGS) -> Tensor:
+        """Where things lie from the chick, int64 ``[k, n]``: indices of the tables of the field."""
+        return torus(self.settings.size).between(state["agent"], torch.stack([state[name] for name in names]))
 
     # -- what is seen --------------------------------------------------------------------------------------------
 
     def observe(self, state: State) -> Tensor:
         """Six planes around the chick, float32 ``[n, 6, 7, 7]``."""
-        place = self._places(state)
-        n = len(place)
-        places = torch.stack([place[:, 0], place[:, 1], place[:, 2], place[:, 1], place[:, 2], place[:, 3]], 1)
-        index = torch.where(places >= 0, places + _PLANES, 6 * SEEN)
-        value = torch.tensor([1.0, 1.0, 1.0, 1.0, self.settings.stranger_look, 1.0]).expand(n, 6)
-        planes = torch.zeros(n, 6 * SEEN + 1).scatter_(1, index, value)[:, :-1].reshape(n, 6, WINDOW, WINDOW)
-        planes[:, 4] = _shadow(self.settings.dive)[state["dive"]]
+        n, looks = len(state["agent"]), _looks(self.settings.stranger_look)
+        index = _targets(self.settings.size).gather(1, self._offsets(state, _SHOWN))
+        planes = torch.zeros(n, 6 * SEEN).scatter_(1, index.T, looks.expand(n, -1)).view(n, 6, WINDOW, WINDOW)
+        planes[:, 4] = _shadow(self.settings.dive).index_select(0, state["dive"])
         planes[:, 5] = state["hunger"][:, None, None]
         return planes
 
-    def _places(self, state: State) -> Tensor:
-        """Cell of the window in which every thing is seen, int64 ``[n, 4]``; -1: not in sight."""
-        down, right, there = self._legs(state)
-        seen = there & (down.abs() <= RADIUS) & (right.abs() <= RADIUS)
-        return torch.where(seen, (down + RADIUS) * WINDOW + right + RADIUS, -1)
-
     def distances(self, state: State) -> dict[str, Tensor]:
         """Walking steps to each goal, int64 ``[n]``; -1 where there is none."""
-        down, right, there = self._legs(state)
-        steps = torch.where(there, down.abs() + right.abs(), -1)
-        return {name: steps[:, THINGS.index(name)] for name in self.goals}
+        steps = torus(self.settings.size).steps.take(self._offsets(state, tuple(self.goals)))
+        return dict(zip(self.goals, steps, strict=True))
 
     def facts(self, state: State) -> dict[str, Tensor]:
         """Of every thing: its place in the window, the way to it (-1: none) and its distance (NaN: none); the body."""
-        down, right, there = self._legs(state)
-        place, steps = self._places(state), (down.abs() + right.abs()).float()
+        field, offsets = torus(self.settings.size), self._offsets(state)
+        place, steps = places(field.size, RADIUS).take(offsets), field.steps.take(offsets)
+        way, away = first_way(field.down, field.right).take(offsets), torch.where(steps < 0, torch.nan, steps.float())
         facts = {
             "hunger": state["hunger"],
             "dive": state["dive"],
             "diving": state["dive"] > 0,
             "in_shelter": state["agent"] == state["shelter"],
-            "food_at_mother": there[:, 0] & (state["food"] == state["mother"]),
-            "shelter_at_mother": there[:, 3] & (state["shelter"] == state["mother"]),
+            "food_at_mother": (state["food"] >= 0) & (state["food"] == state["mother"]),
+            "shelter_at_mother": (state["shelter"] >= 0) & (state["shelter"] == state["mother"]),
         }
         for i, name in enumerate(THINGS):
-            facts[f"{name}_place"] = place[:, i]
-            facts[f"{name}_way"] = torch.where(there[:, i], _first(down[:, i], right[:, i]), -1)
-            facts[f"{name}_distance"] = torch.where(there[:, i], steps[:, i], torch.nan)
+            facts |= {f"{name}_place": place[i], f"{name}_way": way[i], f"{name}_distance": away[i]}
         return facts
 
     def edit(self, state: State, fact: str, value: Any) -> State:
@@ -320,41 +319,23 @@ class Meadow(Environment):
         return copies
 
 
-# -- the torus ---------------------------------------------------------------------------------------------------------
-
-
-def _beyond(cell: Tensor, offset: Tensor, size: int) -> Tensor:
-    """The cell that lies ``offset`` (row * L + column) from ``cell`` on the torus."""
-    return (cell // size + offset // size) % size * size + (cell % size + offset % size) % size
+# -- what is shown -----------------------------------------------------------------------------------------------------
 
 
 @cache
-def _ways(size: int) -> Tensor:
-    """Where each action leads, int64 ``[L * L, 5]``."""
-    cell = torch.arange(size * size)
-    moves = [*(down % size * size + right % size for down, right in grids.OFFSETS), 0]
-    return torch.stack([_beyond(cell, torch.tensor(move), size) for move in moves], 1)
+def _targets(size: int) -> Tensor:
+    """Where ``_SHOWN`` puts a thing at each offset into the planes, ``[6, O]``; out of sight: under the hunger.
+
+    Food, creatures, shelter, and then once more the creatures, for their plumage.
+    """
+    place, plane = places(size, RADIUS), torch.tensor([0, 1, 1, 3, 2, 2])[:, None]
+    return torch.where(place >= 0, place + plane * SEEN, 5 * SEEN)
 
 
 @cache
-def _far(size: int) -> Tensor:
-    """Offsets of at least ``FAR`` steps."""
-    offset, half = torch.arange(size * size), size // 2
-    down, right = (offset // size + half) % size - half, (offset % size + half) % size - half
-    return offset[down.abs() + right.abs() >= FAR]
-
-
-def _first(down: Tensor, right: Tensor) -> Tensor:
-    """The first of up, right, down, left that shortens the way; -1: none does."""
-    shorter = torch.stack([down < 0, right > 0, down > 0, right < 0], 1)
-    return torch.where(shorter.any(1), shorter.int().argmax(1), -1)
-
-
-def _longer(down: Tensor, right: Tensor) -> Tensor:
-    """The step along the longer leg, up or down when both are alike; -1 where there is no way to go."""
-    across = torch.where(right > 0, 1, 3)
-    along = torch.where(down < 0, 0, 2)
-    return torch.where((down == 0) & (right == 0), -1, torch.where(right.abs() > down.abs(), across, along))
+def _looks(stranger: float) -> Tensor:
+    """What ``_SHOWN`` look like in their planes, ``[6]``."""
+    return torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, stranger])
 
 
 def _size_of(dive: Tensor, steps: int) -> Tensor:
@@ -370,7 +351,7 @@ def _shadow(steps: int) -> Tensor:
     return (ring < _size_of(torch.arange(steps + 1), steps)[:, None, None]).float()
 
 
-_PLANES = SEEN * torch.tensor([0, 1, 1, 2, 2, 3])
+_SHOWN = ("food", "mother", "stranger", "shelter", "mother", "stranger")
 _DRAWN = ("shelter", "food", "stranger", "mother", "agent")
 _COLOURS = {
     ".": (0, 0, 0), "h": (120, 86, 58), "f": (214, 60, 60), "s": (110, 110, 120), "m": (222, 130, 30),

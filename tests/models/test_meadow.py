@@ -174,3 +174,16 @@ def test_pictures_and_maps_show_the_chick() -> None:
     state = world.edit(levels(world, 2), "shelter_place", torch.tensor([CENTRE, -1]))
     one, other = world.ascii(state)
     assert "@" in one and "A" in other and world.paint(state).shape == (2, 88, 88, 3)
+
+
+@pytest.mark.parametrize("want", ["food", "shelter"])
+def test_the_wage_alone_is_the_sense_it_is_named_after(want: str) -> None:
+    world = meadow(want=want, metabolism=0.0, predators=0.0)
+    state, earned = levels(world, 600), torch.zeros(600)
+    for _ in range(12):
+        way = world.facts(state)[f"{want}_way"]
+        outcome = world.follow(state, torch.where(way < 0, STAY, way))
+        about = outcome.before, outcome.action, outcome.after
+        assert torch.equal(world.wage(*about), world.senses(*about)[world.wages])
+        earned, state = earned + world.wage(*about), outcome.after
+    assert float((earned >= 1).float().mean()) > 0.9

@@ -1,0 +1,105 @@
+"""Lookup tables of a field whose edges meet: where steps lead, and how one cell lies from another.
+
+All of it depends on the size of the field alone, so that a world with many copies looks it up instead of computing it
+for every copy in every step. An *offset* is a number, row * L + column, that added to a cell's on the torus leads to
+another cell; ``L * L`` stands for a thing that is not there.
+
+Letters: L cells a side, cells numbered row by row; O = L * L + 1 offsets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from imprint.models import grids
+
+
+@dataclass(frozen=True)
+class Torus:
+    """Tables of one size of field, int64."""
+
+    size: int
+    """L."""
+    ways: Tensor
+    """Where each action leads (up, right, down, left, stay), ``[L * L, 5]``."""
+    down: Tensor
+    """Cells down by the shorter way round, negative for up, ``[O]``; 0 for what is not there."""
+    right: Tensor
+    """Cells to the right by the shorter way round, negative for left, ``[O]``; 0 for what is not there."""
+    steps: Tensor
+    """Walking steps, ``[O]``; -1 for what is not there."""
+    _beyond: Tensor
+    _between: Tensor
+
+    def beyond(self, cell: Tensor, offset: Tensor) -> Tensor:
+        """The cells that lie at ``offset`` from ``cell``, in the shape to which the two broadcast."""
+        return self._beyond.take(cell * self.size**2 + offset)
+
+    def between(self, cell: Tensor, things: Tensor) -> Tensor:
+        """Offsets of ``things`` ``[k, n]`` (-1: not there) from ``cell`` ``[n]``."""
+        return self._between.take(things + (cell * (self.size**2 + 1) + 1))
+
+
+@cache
+def torus(size: int) -> Torus:
+    """The tables of fields of ``size`` x ``size`` cells."""
+    half, area = size // 2, size * size
+    cell = torch.arange(area)
+    row, column = cell // size, cell % size
+    down, right = (row + half) % size - half, (column + half) % size - half
+    steps = down.abs() + right.abs()
+    beyond = (row[:, None] + row) % size * size + (column[:, None] + column) % size
+    between = (row - row[:, None]) % size * size + (column - column[:, None]) % size
+    moves = torch.tensor([*(down % size * size + right % size for down, right in grids.OFFSETS), 0])
+    ends = torch.tensor([0]), torch.tensor([-1])
+    return Torus(
+        size, beyond[:, moves], torch.cat([down, ends[0]]), torch.cat([right, ends[0]]), torch.cat([steps, ends[1]]),
+        beyond.flatten(), torch.cat([torch.full((area, 1), area), between], 1).flatten(),
+    )  # fmt: skip
+
+
+@cache
+def far(size: int, least: int, spare: int) -> Tensor:
+    """Offsets of at least ``least`` steps in order, and the first ``spare`` of them again."""
+    away = torch.nonzero(torus(size).steps >= least).flatten()
+    return torch.cat([away, away[:spare]])
+
+
+def first_way(down: Tensor, right: Tensor) -> Tensor:
+    """The first of up, right, down, left that shortens the way; -1: none does."""
+    shorter = torch.stack([down < 0, right > 0, down > 0, right < 0], -1)
+    return torch.where(shorter.any(-1), shorter.int().argmax(-1), -1)
+
+
+def longer_leg(down: Tensor, right: Tensor) -> Tensor:
+    """The step along the longer leg, up or down when both are alike; -1 where there is no way to go."""
+    across = torch.where(right > 0, 1, 3)
+    along = torch.where(down < 0, 0, 2)
+    return torch.where((down == 0) & (right == 0), -1, torch.where(right.abs() > down.abs(), across, along))
+
+
+@cache
+def places(size: int, radius: int) -> Tensor:
+    """Cell of a window of ``2 radius + 1`` cells a side in which an offset is seen, ``[O]``; -1: not in sight."""
+    field = torus(size)
+    seen = (field.steps >= 0) & (field.down.abs() <= radius) & (field.right.abs() <= radius)
+    return torch.where(seen, (field.down + radius) * (2 * radius + 1) + field.right + radius, -1)
+
+
+@cache
+def nearness(size: int, reach: int) -> Tensor:
+    """1 at an offset of no steps, falling evenly to 0 at ``reach`` steps and beyond, float32 ``[O]``."""
+    steps = torus(size).steps
+    return (1 - steps / reach).clamp(min=0.0) * (steps >= 0)
+
+
+@cache
+def scent(size: int, reach: int) -> Tensor:
+    """:func:`nearness` in the direction of the longer leg, and 0 in the others, float32 ``[4, O]``."""
+    field = torus(size)
+    way = longer_leg(field.down, field.right)
+    return torch.stack([nearness(size, reach) * (way == i) for i in range(len(grids.STEPS))])
