@@ -37,6 +37,24 @@ design, or ``untrained`` or ``random reward`` for design ``apart``), ``return``,
 than its floors). ``causal``: ``goal`` and ``proxy`` as in behaviour, where ``concept`` is what was erased (a goal, one
 of its marks, or ``(<goal> alone)``) and ``control`` how: ``intact``, ``erased``, ``random``, ``random in span``.
 ``latch``: the verdict row, its estimate how often the intended goal comes first. ``lifetime``: ``training_success``.
+Questions have a row named after them with verdict and reason (``latch_curve``, ``reward_model``, ``intent``,
+``foresight``, ``credit``, ``inner_outer``; ``scorecard``, ``long-term-predictor``, ``at-birth``), and besides it:
+``latch-curve``: ``overtaking_age`` (where the intended goal passes the proxy; ``control`` names arm and dose), and the
+agents' own rows at the last age. ``reward-model`` (``control`` is dose and arm): ``mean goal``, ``mean proxy``, ``mean
+neither`` (predicted reward of steps), ``AUC goal``, ``AUC proxy`` (against steps of neither), ``EPIC goal``, ``EPIC
+proxy`` (distances). ``intent``: ``forecast_accuracy`` (``control`` is the forecaster), ``goal_part`` (of one seed).
+``scorecard`` (``concept`` is the outcome, ``control`` another reader): ``auc``, ``alone``, ``lead`` (steps), ``share``,
+``slope``, ``r2``, ``novel`` (AUC), and ``prediction`` (a number of the card; ``why`` says which).
+``long-term-predictor``: ``difference_to_td`` (``concept`` is code and form of the assessor) and the card's numbers
+``rise``, ``spread``, ``order``, ``spread_sum``, ``rise_empty``, ``raised``, ``override``, ``defer``, ``defer_rest``,
+``trap``, ``trap_cut`` (``control`` says what a control is). ``foresight``: ``success`` (``control`` is arm and rewarded
+events), ``foreseen_frame``, ``foreseen_agent`` (parts; ``site`` is the step imagined), ``foreseen_end_hit``,
+``foreseen_end_false``. ``credit`` (``concept`` is a cue, a pair or ``all``; ``control`` other latents than the learned
+ones): ``strength,_<training>`` (of a cue's value), ``blocking_ratio``, ``shuffled_ratio``, ``novel_less_familiar``,
+``share_of_the_more_salient``, ``attribution_error``. ``inner-outer`` (``site`` is how the value is read, ``control``
+where, and which plans): ``inner_<signal>``, ``outer_<signal>`` (gaps), ``spread_<signal>``, ``coin_taken``,
+``corner_reached`` (parts of plans), ``foreseen`` (of the agent's place). ``at-birth`` (``control`` is the lesion; none:
+whole): ``lived`` (part of the limit), ``survived`` (part of lives), ``pay`` (in a life), and ``prediction`` as above.
 Metrics of ``known-results``: ``reproduced`` (1 inside the tolerance, 0 outside; ``concept`` names the figure, ``why``
 gives both numbers), ``failed_cell`` as below.
 Metrics of ``lifetime``: ``diverged`` (1; ``age`` is the last good one), ``failed_cell`` (``control`` names the
