@@ -32,16 +32,14 @@ class Torus:
     """Cells to the right by the shorter way round, negative for left, ``[O]``; 0 for what is not there."""
     steps: Tensor
     """Walking steps, ``[O]``; -1 for what is not there."""
-    _beyond: Tensor
+    beyond: Tensor
+    """The cell that lies at an offset (second index) from a cell (first), ``[L * L, L * L]``."""
     _between: Tensor
-
-    def beyond(self, cell: Tensor, offset: Tensor) -> Tensor:
-        """The cells that lie at ``offset`` from ``cell``, in the shape to which the two broadcast."""
-        return self._beyond.take(cell * self.size**2 + offset)
 
     def between(self, cell: Tensor, things: Tensor) -> Tensor:
         """Offsets of ``things`` ``[k, n]`` (-1: not there) from ``cell`` ``[n]``."""
-        return self._between.take(things + (cell * (self.size**2 + 1) + 1))
+        pair = things + (cell * (self.size**2 + 1) + 1)
+        return self._between.index_select(0, pair.flatten()).view_as(pair)
 
 
 @cache
@@ -58,15 +56,14 @@ def torus(size: int) -> Torus:
     ends = torch.tensor([0]), torch.tensor([-1])
     return Torus(
         size, beyond[:, moves], torch.cat([down, ends[0]]), torch.cat([right, ends[0]]), torch.cat([steps, ends[1]]),
-        beyond.flatten(), torch.cat([torch.full((area, 1), area), between], 1).flatten(),
+        beyond, torch.cat([torch.full((area, 1), area), between], 1).flatten(),
     )  # fmt: skip
 
 
 @cache
-def far(size: int, least: int, spare: int) -> Tensor:
-    """Offsets of at least ``least`` steps in order, and the first ``spare`` of them again."""
-    away = torch.nonzero(torus(size).steps >= least).flatten()
-    return torch.cat([away, away[:spare]])
+def far(size: int, least: int) -> Tensor:
+    """Offsets of at least ``least`` steps, in order."""
+    return torch.nonzero(torus(size).steps >= least).flatten()
 
 
 def first_way(down: Tensor, right: Tensor) -> Tensor:

@@ -101,6 +101,8 @@ _27, _30, _31, _40 = map(np.uint64, (27, 30, 31, 40))
 
 def rows(state: State, index: Tensor | slice) -> State:
     """The copies ``index`` of a state."""
+    if isinstance(index, Tensor) and index.dtype == torch.int64:
+        return {name: value.index_select(0, index) for name, value in state.items()}
     return {name: value[index] for name, value in state.items()}
 
 
