@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/imprint run
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -285,6 +285,8 @@ def test_names_cannot_drive_the_terminal() -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_with_its_code_and_says_how_to_go_on(number: signal.Signals, code: int) -> None:
     wait = (
+        # as in a terminal: what runs in the background is born deaf to SIGINT
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import imprint._cli_run as r, time\n"
         "def busy(*a, **k):\n    print('busy', flush=True)\n    time.sleep(60)\n"
         "r.run_setup = busy\n"
