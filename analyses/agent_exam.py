@@ -17,7 +17,7 @@ import torch
 
 from imprint.analyses.acting import AgentPolicy, look
 from imprint.analyses.agent_verdict import Lines, Verdict, judge
-from imprint.analyses.behaviour import APART, JUDGED, Played, play, rates
+from imprint.analyses.behaviour import APART, JUDGED, Played, play
 from imprint.analyses.causal_line import causal_line, wants
 from imprint.analyses.critic_line import CriticLine, critic_line, gated
 from imprint.analyses.scenes import Scenes, met_by, scenes
@@ -87,14 +87,6 @@ class AgentExam:
         """The agent on one design; only the training design is followed to the end of every episode."""
         policy = AgentPolicy(agent, greedy=self.greedy, seed=self.seed)
         return play(self.environment, self.levels[design], policy, self.goals, until_decided=design != TRAIN)
-
-    def behaviour(self, agent: Agent, designs: Sequence[str] | None = None) -> pd.DataFrame:
-        """Rows metric, concept, control (design), estimate, low, high, n; all designs by default."""
-        rows = []
-        for design in designs or self.levels:
-            found = rates(self.play(agent, design), design, self.goals[0])
-            rows += [row for row in found if design == TRAIN or row["metric"] != "return"]
-        return pd.DataFrame(rows)
 
     def critic(self, agent: Agent) -> CriticLine:
         """The critic line; raises :class:`ImprintError` in a world that knows no distances."""

@@ -25,10 +25,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import clopper_pearson, student
 from imprint.models.environments.base import Environment, State, rows
 from imprint.models.errors import ImprintError, unknown_name
 
@@ -166,9 +165,8 @@ def rate(hit: Tensor) -> dict[str, Any]:
 
 
 def _mean(x: Tensor) -> dict[str, Any]:
-    mean, n = float(x.mean()), len(x)
-    reach = float(stats.t.ppf(0.975, n - 1) * x.double().std() / n**0.5) if n > 1 else float("nan")
-    return {"estimate": mean, "low": mean - reach, "high": mean + reach, "n": n}
+    mean, reach = student(x.numpy())
+    return {"estimate": mean, "low": mean - reach, "high": mean + reach, "n": len(x)}
 
 
 def over_seeds(estimates: Sequence[float], levels: int = 0, *, part: bool = False) -> dict[str, Any]:
@@ -181,8 +179,7 @@ def over_seeds(estimates: Sequence[float], levels: int = 0, *, part: bool = Fals
     x = np.array([e for e in estimates if np.isfinite(e)], dtype=np.float64)
     if not len(x):
         return {"estimate": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": 0}
-    mean = float(x.mean())
-    reach = float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else float("nan")
+    mean, reach = student(x)
     low, high = mean - reach, mean + reach
     if part:
         low, high = float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))

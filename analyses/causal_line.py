@@ -31,12 +31,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from scipy import stats
-from torch import Tensor
 
 from imprint.analyses.acting import AgentPolicy, activations, look
 from imprint.analyses.behaviour import Played, play, rate
 from imprint.analyses.scenes import Scenes, beyond, columns_of, marks_of
+from imprint.analyses.statistics import student
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment, State
 from imprint.models.errors import NotMeasurableError
@@ -129,19 +128,11 @@ def causal_line(
 def _rates(intact: Played, played: Played, goal: str) -> dict[str, Any]:
     hit = played.first(goal)
     own = rate(hit)
-    loss, reach = _paired(intact.first(goal).double() - hit.double())
+    loss, reach = student((intact.first(goal).double() - hit.double()).numpy())
     return {
         "rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"], "loss": loss,
         "loss_low": loss - reach, "loss_high": loss + reach,
     }  # fmt: skip
-
-
-def _paired(difference: Tensor) -> tuple[float, float]:
-    """Mean and half the 95 % interval of paired differences ``[n]``."""
-    n = len(difference)
-    if n < 2:
-        return float(difference.mean()), float("nan")
-    return float(difference.mean()), float(stats.t.ppf(0.975, n - 1) * difference.std() / n**0.5)
 
 
 def wants(table: pd.DataFrame) -> pd.DataFrame:

@@ -46,6 +46,7 @@ from imprint.analyses.latch_cells import (
 )
 from imprint.analyses.locate import READOUTS
 from imprint.analyses.run import AnySetup, Run, planned_ages, read_setup
+from imprint.analyses.statistics import student
 from imprint.analyses.what_when_where import grid_findings
 from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
@@ -300,8 +301,6 @@ def _renamed(table: pd.DataFrame, name: str) -> list[dict[str, Any]]:
 
 def _mean_erasure(per_seed: list[pd.DataFrame], base: dict[str, str]) -> list[pd.DataFrame]:
     """Erasure and attribution averaged over seeds, interval by Student's t over seeds."""
-    from scipy import stats
-
     if not per_seed:
         return []
     table = pd.concat(per_seed, ignore_index=True)
@@ -310,11 +309,9 @@ def _mean_erasure(per_seed: list[pd.DataFrame], base: dict[str, str]) -> list[pd
     keys = ["metric", "concept", "site", "control", "age"]
     for key, part in table.groupby(keys, dropna=False, sort=False):
         values = part["estimate"].dropna().to_numpy()
-        n = len(values)
-        mean = float(values.mean()) if n else float("nan")
-        reach = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+        mean, reach = student(values)
         rows.append({**base, **dict(zip(keys, key, strict=True)), "estimate": mean, "low": mean - reach,
-                     "high": mean + reach, "seeds": n,
+                     "high": mean + reach, "seeds": len(values),
                      "n": part["n"].sum() if part["n"].notna().any() else None})  # fmt: skip
     return [findings(rows)]
 

@@ -95,6 +95,6 @@ def act(
         any_action = torch.randint(0, model.view.actions, best.shape, generator=rng)
         action = torch.where(torch.rand(len(best), generator=rng) < explore, any_action, best)
         outcome = environment.follow(state, action)
-        earned = torch.maximum(earned, environment.senses(state, action, outcome.after)[environment.wages])
+        earned = torch.maximum(earned, environment.senses(state, outcome.action, outcome.after)[environment.wages])
         state = outcome.after
     return earned

@@ -20,6 +20,11 @@ from imprint.models.environments.base import Environment, State
 from imprint.models.store import RunFolder
 from imprint.models.upbringing import Upbringing, revive_agent
 
+WORTH = {
+    "kind": "reward", "name": "worth", "low": -1.0, "high": 1.0,
+    "weights": {"food_eaten": 1.0, "survived": 0.5, "struck": -1.0, "starved": -1.0},
+}  # fmt: skip
+"""The steering signal that is paid in these lives."""
 Policy = Callable[[Tensor, State], Tensor]
 """Observations and states -> actions int64 ``[n]``."""
 

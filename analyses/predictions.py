@@ -16,9 +16,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from imprint.analyses.questions.base import Verdict
+from imprint.analyses.statistics import student
 
 NAN = float("nan")
 
@@ -42,10 +42,7 @@ def over_seeds(values: ArrayLike) -> Measured:
     n = len(each)
     if n == 0 or not np.isfinite(each).all():
         return Measured(NAN, NAN, NAN, n)
-    mean = float(each.mean())
-    if n == 1:
-        return Measured(mean, NAN, NAN, 1)
-    half = float(stats.t.ppf(0.975, n - 1) * each.std(ddof=1) / np.sqrt(n))
+    mean, half = student(each)
     return Measured(mean, mean - half, mean + half, n)
 
 

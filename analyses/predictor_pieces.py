@@ -73,7 +73,7 @@ class School:
         if careful:
             action = torch.where(self.expects(self.chain.state) > SURE, STAY, FORWARD)
         outcome = self.chain.advance(action)
-        felt = self.chain.senses(outcome.before, action, outcome.after)["outcome"]
+        felt = self.chain.senses(outcome.before, outcome.action, outcome.after)["outcome"]
         signal, over = self._by_seed(felt), self._by_seed(outcome.terminated)
         before, after = self.look(outcome.before), self.look(outcome.after)
         shown = torch.where(over[..., None], before, after) if ending == "nothing" else after

@@ -11,13 +11,21 @@ Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S see
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from imprint.models.errors import ImprintError
 from imprint.probes.resamples import LARGEST as LARGEST
 
 Floats = NDArray[np.float64]
+
+
+def student(values: ArrayLike) -> tuple[float, float]:
+    """Mean of independent numbers ``[n]`` and half of its 95 % interval (Student's t); NaN where n is too small."""
+    x = np.asarray(values, dtype=np.float64)
+    n = len(x)
+    mean = float(x.mean()) if n else float("nan")
+    return mean, float(stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
 
 
 def score(sums: Floats, *, regression: bool) -> Floats:

@@ -86,7 +86,7 @@ def carried_out(environment: Environment, state: State, action: Tensor) -> dict[
     going, senses = torch.ones(len(action), dtype=torch.bool), []
     for chosen in action.unbind(1):
         outcome = environment.follow(state, chosen)
-        felt = environment.senses(state, chosen, outcome.after)
+        felt = environment.senses(state, outcome.action, outcome.after)
         senses.append({name: torch.where(going, value, 0.0) for name, value in felt.items()})
         going, state = going & ~outcome.done, outcome.after
     return {name: torch.stack([step[name] for step in senses], 1) for name in senses[0]}

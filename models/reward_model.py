@@ -22,6 +22,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from imprint.models.environments.base import View
 from imprint.models.errors import ImprintError
+from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
 
 
@@ -43,9 +44,7 @@ class RewardModel(nn.Module):
     @classmethod
     def born(cls, settings: Settings, view: View, *, rng: torch.Generator) -> RewardModel:
         """A newborn whose weights are drawn from ``rng`` alone."""
-        seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with weights_from(rng):
             return cls(settings, view)
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:

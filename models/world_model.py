@@ -32,6 +32,7 @@ from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
 from imprint.models.environments.base import View
+from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
 
 AROUND = 9
@@ -88,9 +89,7 @@ class WorldModel(HookedRootModule):
     @classmethod
     def born(cls, settings: WorldModel.Settings, view: View, *, rng: torch.Generator) -> WorldModel:
         """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
-        seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with weights_from(rng):
             return cls(settings, view)
 
     def _surroundings(self, cells: Tensor) -> Tensor:

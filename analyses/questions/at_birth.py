@@ -19,6 +19,7 @@ from scipy import stats
 
 from imprint.analyses.at_birth_pieces import CONDITIONS, lesions
 from imprint.analyses.base import findings
+from imprint.analyses.lives import WORTH
 from imprint.analyses.predictions import Measured, Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
 from imprint.models.environments.meadow import STAY
@@ -36,7 +37,6 @@ REFLEXES = (
     {"kind": "reflex", "name": "feed", "actions": {f"smell_{way}": i for i, way in enumerate(STEPS)}},
 )  # fmt: skip
 """Escape into the dark when something looms comes before turning to food that is smelt."""
-WORTH = {"food_eaten": 1.0, "survived": 0.5, "struck": -1.0, "starved": -1.0}
 
 
 class AtBirth(Question):
@@ -84,7 +84,7 @@ class AtBirth(Question):
         base = load_setup("meadow-hunger").resolved()
         changes = {
             "name": "at-birth", "environment": WORLD,
-            "steering": [*REFLEXES, {"kind": "reward", "name": "worth", "weights": WORTH, "low": -1.0, "high": 1.0}],
+            "steering": [*REFLEXES, WORTH],
             "learning": {**base["learning"], "pay": "worth"},
             "schedule": {"experiences": s.experiences, "ages": s.ages, "seeds": s.seeds, "together": 1},
         }  # fmt: skip

@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.base import findings
+from imprint.analyses.lives import WORTH
 from imprint.analyses.predictions import Measured, Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
 from imprint.analyses.scorecard_pieces import CHANNELS, DISCOUNT, HORIZON, LEAST, NOVEL, monitored
@@ -29,7 +30,6 @@ WORLD = {
     "kind": "meadow", "size": 9, "food_at_mother": 0.5, "stranger_look": 0.3, "metabolism": 0.025, "predators": 0.08,
     "dive": 8, "limit": 60,
 }  # fmt: skip
-WORTH = {"food_eaten": 1.0, "survived": 0.5, "struck": -1.0, "starved": -1.0}
 
 
 class Scorecard(Question):
@@ -77,7 +77,7 @@ class Scorecard(Question):
         base = load_setup("meadow-hunger").resolved()
         changes = {
             "name": "scorecard", "environment": WORLD,
-            "steering": [{"kind": "reward", "name": "worth", "weights": WORTH, "low": -1.0, "high": 1.0}],
+            "steering": [WORTH],
             "learning": {**base["learning"], "pay": "worth"},
             "schedule": {"experiences": s.experiences, "ages": 2, "seeds": s.seeds, "together": 1},
         }  # fmt: skip

@@ -20,6 +20,7 @@ from torch.nn.functional import linear
 from transformer_lens import HookedRootModule
 
 from imprint.models.environments.base import View
+from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
 
 
@@ -54,11 +55,8 @@ class Agent(HookedRootModule, ABC):
     @classmethod
     def born(cls, settings: BaseModel, view: View, *, rng: torch.Generator) -> Agent:
         """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
-        seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            agent = cls(settings, view)
-        return agent
+        with weights_from(rng):
+            return cls(settings, view)
 
     @property
     @abstractmethod

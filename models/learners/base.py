@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from torch import Tensor
 from transformer_lens import HookedRootModule
 
+from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
 
 
@@ -70,11 +71,8 @@ class Learner(HookedRootModule, ABC):
     @classmethod
     def born(cls, settings: BaseModel, frame: Frame, *, rng: torch.Generator) -> Learner:
         """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
-        seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            learner = cls(settings, frame)
-        return learner
+        with weights_from(rng):
+            return cls(settings, frame)
 
     @property
     @abstractmethod

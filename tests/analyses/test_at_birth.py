@@ -11,8 +11,8 @@ import torch
 from imprint.analyses.ask import ask
 from imprint.analyses.at_birth_pieces import CONDITIONS, lesioned, lived, worth
 from imprint.analyses.base import COLUMNS
-from imprint.analyses.lives import Lives
-from imprint.analyses.questions.at_birth import WORTH, AtBirth
+from imprint.analyses.lives import WORTH, Lives
+from imprint.analyses.questions.at_birth import AtBirth
 from imprint.analyses.questions.base import Answer
 from imprint.models.agent_setup import AgentSetup
 from imprint.models.environments.meadow import STAY
@@ -41,7 +41,7 @@ def test_reflexes_lengthen_life_and_a_newborn_learner_is_chance() -> None:
     setup = AgentSetup(**AtBirth().setup())
     environment = setup.make_environment(reflexes=False)
     agent = setup.make_agent(environment.view, rng=rng(0))
-    found = lived(setup, environment.levels(150, rng=rng(1)), agent, WORTH, 0)
+    found = lived(setup, environment.levels(150, rng=rng(1)), agent, WORTH["weights"], 0)
     assert tuple(found) == CONDITIONS
     assert found["whole"]["lived"] > found["no reflexes"]["lived"] + 0.1
     assert abs(found["whole"]["lived"] - found["no learner"]["lived"]) < 0.08

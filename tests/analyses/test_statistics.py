@@ -138,3 +138,15 @@ def test_an_area_says_when_it_is_a_coin_toss_or_undefined() -> None:
     assert statistics.areas(np.ones((4, 1)), positive)[0] == 0.5
     assert np.isnan(statistics.areas(np.arange(4.0)[:, None], np.ones((4, 1), dtype=bool))[0])
     assert np.isnan(statistics.areas(np.array([[0.0], [np.nan], [1.0], [2.0]]), positive)[0])
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=20).filter(lambda x: np.ptp(x) > 1e-3))
+def test_students_interval_is_scipys(values: list[float]) -> None:
+    mean, reach = statistics.student(values)
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (mean - reach, mean + reach) == pytest.approx((interval.low, interval.high), abs=1e-9, rel=1e-9)
+
+
+def test_one_number_has_a_mean_and_no_interval() -> None:
+    assert statistics.student([2.0])[0] == 2.0
+    assert np.isnan(statistics.student([2.0])[1]) and np.isnan(statistics.student([])[0])
