@@ -1,5 +1,6 @@
 # make demo   the main job: raise the learners, look inside, write the report (runs/*/report.html)
 # make test   all tests        make lint   style, types, import rules        make bench   measurements
+# make processors   the numerical tests as other processors would compute them
 # Each works on its own on a fresh machine with Python 3.11 or newer: it makes .venv and installs under constraints.txt.
 
 PYTHON ?= python3
@@ -10,13 +11,24 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --con
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test processors bench lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/imprint run
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+
+# A rank, a tolerance or a zero must not depend on the order in which a processor's kernels add. tests/house/test_processors.py
+# shows that the libraries heed these settings.
+NUMERICAL := tests/probes $(patsubst %,tests/conformance/test_%.py,readouts attributions interventions discovery) \
+	tests/analyses/test_statistics.py
+
+processors: $(VENV)/.installed-dev
+	set -e; for settings in tests/processors/*.env; do \
+		echo "== the numerical tests under $$settings"; \
+		env $$(cat $$settings) $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile $(NUMERICAL); \
+	done
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -14,14 +14,14 @@ import numpy as np
 
 from imprint.analyses.acting import activations
 from imprint.analyses.agent_exam import AgentExam
-from imprint.analyses.locate import READOUTS, input_readings, merge_groups, targets_of, unreadable
+from imprint.analyses.locate import input_readings, merge_groups, targets_of, unreadable
 from imprint.analyses.reading import Reading, Target, read
 from imprint.analyses.scenes import facts_table
 from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
 from imprint.models.upbringing import newborn
 from imprint.probes.controls import Ints, compact_groups, folds_of
-from imprint.probes.readouts.base import Readout
+from imprint.probes.readouts.base import READOUTS, Readout
 
 
 def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:

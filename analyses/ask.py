@@ -29,13 +29,11 @@ from pydantic import ValidationError
 
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Progress, run_cells
-from imprint.analyses.questions.base import Answer, Question
+from imprint.analyses.questions.base import QUESTIONS, Answer, Question
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_json, read_table, write_bytes, write_json, write_table
-from imprint.models.registry import Family
 from imprint.models.setup import explain
 
-QUESTIONS = Family("questions", "imprint.analyses.questions", "Question")
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
 
 
@@ -61,7 +59,7 @@ def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Quest
 
 def name_of(question: Question) -> str:
     """The id on the command line."""
-    return type(question).__module__.rpartition(".")[2].replace("_", "-")
+    return type(question).__module__.removesuffix(".question").rpartition(".")[2].replace("_", "-")
 
 
 def folder_of(question: Question, out: Path) -> Path:

@@ -41,13 +41,11 @@ from imprint.analyses.engine import Say
 from imprint.analyses.planted_effects import NAN
 from imprint.analyses.planted_networks import PLANS, Observed, PlantedNetwork, number_of
 from imprint.models.errors import NotMeasurableError, unknown_name
-from imprint.models.registry import Family
 from imprint.probes.attribution_checks import randomised_weights, retrain
 from imprint.probes.attribution_scores import infidelity, max_sensitivity, pointing, removal
-from imprint.probes.attributions.base import Attribution, Attributor, LayerAttributor
+from imprint.probes.attributions.base import ATTRIBUTIONS, Attribution, Attributor, LayerAttributor
 from imprint.probes.concept_activation import concept_activation
 
-ATTRIBUTIONS = Family("attributions", "imprint.probes.attributions", "Attributor")
 TCAV = "tcav"
 METHODS = (*ATTRIBUTIONS.names(), TCAV)
 ROWS, NOISE = 100, 0.5

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from imprint.analyses import engine
-from imprint.analyses.locate import READOUTS, input_readings, targets_of, unreadable
+from imprint.analyses.locate import input_readings, targets_of, unreadable
 from imprint.analyses.reading import Reading, Target, read
 from imprint.models.files import write_table
 from imprint.models.lifetime import Lifetime, Progress, generator, revive, twin
@@ -23,6 +23,7 @@ from imprint.models.setup import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.controls import Ints, compact_groups, folds_of
+from imprint.probes.readouts.base import READOUTS
 from imprint.probes.subject import Subject
 
 

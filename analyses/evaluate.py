@@ -44,7 +44,6 @@ from imprint.analyses.latch_cells import (
     pictures,
     record_of,
 )
-from imprint.analyses.locate import READOUTS
 from imprint.analyses.run import AnySetup, Run, planned_ages, read_setup
 from imprint.analyses.statistics import student
 from imprint.analyses.what_when_where import grid_findings
@@ -54,6 +53,7 @@ from imprint.models.files import StorageError, read_json, read_table, write_byte
 from imprint.models.lifetime import generator, living_ages, steer
 from imprint.models.setup import AlignmentSetup, Setup, frame_of, load_setup
 from imprint.models.store import RunFolder, read_tensors
+from imprint.probes.readouts.base import READOUTS
 
 PACKAGES = (
     "torch",

@@ -21,12 +21,10 @@ from imprint.analyses.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import LARGEST, benjamini_hochberg
 from imprint.analyses.streaming import Stream, read_stream
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.models.registry import Family
 from imprint.probes.controls import Ints, compact_groups, folds_of, principal_inputs
-from imprint.probes.readouts.base import Readout
+from imprint.probes.readouts.base import READOUTS, Readout
 from imprint.probes.readouts.ridge import Ridge
 
-READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
 INPUT_COMPONENTS = 384
 """Raw inputs wider than this are rotated to as many principal components before they are read."""
 MARGIN = 0.05

@@ -213,6 +213,7 @@ def _binomial_error(design: Design, each: Floats, score: float) -> float:
     n = design.effective_rows
     if not design.classes:
         return float(2 * np.sqrt(score) * (1 - score) / np.sqrt(n))
+    each = np.clip(each, 0.0, 1.0)  # integrated numerically, so near 1 it may lie a rounding error outside
     return float(np.sqrt((each * (1 - each) / (np.array(design.classes) * n)).sum()) / len(each))
 
 

@@ -26,13 +26,14 @@ import pandas as pd
 import torch
 
 from imprint.analyses.engine import Say
-from imprint.analyses.locate import READOUTS, locate
+from imprint.analyses.locate import locate
 from imprint.analyses.planted_cases import CASES, SITES, WIDTH, Case, Sample, draw
 from imprint.analyses.power import Design, minimum_detectable
 from imprint.analyses.statistics import clopper_pearson
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.controls import compact_groups, folds_of
 from imprint.probes.leaks import find_leaks
+from imprint.probes.readouts.base import READOUTS
 
 FRESH = 4_000
 """Rows on which a fitted probe's true score is measured."""

@@ -20,7 +20,7 @@ import torch
 from minigrid.wrappers import ImgObsWrapper
 
 from benchmarks.measure import Row, Time, arguments, show, timed
-from imprint.models.registry import ENVIRONMENTS
+from imprint.models.environments.base import ENVIRONMENTS
 from imprint.models.single import make_many
 
 COPIES = 1024

@@ -7,7 +7,6 @@ lines of the modules' docstrings, parsed and not run, so that listing needs no t
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
 import itertools
 import textwrap
@@ -19,37 +18,24 @@ import yaml
 from imprint._cli_text import console, say, table
 from imprint.models import registry
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.registry import Family
+from imprint.models.registry import Family, folders_of
 
 ROOMS = ("imprint.models", "imprint.probes", "imprint.analyses", "imprint.reports")
-INTERFACES = {"questions": "Question"}
-"""Families outside the models whose members have settings to be shown."""
-
-
-def _folders(package: str) -> list[Path]:
-    spec = importlib.util.find_spec(package)
-    return [Path(folder) for folder in spec.submodule_search_locations or []] if spec else []
 
 
 def families() -> dict[str, Family]:
-    """All families, those of the models first; the name of a family is its folder."""
-    found = dict(registry.FAMILIES)
-    for room in ROOMS:
-        for folder in _folders(room):
-            for base in sorted(folder.glob("*/base.py")):
-                name = base.parent.name
-                found.setdefault(name, Family(name, f"{room}.{name}", INTERFACES.get(name, "")))
+    """All families, those of the models first, read from the ``Family(...)`` in the ``base.py`` of each folder."""
+    found = {}
+    for base in (base for room in ROOMS for folder in folders_of(room) for base in sorted(folder.glob("*/base.py"))):
+        for node in ast.walk(ast.parse(base.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Family":
+                family = Family(*map(ast.literal_eval, node.args))
+                found[family.name] = family
     return found
 
 
-def _source(family: Family, name: str) -> Path | None:
-    """The file of a built-in member; None for a member that another package offers."""
-    files = [folder / f"{name}.py" for folder in _folders(family.package)]
-    return next((file for file in files if file.is_file()), None)
-
-
 def _docstring(family: Family, name: str) -> str:
-    file = _source(family, name)
+    file = family.source(name)
     if file is None:
         return "(from another package)"
     return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
@@ -138,8 +124,6 @@ def _show(family: Family, name: str) -> None:
     page = console()
     say(page, f"{family.name}/{name}", "bold")
     say(page, _docstring(family, name))
-    if not family.interface:
-        return
     member = family.load(name)
     settings = getattr(member, "Settings", None)
     rows = _settings(settings) if settings is not None else []

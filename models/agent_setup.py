@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from imprint.models import registry
-from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, View
+from imprint.models.agents.base import AGENTS, Agent
+from imprint.models.environments.base import ENVIRONMENTS, Environment, View
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.novelty import SENSE, asked
 from imprint.models.policy_gradient import Learning
@@ -93,7 +92,7 @@ class AgentSetup(AlignmentSetup):
     evaluation: AgentEvaluation = AgentEvaluation()
     decision: AgentDecision = AgentDecision()
 
-    _families: ClassVar = {"environment": registry.ENVIRONMENTS, "agent": registry.AGENTS}
+    _families: ClassVar = {"environment": ENVIRONMENTS, "agent": AGENTS}
 
     def _asked_of_steering(self) -> tuple[str, str]:
         return "learning.pay", self.learning.pay
@@ -115,7 +114,7 @@ class AgentSetup(AlignmentSetup):
         The reflexes among the signals move the body in it; ``reflexes=False`` gives the world to a body without them,
         as after a lesion.
         """
-        cls, signals = registry.ENVIRONMENTS.load(self.environment["kind"]), self.make_signals()
+        cls, signals = ENVIRONMENTS.load(self.environment["kind"]), self.make_signals()
         environment: Environment = cls(cls.Settings(**settings_of(self.environment)), copies=copies, design=design)
         environment = embodied(environment, signals if reflexes else ())
         for goal in (self.intended, *self.proxies):
@@ -141,7 +140,7 @@ class AgentSetup(AlignmentSetup):
 
     def make_agent(self, view: View, *, rng: torch.Generator) -> Agent:
         """A newborn agent."""
-        cls = registry.AGENTS.load(self.agent["kind"])
+        cls = AGENTS.load(self.agent["kind"])
         agent: Agent = cls.born(cls.Settings(**settings_of(self.agent)), view, rng=rng)
         return agent
 

@@ -1,8 +1,10 @@
-"""Families: folders whose every file is one member, found by file name without importing it.
+"""Families: folders of members that share one interface, found by name without being imported.
 
-The file name is the member's id on the command line, in YAML, in results and in report anchors. Adding a member is
-adding one file. Third parties join through an entry-point group (``imprint.worlds``, ``imprint.learners``, ...) whose
-entries point at a class.
+A member is a file ``<name>.py`` or, where it needs more than one file, a folder ``<name>/`` whose file named after the
+interface (``world.py``, ``question.py``) holds the class. The name is the member's id on the command line, in YAML, in
+results and in report anchors. Each family is declared beside its interface, in the ``base.py`` of its folder. Other
+packages join through an entry-point group (``imprint.worlds``, ``imprint.learners``, ...) whose entries point at a
+class.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
 
 @dataclass(frozen=True)
 class Family:
-    """A folder of members that share one interface."""
+    """A folder of members that share one interface; declared in the folder's ``base.py``."""
 
     name: str
     """Plural folder name, for example ``worlds``; also the suffix of the entry-point group."""
@@ -40,15 +42,20 @@ class Family:
         """Entry-point group for members that live in other distributions."""
         return f"imprint.{self.name}"
 
-    def _files(self) -> dict[str, str]:
-        spec = importlib.util.find_spec(self.package)
-        folders = list(spec.submodule_search_locations or []) if spec else []
-        return {
-            path.stem: f"{self.package}.{path.stem}"
-            for folder in folders
-            for path in sorted(Path(folder).glob("*.py"))
-            if path.stem != "base" and not path.stem.startswith("_")
-        }
+    def _files(self) -> dict[str, Path]:
+        """The file with the class of every built-in member."""
+        inside = f"{self.interface.lower()}.py"
+        found = {}
+        for path in sorted(path for folder in folders_of(self.package) for path in folder.iterdir()):
+            if path.suffix == ".py" and path.stem != "base" and not path.stem.startswith("_"):
+                found[path.stem] = path
+            elif (path / inside).is_file():
+                found[path.name] = path / inside
+        return found
+
+    def source(self, name: str) -> Path | None:
+        """The file with the class of a built-in member; None for a member that another package offers."""
+        return self._files().get(name)
 
     def names(self) -> tuple[str, ...]:
         """All member ids, sorted; no member is imported."""
@@ -72,7 +79,8 @@ class Family:
         files = self._files()
         if name not in files:
             raise unknown_name(f"{self.name} kind", name, self.names())
-        module = importlib.import_module(files[name])
+        inside = "" if files[name].stem == name else f".{files[name].stem}"
+        module = importlib.import_module(f"{self.package}.{name}{inside}")
         base = getattr(importlib.import_module(f"{self.package}.base"), self.interface)
         found = [
             value
@@ -81,22 +89,17 @@ class Family:
         ]
         if len(found) != 1:
             raise ImprintError(
-                f"{files[name]} must define exactly one {base.__name__}; found {[c.__name__ for c in found]}."
+                f"{module.__name__} must define exactly one {base.__name__}; found {[c.__name__ for c in found]}."
             )
         return found[0]
 
 
-WORLDS = Family("worlds", "imprint.models.worlds", "World")
-LEARNERS = Family("learners", "imprint.models.learners", "Learner")
-STEERING = Family("steering", "imprint.models.steering", "Signal")
-ASSESSORS = Family("assessors", "imprint.models.assessors", "Assessor")
-ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
-AGENTS = Family("agents", "imprint.models.agents", "Agent")
-FAMILIES = {f.name: f for f in (WORLDS, LEARNERS, STEERING, ASSESSORS, ENVIRONMENTS, AGENTS)}
+def folders_of(package: str) -> list[Path]:
+    """The folders of a package, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    return [Path(folder) for folder in spec.submodule_search_locations or []] if spec else []
 
 
 def setups() -> dict[str, Path]:
     """The setups that ship: name -> YAML file."""
-    spec = importlib.util.find_spec("imprint.setups")
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    return {path.stem: path for folder in folders for path in sorted(Path(folder).glob("*.yaml"))}
+    return {path.stem: path for folder in folders_of("imprint.setups") for path in sorted(folder.glob("*.yaml"))}

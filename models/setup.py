@@ -20,12 +20,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from imprint.models import registry
-from imprint.models.assessors.base import Assessor
+from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.errors import ImprintError, near_miss, unknown_name
-from imprint.models.learners.base import Frame, Learner
+from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.registry import Family
-from imprint.models.steering.base import Signal
-from imprint.models.worlds.base import World
+from imprint.models.steering.base import STEERING, Signal
+from imprint.models.worlds.base import WORLDS, World
 
 
 class _Part(BaseModel):
@@ -159,7 +159,7 @@ class AlignmentSetup(_Part):
     def _resolve(self) -> AlignmentSetup:
         for field, family in self._families.items():
             object.__setattr__(self, field, _component(field, getattr(self, field), family))
-        signals = tuple(_component(f"steering.{i}", s, registry.STEERING) for i, s in enumerate(self.steering))
+        signals = tuple(_component(f"steering.{i}", s, STEERING) for i, s in enumerate(self.steering))
         if not signals:
             raise ValueError("steering is empty; name at least one signal")
         object.__setattr__(self, "steering", signals)
@@ -179,7 +179,7 @@ class AlignmentSetup(_Part):
 
     def make_signals(self) -> tuple[Signal, ...]:
         """Steering signals in the order in which they are computed."""
-        return tuple(make_member(registry.STEERING, s) for s in self.steering)
+        return tuple(make_member(STEERING, s) for s in self.steering)
 
     # -- identity ------------------------------------------------------------------------------------------------
 
@@ -212,26 +212,26 @@ class Setup(AlignmentSetup):
     evaluation: Evaluation = Evaluation()
     decision: Decision = Decision()
 
-    _families: ClassVar = {"world": registry.WORLDS, "learner": registry.LEARNERS, "assessor": registry.ASSESSORS}
+    _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "assessor": ASSESSORS}
 
     def _asked_of_steering(self) -> tuple[str, str]:
         return "assessor.signal", self.assessor["signal"]
 
     def make_world(self) -> World:
         """The world, with the setup's concepts checked against it."""
-        world: World = make_member(registry.WORLDS, self.world)
+        world: World = make_member(WORLDS, self.world)
         world.require(self.intended, *self.proxies, *self.concepts)
         return world
 
     def make_learner(self, frame: Frame, *, rng: torch.Generator) -> Learner:
         """A newborn learner."""
-        cls = registry.LEARNERS.load(self.learner["kind"])
+        cls = LEARNERS.load(self.learner["kind"])
         learner: Learner = cls.born(cls.Settings(**settings_of(self.learner)), frame, rng=rng)
         return learner
 
     def make_assessor(self, seeds: int, width: int) -> Assessor:
         """An untaught assessor of ``seeds`` learners."""
-        cls = registry.ASSESSORS.load(self.assessor["kind"])
+        cls = ASSESSORS.load(self.assessor["kind"])
         assessor: Assessor = cls(cls.Settings(**settings_of(self.assessor)), seeds, width)
         return assessor
 

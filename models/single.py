@@ -18,9 +18,8 @@ import gymnasium
 import numpy as np
 import pydantic
 
-from imprint.models.environments.base import Environment
+from imprint.models.environments.base import ENVIRONMENTS, Environment
 from imprint.models.errors import ImprintError
-from imprint.models.registry import ENVIRONMENTS
 
 
 class Single(gymnasium.Env[np.ndarray, int]):

@@ -26,6 +26,8 @@ Cost = Callable[[Tensor, Tensor], Tensor]
 """``before [n], after [n] -> [n]``: what the edit costs each row."""
 JOINED = " + "
 """Between the names of sites edited together."""
+ROUNDING = 1e-6
+"""Changes below this part of the largest value are rounding errors of a float32 forward pass."""
 CONSTANT = 1e-11
 """Variance below this part of the mean square is rounding error."""
 
@@ -37,8 +39,14 @@ def spread(value: Tensor) -> Tensor:
 
 
 def squared_change(before: Tensor, after: Tensor) -> Tensor:
-    """Squared change of the value, in variances of the untouched value; NaN where that is constant."""
-    return (after - before).square() / spread(before)
+    """Squared change of the value, in variances of the untouched value; NaN where that is constant.
+
+    Changes of the size of rounding errors are none: a forward pass may round differently when a tensor that it does not
+    use has changed.
+    """
+    change = after - before
+    change = torch.where(change.abs() <= ROUNDING * before.abs().amax(), 0.0, change)
+    return change.square() / spread(before)
 
 
 def accuracy_lost(label: Tensor) -> Cost:

@@ -30,8 +30,8 @@ MIDDLE = 2
 """Index of the penalty used when no fold can be held out inside a training set."""
 FLAT = 1e-10
 """A column whose variance is below this part of its mean square does not vary."""
-ROUNDING = 1e-6
-"""Nor does one that varies only in the rows held out; its variance in training is what subtracting them leaves."""
+LEFT = 1e-6
+"""Nor does one that varies only in the rows held out: its variance in training is what subtracting them leaves."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Standardised:
         scatter, tiny = train.scatter, torch.finfo(torch.float64).tiny
         variance = scatter.diagonal() / train.count
         flat = variance <= FLAT * (train.xx.diagonal() / train.count)
-        flat |= variance <= ROUNDING * (whole.scatter.diagonal() / whole.count)
+        flat |= variance <= max(LEFT, 2 * whole.rounding) * (whole.scatter.diagonal() / whole.count)
         size = variance if standardise else variance.mean()
         scale = torch.where(flat, 0.0, size.clamp(min=tiny).rsqrt())
         gram = scatter * scale[:, None] * scale

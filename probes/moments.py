@@ -17,7 +17,8 @@ for float32 rows, 2^-53 for float64 rows) every sum of n products, about that me
     (b u + (n / b) 2^-53)  sum |x_i x_j|
 
 which is 6e-5 of the sum of magnitudes in the worst case for float32 rows, near 1e-7 in practice, and 1e-12 for ten
-million float64 rows. Give float64 rows where directions of very small variance count (erasure).
+million float64 rows. :attr:`Sums.rounding` is the error to expect; what is smaller than that is not told from zero.
+Give float64 rows where directions of very small variance count.
 
 Letters: n rows, D width, Q targets, K folds.
 """
@@ -25,7 +26,7 @@ Letters: n rows, D width, Q targets, K folds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -37,6 +38,8 @@ from imprint.models.store import read_tensors, write_tensors
 BLOCK = 4096
 """Rows multiplied at once."""
 PARTS = ("count", "x", "y", "xx", "xy", "yy")
+ROUNDOFF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
+"""Unit roundoff of the types in which rows are multiplied."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,21 @@ class Sums:
     """``[..., D, Q]``"""
     yy: Tensor
     """``[..., Q]``"""
+    roundoff: float
+    """Unit roundoff of the type in which rows were multiplied."""
+
+    @classmethod
+    def of(cls, parts: Iterable[Tensor], roundoff: float) -> Sums:
+        """Sums from their tensors in order (:data:`PARTS`)."""
+        return cls(**dict(zip(PARTS, parts, strict=True)), roundoff=roundoff)
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(*(a + b for a, b in zip(self.parts(), other.parts(), strict=True)))
+        parts = (a + b for a, b in zip(self.parts(), other.parts(), strict=True))
+        return Sums.of(parts, max(self.roundoff, other.roundoff))
 
     def __sub__(self, other: Sums) -> Sums:
-        return Sums(*(a - b for a, b in zip(self.parts(), other.parts(), strict=True)))
+        parts = (a - b for a, b in zip(self.parts(), other.parts(), strict=True))
+        return Sums.of(parts, max(self.roundoff, other.roundoff))
 
     def parts(self) -> tuple[Tensor, ...]:
         """All tensors in order."""
@@ -68,11 +80,21 @@ class Sums:
 
     def at(self, index: int | Tensor) -> Sums:
         """One or several of the K sets."""
-        return Sums(*(part[index] for part in self.parts()))
+        return Sums.of((part[index] for part in self.parts()), self.roundoff)
 
     def total(self) -> Sums:
         """All K sets together."""
-        return Sums(*(part.sum(0) for part in self.parts()))
+        return Sums.of((part.sum(0) for part in self.parts()), self.roundoff)
+
+    @property
+    def rounding(self) -> float:
+        """Error to expect of a sum of products about the mean, as a part of the sum of their magnitudes.
+
+        Rounding errors of a block are independent of one another, so they grow with the square root of its length
+        (Higham & Mary 2019, SIAM J. Sci. Comput. 41).
+        """
+        blocks = max(float(self.count.sum()), 1.0) / BLOCK
+        return float(BLOCK**0.5 * self.roundoff + blocks**0.5 * ROUNDOFF[torch.float64])
 
     @property
     def mean(self) -> Tensor:
@@ -95,7 +117,9 @@ class Moments:
 
     def __init__(self, width: int, targets: int, folds: int = 1) -> None:
         shapes = ((), (width,), (targets,), (width, width), (width, targets), (targets,))
-        self._about = Sums(*(torch.zeros(folds, *shape, dtype=torch.float64) for shape in shapes))
+        self._about = Sums.of(
+            (torch.zeros(folds, *shape, dtype=torch.float64) for shape in shapes), ROUNDOFF[torch.float64]
+        )
         self._origin: Tensor | None = None
         self.width, self.targets, self.folds = width, targets, folds
 
@@ -124,6 +148,7 @@ class Moments:
             s.xx + shift + shift.mT + s.count[:, None, None] * torch.outer(c, c),
             s.xy + c[:, None] * s.y[:, None, :],
             s.yy,
+            s.roundoff,
         )
 
     def add(self, x: Tensor, y: Tensor, fold: Tensor | None = None) -> None:
@@ -146,6 +171,7 @@ class Moments:
         x, y, fold = x.detach().cpu(), y.detach().cpu(), fold.cpu()
         kind = torch.float64 if x.dtype == torch.float64 or not x.is_floating_point() else torch.float32
         x = x.to(kind)
+        self._about = replace(self._about, roundoff=max(self._about.roundoff, ROUNDOFF[kind]))
         block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind)
         product = torch.empty(self.width, self.width, dtype=kind)
         for k, rows in enumerate(_rows_by_fold(fold, self.folds)):
@@ -185,11 +211,12 @@ class Moments:
             )
         size = int(assignment.max()) + 1
         parts = (torch.zeros(size, *p.shape[1:], dtype=p.dtype).index_add_(0, assignment, p) for p in self.sums.parts())
-        return self._with(Sums(*parts))
+        return self._with(Sums.of(parts, self.sums.roundoff))
 
     def save(self, path: Path) -> None:
         """Write as safetensors, whole or not at all."""
-        write_tensors(path, dict(zip(PARTS, self.sums.parts(), strict=True)), kind="moments")
+        tensors = dict(zip(PARTS, self.sums.parts(), strict=True))
+        write_tensors(path, tensors, kind="moments", roundoff=repr(self.sums.roundoff))
 
     @classmethod
     def load(cls, path: Path) -> Moments:
@@ -197,7 +224,7 @@ class Moments:
         tensors, header = read_tensors(path)
         if header.get("kind") != "moments":
             raise ImprintError(f"{path} holds {header.get('kind', 'something else')}; expected moments.")
-        sums = Sums(*(tensors[name] for name in PARTS))
+        sums = Sums.of((tensors[name] for name in PARTS), float(header["roundoff"]))
         return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)
 
     def _with(self, sums: Sums) -> Moments:

@@ -27,12 +27,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imprint.models.files import write_bytes
-from imprint.models.registry import Family
 from imprint.reports.figures import Plot
 from imprint.reports.run_data import RunData, load_run
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.sections.base import SECTIONS, Section, Table
 
-SECTIONS = Family("sections", "imprint.reports.sections", "Section")
 TEMPLATES = Path(__file__).parent / "templates"
 LARGE = 200_000
 """CSV texts longer than this many characters are packed with gzip inside the page."""

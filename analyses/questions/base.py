@@ -15,6 +15,10 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from imprint.models.registry import Family
+
+QUESTIONS = Family("questions", "imprint.analyses.questions", "Question")
+
 Verdict = Literal["confirmed", "refuted", "undetermined"]
 
 

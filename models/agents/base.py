@@ -20,8 +20,11 @@ from torch.nn.functional import linear
 from transformer_lens import HookedRootModule
 
 from imprint.models.environments.base import View
+from imprint.models.registry import Family
 from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
+
+AGENTS = Family("agents", "imprint.models.agents", "Agent")
 
 
 class Acted(NamedTuple):

@@ -25,7 +25,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from imprint.models.registry import Family
 from imprint.models.worlds.base import MemberSettings
+
+ASSESSORS = Family("assessors", "imprint.models.assessors", "Assessor")
 
 FLOOR = 1e-4
 

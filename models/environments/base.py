@@ -33,6 +33,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.registry import Family
+
+ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
 
 State = dict[str, Tensor]
 STORE = 4096

@@ -20,8 +20,11 @@ from pydantic import BaseModel
 from torch import Tensor
 from transformer_lens import HookedRootModule
 
+from imprint.models.registry import Family
 from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
+
+LEARNERS = Family("learners", "imprint.models.learners", "Learner")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.registry import Family
+
+STEERING = Family("steering", "imprint.models.steering", "Signal")
 
 
 def _raw(kind: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:

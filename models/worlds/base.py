@@ -28,7 +28,10 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.registry import Family
 from imprint.models.steering.base import Body, Senses
+
+WORLDS = Family("worlds", "imprint.models.worlds", "World")
 
 Design = Literal["train", "balanced"]
 

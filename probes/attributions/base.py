@@ -29,7 +29,10 @@ import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError
+from imprint.models.registry import Family
 from imprint.probes.subject import ROOT, Subject
+
+ATTRIBUTIONS = Family("attributions", "imprint.probes.attributions", "Attributor")
 
 
 @dataclass(frozen=True)

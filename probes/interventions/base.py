@@ -20,7 +20,10 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
+from imprint.models.registry import Family
 from imprint.probes.subject import Subject
+
+INTERVENTIONS = Family("interventions", "imprint.probes.interventions", "Intervention")
 
 DEPENDENT = 1e-6
 """Singular values of a set of directions below this part of the largest add no dimension."""

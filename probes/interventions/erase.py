@@ -9,14 +9,21 @@ The placebo (:meth:`Whitened.random`) removes as many directions of the same whi
 costs is the price of deleting *something* of that size.
 
 Deviations from the source: (1) everything is computed in the span of the data in factored form, so that neither a
-singular covariance nor a width above the number of rows is a special case; (2) the concept's columns are scaled to unit
-variance before the rank is decided (the column space is the same); (3) no shrinkage of the covariance.
+singular covariance nor a width above the number of rows is a special case; (2) the concept's columns are replaced by
+independent ones that span the same space, so that k classes never lose more than k - 1 directions; (3) no shrinkage of
+the covariance.
+
+Two ranks are decided here, and both must come out the same on every processor. The rank of the concept is decided on
+its own columns in float64. The rank of the erasure is the number of whitened covariances above what rounding can make:
+Cov(x, z) is summed in float64 whatever the type of the rows, so its error is about sqrt(n) 2^-53 of the magnitudes, and
+whitening multiplies it by at most the largest over the smallest standard deviation of the span.
 
 Letters: n rows, d width, k concept columns, s dimension of the data's span, r rank of the erasure.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -25,16 +32,16 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.probes.interventions.base import Intervention
-from imprint.probes.moments import Moments, Sums
+from imprint.probes.moments import BLOCK, Moments
 
 SPAN = 1e-10
 """Directions whose variance is below this part of the largest are not in the span."""
 DELICATE = 1e-4
 """Below this smallest variance of standardised units, covariances are summed from float64 products."""
-STILL = 1e-20
-"""A unit whose variance is below this part of the largest does not vary."""
-RANK = 1e-6
-"""Whitened covariances (correlations) below this are zero."""
+ROUNDOFF = 2.0**-53
+"""Of float64."""
+SAFETY = 16.0
+"""Whitened covariances are zero below this many times their expected rounding error."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Whitened:
     """``[s]`` standard deviation along each."""
     rows: Tensor
     """``[n, s]`` whitened activations; none when only their moments are known."""
+    count: int
+    """n, the number of rows behind mean and covariance."""
 
     @classmethod
     def of(cls, activations: Tensor) -> Whitened:
@@ -85,14 +94,15 @@ class Whitened:
         wide = x.shape[1] > len(x)
         scale, vectors = _spread((x @ x.T if wide else x.T @ x) / len(x))
         basis = x.T @ vectors / (scale * len(x) ** 0.5) if wide else vectors
-        basis = _without_still(basis, x.square().mean(0))
-        return cls(mean, basis, scale, x @ basis / scale)
+        basis = torch.where(_varies(activations)[:, None], basis, 0.0)
+        return cls(mean, basis, scale, x @ basis / scale, len(x))
 
     @classmethod
-    def of_moments(cls, mean: Tensor, covariance: Tensor) -> Whitened:
-        """Whiten activations of which only the mean ``[d]`` and the covariance ``[d, d]`` are known.
+    def of_moments(cls, mean: Tensor, covariance: Tensor, count: int, *, varies: Tensor | None = None) -> Whitened:
+        """Whiten ``count`` activations of which only the mean ``[d]`` and the covariance ``[d, d]`` are known.
 
-        Erasers then come from :meth:`erase_covariance`; there are no rows to pass a concept for.
+        ``varies`` ``[d]`` says which units vary at all; without it, those whose variance is above 0. Erasers then come
+        from :meth:`erase_covariance`; there are no rows to pass a concept for.
         """
         if mean.dim() != 1 or covariance.shape != (len(mean), len(mean)):
             raise ImprintError(
@@ -100,8 +110,8 @@ class Whitened:
             )
         covariance = covariance.detach().double()
         scale, basis = _spread(covariance)
-        basis = _without_still(basis, covariance.diagonal())
-        return cls(mean.detach().double(), basis, scale, basis.new_zeros(0, len(scale)))
+        basis = torch.where((covariance.diagonal() > 0 if varies is None else varies)[:, None], basis, 0.0)
+        return cls(mean.detach().double(), basis, scale, basis.new_zeros(0, len(scale)), count)
 
     def erase(self, concept: Tensor) -> Eraser:
         """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns). A constant concept gives rank 0."""
@@ -109,14 +119,14 @@ class Whitened:
             raise ImprintError(
                 f"the concept has {len(concept)} rows and the activations {len(self.rows)}; expected as many."
             )
-        z = concept.reshape(len(concept), -1).double()
-        z = z - z.mean(0)
-        spread = z.square().mean(0).sqrt()
-        z = z[:, spread > 1e-12] / spread[spread > 1e-12]
+        z = independent(concept)
         return self._leace(self.rows.T @ z / len(z))
 
     def erase_covariance(self, cross: Tensor) -> Eraser:
-        """The eraser of a concept whose columns, of unit variance, have covariance ``[d, k]`` with the activations."""
+        """The eraser of a concept from its covariance ``[d, k]`` with the activations, summed in float64.
+
+        Its columns must be uncorrelated and of unit variance, as :func:`independent` makes them.
+        """
         if cross.dim() != 2 or len(cross) != len(self.mean):
             raise ImprintError(f"the covariance is {list(cross.shape)}; expected [{len(self.mean)}, k].")
         return self._leace(self.basis.T @ cross.double() / self.scale[:, None])
@@ -127,12 +137,11 @@ class Whitened:
         With z made orthonormal, n times the squared whitened covariance is chi-square with s k degrees of freedom when
         nothing is there. Erasing then would delete a direction that noise has picked.
         """
-        z = concept.reshape(len(concept), -1).double()
-        u, size, _ = torch.linalg.svd(z - z.mean(0), full_matrices=False)
-        u = u[:, size > 1e-9 * len(z) ** 0.5]
-        if not u.shape[1] or not len(self.scale):
+        z = independent(concept)
+        if not z.shape[1] or not len(self.scale):
             return False
-        return float(chi2.sf(float((self.rows.T @ u).square().sum()), len(self.scale) * u.shape[1])) < level
+        statistic = float((self.rows.T @ z).square().sum()) / len(z)
+        return float(chi2.sf(statistic, len(self.scale) * z.shape[1])) < level
 
     def random(self, rank: int, *, rng: torch.Generator) -> Eraser:
         """The eraser of ``rank`` random directions of the whitened span (all of them, if there are no more)."""
@@ -141,9 +150,16 @@ class Whitened:
         return self._along(torch.linalg.qr(draw).Q)
 
     def _leace(self, whitened: Tensor) -> Eraser:
-        """The eraser of a concept with whitened covariance ``[s, k]``."""
+        """The eraser of a concept with whitened covariance ``[s, k]``, each singular value a correlation in [0, 1]."""
         left, strength, _ = torch.linalg.svd(whitened, full_matrices=False)
-        return self._along(left[:, strength > RANK])
+        return self._along(left[:, strength > self._rounding()])
+
+    def _rounding(self) -> float:
+        """What rounding can make of a whitened covariance that is zero."""
+        if not len(self.scale):
+            return 0.0
+        spread = float(self.scale.square().sum().sqrt() / self.scale.min())
+        return SAFETY * math.sqrt(self.count) * ROUNDOFF * spread
 
     def _along(self, directions: Tensor) -> Eraser:
         left = self.basis @ (self.scale[:, None] * directions)
@@ -158,38 +174,50 @@ def _spread(covariance: Tensor) -> tuple[Tensor, Tensor]:
     return variance[keep].sqrt(), vectors[:, keep]
 
 
-def _without_still(basis: Tensor, variance: Tensor) -> Tensor:
-    """The basis ``[d, s]`` with exact zeros at units whose variance ``[d]`` is nothing.
+def _varies(activations: Tensor) -> Tensor:
+    """Which units ``[d]`` of ``[n, d]`` ever change.
 
-    Rounding there would write the concept into a constant, where a probe that standardises its units would read it.
+    At a unit that does not, rounding would write the concept into a constant, where a probe that standardises its units
+    would read it.
     """
-    return torch.where((variance > STILL * variance.max())[:, None], basis, 0.0)
+    smallest, largest = activations.detach().aminmax(dim=0)
+    return smallest < largest
+
+
+def independent(concept: Tensor) -> Tensor:
+    """Uncorrelated columns ``[n, r]`` of mean 0 and variance 1 that span the columns of ``concept`` ``[n, k]``.
+
+    Constant columns and those that follow from others are left out: k classes as one-hot columns give at most k - 1.
+    """
+    z = concept.detach().reshape(len(concept), -1).double()
+    z = z[:, _varies(z)]
+    if not z.shape[1]:
+        return z
+    centred = z - z.mean(0)
+    left, size, _ = torch.linalg.svd(centred / centred.square().mean(0).sqrt(), full_matrices=False)
+    orthogonal: Tensor = left[:, size > SAFETY * len(z) * ROUNDOFF * size[0]]
+    return orthogonal * math.sqrt(len(z))
 
 
 def eraser(activations: Tensor, concept: Tensor) -> Eraser:
     """LEACE of ``concept`` ``[n, k]`` from ``activations`` ``[n, d]``, through their moments.
 
-    Float32 rows are multiplied in float32, and again in float64 when directions of small variance are in their span.
+    The covariance of float32 rows is multiplied in float32, and again in float64 when directions of small variance are
+    in their span; their covariance with the concept always in float64.
     """
     concept = concept.reshape(len(concept), -1)
     if activations.dim() != 2 or len(concept) != len(activations) or activations.shape[1] > len(activations):
         return Whitened.of(activations).erase(concept)
-    sums = Moments.of([(activations, concept.to(activations.device), _one_fold(activations))]).sums.at(0)
+    no_targets = activations.new_zeros(len(activations), 0)
+    sums = Moments.of([(activations, no_targets, torch.zeros(len(activations), dtype=torch.long))]).sums.at(0)
     if activations.dtype != torch.float64 and _delicate(sums.scatter):
         return eraser(activations.double(), concept)
-    return eraser_from(sums)
-
-
-def eraser_from(sums: Sums) -> Eraser:
-    """LEACE of a concept whose columns are the targets of some moments (one set of rows, no leading axis)."""
-    spread = (sums.yy / sums.count - (sums.y / sums.count).square()).clamp(min=0.0).sqrt()
-    varies = spread > 1e-7 * (sums.yy / sums.count).sqrt()
-    cross = sums.cross[:, varies] / (sums.count * spread[varies])
-    return Whitened.of_moments(sums.mean, sums.scatter / sums.count).erase_covariance(cross)
-
-
-def _one_fold(activations: Tensor) -> Tensor:
-    return torch.zeros(len(activations), dtype=torch.long)
+    z = independent(concept.to(activations.device))
+    pieces = zip(activations.detach().split(BLOCK), z.split(BLOCK), strict=True)
+    cross = sum(((x.double() - sums.mean).T @ columns for x, columns in pieces), sums.mean.new_zeros(len(sums.mean), 1))
+    covariance = sums.scatter / sums.count
+    span = Whitened.of_moments(sums.mean, covariance, len(activations), varies=_varies(activations))
+    return span.erase_covariance(cross / len(z))
 
 
 def _delicate(scatter: Tensor) -> bool:
@@ -197,8 +225,3 @@ def _delicate(scatter: Tensor) -> bool:
     size = scatter.diagonal().sqrt()
     size = torch.where(size > 0, size, 1.0)
     return float(torch.linalg.eigvalsh(scatter / size / size[:, None])[0]) < DELICATE
-
-
-def random_eraser(activations: Tensor, rank: int, *, rng: torch.Generator) -> Eraser:
-    """The placebo: ``rank`` random directions of the whitened span of ``activations`` ``[n, d]``."""
-    return Whitened.of(activations).random(rank, rng=rng)

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.interventions.base import Intervention
 
-STILL = 1e-7
-"""Spread along a direction below this part of the site's is rounding error."""
+STILL = 8.0
+"""Spread along a direction below this many rounding errors of the activations is none."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def steering(activations: Tensor, direction: Tensor, strength: float) -> Steerin
         raise ImprintError(f"the direction has length {length}; expected a finite one above zero.")
     unit = unit / length
     scale = float((x @ unit).std(correction=0))
-    if scale <= STILL * float(x.std(0, correction=0).norm()):
+    precision = torch.finfo(activations.dtype if activations.is_floating_point() else torch.float64).eps
+    if scale <= STILL * precision * float(x.square().mean(0).sum().sqrt()):
         raise NotMeasurableError("the activations do not vary along the direction, so a strength has no unit there")
     return Steering(unit, scale, strength)

@@ -34,10 +34,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.registry import Family
 from imprint.models.store import read_tensors, write_tensors
 from imprint.probes.controls import compact_groups
 from imprint.probes.least_squares import FLAT
 from imprint.probes.moments import Moments, Sums
+
+READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
 
 FOLDS = 5
 """Inner folds on which hyperparameters are chosen."""

@@ -46,7 +46,7 @@ class LinearDiscriminant(ReadsClasses, FromMoments):
         for size in sizes.unique().tolist():
             at = (sizes[columns.copy] == size).nonzero()[:, 0].reshape(-1, size)
             means, shares = _class_means(train, at)
-            found, constant = self._discriminants(values, vectors.T @ means, shares)
+            found, constant = self._discriminants(values, vectors.T @ means, shares, train.rounding)
             back = vectors @ found
             constant = constant - (back * train.mean[:, None]).sum(1)
             if size == 1:
@@ -55,19 +55,23 @@ class LinearDiscriminant(ReadsClasses, FromMoments):
             bias[at.flatten()] = constant.flatten()
         return FittedReadout(weight, ruled_out(bias, columns, train))
 
-    def _discriminants(self, values: Tensor, means: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """``S^-1 m_c`` ``[T, D, C]`` in the eigenbasis, and the constants ``[T, C]``."""
+    def _discriminants(self, values: Tensor, means: Tensor, shares: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
+        """``S^-1 m_c`` ``[T, D, C]`` in the eigenbasis, and the constants ``[T, C]``.
+
+        ``rounding`` is the relative error of the moments: without shrinkage, directions of smaller variance are not in
+        the span.
+        """
         keep, width = 1 - self.shrinkage, len(values)
         between = (shares * means.square().sum(1)).sum(1)
         sphere = self.shrinkage * (values.sum() - between).clamp(min=0.0) / width
-        floor = values[-1] * width * torch.finfo(values.dtype).eps
+        floor = values[-1] * rounding if self.shrinkage == 0 else 0.0  # shrinkage leaves no rank to decide
         spread = keep * values + sphere[:, None]
         inverse = torch.where(spread > floor, spread.clamp(min=torch.finfo(values.dtype).tiny).reciprocal(), 0.0)
         solved = inverse[..., None] * means
         inner = means.mT @ solved
         size = inner.shape[-1]
         system = torch.eye(size, dtype=values.dtype) - keep * shares[:, :, None] * inner
-        found = solved @ torch.linalg.pinv(system, rtol=1e-12)
+        found = solved @ torch.linalg.pinv(system, rtol=rounding)
         return found, -(means * found).sum(1) / 2
 
 

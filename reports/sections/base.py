@@ -15,8 +15,11 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from imprint.models.registry import Family
 from imprint.reports.run_data import RunData
 from imprint.reports.words import NOT_MEASURED, number
+
+SECTIONS = Family("sections", "imprint.reports.sections", "Section")
 
 ROWS = 400
 """Rows of a table that are shown on the page; the download has all of them."""

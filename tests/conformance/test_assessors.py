@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from imprint.models.assessors.base import Assessor
-from imprint.models.registry import ASSESSORS
+from imprint.models.assessors.base import ASSESSORS, Assessor
 
 SEEDS, N, STEPS, WIDTH = 2, 256, 4, 6
 

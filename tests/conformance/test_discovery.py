@@ -93,7 +93,8 @@ def test_it_goes_to_disk_and_back(found: Dictionary, tmp_path: Path) -> None:
     found.save(tmp_path / "d.safetensors")
     back = load_dictionary(tmp_path / "d.safetensors")
     assert type(back) is type(found) and back.method == found.method and back.held_out == found.held_out
-    assert torch.equal(back.encode(activations(2)), found.encode(activations(2)))
+    # Tensors read from a file lie elsewhere in memory, and products may round by where their operands lie.
+    torch.testing.assert_close(back.encode(activations(2)), found.encode(activations(2)))
     assert torch.equal(back.dead, found.dead)
 
 

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from imprint.models.environments import base
-from imprint.models.environments.base import Environment, State, joined, rows, uniform, where
+from imprint.models.environments.base import ENVIRONMENTS, Environment, State, joined, rows, uniform, where
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.registry import ENVIRONMENTS
 from imprint.models.single import Single, make_many, make_single
 from tests.house.commands import told
 

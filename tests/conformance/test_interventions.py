@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.models.registry import Family
 from imprint.probes.interventions import ablate
-from imprint.probes.interventions.base import Intervention, random_basis
+from imprint.probes.interventions.base import INTERVENTIONS, Intervention, random_basis
 from imprint.probes.interventions.erase import eraser
 from imprint.probes.interventions.interchange import Interchange
 from imprint.probes.interventions.project import projection
 from imprint.probes.interventions.steer import steering
 
-INTERVENTIONS = Family("interventions", "imprint.probes.interventions", "Intervention")
 N, D = 50, 7
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from imprint.models.cohort import Cohort
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.learners.base import Frame, Learner
-from imprint.models.registry import LEARNERS, WORLDS
+from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.setup import Setup, frame_of
+from imprint.models.worlds.base import WORLDS
 
 SMALLER: dict[str, dict[str, Any]] = {"doorkey": {"pool": 200, "held_out_pool": 200, "steps": 8}}
 

@@ -13,12 +13,18 @@ from sklearn.utils.estimator_checks import check_estimator
 from torch import Tensor
 
 from imprint.models.errors import DamagedFileError, ImprintError, NotMeasurableError
-from imprint.models.registry import Family
 from imprint.probes.moments import Moments
-from imprint.probes.readouts.base import Columns, Fitted, FittedReadout, FromMoments, ReadsClasses, ReadsNumbers
+from imprint.probes.readouts.base import (
+    READOUTS,
+    Columns,
+    Fitted,
+    FittedReadout,
+    FromMoments,
+    ReadsClasses,
+    ReadsNumbers,
+)
 
-FAMILY = Family("readouts", "imprint.probes.readouts", "Readout")
-ALL = {name: FAMILY.load(name) for name in FAMILY.names()}
+ALL = {name: READOUTS.load(name) for name in READOUTS.names()}
 CLASSES = [name for name, member in ALL.items() if issubclass(member, ReadsClasses)]
 NUMBERS = [name for name, member in ALL.items() if issubclass(member, ReadsNumbers)]
 MOMENTS = [name for name, member in ALL.items() if issubclass(member, FromMoments)]

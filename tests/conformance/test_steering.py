@@ -8,10 +8,9 @@ from typing import Any, get_origin
 import pytest
 import torch
 
-from imprint.models import registry
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.registry import STEERING
-from imprint.models.steering.base import Body, Senses, Signal
+from imprint.models.steering.base import STEERING, Body, Senses, Signal
+from imprint.models.worlds.base import WORLDS
 
 
 def rng(seed: int) -> torch.Generator:
@@ -104,9 +103,9 @@ def test_a_signal_outside_its_range_is_an_error() -> None:
         Loud(Signal.Settings(name="out"))(senses(), body(), rng=rng(0))
 
 
-@pytest.mark.parametrize("world", sorted(registry.WORLDS.names()))
+@pytest.mark.parametrize("world", sorted(WORLDS.names()))
 def test_worlds_compute_only_the_senses_that_are_read(world: str) -> None:
-    made = registry.WORLDS.load(world)()
+    made = WORLDS.load(world)()
     batch = made.sample(4, rng=rng(0))
     every = made.senses(batch).values
     name = sorted(every)[0]

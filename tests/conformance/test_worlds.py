@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.registry import WORLDS
-from imprint.models.worlds.base import Batch, World
+from imprint.models.worlds.base import WORLDS, Batch, World
 
 SMALLER: dict[str, dict[str, Any]] = {"doorkey": {"pool": 400, "held_out_pool": 200}}
 """Settings that make a world cheap enough for tests; worlds not named here run with their defaults."""

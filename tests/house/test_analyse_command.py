@@ -117,7 +117,7 @@ def test_settings_as_they_ship_are_not_repeated(capsys: pytest.CaptureFixture[st
 
 
 def test_list_questions_names_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
-    from imprint.analyses.ask import QUESTIONS
+    from imprint.analyses.questions.base import QUESTIONS
 
     page = told(capsys, "list", "questions")
     assert "questions" in page

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 from torch import Tensor
 
-from imprint.models.agents.base import Agent
+from imprint.models.agents.base import AGENTS, Agent
 from imprint.models.environments.base import Environment, View
 from imprint.models.policy_gradient import (
     Learning,
@@ -22,7 +22,6 @@ from imprint.models.policy_gradient import (
     log_probability,
     sample,
 )
-from imprint.models.registry import AGENTS
 from imprint.models.rollout import Play
 from imprint.models.steering.reward import Reward
 from tests.small_environments import Recall, Wage

@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from imprint.models.agent_setup import AgentSetup
-from imprint.models.agents.base import Agent
+from imprint.models.agents.base import AGENTS, Agent
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import write_bytes
 from imprint.models.lifetime import Progress, generator
 from imprint.models.novelty import Novelty
 from imprint.models.policy_gradient import Learning, Stack
-from imprint.models.registry import AGENTS
 from imprint.models.rollout import Levels, Play
 from imprint.models.setup import load_setup
 from imprint.models.steering.curiosity import Curiosity

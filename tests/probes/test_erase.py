@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.interventions.erase import Eraser, Whitened, eraser, random_eraser
+from imprint.probes.interventions.erase import Eraser, Whitened, eraser, independent
 from imprint.probes.readouts.ridge import Ridge
 
 with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def test_nothing_is_learnable_after_and_something_was_before() -> None:
     assert accuracy(x, label) > majority + 0.3
     # A logistic probe can reach the majority by its intercept; it must find nothing beyond that.
     assert accuracy(eraser(x, columns(label))(x), label) <= majority + 0.01
-    assert accuracy(random_eraser(x, 2, rng=torch.Generator().manual_seed(0))(x), label) > majority + 0.2
+    assert accuracy(Whitened.of(x).random(2, rng=torch.Generator().manual_seed(0))(x), label) > majority + 0.2
 
 
 def test_only_the_concept_is_lost() -> None:
@@ -59,6 +59,32 @@ def test_only_the_concept_is_lost() -> None:
     after = eraser(x, columns(label))(x)
     torch.testing.assert_close(after.mean(0), x.mean(0))
     assert int(torch.linalg.matrix_rank(after - after.mean(0), rtol=1e-9)) == 10
+
+
+@pytest.mark.parametrize("classes", [3, 5, 9])
+def test_float32_and_float64_rows_lose_the_same_directions(classes: int) -> None:
+    x, label = planted(20_000, 256, classes)
+    single, double = (eraser(x.to(kind), columns(label)) for kind in (torch.float32, torch.float64))
+    assert single.rank == double.rank == classes - 1
+    torch.testing.assert_close(single(x), double(x), atol=1e-3, rtol=0)
+
+
+def test_k_classes_span_at_most_k_less_one_columns() -> None:
+    label = torch.arange(90) % 9
+    for z in (columns(label), torch.cat([columns(label), 3 - columns(label % 3), torch.ones(90, 1)], dim=1)):
+        found = independent(z)
+        assert found.shape == (90, 8)
+        torch.testing.assert_close(found.T @ found / 90, torch.eye(8, dtype=torch.float64))
+        torch.testing.assert_close(found.mean(0), torch.zeros(8, dtype=torch.float64), atol=1e-12, rtol=0)
+    assert independent(torch.full((90, 2), 0.1)).shape == (90, 0)
+    near = torch.stack([label.double(), label + 1e-6 * torch.randn(90, generator=torch.Generator().manual_seed(0))], 1)
+    assert independent(near).shape == (90, 2)
+
+
+def test_a_concept_that_is_not_there_loses_nothing() -> None:
+    x, label = planted()
+    gone = eraser(x, columns(label))(x)
+    assert eraser(gone, columns(label)).rank == 0
 
 
 def test_deficient_rank() -> None:

@@ -13,7 +13,7 @@ from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.interventions import ablate
 from imprint.probes.interventions.ablate import Ablation, derangement
 from imprint.probes.interventions.base import edited_values, orthonormal, random_basis, retracted
-from imprint.probes.interventions.erase import Whitened, eraser
+from imprint.probes.interventions.erase import Whitened, eraser, independent
 from imprint.probes.interventions.interchange import Interchange
 from imprint.probes.interventions.project import projection
 from imprint.probes.interventions.steer import steering
@@ -189,13 +189,12 @@ def test_erasers_from_moments_are_those_from_rows() -> None:
     columns = nn.functional.one_hot(label).double()
     x[:, 3] += 2 * (label == 1)
     x = torch.cat([x, x[:, :2]], dim=1)
-    z = (columns - columns.mean(0)) / columns.std(0, correction=0)
     centred = x - x.mean(0)
-    span = Whitened.of_moments(x.mean(0), centred.T @ centred / len(x))
-    fitted = span.erase_covariance(centred.T @ z / len(x))
+    span = Whitened.of_moments(x.mean(0), centred.T @ centred / len(x), len(x))
+    fitted = span.erase_covariance(centred.T @ independent(columns) / len(x))
     assert fitted.rank == 2 and len(span.scale) == 8
     torch.testing.assert_close(fitted(x), eraser(x, columns)(x), atol=1e-8, rtol=0)
     with pytest.raises(ImprintError, match="expected as many"):
         span.erase(columns)
     with pytest.raises(ImprintError, match=r"expected \[d\] and \[d, d\]"):
-        Whitened.of_moments(x.mean(0), torch.eye(3))
+        Whitened.of_moments(x.mean(0), torch.eye(3), len(x))
