@@ -75,7 +75,8 @@ def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, new
 
 def grown(plan: Setup, world: World, seeds: Sequence[int], experiences: int, say: Say) -> list[Learner]:
     """Learners after their experiences; nothing pays them."""
-    cohort = Cohort(plan, frame_of(world), [birth(seed) for seed in seeds])
+    frame = frame_of(world)
+    cohort = Cohort([plan.make_learner(frame, rng=birth(seed)) for seed in seeds], plan.schedule.learning_rate)
     streams = [Experience(world, plan.schedule.batch, seed) for seed in seeds]
     for age in range(0, experiences, plan.schedule.batch):
         loss = cohort.learn(torch.stack([stream.next().observation for stream in streams])).loss

@@ -28,7 +28,8 @@ def cohort_of(setup: Setup, seeds: range) -> tuple[Cohort, torch.Tensor]:
     """Newborns and one batch each."""
     world = setup.make_world()
     batches = [world.sample(setup.schedule.batch, rng=generator("experience", s)).observation for s in seeds]
-    return Cohort(setup, frame_of(world), [birth(s) for s in seeds]), torch.stack(batches)
+    born = [setup.make_learner(frame_of(world), rng=birth(s)) for s in seeds]
+    return Cohort(born, setup.schedule.learning_rate), torch.stack(batches)
 
 
 def seconds_per_step(cohort: Cohort, observation: torch.Tensor, steps: int) -> float:

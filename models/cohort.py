@@ -1,4 +1,4 @@
-"""A cohort: several seeds of one setup growing up together.
+"""A cohort: several learners of one kind, born from different seeds, growing up together.
 
 When the learner allows it (``stackable``), the seeds' parameters are stacked along a leading axis and every step is one
 batched program through ``torch.func.vmap``; otherwise the learners take turns. Either way seed s only ever sees its own
@@ -19,8 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
-from imprint.models.learners.base import Frame, Learner, Taught
-from imprint.models.setup import Setup
+from imprint.models.learners.base import Learner, Taught
 
 
 class _Objective(torch.nn.Module):
@@ -37,8 +36,7 @@ class _Objective(torch.nn.Module):
 class Cohort:
     """S learners and their optimiser."""
 
-    def __init__(self, setup: Setup, frame: Frame, births: Sequence[torch.Generator]) -> None:
-        learners = [setup.make_learner(frame, rng=rng) for rng in births]
+    def __init__(self, learners: Sequence[Learner], learning_rate: float) -> None:
         self.alive = torch.ones(len(learners), dtype=torch.bool)
         self._objectives = [_Objective(learner) for learner in learners]
         self.stacked = learners[0].stackable
@@ -50,10 +48,10 @@ class Cohort:
                 )
             self._parameters = {name: value.detach().requires_grad_(True) for name, value in parameters.items()}
             groups = list(self._parameters.values())
-            self._optimisers = [torch.optim.Adam(groups, lr=setup.schedule.learning_rate, fused=True)]
+            self._optimisers = [torch.optim.Adam(groups, lr=learning_rate, fused=True)]
         else:
             self._optimisers = [
-                torch.optim.Adam(o.parameters(), lr=setup.schedule.learning_rate, fused=True) for o in self._objectives
+                torch.optim.Adam(o.parameters(), lr=learning_rate, fused=True) for o in self._objectives
             ]
 
     @property

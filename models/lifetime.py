@@ -108,7 +108,9 @@ class Lifetime:
         self.setup, self.seeds, self.folder = setup, tuple(seeds), folder
         self.world = setup.make_world()
         self.signals = setup.make_signals()
-        self.cohort = Cohort(setup, frame_of(self.world), [birth(setup.schedule.born_as(seed)) for seed in seeds])
+        frame = frame_of(self.world)
+        born = [setup.make_learner(frame, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
+        self.cohort = Cohort(born, setup.schedule.learning_rate)
         self.streams = [Experience(self.world, setup.schedule.batch, seed) for seed in seeds]
         self.steering = [generator("steering", seed) for seed in seeds]
         self.assessor = self._assessor()

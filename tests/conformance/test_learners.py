@@ -159,8 +159,9 @@ def test_together_is_the_same_as_alone(kind: str, seen: tuple[str, Frame, Tensor
         proxies=("b",),
     )
     own = torch.stack([observation, observation.flip(0), observation.roll(1, 0)])[:, :16]
-    together = Cohort(setup, frame, [rng(s) for s in range(3)])
-    alone = [Cohort(setup, frame, [rng(s)]) for s in range(3)]
+    born = [[setup.make_learner(frame, rng=rng(s)) for s in range(3)] for _ in range(2)]
+    together = Cohort(born[0], setup.schedule.learning_rate)
+    alone = [Cohort([learner], setup.schedule.learning_rate) for learner in born[1]]
     for _ in range(3):
         whole = together.learn(own)
         parts = [cohort.learn(own[s : s + 1]) for s, cohort in enumerate(alone)]

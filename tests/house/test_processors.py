@@ -21,7 +21,7 @@ rows = torch.from_numpy(numbers)
 digest = lambda array: hashlib.sha256(numpy.ascontiguousarray(array).tobytes()).hexdigest()
 blas = [found["architecture"] for found in threadpool_info() if found["internal_api"] == "openblas"]
 print(json.dumps({
-    "ATen": digest(rows.float().sum(1).numpy()),
+    "ATen": digest(rows.float().softmax(1).numpy()),
     "MKL": digest((rows @ rows.T).numpy()),
     "OpenBLAS": digest(numbers @ numbers.T),
     "capability": torch.backends.cpu.get_cpu_capability(),

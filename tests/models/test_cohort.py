@@ -38,7 +38,8 @@ def observation(seed: int, seeds: int = 3) -> Tensor:
 
 
 def cohort(kind: str, births: tuple[int, ...] = (0, 1, 2)) -> Cohort:
-    return Cohort(setup(kind), FRAME, [rng(b) for b in births])
+    plan = setup(kind)
+    return Cohort([plan.make_learner(FRAME, rng=rng(b)) for b in births], plan.schedule.learning_rate)
 
 
 @pytest.fixture(params=sorted(LEARNERS))
