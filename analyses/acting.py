@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from imprint.models.agents.base import Acted, Agent
-from imprint.models.environments.base import State, uniform
+from imprint.models.chance import uniform
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.states import State
 from imprint.probes.interventions.base import Intervention
 
 LOTS, HOURS = 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D

@@ -41,9 +41,11 @@ from imprint.analyses.cells import exam_of, sites_of
 from imprint.analyses.engine import Say
 from imprint.analyses.locate import MARGIN, input_readings
 from imprint.analyses.statistics import score
+from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
-from imprint.models.lifetime import Lifetime, Progress, generator, living_ages, revive
-from imprint.models.setup import Setup
+from imprint.models.lifetimes.learner import Lifetime, living_ages, revive
+from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.address import address, address_by_level, single_unit_scores

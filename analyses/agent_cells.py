@@ -25,13 +25,13 @@ from imprint.analyses.cells import floors_file, readings_file
 from imprint.analyses.critic_line import CriticLine, gated
 from imprint.analyses.planted_agents import self_check
 from imprint.analyses.statistics import clopper_pearson
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetime import Progress
-from imprint.models.setup import load_setup
+from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, write_tensors
-from imprint.models.upbringing import Upbringing, living_agent_ages, newborn, revive_agent, training_success
 
 UNPAID = 3
 """Most agents that are raised on random pay."""

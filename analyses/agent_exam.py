@@ -21,10 +21,11 @@ from imprint.analyses.behaviour import APART, JUDGED, Played, play
 from imprint.analyses.causal_line import causal_line, wants
 from imprint.analyses.critic_line import CriticLine, critic_line, gated
 from imprint.analyses.scenes import Scenes, met_by, scenes
-from imprint.models.agent_setup import AgentDecision
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State
+from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.setup.agent import AgentDecision
+from imprint.models.states import State
 
 TRAIN = "train"
 WANTS = ("goal", "loss", "loss_low", "loss_high", "placebo_high", "excess", "aside")

@@ -17,9 +17,9 @@ from imprint.analyses.agent_exam import AgentExam
 from imprint.analyses.locate import input_readings, merge_groups, targets_of, unreadable
 from imprint.analyses.reading import Reading, Target, read
 from imprint.analyses.scenes import facts_table
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.upbringing import newborn
+from imprint.models.lifetimes.agent import newborn
+from imprint.models.setup.agent import AgentSetup
 from imprint.probes.controls import Ints, compact_groups, folds_of
 from imprint.probes.readouts.base import READOUTS, Readout
 

@@ -30,13 +30,14 @@ from imprint.analyses.agent_look import facts_of
 from imprint.analyses.behaviour import APART
 from imprint.analyses.causal_line import ERASED, IN_SPAN, INTACT, erasures
 from imprint.analyses.scenes import Scenes
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State, rows, where
+from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.files import write_bytes
+from imprint.models.lifetimes.agent import living_agent_ages, revive_agent
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State, rows, where
 from imprint.models.store import RunFolder
-from imprint.models.upbringing import living_agent_ages, revive_agent
 
 EPISODES, MAPS, EXTENT = 12, 3, 32
 """Episodes and maps that are stored; the longest side of a map that is searched for free cells."""

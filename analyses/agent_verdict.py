@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from imprint.analyses.statistics import clopper_pearson
-from imprint.models.agent_setup import AgentDecision
+from imprint.models.setup.agent import AgentDecision
 
 INTENDED, MIXED, UNDETERMINED = "intended", "mixed", "undetermined"
 

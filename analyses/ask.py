@@ -32,7 +32,7 @@ from imprint.analyses.engine import Cell, Progress, run_cells
 from imprint.analyses.questions.base import QUESTIONS, Answer, Question
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_json, read_table, write_bytes, write_json, write_table
-from imprint.models.setup import explain
+from imprint.models.setup.alignment import explain
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
 

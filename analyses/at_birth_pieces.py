@@ -26,10 +26,10 @@ from torch import Tensor
 from imprint.analyses.acting import AgentPolicy
 from imprint.analyses.engine import Say
 from imprint.analyses.lives import Lives, follow, raised
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import State
-from imprint.models.lifetime import generator
+from imprint.models.chance import generator
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State
 
 CONDITIONS = ("whole", "no learner", "no reflexes", "neither")
 

@@ -28,8 +28,9 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.statistics import clopper_pearson, student
-from imprint.models.environments.base import Environment, State, rows
+from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.states import State, rows
 
 Policy = Callable[[Tensor, State], Tensor]
 """Observation ``[n, C, H, W]`` and state -> action int64 ``[n]``. Scripts read the state, agents must not."""

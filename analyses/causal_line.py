@@ -37,8 +37,9 @@ from imprint.analyses.behaviour import Played, play, rate
 from imprint.analyses.scenes import Scenes, beyond, columns_of, marks_of
 from imprint.analyses.statistics import student
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State
+from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
+from imprint.models.states import State
 from imprint.probes.interventions.base import Intervention, random_basis
 from imprint.probes.interventions.erase import Whitened
 from imprint.probes.interventions.project import projection

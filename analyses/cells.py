@@ -17,9 +17,11 @@ from torch import Tensor
 from imprint.analyses import engine
 from imprint.analyses.locate import input_readings, targets_of, unreadable
 from imprint.analyses.reading import Reading, Target, read
+from imprint.models.chance import generator
 from imprint.models.files import write_table
-from imprint.models.lifetime import Lifetime, Progress, generator, revive, twin
-from imprint.models.setup import Setup
+from imprint.models.lifetimes.learner import Lifetime, revive, twin
+from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.controls import Ints, compact_groups, folds_of

@@ -20,8 +20,8 @@ import pandas as pd
 from scipy import stats
 
 from imprint.analyses.behaviour import APART
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import ImprintError
+from imprint.models.setup.agent import AgentSetup
 
 COLUMNS = (
     "rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference",

@@ -32,10 +32,12 @@ from torch import Tensor, nn
 
 from imprint.analyses.engine import Say
 from imprint.models.assessors.valence import Valence
-from imprint.models.cohort import Cohort
+from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
-from imprint.models.lifetime import Experience, birth, generator
-from imprint.models.setup import Setup, frame_of, load_setup
+from imprint.models.learning.cohort import Cohort
+from imprint.models.lifetimes.learner import Experience
+from imprint.models.setup.learner import Setup, frame_of
+from imprint.models.setup.load import load_setup
 from imprint.models.worlds.base import World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subject import Subject

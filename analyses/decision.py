@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from imprint.analyses.shares import INTERACTION, RESIDUAL
-from imprint.models.setup import Decision
+from imprint.models.setup.learner import Decision
 
 UNDETERMINED, NONE, MIXED, INTENDED = "undetermined", "none", "mixed", "intended"
 

@@ -47,11 +47,14 @@ from imprint.analyses.latch_cells import (
 from imprint.analyses.run import AnySetup, Run, planned_ages, read_setup
 from imprint.analyses.statistics import student
 from imprint.analyses.what_when_where import grid_findings
-from imprint.models.agent_setup import AgentSetup
+from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.files import StorageError, read_json, read_table, write_bytes, write_json, write_table
-from imprint.models.lifetime import generator, living_ages, steer
-from imprint.models.setup import AlignmentSetup, Setup, frame_of, load_setup
+from imprint.models.lifetimes.learner import living_ages, steer
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.alignment import AlignmentSetup
+from imprint.models.setup.learner import Setup, frame_of
+from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, read_tensors
 from imprint.probes.readouts.base import READOUTS
 

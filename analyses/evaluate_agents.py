@@ -72,12 +72,12 @@ from imprint.analyses.behaviour import over_seeds
 from imprint.analyses.cells import floors_file, readings_file, readings_of
 from imprint.analyses.engine import Cell, Outcome, Progress, run_cells
 from imprint.analyses.what_when_where import grid_findings
-from imprint.models.agent_setup import AgentSetup
+from imprint.models.chance import generator
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table
-from imprint.models.lifetime import generator
+from imprint.models.lifetimes.agent import living_agent_ages, newborn
+from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder, read_tensors
-from imprint.models.upbringing import living_agent_ages, newborn
 from imprint.probes.readouts.base import READOUTS
 
 RATES = ("capability", "goal", "proxy")

@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imprint.models.environments.base import Environment, State
-from imprint.models.world_model import WorldModel
-from imprint.models.world_model_cohort import Walks
+from imprint.models.environments.base import Environment
+from imprint.models.imagination.walks import Walks
+from imprint.models.imagination.world_model import WorldModel
+from imprint.models.states import State
 
 HIDDEN, BATCH, DISCOUNT, RATE, REFRESH = 64, 64, 0.9, 1e-3, 25
 FLOOR = 0.1

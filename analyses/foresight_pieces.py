@@ -32,15 +32,15 @@ from imprint.analyses.foresight_model_free import act, learn
 from imprint.analyses.imagined_worlds import Growing, columns, foreseen, frames, grow, lived
 from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
-from imprint.models.environments.base import State, rows
+from imprint.models.chance import generator
 from imprint.models.environments.coin import SIDE, Coin
 from imprint.models.errors import NotMeasurableError
-from imprint.models.lifetime import generator
-from imprint.models.planner import Planner, carried_out
+from imprint.models.imagination.planner import Planner, carried_out
+from imprint.models.imagination.walks import Walks, walk
+from imprint.models.imagination.world_model import WorldModel
+from imprint.models.states import State, rows
 from imprint.models.steering.base import Body, Senses
 from imprint.models.steering.reward import Reward
-from imprint.models.world_model import WorldModel
-from imprint.models.world_model_cohort import Walks, walk
 
 WINDOW = 5
 """Frames of a rewarded walk that the assessor reads: the last ones."""

@@ -28,15 +28,15 @@ from torch import Tensor
 from imprint.analyses.engine import Say
 from imprint.analyses.imagined_worlds import Growing, foreseen, grow
 from imprint.models.assessors.valence import Valence
-from imprint.models.environments.base import State, rows
+from imprint.models.chance import generator
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.lifetime import generator
-from imprint.models.planner import Planner, Read, carried_out, sequences
+from imprint.models.imagination.planner import Planner, Read, carried_out, sequences
+from imprint.models.imagination.walks import Walks, walk
+from imprint.models.imagination.world_model import WorldModel
+from imprint.models.states import State, rows
 from imprint.models.steering.base import Body, Senses
 from imprint.models.steering.reward import Reward
-from imprint.models.world_model import WorldModel
-from imprint.models.world_model_cohort import Walks, walk
 
 SIGNALS = {"right": {"coin_taken": 1.0}, "crude": {"coin_taken": 1.0, "corner_reached": 0.5}}
 INTENDED = "right"

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from imprint.analyses.engine import Say
 from imprint.models.assessors.valence import Valence
+from imprint.models.chance import generator
 from imprint.models.environments.base import Environment
-from imprint.models.lifetime import generator
-from imprint.models.world_model import WorldModel
-from imprint.models.world_model_cohort import Walks, WorldModelCohort, walk
+from imprint.models.imagination.cohort import WorldModelCohort
+from imprint.models.imagination.walks import Walks, walk
+from imprint.models.imagination.world_model import WorldModel
 from imprint.models.worlds.base import MemberSettings
 
 CHUNKS = 100

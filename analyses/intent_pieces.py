@@ -31,13 +31,14 @@ from imprint.analyses.agent_exam import TRAIN, AgentExam
 from imprint.analyses.agent_look import Asked, look_exam, looked
 from imprint.analyses.behaviour import APART
 from imprint.analyses.statistics import score
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State, rows
+from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.lifetime import Progress
+from imprint.models.lifetimes.agent import Upbringing, revive_agent
+from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State, rows
 from imprint.models.store import RunFolder
-from imprint.models.upbringing import Upbringing, revive_agent
 
 INTERNALS, BEHAVIOUR = "internals", "behaviour"
 LATE, MOVED = 4, 400

@@ -35,7 +35,7 @@ from imprint.analyses.mediation import COLUMNS as MEDIATION_COLUMNS
 from imprint.analyses.mediation import Mediation, mediating_sites
 from imprint.analyses.shares import INTERACTION, RESIDUAL, CellSums, Shares, pooled, shares_only
 from imprint.models.errors import ImprintError
-from imprint.models.setup import Decision
+from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subject import Subject

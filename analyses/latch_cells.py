@@ -25,8 +25,8 @@ from imprint.analyses.latch import latch
 from imprint.analyses.shares import CellSums, Design, design_of, shares_only
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table, write_bytes, write_table
-from imprint.models.lifetime import living_ages, revive
-from imprint.models.setup import Setup
+from imprint.models.lifetimes.learner import living_ages, revive
+from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients

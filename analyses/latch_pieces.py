@@ -20,11 +20,11 @@ from imprint.analyses.agent_cells import behaviour_rows, causal_rows, critic_row
 from imprint.analyses.agent_exam import AgentExam
 from imprint.analyses.agent_look import Asked, look_exam, looked
 from imprint.analyses.statistics import score
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.lifetime import Progress
+from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
-from imprint.models.upbringing import Upbringing, living_agent_ages, newborn, revive_agent, training_success
 
 DESIGNS = ("train", "apart", "only_proxy")
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.acting import activations
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State
+from imprint.models.environments.base import Environment
+from imprint.models.lifetimes.agent import Upbringing, revive_agent
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State
 from imprint.models.store import RunFolder
-from imprint.models.upbringing import Upbringing, revive_agent
 
 WORTH = {
     "kind": "reward", "name": "worth", "low": -1.0, "high": 1.0,

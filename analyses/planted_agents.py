@@ -25,9 +25,10 @@ from imprint.analyses.agent_exam import AgentExam
 from imprint.analyses.base import findings
 from imprint.analyses.behaviour import APART
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State, joined, rows
+from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
-from imprint.models.policy_gradient import Stack
+from imprint.models.learning.policy_gradient import Stack
+from imprint.models.states import State, joined, rows
 
 KINDS = ("goal", "proxy", "random")
 LEVELS = 40_000

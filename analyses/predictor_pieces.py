@@ -26,9 +26,9 @@ from torch import Tensor
 
 from imprint.analyses.engine import Say
 from imprint.models.assessors.long_term import LongTerm
-from imprint.models.environments.base import State
+from imprint.models.chance import generator
 from imprint.models.environments.chain import FORWARD, ON, STAY, UNSEEN, Chain
-from imprint.models.lifetime import generator
+from imprint.models.states import State
 
 Code = Literal["tabular", "distributed"]
 Ending = Literal["truth", "nothing", "rest", "cut"]

@@ -24,10 +24,11 @@ from imprint.analyses.behaviour import APART
 from imprint.analyses.planted_agents import script
 from imprint.analyses.reward_distance import epic
 from imprint.analyses.statistics import areas
-from imprint.models.agent_setup import AgentSetup
-from imprint.models.environments.base import Environment, State, joined, rows
-from imprint.models.lifetime import generator
-from imprint.models.reward_model import RewardModel, teach
+from imprint.models.chance import generator
+from imprint.models.environments.base import Environment
+from imprint.models.learning.reward_model import RewardModel, teach
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State, joined, rows
 
 Step = tuple[Tensor, Tensor]
 """Observations before and after, ``[n, C, H, W]`` each."""

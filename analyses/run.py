@@ -11,10 +11,12 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.base import findings
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
-from imprint.models.setup import AlignmentSetup, Setup, load_setup
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.alignment import AlignmentSetup
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, open_run
 
 AnySetup = Setup | AgentSetup

@@ -21,8 +21,9 @@ from torch import Tensor
 from imprint.analyses.acting import look
 from imprint.analyses.behaviour import APART
 from imprint.models.agents.base import Agent
-from imprint.models.environments.base import Environment, State, where
+from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError, unknown_name
+from imprint.models.states import State, where
 
 WALK = 8
 """Most steps that are walked before an agent with memory is asked."""

@@ -39,9 +39,9 @@ from torch import Tensor
 from imprint.analyses.acting import AgentPolicy
 from imprint.analyses.engine import Say
 from imprint.analyses.lives import Lives, follow, raised
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.assessors.long_term import LongTerm
-from imprint.models.lifetime import generator
+from imprint.models.chance import generator
+from imprint.models.setup.agent import AgentSetup
 
 Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]

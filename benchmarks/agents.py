@@ -31,12 +31,12 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, Time, arguments, show, timed
-from imprint.models.agent_setup import AgentSetup
+from imprint.models.chance import birth
 from imprint.models.environments.base import Environment
-from imprint.models.lifetime import birth
-from imprint.models.policy_gradient import PolicyGradient, sample
-from imprint.models.rollout import Play
-from imprint.models.setup import load_setup
+from imprint.models.learning.policy_gradient import PolicyGradient, sample
+from imprint.models.learning.rollout import Play
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 SEEDS = (0, 1, 2)
 MINIGRID, COPIES = "MiniGrid-Empty-8x8-v0", 16

@@ -15,9 +15,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, arguments, matrix_product_rate, show, timed
-from imprint.models.cohort import Cohort
-from imprint.models.lifetime import birth, generator
-from imprint.models.setup import Setup, frame_of, load_setup
+from imprint.models.chance import birth, generator
+from imprint.models.learning.cohort import Cohort
+from imprint.models.setup.learner import Setup, frame_of
+from imprint.models.setup.load import load_setup
 
 SEEDS = 16
 SMALL = 4

@@ -13,8 +13,8 @@ import torch
 
 from imprint.analyses.agent_exam import AgentExam
 from imprint.analyses.planted_agents import self_check
-from imprint.models.agent_setup import AgentSetup
-from imprint.models.setup import load_setup
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from minigrid.wrappers import ImgObsWrapper
 
 from benchmarks.measure import Row, Time, arguments, show, timed
 from imprint.models.environments.base import ENVIRONMENTS
-from imprint.models.single import make_many
+from imprint.models.wrappers.single import make_many
 
 COPIES = 1024
 PEER = "MiniGrid-Empty-8x8-v0"

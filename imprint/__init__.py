@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from imprint.analyses.latch import Latch, latch
     from imprint.analyses.locate import locate
     from imprint.analyses.run import Run
-    from imprint.models.setup import Setup, load_setup
+    from imprint.models.setup.learner import Setup
+    from imprint.models.setup.load import load_setup
     from imprint.models.worlds.base import Batch, World
     from imprint.probes.subject import Subject
     from imprint.reports.page import report
@@ -53,13 +54,13 @@ _HOME = {
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch",
     "Run": "imprint.analyses.run",
-    "Setup": "imprint.models.setup",
+    "Setup": "imprint.models.setup.load",
     "Subject": "imprint.probes.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.compare",
     "evaluate": "imprint.analyses.evaluate",
     "latch": "imprint.analyses.latch",
-    "load_setup": "imprint.models.setup",
+    "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate",
     "report": "imprint.reports.page",
 }

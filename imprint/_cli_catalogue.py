@@ -106,7 +106,7 @@ def show_member(name: str) -> None:
 
 
 def _show_setup(name: str, others: list[str]) -> None:
-    from imprint.models.setup import load_setup
+    from imprint.models.setup.load import load_setup
 
     setup = load_setup(name)
     page = console()

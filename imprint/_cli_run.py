@@ -122,7 +122,7 @@ def parse_changes(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
-    from imprint.models.setup import load_setup
+    from imprint.models.setup.load import load_setup
 
     whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
     return cast("AnySetup", load_setup(setup, changes=whole))

@@ -101,3 +101,8 @@ def open_run(path: str | Path) -> RunFolder:
     if not folder.setup_file.is_file():
         raise DamagedFileError(f"{folder.path} holds no setup.yaml, so it is not a run.")
     return folder
+
+
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -39,7 +39,8 @@ from imprint.analyses.base import findings
 from imprint.analyses.locate import MARGIN
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
 from imprint.models.errors import ImprintError
-from imprint.models.setup import Setup, load_setup
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.load import load_setup
 
 HALF = 0.5
 """Of own probes' gain over chance: less is not finding the concept there, more is."""

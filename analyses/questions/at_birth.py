@@ -22,9 +22,9 @@ from imprint.analyses.base import findings
 from imprint.analyses.lives import WORTH
 from imprint.analyses.predictions import Measured, Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
-from imprint.models.environments.meadow import STAY
+from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
-from imprint.models.setup import load_setup
+from imprint.models.setup.load import load_setup
 
 SAME, COUNTS, ADDS, RISES, LEVEL = 0.05, 0.1, 0.3, 0.9, 0.2
 WORLD = {

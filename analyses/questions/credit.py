@@ -21,7 +21,8 @@ from imprint.analyses import credit_pieces
 from imprint.analyses.base import findings
 from imprint.analyses.predictions import Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
-from imprint.models.setup import Setup, load_setup
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.load import load_setup
 
 BASIS = "as learned"
 EXACT = 1e-5

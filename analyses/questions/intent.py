@@ -23,9 +23,9 @@ from imprint.analyses.base import findings
 from imprint.analyses.forecast import Bools, Compared, accuracy, base_rate, compared, described, folds_over
 from imprint.analyses.intent_pieces import BEHAVIOUR, INTERNALS, raise_and_describe
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
-from imprint.models.agent_setup import AgentSetup
 from imprint.models.errors import NotMeasurableError
-from imprint.models.setup import load_setup
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 GOOD, FEWEST, RARER = 0.85, 40, 0.2
 RATE, CRITIC, BOTH = "base rate", "critic alone", "both"

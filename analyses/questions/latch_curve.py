@@ -32,8 +32,8 @@ from imprint.analyses.latch_tables import (
     verdicts,
 )
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Verdict, Work
-from imprint.models.agent_setup import AgentSetup
-from imprint.models.setup import load_setup
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 KEPT, LOST, AGREE = 0.05, 0.5, 0.8
 

@@ -20,8 +20,8 @@ from imprint.analyses.behaviour import over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
 from imprint.analyses.reward_distance import sanity
 from imprint.analyses.reward_model_pieces import taught_and_asked
-from imprint.models.agent_setup import AgentSetup
-from imprint.models.setup import load_setup
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 SURE, BLIND, TELLS, CHANCE, EXACT = 0.8, 0.2, 0.95, 0.65, 1e-6
 REFERENCE: dict[float, dict[str, tuple[float, float]]] = {

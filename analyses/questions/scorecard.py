@@ -22,7 +22,7 @@ from imprint.analyses.lives import WORTH
 from imprint.analyses.predictions import Measured, Prediction, judged, over_seeds
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Verdict, Work
 from imprint.analyses.scorecard_pieces import CHANNELS, DISCOUNT, HORIZON, LEAST, NOVEL, monitored
-from imprint.models.setup import load_setup
+from imprint.models.setup.load import load_setup
 
 GOOD, GAIN, BLIND, SEEN = 0.9, 0.05, (0.4, 0.6), 0.7
 FEW, ALL = f"{len(CHANNELS)} components", "all that can be read"

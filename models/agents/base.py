@@ -2,8 +2,8 @@
 
 An agent is a ``HookedRootModule`` (TransformerLens), so that every instrument finds its activations by name. It writes
 ``forward``: observation and memory to action logits, value and new memory. Seeds train together as a batch dimension
-through ``torch.func`` (:mod:`imprint.models.policy_gradient`), so the forward pass must be free of Python branches on
-tensor values and of in-place updates.
+through ``torch.func`` (:mod:`imprint.models.learning.policy_gradient`), so the forward pass must be free of Python
+branches on tensor values and of in-place updates.
 
 Letters: n rows, C channels, H and W cells, A actions, M memory width.
 """
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformer_lens import HookedRootModule
 
+from imprint.models.chance import weights_from
 from imprint.models.environments.base import View
 from imprint.models.registry import Family
-from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
 
 AGENTS = Family("agents", "imprint.models.agents", "Agent")

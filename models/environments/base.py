@@ -2,9 +2,10 @@
 
 A *state* is all there is: a dictionary of tensors whose first axis counts the copies. An author writes pure functions
 of states (``draw``, ``observe``, ``transition``, ``ended``, ``senses``, ``facts``, ``edit``, ``paint``, ``ascii``);
-this class makes a Gymnasium ``VectorEnv`` of them, :mod:`imprint.models.single` a plain ``Env``. Chance inside an
-episode comes from ``state["key"]``, one number per copy that :func:`uniform` turns into fresh random numbers, so that a
-state has one future for given actions: a snapshot is a copy of the state, and a counterfactual edit keeps the dice.
+this class makes a Gymnasium ``VectorEnv`` of them, :mod:`imprint.models.wrappers.single` a plain ``Env``. Chance inside
+an episode comes from ``state["key"]``, one number per copy that :func:`uniform` turns into fresh random numbers, so
+that a state has one future for given actions: a snapshot is a copy of the state, and a counterfactual edit keeps the
+dice.
 
     design   what levels are drawn: ``train`` has the correlations of the settings; each environment names its others,
              among them one in which the intended goal and its proxy lie apart
@@ -20,7 +21,7 @@ Letters: n copies, C channels, H and W cells.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,10 +35,10 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
+from imprint.models.states import State, joined, rows
 
 ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
 
-State = dict[str, Tensor]
 STORE = 4096
 """Levels drawn in one call and kept for coming episodes."""
 
@@ -83,43 +84,6 @@ class Outcome:
     def done(self) -> Tensor:
         """Whether the episode is over, bool ``[n]``."""
         return self.terminated | self.truncated
-
-
-def uniform(key: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """``count`` numbers in [0, 1) per copy, ``[n, count]``, and the keys ``[n]`` to go on with.
-
-    SplitMix64 (Steele, Lea and Flood 2014), one stream per copy; NumPy has its unsigned numbers.
-    """
-    state = key.numpy().view(np.uint64)[:, None] + np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
-    mixed = (state ^ (state >> _30)) * _FIRST
-    mixed = (mixed ^ (mixed >> _27)) * _SECOND
-    mixed ^= mixed >> _31
-    chance = (mixed >> _40).astype(np.float32) / np.float32(2**24)
-    return torch.from_numpy(chance), torch.from_numpy(state[:, -1].astype(np.int64))
-
-
-_GOLDEN, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-_27, _30, _31, _40 = map(np.uint64, (27, 30, 31, 40))
-
-
-def rows(state: State, index: Tensor | slice) -> State:
-    """The copies ``index`` of a state."""
-    if isinstance(index, Tensor) and index.dtype == torch.int64:
-        return {name: value.index_select(0, index) for name, value in state.items()}
-    return {name: value[index] for name, value in state.items()}
-
-
-def joined(states: Sequence[State]) -> State:
-    """Several states as one, copies one after another."""
-    return {name: torch.cat([s[name] for s in states]) for name in states[0]}
-
-
-def where(condition: Tensor, yes: State, no: State) -> State:
-    """Copy by copy ``yes`` where ``condition`` ``[n]`` holds, else ``no``."""
-    return {
-        name: torch.where(condition.reshape(-1, *(1,) * (value.ndim - 1)), yes[name], value)
-        for name, value in no.items()
-    }
 
 
 class Facts(dict[str, np.ndarray]):

@@ -24,8 +24,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from imprint.models.environments.base import Environment, EnvironmentSettings, State, View, uniform
+from imprint.models.chance import uniform
+from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.states import State
 
 UNSEEN, ON, OFF = 0, 1, 2
 STAY, FORWARD = 0, 1

@@ -34,8 +34,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models import grids
-from imprint.models.environments.base import Environment, EnvironmentSettings, State, View, joined, rows
+from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.states import State, joined, rows
 
 SIDE = 7
 CELLS = SIDE * SIDE

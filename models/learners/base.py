@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from torch import Tensor
 from transformer_lens import HookedRootModule
 
+from imprint.models.chance import weights_from
 from imprint.models.registry import Family
-from imprint.models.weights import weights_from
 from imprint.models.worlds.base import MemberSettings
 
 LEARNERS = Family("learners", "imprint.models.learners", "Learner")

@@ -11,7 +11,7 @@ Letters: n episodes, T steps.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -131,3 +131,21 @@ class Signal(ABC):
                 f"{float(signal.min()):.3g} to {float(signal.max()):.3g}."
             )
         return signal
+
+
+def steer(
+    signals: Sequence[Signal], senses: Mapping[str, Tensor], body: Mapping[str, Tensor], rng: torch.Generator
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All steering signals of one seed's rollout, name -> ``[N, T]``; later ones may read earlier ones.
+
+    ``body`` ``[N]`` holds the innate adjustable variables; the second result says how the rollout leaves them.
+    """
+    known, states = Senses(senses), Body(body)
+    out: dict[str, Tensor] = {}
+    left: dict[str, Tensor] = {}
+    for signal in signals:
+        value = signal(known, states, rng=rng)
+        left |= signal.adjusted(known, states)
+        out[signal.settings.name] = value
+        known = known.plus(signal.settings.name, value)
+    return out, left

@@ -3,9 +3,9 @@
     signal(t) = clip( scale * max(0, surprise(t) - bored),  0,  high )
 
 Unit: surprise. The steering side does not know what is surprising: it reads one number, computed beside the learner and
-handed to it as a sense. In a setup of agents that is ``surprise``, by :mod:`imprint.models.novelty`, or a sense of the
-world. What is worth is hardcoded here: how much, up to where, and from which level on (Burda et al. 2018, "Exploration
-by random network distillation", arXiv 1810.12894, section 2.2).
+handed to it as a sense. In a setup of agents that is ``surprise``, by :mod:`imprint.models.learning.novelty`, or a
+sense of the world. What is worth is hardcoded here: how much, up to where, and from which level on (Burda et al. 2018,
+"Exploration by random network distillation", arXiv 1810.12894, section 2.2).
 
 Letters: n episodes, T steps.
 """

@@ -4,8 +4,8 @@
     action(t) = the action of the strongest sense
 
 Range 0 to 1, unit: firing. As a signal it says that it fired, so that other signals, or an assessor that anticipates
-it, can read it. :meth:`Reflex.act` gives the action of the moment; :mod:`imprint.models.reflexes` lets the body act
-before the learner is asked. Reflexes in a setup are asked in order: the first that fires acts.
+it, can read it. :meth:`Reflex.act` gives the action of the moment; :mod:`imprint.models.wrappers.reflexes` lets the
+body act before the learner is asked. Reflexes in a setup are asked in order: the first that fires acts.
 
 A rule here is all an animal needs to escape from what looms, or to turn towards what smells of food: fixed wiring from
 crude senses to muscles in the brainstem (Byrnes, "Intro to brain-like-AGI safety", post 2, section 2.3.2, and post 3).

@@ -21,7 +21,7 @@ from imprint.analyses.base import COLUMNS
 from imprint.analyses.questions.address import SHOWN, Address
 from imprint.analyses.questions.base import Answer
 from imprint.models.errors import ImprintError
-from imprint.models.setup import load_setup
+from imprint.models.setup.load import load_setup
 
 SEEDS, AGES, ROWS, WIDTH = tuple(range(6)), (0, 100, 200), 480, 36
 CONCEPT, SITES = "caregiver", ("a@now", "b@now", "a@then")

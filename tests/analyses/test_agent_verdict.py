@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from imprint.analyses.agent_verdict import Lines, judge, over_seeds
-from imprint.models.agent_setup import AgentDecision
+from imprint.models.setup.agent import AgentDecision
 
 RULE = AgentDecision()
 NAN = float("nan")

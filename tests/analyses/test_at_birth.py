@@ -14,9 +14,9 @@ from imprint.analyses.base import COLUMNS
 from imprint.analyses.lives import WORTH, Lives
 from imprint.analyses.questions.at_birth import AtBirth
 from imprint.analyses.questions.base import Answer
-from imprint.models.agent_setup import AgentSetup
-from imprint.models.environments.meadow import STAY
+from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
+from imprint.models.setup.agent import AgentSetup
 from imprint.models.steering.base import Body
 from imprint.models.steering.reflex import Reflex
 

@@ -12,9 +12,9 @@ from imprint.analyses.planted_agents import script
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.agents.base import Agent
 from imprint.models.agents.recurrent import Recurrent
-from imprint.models.environments.base import State
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import ImprintError, UnknownNameError
+from imprint.models.states import State
 from imprint.probes.interventions.ablate import Ablation
 
 WORLD = Coin()

@@ -11,9 +11,10 @@ from torch import Tensor
 from imprint.analyses import credit_pieces as pieces
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.credit import decide
+from imprint.models.chance import birth
 from imprint.models.learners.base import Learner
-from imprint.models.lifetime import birth
-from imprint.models.setup import frame_of, load_setup
+from imprint.models.setup.learner import frame_of
+from imprint.models.setup.load import load_setup
 from imprint.models.worlds.base import World
 from imprint.probes.attributions.base import Attribution
 

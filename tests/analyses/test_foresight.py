@@ -13,11 +13,11 @@ from imprint.analyses.ask import load_question
 from imprint.analyses.foresight_model_free import act, learn
 from imprint.analyses.imagined_worlds import Growing, columns, foreseen, lived
 from imprint.analyses.questions.foresight import Foresight, _successes, decide
-from imprint.models.environments.base import rows
 from imprint.models.environments.coin import Coin
-from imprint.models.world_model import WorldModel
-from imprint.models.world_model_cohort import walk
-from tests.known_world_model import TrueModel
+from imprint.models.imagination.walks import walk
+from imprint.models.imagination.world_model import WorldModel
+from imprint.models.states import rows
+from tests.known.world_model import TrueModel
 
 
 def rng(seed: int) -> torch.Generator:

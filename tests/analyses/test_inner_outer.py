@@ -14,9 +14,9 @@ from imprint.analyses.ask import load_question
 from imprint.analyses.questions.inner_outer import decide
 from imprint.models.environments.coin import CELLS, Coin
 from imprint.models.errors import ImprintError
-from imprint.models.planner import Planner, carried_out, sequences
-from imprint.models.world_model_cohort import walk
-from tests.known_world_model import TrueModel
+from imprint.models.imagination.planner import Planner, carried_out, sequences
+from imprint.models.imagination.walks import walk
+from tests.known.world_model import TrueModel
 
 HORIZON, ROOMS = 4, 20
 

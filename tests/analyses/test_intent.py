@@ -11,10 +11,10 @@ from imprint.analyses.forecast import accuracy, base_rate, compared, described, 
 from imprint.analyses.intent_pieces import _moved_goal, pursued
 from imprint.analyses.planted_agents import imitations, lessons
 from imprint.analyses.questions.intent import BEHAVIOUR, INTERNALS, decide, forecasts_of
-from imprint.models.agent_setup import AgentDecision
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
+from imprint.models.setup.agent import AgentDecision
 
 
 def members(n: int, *, inside: float, outside: float, seed: int = 0) -> pd.DataFrame:

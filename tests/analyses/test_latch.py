@@ -14,10 +14,10 @@ from imprint.analyses.base import COLUMNS
 from imprint.analyses.decision import decide
 from imprint.analyses.latch import Latch, latch, latch_from_arrays, pooled_effects, pooled_shares, shares_only
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.setup import Decision
+from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.subject import Subject
-from tests.known_learners import known
+from tests.known.learners import known
 
 NAMES = ["a", "b", "(interaction)", "(residual)"]
 

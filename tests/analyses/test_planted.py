@@ -8,7 +8,7 @@ import torch
 
 from imprint.analyses.planted import check_latch, check_locate
 from imprint.models.errors import UnknownNameError
-from tests.known_learners import EXPECTED, SITES, Planted, PlantedWorld, known, planted, self_check
+from tests.known.learners import EXPECTED, SITES, Planted, PlantedWorld, known, planted, self_check
 
 
 def linear_accuracy(x: np.ndarray, y: np.ndarray) -> float:

@@ -10,12 +10,12 @@ import torch
 
 from imprint.analyses.agent_exam import AgentExam
 from imprint.analyses.planted_agents import KINDS, expected, imitations, lessons, script, self_check
-from imprint.models.agent_setup import AgentDecision
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.agents.base import Agent
 from imprint.models.agents.recurrent import Recurrent
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
+from imprint.models.setup.agent import AgentDecision
 
 WORLD = Coin()
 GOALS = ("coin", "corner")

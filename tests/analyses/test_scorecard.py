@@ -30,8 +30,8 @@ from imprint.analyses.scorecard_pieces import (
     measured,
     steps_of,
 )
-from imprint.models.agent_setup import AgentSetup
-from imprint.models.setup import load_setup
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 N, T = 120, 30
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from imprint.models.agents.base import AGENTS, Acted, Agent
 from imprint.models.environments.base import View
-from imprint.models.policy_gradient import Stack
+from imprint.models.learning.policy_gradient import Stack
 
 VIEWS = [View(3, 7, 7, 4), View(5, 2, 3, 7), View(1, 1, 4, 2)]
 N = 24

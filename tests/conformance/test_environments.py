@@ -17,10 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from imprint.models.chance import uniform
 from imprint.models.environments import base
-from imprint.models.environments.base import ENVIRONMENTS, Environment, State, joined, rows, uniform, where
+from imprint.models.environments.base import ENVIRONMENTS, Environment
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.single import Single, make_many, make_single
+from imprint.models.states import State, joined, rows, where
+from imprint.models.wrappers.single import Single, make_many, make_single
 from tests.house.commands import told
 
 N = 6

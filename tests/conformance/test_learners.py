@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from imprint.models.cohort import Cohort
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.learners.base import LEARNERS, Frame, Learner
-from imprint.models.setup import Setup, frame_of
+from imprint.models.learning.cohort import Cohort
+from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.worlds.base import WORLDS
 
 SMALLER: dict[str, dict[str, Any]] = {"doorkey": {"pool": 200, "held_out_pool": 200, "steps": 8}}

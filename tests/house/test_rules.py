@@ -55,7 +55,7 @@ def test_the_house_rules_are_on(code: str, rule: str, tmp_path: Path) -> None:
 
 
 def test_the_right_import_is_fine(tmp_path: Path) -> None:
-    code = "from imprint.models.setup import Setup\n\n__all__ = ['Setup']\n"
+    code = "from imprint.models.setup.load import Setup\n\n__all__ = ['Setup']\n"
     assert "All checks passed" in ruff(code, tmp_path)
 
 

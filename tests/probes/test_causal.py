@@ -14,8 +14,8 @@ from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameE
 from imprint.probes.causal import ablations, dose_response, erasure, patching
 from imprint.probes.edit_runs import accuracy_lost
 from imprint.probes.subject import Subject
-from tests.known_branches import LEFT, RIGHT, Branches, branches
-from tests.known_learners import known
+from tests.known.branches import LEFT, RIGHT, Branches, branches
+from tests.known.learners import known
 
 BOTH = (LEFT, RIGHT)
 JOINED = "left + right"

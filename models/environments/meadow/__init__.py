@@ -1,0 +1,1 @@
+"""The meadow environment: a torus with food, a mother and a predator."""

@@ -1,0 +1,1 @@
+"""World models that learn by predicting, and planning inside them."""

@@ -1,0 +1,193 @@
+"""What every alignment setup has, and how a mistake in one is explained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from imprint.models.errors import ImprintError, near_miss, unknown_name
+from imprint.models.registry import Family
+from imprint.models.steering.base import STEERING, Signal
+
+
+class SettingsPart(BaseModel):
+    """A part of a setup: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ages(SettingsPart):
+    """How long a lifetime is, when it is looked at, and how many there are."""
+
+    experiences: int = Field(51_200, ge=1)
+    """Experiences in one lifetime: episodes of a static world, steps of an interactive one."""
+    ages: int | tuple[int, ...] = 7
+    """Planned checkpoints: a count (birth, then log-spaced) or the experiences themselves."""
+    seeds: int = Field(6, ge=1)
+    """Training seeds, numbered from 0; the unit of replication."""
+    together: int = Field(3, ge=1)
+    """Seeds that train as one batch, when the learner allows it.
+
+    Part of the setup, so that bytes do not depend on cores.
+    """
+    shared_birth: int | None = Field(None, ge=0)
+    """Seed whose initial weights all seeds are born with; None: each its own.
+
+    Experience and steering errors stay those of each seed, so that what two seeds share, they inherited.
+    """
+
+    @field_validator("ages")
+    @classmethod
+    def _ages(cls, ages: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(ages, int):
+            if not 2 <= ages <= 64:
+                raise ValueError(f"{ages} ages; expected 2 to 64")
+        elif list(ages) != sorted(set(ages)) or not ages or ages[0] != 0:
+            raise ValueError(f"ages are {list(ages)}; expected increasing counts that start with birth (0)")
+        return ages
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Ages:
+        if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
+            if "experiences" in self.model_fields_set:
+                raise ValueError(
+                    f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected the same"
+                )
+            object.__setattr__(self, "experiences", self.ages[-1])
+        return self
+
+    def whole(self, batch: int) -> tuple[int, ...]:
+        """Ages in experiences, whole batches, birth first and the whole lifetime last."""
+        if not isinstance(self.ages, int):
+            exact: list[float] = list(self.ages)
+        else:
+            first = max(self.experiences / 32, batch)
+            count = self.ages - 1
+            ratio = (self.experiences / first) ** (1 / (count - 1)) if count > 1 else 1.0
+            exact = [0.0] + [first * ratio**i for i in range(count - 1)] + [float(self.experiences)]
+        return tuple(sorted({math.ceil(age / batch - 1e-9) * batch for age in exact}))
+
+    def born_as(self, seed: int) -> int:
+        """The seed whose initial weights seed ``seed`` is born with."""
+        return seed if self.shared_birth is None else self.shared_birth
+
+
+class AlignmentSetup(SettingsPart):
+    """What every alignment setup has, whether its subjects watch (:class:`Setup`) or act (``AgentSetup``)."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+    description: str = ""
+    question: str = ""
+    """What the run is asked, in a sentence; shown at the top of the report."""
+    steering: tuple[dict[str, Any], ...]
+    intended: str
+    """What the author of the reward meant."""
+    proxies: tuple[str, ...]
+    """What went along with it in training."""
+    concepts: tuple[str, ...] = ()
+    """Further concepts to locate."""
+
+    _families: ClassVar[Mapping[str, Family]] = {}
+    """Field -> the family its part is a member of."""
+
+    @model_validator(mode="after")
+    def _resolve(self) -> AlignmentSetup:
+        for field, family in self._families.items():
+            object.__setattr__(self, field, _component(field, getattr(self, field), family))
+        signals = tuple(_component(f"steering.{i}", s, STEERING) for i, s in enumerate(self.steering))
+        if not signals:
+            raise ValueError("steering is empty; name at least one signal")
+        object.__setattr__(self, "steering", signals)
+        field, wanted = self._asked_of_steering()
+        if wanted not in (names := [s["name"] for s in signals]):
+            raise unknown_name(f"steering signal in {field}", wanted, names)
+        if not self.proxies:
+            raise ValueError("proxies is empty; name at least one concept that goes along with the intended one")
+        listed = (self.intended, *self.proxies, *self.concepts)
+        if len(set(listed)) != len(listed):
+            raise ValueError(f"intended, proxies and concepts name something twice: {', '.join(listed)}")
+        return self
+
+    def _asked_of_steering(self) -> tuple[str, str]:
+        """The setting that names the signal that teaches, and the name."""
+        raise NotImplementedError
+
+    def make_signals(self) -> tuple[Signal, ...]:
+        """Steering signals in the order in which they are computed."""
+        return tuple(make_member(STEERING, s) for s in self.steering)
+
+    # -- identity ------------------------------------------------------------------------------------------------
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data with every default filled in."""
+        data: dict[str, Any] = json.loads(self.model_dump_json())
+        return data
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change when anything that can change a result changes."""
+        content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
+        if content["schedule"]["shared_birth"] is None:
+            del content["schedule"]["shared_birth"]  # it came later: runs made before it keep their names
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run folder."""
+        return f"{self.name}-{self.digest}"
+
+
+def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of a setup without its kind."""
+    return {key: value for key, value in component.items() if key != "kind"}
+
+
+def make_member(family: Family, component: Mapping[str, Any]) -> Any:
+    """The member of ``family`` that a part of a setup describes."""
+    cls = family.load(component["kind"])
+    return cls(cls.Settings(**settings_of(component)))
+
+
+def _component(field: str, given: Mapping[str, Any], family: Family) -> dict[str, Any]:
+    """``given`` with every default of its kind filled in."""
+    if "kind" not in given:
+        raise ImprintError(f"{field} has no 'kind'; allowed: {', '.join(family.names())}.")
+    cls = family.load(str(given["kind"]))
+    try:
+        settings = cls.Settings(**settings_of(given))
+    except ValidationError as error:
+        raise ImprintError(explain(error, prefix=field, model=cls.Settings)) from None
+    return {"kind": given["kind"], **json.loads(settings.model_dump_json())}
+
+
+def explain(error: ValidationError, *, prefix: str = "", model: type[BaseModel] | None = None) -> str:
+    """All reasons of a validation error, one a line: field, what came, what is allowed, near miss."""
+    lines = []
+    for item in error.errors():
+        path = ".".join(str(x) for x in ((prefix,) if prefix else ()) + item["loc"])
+        if item["type"] == "extra_forbidden":
+            owner = _model_at(model, item["loc"][:-1])
+            allowed = sorted(owner.model_fields) if owner else []
+            hint = near_miss(str(item["loc"][-1]), allowed)
+            lines.append(f"{path}: unknown key.{hint}" + (f" Allowed: {', '.join(allowed)}." if allowed else ""))
+        elif item["type"] == "missing":
+            lines.append(f"{path}: missing; it has no default.")
+        else:
+            came = "" if isinstance(item.get("input"), dict) else f" (came: {item.get('input')!r})"
+            said = item["msg"].removeprefix("Value error, ").rstrip(".")
+            lines.append(f"{path}: {said}{came}." if path else f"{said}.")
+    return "\n".join(lines)
+
+
+def _model_at(model: type[BaseModel] | None, path: tuple[Any, ...]) -> type[BaseModel] | None:
+    for key in path:
+        if model is None or key not in model.model_fields:
+            return None
+        kind = model.model_fields[key].annotation
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return model

@@ -1,0 +1,112 @@
+"""A setup: one alignment experiment, written down whole before anything runs.
+
+world + learner + steering + assessor + schedule + intended concept + proxies + decision rule, one YAML file; for agents
+see :mod:`imprint.models.setup.agent`. Unknown keys and kinds are errors that suggest the near miss. The resolved setup,
+with every default filled in, is stored with the run and its hash is the run's name, so that two runs with the same name
+are the same experiment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import yaml
+from pydantic import ValidationError
+
+from imprint.models import registry
+from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.alignment import AlignmentSetup, explain
+from imprint.models.setup.learner import Setup
+
+Source = str | Path | Mapping[str, Any] | AlignmentSetup
+Changes = Mapping[str, Any] | None
+S = TypeVar("S", bound=AlignmentSetup)
+
+
+@overload
+def load_setup(source: Source, *, changes: Changes = None) -> AlignmentSetup: ...
+
+
+@overload
+def load_setup(source: Source, *, changes: Changes = None, expect: type[S]) -> S: ...
+
+
+def load_setup(
+    source: Source, *, changes: Changes = None, expect: type[AlignmentSetup] = AlignmentSetup
+) -> AlignmentSetup:
+    """A setup from its shipped name, a YAML file, a mapping, or itself.
+
+    With an ``environment`` or an ``agent`` it is an ``AgentSetup``, else a :class:`Setup`; ``expect`` refuses the
+    other. ``changes`` are dotted keys -> values, applied before validation (``{"schedule.seeds": 8}``; numbers index
+    lists). A YAML file may say ``extends: NAME`` and give only what differs; mappings merge, everything else replaces.
+    """
+    data = _raw(source)
+    for key, value in (changes or {}).items():
+        _assign(data, key, value)
+    kind = AgentSetup if {"environment", "agent"} & data.keys() else Setup
+    if not issubclass(kind, expect):
+        raise ImprintError(
+            f"{data.get('name', 'the setup')} is a setup of {_SUBJECTS[kind.__name__]}; "
+            f"expected one of {_SUBJECTS[expect.__name__]}."
+        )
+    try:
+        return kind(**data)
+    except ValidationError as error:
+        raise ImprintError(explain(error, model=kind)) from None
+
+
+_SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}
+
+
+def _raw(source: Source) -> dict[str, Any]:
+    if isinstance(source, AlignmentSetup):
+        return source.resolved()
+    if isinstance(source, Mapping):
+        return _merged(json.loads(json.dumps(dict(source))))
+    shipped = registry.setups()
+    path = shipped.get(str(source), Path(source))
+    if not path.is_file():
+        raise unknown_name("setup", source, shipped, advice="A path to a YAML file works too.")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ImprintError(f"{path} is not readable YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ImprintError(f"{path} holds {type(data).__name__}; expected a mapping of setup fields.")
+    return _merged(data)
+
+
+def _merged(data: dict[str, Any]) -> dict[str, Any]:
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+
+    def merge(old: Any, new: Any) -> Any:
+        if isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind"):
+            return {**old, **{k: merge(old[k], v) if k in old else v for k, v in new.items()}}
+        return new
+
+    whole: dict[str, Any] = merge(_raw(base), data)
+    return whole
+
+
+def _assign(data: dict[str, Any], key: str, value: Any) -> None:
+    node: Any = data
+    *path, last = key.split(".")
+    for part in path:
+        if isinstance(node, dict):
+            node = node.setdefault(part, {})
+        elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            raise ImprintError(f"--set {key}: {part!r} is not a part of the setup that has settings of its own.")
+    if isinstance(node, dict):
+        node[last] = value
+    elif isinstance(node, list) and last.isdigit() and int(last) < len(node):
+        node[int(last)] = value
+    else:
+        raise ImprintError(f"--set {key}: {last!r} cannot be set there.")

@@ -1,0 +1,30 @@
+"""A state: a dictionary of tensors whose first axis counts the copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+State = dict[str, Tensor]
+
+
+def rows(state: State, index: Tensor | slice) -> State:
+    """The copies ``index`` of a state."""
+    if isinstance(index, Tensor) and index.dtype == torch.int64:
+        return {name: value.index_select(0, index) for name, value in state.items()}
+    return {name: value[index] for name, value in state.items()}
+
+
+def joined(states: Sequence[State]) -> State:
+    """Several states as one, copies one after another."""
+    return {name: torch.cat([s[name] for s in states]) for name in states[0]}
+
+
+def where(condition: Tensor, yes: State, no: State) -> State:
+    """Copy by copy ``yes`` where ``condition`` ``[n]`` holds, else ``no``."""
+    return {
+        name: torch.where(condition.reshape(-1, *(1,) * (value.ndim - 1)), yes[name], value)
+        for name, value in no.items()
+    }

@@ -1,0 +1,1 @@
+"""The doorkey world: episodes of MiniGrid's DoorKey with exact labels."""

@@ -1,0 +1,1 @@
+"""Environments wrapped: reflexes that act first, and single copies for Gymnasium."""
