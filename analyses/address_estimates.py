@@ -27,8 +27,8 @@ from scipy import stats
 
 from imprint.analyses.address_pieces import best_site, holders
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.concept_columns import Floats
-from imprint.probes.representation_alignment import ROUTES
+from imprint.probes.networks.alignment import ROUTES
+from imprint.probes.samples.concept_columns import Floats
 
 LEAST = 3
 """Seeds that must hold a concept before anything is said about where."""

@@ -48,10 +48,10 @@ from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
-from imprint.probes.address import address, address_by_level, single_unit_scores
-from imprint.probes.controls import Ints
-from imprint.probes.representation_alignment import ROUTES, cka_matrix, transfer
-from imprint.probes.subject import Subject
+from imprint.probes.networks.address import address, address_by_level, single_unit_scores
+from imprint.probes.networks.alignment import ROUTES, cka_matrix, transfer
+from imprint.probes.samples.controls import Ints
+from imprint.probes.subjects.subject import Subject
 
 COLUMNS = ("table", "name", "concept", "site", "level", "age", "other_age", "draw", "first", "second", "value")
 SPLITS = 2

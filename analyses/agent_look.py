@@ -20,8 +20,8 @@ from imprint.analyses.scenes import facts_table
 from imprint.models.agents.base import Agent
 from imprint.models.lifetimes.agent import newborn
 from imprint.models.setup.agent import AgentSetup
-from imprint.probes.controls import Ints, compact_groups, folds_of
 from imprint.probes.readouts.base import READOUTS, Readout
+from imprint.probes.samples.controls import Ints, compact_groups, folds_of
 
 
 def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:

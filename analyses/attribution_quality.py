@@ -41,10 +41,10 @@ from imprint.analyses.engine import Say
 from imprint.analyses.planted_effects import NAN
 from imprint.analyses.planted_networks import PLANS, Observed, PlantedNetwork, number_of
 from imprint.models.errors import NotMeasurableError, unknown_name
-from imprint.probes.attribution_checks import randomised_weights, retrain
-from imprint.probes.attribution_scores import infidelity, max_sensitivity, pointing, removal
 from imprint.probes.attributions.base import ATTRIBUTIONS, Attribution, Attributor, LayerAttributor
-from imprint.probes.concept_activation import concept_activation
+from imprint.probes.causal.concept_activation import concept_activation
+from imprint.probes.scoring.attributions import infidelity, max_sensitivity, pointing, removal
+from imprint.probes.scoring.sanity import randomised_weights, retrain
 
 TCAV = "tcav"
 METHODS = (*ATTRIBUTIONS.names(), TCAV)

@@ -28,7 +28,7 @@ Metrics of ``planted``: ``self_check`` (1 right, 0 wrong; ``control`` names the 
 expected).
 Metrics of ``address`` (``control`` names a cohort with shared initial weights): ``address`` (the verdict row),
 ``transfer_<route>`` (score of a probe of one seed read on another, mean over pairs; routes of
-:mod:`imprint.probes.representation_alignment`), ``kept_<route>`` (its part of own probes' gain over chance),
+:mod:`imprint.probes.networks.alignment`), ``kept_<route>`` (its part of own probes' gain over chance),
 ``own_probe`` (of one seed), ``cka`` (of two seeds), ``address_bits_<level>``, ``overlap_beyond_chance_<level>``.
 Metrics of agents (``behaviour``, ``critic``, ``causal`` and ``latch`` at every age that was examined; no age: a
 control). ``behaviour``: ``capability``, ``goal``, ``proxy`` (parts of levels; ``concept`` is the goal, ``control`` the

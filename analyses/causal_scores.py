@@ -36,9 +36,9 @@ from imprint.analyses.engine import Say
 from imprint.analyses.planted_effects import NAN, ROWS, Effect, Population
 from imprint.analyses.planted_networks import PLANS, SITES, Observed, PlantedNetwork, number_of
 from imprint.models.errors import NotMeasurableError, unknown_name
-from imprint.probes.causal import ablations, dose_response, erasure, patching
-from imprint.probes.distributed_alignment_search import Budget, Pairs, search
-from imprint.probes.edit_runs import JOINED
+from imprint.probes.causal.alignment_search import Budget, Pairs, search
+from imprint.probes.causal.edit_runs import JOINED
+from imprint.probes.causal.experiments import ablations, dose_response, erasure, patching
 
 GRID = ((300, 0.5), (300, 1.5), (1000, 0.5), (1000, 1.5))
 """(rows, noise) of a sample."""

@@ -24,9 +24,9 @@ from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
-from imprint.probes.controls import Ints, compact_groups, folds_of
 from imprint.probes.readouts.base import READOUTS
-from imprint.probes.subject import Subject
+from imprint.probes.samples.controls import Ints, compact_groups, folds_of
+from imprint.probes.subjects.subject import Subject
 
 
 class Exam(NamedTuple):

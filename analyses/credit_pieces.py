@@ -40,7 +40,7 @@ from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.setup.load import load_setup
 from imprint.models.worlds.base import World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 CUES = ("red", "lamp", "from_left")
 PAIRS = (("red", "lamp"), ("red", "from_left"))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from imprint.analyses.statistics import group_weights, interval, merged
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch, World
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 Floats = NDArray[np.float64]
 ROUNDING = 1e-6

@@ -23,7 +23,7 @@ from scipy import stats
 
 from imprint.analyses import statistics
 from imprint.analyses.reading import Floats, Reading
-from imprint.probes.controls import Ints
+from imprint.probes.samples.controls import Ints
 
 FEWEST = 10
 """Rows of the rarest class below which no interval is given."""

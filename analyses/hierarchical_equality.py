@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imprint.probes.distributed_alignment_search import Pairs
-from imprint.probes.subject import Subject
+from imprint.probes.causal.alignment_search import Pairs
+from imprint.probes.subjects.subject import Subject
 
 SIZE = 4
 """s"""

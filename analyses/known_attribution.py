@@ -25,14 +25,14 @@ from imprint.analyses.known_digits import Digits
 from imprint.analyses.known_probing import count
 from imprint.analyses.known_references import measured, name
 from imprint.analyses.statistics import clopper_pearson
-from imprint.probes.attribution_checks import randomised_weights, retrain
 from imprint.probes.attributions.base import Attributor
 from imprint.probes.attributions.gradient_times_input import GradientTimesInput
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
-from imprint.probes.concept_activation import concept_activation, null_rate
-from imprint.probes.disentanglement import dci
+from imprint.probes.causal.concept_activation import concept_activation, null_rate
 from imprint.probes.readouts.logistic import Logistic
-from imprint.probes.subject import Subject
+from imprint.probes.scoring.disentanglement import dci
+from imprint.probes.scoring.sanity import randomised_weights, retrain
+from imprint.probes.subjects.subject import Subject
 
 CORNERS = (0, 7)
 """Pixels of the proxy: the two upper corners."""

@@ -29,9 +29,9 @@ from imprint.analyses.engine import Say
 from imprint.analyses.known_digits import Digits
 from imprint.analyses.known_probing import count, unit
 from imprint.analyses.known_references import measured, name
-from imprint.probes.causal import ablations, erasure
-from imprint.probes.distributed_alignment_search import Budget, search
-from imprint.probes.edit_runs import accuracy_lost
+from imprint.probes.causal.alignment_search import Budget, search
+from imprint.probes.causal.edit_runs import accuracy_lost
+from imprint.probes.causal.experiments import ablations, erasure
 from imprint.probes.interventions.erase import eraser
 from imprint.probes.interventions.project import projection
 from imprint.probes.readouts.base import ReadsClasses
@@ -40,7 +40,7 @@ from imprint.probes.readouts.logistic import Logistic
 from imprint.probes.readouts.mean_difference import MeanDifference
 from imprint.probes.readouts.mlp import Mlp
 from imprint.probes.readouts.ridge import Ridge
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 def linear_erasure(*, scale: float, seed: int, say: Say) -> pd.DataFrame:

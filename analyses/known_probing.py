@@ -32,7 +32,6 @@ from imprint.analyses.locate import locate, targets_of
 from imprint.analyses.probe_quality import control_task
 from imprint.analyses.reading import read
 from imprint.analyses.statistics import clopper_pearson, holm, permutation_p, score
-from imprint.probes.controls import folds_of
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
 from imprint.probes.readouts.linear_discriminant import LinearDiscriminant
@@ -41,6 +40,7 @@ from imprint.probes.readouts.mean_difference import MeanDifference
 from imprint.probes.readouts.mlp import Mlp
 from imprint.probes.readouts.online_code import OnlineCode
 from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.controls import folds_of
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]

@@ -34,8 +34,8 @@ from imprint.analyses.known_references import measured, name
 from imprint.analyses.locate import locate
 from imprint.models.learners.base import Frame
 from imprint.models.learners.transformer import Transformer
-from imprint.probes.site import Site
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.site import Site
+from imprint.probes.subjects.subject import Subject
 
 SIDE, COLOURS, ACTIONS = 6, 4, 4
 CELLS = SIDE * SIDE

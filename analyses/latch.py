@@ -38,7 +38,7 @@ from imprint.models.errors import ImprintError
 from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 __all__ = ["Latch", "latch", "latch_from_arrays", "pooled_effects", "pooled_shares", "shares_only"]
 

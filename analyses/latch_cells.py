@@ -30,7 +30,7 @@ from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 EXAMPLES = 4
 """Counterfactual pairs shown per concept."""

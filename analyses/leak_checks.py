@@ -1,9 +1,9 @@
 """Leak checks: a concept is not called present on rows that are not independent.
 
-Wherever a concept was found, the rows are searched for leaks (:mod:`imprint.probes.leaks`). Equal rows on both sides of
-a split, one recording under two group names, and neighbouring rows that predict one another all make a probe look
-better than it is, so ``present`` becomes ``undetermined`` with the reason. Rows whose order has been lost, and whose
-groups were not given, cannot be recognised.
+Wherever a concept was found, the rows are searched for leaks (:mod:`imprint.probes.samples.leaks`). Equal rows on both
+sides of a split, one recording under two group names, and neighbouring rows that predict one another all make a probe
+look better than it is, so ``present`` becomes ``undetermined`` with the reason. Rows whose order has been lost, and
+whose groups were not given, cannot be recognised.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.controls import Ints
-from imprint.probes.leaks import find_leaks
+from imprint.probes.samples.controls import Ints
+from imprint.probes.samples.leaks import find_leaks
 
 BLOCKS, BLOCK_ROWS = 20, 100
 """Leaks are looked for in so many runs of neighbouring rows, spread evenly (all rows, when there are no more)."""

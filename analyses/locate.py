@@ -21,9 +21,9 @@ from imprint.analyses.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import LARGEST, benjamini_hochberg
 from imprint.analyses.streaming import Stream, read_stream
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.controls import Ints, compact_groups, folds_of, principal_inputs
 from imprint.probes.readouts.base import READOUTS, Readout
 from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.controls import Ints, compact_groups, folds_of, principal_inputs
 
 INPUT_COMPONENTS = 384
 """Raw inputs wider than this are rotated to as many principal components before they are read."""
@@ -73,8 +73,8 @@ def locate(
     score, low, high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups
     and scored on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and
     false positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too good, looked
-    for where a concept was found (:mod:`imprint.probes.leaks`; not in streams). Rows that are not independent turn
-    ``present`` into ``undetermined``.
+    for where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows that are not independent
+    turn ``present`` into ``undetermined``.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.

@@ -29,7 +29,7 @@ from imprint.analyses.statistics import interval
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch
 from imprint.probes.interventions.erase import Eraser, Whitened
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 Floats = NDArray[np.float64]
 COLUMNS = ("site", "concept", "loss", "low", "high", "placebo", "rank", "n", "why")

@@ -30,7 +30,7 @@ from imprint.analyses.base import findings
 from imprint.analyses.latch import latch
 from imprint.models.errors import unknown_name
 from imprint.models.worlds.base import MemberSettings, World
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 FACTORS = ("concept", "proxy", "bystander")
 WIRED: dict[str, Mapping[str, float]] = {

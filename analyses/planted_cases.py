@@ -50,7 +50,7 @@ class Case:
     nonlinear: tuple[str, ...] = ()
     """Where only a nonlinear probe can."""
     leak: str = ""
-    """What should be refused or flagged, as a kind of :mod:`imprint.probes.leaks`."""
+    """What should be refused or flagged, as a kind of :mod:`imprint.probes.samples.leaks`."""
     scored: bool = True
     """Whether bias and coverage of the score mean anything here."""
 

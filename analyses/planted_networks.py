@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import unknown_name
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 SITES = ("left", "middle", "right")
 SIDE, PAINTED, HIDDEN = 6, 3, 8

@@ -31,10 +31,10 @@ from torch import Tensor
 from imprint.analyses import statistics
 from imprint.analyses.reading import Target, read, target_of
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.probes.controls import Ints, compact_groups, control_labels, folds_of, type_ids
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import FOLDS, Columns, Fitted, FromMoments, Readout, one_hot
 from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.controls import Ints, compact_groups, control_labels, folds_of, type_ids
 
 Floats = NDArray[np.float64]
 

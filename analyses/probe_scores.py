@@ -31,9 +31,9 @@ from imprint.analyses.planted_cases import CASES, SITES, WIDTH, Case, Sample, dr
 from imprint.analyses.power import Design, minimum_detectable
 from imprint.analyses.statistics import clopper_pearson
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.controls import compact_groups, folds_of
-from imprint.probes.leaks import find_leaks
 from imprint.probes.readouts.base import READOUTS
+from imprint.probes.samples.controls import compact_groups, folds_of
+from imprint.probes.samples.leaks import find_leaks
 
 FRESH = 4_000
 """Rows on which a fitted probe's true score is measured."""

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.concept_columns import concept_values
-from imprint.probes.controls import Ints, shuffled
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
+from imprint.probes.samples.concept_columns import concept_values
+from imprint.probes.samples.controls import Ints, shuffled
 
 Floats = NDArray[np.float64]
 ENOUGH = 4000

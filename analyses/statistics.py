@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from imprint.models.errors import ImprintError
-from imprint.probes.resamples import LARGEST as LARGEST
+from imprint.probes.samples.resamples import LARGEST as LARGEST
 
 Floats = NDArray[np.float64]
 

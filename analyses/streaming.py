@@ -2,7 +2,7 @@
 
 A *stream* is anything that can be iterated over more than once and gives the same batches each time, each a mapping
 ``{site: activations [b, D]}`` whose rows follow the rows of the concepts, for example an
-:class:`imprint.probes.activation_store.ActivationStore`. The first pass gathers moments at every site at once, the
+:class:`imprint.probes.subjects.stored.ActivationStore`. The first pass gathers moments at every site at once, the
 second reads every row with the probe of its fold and keeps only sums. Memory grows with sites x D^2 and not with rows.
 The scores are those of :func:`imprint.analyses.reading.read`; areas under the curve, which need all rows sorted, are
 not measured, and how noisy readings are is estimated from the first batch.
@@ -20,9 +20,9 @@ from torch import Tensor
 
 from imprint.analyses.reading import Reading, Target, noise_of, reading_of, readings_of, sums_of
 from imprint.models.errors import ImprintError
-from imprint.probes.controls import Ints
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FromMoments, Readout
+from imprint.probes.samples.controls import Ints
 
 Stream = Iterable[Mapping[str, Tensor]]
 

@@ -26,10 +26,10 @@ from torch import nn
 import imprint
 from benchmarks.measure import Row, Time, arguments, matrix_product_rate, show, timed
 from imprint.analyses.reading import read, target_of
-from imprint.probes.controls import compact_groups, folds_of
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.interventions.erase import eraser
-from imprint.probes.moments import Moments
 from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.controls import compact_groups, folds_of
 
 NULLS, TIMED_NULLS, FOLDS = 20, 3, 5
 REPEATS = 3
@@ -131,7 +131,7 @@ def against_ridge(quick: bool) -> list[Row]:
 
 STREAM = """
 import resource, torch
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.moments import Moments
 torch.set_num_threads(1)
 def batches(rows, width, size=8192):
     rng = torch.Generator().manual_seed(0)

@@ -25,8 +25,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 import imprint
-from imprint.probes import policy as policies
 from imprint.probes.interventions.erase import Whitened
+from imprint.probes.subjects import stable_baselines as policies
 
 TASK = "MiniGrid-DoorKey-6x6-v0"
 NETWORK = {"net_arch": {"pi": [64, 64], "vf": [64, 32]}}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from imprint.models.setup.learner import Setup
     from imprint.models.setup.load import load_setup
     from imprint.models.worlds.base import Batch, World
-    from imprint.probes.subject import Subject
+    from imprint.probes.subjects.subject import Subject
     from imprint.reports.page import report
 
 __version__ = "0.1.0"
@@ -55,7 +55,7 @@ _HOME = {
     "Latch": "imprint.analyses.latch",
     "Run": "imprint.analyses.run",
     "Setup": "imprint.models.setup.load",
-    "Subject": "imprint.probes.subject",
+    "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.compare",
     "evaluate": "imprint.analyses.evaluate",

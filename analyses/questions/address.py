@@ -3,9 +3,9 @@
 Two kinds of cohorts are raised by the same setup: seeds with initial weights of their own, and seeds that share the
 initial weights of one birth and differ in experience alone. In each, a probe of one network is read on another: at the
 same units, at units matched by their activity, after a rotation, and beside the other's own probe
-(:mod:`imprint.probes.representation_alignment`). It is also read on the same network at a later age, where addresses
-may well last. The single units that know the concept are compared by :mod:`imprint.probes.address`. What is measured:
-:mod:`imprint.analyses.address_pieces`; intervals: :mod:`imprint.analyses.address_estimates`.
+(:mod:`imprint.probes.networks.alignment`). It is also read on the same network at a later age, where addresses
+may well last. The single units that know the concept are compared by :mod:`imprint.probes.networks.address`. What is
+measured: :mod:`imprint.analyses.address_pieces`; intervals: :mod:`imprint.analyses.address_estimates`.
 
 The control of the measure is weak where the concept forms between the last two planned ages: there is then no earlier
 address that could have lasted, and the answer is undetermined.

@@ -11,7 +11,7 @@ member, promised or not.
 
 Layer methods hook a *tap*, a module of their own through which an edit sends the activations of the site. So a site may
 be one position of a sequence, its units come as [n, d], a later in-place operation cannot change what was read, and a
-module that the value runs twice is refused by name (:class:`~imprint.probes.subject.Subject` counts its runs).
+module that the value runs twice is refused by name (:class:`~imprint.probes.subjects.subject.Subject` counts its runs).
 
 Letters: n observations, d width of a site.
 """
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError
 from imprint.models.registry import Family
-from imprint.probes.subject import ROOT, Subject
+from imprint.probes.subjects.subject import ROOT, Subject
 
 ATTRIBUTIONS = Family("attributions", "imprint.probes.attributions", "Attributor")
 
@@ -152,7 +152,10 @@ class LayerAttributor(Attributor):
     """Abstract attribution to the units of a site: the result is ``[n, d]``."""
 
     site: str
-    """Written as :class:`~imprint.probes.subject.Subject` writes sites; the value must run through it exactly once."""
+    """Written as :class:`~imprint.probes.subjects.subject.Subject` writes sites.
+
+    The value must run through it exactly once.
+    """
 
     @property
     def site_name(self) -> str | None:

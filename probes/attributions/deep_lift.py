@@ -31,7 +31,7 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.errors import ImprintError
 from imprint.probes.attributions.base import Attribution, Attributor, watched
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 ROUNDING = 1e-5
 """Completeness errors below this part of the value itself are rounding."""

@@ -21,7 +21,7 @@ from captum import attr
 from torch import Tensor
 
 from imprint.probes.attributions.base import Attributor, patch_index, spread_evenly
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from captum import attr
 from torch import Tensor
 
 from imprint.probes.attributions.base import Attributor
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

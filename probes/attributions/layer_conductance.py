@@ -23,7 +23,7 @@ from captum import attr
 from torch import Tensor
 
 from imprint.probes.attributions.base import LayerAttributor, require_gradient, tapped
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from captum import attr
 from torch import Tensor
 
 from imprint.probes.attributions.base import LayerAttributor, gradient_at, tapped
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from captum import attr
 from torch import Tensor
 
 from imprint.probes.attributions.base import Attributor, patch_shape
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

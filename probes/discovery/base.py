@@ -5,7 +5,7 @@
 The explained variance that comes with a dictionary is of rows (whole groups, when groups are given) that were kept out
 of fitting. One minus it is the normalised squared error of Gao et al. 2024 (arXiv 2406.04093). Explaining variance is
 not finding concepts: what the features have to do with known concepts, and whether another seed finds the same ones, is
-asked in :mod:`imprint.probes.feature_matching`.
+asked in :mod:`imprint.probes.scoring.feature_matching`.
 
 Letters: n rows, d width of the site, m features.
 """
@@ -30,7 +30,7 @@ from torch import Tensor
 from imprint.models.errors import DamagedFileError, ImprintError, NotMeasurableError
 from imprint.models.registry import Family
 from imprint.models.store import read_tensors, write_tensors
-from imprint.probes.controls import compact_groups, folds_of
+from imprint.probes.samples.controls import compact_groups, folds_of
 
 DISCOVERY = Family("discovery", "imprint.probes.discovery", "Discovery")
 Progress = Callable[[int, int, str], None]

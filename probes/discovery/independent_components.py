@@ -6,7 +6,7 @@ FastICA (Hyvarinen & Oja 2000, Neural Networks 13:411) through scikit-learn: par
 whitening. Here the codes are scaled so that the directions are unit vectors. Signs are arbitrary and at most one source
 may be Gaussian: on Gaussian activations any rotation is as good as another. An iteration that does not converge is an
 error. One that converges can still be a local optimum, so run several seeds and keep the components that return
-(:func:`imprint.probes.feature_matching.stability`).
+(:func:`imprint.probes.scoring.feature_matching.stability`).
 
 Letters: n rows, d width of the site, m features.
 """

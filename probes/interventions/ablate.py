@@ -6,7 +6,7 @@
 
 Resample ablation is the interventional reading of causal scrubbing (Chan et al. 2022); mean ablation is the usual
 compromise (Wang et al. 2022, arXiv 2211.00593, section 2). They disagree: zero ablation can be large where only a
-constant was taken away, so they are computed side by side (:func:`imprint.probes.causal.ablations`).
+constant was taken away, so they are computed side by side (:func:`imprint.probes.causal.experiments.ablations`).
 
 Letters: n rows, d width.
 """
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.probes.controls import compact_groups
 from imprint.probes.interventions.base import Intervention
+from imprint.probes.samples.controls import compact_groups
 
 
 @dataclass(frozen=True)

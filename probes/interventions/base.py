@@ -21,7 +21,7 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.models.registry import Family
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 INTERVENTIONS = Family("interventions", "imprint.probes.interventions", "Intervention")
 

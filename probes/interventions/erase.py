@@ -31,8 +31,8 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
+from imprint.probes.fitting.moments import BLOCK, Moments
 from imprint.probes.interventions.base import Intervention
-from imprint.probes.moments import BLOCK, Moments
 
 SPAN = 1e-10
 """Directions whose variance is below this part of the largest are not in the span."""

@@ -36,9 +36,9 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.registry import Family
 from imprint.models.store import read_tensors, write_tensors
-from imprint.probes.controls import compact_groups
-from imprint.probes.least_squares import FLAT
-from imprint.probes.moments import Moments, Sums
+from imprint.probes.fitting.least_squares import FLAT
+from imprint.probes.fitting.moments import Moments, Sums
+from imprint.probes.samples.controls import compact_groups
 
 READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
 

@@ -6,8 +6,8 @@ place a weight of its own; here the weights have low rank,
     reading = sum_r  a_r' X b_r                 a_r over channels (what), b_r over positions (where)
 
 so channels + positions numbers are fitted instead of channels * positions, and fewer rows do. The fit minimises the
-squared error of :mod:`imprint.probes.least_squares` under that constraint by alternating between a and b, each step a
-ridge regression in closed form, starting from the singular vectors of the unconstrained solution:
+squared error of :mod:`imprint.probes.fitting.least_squares` under that constraint by alternating between a and b, each
+step a ridge regression in closed form, starting from the singular vectors of the unconstrained solution:
 
     w = argmin  sum_i (y_i - x_i.w - b)^2 + penalty * n * |w|^2             w of rank R, x centred
 
@@ -32,8 +32,8 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.least_squares import PENALTIES, LeastSquares, Standardised
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.least_squares import PENALTIES, LeastSquares, Standardised
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
 
 SWEEPS = 100

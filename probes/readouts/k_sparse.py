@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.least_squares import Standardised
-from imprint.probes.moments import Moments, Sums
+from imprint.probes.fitting.least_squares import Standardised
+from imprint.probes.fitting.moments import Moments, Sums
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
 
 

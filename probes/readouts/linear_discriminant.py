@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.moments import Moments, Sums
+from imprint.probes.fitting.moments import Moments, Sums
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, ruled_out
 
 

@@ -3,8 +3,8 @@
     w = argmin  1/C sum_c mean_{i in c} -log p(c | x_i)  +  penalty / 2 |w|^2         p = softmax(x.w + b)
 
 which is scikit-learn's ``LogisticRegression(class_weight="balanced", C=1 / (penalty * n))`` on standardised columns;
-see :mod:`imprint.probes.logistic_regression`. The penalty is the one of lowest balanced log loss on inner folds of
-whole groups; with one penalty nothing is chosen. Readings are log-odds of the second class, or one logit per class.
+see :mod:`imprint.probes.fitting.logistic_regression`. The penalty is the one of lowest balanced log loss on inner folds
+of whole groups; with one penalty nothing is chosen. Readings are log-odds of the second class, or one logit per class.
 
 Beside a concept that goes along with it, the direction leans towards the largest margin and away from what the network
 uses (Marks & Tegmark 2023, arXiv 2310.06824): read with this, point with ``mean_difference``.
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.logistic_regression import class_models
+from imprint.probes.fitting.logistic_regression import class_models
 from imprint.probes.readouts.base import FittedReadout, ReadsClasses, inner_folds, standard_scale
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import torch
 
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, ruled_out
 
 

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.logistic_regression import class_models
+from imprint.probes.fitting.logistic_regression import class_models
 from imprint.probes.readouts.base import FittedReadout, ReadsClasses, standard_scale
 
 ENDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)

@@ -1,6 +1,6 @@
 """regression: ridge regression of a continuous concept on standardised activations, solved exactly from moments.
 
-The equations, and how the penalty is chosen, are those of :mod:`imprint.probes.least_squares`.
+The equations, and how the penalty is chosen, are those of :mod:`imprint.probes.fitting.least_squares`.
 
 Letters: K folds.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imprint.probes.least_squares import PENALTIES, LeastSquares
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.least_squares import PENALTIES, LeastSquares
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsNumbers
 
 

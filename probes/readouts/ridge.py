@@ -1,9 +1,10 @@
 """ridge: L2-regularised least squares on standardised activations, solved exactly from moments.
 
-See :mod:`imprint.probes.least_squares` for the equations and for how the penalty is chosen. Classes are indicator
-columns; a class is decided halfway between the means its readings have inside and outside the class on the training
-rows, so that rare classes count as much as frequent ones (of several classes the reading is measured in units of that
-distance). Numbers are predicted, which :mod:`imprint.probes.readouts.regression` does as an estimator of its own.
+See :mod:`imprint.probes.fitting.least_squares` for the equations and for how the penalty is chosen. Classes are
+indicator columns; a class is decided halfway between the means its readings have inside and outside the class on the
+training rows, so that rare classes count as much as frequent ones (of several classes the reading is measured in units
+of that distance). Numbers are predicted, which :mod:`imprint.probes.readouts.regression` does as an estimator of its
+own.
 
 Deviations from scikit-learn's ``RidgeClassifier``: the threshold; targets are 0/1 and not -1/+1, so weights of two
 classes are half as long.
@@ -16,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from imprint.probes.least_squares import PENALTIES, LeastSquares
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.least_squares import PENALTIES, LeastSquares
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
 
 

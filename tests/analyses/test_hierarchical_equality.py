@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imprint.analyses import hierarchical_equality as he
-from imprint.probes.distributed_alignment_search import Budget, search
+from imprint.probes.causal.alignment_search import Budget, search
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -9,7 +9,7 @@ from imprint.analyses import attribution_quality, causal_scores
 from imprint.analyses.causal_scores import Reading
 from imprint.analyses.planted_networks import PLANS
 from imprint.models.errors import UnknownNameError
-from imprint.probes.distributed_alignment_search import Budget
+from imprint.probes.causal.alignment_search import Budget
 
 CELLS = ((300, 0.5),)
 

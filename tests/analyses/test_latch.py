@@ -16,7 +16,7 @@ from imprint.analyses.latch import Latch, latch, latch_from_arrays, pooled_effec
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 from tests.known.learners import known
 
 NAMES = ["a", "b", "(interaction)", "(residual)"]

@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 import imprint
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.probes.controls import compact_groups, folds_of
+from imprint.probes.samples.controls import compact_groups, folds_of
 
 COLUMNS = [
     "concept",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.probes.attributions.base import ATTRIBUTIONS, Attribution, Attributor, LayerAttributor
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 ALL = {name: ATTRIBUTIONS.load(name) for name in ATTRIBUTIONS.names()}
 LAYER = sorted(name for name, cls in ALL.items() if issubclass(cls, LayerAttributor))

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from torch import Tensor
 
 from imprint.models.errors import DamagedFileError, ImprintError, NotMeasurableError
-from imprint.probes.moments import Moments
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import (
     READOUTS,
     Columns,

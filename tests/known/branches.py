@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 WIDTH, INPUTS = 5, 8
 LEFT, RIGHT = "left", "right"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from imprint.analyses.planted import EXPECTED, SITES, Planted, PlantedWorld, planted, self_check
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 __all__ = ["EXPECTED", "SITES", "Planted", "PlantedWorld", "known", "planted", "self_check"]
 

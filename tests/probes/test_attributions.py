@@ -22,7 +22,7 @@ from imprint.probes.attributions.layer_conductance import LayerConductance
 from imprint.probes.attributions.layer_integrated_gradients import LayerIntegratedGradients
 from imprint.probes.attributions.occlusion import Occlusion
 from imprint.probes.attributions.shapley_sampling import ShapleySampling
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 FLAT = nn.Flatten()
 

@@ -17,7 +17,7 @@ from imprint.probes.interventions.erase import Whitened, eraser, independent
 from imprint.probes.interventions.interchange import Interchange
 from imprint.probes.interventions.project import projection
 from imprint.probes.interventions.steer import steering
-from imprint.probes.subject import Subject
+from imprint.probes.subjects.subject import Subject
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -1,0 +1,1 @@
+"""Causal experiments: edit a subject and measure what its value loses."""

@@ -1,0 +1,1 @@
+"""Fitting: moments of activations, and what is solved from them."""

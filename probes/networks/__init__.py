@@ -1,0 +1,1 @@
+"""Several networks beside one another: addresses of concepts, and alignment of representations."""

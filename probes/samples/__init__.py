@@ -1,0 +1,1 @@
+"""Samples: concepts as columns, shuffles, resamples, and leaks between rows."""

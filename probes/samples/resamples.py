@@ -1,0 +1,67 @@
+"""Resamples: intervals of means and ratios over rows, by drawing whole groups again.
+
+Rows of one group (an episode, a writer, a map) are not independent, so groups are drawn with replacement and every
+statistic is a function of per-group sums: a resample is a matrix product. The percentile interval (Efron & Tibshirani
+1993, chapter 13) of fewer than two groups is NaN.
+
+Letters: n rows, G groups, R resamples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imprint.probes.samples.controls import compact_groups
+
+LARGEST = 200
+"""More groups than this are merged at random before drawing; independent groups stay exchangeable when merged."""
+DEFINED = 0.9
+"""An interval needs this part of its resamples to be numbers."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Which groups are drawn, the same for every statistic that asks, so that statistics can be compared."""
+
+    codes: Tensor
+    """``[n]`` group of each row, 0..G-1."""
+    weights: Tensor
+    """``[R, G]`` how often each group is drawn."""
+
+    @classmethod
+    def of(cls, n: int, groups: object | None = None, *, count: int = 1000, rng: torch.Generator) -> Resamples:
+        """Draw ``count`` times from the groups of ``n`` rows; every row its own group when ``groups`` is ``None``."""
+        codes = torch.from_numpy(compact_groups(groups, n))
+        size = int(codes.max()) + 1
+        if size > LARGEST:
+            codes = (torch.randperm(size, generator=rng) % LARGEST)[codes]
+            size = LARGEST
+        drawn = torch.randint(size, (count, size), generator=rng)
+        weights = torch.zeros(count, size, dtype=torch.float64).scatter_add_(
+            1, drawn, torch.ones(1, 1).double().expand(count, size)
+        )
+        return cls(codes, weights)
+
+    def mean(self, rows: Tensor) -> tuple[float, float]:
+        """Interval of the mean of ``rows [n]``."""
+        return self.ratio(rows, torch.ones_like(rows))
+
+    def ratio(self, above: Tensor, below: Tensor) -> tuple[float, float]:
+        """Interval of ``above.sum() / below.sum()``, both ``[n]``."""
+        return self.interval(self._sums(above) / self._sums(below))
+
+    def interval(self, draws: Tensor, level: float = 0.95) -> tuple[float, float]:
+        """Percentile interval of ``draws [R]``; NaN when too many of them are undefined, or there is one group."""
+        finite = draws[torch.isfinite(draws)]
+        if self.weights.shape[1] < 2 or len(finite) < DEFINED * len(draws):
+            return (float("nan"), float("nan"))
+        ends = torch.quantile(finite, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=finite.dtype))
+        return (float(ends[0]), float(ends[1]))
+
+    def _sums(self, rows: Tensor) -> Tensor:
+        """Sum over rows of each resample, ``[R]``."""
+        of_group = torch.zeros(self.weights.shape[1], dtype=torch.float64)
+        return self.weights @ of_group.index_add_(0, self.codes, rows.double())

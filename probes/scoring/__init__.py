@@ -1,0 +1,1 @@
+"""Scores of the instruments' own output: attributions, dictionaries, disentanglement."""

@@ -1,0 +1,1 @@
+"""Subjects: anything that can be examined, and the sites at which it is read."""
