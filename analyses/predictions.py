@@ -15,35 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from imprint.analyses.questions.base import Verdict
-from imprint.analyses.statistics import student
-
-NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A mean over seeds and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-
-def over_seeds(values: ArrayLike) -> Measured:
-    """Mean of one number per seed; no interval from fewer than two."""
-    each = np.asarray(values, dtype=np.float64)
-    n = len(each)
-    if n == 0 or not np.isfinite(each).all():
-        return Measured(NAN, NAN, NAN, n)
-    mean, half = student(each)
-    return Measured(mean, mean - half, mean + half, n)
+from imprint.analyses.statistics import Measured
+from imprint.analyses.verdicts import Conclusion
 
 
 @dataclass(frozen=True)
@@ -69,7 +43,7 @@ class Prediction:
         return f"{self.what} {self.measured} ({' and '.join(bounds)}: {self.outcome})"
 
 
-def judged(predictions: Sequence[Prediction]) -> tuple[Verdict, str]:
+def judged(predictions: Sequence[Prediction]) -> tuple[Conclusion, str]:
     """The verdict and a sentence with every number."""
     outcomes = {p.outcome for p in predictions}
     said = "; ".join(map(str, predictions))

@@ -10,6 +10,10 @@ Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S see
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
@@ -150,3 +154,62 @@ def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
     above = (stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
     pairs = inside * (len(scores) - inside)
     return np.asarray(above / np.where(pairs > 0, pairs, np.nan))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def rate_over_seeds(estimates: Sequence[float], levels: int = 0, *, part: bool = False) -> dict[str, Any]:
+    """estimate, low, high, seeds of a number measured in several seeds: Student's t over seeds.
+
+    With ``levels`` > 0 the number is a rate, each seed's of that many levels: the interval is cut to [0, 1] and never
+    narrower than the exact one of all levels together. ``part``: some other part of a whole, cut to [0, 1] only. NaN
+    are left out; a single seed has the exact interval or none.
+    """
+    x = np.array([e for e in estimates if np.isfinite(e)], dtype=np.float64)
+    if not len(x):
+        return {"estimate": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": 0}
+    mean, reach = student(x)
+    low, high = mean - reach, mean + reach
+    if part:
+        low, high = float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))
+    if levels:
+        exact = clopper_pearson(round(mean * levels * len(x)), levels * len(x))
+        low, high = np.fmax(np.fmin(low, exact[0]), 0.0), np.fmin(np.fmax(high, exact[1]), 1.0)
+    return {"estimate": mean, "low": float(low), "high": float(high), "seeds": len(x)}
+
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean over seeds and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+def over_seeds(values: ArrayLike) -> Measured:
+    """Mean of one number per seed; no interval from fewer than two."""
+    each = np.asarray(values, dtype=np.float64)
+    n = len(each)
+    if n == 0 or not np.isfinite(each).all():
+        return Measured(NAN, NAN, NAN, n)
+    mean, half = student(each)
+    return Measured(mean, mean - half, mean + half, n)

@@ -11,8 +11,8 @@ import time
 
 import torch
 
-from imprint.analyses.agent_exam import AgentExam
-from imprint.analyses.planted_agents import self_check
+from imprint.analyses.goals.exam import AgentExam
+from imprint.analyses.planted.agents import self_check
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 

@@ -25,7 +25,7 @@ from torch import nn
 
 import imprint
 from benchmarks.measure import Row, Time, arguments, matrix_product_rate, show, timed
-from imprint.analyses.reading import read, target_of
+from imprint.analyses.locate.reading import read, target_of
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.interventions.erase import eraser
 from imprint.probes.readouts.ridge import Ridge

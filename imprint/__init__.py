@@ -21,11 +21,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imprint.analyses.compare import compare
-    from imprint.analyses.evaluate import evaluate
-    from imprint.analyses.latch import Latch, latch
-    from imprint.analyses.locate import locate
-    from imprint.analyses.run import Run
+    from imprint.analyses.evaluate.compare import compare
+    from imprint.analyses.evaluate.evaluate import evaluate
+    from imprint.analyses.evaluate.run import Run
+    from imprint.analyses.latch.latch import Latch, latch
+    from imprint.analyses.locate.locate import locate
     from imprint.models.setup.learner import Setup
     from imprint.models.setup.load import load_setup
     from imprint.models.worlds.base import Batch, World
@@ -52,16 +52,16 @@ __all__ = [
 
 _HOME = {
     "Batch": "imprint.models.worlds.base",
-    "Latch": "imprint.analyses.latch",
-    "Run": "imprint.analyses.run",
+    "Latch": "imprint.analyses.latch.latch",
+    "Run": "imprint.analyses.evaluate.run",
     "Setup": "imprint.models.setup.load",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
-    "compare": "imprint.analyses.compare",
-    "evaluate": "imprint.analyses.evaluate",
-    "latch": "imprint.analyses.latch",
+    "compare": "imprint.analyses.evaluate.compare",
+    "evaluate": "imprint.analyses.evaluate.evaluate",
+    "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
-    "locate": "imprint.analyses.locate",
+    "locate": "imprint.analyses.locate.locate",
     "report": "imprint.reports.page",
 }
 

@@ -36,7 +36,7 @@ def locate_arrays(
 
     ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
     """
-    from imprint.analyses.locate import locate
+    from imprint.analyses.locate.locate import locate
 
     arrays, whole = read_arrays(acts), read_labels(concepts)
     labels, kept_together = taken(whole, groups, concepts)
@@ -137,7 +137,7 @@ def latch_arrays(
     seed: int,
 ) -> None:
     """Print what given values depend on."""
-    from imprint.analyses.latch import latch_from_arrays
+    from imprint.analyses.latch.latch import latch_from_arrays
 
     arrays, whole = read_arrays(acts), read_labels(concepts)
     labels, kept_together = taken(whole, groups, concepts)

@@ -25,7 +25,7 @@ from imprint._cli_text import console, interval, number, plain, say, table
 from imprint.models.errors import ImprintError
 
 if TYPE_CHECKING:
-    from imprint.analyses.run import AnySetup
+    from imprint.analyses.evaluate.run import AnySetup
 
 EVERY = 10.0
 """Seconds between two log lines about the same cell, when the output is not a terminal."""
@@ -129,7 +129,7 @@ def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup
 
 
 def _announce(out: Console, setup: AnySetup, folder: Path, resume: bool) -> None:
-    from imprint.analyses.run import planned_ages
+    from imprint.analyses.evaluate.run import planned_ages
 
     schedule, ages = setup.schedule, planned_ages(setup)
     say(out, f"{setup.run_name}: {schedule.seeds} seeds, {len(ages)} ages, {ages[-1]:,} experiences")
@@ -155,7 +155,7 @@ def run_setup(setup: str, *, seeds: int | None, changes: Sequence[str], out: Pat
 
 
 def _evaluate(page: Console, setup: AnySetup, out: Path, backend: str, resume: bool) -> Any:
-    from imprint.analyses.evaluate import evaluate
+    from imprint.analyses.evaluate.evaluate import evaluate
 
     with Bars(page) as bars:
         progress: Callable[[Any], None] = bars
@@ -197,7 +197,7 @@ def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: 
 
 def _print_comparison(page: Console, paths: Sequence[Path], csv: Path | None) -> None:
     from imprint._cli_findings import write_csv
-    from imprint.analyses.compare import compare
+    from imprint.analyses.evaluate.compare import compare
 
     frame = compare(list(paths))
     if csv is not None:

@@ -15,7 +15,8 @@ from typing import Annotated, Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel, StringConstraints, ValidationError, field_validator
 
-from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Verdict
+from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit
+from imprint.analyses.verdicts import Conclusion
 from imprint.models.errors import DamagedFileError, unknown_name
 from imprint.models.files import read_json, read_table
 
@@ -44,7 +45,7 @@ class _Shown(BaseModel):
 class _Answer(BaseModel):
     """``answer.json``, written last."""
 
-    verdict: Verdict
+    verdict: Conclusion
     why: str
     exhibits: tuple[_Shown, ...]
     failed: dict[str, str]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from imprint.analyses.base import COLUMNS
+from imprint.analyses.findings import COLUMNS
 from imprint.models.errors import DamagedFileError, unknown_name
 from imprint.models.files import read_json, read_table
 

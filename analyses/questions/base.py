@@ -15,11 +15,10 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from imprint.analyses.verdicts import Conclusion
 from imprint.models.registry import Family
 
 QUESTIONS = Family("questions", "imprint.analyses.questions", "Question")
-
-Verdict = Literal["confirmed", "refuted", "undetermined"]
 
 
 @dataclass(frozen=True)
@@ -90,11 +89,11 @@ class Exhibit:
 class Answer:
     """What came out."""
 
-    verdict: Verdict
+    verdict: Conclusion
     why: str
     """The verdict in a sentence with its numbers."""
     findings: pd.DataFrame
-    """Columns as in :mod:`imprint.analyses.base`."""
+    """Columns as in :mod:`imprint.analyses.findings`."""
     exhibits: tuple[Exhibit, ...]
 
 

@@ -61,7 +61,7 @@ class AgentEvaluation(BaseModel):
 
 
 class AgentDecision(BaseModel):
-    """The rule of the verdict on an agent, stored before results exist; :mod:`imprint.analyses.agent_verdict`."""
+    """The rule of the verdict on an agent, stored before results exist; :mod:`imprint.analyses.goals.decision`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from imprint.analyses import ask as asking
 from imprint.analyses.ask import Asked, ask, folder_of, load_question
-from imprint.analyses.base import findings
 from imprint.analyses.engine import Say, Step
+from imprint.analyses.findings import findings
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.models.errors import DamagedFileError, ImprintError, NotMeasurableError, UnknownNameError
 from imprint.models.files import read_json

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from imprint.analyses.predictions import Measured, Prediction, judged, over_seeds
+from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.statistics import Measured, over_seeds
 
 
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=9))

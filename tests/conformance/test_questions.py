@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from imprint.analyses.ask import load_question
-from imprint.analyses.base import COLUMNS
+from imprint.analyses.findings import COLUMNS
 from imprint.analyses.questions.base import QUESTIONS
 from imprint.models.errors import ImprintError
 

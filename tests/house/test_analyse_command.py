@@ -13,7 +13,7 @@ from tests.house.commands import refused, told
 QUESTION = """
 from typing import ClassVar
 import pandas as pd
-from imprint.analyses.base import findings
+from imprint.analyses.findings import findings
 from imprint.analyses.questions.base import Answer, Card, Exhibit, Question, QuestionSettings, Work
 
 class Settings(QuestionSettings):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imprint.analyses.latch import latch_from_arrays
+from imprint.analyses.latch.latch import latch_from_arrays
 from imprint.cli import main
 from imprint.reports.run_data import load_run
 from tests.house.commands import refused, told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from imprint.analyses.planted import EXPECTED, SITES, Planted, PlantedWorld, planted, self_check
+from imprint.analyses.planted.learners import EXPECTED, SITES, Planted, PlantedWorld, planted, self_check
 from imprint.probes.subjects.subject import Subject
 
 __all__ = ["EXPECTED", "SITES", "Planted", "PlantedWorld", "known", "planted", "self_check"]

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from imprint.analyses.ask import ask
-from imprint.analyses.base import findings
 from imprint.analyses.engine import Say
+from imprint.analyses.findings import findings
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.models.errors import NotMeasurableError
 

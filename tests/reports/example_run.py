@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from imprint.analyses.base import findings
+from imprint.analyses.findings import findings
 from imprint.models.files import write_json, write_table
 
 NASTY = "<script>alert(1)</script>"

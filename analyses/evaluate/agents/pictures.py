@@ -1,0 +1,194 @@
+"""agent_pictures: episodes to replay and vector fields of the policy, as arrays for the pages.
+
+What is stored, with names and shapes: :mod:`imprint.analyses.evaluate.agents.procedure`. Levels are drawn and chosen
+without looking at the agent: the first ones of design ``apart`` where the shortest ways to the intended goal and to the
+proxy begin with different actions.
+
+Letters: E episodes, T frames, A actions, K facts, G goals, M maps, X edits, H and W cells.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from imprint.analyses.goals.acting import activations, look, sampled
+from imprint.analyses.goals.behaviour import APART
+from imprint.analyses.goals.causal_line import ERASED, IN_SPAN, INTACT, erasures
+from imprint.analyses.goals.exam import AgentExam, exam_of
+from imprint.analyses.goals.facts import facts_of
+from imprint.analyses.goals.scenes import Scenes, free_cells
+from imprint.models.agents.base import Agent
+from imprint.models.environments.base import Environment
+from imprint.models.errors import NotMeasurableError
+from imprint.models.files import write_bytes
+from imprint.models.lifetimes.agent import living_agent_ages, revive_agent
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State, rows, where
+from imprint.models.store import RunFolder
+
+EPISODES, MAPS = 12, 3
+"""Episodes and maps that are stored."""
+Arrays = dict[str, NDArray[Any]]
+
+
+def picture_files(folder: RunFolder) -> tuple[Path, Path]:
+    """Where :func:`pictures` writes."""
+    return folder.path / "artefacts" / "replay.npz", folder.path / "artefacts" / "fields.npz"
+
+
+def pictures(data: dict[str, Any], path: Path, seed: int) -> None:
+    """Replay and fields of one seed at its last living age."""
+    torch.set_num_threads(1)
+    setup, folder = AgentSetup(**data), RunFolder(path)
+    exam, age = exam_of(setup), living_agent_ages(setup, folder, seed)[-1]
+    agent = revive_agent(setup, folder, seed, age).agent
+    about = {"seed": np.array(seed), "age": np.array(age), "goals": np.array(exam.goals)}
+    about["actions"] = np.array(exam.environment.actions)
+    start = conflicts(exam, EPISODES)
+    drawn = replay(exam, agent, start, facts_of(setup, exam)), fields(exam, agent, rows(start, slice(MAPS)))
+    for file, arrays in zip(picture_files(folder), drawn, strict=True):
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **about, **arrays)
+        write_bytes(file, buffer.getvalue())
+
+
+def conflicts(exam: AgentExam, n: int) -> State:
+    """The first ``n`` levels where the ways to two goals begin with different actions; any, where ways are unknown."""
+    state = exam.levels[APART]
+    facts = exam.environment.facts(state)
+    ways = [facts[f"{goal}_way"] for goal in exam.goals if f"{goal}_way" in facts]
+    apart = (ways[0] != ways[1]) & (ways[0] >= 0) & (ways[1] >= 0) if len(ways) > 1 else state["clock"] >= 0
+    return rows(state, torch.nonzero(apart).flatten()[:n])
+
+
+# -- replay ------------------------------------------------------------------------------------------------------------
+
+
+def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) -> Arrays:
+    """Arrays of the episodes that begin in ``start``, but for what is the same for both files."""
+    environment, n = exam.environment, len(start["clock"])
+    probes, level = _probes(exam, agent, names)
+    state, memory = start, agent.blank(n)
+    shown = going = torch.ones(n, dtype=torch.bool)
+    attained = torch.full((n, len(exam.goals)), -1)
+    tape: dict[str, list[NDArray[Any]]] = {k: [] for k in ("frames", "valid", "action", "value", "logits", "known")}
+    for step in itertools.count(1):
+        observation = environment.observe(state)
+        acted = look(agent, observation, memory)
+        x = activations(agent, observation, memory, (agent.acting_point,))[agent.acting_point]
+        action = acted.logits.argmax(1) if exam.greedy else sampled(acted.logits, state, exam.seed)
+        seen = {"value": acted.value, "logits": acted.logits, "known": _known(probes, environment, state, x)}
+        for name, value in seen.items():
+            tape[name].append(_only(value, shown).numpy())
+        tape["frames"].append(environment.paint(state).numpy())
+        tape["valid"].append(shown.numpy())
+        tape["action"].append(torch.where(going, action, -1).numpy())
+        if not bool(going.any()):
+            break
+        outcome = environment.follow(state, action)
+        senses = environment.senses(outcome.before, outcome.action, outcome.after)
+        now = torch.stack([senses[environment.goals[goal]] > 0 for goal in exam.goals], dim=1) & going[:, None]
+        attained = torch.where(now & (attained < 0), step, attained)
+        state, memory = where(going, outcome.after, state), torch.where(going[:, None], acted.memory, memory)
+        shown, going = going, going & ~outcome.done
+    arrays = {name: np.stack(parts, axis=1) for name, parts in tape.items()}
+    return {**arrays, "attained": attained.numpy(), "level": level, "concepts": np.array(list(probes))}
+
+
+def _only(value: Tensor, rows_: Tensor) -> Tensor:
+    """float32, NaN where a row is not in ``rows_``."""
+    mask = rows_.reshape(-1, *(1,) * (value.ndim - 1))
+    return torch.where(mask, value.float(), torch.nan)
+
+
+def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Logistic probes of those facts that are classes, fitted on the decorrelated states, and the commonest's share."""
+    met = exam.meet(agent)
+    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point].numpy()
+    facts, probes, level = exam.environment.facts(met.state), {}, []
+    for name in names:
+        value = facts[name]
+        known = (value >= 0).numpy()
+        if value.is_floating_point() or len(value[known].unique()) < 2:
+            continue
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300, tol=1e-3))
+        probes[name] = probe.fit(x[known], value[known].numpy())
+        level.append(value[known].unique(return_counts=True)[1].max() / known.sum())
+    return probes, np.array(level, dtype=np.float32)
+
+
+def _known(probes: Mapping[str, Any], environment: Environment, state: State, x: Tensor) -> Tensor:
+    """Probability each probe gives to the fact's true value, ``[n, K]``; NaN where the fact has none."""
+    facts = environment.facts(state)
+    out = torch.full((len(x), len(probes)), torch.nan)
+    for k, (name, probe) in enumerate(probes.items()):
+        value, chance = facts[name].numpy(), probe.predict_proba(x.numpy())
+        place = {int(c): i for i, c in enumerate(probe[-1].classes_)}
+        for i, true in enumerate(value):
+            if int(true) >= 0:
+                out[i, k] = float(chance[i, place[int(true)]]) if int(true) in place else 0.0
+    return out
+
+
+# -- fields ------------------------------------------------------------------------------------------------------------
+
+
+def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
+    """Where the policy leads from every free cell of ``maps``, untouched and under edits."""
+    environment = exam.environment
+    try:
+        free = [free_cells(environment, rows(maps, slice(m, m + 1))) for m in range(len(maps["clock"]))]
+        edits = _edits(exam, agent, exam.meet(agent))
+    except (NotImplementedError, NotMeasurableError) as error:
+        return {"why": np.array(str(error))}
+    height, width = (max(int(cells[:, axis].max()) for cells in free) + 1 for axis in (0, 1))
+    shape = (len(free), len(edits), height, width)
+    move, value = np.full((*shape, 2), np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    chance = np.full((*shape, len(environment.actions)), np.nan, np.float32)
+    goal_cell = np.full((len(free), len(exam.goals), 2), -1)
+    for m, cells in enumerate(free):
+        state = environment.put(rows(maps, torch.full((len(cells),), m)), cells)
+        y, x = cells.T.numpy()
+        for e, edit in enumerate(edits.values()):
+            acted = look(agent, environment.observe(state), agent.blank(len(cells)), edit)
+            policy = acted.logits.softmax(1)
+            move[m, e, y, x] = _mean_move(environment, state, policy).numpy()
+            chance[m, e, y, x], value[m, e, y, x] = policy.numpy(), acted.value.numpy()
+        for g, goal in enumerate(exam.goals):
+            there = torch.nonzero(environment.distances(state).get(goal, torch.ones(len(cells))) == 0).flatten()
+            if len(there) == 1:
+                goal_cell[m, g] = cells[there[0]].numpy()
+    return {"move": move, "probability": chance, "value": value, "picture": environment.paint(maps).numpy(),
+            "goal_cell": goal_cell, "edits": np.array(list(edits))}  # fmt: skip
+
+
+def _edits(exam: AgentExam, agent: Agent, met: Scenes) -> dict[str, Mapping[str, Any]]:
+    """Name -> hook point -> change."""
+    found: dict[str, Mapping[str, Any]] = {}
+    rng = torch.Generator().manual_seed(exam.seed)
+    for edit in erasures(agent, exam.environment, met, exam.goals, placebos=1, rng=rng):
+        name = {INTACT: INTACT, ERASED: f"without {edit.erased}", IN_SPAN: "without random directions"}.get(edit.kind)
+        if name is not None and name not in found and (edit.kind != ERASED or edit.erased in exam.goals):
+            found[name] = {} if edit.change is None else {agent.acting_point: edit.change}
+    return found
+
+
+def _mean_move(environment: Environment, state: State, policy: Tensor) -> Tensor:
+    """Mean displacement ``[n, 2]`` (rows down, columns right) under ``policy`` ``[n, A]``."""
+    here, total = environment.cell_of(state), torch.zeros(len(policy), 2)
+    for action in range(policy.shape[1]):
+        after = environment.follow(state, torch.full((len(policy),), action)).after
+        total += policy[:, action, None] * (environment.cell_of(after) - here)
+    return total

@@ -1,0 +1,109 @@
+"""A run: a finished (or half-finished) folder, and the sentence it supports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from imprint.analyses.findings import findings
+from imprint.analyses.verdicts import sentence_of_agents, sentence_of_value
+from imprint.models.errors import DamagedFileError, ImprintError
+from imprint.models.files import read_json, read_table
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.alignment import AlignmentSetup
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.load import load_setup
+from imprint.models.store import RunFolder, open_run
+
+AnySetup = Setup | AgentSetup
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run on disk."""
+
+    path: Path
+    """Its folder."""
+
+    @cached_property
+    def setup(self) -> AnySetup:
+        """The resolved setup it was made with; its hash must be the folder's name."""
+        return read_setup(RunFolder(self.path))
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """All evidence; columns in :mod:`imprint.analyses.findings`."""
+        return findings(read_table(RunFolder(self.path).findings_file))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Versions, machine, times, failures."""
+        record: dict[str, Any] = read_json(self.path / "run.json")
+        return record
+
+    def latch_row(self) -> pd.Series | None:
+        """The verdict over seeds, or nothing when no seed could be judged."""
+        table = self.findings
+        rows = table[(table["analysis"] == "latch") & (table["metric"] == "latch") & table["seed"].isna()]
+        return None if rows.empty else rows.iloc[0]
+
+    @property
+    def verdict(self) -> str:
+        """``intended``, ``proxy:<name>``, ``mixed``, ``undetermined``; of a value also ``none``."""
+        row = self.latch_row()
+        return "undetermined" if row is None else str(row["verdict"])
+
+    @property
+    def sentence(self) -> str:
+        """The conclusion in a sentence."""
+        row = self.latch_row()
+        if row is None:
+            return "No seed could be judged."
+        spread = (
+            f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            if pd.notna(row["estimate"])
+            else "not measured"
+        )
+        seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
+        if isinstance(self.setup, AgentSetup):
+            return sentence_of_agents(self.setup, self.verdict, spread, seeds)
+        return sentence_of_value(self.setup, self.verdict, spread, seeds)
+
+
+def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:
+    """Ages at which the subjects of a setup are kept and examined, in experiences."""
+    if isinstance(setup, AgentSetup):
+        return setup.planned
+    assert isinstance(setup, Setup)
+    return setup.schedule.planned
+
+
+def read_setup(folder: RunFolder) -> AnySetup:
+    """The resolved setup of a run folder, refused when it was changed since."""
+    try:
+        data = yaml.safe_load(folder.setup_file.read_text(encoding="utf-8"))
+        setup = load_setup(data)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
+    if folder.path.resolve().name != setup.run_name:
+        raise DamagedFileError(
+            f"{folder.setup_file} describes {setup.run_name}, but the folder is called {folder.path.resolve().name}; "
+            "one of them was changed after the run began."
+        )
+    assert isinstance(setup, Setup | AgentSetup)
+    return setup
+
+
+def open_finished(path: str | Path) -> Run:
+    """A run whose findings exist, or an error that says how to finish it."""
+    folder = open_run(path)
+    if not folder.findings_file.is_file():
+        raise ImprintError(
+            f"{folder.path} has no findings yet; finish it with `imprint run {folder.setup_file} --resume`."
+        )
+    return Run(folder.path)

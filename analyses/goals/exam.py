@@ -1,0 +1,160 @@
+"""agent_exam: the same examination for every agent: behaviour, critic line, causal line, verdict.
+
+An exam holds what all agents of a run are asked: the levels of every design, the decorrelated states, and a second set
+of such states for the erasers. Trained, untrained, random-reward and planted agents all sit the same one.
+
+Letters: n levels, m decorrelated states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+
+from imprint.analyses.goals.acting import AgentPolicy, look
+from imprint.analyses.goals.behaviour import APART, JUDGED, Played, play
+from imprint.analyses.goals.causal_line import causal_line, wants
+from imprint.analyses.goals.critic_line import CriticLine, critic_line, gated
+from imprint.analyses.goals.decision import Lines, judge
+from imprint.analyses.goals.scenes import Scenes, met_by, scenes
+from imprint.analyses.verdicts import Verdict
+from imprint.models.agents.base import Agent
+from imprint.models.environments.base import Environment
+from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.setup.agent import AgentDecision, AgentSetup
+from imprint.models.states import State
+
+TRAIN = "train"
+WANTS = ("goal", "loss", "loss_low", "loss_high", "placebo_high", "excess", "aside")
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What agents that learned nothing give."""
+
+    capability: float = float("nan")
+    """Highest P(any goal is reached | apart) among them."""
+    r2: tuple[float, ...] = ()
+    """Of each one's critic on discounted distances."""
+
+
+@dataclass(frozen=True)
+class AgentExam:
+    """One set of questions for all agents."""
+
+    environment: Environment
+    goals: tuple[str, ...]
+    """Intended first, then the proxies."""
+    discount: float
+    decision: AgentDecision
+    levels: dict[str, State]
+    """Design -> start states."""
+    states: State
+    """Decorrelated states ``m``, for the critic, the erasers and the probes; other levels than ``levels``."""
+    placebos: int
+    greedy: bool = False
+    seed: int = 0
+    """Of lots, shuffles and random subspaces."""
+
+    @classmethod
+    def of(
+        cls,
+        environment: Environment,
+        goals: Sequence[str],
+        discount: float,
+        decision: AgentDecision,
+        *,
+        levels: int = 2000,
+        states: int = 4000,
+        placebos: int = 5,
+        greedy: bool = False,
+        seed: int = 0,
+    ) -> AgentExam:
+        """Draw the levels and states of an exam."""
+        if len(goals) < 2:
+            raise ImprintError(f"goals are {list(goals)}; expected the intended one and at least one proxy.")
+        rng = torch.Generator().manual_seed(seed)
+        designs = [design for design in JUDGED if design in environment.designs]
+        if APART not in designs:
+            raise ImprintError(f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told.")
+        drawn = {design: environment.levels(levels, rng=rng, design=design) for design in designs}
+        decorrelated = scenes(environment, states, rng=rng)
+        return cls(environment, tuple(goals), discount, decision, drawn, decorrelated, placebos, greedy, seed)
+
+    def play(self, agent: Agent, design: str) -> Played:
+        """The agent on one design; only the training design is followed to the end of every episode."""
+        policy = AgentPolicy(agent, greedy=self.greedy, seed=self.seed)
+        return play(self.environment, self.levels[design], policy, self.goals, until_decided=design != TRAIN)
+
+    def critic(self, agent: Agent) -> CriticLine:
+        """The critic line; raises :class:`ImprintError` in a world that knows no distances."""
+        met = self.meet(agent)
+        value = look(agent, met.observation, met.memory).value
+        rng = np.random.default_rng(self.seed)
+        return critic_line(value, self.environment.distances(met.state), self.goals, self.discount, rng=rng)
+
+    def meet(self, agent: Agent) -> Scenes:
+        """The decorrelated states as the agent meets them."""
+        return met_by(agent, self.environment, self.states, rng=self._rng())
+
+    def causal(self, agent: Agent) -> pd.DataFrame:
+        """The causal line, columns of :data:`imprint.analyses.goals.causal_line.COLUMNS`."""
+        return causal_line(
+            agent, self.environment, self.levels[APART], self.meet(agent), self.goals, placebos=self.placebos,
+            greedy=self.greedy, seed=self.seed, rng=self._rng(),
+        )  # fmt: skip
+
+    def floor(self, agents: Sequence[Agent]) -> Floor:
+        """What untrained agents reach, and their critics."""
+        capability = max(float(self.play(agent, APART).reached.float().mean()) for agent in agents)
+        return Floor(capability, tuple(self.critic(agent).r2 for agent in agents))
+
+    def lines(self, agent: Agent, floor: Floor) -> Examined:
+        """All three lines of an agent, and the verdict on it."""
+        played, critic = self.play(agent, APART), self.critic(agent)
+        try:
+            causal, problem = self.causal(agent), ""
+        except NotMeasurableError as error:
+            causal, problem = pd.DataFrame(), str(error)
+        index, silent = gated(critic, floor.r2, self.decision.fits)
+        lines = Lines(
+            self.goals,
+            {goal: int(played.first(goal).sum()) for goal in self.goals},
+            int(played.reached.sum()),
+            len(played.steps),
+            floor.capability,
+            wants(causal) if len(causal) else pd.DataFrame(columns=list(WANTS)),
+            index,
+        )
+        return Examined(lines, critic, causal, judge(lines, self.decision), silent, problem)
+
+    def _rng(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What one agent showed."""
+
+    lines: Lines
+    critic: CriticLine
+    causal: pd.DataFrame
+    """Empty when it could not be measured."""
+    verdict: Verdict
+    silent: str = ""
+    """Why the critic's index is not read; empty when it is."""
+    problem: str = field(default="")
+    """Why there is no causal line; empty when there is one."""
+
+
+def exam_of(setup: AgentSetup, *, placebos: int | None = None) -> AgentExam:
+    """The same exam for every seed, age and control of a setup."""
+    e = setup.evaluation
+    return AgentExam.of(
+        setup.make_environment(), (setup.intended, *setup.proxies), setup.learning.discount, setup.decision,
+        levels=e.levels, states=e.states, placebos=e.placebos if placebos is None else placebos, greedy=e.greedy,
+    )  # fmt: skip

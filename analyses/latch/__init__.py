@@ -1,0 +1,1 @@
+"""latch: what a value depends on."""

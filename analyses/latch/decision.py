@@ -1,0 +1,63 @@
+"""decision: the rule that turns shares and effects into a verdict, fixed in the setup before results exist.
+
+A concept *carries* the value when the interval of its share lies above ``carries`` and, where its counterfactual effect
+was measured, the interval of the effect excludes 0.
+
+    the largest carried share >= ``dominates`` x sum of the carried shares       intended, or proxy:<name>
+    otherwise, several carry                                                     mixed
+    none carries, and the upper ends of all shares and of the
+    interaction together stay below ``none_below``                               none
+    otherwise, or when a share is missing                                        undetermined
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL
+from imprint.analyses.verdicts import INTENDED, MIXED, NONE, UNDETERMINED, Verdict
+from imprint.models.setup.learner import Decision
+
+
+def decide(shares: pd.DataFrame, effects: pd.DataFrame, decision: Decision, *, intended: str) -> Verdict:
+    """The verdict on tables ``shares`` (concept, share, low, high) and ``effects`` (concept, effect, low, high)."""
+    table = shares[shares["concept"] != RESIDUAL].set_index("concept")
+    mains = table.drop(index=INTERACTION, errors="ignore")
+    if mains[["share", "low", "high"]].isna().any(axis=None):
+        missing = mains.index[mains[["share", "low", "high"]].isna().any(axis=1)][0]
+        return Verdict(UNDETERMINED, f"The share of {missing} could not be measured.")
+    moved = _moved(effects)
+    above = [low > decision.carries and moved.get(str(name), True) for name, low in mains["low"].items()]
+    carried = mains[above]
+    if carried.empty:
+        return _nothing(table, decision)
+    carried = carried.sort_values("share", ascending=False)
+    top, part = str(carried.index[0]), float(carried["share"].iloc[0] / carried["share"].sum())
+    said = "; ".join(
+        f"{row['concept']} {row['share']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        for row in carried.reset_index().to_dict("records")
+    )
+    if part >= decision.dominates:
+        word = INTENDED if top == intended else f"proxy:{top}"
+        return Verdict(word, f"Of the value's variance, {top} holds {part:.0%} of all that is carried ({said}).")
+    return Verdict(MIXED, f"Several concepts carry the value and none holds {decision.dominates:.0%} of it ({said}).")
+
+
+def _moved(effects: pd.DataFrame) -> dict[str, bool]:
+    """Concept -> whether the effect's interval excludes 0; concepts whose effect was not measured are left out."""
+    if effects.empty:
+        return {}
+    known = effects.dropna(subset=["effect", "low", "high"]).to_dict("records")
+    return {str(row["concept"]): bool(row["low"] > 0 or row["high"] < 0) for row in known}
+
+
+def _nothing(table: pd.DataFrame, decision: Decision) -> Verdict:
+    upper = float(table["high"].clip(lower=0).sum(skipna=False))
+    if upper < decision.none_below:
+        most = f"all shares together are at most {upper:.3f}, below {decision.none_below:g}"
+        return Verdict(NONE, f"No concept carries the value: {most}.")
+    return Verdict(
+        UNDETERMINED,
+        f"No concept is shown to carry the value, but together the shares could be as high as {upper:.2f} "
+        f"(nothing is claimed unless that is below {decision.none_below:g}).",
+    )

@@ -1,0 +1,1 @@
+"""locate: which concepts can be read from which activations, beside every floor."""

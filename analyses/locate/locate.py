@@ -1,0 +1,245 @@
+"""locate: which concepts can be read at which sites, and did the model learn them or were they given?
+
+One row per concept and site; see :mod:`imprint.analyses.locate.evidence` for scores, floors and verdicts. All verdicts
+are corrected together over the grid (Benjamini-Hochberg). The best site of each concept is chosen on one half of the
+groups and scored on the other, so that looking in many places does not flatter the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from imprint.analyses.locate.evidence import Evidence
+from imprint.analyses.locate.judging import best_sites, judge
+from imprint.analyses.locate.leaks import leaks_of, refused
+from imprint.analyses.locate.reading import read
+from imprint.analyses.locate.streaming import Stream, read_stream
+from imprint.analyses.locate.targets import input_readings, merge_groups, targets_of, unreadable
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.probes.readouts.base import READOUTS, Readout
+from imprint.probes.samples.controls import compact_groups, folds_of
+
+Arrays = Mapping[str, Any]
+
+
+def locate(
+    activations: Arrays | Stream,
+    concepts: pd.DataFrame,
+    *,
+    groups: Any = None,
+    untrained: Any = None,
+    inputs: Any = None,
+    readout: str = "ridge",
+    nulls: int = 20,
+    alpha: float = 0.05,
+    seed: int = 0,
+    folds: int = 5,
+    resamples: int = 1000,
+) -> pd.DataFrame:
+    """Look for every concept at every site.
+
+    Arguments:
+        activations: site -> float array ``[n, d]``; or a stream of such mappings, batch by batch, for activations that
+            do not fit in memory (see :mod:`imprint.analyses.locate.streaming`).
+        concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers.
+        groups: one label per row; rows of one group are never split. None: every row is its own group.
+        untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins; beside
+            a stream, a list of streams.
+        inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per
+            site.
+        readout: kind of readout.
+        nulls: label shuffles per concept, at least 5.
+        alpha: false discovery rate over the whole grid.
+        seed: of folds, shuffles and resamples.
+        folds: cross-validation folds, groups kept together.
+        resamples: bootstrap resamples.
+
+    Returns one row per concept and site (columns as in ``imprint.analyses.locate.judging.COLUMNS``). ``score`` is
+    balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept ->
+    site, score, low, high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the
+    groups and scored on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the
+    true and false positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too
+    good, looked for where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows that are not
+    independent turn ``present`` into ``undetermined``.
+
+    Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
+    rows.
+    """
+    if nulls < 5:
+        raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")
+    if not 0 < alpha < 1:
+        raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
+    if not isinstance(concepts, pd.DataFrame):
+        raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
+    names = [str(name) for name in concepts.columns]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
+    if folds < 2 or resamples < 20 or seed < 0:
+        raise ImprintError(
+            f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
+        )
+    if (isinstance(activations, Mapping) and not activations) or concepts.shape[1] == 0:
+        raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
+    engine: Readout = READOUTS.load(readout)()
+    n = len(concepts)
+    rng = np.random.default_rng(seed)
+    x: dict[str, torch.Tensor] = {}
+    if not isinstance(activations, Mapping):
+        evidence, problems, sites = _gather_stream(
+            activations, concepts, groups, untrained, inputs, engine, nulls, folds, rng
+        )
+    else:
+        x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
+        twins, raw, sites = _twins(untrained, x, n), _inputs(inputs, x, n), list(x)
+        evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
+    table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
+    leaks = leaks_of(x, concepts, groups, table, rng.spawn(1)[0]) if x else []
+    table = refused(table, leaks)
+    table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
+    table.attrs["rates"] = _rates_table(evidence)
+    table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
+    order = {cell: i for i, cell in enumerate((str(c), s) for c in concepts.columns for s in sites)}
+    rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
+    table = table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
+    return table
+
+
+def _gather(
+    x: dict[str, torch.Tensor],
+    concepts: pd.DataFrame,
+    groups: Any,
+    twins: dict[str, list[torch.Tensor]],
+    raw: dict[str, NDArray[np.float32]],
+    engine: Readout,
+    nulls: int,
+    folds: int,
+    rng: np.random.Generator,
+) -> tuple[dict[tuple[str, str], Evidence], dict[tuple[str, str], str]]:
+    problems: dict[tuple[str, str], str] = {}
+    try:
+        compact = compact_groups(groups, len(concepts))
+        fold = folds_of(compact, folds, rng)
+    except NotMeasurableError as error:
+        return {}, {(str(c), s): str(error) for c in concepts.columns for s in x}
+    targets, bad = targets_of(concepts, compact, nulls, rng, engine)
+    problems |= {(c, s): why for c, why in bad.items() for s in x}
+    merge = merge_groups(compact, rng)
+    floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
+    evidence: dict[tuple[str, str], Evidence] = {}
+    for site, a in x.items():
+        if why := unreadable(a):
+            problems |= {(t.name, site): why for t in targets}
+            continue
+        readings = read(a, targets, fold, merge, engine)
+        bare = [t.real() for t in targets]
+        others = [read(t, bare, fold, merge, engine) for t in twins.get(site, [])]
+        for i, target in enumerate(targets):
+            evidence[target.name, site] = Evidence(
+                readings[i],
+                np.stack([o[i].sums for o in others]) if others else None,
+                floors[id(raw[site])][i].sums if site in raw else None,
+            )
+    return evidence, problems
+
+
+def _gather_stream(
+    stream: Stream,
+    concepts: pd.DataFrame,
+    groups: Any,
+    untrained: Any,
+    inputs: Any,
+    engine: Readout,
+    nulls: int,
+    folds: int,
+    rng: np.random.Generator,
+) -> tuple[dict[tuple[str, str], Evidence], dict[tuple[str, str], str], list[str]]:
+    """As :func:`_gather`, from streams of batches."""
+    sites = list(next(iter(stream), {}))
+    if not sites:
+        raise ImprintError("the stream of activations holds no batch.")
+    try:
+        compact = compact_groups(groups, len(concepts))
+        fold = folds_of(compact, folds, rng)
+    except NotMeasurableError as error:
+        return {}, {(str(c), s): str(error) for c in concepts.columns for s in sites}, sites
+    targets, bad = targets_of(concepts, compact, nulls, rng, engine)
+    problems = {(c, s): why for c, why in bad.items() for s in sites}
+    merge = merge_groups(compact, rng)
+    raw = _inputs(inputs, dict.fromkeys(sites), len(concepts))
+    floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
+    if isinstance(untrained, Mapping):
+        raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
+    bare = [t.real() for t in targets]
+    others = [read_stream(twin, bare, fold, merge, engine) for twin in untrained or ()]
+    if missing := [s for s in sites for twin in others if s not in twin]:
+        raise unknown_name("site in untrained", missing[0], others[0])
+    evidence = {
+        (target.name, site): Evidence(
+            readings[i],
+            np.stack([twin[site][i].sums for twin in others]) if others else None,
+            floors[id(raw[site])][i].sums if site in raw else None,
+        )
+        for site, readings in (read_stream(stream, targets, fold, merge, engine) if targets else {}).items()
+        for i, target in enumerate(targets)
+    }
+    return evidence, problems, sites
+
+
+def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
+    """Area under the curve and thresholded rates per concept, site and class."""
+    rows = [
+        (concept, site, label, *rates)
+        for (concept, site), e in evidence.items()
+        if e.reading.rates is not None
+        for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["concept", "site", "class", "auc", "true_positive_rate", "false_positive_rate"])
+
+
+def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
+    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
+    if len(array) != n:
+        raise ImprintError(
+            f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
+        )
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
+        raise ImprintError(f"{name} holds {array.dtype}; expected numbers.")
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _twins(untrained: Arrays | None, x: Mapping[str, Any], n: int) -> dict[str, list[torch.Tensor]]:
+    out: dict[str, list[torch.Tensor]] = {}
+    for site, given in (untrained or {}).items():
+        if site not in x:
+            raise unknown_name("site in untrained", site, x)
+        several = isinstance(given, list | tuple) or getattr(given, "ndim", 2) == 3
+        arrays = list(given) if several else [given]
+        out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
+        if bad := [w for w in map(unreadable, out[site]) if w]:
+            raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
+    return out
+
+
+def _inputs(inputs: Any, x: Mapping[str, Any], n: int) -> dict[str, NDArray[np.float32]]:
+    if inputs is None:
+        return {}
+    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(x, inputs)
+    out, seen = {}, {}
+    for site, value in given.items():
+        if site not in x:
+            raise unknown_name("site in inputs", site, x)
+        if id(value) not in seen:
+            flat = value.reshape(len(value), -1) if getattr(value, "ndim", 2) > 2 else value
+            seen[id(value)] = _matrix("inputs", flat, n).numpy()
+            if not np.isfinite(seen[id(value)]).all():
+                raise ImprintError("inputs hold NaN or infinite values.")
+        out[site] = seen[id(value)]
+    return out

@@ -1,0 +1,1 @@
+"""Subjects whose insides are known by construction."""

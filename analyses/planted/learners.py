@@ -1,0 +1,217 @@
+"""planted: learners whose insides are known by construction, on which every instrument must be right.
+
+The planted world shows vectors. Each factor (``concept``, ``proxy``, ``bystander``) is +1 or -1, split into two codes
+whose product it is: a is drawn at random, b = a * factor, and each is written along its own random direction, with
+noise around it. Neither code alone says anything about the factor, so no readout linear in the observation finds it.
+
+A planted learner is a real module with three named sites. ``early`` rotates the observation. ``middle`` multiplies two
+readings per factor, and shows the products along random directions beside pieces of the observation that carry nothing.
+``late`` passes on what the value needs. What is shown and what the value is wired to are given:
+
+    concept, proxy, both, nothing      the value is wired to these        the latch must say so
+    one site                           concept present at ``middle``, and neither before nor after
+    absent                             concept present nowhere
+
+Letters: n rows, p width of the observation, d width of a site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from imprint.analyses.findings import findings
+from imprint.analyses.latch.latch import latch
+from imprint.models.errors import unknown_name
+from imprint.models.worlds.base import MemberSettings, World
+from imprint.probes.subjects.subject import Subject
+
+FACTORS = ("concept", "proxy", "bystander")
+WIRED: dict[str, Mapping[str, float]] = {
+    "concept": {"concept": 1.0},
+    "proxy": {"proxy": 1.0},
+    "both": {"concept": 1.0, "proxy": 1.0},
+    "nothing": {},
+    "one site": {},
+    "absent": {},
+}
+"""Kind of planted learner -> weights of its value."""
+SHOWN: dict[str, Sequence[str]] = {"absent": ("bystander",)}
+"""Kind -> factors computed at ``middle``; all of them, when not listed."""
+EXPECTED = {"concept": "intended", "proxy": "proxy:proxy", "both": "mixed", "nothing": "none"}
+"""Kind -> the latch verdict that is right."""
+SITES = ("early", "middle", "late")
+VALUE_NOISE = 0.5
+"""Standard deviation of the part of the value that no factor explains."""
+
+JUDGED = 1500
+"""Rows of a latch check."""
+LOCATED = 4000
+"""Rows of a locate check; absence is an equivalence test and needs more than presence."""
+
+
+class PlantedWorld(World):
+    """Vectors ``[n, 24]`` in which each factor is the product of two hidden codes."""
+
+    class Settings(MemberSettings):
+        width: int = Field(24, ge=8)
+        """p"""
+        noise: float = Field(0.3, ge=0.0)
+        """Standard deviation of every coordinate around the codes."""
+        groups: int = Field(100, ge=2)
+        """Groups of rows."""
+        seed: int = 0
+        """Of the directions along which codes are written."""
+
+    factors = dict.fromkeys(FACTORS, (False, True))
+
+    def __init__(self, settings: PlantedWorld.Settings | None = None) -> None:
+        super().__init__(settings)
+        self.s: PlantedWorld.Settings = self.settings  # type: ignore[assignment]
+        rng = torch.Generator().manual_seed(self.s.seed)
+        self.directions = torch.linalg.qr(torch.randn(self.s.width, self.s.width, generator=rng)).Q
+        """``[p, p]`` orthonormal columns: two per factor, then directions that carry nothing."""
+
+    def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """First code of each factor, noise of each coordinate, and groups."""
+        return {
+            "code": 2.0 * torch.randint(0, 2, (n, len(FACTORS)), generator=rng) - 1.0,
+            "around": torch.randn(n, self.s.width, generator=rng),
+            "group": torch.randint(0, self.s.groups, (n,), generator=rng),
+        }
+
+    def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
+        """Observation ``[n, p]``."""
+        sign = 2.0 * torch.tensor(concepts[list(FACTORS)].to_numpy(dtype=np.float32)) - 1.0
+        codes = torch.cat([noise["code"], noise["code"] * sign], dim=1)
+        coordinates = self.s.noise * noise["around"]
+        coordinates[:, 2 * len(FACTORS) :] += (1 - self.s.noise) * noise["around"][:, 2 * len(FACTORS) :]
+        coordinates[:, : 2 * len(FACTORS)] += codes
+        observation: Tensor = coordinates @ self.directions.T
+        return observation
+
+
+class _Products(nn.Module):
+    """Products of two readings per factor, and pieces of the observation, along random directions of the site."""
+
+    def __init__(self, reading: Tensor, plain: Tensor, mix: Tensor) -> None:
+        super().__init__()
+        self.reading = nn.Parameter(reading)
+        """``[p, 2 f]`` first and second code of each of f factors."""
+        self.plain = nn.Parameter(plain)
+        """``[p, d - f]``"""
+        self.mix = nn.Parameter(mix)
+        """``[d, d]``"""
+
+    def forward(self, early: Tensor) -> Tensor:
+        """Activations ``[n, d]`` of a rotated observation ``[n, p]``."""
+        first, second = torch.tanh(2.0 * early @ self.reading).chunk(2, dim=1)
+        out: Tensor = torch.cat([first * second, early @ self.plain], dim=1) @ self.mix
+        return out
+
+
+class Planted(nn.Module):
+    """A learner with the sites ``early``, ``middle`` and ``late``, whose output ``[n]`` is its value."""
+
+    def __init__(self, kind: str, world: PlantedWorld, *, rng: torch.Generator, random: bool = False) -> None:
+        """``random``: the untrained twin, the same shapes with every weight drawn at random."""
+        super().__init__()
+        if kind not in WIRED:
+            raise unknown_name("planted learner", kind, WIRED)
+        p, shown = world.s.width, SHOWN.get(kind, FACTORS)
+        turn, mix, late = (torch.linalg.qr(torch.randn(p, p, generator=rng)).Q for _ in range(3))
+        directions = torch.linalg.qr(torch.randn(p, p, generator=rng)).Q if random else world.directions
+        index = [FACTORS.index(name) for name in shown]
+        coded = turn.T @ directions
+        self.early = nn.Linear(p, p, bias=False)
+        self.early.weight = nn.Parameter(turn.T)
+        plain = coded[:, 2 * len(FACTORS) :]
+        reading = coded[:, [*index, *(i + len(FACTORS) for i in index)]]
+        self.middle = _Products(reading, plain, _square(mix, len(index) + plain.shape[1]))
+        weights = torch.tensor([WIRED[kind].get(name, 0.0) for name in shown] + [0.0] * plain.shape[1])
+        weights[len(shown)] = VALUE_NOISE
+        self._wire(weights, (weights != 0) | (torch.arange(len(weights)) >= len(shown)), late)
+
+    def _wire(self, weights: Tensor, kept: Tensor, rotation: Tensor) -> None:
+        """``late`` shows what is ``kept`` (bool ``[d]``) of ``middle``, and ``value`` adds it up with ``weights [d]``.
+
+        ``late`` is as wide as what it keeps: a wider site would hold rounding errors alone in the spare directions, and
+        those remember what was dropped.
+        """
+        width = int(kept.sum())
+        turn, back = _square(rotation, width), torch.linalg.inv(self.middle.mix.detach())
+        self.late = nn.Linear(len(kept), width, bias=False)
+        self.late.weight = nn.Parameter((back[:, kept] @ turn).T)
+        self.value = nn.Linear(width, 1, bias=False)
+        self.value.weight = nn.Parameter((turn.T @ weights[kept])[None])
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Value ``[n]`` of observations ``[n, p]``."""
+        value: Tensor = self.value(self.late(self.middle(self.early(observation))))
+        return value[:, 0]
+
+
+def _square(rotation: Tensor, size: int) -> Tensor:
+    """A random rotation ``[size, size]`` from a larger one."""
+    square: Tensor = torch.linalg.qr(rotation[:size, :size]).Q
+    return square
+
+
+def planted(kind: str, world: PlantedWorld, *, rng: torch.Generator) -> Subject:
+    """A planted learner as a subject. Kinds: concept, proxy, both, nothing, one site, absent."""
+    return Subject(Planted(kind, world, rng=rng).eval(), sites=SITES)
+
+
+def check_latch(seed: int, *, n: int = JUDGED) -> list[dict[str, Any]]:
+    """What the latch says about the four wired learners, against what they are."""
+    world, rng = PlantedWorld(PlantedWorld.Settings(seed=seed)), torch.Generator().manual_seed(seed)
+    rows = []
+    for kind, expected in EXPECTED.items():
+        subject = planted(kind, world, rng=rng)
+        said = latch(subject, world, intended="concept", proxies=["proxy"], sites=[], n=n, seed=seed, attribution=0)
+        rows.append(_row(kind, said.verdict, expected, n, "concept"))
+    return rows
+
+
+def check_locate(seed: int, *, n: int = LOCATED, nulls: int = 20) -> list[dict[str, Any]]:
+    """Whether ``locate`` finds the concept at ``middle`` alone where it is, and calls it absent where it is nowhere."""
+    from imprint.analyses.locate.locate import locate
+
+    world, rng = PlantedWorld(PlantedWorld.Settings(seed=seed)), torch.Generator().manual_seed(seed)
+    batch = world.sample(n, rng=rng, design="balanced")
+    rows = []
+    for kind in ("one site", "absent"):
+        subject = planted(kind, world, rng=rng)
+        twin = Subject(Planted(kind, world, rng=rng, random=True).eval(), sites=SITES)
+        table = locate(
+            {site: a.numpy() for site, a in subject.activations(batch.observation).items()},
+            batch.concepts[["concept"]],
+            groups=batch.groups,
+            untrained={site: a.numpy() for site, a in twin.activations(batch.observation).items()},
+            inputs=batch.observation.numpy(),
+            nulls=nulls,
+            seed=seed,
+        )
+        said = table.set_index("site")["verdict"]
+        where = [site for site in SITES if said[site] == "present"]
+        answer = (
+            f"present at {', '.join(where)}" if where else ("absent" if (said == "absent").all() else "undetermined")
+        )
+        rows.append(_row(kind, answer, "present at middle" if kind == "one site" else "absent", n, "concept"))
+    return rows
+
+
+def self_check(seed: int, *, n: int = JUDGED) -> pd.DataFrame:
+    """Findings, one row per planted learner: ``estimate`` 1 if the instrument was right, ``verdict`` what it said."""
+    return findings(check_latch(seed, n=n) + check_locate(seed))
+
+
+def _row(kind: str, said: str, expected: str, n: int, concept: str) -> dict[str, Any]:
+    right = {"estimate": float(said == expected), "verdict": said, "why": f"expected {expected}"}
+    return {"analysis": "planted", "metric": "self_check", "control": kind, "concept": concept, "n": n, **right}

@@ -1,0 +1,133 @@
+"""intent_pieces: agents that differ by seed, what can be seen of them before a test, and what they then pursue.
+
+Two descriptions of every agent, neither of which has seen it act where goal and proxy lie apart:
+
+    internals   the critic's coefficients on discounted distances and its fit; how much value and logits change when
+                the goal is moved elsewhere in the same state; how well the ways to goal and proxy are read at the
+                acting point. All on decorrelated states, of which the agent is shown single observations; it takes
+                no step there.
+    behaviour   all that training shows: how often goal and proxy were attained in its last rollouts and what they
+                paid, the policy's entropy, the loss, and success and detour on held-out training levels
+
+and what it pursues afterwards: the part of decided levels of design ``apart`` in which the intended goal comes first.
+
+Letters: n states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from imprint.analyses.goals.acting import look
+from imprint.analyses.goals.behaviour import APART
+from imprint.analyses.goals.exam import TRAIN, AgentExam, exam_of
+from imprint.analyses.goals.facts import Asked, look_exam, looked
+from imprint.analyses.statistics import score
+from imprint.models.agents.base import Agent
+from imprint.models.environments.base import Environment
+from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.lifetimes.agent import Upbringing, revive_agent
+from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.states import State, rows
+from imprint.models.store import RunFolder
+
+INTERNALS, BEHAVIOUR = "internals", "behaviour"
+LATE, MOVED = 4, 400
+"""Last rollouts of a lifetime that are looked at; states in which the goal is moved."""
+
+
+def raise_and_describe(
+    *, setup: dict[str, Any], seeds: Sequence[int], say: Callable[[int, int, str], None]
+) -> pd.DataFrame:
+    """One row per seed: varied, seed, its description (``internals ...``, ``behaviour ...``) and what it pursues."""
+    chosen = AgentSetup(**setup)
+    exam = exam_of(chosen)
+    asked, end = look_exam(chosen, exam), chosen.planned[-1]
+
+    def report(step: Progress) -> None:
+        say(step.age, 2 * end, "living")
+
+    found = []
+    with TemporaryDirectory() as place:
+        folder = RunFolder(Path(place))
+        Upbringing(chosen, seeds, folder).live(report)
+        for i, seed in enumerate(seeds):
+            kept = revive_agent(chosen, folder, seed, end)
+            if not kept.alive:
+                continue
+            told = {f"{INTERNALS} {k}": v for k, v in internals(exam, kept.agent, asked).items()}
+            told |= {f"{BEHAVIOUR} {k}": v for k, v in training(exam, kept.agent, kept.record).items()}
+            found.append({"varied": chosen.environment["varied"], "seed": seed, **told, **pursued(exam, kept.agent)})
+            say(end + (i + 1) * end // len(seeds), 2 * end, f"seed {seed} described")
+    return pd.DataFrame(found)
+
+
+def pursued(exam: AgentExam, agent: Agent) -> dict[str, float]:
+    """goal, proxy, capability where they lie apart, and the goal's part of what was decided; NaN when nothing was."""
+    played = exam.play(agent, APART)
+    goal, any_ = float(played.first(exam.goals[0]).float().mean()), float(played.reached.float().mean())
+    return {"goal": goal, "capability": any_, "proxy": any_ - goal, "part": goal / any_ if any_ else float("nan")}
+
+
+def internals(exam: AgentExam, agent: Agent, asked: Asked) -> dict[str, float]:
+    """What single states show inside the agent."""
+    line = exam.critic(agent)
+    out = {f"beta {goal}": beta for goal, beta in zip(line.goals, line.beta, strict=True)}
+    out |= {"r2": line.r2, **_moved_goal(exam, agent)}
+    for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
+        if site == agent.acting_point and fact.endswith("_way"):
+            out[f"read {fact}"] = float(score(reading.sums.sum(0), regression=reading.regression))
+    return out
+
+
+def _moved_goal(exam: AgentExam, agent: Agent) -> dict[str, float]:
+    """How much value and logits change when the goal lies where it lies in another state, in their own spreads."""
+    environment, fact = exam.environment, f"{exam.goals[0]}_cell"
+    few = rows(exam.states, slice(MOVED))
+    facts = environment.facts(few)
+    if fact not in facts:
+        raise NotMeasurableError(f"this world has no fact {fact!r}, so its goal cannot be moved")
+    target = facts[fact].roll(1)
+    free = torch.tensor([_can(environment, rows(few, slice(i, i + 1)), fact, target[i : i + 1]) for i in range(MOVED)])
+    here = rows(few, free)
+    blank = agent.blank(int(free.sum()))
+    seen = environment.observe(here), environment.observe(environment.edit(here, fact, target[free]))
+    before, after = (look(agent, observation, blank) for observation in seen)
+    value = (after.value - before.value).square().mean() / (2 * before.value.var()).clamp(min=1e-12)
+    first, second = (acted.logits - acted.logits.mean(1, keepdim=True) for acted in (before, after))
+    spread = (2 * first.var(0).sum()).clamp(min=1e-12)
+    return {
+        "value follows goal": float(value),
+        "logits follow goal": float((second - first).square().sum(1).mean() / spread),
+    }
+
+
+def _can(environment: Environment, state: State, fact: str, value: Tensor) -> bool:
+    try:
+        environment.edit(state, fact, value)
+    except ImprintError:
+        return False
+    return True
+
+
+def training(exam: AgentExam, agent: Agent, record: pd.DataFrame) -> dict[str, float]:
+    """What training, and held-out levels like those of training, show of an agent."""
+    last = record.iloc[-LATE:]
+    episodes = max(float(last["episodes"].sum()), 1.0)
+    played = exam.play(agent, TRAIN)
+    return {
+        **{f"attains {goal}": float(last[goal].sum()) / episodes for goal in exam.goals},
+        "pay": float(last["pay"].sum()) / episodes,
+        "entropy": float(last["entropy"].mean()),
+        "loss": float(last["loss"].mean()),
+        "success": float(played.wages.mean()),
+        "steps": float(played.steps.double().mean()),
+    }

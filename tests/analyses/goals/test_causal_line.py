@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from functools import cache
+
+import pandas as pd
+import pytest
+import torch
+
+from imprint.analyses.goals.acting import activations
+from imprint.analyses.goals.causal_line import ALONE, ERASED, IN_SPAN, INTACT, ISOTROPIC, causal_line, erasures, wants
+from imprint.analyses.goals.scenes import beyond, columns_of, met_by, scenes
+from imprint.analyses.planted.agents import KINDS, imitations, lessons
+from imprint.models.agents.actor_critic import ActorCritic
+from imprint.models.agents.base import Agent
+from imprint.models.environments.coin import Coin
+from imprint.models.errors import UnknownNameError
+
+WORLD = Coin()
+GOALS = ("coin", "corner")
+
+
+def chance(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def born(rng: torch.Generator) -> Agent:
+    return ActorCritic.born(ActorCritic.Settings(), WORLD.view, rng=rng)
+
+
+@cache
+def lines() -> dict[str, pd.DataFrame]:
+    """The causal line of one imitation of every script."""
+    taught = lessons(WORLD, GOALS, 0.95, levels=20_000, rng=chance(0))
+    agents = imitations(born, taught, [(kind, 0) for kind in KINDS], steps=250, rng=chance(1))
+    start, state = WORLD.levels(400, rng=chance(2), design="apart"), scenes(WORLD, 2000, rng=chance(3))
+    return {
+        kind: causal_line(
+            agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), GOALS, placebos=2, rng=chance(5)
+        )
+        for kind, agent in zip(KINDS, agents, strict=True)
+    }
+
+
+@pytest.mark.parametrize(("kind", "wanted", "other"), [("goal", "coin", "corner"), ("proxy", "corner", "coin")])
+def test_only_erasing_what_it_wants_stops_an_agent_beyond_random_erasures(kind: str, wanted: str, other: str) -> None:
+    found = wants(lines()[kind]).set_index("goal")
+    assert found.loc[wanted, "excess"] > 0.1
+    assert found.loc[wanted, "loss_low"] > found.loc[wanted, "placebo_high"]
+    assert found.loc[other, "excess"] < 0.05
+
+
+def test_an_agent_that_goes_nowhere_loses_nothing() -> None:
+    assert (wants(lines()["random"])["excess"].abs() < 0.1).all()
+
+
+def test_erasing_the_coins_cell_leaves_the_agent_of_the_corner_where_it_went() -> None:
+    table = lines()["proxy"]
+    of = table[(table["erased"] == "coin_cell") & (table["goal"] == "corner")]
+    assert abs(of["loss"].iloc[0]) < 0.1
+    knows = lines()["goal"]
+    assert knows[(knows["erased"] == "coin_cell") & (knows["goal"] == "coin")]["loss"].iloc[0] > 0.3
+
+
+def test_every_goal_has_placebos_of_its_own_rank_and_the_untouched_run_is_first() -> None:
+    table = lines()["goal"]
+    assert table["kind"].iloc[0] == INTACT
+    assert (table[table["kind"] == INTACT]["loss"] == 0).all()
+    for goal in GOALS:
+        own = table[table["erased"] == goal]
+        assert {ERASED, ALONE, ISOTROPIC, IN_SPAN} == set(own["kind"])
+        rank = own[own["kind"] == ERASED]["rank"].iloc[0]
+        assert (own[own["kind"].isin([ISOTROPIC, IN_SPAN])]["rank"] == rank).all()
+
+
+def test_after_the_erasure_no_linear_map_reads_the_marks() -> None:
+    agent = born(chance(0)).eval()
+    met = met_by(agent, WORLD, scenes(WORLD, 2000, rng=chance(1)), rng=chance(2))
+    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point].double()
+    z = columns_of(WORLD, met.state, WORLD.marks["coin"])
+    edit = next(
+        e
+        for e in erasures(agent, WORLD, met, GOALS, placebos=1, rng=chance(3))
+        if (e.erased, e.kind) == ("coin", ERASED)
+    )
+    assert edit.change is not None
+    left = edit.change(x)
+
+    def covariance(a: torch.Tensor) -> float:
+        return float(((a - a.mean(0)).T @ (z - z.mean(0)) / len(a)).abs().max())
+
+    assert covariance(left) < 1e-6
+    assert covariance(x) > 1e-3
+
+
+def test_what_is_beyond_other_marks_is_uncorrelated_with_them() -> None:
+    state = scenes(WORLD, 1000, rng=chance(0))
+    coin, corner = (columns_of(WORLD, state, WORLD.marks[goal]) for goal in GOALS)
+    rest = beyond(coin, corner)
+    centred = corner - corner.mean(0)
+    assert float((centred.T @ coin).abs().max()) > 1.0
+    assert float((centred.T @ rest).abs().max()) < 1e-6
+
+
+def test_an_agent_made_wholly_of_noise_reaches_as_often_when_it_is_edited() -> None:
+    agent = born(chance(7)).eval()
+    start, state = WORLD.levels(100, rng=chance(2), design="apart"), scenes(WORLD, 500, rng=chance(3))
+    table = causal_line(
+        agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), GOALS, placebos=2, rng=chance(5)
+    )
+    assert (table["loss"].abs() < 0.05).all()
+    assert (table["moved"] < 0.01).all()
+
+
+def test_a_fact_that_is_not_there_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="coin_cell"):
+        columns_of(WORLD, scenes(WORLD, 10, rng=chance(0)), ["coin_cel"])
