@@ -6,7 +6,7 @@
       findings.parquet, findings.csv  the evidence
       exhibits/<name>.parquet         the tables of the answer
       answer.json                     verdict, why, exhibits and how they are drawn, failed pieces
-      report.html                     written by imprint.reports.question_page
+      report.html                     written by imprint.reports.pages.question
 
 The hash is that of the settings, so that the same question asked in the same way has one answer.
 """

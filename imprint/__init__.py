@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imprint.models.setup.load import load_setup
     from imprint.models.worlds.base import Batch, World
     from imprint.probes.subjects.subject import Subject
-    from imprint.reports.page import report
+    from imprint.reports.pages.run import report
 
 __version__ = "0.1.0"
 
@@ -62,7 +62,7 @@ _HOME = {
     "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",
-    "report": "imprint.reports.page",
+    "report": "imprint.reports.pages.template",
 }
 
 # transformer-lens brings wandb and the Hugging Face client along; neither may speak or reach for the network because

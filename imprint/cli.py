@@ -1,7 +1,7 @@
 """The command ``imprint``: what happens around every command.
 
 Nothing heavy is imported here, so that the command answers at once and can be interrupted at any moment. The commands
-are in ``imprint._cli_app``. Exit codes:
+are in ``imprint.commands.app``. Exit codes:
 
 ====  ================================================================================================================
 0     done
@@ -56,7 +56,7 @@ def _run(arguments: list[str]) -> int:
         os.environ.setdefault(name, "1")
     from typer.exceptions import TyperException
 
-    from imprint._cli_app import app
+    from imprint.commands.app import app
     from imprint.models.errors import ImprintError
 
     try:
@@ -90,7 +90,7 @@ def _explained(error: ValueError) -> str | None:
 
 
 def _where_help(arguments: list[str]) -> str:
-    from imprint._cli_app import app
+    from imprint.commands.app import app
 
     names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     command = next((word for word in arguments if word in names), "")
@@ -98,7 +98,7 @@ def _where_help(arguments: list[str]) -> str:
 
 
 def _refuse(message: str) -> int:
-    from imprint._cli_text import plain
+    from imprint.commands.text import plain
 
     print(f"imprint: {plain(message)}", file=sys.stderr)  # noqa: T201 (this is the program's voice)
     return 2

@@ -10,6 +10,8 @@ import io
 import json
 import os
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DamagedFileError(
             f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume."
         ) from None
+
+
+DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` is for flags and methods that make no sense."""

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imprint.reports import figures
+from imprint.reports.figures import axes, plots
+from imprint.reports.parts import Figure, Table
 from imprint.reports.pictures import data_uri, overlay, strip
-from imprint.reports.run_data import RunData, last_age
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age
+from imprint.reports.sections.base import Section
 from imprint.reports.words import counts, number, percent, quoted
 
 EPISODES = 6
@@ -50,10 +52,10 @@ class Attribution(Section):
 def chart(run: RunData, rows: pd.DataFrame, area: pd.DataFrame) -> Figure:
     """Part of the attribution above part of the picture, per concept."""
     names = [name for name in run.concepts if name in set(rows["concept"])]
-    colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+    colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
     colour = [colours.get(name, "--c-other1") for name in names]
     legend, title = ("part of the attribution", "part of the picture"), "part of the whole"
-    plot = figures.versus(names, rows, area, names=legend, colour=colour, x_title=title, key="concept")
+    plot = plots.versus(names, rows, area, names=legend, colour=colour, x_title=title, key="concept")
     size = area.drop_duplicates("concept", keep="last").set_index("concept")["estimate"]
     ratio = rows.set_index("concept")["estimate"] / size
     ratio = ratio.dropna()

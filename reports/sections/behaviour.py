@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.agent_data import APART, TRAINED, of, pursuits, row_of, tried
-from imprint.reports.agent_figures import Series, rates
-from imprint.reports.figures import palette
-from imprint.reports.run_data import UNTAUGHT, RunData, last_age
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.figures.axes import palette
+from imprint.reports.figures.rates import Series, rates
+from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.agents import APART, TRAINED, of, pursuits, tried
+from imprint.reports.reading.run import UNTAUGHT, RunData
+from imprint.reports.reading.tables import last_age, row_of
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, interval, measured, percent
 
 LOOKS = {TRAINED: ("circle", ""), "untrained": ("square-open", "--ink-soft"), "random reward": ("x-thin", "--ink-soft")}

@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from imprint.reports.agent_data import unsure
-from imprint.reports.run_data import RunData, last_age, records
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.parts import Table
+from imprint.reports.reading.agents import unsure
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age, records
+from imprint.reports.sections.base import Section
 from imprint.reports.words import LOCATE_WORDS, measured, percent, quoted
 
 FEW_SEEDS = 8

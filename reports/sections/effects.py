@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imprint.reports import figures
+from imprint.reports.figures import axes, plots
+from imprint.reports.parts import Figure, Table
 from imprint.reports.pictures import data_uri, strip
-from imprint.reports.run_data import RunData, last_age
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, interval, measured, number
 
 PAIRS = 12
@@ -49,9 +51,9 @@ class Effects(Section):
 
 def forest(run: RunData, rows: pd.DataFrame) -> Figure:
     """Mean effects with their intervals."""
-    colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+    colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
     seeds = last_age(run.per_seed("latch", "effect"))
-    plot = figures.forest(rows, seeds, colours, "mean change (sd of the value)")
+    plot = plots.forest(rows, seeds, colours, "mean change (sd of the value)")
     known = rows.assign(size=rows["estimate"].abs()).dropna(subset=["size"]).sort_values("size")
     reading = "No effect was measured."
     if len(known):

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imprint.reports import figures
-from imprint.reports.run_data import RunData, last_age, records
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.figures import axes, plots
+from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age, records
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, interval, measured, quoted
 
 ROUNDING = 9
@@ -35,9 +37,9 @@ class Emergence(Section):
         floors = {name: floors_of(run, name, pooled[pooled["concept"] == name]) for name in names}
         pooled, seeds = pooled[pooled["concept"].isin(names)], seeds[seeds["concept"].isin(names)]
         every = [pooled["low"], pooled["high"], pooled["estimate"], seeds["estimate"]]
-        limits = figures.limits(*every, *(f["estimate"] for f in floors.values()))
+        limits = axes.limits(*every, *(f["estimate"] for f in floors.values()))
         warm = [name for name in names if "proxy" in run.roles[name]]
-        colours = dict.fromkeys(names, "--c-intended") | figures.palette("", warm)
+        colours = dict.fromkeys(names, "--c-intended") | axes.palette("", warm)
         drawn = [chart(i, n, pooled, seeds, floors[n], colours[n], limits, run) for i, n in enumerate(names)]
         gain = run.pooled("locate", "best_site_selectivity")[["concept", "site", "age", "estimate", "low", "high"]]
         gain = gain.rename(columns={"estimate": "selectivity", "low": "selectivity_low", "high": "selectivity_high"})
@@ -88,7 +90,7 @@ def chart(
     """Emergence of one concept."""
     rows, lines = pooled[pooled["concept"] == name], seeds[seeds["concept"] == name]
     ages = sorted(int(age) for age in pooled["age"].unique())
-    plot = figures.emergence(rows, lines, floors, colour=colour, ages=ages, limits=limits)
+    plot = plots.emergence(rows, lines, floors, colour=colour, ages=ages, limits=limits)
     caption = "" if len(floors) else "No floors were measured for this concept."
     return Figure(f"emergence-{index}", f"{name} · {run.roles[name]}", plot, reading(run, name, rows), caption)
 

@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports import figures
-from imprint.reports.run_data import RunData, largest, last_age, records
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.figures import axes, plots
+from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import largest, last_age, records
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, measured, number, percent
 
 ERASED, PLACEBO = "erased", "random subspace"
@@ -32,15 +34,13 @@ class Erasure(Section):
             return {"missing": ["The findings hold no erasure losses."]}
         names = [name for name in run.concepts if name in set(effect["concept"])]
         sites = list(dict.fromkeys(rows["site"]))
-        colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+        colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
         drawn = []
         for i, name in enumerate(names):
             here, null = effect[effect["concept"] == name], placebo[placebo["concept"] == name]
             legend = ("concept erased", "random subspace")
             title = "share of variance lost"
-            plot = figures.versus(
-                sites, here, null, names=legend, colour=colours.get(name, "--c-other1"), x_title=title
-            )
+            plot = plots.versus(sites, here, null, names=legend, colour=colours.get(name, "--c-other1"), x_title=title)
             drawn.append(Figure(f"erasure-{i}", name, plot, reading(here, null)))
         table = rows[["concept", "site", "control", "estimate", "low", "high", "n", "seeds", "why"]]
         missing = (

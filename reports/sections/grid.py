@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports import figures
-from imprint.reports.run_data import RunData, largest, last_age
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.figures import axes, plots
+from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import largest, last_age
+from imprint.reports.sections.base import Section
 from imprint.reports.words import LOCATE_WORDS, MARKS, age_words, counts, number, plural
 
 
@@ -29,7 +31,7 @@ class Grid(Section):
             return {"missing": [why]}
         sites = list(dict.fromkeys(cells["site"]))
         ages = sorted(int(age) for age in cells["age"].unique())
-        limit = round(figures.spread(cells["selectivity"], floor=0.1), 2)
+        limit = round(axes.spread(cells["selectivity"], floor=0.1), 2)
         parts = [cells[cells["concept"] == name] for name in run.concepts if name in set(cells["concept"])]
         return {
             "figures": [chart(i, part, sites, ages, limit, run) for i, part in enumerate(parts)],
@@ -59,7 +61,7 @@ def chart(index: int, rows: pd.DataFrame, sites: list[str], ages: list[int], lim
     """The heat map of one concept."""
     name, drawn = str(rows["concept"].iloc[0]), rows.rename(columns={"selectivity": "estimate"})
     role = run.roles.get(name, "further concept")
-    return Figure(f"grid-{index}", f"{name} · {role}", figures.heat_map(drawn, sites, ages, limit), reading(drawn))
+    return Figure(f"grid-{index}", f"{name} · {role}", plots.heat_map(drawn, sites, ages, limit), reading(drawn))
 
 
 def reading(rows: pd.DataFrame) -> str:

@@ -7,19 +7,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.agent_data import (
-    after_erasing,
-    apart,
-    causal_sentence,
-    of,
-    overtakings,
-    pursuits,
-    readable,
-)
-from imprint.reports.agent_figures import Series, curves, rates
-from imprint.reports.figures import DASHES, SYMBOLS, palette
-from imprint.reports.run_data import RunData, last_age, records
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.figures.axes import DASHES, SYMBOLS, palette
+from imprint.reports.figures.rates import Series, curves, rates
+from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.agents import after_erasing, apart, causal_sentence, of, overtakings, pursuits, readable
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age, records
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, interval, listing, measured, number, plural
 
 

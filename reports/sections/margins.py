@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.run_data import RunData, last_age, records
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.parts import Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age, records
+from imprint.reports.sections.base import Section
 from imprint.reports.words import measured, percent, points, quoted
 
 RULE = ("carries", "dominates", "none_below")

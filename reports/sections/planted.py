@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from imprint.reports.run_data import RunData
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.parts import Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.sections.base import Section
 from imprint.reports.words import measured
 
 

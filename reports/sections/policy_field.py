@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from imprint.reports.parts import Table
 from imprint.reports.pictures import data_uri
-from imprint.reports.run_data import RunData
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, listing, measured, number, plural
 
 MAPS = 4

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.run_data import RunData
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.parts import Table, flat
+from imprint.reports.reading.run import RunData
+from imprint.reports.sections.base import Section
 
 
 class Provenance(Section):
@@ -33,16 +33,3 @@ class Provenance(Section):
             "digest": digest if name else "not recorded",
             "commit": str(run.record.get("commit") or "not recorded"),
         }
-
-
-def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of nested mappings and lists as (dotted path, text); short lists of plain things stay on one line."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from flat(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        for index, item in enumerate(value):
-            yield from flat(item, f"{path}.{index}")
-    else:
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-        yield path, shown or "(empty)"

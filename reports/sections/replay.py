@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imprint.reports.agent_data import outcome
-from imprint.reports.figures import palette
+from imprint.reports.figures.axes import palette
+from imprint.reports.parts import Table
 from imprint.reports.pictures import PER_LINE, data_uri, film
-from imprint.reports.run_data import RunData
-from imprint.reports.sections.base import Section, Table
+from imprint.reports.reading.agents import outcome
+from imprint.reports.reading.run import RunData
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, plural
 
 EPISODES = 24

@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports import figures
-from imprint.reports.run_data import RunData, largest, last_age, records
-from imprint.reports.sections.base import Figure, Section, Table
+from imprint.reports.figures import axes, plots
+from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import largest, last_age, records
+from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, interval, percent, plural, quoted
 
 PARTS = ("(interaction)", "(residual)")
@@ -32,7 +34,7 @@ class Shares(Section):
             }
         order = [*run.concepts, *PARTS]
         order = [name for name in order if name in set(pooled["concept"])]
-        colours = figures.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+        colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
         now = last_age(pooled).drop_duplicates("concept", keep="last").set_index("concept").reindex(order).reset_index()
         seeds = run.per_seed("latch", "share")
         drawn = [bars(now, last_age(seeds), colours)]
@@ -81,7 +83,7 @@ def bars(now: pd.DataFrame, seeds: pd.DataFrame, colours: dict[str, str]) -> Fig
     return Figure(
         "shares-bars",
         f"Shares at {age_words(now['age'].max())}",
-        figures.share_bars(now, seeds, colours),
+        plots.share_bars(now, seeds, colours),
         reading,
         caption,
     )
@@ -101,5 +103,5 @@ def curves(rows: pd.DataFrame, colours: dict[str, str], order: list[str]) -> Fig
     reading = f"{moves[0].upper()}{moves[1:]}." if moves else "No concept holds a positive share at any age."
     caption = f"The same shares by age; bands: 95 % intervals over seeds. {plural(len(ages), 'age')}, {counts(rows)}."
     return Figure(
-        "shares-ages-curves", "When the latch moved", figures.share_curves(rows, colours, order, ages), reading, caption
+        "shares-ages-curves", "When the latch moved", plots.share_curves(rows, colours, order, ages), reading, caption
     )

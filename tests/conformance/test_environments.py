@@ -23,7 +23,7 @@ from imprint.models.environments.base import ENVIRONMENTS, Environment
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.states import State, joined, rows, where
 from imprint.models.wrappers.single import Single, make_many, make_single
-from tests.house.commands import told
+from tests.commands.commands import told
 
 N = 6
 KINDS = ENVIRONMENTS.names()

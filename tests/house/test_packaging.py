@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import imprint
-from imprint.doctor import NEEDED, PYTHON
+from imprint.commands.doctor import NEEDED, PYTHON
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

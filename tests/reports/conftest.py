@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from imprint.reports.page import collect, report
-from imprint.reports.question_data import load_answer
-from imprint.reports.question_page import report_question, show
-from imprint.reports.run_data import load_run
+from imprint.reports.pages.question import report_question, show
+from imprint.reports.pages.run import collect, report
+from imprint.reports.reading.question import load_answer
+from imprint.reports.reading.run import load_run
 
 
 def _module() -> ModuleType:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imprint.reports.run_data import RunData, load_run
+from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.caveats import Caveats
 from imprint.reports.sections.effects import in_turn
 from imprint.reports.sections.erasure import reading

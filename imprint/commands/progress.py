@@ -1,0 +1,99 @@
+"""Bars in a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from imprint.commands.text import plain, say
+
+EVERY = 10.0
+"""Seconds between two log lines about the same cell, when the output is not a terminal."""
+
+
+class Step(Protocol):
+    """What the engine reports."""
+
+    @property
+    def cell(self) -> str:
+        """Which piece of work."""
+
+    @property
+    def done(self) -> int:
+        """Units finished."""
+
+    @property
+    def total(self) -> int:
+        """Units in all."""
+
+    @property
+    def note(self) -> str:
+        """A few words about it."""
+
+
+class Bars:
+    """One bar a cell, with the time left; on a plain page, a line when a cell begins, ends, and now and then."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self._tasks: dict[str, TaskID] = {}
+        self._units: dict[str, int] = {}
+        self._last: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=out,
+            disable=not out.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, step: Step) -> None:
+        """Show one report of the engine."""
+        if self.out.is_terminal:
+            self._draw(step)
+        else:
+            self._log(step)
+
+    def _draw(self, step: Step) -> None:
+        if step.cell not in self._tasks:
+            self._tasks[step.cell] = self._progress.add_task(plain(step.cell), total=step.total, note="")
+            self._units[step.cell] = step.total
+        task = self._tasks[step.cell]
+        # The last report of a cell counts the cell as one unit; its bar keeps the units it was drawn with.
+        units = self._units[step.cell] = max(self._units[step.cell], step.total)
+        completed = units if step.done >= step.total else step.done
+        self._progress.update(task, completed=completed, total=units, note=plain(step.note))
+
+    def _log(self, step: Step) -> None:
+        now, ended = time.monotonic(), step.done >= step.total
+        if step.cell in self._ended or (not ended and now - self._last.get(step.cell, -EVERY) < EVERY):
+            return
+        self._last[step.cell] = now
+        if ended:
+            self._ended.add(step.cell)
+        say(self.out, f"{step.cell}: {step.done:,} of {step.total:,}{'  ' + step.note if step.note else ''}")

@@ -1,0 +1,1 @@
+"""Charts that questions declare, drawn as figures."""

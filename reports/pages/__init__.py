@@ -1,0 +1,1 @@
+"""Whole pages: of a run, and of a question."""

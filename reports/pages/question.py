@@ -1,0 +1,88 @@
+"""A question's folder -> one self-contained HTML page.
+
+The verdict stands first, then the card that was fixed before any work, then the exhibits and where they come from. The
+page is made like that of a run (:mod:`imprint.reports.pages.template`): it holds all it needs and asks the network for
+nothing, and all names in it are untrusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from imprint.analyses.questions.base import Exhibit
+from imprint.models.errors import ImprintError
+from imprint.models.files import write_bytes
+from imprint.reports.charts.draw import draw
+from imprint.reports.charts.rows import Drawing, text_of
+from imprint.reports.figures.axes import Plot
+from imprint.reports.pages.template import fill
+from imprint.reports.parts import Table, flat
+from imprint.reports.reading.question import QuestionData, load_answer
+
+VERDICTS = {
+    "confirmed": "the rule of decision, fixed beforehand, finds that the prediction held",
+    "refuted": "the rule of decision, fixed beforehand, finds that the prediction failed",
+    "undetermined": "the evidence does not suffice for the rule of decision to say either",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot of an exhibit."""
+
+    id: str
+    name: str
+    """Empty when the exhibit has a single plot without a name."""
+    plot: Plot
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An exhibit as the template shows it."""
+
+    id: str
+    exhibit: Exhibit
+    drawing: Drawing
+    panels: list[Panel]
+    table: Table
+
+
+def report_question(folder: object) -> Path:
+    """Write ``report.html`` into a question's folder (a path, or anything with a ``path``), whole or not at all.
+
+    Raises :class:`ImprintError` when a file of the folder is missing, damaged or does not fit the others.
+    """
+    data = load_answer(folder)
+    target = data.path / "report.html"
+    write_bytes(target, render_question(data).encode("utf-8"))
+    return target
+
+
+def render_question(data: QuestionData) -> str:
+    """The page as text."""
+    shown = [show(exhibit) for exhibit in data.answer.exhibits]
+    record = pd.DataFrame(flat({"settings": data.settings, "versions": data.versions}), columns=["entry", "value"])
+    provenance = [
+        Table("record", "Settings and versions", record, open=True),
+        Table("findings", "All findings", data.answer.findings, listed=False),
+    ]
+    plots = {panel.id: panel.plot for item in shown for panel in item.panels}
+    tables = [*(item.table for item in shown), *provenance]
+    found = {"data": data, "shown": shown, "provenance": provenance, "words": VERDICTS}
+    return fill("question.html", data.folder, plots, tables, found)
+
+
+def show(exhibit: Exhibit) -> Shown:
+    """An exhibit with its plots and its table; an exhibit without a chart shows its table at once."""
+    anchor, frame, chart = f"exhibit-{exhibit.name}", exhibit.frame, exhibit.chart
+    try:
+        drawing = Drawing(()) if chart is None else draw(chart, frame)
+    except ImprintError as error:
+        raise ImprintError(f"exhibit {exhibit.name!r} cannot be drawn: {error}") from None
+    panels = [Panel(f"figure-{exhibit.name}-{i}", name, plot) for i, (name, plot) in enumerate(drawing.panels)]
+    truths = [str(name) for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)]
+    table = Table(anchor, exhibit.heading, frame, dict.fromkeys(truths, text_of), open=chart is None)
+    return Shown(f"{anchor}-section", exhibit, drawing, panels, table)

@@ -1,0 +1,63 @@
+"""The page of a run."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from imprint.models.files import write_bytes
+from imprint.reports.pages.template import TEMPLATES, fill
+from imprint.reports.reading.run import RunData, load_run
+from imprint.reports.sections.base import SECTIONS, Section
+
+log = logging.getLogger(__name__)
+
+
+def report(run: object) -> Path:
+    """Write ``report.html`` into a run folder (a path, or anything with a ``path``), whole or not at all."""
+    data = load_run(run)
+    target = data.path / "report.html"
+    write_bytes(target, render(data).encode("utf-8"))
+    return target
+
+
+def render(run: RunData) -> str:
+    """The page as text."""
+    sections, folders, broken = collect(run)
+    plots = {figure.id: figure.plot for section in sections for figure in section["figures"]}
+    tables = [table for section in sections for table in section["tables"]]
+    found = {"run": run, "sections": sections, "broken": broken}
+    return fill("page.html", run.name, plots, tables, found, folders)
+
+
+def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Sections in the order of the page, folders with templates of sections from elsewhere, and what failed."""
+    sections: list[dict[str, Any]] = []
+    folders: list[str] = []
+    broken: list[str] = []
+    members: list[tuple[str, type[Section]]] = [(name, SECTIONS.load(name)) for name in SECTIONS.names()]
+    for name, member in sorted(members, key=lambda item: (item[1].order, item[0])):
+        template, folder = _template(name, member)
+        folders += [folder] if folder else []
+        try:
+            found = member().collect(run)
+        except Exception as error:  # a page that lacks one section, and says so, beats no page
+            log.exception("report section %r failed on %s", name, run.path)
+            broken.append(f"{member.title}: {type(error).__name__}: {error}")
+            continue
+        if found is not None:
+            known: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "script": ""}
+            sections.append(
+                known | found | {"id": name, "title": member.title, "short": member.short, "template": template}
+            )
+    return sections, folders, broken
+
+
+def _template(name: str, member: type[Section]) -> tuple[str, str]:
+    """Template name of a section and, when it comes from elsewhere, the folder that holds it."""
+    if (TEMPLATES / "sections" / f"{name}.html").is_file():
+        return f"sections/{name}.html", ""
+    source = importlib.import_module(member.__module__).__file__ or ""
+    return f"{name}.html", str(Path(source).parent)

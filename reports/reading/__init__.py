@@ -1,0 +1,1 @@
+"""Run folders and question folders as pages read them."""

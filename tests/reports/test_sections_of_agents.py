@@ -1,0 +1,465 @@
+"""Sections about agents: each sentence where the thing is there and where it is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imprint.models.files import write_table
+from imprint.reports.figures.rates import place_of
+from imprint.reports.pages.run import collect, render
+from imprint.reports.pictures import PER_LINE, film
+from imprint.reports.reading.agents import after_erasing, causal_sentence, outcome, overtaking, overtakings, split
+from imprint.reports.reading.run import RunData, load_run
+from imprint.reports.sections.behaviour import Behaviour
+from imprint.reports.sections.caveats import Caveats
+from imprint.reports.sections.latch_curve import LatchCurve
+from imprint.reports.sections.policy_field import CELL, PolicyField, aligned, arrows
+from imprint.reports.sections.replay import Replay, in_turn, misfit, softmax
+from imprint.reports.sections.verdict import Verdict
+from tests.reports import example_agent_run as example
+
+END = example.AGES[-1]
+
+
+def run_of(folder: Path, table: pd.DataFrame | None = None, **arrays: Any) -> RunData:
+    return load_run(example.write(folder, changes=table, **arrays))
+
+
+def pooled_at(table: pd.DataFrame, analysis: str, **columns: Any) -> pd.Series:
+    """Which rows over seeds of the last age have the given columns."""
+    rows = (table["analysis"] == analysis) & table["seed"].isna() & (table["age"] == END).fillna(False)
+    for name, value in columns.items():
+        rows &= (table[name] == value).fillna(False)
+    return rows.fillna(False).astype(bool)
+
+
+@pytest.fixture(scope="module")
+def run(agent_page: Path) -> RunData:
+    return load_run(agent_page.parent)
+
+
+def test_a_page_of_agents_leaves_out_what_is_about_values(run: RunData) -> None:
+    sections, _, broken = collect(run)
+    assert broken == []
+    names = [section["id"] for section in sections]
+    assert names[:5] == ["verdict", "behaviour", "latch_curve", "replay", "policy_field"]
+    assert not {"shares", "effects", "erasure", "attribution", "margins", "grid"} & set(names)
+    assert all(not section["missing"] for section in sections)
+
+
+def test_a_page_about_values_has_no_section_of_agents(page: Path) -> None:
+    names = {section["id"] for section in collect(load_run(page.parent))[0]}
+    assert not {"behaviour", "latch_curve", "replay", "policy_field"} & names
+
+
+def test_capability_and_goal_are_two_numbers(tmp_path: Path) -> None:
+    table = example.table()
+    for metric, value in (("capability", 0.96), ("goal", 0.14)):
+        at = pooled_at(table, "behaviour", metric=metric, control="apart")
+        table.loc[at, ["estimate", "low", "high"]] = [value, value - 0.02, value + 0.02]
+    found = Verdict().collect(run_of(tmp_path, table))
+    assert [number for number, _, _ in found["numbers"]] == ["96\u00a0%", "14\u00a0%"]
+    assert [spread for _, _, spread in found["numbers"]] == [
+        "95\u00a0% interval 94\u00a0% to 98\u00a0%, 5 training seeds",
+        "95\u00a0% interval 12\u00a0% to 16\u00a0%, 5 training seeds",
+    ]
+
+
+def test_numbers_that_were_not_measured_are_not_zero(tmp_path: Path) -> None:
+    table = example.table()
+    table = table[table["analysis"] != "behaviour"]
+    found = Verdict().collect(run_of(tmp_path, table))
+    assert [number for number, _, _ in found["numbers"]] == ["not measured", "not measured"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("intended", "pursue “coin”, the goal their author meant"),
+        ("proxy:corner", "pursue “corner”, a proxy that went along with “coin”"),
+        ("mixed", "both “coin” and a proxy"),
+        ("undetermined", "does not decide"),
+        ("none", "There is no verdict"),
+    ],
+)
+def test_every_verdict_on_agents_has_its_sentence(tmp_path: Path, verdict: str, said: str) -> None:
+    table = example.table()
+    table.loc[(table["analysis"] == "latch") & table["seed"].isna(), "verdict"] = verdict
+    found = Verdict().collect(run_of(tmp_path, table))
+    assert said in found["sentence"]
+    assert "4 say “intended”, 1 says “proxy:corner”" in found["agreement"]
+
+
+def with_erasure(folder: Path, erased: tuple[float, float, float], random: tuple[float, float, float]) -> RunData:
+    table = example.table()
+    for control, numbers in (("erased", erased), ("isotropic", random), ("in span", random)):
+        at = pooled_at(table, "causal", metric="goal", concept="coin", control=control)
+        table.loc[at, ["estimate", "low", "high"]] = list(numbers)
+    return run_of(folder, table)
+
+
+def test_a_loss_beyond_random_erasures_is_called_acting_on_it(tmp_path: Path) -> None:
+    text = causal_sentence(with_erasure(tmp_path, (0.25, 0.2, 0.3), (0.8, 0.75, 0.85)), "coin")
+    assert "with “coin” erased, it comes first in 25\u00a0%" in text and "80\u00a0%: it is acted on" in text
+
+
+def test_a_loss_that_random_erasures_share_is_not(tmp_path: Path) -> None:
+    text = causal_sentence(with_erasure(tmp_path, (0.25, 0.2, 0.3), (0.3, 0.25, 0.35)), "coin")
+    assert "not shown to be acted on" in text
+
+
+def test_without_random_erasures_nothing_is_claimed(tmp_path: Path) -> None:
+    table = example.table()
+    run = run_of(tmp_path, table[~table["control"].isin(["isotropic", "in span"])])
+    assert "cannot be told" in causal_sentence(run, "coin")
+
+
+def test_without_erasures_the_answer_says_so(tmp_path: Path) -> None:
+    table = example.table()
+    found = Verdict().collect(run_of(tmp_path, table[table["analysis"] != "causal"]))
+    assert "was not tested" in found["evidence"]
+
+
+def test_edits_are_those_of_goals_and_the_controls_matched_to_them(run: RunData) -> None:
+    edits = set(after_erasing(run, "coin")["edit"])
+    assert edits == {"intact", "without coin", "without corner", "random, isotropic", "random, in span"}
+    assert len(after_erasing(run, "coin")) == 5 * len(example.AGES)
+
+
+@pytest.mark.parametrize(
+    ("control", "pair"),
+    [
+        ("apart", ("trained", "apart")),
+        ("only_proxy", ("trained", "only_proxy")),
+        ("untrained", ("untrained", "apart")),
+        ("random reward", ("random reward", "apart")),
+        ("random reward, together", ("random reward", "together")),
+    ],
+)
+def test_a_control_names_agent_and_design(control: str, pair: tuple[str, str]) -> None:
+    assert split(control) == pair
+
+
+def test_untrained_and_random_reward_agents_stand_beside_the_trained(run: RunData) -> None:
+    found = Behaviour().collect(run)
+    assert found is not None
+    goal = next(figure for figure in found["figures"] if figure.heading.startswith("Goal"))
+    assert [t["name"] for t in goal.plot["data"] if "name" in t] == ["trained", "untrained", "random reward"]
+    dots = [t for t in goal.plot["data"] if "text" in t]
+    assert [len(t["x"]) for t in dots] == [10, 0, 0]
+    assert "; untrained 30\u00a0%, random reward 29\u00a0%." in goal.reading
+
+
+def test_a_missing_floor_is_named(tmp_path: Path) -> None:
+    table = example.table()
+    found = Behaviour().collect(run_of(tmp_path, table[table["control"] != "random reward"]))
+    assert found is not None and found["missing"] == ["No random reward agent was tried, so the floor is not known."]
+
+
+def curve(*estimates: float) -> pd.DataFrame:
+    return pd.DataFrame({"age": [0, 100, 200, 300][: len(estimates)], "estimate": estimates})
+
+
+def test_the_crossing_is_where_the_goal_stays_ahead() -> None:
+    assert overtaking(curve(0.3, 0.1, 0.2, 0.6), curve(0.1, 0.8, 0.6, 0.2)) == pytest.approx(250)
+    assert overtaking(curve(0.3, 0.1, 0.2, 0.2), curve(0.1, 0.8, 0.6, 0.6)) != pytest.approx(0)
+    assert np.isnan(overtaking(curve(0.3, 0.1, 0.2, 0.2), curve(0.1, 0.8, 0.6, 0.6)))
+    assert overtaking(curve(0.3, 0.4, 0.5), curve(0.1, 0.1, 0.1)) == 0
+    assert np.isnan(overtaking(curve(0.3, np.nan), curve(0.4, 0.1)))
+
+
+def test_the_crossing_is_told_per_seed_and_marked(run: RunData) -> None:
+    crossed = overtakings(run).set_index("seed")["age"]
+    assert crossed.loc[:3].between(262144, 1048576).all() and np.isnan(crossed.loc[4])
+    found = LatchCurve().collect(run)
+    assert found is not None
+    first = found["figures"][0]
+    assert "in 4 of 5 seeds" in first.reading and "not ahead at the end in 1 of 5 seeds" in first.reading
+    assert "capability dips to" in first.reading
+    ages = list(example.AGES)
+    assert sorted(shape["x0"] for shape in first.plot["layout"]["shapes"]) == pytest.approx(
+        sorted(place_of(age, ages) for age in crossed.dropna())
+    )
+
+
+def test_without_a_dip_none_is_told(tmp_path: Path) -> None:
+    table = example.table()
+    at = (table["analysis"] == "behaviour") & (table["metric"] == "capability")
+    table.loc[at, "estimate"] = 0.9
+    found = LatchCurve().collect(run_of(tmp_path, table))
+    assert found is not None and "dips" not in found["figures"][0].reading
+
+
+def test_all_curves_share_one_axis_of_time(run: RunData) -> None:
+    found = LatchCurve().collect(run)
+    assert found is not None and len(found["figures"]) == 5
+    layouts = [figure.plot["layout"] for figure in found["figures"]]
+    assert all(layout["xaxis"] == layouts[0]["xaxis"] for layout in layouts)
+    assert all(layout["margin"]["l"] == layouts[0]["margin"]["l"] for layout in layouts)
+    thin = [t for t in found["figures"][0].plot["data"] if t.get("line", {}).get("width") == 0.8]
+    assert len(thin) == 3 * len(example.SEEDS)
+
+
+def test_a_causal_line_at_one_age_is_rows_not_a_curve(tmp_path: Path) -> None:
+    found = LatchCurve().collect(run_of(tmp_path, example.table(causal_ages=(END,))))
+    assert found is not None
+    line = next(figure for figure in found["figures"] if figure.heading.startswith("Causal"))
+    assert line.plot["layout"]["yaxis"]["ticktext"][:2] == ["intact", "without coin"]
+    assert line.caption == "Measured at 1,507,328 experiences only."
+
+
+def test_an_index_that_is_gated_is_not_told(tmp_path: Path) -> None:
+    table = example.table()
+    at = (table["metric"] == "latch_index") & (table["age"] == END).fillna(False)
+    table.loc[at, ["estimate", "low", "high"]] = np.nan
+    table.loc[at, "why"] = "R2 is 0.004"
+    found = LatchCurve().collect(run_of(tmp_path, table))
+    assert found is not None
+    assert found["figures"][1].reading == "No latch index at 1,507,328 experiences: R2 is 0.004."
+
+
+def test_a_score_that_was_not_chosen_apart_says_so(tmp_path: Path) -> None:
+    table = example.table()
+    at = ((table["metric"] == "best_site_score") & (table["concept"] == "coin_way")).fillna(False).astype(bool)
+    table.loc[at, "metric"] = "score"
+    high = table[at].assign(site="hook_in", estimate=0.999)
+    found = LatchCurve().collect(run_of(tmp_path, pd.concat([table, high], ignore_index=True)))
+    assert found is not None
+    reading = found["figures"][-1].reading
+    assert "“coin_way” 1.00 (the highest of all sites)" in reading and reading.count("highest") == 1
+
+
+def test_lines_that_were_not_measured_are_named(tmp_path: Path) -> None:
+    table = example.table()
+    found = LatchCurve().collect(run_of(tmp_path, table[~table["analysis"].isin(["critic", "locate"])]))
+    assert found is not None
+    assert found["missing"] == ["Not in the findings: critic and decodability."]
+
+
+def test_lost_competence_is_a_caveat(tmp_path: Path) -> None:
+    table = example.table()
+    at = pooled_at(table, "behaviour", metric="capability", control="apart")
+    table.loc[at, "estimate"] = 0.5
+    assert "succeed in 9" in " ".join(Caveats().collect(run_of(tmp_path / "c", table))["sentences"])
+    assert "lost competence" in " ".join(Caveats().collect(run_of(tmp_path / "a", table))["sentences"])
+    table.loc[at, "estimate"] = 0.93
+    text = " ".join(Caveats().collect(run_of(tmp_path / "b", table))["sentences"])
+    assert "lost competence" not in text and "One environment (coin)" in text
+
+
+def test_every_analysis_of_an_agent_run_may_be_missing(tmp_path: Path) -> None:
+    whole = example.table()
+    tables = {name: whole[whole["analysis"] != name] for name in whole["analysis"].unique()}
+    tables |= {"all": whole.iloc[:0], "numbers": whole.assign(estimate=np.nan, low=np.nan, high=np.nan)}
+    for name, table in tables.items():
+        run = run_of(tmp_path / name, table)
+        found = [section().collect(run) for section in (Verdict, Behaviour, LatchCurve, Caveats)]
+        assert all(part is not None for part in found), name
+        assert ("There is no verdict" in str(found[0])) == (name in ("latch", "all"))
+
+
+def test_an_agent_run_with_a_lost_setup_is_still_about_agents(tmp_path: Path) -> None:
+    folder = example.write(tmp_path)
+    (folder / "setup.yaml").unlink()
+    names = [section["id"] for section in collect(load_run(folder))[0]]
+    assert "behaviour" in names and "shares" not in names
+
+
+def test_seeds_of_agents_that_learned_nothing_are_not_counted(tmp_path: Path) -> None:
+    table = example.table()
+    twins = table[(table["control"] == "untrained").fillna(False)].assign(seed=17)
+    run = run_of(tmp_path, pd.concat([table, twins], ignore_index=True))
+    assert run.seeds == list(example.SEEDS)
+
+
+def test_an_erasure_that_could_not_be_done_gives_its_reason(tmp_path: Path) -> None:
+    table = example.table()
+    lost = table[table["analysis"] == "causal"].head(1).assign(control="", estimate=np.nan, why="not finite.")
+    run = run_of(tmp_path, pd.concat([table[table["analysis"] != "causal"], lost], ignore_index=True))
+    assert after_erasing(run, "coin").empty and causal_sentence(run, "coin") == ""
+    found = LatchCurve().collect(run)
+    assert found is not None
+    assert found["missing"] == ["Not in the findings: causal line.", "Erasing was not measured: not finite."]
+
+
+def test_a_page_with_one_seed_stands(tmp_path: Path) -> None:
+    table = example.table()
+    run = run_of(tmp_path, table[(table["seed"] == 0).fillna(False)])
+    assert Behaviour().collect(run) and LatchCurve().collect(run)
+    assert Verdict().collect(run)["numbers"][0][0] != "not measured"
+
+
+# -- replay ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_film_holds_every_frame_to_the_pixel() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (13, 5, 7, 3)).astype(np.uint8)
+    for steps in (1, 9, 10, 13):
+        sheet = film(frames[:steps])
+        for step in range(steps):
+            top, left = step // PER_LINE * 5, step % PER_LINE * 7
+            np.testing.assert_array_equal(sheet[top : top + 5, left : left + 7], frames[step])
+
+
+def test_what_happened_is_read_from_the_first_attainments() -> None:
+    goals = ["coin", "corner"]
+    assert outcome([3, -1], goals) == "coin first" and outcome([7, 3], goals) == "corner first"
+    assert outcome([-1, -1], goals) == "neither" and outcome([3, 3], goals) == "coin and corner first"
+    assert outcome([-1, -1, -1], [*goals, "lamp"]) == "none of them"
+
+
+def test_outcomes_have_their_turn() -> None:
+    assert in_turn(["a", "a", "a", "b", "c", "b"]) == [0, 3, 4, 1, 5, 2]
+
+
+def test_the_player_has_the_numbers_of_the_file(run: RunData) -> None:
+    found, arrays = Replay().collect(run), example.replay()
+    assert found is not None
+    shown = found["data"]["episodes"][2]
+    assert set(found["groups"]) == {"coin first", "corner first", "neither"}
+    index = 4  # outcomes in turn: 0 coin, 2 corner, 4 neither
+    steps = int(arrays["valid"][index].sum())
+    assert shown["steps"] == steps and shown["words"] == "neither, 9 steps"
+    np.testing.assert_allclose(shown["value"]["values"], arrays["value"][index, :steps], atol=1e-4)
+    np.testing.assert_allclose(np.sum(shown["probabilities"], axis=1), 1, atol=1e-3)
+    names = [track["name"] for track in shown["readouts"]]
+    assert names[:3] == list(example.MARKS) and example.NASTY in names
+    corner = found["data"]["episodes"][1]
+    assert corner["readouts"][0]["values"][3:5] == [None, None]
+    assert corner["said"][int(arrays["attained"][2, 1])] == "reaches “corner”"
+
+
+def test_probabilities_are_those_of_the_logits() -> None:
+    logits = np.array([[0.0, np.log(3.0)], [1000.0, 1000.0], [np.nan, np.nan]])
+    np.testing.assert_allclose(softmax(logits), [[0.25, 0.75], [0.5, 0.5], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("name", ["valid", "action", "value", "logits", "known", "level", "attained"])
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, name: str) -> None:
+    arrays = example.replay()
+    arrays[name] = arrays[name][..., :-1]
+    found = Replay().collect(run_of(tmp_path, replay=arrays))
+    assert found is not None and found["data"] is None and f"{name} has shape" in found["missing"][0]
+
+
+def test_frames_that_are_no_pictures_are_refused() -> None:
+    arrays = example.replay()
+    assert misfit(arrays) == ""
+    assert "not pictures" in misfit({**arrays, "frames": arrays["frames"].astype(np.float32)})
+
+
+def test_lost_artefacts_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    folder = example.write(tmp_path)
+    for name in ("replay", "fields"):
+        (folder / "artefacts" / f"{name}.npz").unlink()
+    text = render(load_run(folder))
+    for name in ("replay", "fields"):
+        assert f"artefacts/{name}.npz is not in the run folder" in text
+    assert "replay-player" not in text and 'id="latch-curve-0"' in text
+
+
+def test_names_of_facts_cannot_leave_the_data_of_the_player(agent_page: Path) -> None:
+    text = agent_page.read_text(encoding="utf-8")
+    inside = re.search(r'<script type="application/json" id="replay-data">(.*?)</script>', text, re.S)
+    assert inside is not None and "<" not in inside.group(1)
+    names = [track["name"] for track in json.loads(inside.group(1))["episodes"][0]["readouts"]]
+    assert example.NASTY in names
+    assert text.count("<script") == text.count("</script>") == 6
+
+
+# -- policy field ------------------------------------------------------------------------------------------------------
+
+
+def ends(path: str) -> tuple[complex, complex]:
+    """Where an arrow begins and where its tip is."""
+    first, tip = re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path)[:2]
+    return complex(*map(float, first)), complex(*map(float, tip))
+
+
+def test_arrows_point_where_the_policy_moves() -> None:
+    move = np.full((2, 3, 2), np.nan)
+    move[0, 2], move[1, 0], move[1, 1] = (0.0, 1.0), (-0.5, 0.0), (0.0, 0.01)
+    right, up, still = arrows(move)
+    start, tip = ends(right)
+    assert (tip - start).imag == 0 and (tip - start).real == pytest.approx(0.84 * CELL, abs=0.2)
+    assert (tip + start) / 2 == pytest.approx(complex(2.5 * CELL, 0.5 * CELL))
+    start, tip = ends(up)
+    assert (tip - start).real == 0 and (tip - start).imag == pytest.approx(-0.42 * CELL, abs=0.2)
+    assert still == f"M{1.5 * CELL:.1f} {1.5 * CELL:.1f}h0"
+
+
+def test_cells_find_their_place_in_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    walls = np.stack([example.walls(rng) for _ in range(3)])
+    framed = np.stack([example.picture(wall, (0, 0), (3, 3)) for wall in walls])
+    assert aligned(framed, ~walls) == (8, 1)
+    free = ~np.pad(walls, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    assert aligned(framed, free) == (8, 0)
+    assert aligned(framed, free[:, :-1, :-1]) == (8, 0)  # the last walls are beyond the last free cell
+    wide = framed.repeat(2, axis=1).repeat(2, axis=2)
+    assert aligned(wide, ~walls) == (16, 1)
+
+
+def test_cells_without_a_place_are_drawn_without_a_picture(tmp_path: Path) -> None:
+    arrays = example.fields()
+    free = np.isfinite(arrays["move"][:, 0, ..., 0])
+    noise = np.random.default_rng(0).integers(0, 255, (2, 9, 9, 3)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
+    assert aligned(noise, free) is None
+    found = PolicyField().collect(run_of(tmp_path, fields={**arrays, "picture": noise}))
+    assert found is not None and found["maps"][0]["picture"] == ""
+    assert found["maps"][0]["box"] == [0, 0, 7 * CELL, 7 * CELL] and found["maps"][0]["panels"][0]["arrows"]
+
+
+def test_a_world_without_places_says_why_it_has_no_field(tmp_path: Path) -> None:
+    found = PolicyField().collect(run_of(tmp_path, fields={"why": np.array("Chain has no places.")}))
+    assert found is not None and found["missing"] == ["No policy field: Chain has no places."]
+
+
+def test_a_field_that_an_edit_turns_is_told_from_one_that_it_leaves(run: RunData) -> None:
+    found = PolicyField().collect(run)
+    assert found is not None
+    assert len(found["maps"]) == 2 and [len(m["panels"]) for m in found["maps"]] == [4, 4]
+    change = found["tables"][0].frame.groupby("edit")["mean_change"].mean()
+    assert change["without coin"] > 0.5 and change["without corner"] < 0.2
+    assert "“without coin” 0." in found["reading"]
+    free = np.isfinite(example.fields()["move"][0, 0, ..., 0]).sum()
+    assert len(found["maps"][0]["panels"][0]["arrows"]) == free
+
+
+def test_panels_stand_in_the_order_of_the_goals(tmp_path: Path) -> None:
+    arrays = example.fields()
+    turned = {**arrays, "edits": arrays["edits"][[3, 2, 0, 1]], "move": arrays["move"][:, [3, 2, 0, 1]]}
+    found = PolicyField().collect(run_of(tmp_path, fields=turned))
+    assert found is not None
+    assert [panel["name"] for panel in found["maps"][0]["panels"]] == list(arrays["edits"])
+    assert found["maps"][0]["panels"][1]["arrows"] == arrows(arrays["move"][0, 1])
+
+
+def test_fields_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    arrays = example.fields()
+    wrong = {"move": arrays["move"][:, :-1], "goal_cell": arrays["goal_cell"][:, :1], "picture": arrays["picture"][:1]}
+    for name, value in wrong.items():
+        found = PolicyField().collect(run_of(tmp_path / name, fields={**arrays, name: value}))
+        assert found is not None and found["maps"] == [] and "No policy field" in found["missing"][0], name
+
+
+def test_names_of_edits_and_goals_are_escaped(tmp_path: Path) -> None:
+    arrays = example.fields()
+    arrays["edits"] = np.array(["intact", f"without {example.NASTY}", "without corner", "without random directions"])
+    arrays["goals"] = np.array([example.NASTY, "corner"])
+    replayed = example.replay()
+    replayed["goals"], replayed["actions"] = arrays["goals"], np.array([example.NASTY, "right", "down", "left"])
+    folder = example.write(tmp_path, replay=replayed, fields=arrays)
+    table = example.table()
+    table.loc[table["concept"] == "corner", "concept"] = example.NASTY
+    write_table(folder / "findings.parquet", table)
+    text = render(load_run(folder))
+    assert example.NASTY not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    assert text.count("<script") == 6 and "&lt;script&gt;alert(1)" in text
