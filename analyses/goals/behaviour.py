@@ -18,15 +18,14 @@ Letters: n levels, G goals, A actions, S seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses.statistics import clopper_pearson, rate_over_seeds, student
+from imprint.analyses.statistics import clopper_pearson, student
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.states import State, rows
@@ -167,13 +166,3 @@ def rate(hit: Tensor) -> dict[str, Any]:
 def _mean(x: Tensor) -> dict[str, Any]:
     mean, reach = student(x.numpy())
     return {"estimate": mean, "low": mean - reach, "high": mean + reach, "n": len(x)}
-
-
-def pooled(table: pd.DataFrame, by: Sequence[str] = ("metric", "concept", "control")) -> list[dict[str, Any]]:
-    """Rows of :func:`rates` of several seeds (``estimate``, ``n``) pooled over seeds for each combination of ``by``."""
-    out = []
-    for key, part in table.groupby(list(by), dropna=False, sort=False):
-        named: Mapping[str, Any] = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        levels = int(part["n"].min()) if named.get("metric") in ("capability", "goal", "proxy") else 0
-        out.append({**named, **rate_over_seeds(part["estimate"].tolist(), levels), "n": int(part["n"].sum())})
-    return out

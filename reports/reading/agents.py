@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from imprint.analyses.goals.curves import overtaking
 from imprint.reports.reading.run import UNTAUGHT, RunData
 from imprint.reports.reading.tables import last_age, records, row_of
 from imprint.reports.words import interval, listing, measured, percent
@@ -109,24 +110,6 @@ def causal_sentence(run: RunData, name: str) -> str:
     if after["high"] < least["low"]:
         return f"{beside}: it is acted on"
     return f"{beside}: no more is lost than at random, so it is not shown to be acted on"
-
-
-def overtaking(goal: pd.DataFrame, rival: pd.DataFrame) -> float:
-    """Age from which ``goal`` stays above ``rival``, linear between measured ages; NaN when it ends below.
-
-    The first common age counts as the crossing when ``goal`` was above all along.
-    """
-    both = goal.merge(rival, on="age", suffixes=("", "_rival")).dropna(subset=["estimate", "estimate_rival"])
-    both = both.sort_values("age")
-    lead = [float(value) for value in both["estimate"] - both["estimate_rival"]]
-    ages = [float(age) for age in both["age"]]
-    behind = [i for i, value in enumerate(lead) if value <= 0]
-    if not lead or lead[-1] <= 0:
-        return float("nan")
-    if not behind:
-        return ages[0]
-    at = behind[-1]
-    return ages[at] + (ages[at + 1] - ages[at]) * -lead[at] / (lead[at + 1] - lead[at])
 
 
 def overtakings(run: RunData) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from imprint.models.files import write_table
 from imprint.reports.figures.rates import place_of
 from imprint.reports.pages.run import collect, render
 from imprint.reports.pictures import PER_LINE, film
-from imprint.reports.reading.agents import after_erasing, causal_sentence, outcome, overtaking, overtakings, split
+from imprint.reports.reading.agents import after_erasing, causal_sentence, outcome, overtakings, split
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.behaviour import Behaviour
 from imprint.reports.sections.caveats import Caveats
@@ -161,18 +161,6 @@ def test_a_missing_floor_is_named(tmp_path: Path) -> None:
     table = example.table()
     found = Behaviour().collect(run_of(tmp_path, table[table["control"] != "random reward"]))
     assert found is not None and found["missing"] == ["No random reward agent was tried, so the floor is not known."]
-
-
-def curve(*estimates: float) -> pd.DataFrame:
-    return pd.DataFrame({"age": [0, 100, 200, 300][: len(estimates)], "estimate": estimates})
-
-
-def test_the_crossing_is_where_the_goal_stays_ahead() -> None:
-    assert overtaking(curve(0.3, 0.1, 0.2, 0.6), curve(0.1, 0.8, 0.6, 0.2)) == pytest.approx(250)
-    assert overtaking(curve(0.3, 0.1, 0.2, 0.2), curve(0.1, 0.8, 0.6, 0.6)) != pytest.approx(0)
-    assert np.isnan(overtaking(curve(0.3, 0.1, 0.2, 0.2), curve(0.1, 0.8, 0.6, 0.6)))
-    assert overtaking(curve(0.3, 0.4, 0.5), curve(0.1, 0.1, 0.1)) == 0
-    assert np.isnan(overtaking(curve(0.3, np.nan), curve(0.4, 0.1)))
 
 
 def test_the_crossing_is_told_per_seed_and_marked(run: RunData) -> None:
