@@ -45,9 +45,11 @@ from imprint.probes.interventions.erase import Whitened
 from imprint.probes.interventions.project import projection
 
 INTACT, ERASED, ALONE, ISOTROPIC, IN_SPAN = "intact", "erased", "erased alone", "random", "random in span"
-COLUMNS = (
-    "erased", "kind", "draw", "rank", "goal", "rate", "low", "high", "loss", "loss_low", "loss_high", "moved", "n",
-)  # fmt: skip
+LOSS = ("loss", "loss_low", "loss_high")
+COLUMNS = ("erased", "kind", "draw", "rank", "goal", "rate", "low", "high", *LOSS, "moved", "n")
+"""Columns of :func:`causal_line`."""
+WANTS = ("goal", "intact", "erased", *LOSS, "placebo", "placebo_high", "excess", "aside", "rank", "n")
+"""Columns of :func:`wants`."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def causal_line(
     environment: Environment,
     start: State,
     met: Scenes,
-    goals: Sequence[str],
     *,
+    goals: Sequence[str],
     placebos: int = 5,
     greedy: bool = False,
     seed: int = 0,
@@ -122,18 +124,16 @@ def causal_line(
         after = look(agent, met.observation, met.memory, edits).logits.softmax(1)
         moved = float((after - before).abs().sum(1).mean() / 2)
         about = {"erased": edit.erased, "kind": edit.kind, "draw": edit.draw, "rank": edit.rank, "moved": moved}
-        rows += [{**about, "goal": goal, **_rates(intact, played, goal)} for goal in goals]
+        rows += [{**about, "goal": goal, **_rate_and_loss(intact, played, goal)} for goal in goals]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rates(intact: Played, played: Played, goal: str) -> dict[str, Any]:
+def _rate_and_loss(intact: Played, played: Played, goal: str) -> dict[str, Any]:
     hit = played.first(goal)
     own = rate(hit)
     loss, reach = student((intact.first(goal).double() - hit.double()).numpy())
-    return {
-        "rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"], "loss": loss,
-        "loss_low": loss - reach, "loss_high": loss + reach,
-    }  # fmt: skip
+    lost = dict(zip(LOSS, (loss, loss - reach, loss + reach), strict=True))
+    return {"rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"], **lost}
 
 
 def wants(table: pd.DataFrame) -> pd.DataFrame:
@@ -147,21 +147,17 @@ def wants(table: pd.DataFrame) -> pd.DataFrame:
     for goal in table["goal"].unique():
         own = table[table["goal"] == goal]
         erased = own[(own["erased"] == goal) & (own["kind"] == ERASED)].iloc[0]
-        placebo = _placebo(own, goal)
-        aside = [
+        intact = float(own[own["kind"] == INTACT]["rate"].iloc[0])
+        placebo, worst = _placebo(own, goal), _worst(own, goal)
+        mean = float(placebo.mean()) if len(placebo) else 0.0
+        aside = max(
             float(other[(other["erased"] == goal) & (other["kind"] == ALONE)]["loss"].iloc[0]) - _worst(other, goal)
             for _, other in table[table["goal"] != goal].groupby("goal", sort=False)
-        ]
-        rows.append(
-            {
-                "goal": goal, "intact": float(own[own["kind"] == INTACT]["rate"].iloc[0]), "erased": erased["rate"],
-                "loss": erased["loss"], "loss_low": erased["loss_low"], "loss_high": erased["loss_high"],
-                "placebo": float(placebo.mean()) if len(placebo) else 0.0, "placebo_high": _worst(own, goal),
-                "excess": float(erased["loss"]) - _worst(own, goal), "aside": max(aside),
-                "rank": int(erased["rank"]), "n": int(erased["n"]),
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        )
+        losses, excess = (erased[column] for column in LOSS), float(erased["loss"]) - worst
+        row = (goal, intact, erased["rate"], *losses, mean, worst, excess, aside, int(erased["rank"]), int(erased["n"]))
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(WANTS))
 
 
 def _placebo(own: pd.DataFrame, goal: str) -> pd.Series:

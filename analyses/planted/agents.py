@@ -128,7 +128,7 @@ def self_check(exam: AgentExam, born: Born, *, seeds: Sequence[int] = (0,), leve
     floor = exam.floor([born(torch.Generator().manual_seed(1000 + i)).eval() for i in range(UNTRAINED)])
     right, rows = expected(exam.goals), []
     for agent, (kind, seed) in zip(agents, plan, strict=True):
-        verdict = exam.lines(agent, floor).verdict
+        verdict = exam.examine(agent, floor, designs=()).verdict
         said = {"verdict": verdict.verdict, "why": f"expected {right[kind]}; {verdict.why}"}
         score = {"estimate": float(verdict.verdict == right[kind]), "n": len(exam.levels[APART]["clock"])}
         rows.append({**base, "control": f"imitates: {kind}", "seed": seed, **said, **score})

@@ -35,7 +35,7 @@ def lines() -> dict[str, pd.DataFrame]:
     start, state = WORLD.levels(400, rng=chance(2), design="apart"), scenes(WORLD, 2000, rng=chance(3))
     return {
         kind: causal_line(
-            agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), GOALS, placebos=2, rng=chance(5)
+            agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), goals=GOALS, placebos=2, rng=chance(5)
         )
         for kind, agent in zip(KINDS, agents, strict=True)
     }
@@ -105,7 +105,7 @@ def test_an_agent_made_wholly_of_noise_reaches_as_often_when_it_is_edited() -> N
     agent = born(chance(7)).eval()
     start, state = WORLD.levels(100, rng=chance(2), design="apart"), scenes(WORLD, 500, rng=chance(3))
     table = causal_line(
-        agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), GOALS, placebos=2, rng=chance(5)
+        agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), goals=GOALS, placebos=2, rng=chance(5)
     )
     assert (table["loss"].abs() < 0.05).all()
     assert (table["moved"] < 0.01).all()
