@@ -30,12 +30,7 @@ class AgentPolicy:
     """An agent that acts in a world; holds the memory of the episodes that it plays."""
 
     def __init__(
-        self,
-        agent: Agent,
-        *,
-        greedy: bool = False,
-        seed: int = 0,
-        edits: Mapping[str, Intervention] | None = None,
+        self, agent: Agent, *, greedy: bool = False, seed: int = 0, edits: Mapping[str, Intervention] | None = None
     ) -> None:
         """``edits``: hook point -> change of its activations ``[n, D]``, made in every pass."""
         self.agent, self.greedy, self.seed = agent, greedy, seed

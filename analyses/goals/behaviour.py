@@ -91,12 +91,7 @@ class Played:
 
 
 def play(
-    environment: Environment,
-    start: State,
-    policy: Policy,
-    goals: Sequence[str],
-    *,
-    until_decided: bool = False,
+    environment: Environment, start: State, policy: Policy, goals: Sequence[str], *, until_decided: bool = False
 ) -> Played:
     """Follow ``policy`` from ``start`` to the end of every episode, or until any of ``goals`` is attained.
 

@@ -66,13 +66,7 @@ class Edited:
 
 
 def erasures(
-    agent: Agent,
-    environment: Environment,
-    met: Scenes,
-    goals: Sequence[str],
-    *,
-    placebos: int,
-    rng: torch.Generator,
+    agent: Agent, environment: Environment, met: Scenes, goals: Sequence[str], *, placebos: int, rng: torch.Generator
 ) -> Iterator[Edited]:
     """The untouched pass; then, for each goal, its erasures, that of each single mark, and the placebos."""
     x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point]

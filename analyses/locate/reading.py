@@ -131,13 +131,7 @@ class Reading:
 
 
 def read(
-    x: Tensor,
-    targets: Sequence[Target],
-    readout: Readout,
-    *,
-    fold: Ints,
-    groups: Ints,
-    inner: Ints | None = None,
+    x: Tensor, targets: Sequence[Target], readout: Readout, *, fold: Ints, groups: Ints, inner: Ints | None = None
 ) -> list[Reading]:
     """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``.
 

@@ -88,9 +88,7 @@ def read_readings(folder: RunFolder, seed: int, regression: Mapping[str, bool]) 
 
 
 def write_floors(
-    folder: RunFolder,
-    untrained: Sequence[SiteReadings],
-    inputs: Mapping[tuple[str, str], Reading],
+    folder: RunFolder, untrained: Sequence[SiteReadings], inputs: Mapping[tuple[str, str], Reading]
 ) -> None:
     """Store the readings of each twin, and those of the input, (moment, concept) -> reading."""
     tensors: dict[str, Tensor] = {}

@@ -79,12 +79,7 @@ def lessons(
 
 
 def imitations(
-    born: Born,
-    taught: Lessons,
-    plan: Sequence[tuple[str, int]],
-    *,
-    steps: int = STEPS,
-    rng: torch.Generator,
+    born: Born, taught: Lessons, plan: Sequence[tuple[str, int]], *, steps: int = STEPS, rng: torch.Generator
 ) -> list[Agent]:
     """An agent for every (kind, seed) of ``plan``, taught side by side as one stack, each on draws of its own."""
     agents = [born(torch.Generator().manual_seed(seed)) for _, seed in plan]
