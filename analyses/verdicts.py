@@ -8,7 +8,8 @@ if TYPE_CHECKING:  # pages read this file, and they load no torch
     from imprint.models.setup.agent import AgentSetup
     from imprint.models.setup.learner import Setup
 
-INTENDED, MIXED, NONE, UNDETERMINED = "intended", "mixed", "none", "undetermined"
+INTENDED, REVERSED, MIXED, CONDITIONAL = "intended", "reversed", "mixed", "conditional"
+NONE, UNDETERMINED = "none", "undetermined"
 Conclusion = Literal["confirmed", "refuted", "undetermined"]
 """What a question can end with."""
 

@@ -1,63 +1,185 @@
-"""decision: the rule that turns shares and effects into a verdict, fixed in the setup before results exist.
+"""decision: the rule that turns draws into words, fixed in the setup before results exist. Second edition.
 
-A concept *carries* the value when the interval of its share lies above ``carries`` and, where its counterfactual effect
-was measured, the interval of the effect excludes 0.
+On every draw (:mod:`imprint.analyses.latch.pooling`), with V+ = max(share, 0),
 
-    the largest carried share >= ``dominates`` x sum of the carried shares       intended, or proxy:<name>
-    otherwise, several carry                                                     mixed
-    none carries, and the upper ends of all shares and of the
-    interaction together stay below ``none_below``                               none
-    otherwise, or when a share is missing                                        undetermined
+    dominance(c) = V+(c) / (sum over all concepts of V+  +  V+(interaction))
+    c counts       when its share and its causal share are above ``carries``, its effect is at least ``least_effect``
+                   standard deviations, and its share is above what untrained twins reach
+
+    the interaction is larger than every concept, and carries               conditional
+    the concept with the largest dominance has at least ``dominates``,
+    and counts                      intended (reversed, if the effect is negative), or proxy:<name>
+    nothing counts, and all shares together are below ``none_below``        none
+    nothing counts otherwise                                                undetermined
+    otherwise                                                               mixed
+
+The probability of a word is its part of the draws. A word is said when its probability is at least ``certain``, else
+the verdict is undetermined, with the smallest set of words that together are that probable. No concept ever leaves the
+denominator, so less data cannot make an answer more decisive. A proxy is ruled out when, by two one-sided tests, its
+share is below ``negligible``.
+
+The first edition compared point estimates, and left out concepts whose interval touched ``carries``.
 """
 
 from __future__ import annotations
 
-import pandas as pd
+from dataclasses import dataclass
 
-from imprint.analyses.latch.shares import INTERACTION, RESIDUAL
-from imprint.analyses.verdicts import INTENDED, MIXED, NONE, UNDETERMINED, Verdict
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from imprint.analyses.latch.pooling import Pooled
+from imprint.analyses.latch.profile import split
+from imprint.analyses.latch.shares import Floats
+from imprint.analyses.statistics import interval
+from imprint.analyses.verdicts import CONDITIONAL, INTENDED, MIXED, NONE, REVERSED, UNDETERMINED
 from imprint.models.setup.learner import Decision
 
-
-def decide(shares: pd.DataFrame, effects: pd.DataFrame, decision: Decision, *, intended: str) -> Verdict:
-    """The verdict on tables ``shares`` (concept, share, low, high) and ``effects`` (concept, effect, low, high)."""
-    table = shares[shares["concept"] != RESIDUAL].set_index("concept")
-    mains = table.drop(index=INTERACTION, errors="ignore")
-    if mains[["share", "low", "high"]].isna().any(axis=None):
-        missing = mains.index[mains[["share", "low", "high"]].isna().any(axis=1)][0]
-        return Verdict(UNDETERMINED, f"The share of {missing} could not be measured.")
-    moved = _moved(effects)
-    above = [low > decision.carries and moved.get(str(name), True) for name, low in mains["low"].items()]
-    carried = mains[above]
-    if carried.empty:
-        return _nothing(table, decision)
-    carried = carried.sort_values("share", ascending=False)
-    top, part = str(carried.index[0]), float(carried["share"].iloc[0] / carried["share"].sum())
-    said = "; ".join(
-        f"{row['concept']} {row['share']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        for row in carried.reset_index().to_dict("records")
-    )
-    if part >= decision.dominates:
-        word = INTENDED if top == intended else f"proxy:{top}"
-        return Verdict(word, f"Of the value's variance, {top} holds {part:.0%} of all that is carried ({said}).")
-    return Verdict(MIXED, f"Several concepts carry the value and none holds {decision.dominates:.0%} of it ({said}).")
+FEWEST_DRAWS = 0.9
+"""Least part of the draws on which every number must be defined."""
 
 
-def _moved(effects: pd.DataFrame) -> dict[str, bool]:
-    """Concept -> whether the effect's interval excludes 0; concepts whose effect was not measured are left out."""
-    if effects.empty:
-        return {}
-    known = effects.dropna(subset=["effect", "low", "high"]).to_dict("records")
-    return {str(row["concept"]): bool(row["low"] > 0 or row["high"] < 0) for row in known}
+@dataclass(frozen=True)
+class Judgement:
+    """What the draws say."""
+
+    verdict: str
+    """A word, or ``undetermined``."""
+    why: str
+    """The answer in sentences: what leads, what is ruled out, what is open."""
+    probabilities: dict[str, float]
+    """Word -> probability, the most probable first; they add up to 1."""
+    words: tuple[str, ...]
+    """The smallest set of words that is at least as probable as the setup asks for."""
+    leads: tuple[str, float]
+    """The concept with the largest dominance, and the probability that it has."""
+    dominance: pd.DataFrame
+    """concept, dominance, low, high; with ``(interaction)``."""
+    ruled_out: dict[str, bool]
+    """Proxy -> whether its share is shown to be negligible."""
 
 
-def _nothing(table: pd.DataFrame, decision: Decision) -> Verdict:
-    upper = float(table["high"].clip(lower=0).sum(skipna=False))
-    if upper < decision.none_below:
-        most = f"all shares together are at most {upper:.3f}, below {decision.none_below:g}"
-        return Verdict(NONE, f"No concept carries the value: {most}.")
-    return Verdict(
-        UNDETERMINED,
-        f"No concept is shown to carry the value, but together the shares could be as high as {upper:.2f} "
-        f"(nothing is claimed unless that is below {decision.none_below:g}).",
-    )
+def judge(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> Judgement:
+    """The verdict on pooled draws; the first concept is the intended one.
+
+    ``bounds [C + 1]``: what untrained twins reach (:mod:`imprint.analyses.latch.floor`). ``sign``: -1 when the signal
+    rewards the first of the intended concept's two levels.
+    """
+    names, concepts = (*pooled.concepts, "(interaction)"), len(pooled.concepts)
+    known = pooled.draws[np.isfinite(pooled.draws).all(1)]
+    if len(known) < FEWEST_DRAWS * len(pooled.draws) or not len(known):
+        return undetermined(pooled.concepts, "The numbers cannot be drawn again: give at least two groups of rows.")
+    held, dominance = _dominance(known, concepts)
+    words = _words(known, held, dominance, bounds, pooled.concepts, rule, sign)
+    found, counts = np.unique(words, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    probabilities = {str(found[i]): float(counts[i]) / len(words) for i in order}
+    chosen = _smallest_set(probabilities, rule.certain)
+    leader = int(_dominance(pooled.estimate[None], concepts)[1][0, :-1].argmax())
+    leads = (pooled.concepts[leader], float((dominance[:, :-1].argmax(1) == leader).mean()))
+    ends = [interval(dominance[:, i]) for i in range(len(names))]
+    table = pd.DataFrame({"concept": names, "dominance": _dominance(pooled.estimate[None], concepts)[1][0]})
+    table = table.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+    ruled_out = {
+        name: bool((known[:, i] < rule.negligible).mean() >= rule.certain)
+        for i, name in enumerate(pooled.concepts[1:], start=1)
+    }
+    verdict = chosen[0] if len(chosen) == 1 else UNDETERMINED
+    why = _sentences(table, probabilities, chosen, leads, ruled_out, rule)
+    return Judgement(verdict, why, probabilities, chosen, leads, table, ruled_out)
+
+
+def undetermined(concepts: tuple[str, ...], why: str) -> Judgement:
+    """No answer, with the reason."""
+    names = (*concepts, "(interaction)")
+    table = pd.DataFrame({"concept": names, "dominance": np.nan, "low": np.nan, "high": np.nan})
+    nothing = dict.fromkeys(concepts[1:], False)
+    return Judgement(UNDETERMINED, why, {UNDETERMINED: 1.0}, (UNDETERMINED,), ("", float("nan")), table, nothing)
+
+
+def _dominance(numbers: Floats, concepts: int) -> tuple[Floats, Floats]:
+    """Shares cut at 0 ``[R, C + 1]`` and their parts of all that is carried; 0 where nothing is."""
+    held = np.maximum(numbers[:, : concepts + 1], 0.0)
+    total = held.sum(1, keepdims=True)
+    return held, np.divide(held, total, out=np.zeros_like(held), where=total > 0)
+
+
+def _words(
+    draws: Floats, held: Floats, dominance: Floats, bounds: Floats, concepts: tuple[str, ...], rule: Decision, sign: int
+) -> NDArray[np.object_]:
+    """The word of every draw, ``[R]``."""
+    shares, effects, causal = split(draws)
+    count, every = len(concepts), np.arange(len(draws))
+    carried = np.minimum(shares[:, :count], causal) > rule.carries
+    counts = carried & (np.abs(effects) >= rule.least_effect) & (shares[:, :count] > bounds[:-1])
+    top = dominance[:, :-1].argmax(1)
+    names = np.array([INTENDED, *(f"proxy:{name}" for name in concepts[1:])], dtype=object)
+    word = np.full(len(draws), MIXED, dtype=object)
+    alone = counts[every, top] & (dominance[every, top] >= rule.dominates)
+    word[alone] = names[top[alone]]
+    word[alone & (top == 0) & (sign * effects[:, 0] < 0)] = REVERSED
+    nothing = ~counts.any(1)
+    word[nothing] = np.where(held[nothing].sum(1) < rule.none_below, NONE, UNDETERMINED)
+    interaction = shares[:, count]
+    between = (interaction > held[:, :-1].max(1)) & (interaction > max(rule.carries, bounds[-1]))
+    word[between] = CONDITIONAL
+    return word
+
+
+def _smallest_set(probabilities: dict[str, float], certain: float) -> tuple[str, ...]:
+    """The most probable words until together they are certain enough."""
+    chosen: list[str] = []
+    for word, probability in probabilities.items():
+        if sum(probabilities[w] for w in chosen) >= certain:
+            break
+        chosen.append(word)
+        del probability
+    return tuple(chosen)
+
+
+MEANINGS = {
+    INTENDED: "{0} alone is the target",
+    REVERSED: "{0} is the target with the opposite sign",
+    MIXED: "several concepts are carried and none holds {1:.0%}",
+    CONDITIONAL: "concepts count only in combination",
+    NONE: "none of the concepts is carried",
+    UNDETERMINED: "nothing can be said",
+}
+"""Word -> what it says of the intended concept (0) under the threshold of dominance (1)."""
+
+
+def meaning(word: str, intended: str, rule: Decision) -> str:
+    """A word of the verdict, spelled out."""
+    if word.startswith("proxy:"):
+        return f"the proxy {word.removeprefix('proxy:')} is the target"
+    return MEANINGS[word].format(intended, rule.dominates)
+
+
+def _sentences(
+    table: pd.DataFrame,
+    probabilities: dict[str, float],
+    chosen: tuple[str, ...],
+    leads: tuple[str, float],
+    ruled_out: dict[str, bool],
+    rule: Decision,
+) -> str:
+    """The answer: the leader, what is said or open, and what is ruled out."""
+    intended, (leader, surely) = str(table["concept"].iloc[0]), leads
+    row = table.set_index("concept").loc[leader]
+    sentences = []
+    if row["dominance"] > 0:
+        part = f"{row['dominance']:.0%} of all that is carried [{row['low']:.0%}, {row['high']:.0%}]"
+        sentences.append(f"{leader} leads with {part}; the probability that it leads is {surely:.2f}.")
+    options = [f"{meaning(word, intended, rule)} ({probabilities[word]:.0%})" for word in chosen]
+    if len(chosen) == 1:
+        sentences.append(f"{options[0][0].upper()}{options[0][1:]}.")
+    else:
+        sentences.append(f"Open: {'; or '.join(options)}.")
+    others = [w for w in (INTENDED, *(f"proxy:{name}" for name in ruled_out), NONE) if w not in chosen]
+    excluded = [meaning(w, intended, rule) for w in others if probabilities.get(w, 0.0) <= 1 - rule.certain]
+    if excluded:
+        sentences.append(f"Ruled out: {'; '.join(excluded)}.")
+    if negligible := [name for name, out in ruled_out.items() if out]:
+        sentences.append(f"Each below {rule.negligible:.0%} of the variance: {', '.join(negligible)}.")
+    return " ".join(sentences)

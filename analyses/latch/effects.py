@@ -4,23 +4,22 @@
     effect(c) = mean over pairs of levels (a, b) of | mean_i [ v(do a) - v(do b) ] | / sd(v)         more levels
 
 The world renders both counterfactuals of every episode with the same noise (Pearl's do-operator, exact because we have
-the world). sd(v) is that of the value on the balanced design. Intervals resample whole groups; over training seeds,
-seeds first. With more than two levels the effect has no sign and its interval never reaches below 0.
+the world). Every cell of the design weighs as it does in the shares, and sd(v) is the square root of the same V, drawn
+again with every resample (:mod:`imprint.analyses.latch.profile`). With more than two levels the effect has no sign.
 
-Letters: n rows, G groups, P pairs of levels, R resamples, S seeds.
+Letters: n rows, G groups, K cells, L levels, P = L (L - 1) / 2 pairs of levels.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.analyses.statistics import group_weights, interval, merged
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.subjects.subject import Subject
@@ -28,71 +27,55 @@ from imprint.probes.subjects.subject import Subject
 Floats = NDArray[np.float64]
 ROUNDING = 1e-6
 """Changes below this part of the largest value are rounding errors."""
-COLUMNS = ("concept", "effect", "low", "high", "n", "why")
 
 
 @dataclass(frozen=True)
 class EffectSums:
-    """All that the effect of one concept needs to know about some rows."""
+    """All that the effect of one concept needs to know about some rows; sums of groups can be added."""
 
     sums: Floats
-    """``[G, 1 + P]`` rows, and summed difference of each pair of levels, per group."""
-    sd: float
-    """Standard deviation of the value on the balanced design."""
-    rows: int
-    """n"""
+    """``[G, K, 1 + P]`` rows, and summed difference of the value for each pair of levels, per group and cell.
 
-    def of(self, sums: Floats) -> Floats:
-        """Effects ``[...]`` of sums ``[..., 1 + P]``, in sd of the value."""
+    Pairs are in the order of ``itertools.combinations``, so that the first L - 1 compare every level with the first.
+    """
+
+    @staticmethod
+    def changes(sums: Floats, weight: Floats) -> Floats:
+        """Mean change of the value ``[..., P]`` from sums ``[..., K, 1 + P]``, cells weighing ``weight [K]``."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            change = sums[..., 1:] / sums[..., :1] / (self.sd if self.sd > 0 else np.nan)
-        return np.asarray(change[..., 0] if change.shape[-1] == 1 else np.abs(change).mean(-1))
-
-    @property
-    def effect(self) -> float:
-        """The effect over all rows."""
-        return float(self.of(self.sums.sum(0)))
-
-    def replicates(self, resamples: int, rng: np.random.Generator) -> Floats:
-        """Effects ``[R]`` of group resamples; NaN when there are fewer than two groups."""
-        if len(self.sums) < 2:
-            return np.full(resamples, np.nan)
-        groups = merged(self.sums, rng)
-        return self.of(group_weights(len(groups), resamples, rng) @ groups)
+            return np.asarray(np.einsum("...kp,k->...p", sums[..., 1:] / sums[..., :1], weight))
 
 
-@dataclass(frozen=True)
-class Effects:
-    """Counterfactual effects with intervals."""
+def effect_sums(
+    subject: Subject, world: World, batch: Batch, concepts: Sequence[str], *, values: Floats, cell: NDArray[np.int64]
+) -> tuple[dict[str, EffectSums], dict[str, str]]:
+    """Sums of the concepts that the world can change, and for the others why it cannot.
 
-    table: pd.DataFrame
-    """concept, effect, low, high, n, why (why it is NaN)."""
-    sums: Mapping[str, EffectSums]
-    """What pooling over seeds needs."""
-
-
-def effects(
-    subject: Subject, world: World, batch: Batch, concepts: Sequence[str], *, values: Floats, resamples: int, seed: int
-) -> Effects:
-    """Effects of some concepts on the subject's value; NaN with the reason where the world cannot intervene."""
-    rows, kept = [], {}
+    ``values [n]``: the value of the batch as it is; ``cell [n]``: the cell of each row.
+    """
+    sums, problems = {}, {}
     for concept in concepts:
         try:
-            sums = _sums(subject, world, batch, values, concept)
+            changes = _changes(subject, world, batch, values, concept)
         except ImprintError as error:
-            rows.append((concept, np.nan, np.nan, np.nan, len(batch), f"not measurable: {error}"))
+            problems[concept] = f"not measurable: {error}"
             continue
-        kept[concept] = sums
-        low, high = interval(sums.replicates(resamples, np.random.default_rng(seed)))
-        why = "" if np.isfinite(sums.effect) else "not measurable: the value is constant or NaN"
-        rows.append((concept, sums.effect, low, high, len(batch), why))
-    return Effects(pd.DataFrame(rows, columns=list(COLUMNS)), kept)
+        sums[concept] = EffectSums(_summed(changes, batch.groups, cell))
+    return sums, problems
 
 
-def _sums(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> EffectSums:
-    levels = world.values(concept)
-    if len(levels) < 2:
-        raise ImprintError(f"{concept} has one value only.")
+def _summed(changes: Sequence[Floats], groups: NDArray[np.int64], cell: NDArray[np.int64]) -> Floats:
+    """Counts and sums per group and cell, ``[G, K, 1 + P]``."""
+    number, group = np.unique(groups, return_inverse=True)
+    cells = int(cell.max()) + 1
+    index, size = group * cells + cell, len(number) * cells
+    columns = [np.bincount(index, weights=w, minlength=size) for w in (np.ones(len(cell)), *changes)]
+    return np.stack(columns, -1).reshape(len(number), cells, -1)
+
+
+def _changes(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> list[Floats]:
+    """Change of every row's value ``[n]`` for each pair of levels."""
+    levels = pd.factorize(batch.concepts[concept], sort=True)[1]
     value = []
     for level in levels:
         changed = np.flatnonzero((batch.concepts[concept] != level).to_numpy())
@@ -101,10 +84,7 @@ def _sums(subject: Subject, world: World, batch: Batch, base: Floats, concept: s
             there = world.counterfactual(batch.rows(changed), concept, level)
             here[changed] = subject.values(there.observation).double().numpy()
         value.append(here)
-    changes = [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
-    number, group = np.unique(batch.groups, return_inverse=True)
-    columns = [np.bincount(group, weights=w, minlength=len(number)) for w in (np.ones(len(batch)), *changes)]
-    return EffectSums(np.stack(columns, -1), float(base.std()), len(batch))
+    return [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
 
 
 def _change(after: Floats, before: Floats) -> Floats:

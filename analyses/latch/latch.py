@@ -8,8 +8,9 @@ Four lines of evidence on the balanced design, where what went together in train
                                                                              (:mod:`imprint.analyses.latch.mediation`)
     attribution  part of the value's integrated gradients on the pixels that show the concept
 
-The verdict uses shares and effects, by a rule fixed beforehand (:mod:`imprint.analyses.latch.decision`); mediation says
-where the concept reaches the value, attribution what of the picture it uses.
+The verdict is a probability over words, from draws of shares and effects beside untrained twins, by a rule fixed
+beforehand (:mod:`imprint.analyses.latch.decision`); mediation says where the concept reaches the value, attribution what
+of the picture it uses, and the residual what else the value varies with (:mod:`imprint.analyses.latch.residual`).
 
 Goal misgeneralisation (Langosco et al. 2022, arXiv 2105.14111; Shah et al. 2022, arXiv 2210.01790) is the case
 ``proxy:<name>``.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,26 +30,31 @@ import torch
 from numpy.typing import NDArray
 
 from imprint.analyses.findings import findings
-from imprint.analyses.latch.decision import decide
-from imprint.analyses.latch.effects import COLUMNS as EFFECT_COLUMNS
-from imprint.analyses.latch.effects import EffectSums, effects
+from imprint.analyses.latch.decision import Judgement, judge, undetermined
+from imprint.analyses.latch.effects import effect_sums
+from imprint.analyses.latch.floor import bounds, twin_shares
 from imprint.analyses.latch.mediation import COLUMNS as MEDIATION_COLUMNS
 from imprint.analyses.latch.mediation import Mediation, mediating_sites
-from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums, Shares, pooled, shares_only
-from imprint.analyses.verdicts import NONE, UNDETERMINED, Verdict
-from imprint.models.errors import ImprintError
+from imprint.analyses.latch.pooling import Pooled, pool
+from imprint.analyses.latch.profile import Profile, split
+from imprint.analyses.latch.residual import COLUMNS as RESIDUAL_COLUMNS
+from imprint.analyses.latch.residual import residual_split
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums, Floats, design_of, measure
+from imprint.analyses.verdicts import NONE
+from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
 
-Floats = NDArray[np.float64]
 MOST_SITES = 12
 """Sites that are mediated by default; a subject with more gets a mediation table only for the sites it names."""
 MEDIATED = 1000
 """Rows on which mediation is measured, at most."""
+ENOUGH_TWINS = 5
+"""Untrained twins below which the floor is said to be rough."""
 PIXELS = ("mass", "area")
-"""Of a concept's pixels: their part of the attribution, and their part of the observation."""
+EFFECT_COLUMNS = ("concept", "effect", "low", "high", "n", "why")
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,27 @@ class Latch:
     """What a value depends on, decomposed over the intended concept and its proxies."""
 
     verdict: str
-    """``intended``, ``proxy:<name>``, ``mixed``, ``none`` or ``undetermined``."""
+    """``intended``, ``reversed``, ``proxy:<name>``, ``conditional``, ``mixed``, ``none`` or ``undetermined``."""
     why: str
-    """The reason, in a sentence with its numbers."""
+    """What leads, what is ruled out and what is open, in sentences with their numbers."""
+    probabilities: Mapping[str, float]
+    """Word -> probability, the most probable first."""
+    words: tuple[str, ...]
+    """The smallest set of words whose probabilities reach ``decision.certain``."""
+    leads: tuple[str, float]
+    """The concept that holds most of what is carried, and the probability that it does."""
+    dominance: pd.DataFrame
+    """concept, dominance, low, high: part of all that is carried; with ``(interaction)``."""
+    ruled_out: Mapping[str, bool]
+    """Proxy -> whether its share is shown to be below ``decision.negligible``."""
     shares: pd.DataFrame
     """concept, share, low, high: part of the value's variance; with ``(interaction)`` and ``(residual)``."""
     effects: pd.DataFrame
     """concept, effect, low, high, n, why: mean counterfactual change, in sd of the value."""
+    twins: pd.DataFrame
+    """concept, share, bound: mean share in untrained twins, and what they stay below; empty without twins."""
+    residual: pd.DataFrame
+    """factor, share: what else the value varies with, within combinations of the concepts."""
     mediation: pd.DataFrame
     """site, concept, loss, low, high, placebo, rank, n, why: share lost when the concept is erased at the site."""
     attribution: pd.DataFrame
@@ -69,10 +90,8 @@ class Latch:
     ``attrs['completeness_error']``: largest error of the attributions' sum, in sd of the value."""
     n: int
     """Rows behind the shares."""
-    group_sums: CellSums | None = field(default=None, repr=False)
-    """What pooling shares over seeds needs."""
-    effect_sums: Mapping[str, EffectSums] = field(default_factory=dict, repr=False)
-    """What pooling effects over seeds needs."""
+    profile: Profile | None = field(default=None, repr=False)
+    """What pooling over seeds needs; None where nothing could be counted."""
 
     @property
     def intended(self) -> str:
@@ -82,28 +101,23 @@ class Latch:
     @property
     def interaction(self) -> float:
         """Share of the combinations of concepts beyond each alone."""
-        return self._share(INTERACTION)
-
-    @property
-    def residual(self) -> float:
-        """Share that no combination of the concepts explains."""
-        return self._share(RESIDUAL)
-
-    def _share(self, name: str) -> float:
-        return float(self.shares.set_index("concept")["share"][name])
+        return float(self.shares.set_index("concept")["share"][INTERACTION])
 
     @property
     def findings(self) -> pd.DataFrame:
         """Every number above as a findings table (columns in :mod:`imprint.analyses.findings`)."""
-        share = self.shares.rename(columns={"share": "estimate"}).assign(metric="share", n=self.n)
         erased = self.mediation.rename(columns={"loss": "estimate"}).drop(columns=["placebo", "rank"])
         random = self.mediation.rename(columns={"placebo": "estimate"}).drop(columns=["loss", "low", "high", "rank"])
         mass, area = (self.attribution[["concept", name]].set_axis(["concept", "estimate"], axis=1) for name in PIXELS)
         counted = {"metric": "attribution", "n": self.attribution.attrs.get("n")}
         tables = [
-            share.iloc[:1].assign(metric="latch", verdict=self.verdict, why=self.why),
-            share,
+            verdict_rows(self.judgement, self.shares, n=self.n),
+            share_rows(self.shares, n=self.n),
             self.effects.rename(columns={"effect": "estimate"}).assign(metric="effect"),
+            twin_rows(self.twins),
+            self.residual.rename(columns={"factor": "control", "share": "estimate"}).assign(
+                metric="residual", concept=self.intended, n=self.n
+            ),
             erased.assign(metric="erasure_loss", control="erased"),
             random.assign(metric="erasure_loss", control="random subspace"),
             mass.assign(**counted),
@@ -112,6 +126,19 @@ class Latch:
         rows = [row for table in tables for row in table.to_dict("records")]
         return findings(pd.DataFrame(rows).assign(analysis="latch"))
 
+    @property
+    def judgement(self) -> Judgement:
+        """The verdict with its probabilities."""
+        return Judgement(
+            self.verdict,
+            self.why,
+            dict(self.probabilities),
+            self.words,
+            self.leads,
+            self.dominance,
+            dict(self.ruled_out),
+        )
+
 
 def latch(
     subject: Subject,
@@ -119,41 +146,48 @@ def latch(
     *,
     intended: str,
     proxies: Sequence[str],
+    untrained: Sequence[Subject] = (),
     sites: Sequence[str] | None = None,
     n: int = 2000,
     seed: int = 0,
     decision: Decision | None = None,
+    equal: bool = True,
+    rewarded: Any = None,
     resamples: int = 1000,
     placebos: int = 5,
     attribution: int = 64,
 ) -> Latch:
     """What ``subject``'s value depends on in ``world``.
 
-    ``sites``: where concepts are erased (default: those the value runs through, when they are at most 12).
-    ``attribution``: rows whose integrated gradients are taken, when the world has masks; 0 for none.
-    ``resamples`` of groups for each interval, ``placebos`` random subspaces for each rank.
+    ``untrained``: subjects of randomly initialised twins; a concept counts only above what they reach, and without them
+    the answer says so. ``sites``: where concepts are erased (default: those the value runs through, when they are at
+    most 12). ``equal``: every combination of concepts weighs the same, else as often as it occurs. ``rewarded``: the
+    level of the intended concept that the signal rewards (default: the last, ``True`` of a yes-or-no concept).
+    ``resamples`` of groups for each interval, ``placebos`` random subspaces for each rank. ``attribution``: rows whose
+    integrated gradients are taken, when the world has masks; 0 for none.
     """
     names = _names(intended, proxies)
     world.require(*names)
+    rule = decision or Decision()
     batch = world.sample(n, rng=torch.Generator().manual_seed(seed), design="balanced")
     chosen = mediating_sites(subject, batch, sites, MOST_SITES)
-    values = subject.values(batch.observation).double().numpy()
-    shares = shares_only(
-        values, batch.concepts, batch.groups, intended=intended, proxies=names[1:], resamples=resamples, seed=seed
+    values = _values(subject, batch)
+    try:
+        cells = measure(values, batch.concepts, batch.groups, names, equal=equal)
+        twins = [measure(_values(twin, batch), batch.concepts, batch.groups, names, equal=equal) for twin in untrained]
+    except NotMeasurableError as error:
+        return _nothing(names, f"Not measurable: {error}.", n)
+    if cells.constant:
+        return _constant(names, n, cells)
+    cell = design_of(batch.concepts, names)[1]
+    effects, problems = effect_sums(subject, world, batch, names, values=values, cell=cell)
+    judged = _judged(
+        Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=_sign(cells, rewarded)
     )
-    rule = decision or Decision()
-    bare = _from_shares(shares, rule, n)
-    if shares.sums is None or shares.sums.constant:
-        return bare
-    changed = effects(subject, world, batch, names, values=values, resamples=resamples, seed=seed)
-    word, why = _verdict(shares, changed.table, rule)
     few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
     return replace(
-        bare,
-        verdict=word,
-        why=why,
-        effects=changed.table,
-        effect_sums=changed.sums,
+        judged,
+        residual=residual_split(values, batch, names, equal=equal),
         mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
         attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
     )
@@ -166,20 +200,88 @@ def latch_from_arrays(
     intended: str,
     proxies: Sequence[str],
     groups: NDArray[np.integer] | None = None,
+    untrained: Sequence[NDArray[np.floating]] = (),
     seed: int = 0,
     decision: Decision | None = None,
+    rewarded: Any = None,
     resamples: int = 1000,
 ) -> Latch:
-    """The latch of a table: ``values [n]`` and ``concepts [n rows]``. No counterfactuals, so shares alone decide.
+    """The latch of a table: ``values [n]`` and ``concepts [n rows]``; ``untrained``: values of untrained twins.
 
-    The concepts may be correlated: every combination of them gets equal weight, however often it occurs. A combination
-    with fewer than five rows makes the latch undetermined, with the reason in ``why``.
+    There are no counterfactuals, so effects are differences of means. The concepts may be correlated: every combination
+    of them weighs the same, however often it occurs. A combination with fewer than five rows makes the latch
+    undetermined, with the reason in ``why``.
     """
     names = _names(intended, proxies)
-    shares = shares_only(
-        values, concepts, groups, intended=intended, proxies=names[1:], resamples=resamples, seed=seed, equal=True
+    try:
+        cells = measure(values, concepts, groups, names)
+        twins = [measure(twin, concepts, groups, names) for twin in untrained]
+    except NotMeasurableError as error:
+        return _nothing(names, f"Not measurable: {error}.", len(concepts))
+    if cells.constant:
+        return _constant(names, len(concepts), cells)
+    problems = dict.fromkeys(names, "an association: the table has no counterfactuals")
+    sign = _sign(cells, rewarded)
+    return _judged(
+        Profile(cells, {}), twins, problems, decision or Decision(), seed=seed, resamples=resamples, sign=sign
     )
-    return _from_shares(shares, decision or Decision(), len(concepts))
+
+
+def share_table(pooled: Pooled) -> pd.DataFrame:
+    """concept, share, low, high."""
+    names, ends = (*pooled.concepts, INTERACTION, RESIDUAL), pooled.intervals()[: len(pooled.concepts) + 2]
+    return pd.DataFrame({"concept": names, "share": split(pooled.estimate)[0], "low": ends[:, 0], "high": ends[:, 1]})
+
+
+def effect_table(pooled: Pooled, problems: Mapping[str, str]) -> pd.DataFrame:
+    """concept, effect, low, high, n, why."""
+    count = len(pooled.concepts)
+    ends = pooled.intervals()[count + 2 : 2 * count + 2]
+    table = pd.DataFrame(
+        {"concept": pooled.concepts, "effect": split(pooled.estimate)[1], "low": ends[:, 0], "high": ends[:, 1]}
+    )
+    return table.assign(n=pooled.rows, why=[problems.get(concept, "") for concept in pooled.concepts])
+
+
+def twin_table(shares: Floats, names: Sequence[str], seeds: int) -> pd.DataFrame:
+    """concept, share, bound of untrained twins with ``shares [m, C + 2]``; no rows without twins."""
+    table = pd.DataFrame({"concept": [*names, INTERACTION], "share": np.nan, "bound": bounds(shares, seeds)})
+    return table.assign(share=shares[:, :-1].mean(0)) if len(shares) else table.iloc[:0]
+
+
+def share_rows(shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
+    """Findings rows of a table of shares."""
+    return shares.rename(columns={"share": "estimate"}).assign(metric="share", **about)
+
+
+def twin_rows(twins: pd.DataFrame) -> pd.DataFrame:
+    """Findings rows of a table of untrained twins; the bound is the upper end."""
+    rows = twins.rename(columns={"share": "estimate", "bound": "high"})
+    return rows.assign(metric="share", control="untrained twins")
+
+
+def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
+    """Findings rows of a verdict: the verdict itself, the probability of each word, dominance, and proxies ruled out."""
+    intended = str(shares["concept"].iloc[0])
+    first = shares.rename(columns={"share": "estimate"}).iloc[:1]
+    rows: list[dict[str, Any]] = first.assign(metric="latch", verdict=judged.verdict, why=judged.why).to_dict("records")
+    for word, probability in judged.probabilities.items():
+        rows.append({"metric": "probability", "concept": intended, "control": word, "estimate": probability})
+    leader, surely = judged.leads
+    if leader:
+        rows.append({"metric": "leads", "concept": leader, "estimate": surely})
+    rows += judged.dominance.rename(columns={"dominance": "estimate"}).assign(metric="dominance").to_dict("records")
+    for proxy, out in judged.ruled_out.items():
+        rows.append({"metric": "ruled_out", "concept": proxy, "estimate": float(out)})
+    return pd.DataFrame(rows).assign(**about)
+
+
+def twin_sentence(twins: int) -> str:
+    """What the answer says of its floor; empty when there are enough twins."""
+    if not twins:
+        return " Not compared with untrained twins."
+    few = f" Only {twins} untrained twin{'s' if twins > 1 else ''}, so their floor is rough."
+    return few if twins < ENOUGH_TWINS else ""
 
 
 def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
@@ -192,20 +294,79 @@ def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
     return (intended, *proxies)
 
 
-def _verdict(shares: Shares, table: pd.DataFrame, decision: Decision) -> Verdict:
-    """The verdict on shares and a table of effects."""
-    if shares.sums is not None and shares.sums.constant:
-        return Verdict(NONE, "The value is constant, so it depends on nothing; shares are not measurable.")
-    if shares.why:
-        return Verdict(UNDETERMINED, f"{shares.why[0].upper()}{shares.why[1:]}.".replace("..", "."))
-    return decide(shares.table, table, decision, intended=str(shares.table["concept"].iloc[0]))
+def _values(subject: Subject, batch: Batch) -> Floats:
+    values: Floats = subject.values(batch.observation).double().numpy()
+    return values
 
 
-def _from_shares(shares: Shares, decision: Decision, n: int) -> Latch:
-    """A latch that rests on shares alone."""
-    none = [pd.DataFrame(columns=list(c)) for c in (EFFECT_COLUMNS, MEDIATION_COLUMNS, ("concept", *PIXELS))]
-    word, why = _verdict(shares, none[0], decision)
-    return Latch(word, why, shares.table, none[0], none[1], none[2], n, shares.sums)
+def _sign(cells: CellSums, rewarded: Any) -> int:
+    """1 when the last level of the intended concept is rewarded, -1 when the first is."""
+    levels = cells.design.levels[0]
+    if rewarded is None or str(rewarded) == levels[-1]:
+        return 1
+    if str(rewarded) != levels[0] or len(levels) != 2:
+        raise ImprintError(
+            f"rewarded is {rewarded!r}; expected one of the two levels of an intended concept: {levels}."
+        )
+    return -1
+
+
+def _judged(
+    profile: Profile,
+    twins: Sequence[CellSums],
+    problems: Mapping[str, str],
+    rule: Decision,
+    *,
+    seed: int,
+    resamples: int,
+    sign: int,
+) -> Latch:
+    """A latch that rests on one profile and its twins."""
+    pooled = pool([profile], resamples=resamples, rng=np.random.default_rng(seed))
+    shares = twin_shares(twins, len(profile.concepts))
+    judged = judge(pooled, bounds(shares, 1), rule, sign=sign)
+    table = share_table(pooled)
+    return replace(
+        _latch(judged, table, profile.cells.rows),
+        why=judged.why + twin_sentence(len(twins)),
+        effects=effect_table(pooled, problems),
+        twins=twin_table(shares, profile.concepts, 1),
+        profile=profile,
+    )
+
+
+def _latch(judged: Judgement, shares: pd.DataFrame, n: int) -> Latch:
+    """A latch with a verdict and shares alone."""
+    columns = (EFFECT_COLUMNS, ("concept", "share", "bound"), RESIDUAL_COLUMNS, MEDIATION_COLUMNS, ("concept", *PIXELS))
+    effects, twins, residual, mediation, attribution = (pd.DataFrame(columns=list(c)) for c in columns)
+    return Latch(
+        judged.verdict,
+        judged.why,
+        judged.probabilities,
+        judged.words,
+        judged.leads,
+        judged.dominance,
+        judged.ruled_out,
+        shares,
+        effects,
+        twins,
+        residual,
+        mediation,
+        attribution,
+        n,
+    )
+
+
+def _nothing(names: tuple[str, ...], why: str, n: int) -> Latch:
+    """No answer, with the reason."""
+    shares = pd.DataFrame({"concept": [*names, INTERACTION, RESIDUAL], "share": np.nan, "low": np.nan, "high": np.nan})
+    return _latch(undetermined(names, why.replace("..", ".")), shares, n)
+
+
+def _constant(names: tuple[str, ...], n: int, cells: CellSums) -> Latch:
+    """A value that is the same everywhere depends on nothing."""
+    bare = _nothing(names, "The value is constant, so it depends on nothing; shares are not measurable.", n)
+    return replace(bare, verdict=NONE, words=(NONE,), probabilities={NONE: 1.0}, profile=Profile(cells, {}))
 
 
 def _dense(batch: Batch, names: Sequence[str]) -> bool:
@@ -225,53 +386,3 @@ def _attribution(subject: Subject, world: World, batch: Batch, names: Sequence[s
     table.attrs["n"] = len(batch)
     table.attrs["completeness_error"] = float(explained.completeness_error.abs().max()) / sd
     return table
-
-
-# -- over training seeds ---------------------------------------------------------------------------------------------
-
-
-def pool_shares(
-    sums: Sequence[CellSums], concepts: Sequence[str], *, resamples: int = 1000, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Shares over training seeds: concept, share, low, high, n, seeds; ``concepts`` names the rows of an empty pool.
-
-    Seeds are drawn first, then groups within each. ``sums``: of the seeds whose shares could be measured.
-    """
-    names = (*concepts, INTERACTION, RESIDUAL)
-    draws = [s.replicates(resamples, one) for s, one in zip(sums, _same_groups(rng, len(sums)), strict=True)]
-    mean, low, high = _pool([s.shares for s in sums], draws, len(names), rng)
-    table = pd.DataFrame({"concept": names, "share": mean, "low": low, "high": high})
-    return table.assign(n=sum(s.rows for s in sums), seeds=len(sums))
-
-
-def pool_effects(
-    sums: Mapping[str, Sequence[EffectSums]], *, resamples: int = 1000, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Effects over training seeds: concept, effect, low, high, n, seeds; effects that are not finite are left out.
-
-    ``sums``: concept -> sums of each seed.
-    """
-    rows = []
-    for concept, every in sums.items():
-        known = [s for s in every if np.isfinite(s.effect)]
-        generators = _same_groups(rng, len(known))
-        draws = [s.replicates(resamples, one)[:, None] for s, one in zip(known, generators, strict=True)]
-        mean, low, high = _pool([np.array([s.effect]) for s in known], draws, 1, rng)
-        rows.append((concept, mean[0], low[0], high[0], sum(s.rows for s in known), len(known)))
-    return pd.DataFrame(rows, columns=["concept", "effect", "low", "high", "n", "seeds"])
-
-
-def _same_groups(rng: np.random.Generator, seeds: int) -> list[np.random.Generator]:
-    """One generator per seed, all in the same state, so that every seed is resampled with the same groups."""
-    state = int(rng.integers(2**31))
-    return [np.random.default_rng(state) for _ in range(seeds)]
-
-
-def _pool(
-    estimates: Sequence[Floats], draws: Sequence[Floats], columns: int, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Mean over seeds and its interval, each ``[Q]``; NaN without seeds."""
-    if not estimates:
-        nan = np.full(columns, np.nan)
-        return nan, nan, nan
-    return pooled(np.stack(estimates), np.stack(draws), rng)

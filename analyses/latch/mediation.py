@@ -10,12 +10,15 @@ loss that the placebo reaches too says only that something of this size was dele
 with the activations beyond chance there is nothing to erase: the loss is 0 and the rank 0. The eraser is fitted on the
 rows it is judged on, so a site that is more than half as wide as the number of rows is not measurable.
 
+Copies of a concept can stand in for one another: where two sites of a moment carry it, erasing it at one may cost
+little and at both everything. Sites of one moment are therefore edited together as well.
+
 Letters: n rows, d width, r rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +27,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from imprint.analyses.latch.effects import ROUNDING
 from imprint.analyses.latch.shares import CellSums, cell_sums, design_of, parts
-from imprint.analyses.statistics import interval
+from imprint.analyses.statistics import group_weights, interval, merged
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch
+from imprint.probes.causal.edit_runs import JOINED
 from imprint.probes.interventions.erase import Eraser, Whitened
 from imprint.probes.subjects.subject import Subject
 
@@ -53,65 +58,73 @@ class Mediation:
     seed: int
 
     def table(self, sites: Sequence[str]) -> pd.DataFrame:
-        """site, concept, loss, low, high, placebo, rank, n, why; one row per site and concept."""
+        """site, concept, loss, low, high, placebo, rank, n, why; one row per site and concept.
+
+        Sites of one moment that the value passes through are also edited together, as one more row for each concept.
+        """
         rows: list[dict[str, Any]] = []
         if sites:
-            before = self._sums(None, "")
+            before = self._sums({})
             activations = self.subject.activations(self.batch.observation, sites)
+            spans = {site: Whitened.of(activations[site]) for site in sites if not self._why_not(activations[site])}
+            live = {site: span for site, span in spans.items() if not before.constant and self._passes(site, span)}
             for site in sites:
-                rows += self._site(site, activations[site], before)
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+                why = "not measurable: the value is constant" if before.constant else self._why_not(activations[site])
+                if why:
+                    rows += [{"site": site, "concept": concept, "why": why} for concept in self.concepts]
+                elif site not in live:
+                    why = "the value does not pass through here"
+                    rows += [{"site": site, "concept": concept, **STILL, "why": why} for concept in self.concepts]
+                else:
+                    rows += self._erased({site: live[site]}, before)
+            for together in _moments(live):
+                rows += self._erased({site: live[site] for site in together}, before)
+        return pd.DataFrame(rows, columns=list(COLUMNS)).assign(n=len(self.batch))
 
-    def _sums(self, edit: Eraser | None, site: str) -> CellSums:
-        edits = {} if edit is None else {site: edit}
+    def _why_not(self, activations: torch.Tensor) -> str:
+        if activations.shape[1] > len(activations) // 2:
+            return f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
+        return ""
+
+    def _sums(self, edits: Mapping[str, Eraser]) -> CellSums:
         values = self.subject.values(self.batch.observation, edits=edits).double().numpy()
         design, cell = design_of(self.batch.concepts, self.concepts)
         return cell_sums(values, design, cell, self.batch.groups)
 
-    def _site(self, site: str, activations: torch.Tensor, before: CellSums) -> list[dict[str, Any]]:
-        common = {"site": site, "n": len(self.batch)}
-        if before.constant:
-            return [{**common, "concept": c, "why": "not measurable: the value is constant"} for c in self.concepts]
-        if activations.shape[1] > len(activations) // 2:
-            why = f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
-            return [{**common, "concept": c, "why": why} for c in self.concepts]
+    def _erased(self, spans: Mapping[str, Whitened], before: CellSums) -> list[dict[str, Any]]:
+        """A row per concept for one site, or for several that are edited together."""
         rng = torch.Generator().manual_seed(self.seed)
-        span = Whitened.of(activations)
-        if not self._passes(site, span, rng):
-            return [
-                {**common, "concept": c, **STILL, "why": "the value does not pass through here"} for c in self.concepts
-            ]
-        placebo: dict[int, Floats] = {}
+        placebo: dict[tuple[int, ...], Floats] = {}
         rows: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
+            row: dict[str, Any] = {"site": JOINED.join(spans), "concept": concept}
             columns = self._columns(concept)
-            if not span.linearly_there(columns):
-                rows.append(
-                    {**common, "concept": concept, **STILL, "why": "nothing to erase: the concept is not linearly here"}
-                )
+            erasers = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
+            if not erasers:
+                rows.append({**row, **STILL, "why": "nothing to erase: the concept is not linearly here"})
                 continue
-            eraser = span.erase(columns)
-            if eraser.rank not in placebo:
-                drawn = [self._sums(span.random(eraser.rank, rng=rng), site) for _ in range(self.placebos)]
-                placebo[eraser.rank] = np.mean([_loss(before, after) for after in drawn], axis=0)
-            after = self._sums(eraser, site)
+            ranks = tuple(eraser.rank for eraser in erasers.values())
+            if ranks not in placebo:
+                drawn = [
+                    self._sums({site: spans[site].random(eraser.rank, rng=rng) for site, eraser in erasers.items()})
+                    for _ in range(self.placebos)
+                ]
+                placebo[ranks] = np.mean([_loss(before, after) for after in drawn], axis=0)
+            after = self._sums(erasers)
             low, high = interval(self._draws(before, after)[:, index])
-            found = {
-                "loss": _loss(before, after)[index],
-                "low": low,
-                "high": high,
-                "placebo": placebo[eraser.rank][index],
-            }
-            rows.append({**common, "concept": concept, **found, "rank": eraser.rank, "why": ""})
+            loss = {"loss": _loss(before, after)[index], "low": low, "high": high, "placebo": placebo[ranks][index]}
+            rows.append({**row, **loss, "rank": sum(ranks), "why": ""})
         return rows
 
-    def _passes(self, site: str, span: Whitened, rng: torch.Generator) -> bool:
-        """Whether deleting everything at the site changes any of a few values."""
+    def _passes(self, site: str, span: Whitened) -> bool:
+        """Whether deleting everything at the site changes any of a few values by more than rounding."""
         trial = self.batch.observation[:TRIAL]
         if not len(span.scale):
             return False
+        rng = torch.Generator().manual_seed(self.seed)
         changed = self.subject.values(trial, edits={site: span.random(len(span.scale), rng=rng)})
-        return not torch.equal(changed, self.subject.values(trial))
+        value = self.subject.values(trial)
+        return bool((changed - value).abs().max() > ROUNDING * value.abs().max())
 
     def _columns(self, concept: str) -> torch.Tensor:
         """One-hot columns ``[n, levels]``."""
@@ -122,8 +135,19 @@ class Mediation:
         """Losses ``[R, C]`` under group resamples, the same groups before and after."""
         if len(before.sums) < 2:
             return np.full((self.resamples, len(self.concepts)), np.nan)
-        draws = [s.resampled(self.resamples, np.random.default_rng(self.seed)) for s in (before, after)]
-        return _difference(before, draws[0], draws[1], noise=2.0)
+        both = np.concatenate([before.sums, after.sums], axis=1)
+        rng = np.random.default_rng(self.seed)
+        groups = merged(both, rng)
+        drawn = np.einsum("rg,gkm->rkm", group_weights(len(groups), self.resamples, rng), groups)
+        return _difference(before, *np.split(drawn, 2, axis=1), noise=2.0)
+
+
+def _moments(sites: Iterable[str]) -> list[tuple[str, ...]]:
+    """Sites that belong to one moment, where there are several."""
+    moments: dict[str, list[str]] = {}
+    for site in sites:
+        moments.setdefault(site.rpartition("@")[2] if "@" in site else "", []).append(site)
+    return [tuple(together) for together in moments.values() if len(together) > 1]
 
 
 def _loss(before: CellSums, after: CellSums) -> Floats:

@@ -14,9 +14,10 @@ m' A m of independent cell means, so its expectation is too high by sum_k A_kk s
 subtracted, which makes every V unbiased for finite cells (V_c can come out slightly negative, and is left so). Because
 cell means are weighted by p_k, not by n_k, chance correlations between concepts do not leak from one share to another.
 
-Intervals resample whole groups: cell sums per group are kept, so a resample is a matrix product. A resample carries the
-noise of the sample it was drawn from besides its own, so the noise is subtracted twice there. Over training seeds the
-bootstrap draws seeds, and one set of groups for all of them.
+Every combination of levels weighs the same unless the setup says otherwise, so that a share does not depend on
+prevalences that nobody chose: with p = 1/2 for both levels of all concepts, equal effects have equal shares.
+
+Cell sums are kept per group, so that groups can be drawn again without looking at a row.
 
 Letters: n rows, K cells, C concepts, G groups, R resamples, S seeds.
 """
@@ -32,7 +33,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.analyses.statistics import group_weights, interval, merged, seed_draws
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 
 Floats = NDArray[np.float64]
@@ -81,18 +81,6 @@ class CellSums:
     scale: float
     """Largest absolute value before centring."""
 
-    def replicates(self, resamples: int, rng: np.random.Generator) -> Floats:
-        """Shares ``[R, C + 2]`` of group resamples; NaN throughout when there are fewer than two groups."""
-        if len(self.sums) < 2:
-            return np.full((resamples, len(self.design.concepts) + 2), np.nan)
-        return _shares(self.design, self.resampled(resamples, rng), noise=2.0)
-
-    def resampled(self, resamples: int, rng: np.random.Generator) -> Floats:
-        """Cell sums ``[R, K, 3]`` of group resamples; the same ``rng`` state and groups give the same draws."""
-        groups = merged(self.sums, rng)
-        weights = group_weights(len(groups), resamples, rng)
-        return (weights @ groups.reshape(len(groups), -1)).reshape(resamples, *groups.shape[1:])
-
     @property
     def constant(self) -> bool:
         """Whether the value is the same everywhere."""
@@ -102,19 +90,10 @@ class CellSums:
     @property
     def shares(self) -> Floats:
         """``[C + 2]`` shares of the concepts, the interaction and the residual."""
-        return _shares(self.design, self.sums.sum(0), noise=1.0)
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Variance shares with intervals."""
-
-    table: pd.DataFrame
-    """concept, share, low, high; the last two rows are ``(interaction)`` and ``(residual)``."""
-    sums: CellSums | None
-    """What pooling over seeds needs; ``None`` when nothing could be counted."""
-    why: str
-    """Why shares are NaN, or empty."""
+        main, between, within = parts(self.design, self.sums.sum(0), noise=1.0)
+        columns = np.concatenate([main, [between - main.sum()], [within]])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(columns / (between + within if between + within > 0 else np.nan))
 
 
 def parts(design: Design, sums: Floats, *, noise: float) -> tuple[Floats, Floats, Floats]:
@@ -139,18 +118,10 @@ def parts(design: Design, sums: Floats, *, noise: float) -> tuple[Floats, Floats
     return np.stack(main, -1), np.asarray(between), np.asarray(variance @ design.weight)
 
 
-def _shares(design: Design, sums: Floats, *, noise: float) -> Floats:
-    main, between, within = parts(design, sums, noise=noise)
-    whole = between + within
-    columns = np.concatenate([main, (between - main.sum(-1))[..., None], within[..., None]], -1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(whole[..., None] > 0, columns / whole[..., None], np.nan))
-
-
-def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = False) -> tuple[Design, NDArray[np.int64]]:
+def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = True) -> tuple[Design, NDArray[np.int64]]:
     """The cells of some concepts, and the cell of each row ``[n]``.
 
-    Cell probabilities are products of the concepts' frequencies in the sample, or with ``equal`` of 1 / levels.
+    Every combination of levels weighs the same; without ``equal``, as its levels' frequencies in the sample multiply to.
     Raises :class:`NotMeasurableError` for a concept with one value, with too many, or missing ones, and for thin cells.
     """
     levels, codes, chances = [], [], []
@@ -187,34 +158,33 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Fal
     return design, cell
 
 
+def sums_of(centred: Floats, cells: int, cell: NDArray[np.int64]) -> Floats:
+    """Count, sum and sum of squares of every cell, ``[K, 3]``."""
+    weights = (np.ones_like(centred), centred, np.square(centred))
+    return np.stack([np.bincount(cell, weights=w, minlength=cells) for w in weights], -1)
+
+
 def cell_sums(values: Floats, design: Design, cell: NDArray[np.int64], groups: NDArray[np.int64]) -> CellSums:
     """Sums per group and cell of ``values`` ``[n]``."""
-    centred = values - values.mean()
     number, group = np.unique(groups, return_inverse=True)
-    index = group * len(design.weight) + cell
-    size = len(number) * len(design.weight)
-    columns = [np.bincount(index, weights=w, minlength=size) for w in (np.ones_like(centred), centred, centred**2)]
-    sums = np.stack(columns, -1).reshape(len(number), len(design.weight), 3)
-    return CellSums(design, sums.astype(np.float64), len(values), float(np.abs(values).max()))
+    cells = len(design.weight)
+    sums = sums_of(values - values.mean(), len(number) * cells, group * cells + cell)
+    return CellSums(design, sums.reshape(len(number), cells, 3), len(values), float(np.abs(values).max()))
 
 
-def shares_only(
+def measure(
     values: NDArray[np.floating],
     concepts: pd.DataFrame,
-    groups: NDArray[np.integer] | None = None,
+    groups: NDArray[np.integer] | None,
+    names: Sequence[str],
     *,
-    intended: str,
-    proxies: Sequence[str],
-    resamples: int = 1000,
-    seed: int = 0,
-    equal: bool = False,
-) -> Shares:
-    """Shares of ``values`` ``[n]`` for concepts ``[n rows]``; what cannot be measured is NaN with its reason.
+    equal: bool = True,
+) -> CellSums:
+    """Sums of ``values [n]`` for the ``names`` among the concepts' columns, the intended one first.
 
-    ``groups`` ``[n]``: rows that are resampled together (default: each on its own). ``equal``: weigh all cells equally
-    (for tables whose concepts are correlated), instead of by the concepts' own frequencies.
+    ``groups [n]``: rows that are resampled together (default: each on its own). Raises :class:`ImprintError` for shapes
+    that do not fit and :class:`NotMeasurableError` where nothing can be counted.
     """
-    names = (intended, *proxies)
     try:
         value = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -223,37 +193,7 @@ def shares_only(
     if value.ndim != 1 or not len(value) == len(concepts) == len(group):
         shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"
         raise ImprintError(f"{shapes}; expected the same number of rows, and one value per row.")
-    if len(set(names)) != len(names):
-        raise ImprintError(f"intended and proxies name something twice: {', '.join(names)}.")
     if bad := int((~np.isfinite(value)).sum()):
-        return Shares(_table(names), None, f"{bad} of {len(value)} values are NaN or infinite")
-    try:
-        design, cell = design_of(concepts, names, equal=equal)
-    except NotMeasurableError as error:
-        return Shares(_table(names), None, f"not measurable: {error}")
-    sums = cell_sums(value, design, cell, group)
-    if sums.constant:
-        return Shares(_table(names), sums, "not measurable: the value is constant")
-    why = "" if len(sums.sums) >= 2 else "all rows are in one group, so there is no interval"
-    return Shares(_table(names, sums.shares, sums.replicates(resamples, np.random.default_rng(seed))), sums, why)
-
-
-def _table(names: Sequence[str], estimate: Floats | None = None, draws: Floats | None = None) -> pd.DataFrame:
-    rows = (*names, INTERACTION, RESIDUAL)
-    nan = np.full(len(rows), np.nan)
-    bounds = [(np.nan, np.nan)] * len(rows) if draws is None else [interval(draws[:, i]) for i in range(len(rows))]
-    low, high = zip(*bounds, strict=True)
-    return pd.DataFrame({"concept": rows, "share": nan if estimate is None else estimate, "low": low, "high": high})
-
-
-def pooled(estimates: Floats, draws: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Mean over seeds of ``estimates [S, Q]`` and the interval from group resamples ``draws [S, R, Q]``.
-
-    Resample r draws seeds with replacement and takes resample r of the groups in each: seeds that were examined on
-    the same groups (and resampled alike) share what is easy or hard about them. One seed: groups alone.
-    """
-    seeds, resamples, _ = draws.shape
-    seed = seed_draws(seeds, resamples, rng)
-    mean = draws[seed, np.arange(resamples)[:, None]].mean(1)
-    bounds = np.array([interval(mean[:, q]) for q in range(mean.shape[1])])
-    return estimates.mean(0), bounds[:, 0], bounds[:, 1]
+        raise NotMeasurableError(f"{bad} of {len(value)} values are NaN or infinite")
+    design, cell = design_of(concepts, names, equal=equal)
+    return cell_sums(value, design, cell, group)

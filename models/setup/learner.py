@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -47,20 +47,30 @@ class Evaluation(SettingsPart):
     """Random subspaces per erasure."""
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
     """False discovery rate over the concept x site x age grid."""
+    weights: Literal["equal", "prevalence"] = "equal"
+    """How combinations of the intended concept and its proxies weigh in the latch: equally, or as often as they occur."""
 
 
 class Decision(SettingsPart):
     """The rule of the latch verdict, stored before results exist."""
 
+    edition: Literal[2] = 2
+    """Edition of the rule (:mod:`imprint.analyses.latch.decision`); a stored rule without one is of the first."""
     carries: float = Field(0.02, gt=0.0, lt=1.0)
-    """A concept carries value when the interval of its share lies above this."""
+    """A concept carries value when its share and its causal share are above this."""
+    least_effect: float = Field(0.2, ge=0.0, le=2.0)
+    """Nor does it carry value when changing it alone moves the value less than this many standard deviations."""
     dominates: float = Field(0.75, gt=0.5, le=1.0)
-    """One concept is *the* target when it holds at least this part of all carried shares.
+    """One concept is *the* target when it holds at least this part of all that is carried, the interaction included.
 
     Otherwise the latch is mixed.
     """
     none_below: float = Field(0.10, gt=0.0, lt=1.0)
-    """Nothing is latched when no concept carries and the upper end of all shares together is below this."""
+    """Nothing is latched when no concept carries and all shares together are below this."""
+    negligible: float = Field(0.05, gt=0.0, lt=1.0)
+    """A proxy is ruled out when its share is shown to be below this."""
+    certain: float = Field(0.95, gt=0.5, lt=1.0)
+    """Probability from which a word is said."""
 
 
 class Setup(AlignmentSetup):
