@@ -70,7 +70,7 @@ def _summed(changes: Sequence[Floats], groups: NDArray[np.int64], cell: NDArray[
     cells = int(cell.max()) + 1
     index, size = group * cells + cell, len(number) * cells
     columns = [np.bincount(index, weights=w, minlength=size) for w in (np.ones(len(cell)), *changes)]
-    return np.stack(columns, -1).reshape(len(number), cells, -1)
+    return np.stack(columns, -1).reshape(len(number), cells, -1).astype(np.float64)
 
 
 def _changes(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> list[Floats]:

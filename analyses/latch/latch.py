@@ -9,8 +9,8 @@ Four lines of evidence on the balanced design, where what went together in train
     attribution  part of the value's integrated gradients on the pixels that show the concept
 
 The verdict is a probability over words, from draws of shares and effects beside untrained twins, by a rule fixed
-beforehand (:mod:`imprint.analyses.latch.decision`); mediation says where the concept reaches the value, attribution what
-of the picture it uses, and the residual what else the value varies with (:mod:`imprint.analyses.latch.residual`).
+beforehand (:mod:`imprint.analyses.latch.decision`). Mediation says where the concept reaches the value, attribution
+what of the picture it uses, and the residual what else the value varies with (:mod:`imprint.analyses.latch.residual`).
 
 Goal misgeneralisation (Langosco et al. 2022, arXiv 2105.14111; Shah et al. 2022, arXiv 2210.01790) is the case
 ``proxy:<name>``.
@@ -261,19 +261,23 @@ def twin_rows(twins: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
-    """Findings rows of a verdict: the verdict itself, the probability of each word, dominance, and proxies ruled out."""
+    """Findings rows of a verdict: the word, the probability of each word, dominance, and proxies that are ruled out."""
     intended = str(shares["concept"].iloc[0])
     first = shares.rename(columns={"share": "estimate"}).iloc[:1]
-    rows: list[dict[str, Any]] = first.assign(metric="latch", verdict=judged.verdict, why=judged.why).to_dict("records")
+    dominance = judged.dominance.rename(columns={"dominance": "estimate"})
+    rows: list[dict[str, Any]] = []
     for word, probability in judged.probabilities.items():
         rows.append({"metric": "probability", "concept": intended, "control": word, "estimate": probability})
     leader, surely = judged.leads
     if leader:
         rows.append({"metric": "leads", "concept": leader, "estimate": surely})
-    rows += judged.dominance.rename(columns={"dominance": "estimate"}).assign(metric="dominance").to_dict("records")
     for proxy, out in judged.ruled_out.items():
         rows.append({"metric": "ruled_out", "concept": proxy, "estimate": float(out)})
-    return pd.DataFrame(rows).assign(**about)
+    tables = [
+        first.assign(metric="latch", verdict=judged.verdict, why=judged.why),
+        dominance.assign(metric="dominance"),
+    ]
+    return pd.concat([*tables, pd.DataFrame(rows)], ignore_index=True).assign(**about)
 
 
 def twin_sentence(twins: int) -> str:
@@ -305,9 +309,7 @@ def _sign(cells: CellSums, rewarded: Any) -> int:
     if rewarded is None or str(rewarded) == levels[-1]:
         return 1
     if str(rewarded) != levels[0] or len(levels) != 2:
-        raise ImprintError(
-            f"rewarded is {rewarded!r}; expected one of the two levels of an intended concept: {levels}."
-        )
+        raise ImprintError(f"rewarded is {rewarded!r}; expected one of two levels: {levels}.")
     return -1
 
 

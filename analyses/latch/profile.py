@@ -2,7 +2,7 @@
 
 For C concepts a profile has, in this order,
 
-    shares       [C + 2]   of the concepts, their interaction and the rest           (:mod:`imprint.analyses.latch.shares`)
+    shares       [C + 2]   of the concepts, their interaction and the rest (:mod:`imprint.analyses.latch.shares`)
     effects      [C]       change of the value when the concept alone is changed, in standard deviations of the value
     causal       [C]       share that these changes account for: variance of the level means they imply / V
 

@@ -121,7 +121,7 @@ def parts(design: Design, sums: Floats, *, noise: float) -> tuple[Floats, Floats
 def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = True) -> tuple[Design, NDArray[np.int64]]:
     """The cells of some concepts, and the cell of each row ``[n]``.
 
-    Every combination of levels weighs the same; without ``equal``, as its levels' frequencies in the sample multiply to.
+    Every combination of levels weighs the same; without ``equal``, as the frequencies of its levels multiply to.
     Raises :class:`NotMeasurableError` for a concept with one value, with too many, or missing ones, and for thin cells.
     """
     levels, codes, chances = [], [], []

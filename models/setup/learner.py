@@ -39,6 +39,8 @@ class Evaluation(SettingsPart):
     """Label shuffles per concept."""
     twins: int = Field(5, ge=2)
     """Randomly initialised twins."""
+    latch_twins: int = Field(12, ge=5)
+    """Untrained learners with a random value, whose shares are the floor of the latch."""
     readout: str = "ridge"
     """Kind of readout."""
     resamples: int = Field(1000, ge=100)
@@ -48,7 +50,7 @@ class Evaluation(SettingsPart):
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
     """False discovery rate over the concept x site x age grid."""
     weights: Literal["equal", "prevalence"] = "equal"
-    """How combinations of the intended concept and its proxies weigh in the latch: equally, or as often as they occur."""
+    """How combinations of intended concept and proxies weigh in the latch: equally, or as often as they occur."""
 
 
 class Decision(SettingsPart):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 
+from imprint.analyses.latch.shares import CellSums, measure
 from imprint.analyses.locate.targets import Targets, targets_of
 from imprint.models.chance import generator
-from imprint.models.lifetimes.learner import revive, twin
+from imprint.models.lifetimes.learner import revive, steer, twin
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
@@ -36,6 +38,12 @@ class Exam(NamedTuple):
         kept = revive(self.setup, folder, seed, age)
         return Subject.of_learner(kept.learner, self.world, kept.weight, kept.bias)
 
+    def cells(self, subject: Subject) -> CellSums:
+        """Sums of a subject's value, from which shares follow."""
+        values = subject.values(self.batch.observation).double().numpy()
+        equal = self.setup.evaluation.weights == "equal"
+        return measure(values, self.batch.concepts, self.batch.groups, self.names, equal=equal)
+
 
 def exam_of(setup: Setup) -> Exam:
     """The same exam for every seed, age and twin of a setup."""
@@ -55,3 +63,12 @@ def sites_of(setup: Setup) -> list[str]:
     world = setup.make_world()
     learner = twin(setup, world, 0)
     return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]
+
+
+def signal_sign(setup: Setup, world: World) -> int:
+    """1 when the signal that teaches the assessor is larger at the last level of the intended concept, else -1."""
+    batch = world.sample(512, rng=generator("sign of the signal"), design="balanced")
+    signals = steer(setup.make_signals(), world, batch, generator("sign of the signal"))
+    signal = signals[setup.assessor["signal"]].mean(1).numpy()
+    level = pd.factorize(batch.concepts[setup.intended], sort=True)[0]
+    return 1 if signal[level == level.max()].mean() >= signal[level == 0].mean() else -1

@@ -1,18 +1,17 @@
-"""The latch of one seed, as a cell: shares at every age, and everything at the last.
+"""The latch of one seed, as a cell: shares at every age, and everything at the last; and that of untrained twins.
 
 What is stored are sums over groups, so that seeds can be pooled without running a model again. Tensors of
 ``cells/latch-seed-<k>.safetensors`` (letters: G groups, K cells, P pairs of levels):
 
-    shares|<age>              float64 [G, K, 3]    :attr:`imprint.analyses.latch.shares.CellSums.sums`
-    shares|<age>|weight       float64 [K]          probability of each cell
-    shares|<age>|scale        float64 [2]          rows, and the largest absolute value
-    effect|<concept>          float64 [G, 1 + P]   :attr:`imprint.analyses.latch.effects.EffectSums.sums`
-    effect scale|<concept>    float64 [2]          standard deviation of the value, and rows
+    shares|<age>              float64 [G, K, 3]        :attr:`imprint.analyses.latch.shares.CellSums.sums`
+    shares|<age>|scale        float64 [2]              rows, and the largest absolute value
+    effect|<concept>          float64 [G, K, 1 + P]    :attr:`imprint.analyses.latch.effects.EffectSums.sums`, last age
+
+and of ``cells/latch-twins.safetensors``: ``shares|<t>`` and ``shares|<t>|scale`` of the t-th untrained twin.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +25,11 @@ from imprint.analyses.evaluate.procedure import progress_folder
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import Latch, latch
-from imprint.analyses.latch.shares import CellSums, Design, design_of, shares_only
+from imprint.analyses.latch.profile import Profile
+from imprint.analyses.latch.shares import CellSums, Design, design_of
+from imprint.models.chance import generator
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.learner import living_ages
+from imprint.models.lifetimes.learner import living_ages, twin
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.probes.subjects.subject import Subject
@@ -44,10 +45,19 @@ class LatchRecord(NamedTuple):
     effects: dict[str, EffectSums]
     """Concept -> sums, last age."""
 
+    def profile(self, age: int) -> Profile:
+        """What the value depended on at an age; effects were measured at the last only."""
+        return Profile(self.shares[age], self.effects if age == max(self.shares) else {})
+
 
 def files_of(folder: RunFolder, seed: int) -> tuple[Path, Path]:
     """Findings and sums of one seed's latch."""
     return folder.cell(f"latch-seed-{seed}"), folder.path / "cells" / f"latch-seed-{seed}.safetensors"
+
+
+def twins_file(folder: RunFolder) -> Path:
+    """Sums of untrained twins."""
+    return folder.path / "cells" / "latch-twins.safetensors"
 
 
 def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
@@ -59,20 +69,31 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
         subject = exam.subject(folder, seed, age)
         if age == ages[-1]:
             judged = _whole_latch(subject, exam)
-            table, sums = judged.findings, judged.group_sums
-            for concept, effect in judged.effect_sums.items():
-                tensors[f"effect|{concept}"] = torch.from_numpy(effect.sums)
-                tensors[f"effect scale|{concept}"] = torch.tensor([effect.sd, float(effect.rows)], dtype=torch.float64)
+            tables.append(judged.findings.assign(age=age))
+            if judged.profile is not None:
+                tensors |= _packed(f"shares|{age}", judged.profile.cells)
+                tensors |= {f"effect|{c}": torch.from_numpy(e.sums) for c, e in judged.profile.effects.items()}
         else:
-            table, sums = _shares_alone(subject, exam)
-        tables.append(table.assign(age=age))
-        if sums is not None:
-            tensors |= _packed(f"shares|{age}", sums)
+            tensors |= _packed(f"shares|{age}", exam.cells(subject))
         engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)
     write_table(table_file, findings(rows.assign(setup=setup.run_name, seed=seed, seeds=1)))
+
+
+def measure_twins(setup: Setup, folder: RunFolder) -> None:
+    """Shares of untrained twins: a newborn learner whose value is a random readout of its latents."""
+    exam, count = exam_of(setup), setup.evaluation.latch_twins
+    tensors: dict[str, Tensor] = {}
+    for t in range(count):
+        learner = twin(setup, exam.world, t)
+        width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
+        weight = torch.randn(width, generator=generator("untrained value", t))
+        subject = Subject.of_learner(learner, exam.world, weight, torch.zeros(()))
+        tensors |= _packed(f"shares|{t}", exam.cells(subject))
+        engine.say(progress_folder(folder), "latch-twins", t + 1, count, "untrained twins")
+    write_tensors(twins_file(folder), tensors, cell="latch-twins")
 
 
 def _whole_latch(subject: Subject, exam: Exam) -> Latch:
@@ -87,45 +108,41 @@ def _whole_latch(subject: Subject, exam: Exam) -> Latch:
         sites=[site for site in subject.declared if moments[site.rpartition("@")[2]] <= decision],
         n=evaluation.episodes,
         decision=exam.setup.decision,
+        equal=evaluation.weights == "equal",
         resamples=evaluation.resamples,
         placebos=evaluation.placebos,
     )
 
 
-def _shares_alone(subject: Subject, exam: Exam) -> tuple[pd.DataFrame, CellSums | None]:
-    """Shares as findings, and their sums."""
-    batch, (intended, *proxies) = exam.batch, exam.names
-    values = subject.values(batch.observation).numpy()
-    shares = shares_only(values, batch.concepts, batch.groups, intended=intended, proxies=proxies)
-    rows = shares.table.rename(columns={"share": "estimate"})
-    return findings(rows.assign(analysis="latch", metric="share", n=len(batch), why=shares.why)), shares.sums
-
-
 def _packed(key: str, sums: CellSums) -> dict[str, Tensor]:
-    return {
-        key: torch.from_numpy(sums.sums),
-        f"{key}|weight": torch.from_numpy(sums.design.weight),
-        f"{key}|scale": torch.tensor([float(sums.rows), sums.scale], dtype=torch.float64),
-    }
+    scale = torch.tensor([float(sums.rows), sums.scale], dtype=torch.float64)
+    return {key: torch.from_numpy(sums.sums), f"{key}|scale": scale}
 
 
-def record_of(folder: RunFolder, seed: int, design: Design) -> LatchRecord:
-    """What :func:`judge_latch` wrote. ``design``: the exam's cells, whose levels every age shares."""
-    table_file, sums_file = files_of(folder, seed)
-    tensors, _ = read_tensors(sums_file)
-    shares, effects = {}, {}
+def _unpacked(tensors: dict[str, Tensor], design: Design) -> dict[int, CellSums]:
+    """Age or twin -> sums."""
+    sums = {}
     for key, value in tensors.items():
         kind, *rest = key.split("|")
         if kind == "shares" and len(rest) == 1:
             rows, scale = tensors[f"{key}|scale"].tolist()
-            own = replace(design, weight=tensors[f"{key}|weight"].numpy())
-            shares[int(rest[0])] = CellSums(own, value.numpy(), int(rows), scale)
-        elif kind == "effect":
-            sd, rows = tensors[f"effect scale|{rest[0]}"].tolist()
-            effects[rest[0]] = EffectSums(value.numpy(), sd, int(rows))
-    return LatchRecord(read_table(table_file), shares, effects)
+            sums[int(rest[0])] = CellSums(design, value.numpy(), int(rows), scale)
+    return sums
+
+
+def record_of(folder: RunFolder, seed: int, design: Design) -> LatchRecord:
+    """What :func:`judge_latch` wrote. ``design``: the exam's cells, which every age shares."""
+    table_file, sums_file = files_of(folder, seed)
+    tensors, _ = read_tensors(sums_file)
+    effects = {key[7:]: EffectSums(value.numpy()) for key, value in tensors.items() if key.startswith("effect|")}
+    return LatchRecord(read_table(table_file), _unpacked(tensors, design), effects)
+
+
+def twins_of(folder: RunFolder, design: Design) -> list[CellSums]:
+    """What :func:`measure_twins` wrote; nothing when it failed."""
+    return list(_unpacked(read_tensors(twins_file(folder))[0], design).values()) if twins_file(folder).exists() else []
 
 
 def exam_design(exam: Exam) -> Design:
     """The cells of the run's concepts on the exam."""
-    return design_of(exam.batch.concepts, exam.names)[0]
+    return design_of(exam.batch.concepts, exam.names, equal=exam.setup.evaluation.weights == "equal")[0]

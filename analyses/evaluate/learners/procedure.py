@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.learners.cells import check_instruments, measure_floors, read_seed, train
-from imprint.analyses.evaluate.learners.exam import Exam, exam_of, sites_of
-from imprint.analyses.evaluate.learners.latch import LatchRecord, exam_design, files_of, judge_latch, record_of
+from imprint.analyses.evaluate.learners.exam import Exam, exam_of, signal_sign, sites_of
+from imprint.analyses.evaluate.learners.latch import (
+    LatchRecord,
+    exam_design,
+    files_of,
+    judge_latch,
+    measure_twins,
+    record_of,
+    twins_file,
+    twins_of,
+)
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
 from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, resampling_rng
 from imprint.analyses.findings import findings
-from imprint.analyses.latch.decision import decide
-from imprint.analyses.latch.latch import pool_effects, pool_shares
+from imprint.analyses.latch.decision import judge, undetermined
+from imprint.analyses.latch.floor import bounds, twin_shares
+from imprint.analyses.latch.latch import (
+    effect_table,
+    share_rows,
+    share_table,
+    twin_rows,
+    twin_sentence,
+    twin_table,
+    verdict_rows,
+)
+from imprint.analyses.latch.pooling import pool
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, Floats
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import student
 from imprint.analyses.verdicts import UNDETERMINED
@@ -52,9 +73,10 @@ class LearnerProcedure(Procedure[Setup]):
         floors = Cell("floors", measure_floors, common, (floors_file(self.folder),))
         controls = Cell("planted controls", check_instruments, (planted, PLANTED_SEED), (planted,))
         readings = [Cell(f"locate-seed-{s}", read_seed, (*common, s), (readings_file(self.folder, s),)) for s in seeds]
+        twins = Cell("latch-twins", measure_twins, common, (twins_file(self.folder),))
         latches = [Cell(f"latch-seed-{s}", judge_latch, (*common, s), files_of(self.folder, s)) for s in seeds]
         pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), picture_files(self.folder))
-        return [floors, controls, *readings, *latches, pictures]
+        return [floors, twins, controls, *readings, *latches, pictures]
 
     def pooling(self) -> Iterator[pd.DataFrame]:
         """Diverged seeds, what can be read, the latch, and the planted controls."""
@@ -70,39 +92,45 @@ class LearnerProcedure(Procedure[Setup]):
         return living_ages(self.setup, self.folder, seed)
 
     def _latch(self, exam: Exam) -> pd.DataFrame:
-        """Shares pooled at every age, effects and the verdict pooled at the last, and the rows of every seed."""
-        setup, last, resamples = self.setup, self.ages[-1], self.setup.evaluation.resamples
-        verdict: dict[str, Any] = {"metric": "latch", "concept": setup.intended}
+        """Shares and dominance pooled at every age, effects and the verdict at the last, and the rows of every seed."""
+        setup, last = self.setup, self.ages[-1]
         try:
             design = exam_design(exam)
         except NotMeasurableError as error:
-            return findings([{**verdict, "analysis": "latch", "verdict": UNDETERMINED, "why": str(error)}])
-        records = [
-            record_of(self.folder, seed, design)
-            for seed in self.seeds
-            if all(file.exists() for file in files_of(self.folder, seed))
-        ]
-        rows: list[dict[str, Any]] = []
-        shares = pd.DataFrame()
-        for age in self.ages:
-            sums = [r.shares[age] for r in records if age in r.shares and not r.shares[age].constant]
-            shares = pool_shares(sums, exam.names, resamples=resamples, rng=resampling_rng(f"shares {age}"))
-            why = "" if sums else "the value does not vary at this age, or no seed reached it"
-            rows += [{"metric": "share", "age": age, "why": why, **row} for row in _renamed(shares, "share")]
-        finished = [r for r in records if last in r.shares]
-        measured = {c: [r.effects[c] for r in finished if c in r.effects] for c in exam.names}
-        effects = pool_effects(measured, resamples=resamples, rng=resampling_rng("effects"))
-        rows += [{"metric": "effect", "age": last, **row} for row in _renamed(effects, "effect")]
-        word, why = decide(shares, effects, setup.decision, intended=setup.intended)
-        top = _renamed(shares.iloc[:1], "share")[0]
-        rows.append({**top, **verdict, "age": last, "verdict": word, "why": why})
-        tables = [findings(rows), *(r.findings for r in records), *_means(records)]
-        return findings(pd.concat(tables, ignore_index=True).assign(analysis="latch"))
+            row = {"analysis": "latch", "metric": "latch", "concept": setup.intended, "age": last}
+            return findings([{**row, "verdict": UNDETERMINED, "why": f"Not measurable: {error}."}])
+        files = {seed: files_of(self.folder, seed) for seed in self.seeds}
+        records = [record_of(self.folder, s, design) for s, found in files.items() if all(f.exists() for f in found)]
+        twins = twin_shares(twins_of(self.folder, design), len(exam.names))
+        tables = [self._at_age(age, records, exam, twins) for age in self.ages]
+        tables += [twin_rows(twin_table(twins, exam.names, max(len(records), 1))).assign(age=last)]
+        tables += [*(record.findings for record in records), *_means(records)]
+        return findings(pd.concat([findings(t) for t in tables], ignore_index=True).assign(analysis="latch"))
 
-
-def _renamed(table: pd.DataFrame, name: str) -> list[dict[str, Any]]:
-    """Rows of a table, with the column ``name`` as the estimate."""
-    return [{str(k): v for k, v in row.items()} for row in table.rename(columns={name: "estimate"}).to_dict("records")]
+    def _at_age(self, age: int, records: Sequence[LatchRecord], exam: Exam, twins: Floats) -> pd.DataFrame:
+        """What the value of all seeds that reached an age depends on there."""
+        setup = self.setup
+        reached = [r.profile(age) for r in records if age in r.shares]
+        varying = [profile for profile in reached if not profile.cells.constant]
+        if not varying:
+            why = "the value does not vary at this age, or no seed reached it"
+            shares = pd.DataFrame({"concept": [*exam.names, INTERACTION, RESIDUAL]})
+            rows = share_rows(shares.assign(share=float("nan"), low=float("nan"), high=float("nan")), why=why)
+            if age == self.ages[-1]:
+                rows = pd.concat([rows, verdict_rows(undetermined(exam.names, f"{why.capitalize()}."), shares)])
+            return rows.assign(age=age)
+        resamples = setup.evaluation.resamples
+        pooled = pool(varying, resamples=resamples, rng=resampling_rng(f"latch {age}"))
+        sign = signal_sign(setup, exam.world)
+        judged = judge(pooled, bounds(twins, len(varying)), setup.decision, sign=sign)
+        judged = replace(judged, why=judged.why + twin_sentence(len(twins)))
+        shares = share_table(pooled)
+        tables = [share_rows(shares), verdict_rows(judged, shares)]
+        if age == self.ages[-1]:
+            tables.append(effect_table(pooled, {}).rename(columns={"effect": "estimate"}).assign(metric="effect"))
+        else:
+            tables[1] = tables[1][tables[1]["metric"] != "latch"]
+        return pd.concat(tables, ignore_index=True).assign(age=age, n=pooled.rows, seeds=pooled.seeds)
 
 
 def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:
