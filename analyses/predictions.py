@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from imprint.analyses.statistics import Measured
+from imprint.analyses.statistics import Estimate
 from imprint.analyses.verdicts import Conclusion
 
 
@@ -25,7 +25,7 @@ class Prediction:
     """One number and where it was said to lie."""
 
     what: str
-    measured: Measured
+    measured: Estimate
     least: float = -np.inf
     most: float = np.inf
 

@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from imprint.analyses.goals.behaviour import APART
+from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
 
@@ -55,7 +56,7 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
                     "setup": name,
                     "concept": concept,
                     "role": role,
-                    **_pooled(run, concept),
+                    **_pooled(run, concept).row("share"),
                     "verdict": run.verdict,
                     **versus,
                 }
@@ -98,27 +99,24 @@ def _shares(run: Any) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="concept", values="estimate")
 
 
-def _pooled(run: Any, concept: str) -> dict[str, Any]:
+def _pooled(run: Any, concept: str) -> Estimate:
+    """The share over seeds that the run's findings hold."""
     rows = _last_shares(run)
     row = rows[rows["seed"].isna() & (rows["concept"] == concept)]
     if row.empty:
-        return {"share": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": 0}
+        return Estimate(NAN, NAN, NAN, 0)
     first = row.iloc[0]
-    return {"share": first["estimate"], "low": first["low"], "high": first["high"], "seeds": int(first["seeds"])}
+    return Estimate(first["estimate"], first["low"], first["high"], int(first["seeds"]))
 
 
 def _paired(shares: pd.DataFrame, first: pd.DataFrame, concept: str, versus: str) -> dict[str, Any]:
+    """Columns of the mean difference to the first run over the seeds that both have, and its two-sided p."""
     if concept not in shares or concept not in first:
         return {"versus": versus, "pairs": 0}
-    difference = (shares[concept] - first[concept]).dropna().to_numpy(dtype=np.float64)
-    n = len(difference)
-    mean = float(difference.mean()) if n else float("nan")
-    if n < 2:
-        return {"versus": versus, "difference": mean, "pairs": n}
-    error = float(difference.std(ddof=1) / np.sqrt(n))
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float("nan")
-    return {
-        "versus": versus, "difference": mean, "difference_low": mean - reach, "difference_high": mean + reach,
-        "p_value": p, "pairs": n,
-    }  # fmt: skip
+    differences = (shares[concept] - first[concept]).dropna().to_numpy(dtype=np.float64)
+    columns = {"versus": versus, **mean_of_all(differences).row("difference", ends="difference_", count="pairs")}
+    error = float(differences.std(ddof=1) / np.sqrt(len(differences))) if len(differences) > 1 else 0.0
+    if error > 0:
+        t = abs(columns["difference"]) / error
+        columns["p_value"] = float(2 * stats.t.sf(t, len(differences) - 1))
+    return columns

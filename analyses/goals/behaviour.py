@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses.statistics import clopper_pearson, rate_over_seeds, student
+from imprint.analyses.statistics import mean_of_all, mean_of_known, rate_of
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.states import State, rows
@@ -160,13 +160,11 @@ def rate(hit: Tensor) -> dict[str, Any]:
     hits, n = int(hit.sum()), len(hit)
     if not n:
         raise ImprintError("a rate was asked for of no levels; give at least one.")
-    low, high = clopper_pearson(hits, n)
-    return {"estimate": hits / n, "low": low, "high": high, "n": n}
+    return rate_of(hits, n).row(count="n")
 
 
 def _mean(x: Tensor) -> dict[str, Any]:
-    mean, reach = student(x.numpy())
-    return {"estimate": mean, "low": mean - reach, "high": mean + reach, "n": len(x)}
+    return mean_of_all(x.numpy()).row(count="n")
 
 
 def pooled(table: pd.DataFrame, by: Sequence[str] = ("metric", "concept", "control")) -> list[dict[str, Any]]:
@@ -175,5 +173,5 @@ def pooled(table: pd.DataFrame, by: Sequence[str] = ("metric", "concept", "contr
     for key, part in table.groupby(list(by), dropna=False, sort=False):
         named: Mapping[str, Any] = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         levels = int(part["n"].min()) if named.get("metric") in ("capability", "goal", "proxy") else 0
-        out.append({**named, **rate_over_seeds(part["estimate"].tolist(), levels), "n": int(part["n"].sum())})
+        out.append({**named, **mean_of_known(part["estimate"], levels).row(), "n": int(part["n"].sum())})
     return out

@@ -35,7 +35,7 @@ import torch
 from imprint.analyses.goals.acting import AgentPolicy, activations, look
 from imprint.analyses.goals.behaviour import Played, play, rate
 from imprint.analyses.goals.scenes import Scenes, beyond, columns_of, marks_of
-from imprint.analyses.statistics import student
+from imprint.analyses.statistics import mean_of_all
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
@@ -129,11 +129,9 @@ def causal_line(
 def _rates(intact: Played, played: Played, goal: str) -> dict[str, Any]:
     hit = played.first(goal)
     own = rate(hit)
-    loss, reach = student((intact.first(goal).double() - hit.double()).numpy())
-    return {
-        "rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"], "loss": loss,
-        "loss_low": loss - reach, "loss_high": loss + reach,
-    }  # fmt: skip
+    loss = mean_of_all((intact.first(goal).double() - hit.double()).numpy())
+    rates = {"rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"]}
+    return {**rates, **loss.row("loss", ends="loss_", count=None)}
 
 
 def wants(table: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import rate_of
 from imprint.analyses.verdicts import MIXED, UNDETERMINED, Verdict, word
 from imprint.models.setup.agent import AgentDecision
 
@@ -77,12 +77,11 @@ def judge(lines: Lines, decision: AgentDecision) -> Verdict:
 
 
 def _incapable(lines: Lines, decision: AgentDecision) -> str:
-    capability = lines.reached / lines.levels
-    low, high = clopper_pearson(lines.reached, lines.levels)
-    said = f"It reaches a goal in {capability:.2f} [{low:.2f}, {high:.2f}] of levels"
-    if capability < decision.capable:
+    capability = rate_of(lines.reached, lines.levels)
+    said = f"It reaches a goal in {capability:.2f} of levels"
+    if capability.value < decision.capable:
         return f"{said}, fewer than {decision.capable:g}: it is not capable enough to be said to want anything."
-    if not low > lines.untrained + decision.gain:
+    if not capability.low > lines.untrained + decision.gain:
         return f"{said}, not shown to be {decision.gain:g} more than untrained agents ({lines.untrained:.2f})."
     return ""
 
@@ -91,10 +90,10 @@ def _pursued(lines: Lines, decision: AgentDecision) -> tuple[str, str]:
     """The goal that behaviour goes to, or an empty string, and what was seen."""
     decided = sum(lines.first[goal] for goal in lines.goals)
     top = max(lines.goals, key=lambda goal: lines.first[goal])
-    low, high = clopper_pearson(lines.first[top], decided)
+    first = rate_of(lines.first[top], decided)
     parts = ", ".join(f"{goal} first in {lines.first[goal] / lines.levels:.2f}" for goal in lines.goals)
-    said = f"{parts} of levels ({top} {lines.first[top] / decided:.2f} [{low:.2f}, {high:.2f}] of those decided)"
-    return (top if low > decision.dominates else ""), said
+    said = f"{parts} of levels ({top} {first:.2f} of those decided)"
+    return (top if first.low > decision.dominates else ""), said
 
 
 def _wanted(wants: pd.DataFrame, decision: AgentDecision) -> tuple[list[str], str]:

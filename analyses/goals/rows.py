@@ -9,7 +9,7 @@ from imprint.analyses.goals.behaviour import rates
 from imprint.analyses.goals.causal_line import ALONE, ERASED, INTACT
 from imprint.analyses.goals.critic_line import CriticLine, gated
 from imprint.analyses.goals.exam import AgentExam, Examined, Floor
-from imprint.analyses.statistics import clopper_pearson, rate_over_seeds
+from imprint.analyses.statistics import mean_of_known, rate_of
 from imprint.models.agents.base import Agent
 
 
@@ -50,7 +50,7 @@ def causal_rows(said: Examined, about: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         found = part.iloc[0].to_dict()
         one = {"estimate": found["rate"], "low": found["low"], "high": found["high"]}
-        over = {k: v for k, v in rate_over_seeds(part["rate"].tolist(), int(found["n"])).items() if k != "seeds"}
+        over = mean_of_known(part["rate"], int(found["n"])).row(count=None)
         rows.append(
             {
                 **base, "metric": "goal" if goal == intended else "proxy", "n": int(found["n"]) * len(part),
@@ -66,9 +66,12 @@ def causal_rows(said: Examined, about: dict[str, Any]) -> list[dict[str, Any]]:
 def verdict_row(said: Examined, about: dict[str, Any]) -> dict[str, Any]:
     """The verdict on one seed; the estimate is the part of levels where the intended goal comes first."""
     goal, n = said.lines.goals[0], said.lines.levels
-    low, high = clopper_pearson(said.lines.first[goal], n)
-    return {**about, "analysis": "latch", "metric": "latch", "concept": goal, "estimate": said.lines.first[goal] / n,
-            "low": low, "high": high, "n": n, "verdict": said.verdict.verdict, "why": said.verdict.why}  # fmt: skip
+    first = rate_of(said.lines.first[goal], n).row(count="n")
+    return {
+        **about,
+        **{"analysis": "latch", "metric": "latch", "concept": goal, **first},
+        **{"verdict": said.verdict.verdict, "why": said.verdict.why},
+    }
 
 
 def control_row(said: Examined, about: dict[str, Any], levels: int) -> dict[str, Any]:

@@ -176,7 +176,11 @@ def _summary(
     spread = {"null": null_error**2 / shuffles / seeds}
     p = {
         name: statistics.p_above(
-            drawn - floor_draws[name], estimate - floors[name], freedom[name], spread.get(name, 0.0), twice
+            drawn - floor_draws[name],
+            estimate - floors[name],
+            freedom[name],
+            extra_variance=spread.get(name, 0.0),
+            times=twice,
         )
         for name in floors
     }
@@ -260,7 +264,7 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
         return "undetermined", f"{why} and is no floor of chance; give more groups, or groups that hold one label each"
     if q_present < alpha and s.selectivity > 0:
         return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){caveat}"
-    if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
+    if statistics.equivalent(s.above_null, s.error_above_null, margin=margin, freedom=s.freedom, alpha=0.05):
         return (
             "absent",
             f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)",

@@ -25,32 +25,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.reading import Target, read, target_of
+from imprint.analyses.statistics import NAN, Estimate, Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import FOLDS, Columns, Fitted, FromMoments, Readout, one_hot
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, compact_groups, control_labels, folds_of, type_ids
 
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
 
 @dataclass(frozen=True)
 class Selectivity:
-    """Score on the concept, mean score on control tasks, and their difference."""
+    """Score on the concept, mean score on control tasks, and their difference; ``n`` counts rows."""
 
     task: Estimate
     control: Estimate
@@ -74,17 +63,13 @@ class Efficiency:
     groups: int
     rows: float
     """Mean number of training rows."""
-    score: float
-    """Mean over draws."""
-    low: float
-    """2.5 % of draws lie below: how bad one such labelled set can be."""
-    high: float
-    draws: int
+    score: Estimate
+    """Mean over draws, and between what 95 % of them lie: how bad one such set of labels can be; ``n`` counts draws."""
 
 
 @dataclass(frozen=True)
 class Stability:
-    """How alike probes of the same concept are."""
+    """How alike probes of the same concept are; ``n`` of its estimates counts halvings of the groups."""
 
     cosine: Estimate
     """Between directions fitted on disjoint halves (the sign counts); NaN when the probe is not linear. With two
@@ -97,7 +82,6 @@ class Stability:
     """Lowest cosine between probes fitted on the same half with different seeds of their own."""
     seed_score_spread: float
     """Standard deviation of the score over those seeds."""
-    draws: int
 
 
 def control_task(
@@ -164,9 +148,9 @@ def _selectivity(
     task, control = each[:, 0], np.take_along_axis(each[:, 1:], drawn, axis=1).mean(1)
     value = float(scores[0]), float(scores[1:].mean())
     return Selectivity(
-        Estimate(value[0], *statistics.interval(task)),
-        Estimate(value[1], *statistics.interval(control)),
-        Estimate(value[0] - value[1], *statistics.interval(task - control)),
+        Estimate(value[0], *statistics.interval(task), len(x)),
+        Estimate(value[1], *statistics.interval(control), len(x)),
+        Estimate(value[0] - value[1], *statistics.interval(task - control), len(x)),
     )
 
 
@@ -206,8 +190,7 @@ def label_efficiency(
                 probe = _fit(engine, rows[train], target, train, of, 0)
                 scores[j, i] = probe.score(rows[test], target.codes[test, 0])
     return tuple(
-        Efficiency(size, float(trained[:, i].mean()), _mean(scores[:, i]), *statistics.interval(scores[:, i]), draws)
-        for i, size in enumerate(wanted)
+        Efficiency(size, float(trained[:, i].mean()), _over_draws(scores[:, i])) for i, size in enumerate(wanted)
     )
 
 
@@ -250,9 +233,9 @@ def seed_stability(
     if len(found) < 0.9 * len(seeds):
         raise NotMeasurableError("a class is missing from half of the groups in too many halvings; give more groups")
     values = np.array(found)
-    cosine, agreement, score = (_estimate(column) for column in values.T)
+    cosine, agreement, score = (_over_draws(column) for column in values.T)
     own_cosine, own_spread = _own_seeds(engine, rows, target, of, seeds)
-    return Stability(cosine, agreement, score, own_cosine, own_spread, len(found))
+    return Stability(cosine, agreement, score, own_cosine, own_spread)
 
 
 def _compared(probes: Sequence[Fitted], rows: Tensor, target: Target, first: Tensor) -> tuple[float, float, float]:
@@ -325,10 +308,8 @@ def _rows(x: Any) -> Tensor:
     return rows
 
 
-def _mean(values: Floats) -> float:
+def _over_draws(values: Floats) -> Estimate:
+    """Mean of the draws that are numbers and between what 95 % of them lie; NaN when over a tenth is missing."""
     finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) >= 0.9 * len(values) else float("nan")
-
-
-def _estimate(values: Floats) -> Estimate:
-    return Estimate(_mean(values), *statistics.interval(values))
+    mean = float(finite.mean()) if len(finite) >= 0.9 * len(values) else NAN
+    return Estimate(mean, *statistics.interval(values), len(values))

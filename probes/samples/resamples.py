@@ -1,4 +1,4 @@
-"""Resamples: intervals of means and ratios over rows, by drawing whole groups again.
+"""Intervals of means and ratios over rows by drawing whole groups again, and the exact interval of a rate.
 
 Rows of one group (an episode, a writer, a map) are not independent, so groups are drawn with replacement and every
 statistic is a function of per-group sums: a resample is a matrix product. The percentile interval (Efron & Tibshirani
@@ -12,14 +12,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from scipy import stats
 from torch import Tensor
 
+from imprint.models.errors import ImprintError
 from imprint.probes.samples.controls import compact_groups
 
 LARGEST = 200
 """More groups than this are merged at random before drawing; independent groups stay exchangeable when merged."""
 DEFINED = 0.9
 """An interval needs this part of its resamples to be numbers."""
+
+
+def exact_interval(hits: float, trials: float, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of the rate of ``hits`` in independent ``trials`` (Clopper & Pearson 1934); NaN without trials.
+
+    It covers at least as often as it says. Raises :class:`ImprintError` unless 0 <= hits <= trials.
+    """
+    if not 0 <= hits <= trials:
+        raise ImprintError(f"{hits:g} hits of {trials:g} trials; expected 0 <= hits <= trials.")
+    if trials == 0:
+        return (float("nan"), float("nan"))
+    tail = (1 - level) / 2
+    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
+    high = stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
+    return (float(low), float(high))
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,12 @@ import pandas as pd
 import torch
 from captum import metrics
 from numpy.typing import NDArray
-from scipy.stats import beta
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.attributions.base import Attribution, Attributor
 from imprint.probes.samples.controls import compact_groups
+from imprint.probes.samples.resamples import exact_interval
 from imprint.probes.subjects.subject import Subject
 
 RANKINGS = ("attribution", "random", "variance")
@@ -204,9 +204,7 @@ def pointing(attribution: Attribution, mask: Tensor, *, groups: object | None = 
     hits = ((top & inside).sum(1) / top.sum(1)).double().numpy()[kept]
     accuracy, n = float(hits.mean()), len(hits)
     effective = float(n) if groups is None else _effective(hits, sets)
-    tail, k = (1 - level) / 2, accuracy * effective
-    low = float(beta.ppf(tail, k, effective - k + 1)) if k > 0 else 0.0
-    high = float(beta.ppf(1 - tail, k + 1, effective - k)) if k < effective else 1.0
+    low, high = exact_interval(accuracy * effective, effective, level)
     return Pointing(accuracy, low, high, float(inside[torch.from_numpy(kept)].double().mean()), n)
 
 

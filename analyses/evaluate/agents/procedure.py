@@ -70,7 +70,7 @@ from imprint.analyses.goals.exam import AgentExam, exam_of
 from imprint.analyses.goals.facts import facts_of, look_exam
 from imprint.analyses.locate.grid import grid_findings
 from imprint.analyses.locate.stored import floors_file, readings_file, readings_of
-from imprint.analyses.statistics import rate_over_seeds
+from imprint.analyses.statistics import mean_of_known
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table
@@ -149,10 +149,10 @@ def _summary(setup: AgentSetup, table: pd.DataFrame) -> pd.DataFrame:
         about = dict(zip(keys, key, strict=True))
         known = part["n"].dropna()
         levels = int(known.min()) if len(known) and about["metric"] in RATES else 0
-        over = rate_over_seeds(part["estimate"].tolist(), levels, part=about["metric"] in ("latch_index", "r2"))
-        why = "; ".join(dict.fromkeys(part["why"].dropna())) if not over["seeds"] else ""
+        over = mean_of_known(part["estimate"], levels, share=about["metric"] in ("latch_index", "r2"))
+        why = "; ".join(dict.fromkeys(part["why"].dropna())) if not over.n else ""
         n = int(known.sum()) if len(known) else None
-        rows.append({**about, **over, "setup": setup.run_name, "n": n, "why": why or None})
+        rows.append({**about, **over.row(), "setup": setup.run_name, "n": n, "why": why or None})
     return findings(rows)
 
 
@@ -161,7 +161,7 @@ def _verdict(setup: AgentSetup, own: Sequence[pd.DataFrame]) -> pd.DataFrame:
     rows = pd.concat(own) if own else findings([])
     rows = rows[rows["analysis"] == "latch"]
     verdict = verdict_over_seeds([str(v) for v in rows["verdict"]], setup.decision)
-    over = rate_over_seeds(rows["estimate"].tolist(), setup.evaluation.levels)
+    over = mean_of_known(rows["estimate"], setup.evaluation.levels).row()
     base = {"analysis": "latch", "metric": "latch", "setup": setup.run_name, "concept": setup.intended}
     said = {"age": setup.planned[-1], "n": int(rows["n"].sum()), "verdict": verdict.verdict, "why": verdict.why}
     return findings([{**base, **over, **said}])

@@ -17,7 +17,7 @@ from imprint.analyses.latch.decision import decide
 from imprint.analyses.latch.latch import pool_cells, pool_effects
 from imprint.analyses.locate.grid import grid_findings
 from imprint.analyses.locate.stored import floors_file, read_floors, readings_file, readings_of
-from imprint.analyses.statistics import student
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -143,11 +143,9 @@ def _mean_erasure(per_seed: list[pd.DataFrame], base: dict[str, str]) -> list[pd
     rows = []
     keys = ["metric", "concept", "site", "control", "age"]
     for key, part in table.groupby(keys, dropna=False, sort=False):
-        values = part["estimate"].dropna().to_numpy()
-        mean, reach = student(values)
-        rows.append({**base, **dict(zip(keys, key, strict=True)), "estimate": mean, "low": mean - reach,
-                     "high": mean + reach, "seeds": len(values),
-                     "n": part["n"].sum() if part["n"].notna().any() else None})  # fmt: skip
+        mean = mean_of_all(part["estimate"].dropna())
+        n = part["n"].sum() if part["n"].notna().any() else None
+        rows.append({**base, **dict(zip(keys, key, strict=True)), **mean.row(), "n": n})
     return [findings(rows)]
 
 

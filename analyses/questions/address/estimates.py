@@ -26,7 +26,7 @@ import pandas as pd
 from scipy import stats
 
 from imprint.analyses.questions.address.measure import best_site, holders
-from imprint.analyses.statistics import Estimate
+from imprint.analyses.statistics import NAN, Estimate
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.networks.alignment import ROUTES
 from imprint.probes.samples.concept_columns import Floats
@@ -75,7 +75,7 @@ def estimate(table: Floats, groups: int) -> Estimate:
     value, without, draws = float(table[0, 0]), table[1:, 0], table[0, 1:]
     draws = draws[np.isfinite(draws)]
     if seeds < 2 or not np.isfinite(without).all() or not np.isfinite(value):
-        return Estimate(value, float("nan"), float("nan"), seeds)
+        return Estimate(value, NAN, NAN, seeds)
     parts = [((seeds - 1) * float(without.var()), seeds - 1)]
     if len(draws) > 1 and groups > 1:
         parts.append((float(draws.var(ddof=1)) * groups / (groups - 1), min(len(draws), groups) - 1))
@@ -243,11 +243,9 @@ def _route_row(
     cohort: Compared, holding: Holding, age: int, name: str, score: Floats, kept: Floats
 ) -> dict[str, object]:
     found, part = estimate(score, cohort.groups), estimate(kept, cohort.groups)
-    return {
-        "cohort": cohort.label, "concept": holding.concept, "held": holding.how, "site": holding.site, "age": age,
-        "route": ROUTE_NAMES[name], "seeds": found.seeds, "score": found.value, "low": found.low, "high": found.high,
-        "kept": part.value, "kept_low": part.low, "kept_high": part.high,
-    }  # fmt: skip
+    about = {"cohort": cohort.label, "concept": holding.concept, "held": holding.how, "site": holding.site, "age": age}
+    route = {"route": ROUTE_NAMES[name], "seeds": found.n}
+    return {**about, **route, **found.row("score", count=None), **part.row("kept", ends="kept_", count=None)}
 
 
 def cka_frame(cohort: Compared) -> pd.DataFrame:
@@ -256,12 +254,7 @@ def cka_frame(cohort: Compared) -> pd.DataFrame:
     for site in cohort.values("cka")["site"].unique():
         for age in cohort.ages:
             found = estimate(cohort.pairs("cka", cohort.seeds, site=site, age=age, other_age=age), 0)
-            rows.append(
-                {
-                    "cohort": cohort.label, "site": site, "age": age,
-                    "cka": found.value, "low": found.low, "high": found.high, "seeds": found.seeds,
-                }
-            )  # fmt: skip
+            rows.append({"cohort": cohort.label, "site": site, "age": age, **found.row("cka")})
     return pd.DataFrame(rows)
 
 
@@ -292,12 +285,12 @@ def levels_frame(cohort: Compared, holding: Holding, age: int) -> pd.DataFrame:
         rows.append(
             {
                 "cohort": cohort.label, **where, "level": level,
-                "bits": bits.value, "bits_low": bits.low, "bits_high": bits.high, "most_bits": most,
+                **bits.row("bits", ends="bits_", count=None), "most_bits": most,
                 "effective": 2.0**bits.value,
                 "overlap": pair["overlap"][0, 0], "chance": pair["chance_overlap"][0, 0],
-                "beyond": beyond.value, "low": beyond.low, "high": beyond.high,
+                **beyond.row("beyond", count=None),
                 "same_best": pair["same_best"][0, 0], "same_best_chance": pair["chance_same_best"][0, 0],
-                "seeds": bits.seeds,
+                "seeds": bits.n,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

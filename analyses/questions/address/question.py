@@ -143,13 +143,16 @@ def decide(own: Compared, shared: list[Compared], concept: str, *, missing: list
         )
     same = estimate(own.kept("same_unit", holding, age), own.groups)
     turned = estimate(own.kept("procrustes", holding, age), own.groups)
-    said = f"{formed}, read best at {holding.site}: the same unit keeps {same}, a rotation {turned} of own probes' gain"
+    said = f"{formed}, read best at {holding.site}: the same unit keeps {same:.2f}, a rotation {turned:.2f}"
+    said += " of own probes' gain"
     earlier = own.kept_earlier("same_unit", holding)
     lasting = estimate(earlier - own.kept("same_unit", holding, age), own.groups)
-    said += f"; a seed's own probe one age before keeps {estimate(earlier, own.groups)}"
+    said += f"; a seed's own probe one age before keeps {estimate(earlier, own.groups):.2f}"
     for cohort in shared:
         kept, gained = inheritance(own, cohort, holding, age)
-        said += f"; among seeds with {cohort.label} the same unit keeps {kept}, {gained} more than with their own"
+        said += (
+            f"; among seeds with {cohort.label} the same unit keeps {kept:.2f}, {gained:.2f} more than with their own"
+        )
     said += "".join(f"; {name} failed" for name in missing)
     if same.low > HALF:
         return "refuted", f"{said}."
@@ -158,7 +161,7 @@ def decide(own: Compared, shared: list[Compared], concept: str, *, missing: list
     if not (same.high < HALF and turned.low > HALF):
         return "undetermined", f"{said}. That does not settle it."
     if not lasting.low > 0:
-        return "undetermined", f"{said}. Own earlier probes keep only {lasting} more: the measure may be blind."
+        return "undetermined", f"{said}. Own earlier probes keep only {lasting:.2f} more: the measure may be blind."
     return "confirmed", f"{said}."
 
 
@@ -286,7 +289,9 @@ def _listed(key: str, value: str, low: str, high: str) -> Callable[[pd.DataFrame
 
     def read(rows: pd.DataFrame, site: str) -> str:
         known = rows.dropna(subset=[value])
-        found = [f"{k} {Estimate(v, a, b, 0)}" for k, v, a, b in known[[key, value, low, high]].itertuples(index=False)]
+        found = [
+            f"{k} {Estimate(v, a, b, 0):.2f}" for k, v, a, b in known[[key, value, low, high]].itertuples(index=False)
+        ]
         return ", ".join(found) if found else "not measured"
 
     return read

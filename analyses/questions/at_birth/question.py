@@ -22,7 +22,7 @@ from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.at_birth.measure import CONDITIONS, lesions
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.raising.lives import WORTH
-from imprint.analyses.statistics import Measured, over_seeds
+from imprint.analyses.statistics import Estimate, mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
@@ -109,9 +109,9 @@ def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     lived = _wide(table, "lived")
     without_learner, without_reflexes = lived["whole"] - lived["no learner"], lived["whole"] - lived["no reflexes"]
     birth, last = lived.xs(table["age"].min(), level="age"), lived.xs(table["age"].max(), level="age")
-    idle = over_seeds(birth["whole"] - birth["no learner"])
-    random = over_seeds(birth["no reflexes"] - birth["neither"])
-    adds = over_seeds((last["whole"] - last["no learner"]) / last["no learner"])
+    idle = mean_of_all(birth["whole"] - birth["no learner"])
+    random = mean_of_all(birth["no reflexes"] - birth["neither"])
+    adds = mean_of_all((last["whole"] - last["no learner"]) / last["no learner"])
     said = [
         Prediction("at birth, whole minus no learner", idle, least=-SAME, most=SAME),
         Prediction("at birth, no reflexes minus neither", random, least=-SAME, most=SAME),
@@ -120,7 +120,7 @@ def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
         Prediction("rank correlation of age and cost of losing the reflexes", _by_age(without_reflexes),
                    least=-LEVEL, most=LEVEL),
     ]  # fmt: skip
-    counts = over_seeds(birth["whole"] - birth["no reflexes"])
+    counts = mean_of_all(birth["whole"] - birth["no reflexes"])
     return said, Prediction("at birth, whole minus no reflexes", counts, least=COUNTS)
 
 
@@ -141,9 +141,9 @@ def _wide(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.pivot_table(index=["seed", "age"], columns="condition", values="value", sort=True)
 
 
-def _by_age(cost: pd.Series) -> Measured:
+def _by_age(cost: pd.Series) -> Estimate:
     """Rank correlation of age and cost, over seeds."""
-    return over_seeds(
+    return mean_of_all(
         [
             float(stats.spearmanr(mine.index.get_level_values("age"), mine.to_numpy()).statistic)
             if mine.nunique() > 1
@@ -157,15 +157,11 @@ def _findings(table: pd.DataFrame, said: list[Prediction], verdict: str, why: st
     about = {"analysis": "at-birth", "setup": "at-birth"}
     rows: list[dict[str, Any]] = [{**about, "metric": "at-birth", "verdict": verdict, "why": why}]
     for one in said:
-        rows.append({**about, "metric": "prediction", **_number(one.measured), "why": str(one)})
+        rows.append({**about, "metric": "prediction", **one.measured.row(), "why": str(one)})
     for (metric, condition, age), part in table.groupby(["metric", "condition", "age"]):
-        rows.append({**about, "metric": str(metric), "age": age, **_number(over_seeds(part["value"])),
+        rows.append({**about, "metric": str(metric), "age": age, **mean_of_all(part["value"]).row(),
                      "control": None if condition == "whole" else str(condition)})  # fmt: skip
     return findings(rows)
-
-
-def _number(found: Measured) -> dict[str, Any]:
-    return {"estimate": found.mean, "low": found.low, "high": found.high, "seeds": found.seeds}
 
 
 def _exhibits(table: pd.DataFrame, predictions: list[Prediction]) -> tuple[Exhibit, ...]:
@@ -174,7 +170,7 @@ def _exhibits(table: pd.DataFrame, predictions: list[Prediction]) -> tuple[Exhib
     titles = {"lived": "part of the limit lived", "survived": "part of lives to the limit", "pay": "pay in a life"}
     for metric, title in titles.items():
         rows = table[table["metric"] == metric]
-        parts = [{"condition": condition, "age": age, **_number(over_seeds(part["value"]))}
+        parts = [{"condition": condition, "age": age, **mean_of_all(part["value"]).row()}
                  for (condition, age), part in rows.groupby(["condition", "age"])]  # fmt: skip
         frame = pd.DataFrame(parts).rename(columns={"estimate": metric})
         last = frame[frame["age"] == frame["age"].max()].set_index("condition")[metric]
@@ -193,7 +189,7 @@ def _exhibits(table: pd.DataFrame, predictions: list[Prediction]) -> tuple[Exhib
             for name in ("no learner", "no reflexes")
         ]
     )
-    cost = pd.DataFrame([{"lost": lost, "age": age, **_number(over_seeds(part["value"]))}
+    cost = pd.DataFrame([{"lost": lost, "age": age, **mean_of_all(part["value"]).row()}
                          for (lost, age), part in costs.groupby(["lost", "age"])])  # fmt: skip
     made.append(
         Exhibit(

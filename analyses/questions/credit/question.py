@@ -21,7 +21,7 @@ from imprint.analyses.findings import findings
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.questions.credit import measure as credit_pieces
-from imprint.analyses.statistics import over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
@@ -107,9 +107,9 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
     """The card's rule."""
     bounds = {"blocking ratio": {"most": 0.2}, "shuffled ratio": {"least": 0.5},
               "share of the more salient": {"least": 0.5}, "novel less familiar": {"least": 0.0}}  # fmt: skip
-    gate = Prediction("strength of a cue paid alone", over_seeds(_alone(table)), least=LEARNED)
+    gate = Prediction("strength of a cue paid alone", mean_of_all(_alone(table)), least=LEARNED)
     verdict, said = judged(
-        [Prediction(name, over_seeds(_values(table, name)), **bound) for name, bound in bounds.items()]
+        [Prediction(name, mean_of_all(_values(table, name)), **bound) for name, bound in bounds.items()]
     )
     worst = float(_values(table, "attribution error").max())
     said += f"; integrated gradients are off by at most {worst:.2g}"
@@ -121,9 +121,7 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (basis, measure, cue), part in table.groupby(["basis", "measure", "cue"], sort=False):
-        found = over_seeds(part["value"])
-        rows.append({"basis": basis, "measure": measure, "cue": cue, "value": found.mean, "low": found.low,
-                     "high": found.high, "seeds": found.seeds})  # fmt: skip
+        rows.append({"basis": basis, "measure": measure, "cue": cue, **mean_of_all(part["value"]).row("value")})
     return pd.DataFrame(rows)
 
 

@@ -25,7 +25,7 @@ from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.questions.foresight import measure as foresight_pieces
 from imprint.analyses.raising.imagination import Growing
-from imprint.analyses.statistics import Measured, over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 
 GATE = 0.95
@@ -130,15 +130,15 @@ def _per_seed(success: pd.DataFrame, arm: str, events: int) -> pd.Series:
 def decide(table: pd.DataFrame, success: pd.DataFrame, events: int, horizon: int) -> tuple[Conclusion, str]:
     """The card's rule."""
     foreseen = table[(table["metric"] == "agent") & (table["step"] == horizon)]
-    gate = Prediction(f"places foreseen at step {horizon}", over_seeds(foreseen["value"]), least=GATE)
+    gate = Prediction(f"places foreseen at step {horizon}", mean_of_all(foreseen["value"]), least=GATE)
     planner, projected = (_per_seed(success, arm, events) for arm in ("planner", "concept projected"))
     turned, free = (_per_seed(success, arm, events) for arm in ("random projected", "model-free"))
     random = _per_seed(success, "random sequences", 0)
     predictions = [
-        Prediction("planner", over_seeds(planner), least=0.8),
-        Prediction("model-free", over_seeds(free), most=0.2),
-        Prediction("without the concept, less random", over_seeds(projected - random), least=-0.05, most=0.05),
-        Prediction("loss without a random direction", over_seeds(planner - turned), most=0.05),
+        Prediction("planner", mean_of_all(planner), least=0.8),
+        Prediction("model-free", mean_of_all(free), most=0.2),
+        Prediction("without the concept, less random", mean_of_all(projected - random), least=-0.05, most=0.05),
+        Prediction("loss without a random direction", mean_of_all(planner - turned), most=0.05),
     ]
     verdict, said = judged(predictions)
     if not (gate.measured.low >= GATE or gate.measured.low == gate.measured.high == 1.0):
@@ -149,14 +149,10 @@ def decide(table: pd.DataFrame, success: pd.DataFrame, events: int, horizon: int
 def _shown(success: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (arm, events), part in success.groupby(["arm", "events"], sort=False):
-        found = over_seeds(part["success"])
+        mean = mean_of_all(part["success"]).row("success")
         label = "any" if events == 0 else f"{events:g}"
-        rows.append({"arm": arm, "events": label, **_interval(found), "n": int(part["n"].sum())})
+        rows.append({"arm": arm, "events": label, **mean, "n": int(part["n"].sum())})
     return pd.DataFrame(rows)
-
-
-def _interval(found: Measured) -> dict[str, Any]:
-    return {"success": found.mean, "low": found.low, "high": found.high, "seeds": found.seeds}
 
 
 def _model(table: pd.DataFrame) -> pd.DataFrame:
@@ -164,10 +160,8 @@ def _model(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in table[table["arm"] == "model"].groupby(["metric", "step"], sort=False):
         metric, step = cast("tuple[str, float]", key)
-        found = _interval(over_seeds(part["value"]))
-        rows.append(
-            {"what": metric, "step": int(step), "right": found.pop("success"), **found, "n": int(part["n"].sum())}
-        )
+        mean = mean_of_all(part["value"]).row("right")
+        rows.append({"what": metric, "step": int(step), **mean, "n": int(part["n"].sum())})
     return pd.DataFrame(rows)
 
 

@@ -23,7 +23,7 @@ from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.questions.inner_outer import measure as gaps
 from imprint.analyses.raising.imagination import Growing
-from imprint.analyses.statistics import over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 
 GATE = 0.95
@@ -104,7 +104,7 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
     """The card's rule."""
     first, last = int(table["age"].min()), int(table["age"].max())
     gates = [
-        Prediction(f"places foreseen {where} the distribution", over_seeds(foreseen), least=GATE)
+        Prediction(f"places foreseen {where} the distribution", mean_of_all(foreseen), least=GATE)
         for where in gaps.WHERE
         for foreseen in [_values(table, metric="foreseen", where=where)]
     ]
@@ -115,9 +115,9 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
     early, late = (_values(table, age=age, **brought) for age in (first, last))
     verdict, said = judged(
         [
-            Prediction("inner gap on the distribution, in standard deviations", over_seeds(on / spread), most=0.1),
-            Prediction("inner gap off it, times that on it", over_seeds(off / on), least=3.0),
-            Prediction("change of the outer gap with training", over_seeds(late - early), least=-0.05, most=0.05),
+            Prediction("inner gap on the distribution, in standard deviations", mean_of_all(on / spread), most=0.1),
+            Prediction("inner gap off it, times that on it", mean_of_all(off / on), least=3.0),
+            Prediction("change of the outer gap with training", mean_of_all(late - early), least=-0.05, most=0.05),
         ]
     )
     said = "; ".join([*map(str, gates), said])
@@ -129,9 +129,8 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in table.dropna(subset=["reading"]).groupby(KEYS, sort=False):
-        found = over_seeds(part["value"])
-        rows.append({**dict(zip(KEYS, key, strict=True)), "mean": found.mean, "low": found.low, "high": found.high,
-                     "seeds": found.seeds, "n": int(part["n"].sum())})  # fmt: skip
+        mean = mean_of_all(part["value"]).row("mean")
+        rows.append({**dict(zip(KEYS, key, strict=True)), **mean, "n": int(part["n"].sum())})
     return pd.DataFrame(rows)
 
 

@@ -29,7 +29,7 @@ from imprint.analyses.engine import Say
 from imprint.analyses.locate.locate import locate
 from imprint.analyses.locate.power import Design, minimum_detectable
 from imprint.analyses.questions.instruments.cases import CASES, SITES, WIDTH, Case, Sample, draw
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import rate_of
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.readouts.base import READOUTS
 from imprint.probes.samples.controls import compact_groups, folds_of
@@ -194,16 +194,9 @@ def score_found(n: int, *, readout: str, times: float, repeats: int, nulls: int,
         if r % 10 == 9:
             say(r + 1, repeats, f"{n} rows")
     found = int(sum(d["located"] and d["present"] for d in drawn))
-    low, high = clopper_pearson(found, repeats)
-    return pd.DataFrame(
-        [
-            {
-                "readout": readout, "rows": n, "least_effect": least, "effect": times * least, "samples": repeats,
-                "found": found / repeats, "low": low, "high": high,
-                "elsewhere": float(np.mean([d["false"] for d in drawn])),
-            }
-        ]
-    )  # fmt: skip
+    about = {"readout": readout, "rows": n, "least_effect": least, "effect": times * least, "samples": repeats}
+    elsewhere = float(np.mean([d["false"] for d in drawn]))
+    return pd.DataFrame([{**about, **rate_of(found, repeats).row("found", count=None), "elsewhere": elsewhere}])
 
 
 def score_leaks(n: int, *, repeats: int, seed: int, say: Say) -> pd.DataFrame:
@@ -219,16 +212,13 @@ def score_leaks(n: int, *, repeats: int, seed: int, say: Say) -> pd.DataFrame:
             except NotMeasurableError:  # of a rare class no row was drawn
                 continue
             seen.append({leak.kind for leak in found})
-        flagged = sum(bool(kinds) for kinds in seen)
-        low, high = clopper_pearson(flagged, len(seen))
+        flagged = rate_of(sum(bool(kinds) for kinds in seen), len(seen))
         rows.append(
             {
                 "case": name,
                 "leak": case.leak or "none",
                 "samples": len(seen),
-                "flagged": flagged / len(seen),
-                "low": low,
-                "high": high,
+                **flagged.row("flagged", count=None),
                 "right_kind": np.mean([case.leak in kinds for kinds in seen]) if case.leak else np.nan,
                 "kinds": ", ".join(sorted(set().union(*seen))) or "none",
             }

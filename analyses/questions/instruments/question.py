@@ -30,7 +30,7 @@ from imprint.analyses.questions.instruments import attributions as attribution_q
 from imprint.analyses.questions.instruments import causal as causal_scores
 from imprint.analyses.questions.instruments import probes as probe_scores
 from imprint.analyses.questions.instruments.cases import CASES
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import NAN, Estimate, rate_of
 
 FAST = ("ridge", "linear_discriminant", "mean_difference", "k_sparse")
 """Readouts that follow from moments: all cases, many samples."""
@@ -140,9 +140,8 @@ def coverage(cases: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for readout, part in cases.groupby("readout", sort=False) if len(cases) else ():
         hits, trials, refused = (int(part[count].sum()) for count in ("covered", "intervals", "refused"))
-        low, high = clopper_pearson(hits, trials) if trials else (np.nan, np.nan)
-        rows.append({"readout": readout, "coverage": hits / trials if trials else np.nan, "low": low, "high": high,
-                     "intervals": trials, "refused": refused})  # fmt: skip
+        rate = rate_of(hits, trials).row("coverage", count="intervals")
+        rows.append({"readout": readout, **rate, "refused": refused})
     return pd.DataFrame(rows, columns=["readout", "coverage", "low", "high", "intervals", "refused"])
 
 
@@ -151,10 +150,9 @@ def noise_rates(noise: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (readout, grouped), part in noise.groupby(["readout", "groups"], sort=False) if len(noise) else ():
         hits, cells = int(part["present"].sum()), int(part["cells"].sum())
-        low, high = clopper_pearson(hits, cells)
-        rows.append({"readout": readout, "groups": "given" if grouped else "not given", "present": hits / cells,
-                     "low": low, "high": high, "cells": cells,
-                     "p_below_05": part["null_rejected"].sum() / cells})  # fmt: skip
+        about = {"readout": readout, "groups": "given" if grouped else "not given"}
+        rate = rate_of(hits, cells).row("present", count="cells")
+        rows.append({**about, **rate, "p_below_05": part["null_rejected"].sum() / cells})
     return pd.DataFrame(rows, columns=["readout", "groups", "present", "low", "high", "cells", "p_below_05"])
 
 
@@ -193,14 +191,12 @@ def failures(cases: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame) -> p
         if c["not_measurable"] > 0.1:
             note(c["readout"], where, f"not measurable in {c['not_measurable']:.0%} of the samples")
         if c["intervals"]:
-            low, high = clopper_pearson(int(c["covered"]), int(c["intervals"]))
-            if high < BOUNDS[0] or low > BOUNDS[1]:
-                note(
-                    c["readout"], where, f"intervals cover {c['covered'] / c['intervals']:.2f} (bias {c['bias']:+.3f})"
-                )
-        if _surely(c["false"], c["samples"])[0] > 0.05:
+            covered = rate_of(int(c["covered"]), int(c["intervals"]))
+            if covered.high < BOUNDS[0] or covered.low > BOUNDS[1]:
+                note(c["readout"], where, f"intervals cover {covered.value:.2f} (bias {c['bias']:+.3f})")
+        if _surely(c["false"], c["samples"]).low > 0.05:
             note(c["readout"], where, f"called present where it is not in {c['false']:.0%} of the samples")
-        if _surely(c["located"], c["samples"])[1] < 0.95:
+        if _surely(c["located"], c["samples"]).high < 0.95:
             note(c["readout"], where, f"the best site is the right one in {c['located']:.0%} of the samples")
     for f in found.to_dict("records"):
         if f["found"] < 0.95:
@@ -213,9 +209,9 @@ def failures(cases: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame) -> p
     return pd.DataFrame(rows, columns=["instrument", "where", "what"])
 
 
-def _surely(rate: float, samples: int) -> tuple[float, float]:
-    """Exact binomial interval of a rate; a missing rate lies anywhere and is nothing to note."""
-    return (0.0, 1.0) if np.isnan(rate) else clopper_pearson(round(rate * samples), samples)
+def _surely(rate: float, samples: int) -> Estimate:
+    """A rate of the samples with its exact interval; a missing rate lies anywhere and is nothing to note."""
+    return Estimate(NAN, 0.0, 1.0, 0) if np.isnan(rate) else rate_of(round(rate * samples), samples)
 
 
 def _coverage_exhibit(covered: pd.DataFrame) -> Exhibit | None:

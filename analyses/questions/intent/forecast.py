@@ -25,7 +25,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import Estimate, rate_of
 from imprint.models.errors import NotMeasurableError
 
 Bools = NDArray[np.bool_]
@@ -35,9 +35,8 @@ Bools = NDArray[np.bool_]
 class Compared:
     """One forecaster minus another, on the same members."""
 
-    difference: float
-    low: float
-    high: float
+    difference: Estimate
+    """Of accuracy; ``n`` counts members."""
     p_value: float
     """Two-sided, exact."""
 
@@ -83,11 +82,9 @@ def described(description: pd.DataFrame, answer: Bools, fold: NDArray[np.int64])
     return out
 
 
-def accuracy(forecast: Bools, answer: Bools) -> dict[str, float]:
-    """estimate, low, high (exact), n of how often a forecast is right."""
-    right = int((forecast == answer).sum())
-    low, high = clopper_pearson(right, len(answer))
-    return {"estimate": right / len(answer), "low": low, "high": high, "n": len(answer)}
+def accuracy(forecast: Bools, answer: Bools) -> Estimate:
+    """How often a forecast is right, exact interval; ``n`` counts members."""
+    return rate_of(int((forecast == answer).sum()), len(answer))
 
 
 def compared(one: Bools, other: Bools, answer: Bools, resamples: int, rng: np.random.Generator) -> Compared:
@@ -97,4 +94,4 @@ def compared(one: Bools, other: Bools, answer: Bools, resamples: int, rng: np.ra
     low, high = np.quantile(draws, [0.025, 0.975])
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-    return Compared(float(gain.mean()), float(low), float(high), p)
+    return Compared(Estimate(float(gain.mean()), float(low), float(high), len(gain)), p)

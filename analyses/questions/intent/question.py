@@ -32,6 +32,7 @@ from imprint.analyses.questions.intent.forecast import (
     folds_over,
 )
 from imprint.analyses.questions.intent.measure import BEHAVIOUR, INTERNALS, raise_and_describe
+from imprint.analyses.statistics import Estimate
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.errors import NotMeasurableError
 from imprint.models.setup.agent import AgentSetup
@@ -134,36 +135,37 @@ def forecasts_of(members: pd.DataFrame, answer: Bools, fold: np.ndarray) -> dict
 
 
 def decide(
-    scores: Mapping[str, Mapping[str, float]], gains: Mapping[str, Compared], answer: Bools, failed: Mapping[str, str]
+    scores: Mapping[str, Estimate], gains: Mapping[str, Compared], answer: Bools, failed: Mapping[str, str]
 ) -> tuple[Conclusion, str]:
     """The card's rule."""
     rarer = float(min(answer.mean(), 1 - answer.mean()))
-    parts = [f"{name} {s['estimate']:.2f} [{s['low']:.2f}, {s['high']:.2f}]" for name, s in scores.items()]
+    parts = [f"{name} {score:.2f}" for name, score in scores.items()]
     said = f"{len(answer)} unseen seeds, {answer.mean():.0%} pursue the goal; right forecasts: {', '.join(parts)}"
     for name in (RATE, BEHAVIOUR):
-        gain = gains[name]
-        said += f"; internals minus {name} {gain.difference:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"
+        said += f"; internals minus {name} {gains[name].difference:+.2f}"
     if failed or len(answer) < FEWEST or rarer < RARER:
         return "undetermined", f"{said}. Too few seeds, or seeds too much alike, to tell."
-    against = [gains[RATE], gains[BEHAVIOUR]]
-    if any(gain.difference <= 0 for gain in against):
+    against = [gains[name].difference for name in (RATE, BEHAVIOUR)]
+    if any(gain.value <= 0 for gain in against):
         return "refuted", f"{said}. Internals do not beat every baseline."
-    if scores[INTERNALS]["estimate"] >= GOOD and all(gain.low > 0 for gain in against):
+    if scores[INTERNALS].value >= GOOD and all(gain.low > 0 for gain in against):
         return "confirmed", f"{said}."
     return "undetermined", f"{said}. That does not settle it."
 
 
-def _scores(scores: Mapping[str, Mapping[str, float]], gains: Mapping[str, Compared]) -> Exhibit:
+def _scores(scores: Mapping[str, Estimate], gains: Mapping[str, Compared]) -> Exhibit:
     rows = []
     for name, score in scores.items():
         gain = gains.get(name)
-        more = {} if gain is None else {"internals_minus_it": gain.difference, "difference_low": gain.low,
-                                        "difference_high": gain.high, "p_value": gain.p_value}  # fmt: skip
-        rows.append({"forecast from": name, **score, **more})
-    best = max(scores, key=lambda name: scores[name]["estimate"])
+        row = {"forecast from": name, **score.row(count="n")}
+        if gain is not None:
+            row |= gain.difference.row("internals_minus_it", ends="difference_", count=None)
+            row["p_value"] = gain.p_value
+        rows.append(row)
+    best = max(scores, key=lambda name: scores[name].value)
     return Exhibit(
         "forecasts", "How often forecasts of unseen seeds are right", pd.DataFrame(rows),
-        f"Best: {best}, right for {scores[best]['estimate']:.0%} of the seeds.",
+        f"Best: {best}, right for {scores[best].value:.0%} of the seeds.",
         "Every seed is forecast from the others; exact 95 % interval over seeds; p: exact, on seeds where one of two "
         "forecasts is right.",
         Chart("points", "forecast from", "estimate", "", "part of seeds forecast right", "low", "high", reference=0.5),
@@ -181,10 +183,13 @@ def _agents(members: pd.DataFrame) -> Exhibit:
     )  # fmt: skip
 
 
-def _findings(members: pd.DataFrame, scores: Mapping[str, Mapping[str, float]], verdict: str, why: str) -> pd.DataFrame:
+def _findings(members: pd.DataFrame, scores: Mapping[str, Estimate], verdict: str, why: str) -> pd.DataFrame:
     base = {"analysis": "intent", "seeds": len(members)}
     rows: list[dict[str, Any]] = [{**base, "metric": "intent", "verdict": verdict, "why": why}]
-    rows += [{**base, "metric": "forecast_accuracy", "control": name, **score} for name, score in scores.items()]
+    rows += [
+        {**base, "metric": "forecast_accuracy", "control": name, **score.row(count="n")}
+        for name, score in scores.items()
+    ]
     for row in members.to_dict("records"):
         rows.append({"analysis": "intent", "metric": "goal_part", "seed": row["seed"], "seeds": 1,
                      "estimate": row["part"], "control": f"varied {row['varied']:g}"})  # fmt: skip

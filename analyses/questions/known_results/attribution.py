@@ -24,7 +24,7 @@ from imprint.analyses.questions.known_results import references as known
 from imprint.analyses.questions.known_results.digits import Digits
 from imprint.analyses.questions.known_results.probing import count
 from imprint.analyses.questions.known_results.references import measured, name
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import rate_of
 from imprint.probes.attributions.base import Attributor
 from imprint.probes.attributions.gradient_times_input import GradientTimesInput
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
@@ -51,9 +51,8 @@ def concept_null(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     itself = concept_activation(subject, zeros[:100], "3", zeros[100:150], others[:500], runs=20, nulls=99, rng=rng)
     rows = [measured(name(known.CONCEPT, "the class itself", "score"), itself.score, n=itself.n)]
     for how, value in (("against random concepts", rate.rate), ("t-test of runs", rate.t_test_rate)):
-        low, high = clopper_pearson(round(value * concepts), concepts)
         row = name(known.CONCEPT, f"random concepts, {how}", "called used")
-        rows.append(measured(row, value, n=concepts, low=low, high=high))
+        rows.append(measured(row, rate_of(round(value * concepts), concepts), n=concepts))
     return pd.DataFrame(rows).assign(cpu_seconds=time.process_time() - began)
 
 

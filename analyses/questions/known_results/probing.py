@@ -32,7 +32,7 @@ from imprint.analyses.locate.reading import read
 from imprint.analyses.locate.targets import targets_of
 from imprint.analyses.questions.known_results import references as known
 from imprint.analyses.questions.known_results.references import measured, name
-from imprint.analyses.statistics import clopper_pearson, holm, permutation_p, score
+from imprint.analyses.statistics import holm, permutation_p, rate_of, score
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
 from imprint.probes.readouts.linear_discriminant import LinearDiscriminant
@@ -186,12 +186,11 @@ def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         targets, _ = targets_of(label, groups, 199, rng, Ridge())
         (reading,) = read(x, targets, folds_of(groups, 5, rng), groups, Ridge())
         p[repeat] = permutation_p(score(reading.sums.sum(0), regression=False), reading.nulls)
-    hits = int((p <= 0.05).sum())
-    low, high = clopper_pearson(hits, repeats)
+    rejected = rate_of(int((p <= 0.05).sum()), repeats)
     seconds = time.process_time() - began
     rate, uniform = "rate of p <= .05", "Kolmogorov-Smirnov p"
     return pd.DataFrame([
-        measured(name(known.NULLS, "no concept", rate), hits / repeats, n=n, low=low, high=high, seconds=seconds),
+        measured(name(known.NULLS, "no concept", rate), rejected, n=n, seconds=seconds),
         measured(name(known.NULLS, "no concept", uniform), stats.kstest(p, "uniform").pvalue, n=n, seconds=seconds),
     ]).assign(repeats=repeats)  # fmt: skip
 
@@ -213,7 +212,6 @@ def multiplicity(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     what, any_claim = "12 sites x 20 absent concepts", "maps with a false claim"
     rows = [measured(name(known.MAPS, f"{what}, uncorrected", "false claims per map"), uncorrected, n=500)]
     for how, hits in (("uncorrected", uncorrected > 0), ("Holm", by_holm), ("Benjamini-Hochberg", by_rate)):
-        low, high = clopper_pearson(int(hits.sum()), maps)
         row = name(known.MAPS, f"{what}, {how}", any_claim)
-        rows.append(measured(row, hits.mean(), n=500, low=low, high=high) | {"repeats": maps})
+        rows.append(measured(row, rate_of(int(hits.sum()), maps), n=500) | {"repeats": maps})
     return pd.DataFrame(rows).assign(cpu_seconds=seconds)

@@ -20,8 +20,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from imprint.analyses.statistics import NAN, Estimate
+
 Side = Literal["both", "at most", "at least"]
-NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ def name(result: str, condition: str, measure: str, at: float = NAN) -> str:
 def measured(
     row: str, values: Any, *, n: int, low: float = NAN, high: float = NAN, seconds: float = NAN
 ) -> dict[str, Any]:
-    """A row of a piece's table: mean of ``values`` over repeats, and their standard deviation or an interval."""
+    """A row of a piece's table: mean of ``values`` over repeats, and their standard deviation or an interval.
+
+    ``values``: numbers, or an :class:`~imprint.analyses.statistics.Estimate` that brings its own interval.
+    """
+    if isinstance(values, Estimate):
+        values, low, high = values.value, values.low, values.high
     each = np.atleast_1d(np.asarray(values, dtype=np.float64))
     spread = float(each.std(ddof=1)) if len(each) > 1 else NAN
     return {"row": row, "ours": float(each.mean()), "spread": spread, "low": low, "high": high, "n": n,

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from imprint.analyses.goals.curves import crossing, dip
 from imprint.analyses.questions.base import Chart, Exhibit
 from imprint.analyses.questions.latch_curve.references import beside
-from imprint.analyses.statistics import rate_over_seeds
+from imprint.analyses.statistics import NAN, Estimate, mean_of_known
 
 MAIN, OTHER, LONG = "main", "other corner", "long life"
 CONTROLS = ("random reward", "untrained")
@@ -41,24 +39,6 @@ READ: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Measure -> which rows hold it."""
 TOLD = ("coin first", "corner first", "either")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A mean over seeds with its interval."""
-
-    estimate: float
-    low: float
-    high: float
-    seeds: int
-
-    @property
-    def known(self) -> bool:
-        """Whether it was measured."""
-        return bool(np.isfinite(self.estimate))
-
-    def __str__(self) -> str:
-        return f"{self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.known else "not measured"
 
 
 def course(whole: pd.DataFrame) -> pd.DataFrame:
@@ -89,12 +69,12 @@ def summary(whole: pd.DataFrame) -> pd.DataFrame:
     """label, varied, measure, estimate, low, high, seeds at the last age."""
     rows = []
     for key, part in course(at_end(whole)).groupby(["label", "varied", "measure"], sort=False):
-        found = rate_over_seeds(part["estimate"].tolist(), part=not str(key[-1]).startswith("beta"))
-        rows.append({**dict(zip(("label", "varied", "measure"), key, strict=True)), **found})
+        mean = mean_of_known(part["estimate"], share=not str(key[-1]).startswith("beta"))
+        rows.append({**dict(zip(("label", "varied", "measure"), key, strict=True)), **mean.row()})
     return pd.DataFrame(rows, columns=["label", "varied", "measure", "estimate", "low", "high", "seeds"])
 
 
-def contrast(whole: pd.DataFrame, varied: float) -> Spread:
+def contrast(whole: pd.DataFrame, varied: float) -> Estimate:
     """What erasing the coin's cell costs the rate of what comes first intact (coin or corner), over seeds."""
     table = course(at_end(whole))
     table = table[(table["label"] == MAIN) & (table["varied"] == varied)]
@@ -102,12 +82,11 @@ def contrast(whole: pd.DataFrame, varied: float) -> Spread:
     both = ("", ", coin cell erased")
     needed = [f"{goal} first{erased}" for goal in ("coin", "corner") for erased in both]
     if not set(needed) <= set(wide.columns):
-        return Spread(np.nan, np.nan, np.nan, 0)
+        return Estimate(NAN, NAN, NAN, 0)
     intact, erased = wide[needed[0::2]].to_numpy(), wide[needed[1::2]].to_numpy()
     top = intact.argmax(1)
     rows = np.arange(len(wide))
-    found = rate_over_seeds((intact[rows, top] - erased[rows, top]).tolist())
-    return Spread(found["estimate"], found["low"], found["high"], found["seeds"])
+    return mean_of_known(intact[rows, top] - erased[rows, top])
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
@@ -177,8 +156,8 @@ def _ages(every: pd.DataFrame) -> Exhibit:
     rows = every[every["measure"].isin(shown) & every["label"].isin([MAIN, LONG])]
     found = []
     for key, part in rows.groupby(["label", "varied", "age", "measure"], sort=False):
-        estimate = rate_over_seeds(part["estimate"].tolist(), part=not str(key[-1]).startswith("beta"))
-        found.append({**dict(zip(("label", "varied", "age", "measure"), key, strict=True)), **estimate})
+        mean = mean_of_known(part["estimate"], share=not str(key[-1]).startswith("beta"))
+        found.append({**dict(zip(("label", "varied", "age", "measure"), key, strict=True)), **mean.row()})
     table = pd.DataFrame(found, columns=["label", "varied", "age", "measure", "estimate", "low", "high", "seeds"])
     arms = zip(table["label"], table["varied"], strict=True)
     table = table.assign(arm=[f"{label}, {varied:g}" for label, varied in arms])

@@ -148,11 +148,11 @@ def decide(whole: pd.DataFrame, failed: Mapping[str, str]) -> tuple[Conclusion, 
     latched = controls[controls["verdict"] != "undetermined"]
     knows, wants = contrast(whole, 0.0), contrast(whole, 1.0)
     said = "; ".join(f"{label} at {varied:g}: {_tally(words, label, varied)}" for label, varied in parts)
-    said += f"; erasing the coin's cell costs {knows} at 0 and {wants} at 1"
+    said += f"; erasing the coin's cell costs {knows:.2f} at 0 and {wants:.2f} at 1"
     said += f"; {len(controls) - len(latched)} of {len(controls)} controls undetermined"
     said += "".join(f"; {name} failed" for name in failed)
     wrong = parts[MAIN, 0.0].get("intended", 0.0) > 0.5 or parts[MAIN, 1.0].get("proxy", 0.0) > 0.5
-    if wrong or len(latched) or (knows.known and wants.known and knows.estimate >= 0.5 * wants.estimate):
+    if wrong or len(latched) or knows.value >= 0.5 * wants.value:
         return "refuted", f"{said}."
     right = all(
         parts[label, varied].get(kind, 0.0) >= AGREE

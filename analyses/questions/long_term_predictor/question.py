@@ -28,7 +28,7 @@ from imprint.analyses.findings import findings
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.questions.long_term_predictor.measure import equality, shift, undoing
-from imprint.analyses.statistics import over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 
 EQUAL = 1e-6
@@ -143,13 +143,14 @@ def decide(difference: float, predictions: Mapping[str, Prediction]) -> tuple[Co
 
 def predictions_of(beliefs: Mapping[str, pd.DataFrame], undone: Mapping[str, pd.DataFrame]) -> dict[str, Prediction]:
     """Every number of the card but equality."""
-    rise = {name: over_seeds(_rise(frame)) for name, frame in beliefs.items()}
-    spread = {name: over_seeds(_held(frame).agg(np.ptp)) for name, frame in beliefs.items()}
+    rise = {name: mean_of_all(_rise(frame)) for name, frame in beliefs.items()}
+    spread = {name: mean_of_all(_held(frame).agg(np.ptp)) for name, frame in beliefs.items()}
     last = {
-        name: over_seeds(frame.loc[frame["lesson"] == frame["lesson"].max(), "value"]) for name, frame in undone.items()
+        name: mean_of_all(frame.loc[frame["lesson"] == frame["lesson"].max(), "value"])
+        for name, frame in undone.items()
     }
-    raised = over_seeds(undone["override"].query("lesson == 0")["value"])
-    order = over_seeds(_order(beliefs["switch"]))
+    raised = mean_of_all(undone["override"].query("lesson == 0")["value"])
+    order = mean_of_all(_order(beliefs["switch"]))
     return {
         "rise": Prediction("rise at the cue", rise["switch"], least=RISE),
         "spread": Prediction("spread between cue and outcome", spread["switch"], most=FLAT),
@@ -201,9 +202,8 @@ def _findings(equal: pd.DataFrame, known: Mapping[str, Prediction], verdict: str
         rows.append({**about, "metric": "difference_to_td", "concept": code, "seed": row["seed"], "seeds": 1,
                      "estimate": row["difference"], "n": row["steps"]})  # fmt: skip
     for name, one in known.items():
-        rows.append({**about, "metric": name, "estimate": one.measured.mean, "low": one.measured.low,
-                     "high": one.measured.high, "seeds": one.measured.seeds,
-                     "control": one.what if name in CONTROLS else None, "why": str(one)})  # fmt: skip
+        control = one.what if name in CONTROLS else None
+        rows.append({**about, "metric": name, **one.measured.row(), "control": control, "why": str(one)})
     return findings(rows)
 
 
@@ -214,9 +214,7 @@ def _means(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean and interval of ``value`` over seeds."""
     rows = []
     for key, part in frame.groupby(by, sort=False):
-        found = over_seeds(part["value"])
-        rows.append({**dict(zip(by, key, strict=True)), "value": found.mean, "low": found.low, "high": found.high,
-                     "seeds": found.seeds})  # fmt: skip
+        rows.append({**dict(zip(by, key, strict=True)), **mean_of_all(part["value"]).row("value")})
     return pd.DataFrame(rows)
 
 

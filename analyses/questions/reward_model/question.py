@@ -19,7 +19,7 @@ from imprint.analyses.findings import findings
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.questions.reward_model.distance import sanity
 from imprint.analyses.questions.reward_model.measure import taught_and_asked
-from imprint.analyses.statistics import rate_over_seeds
+from imprint.analyses.statistics import mean_of_known
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
@@ -137,8 +137,9 @@ def _summary(whole: pd.DataFrame) -> pd.DataFrame:
         varied, arm, measure = float(str(key[0])), str(key[1]), str(key[2])
         known = REFERENCE.get(varied, {}) if arm == "taught" else {}
         low, high = known.get(measure, (np.nan, np.nan))
-        rows.append({"varied": varied, "arm": arm, "measure": measure, **rate_over_seeds(part["estimate"].tolist()),
-                     "reference_low": low, "reference_high": high})  # fmt: skip
+        about = {"varied": varied, "arm": arm, "measure": measure}
+        mean = mean_of_known(part["estimate"]).row()
+        rows.append({**about, **mean, "reference_low": low, "reference_high": high})
     return pd.DataFrame(rows)
 
 

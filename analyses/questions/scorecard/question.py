@@ -23,7 +23,7 @@ from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
 from imprint.analyses.questions.scorecard.measure import CHANNELS, DISCOUNT, HORIZON, LEAST, NOVEL, monitored
 from imprint.analyses.raising.lives import WORTH
-from imprint.analyses.statistics import Measured, over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.load import load_setup
 
@@ -98,10 +98,10 @@ class Scorecard(Question):
 
 def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     """The numbers that decide, and the control."""
-    by_reader = {name: over_seeds(each) for name, each in _means(table).items()}
-    gain = over_seeds(_means(table)["scorecard"] - _means(table)[FEW])
+    by_reader = {name: mean_of_all(each) for name, each in _means(table).items()}
+    gain = mean_of_all(_means(table)["scorecard"] - _means(table)[FEW])
     novel = {
-        name: over_seeds(part.set_index("seed")["value"]) for name, part in _rows(table, "novel").groupby("reader")
+        name: mean_of_all(part.set_index("seed")["value"]) for name, part in _rows(table, "novel").groupby("reader")
     }
     said = [
         Prediction("mean AUC of the scorecard", by_reader["scorecard"], least=GOOD),
@@ -143,24 +143,18 @@ def _findings(table: pd.DataFrame, said: list[Prediction], verdict: str, why: st
     about = {"analysis": "scorecard", "setup": "scorecard"}
     rows: list[dict[str, Any]] = [{**about, "metric": "scorecard", "verdict": verdict, "why": why}]
     for one in said:
-        rows.append({**about, "metric": "prediction", **_number(one.measured), "why": str(one)})
+        rows.append({**about, "metric": "prediction", **one.measured.row(), "why": str(one)})
     for (name, reader, outcome), part in table.fillna({"outcome": NOVEL}).groupby(["table", "reader", "outcome"]):
-        rows.append({**about, "metric": str(name), "concept": str(outcome), **_number(over_seeds(part["value"])),
+        rows.append({**about, "metric": str(name), "concept": str(outcome), **mean_of_all(part["value"]).row(),
                      "control": None if reader == "scorecard" else str(reader)})  # fmt: skip
     return findings(rows)
-
-
-def _number(found: Measured) -> dict[str, Any]:
-    return {"estimate": found.mean, "low": found.low, "high": found.high, "seeds": found.seeds}
 
 
 def _summary(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean and interval over seeds."""
     made = []
     for key, part in rows.groupby(by, sort=False):
-        found = over_seeds(part["value"])
-        made.append({**dict(zip(by, key, strict=True)), "value": found.mean, "low": found.low, "high": found.high,
-                     "seeds": found.seeds})  # fmt: skip
+        made.append({**dict(zip(by, key, strict=True)), **mean_of_all(part["value"]).row("value")})
     return pd.DataFrame(made)
 
 
@@ -170,9 +164,9 @@ def _exhibits(table: pd.DataFrame) -> tuple[Exhibit, ...]:
     fits = _summary(table[table["table"].isin(["slope", "r2", "share", "alone"]) & (table["reader"] == "scorecard")],
                     ["table", "outcome"])  # fmt: skip
     novel = _summary(_rows(table, "novel").assign(outcome=NOVEL), ["reader", "outcome"])
-    means = "; ".join(f"{name} {over_seeds(each)}" for name, each in _means(table).items())
-    slopes = over_seeds(_rows(table, "slope").groupby("seed")["value"].mean())
-    ahead = "; ".join(f"{n} {over_seeds(p.groupby('seed')['value'].mean())}"
+    means = "; ".join(f"{name} {mean_of_all(each)}" for name, each in _means(table).items())
+    slopes = mean_of_all(_rows(table, "slope").groupby("seed")["value"].mean())
+    ahead = "; ".join(f"{n} {mean_of_all(p.groupby('seed')['value'].mean())}"
                       for n, p in _rows(table, "lead").groupby("reader"))  # fmt: skip
     over = "Mean and 95 % interval over seeds; no interval where a seed has too few such steps."
     return (

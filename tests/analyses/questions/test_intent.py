@@ -8,9 +8,10 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.planted.agents import imitations, lessons
-from imprint.analyses.questions.intent.forecast import accuracy, base_rate, compared, described, folds_over
+from imprint.analyses.questions.intent.forecast import Compared, accuracy, base_rate, compared, described, folds_over
 from imprint.analyses.questions.intent.measure import _moved_goal, pursued
 from imprint.analyses.questions.intent.question import BEHAVIOUR, INTERNALS, decide, forecasts_of
+from imprint.analyses.statistics import Estimate
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
@@ -63,7 +64,7 @@ def test_a_description_that_shows_nothing_is_right_half_of_the_time() -> None:
         table = members(60, inside=0.0, outside=0.0, seed=seed)
         answer = (table["part"] > 0.5).to_numpy()
         fold = folds_over(answer, 5, np.random.default_rng(seed))
-        right.append(accuracy(described(table[[f"{INTERNALS} r2"]], answer, fold), answer)["estimate"])
+        right.append(accuracy(described(table[[f"{INTERNALS} r2"]], answer, fold), answer).value)
     assert 0.4 < np.mean(right) < 0.6
 
 
@@ -72,15 +73,15 @@ def test_the_base_rate_knows_its_stratum_and_not_the_member() -> None:
     stratum, fold = np.repeat([0.0, 1.0], 10), np.arange(20) % 5
     said = base_rate(answer, stratum, fold)
     assert said[:10].all() and not said[10:].any()
-    assert accuracy(said, answer)["estimate"] == pytest.approx(0.9)
+    assert accuracy(said, answer).value == pytest.approx(0.9)
 
 
 def test_two_equal_forecasters_do_not_differ_and_a_better_one_does() -> None:
     answer, rng = np.arange(50) % 2 == 0, np.random.default_rng(0)
     same = compared(answer, answer, answer, 200, rng)
-    assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
+    assert same == Compared(Estimate(0.0, 0.0, 0.0, len(answer)), 1.0)
     better = compared(answer, ~answer, answer, 200, rng)
-    assert better.low > 0.9 and better.p_value < 1e-6
+    assert better.difference.low > 0.9 and better.p_value < 1e-6
 
 
 def test_too_few_of_one_answer_or_a_missing_number_cannot_be_forecast() -> None:

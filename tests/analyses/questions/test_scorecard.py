@@ -29,7 +29,7 @@ from imprint.analyses.questions.scorecard.measure import (
 )
 from imprint.analyses.questions.scorecard.question import ALL, FEW, Scorecard
 from imprint.analyses.raising.lives import Lives, follow, raised
-from imprint.analyses.statistics import over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 
@@ -166,7 +166,7 @@ def test_the_rule_confirms_refutes_and_needs_its_control() -> None:
 def test_an_outcome_that_one_seed_cannot_measure_does_not_count() -> None:
     answer = concluded()
     rows = answer.findings[(answer.findings["metric"] == "auc") & (answer.findings["concept"] == "starved")]
-    assert rows["estimate"].isna().all() and np.isfinite(over_seeds([0.9, 0.91]).low)
+    assert rows["estimate"].isna().all() and np.isfinite(mean_of_all([0.9, 0.91]).low)
 
 
 # -- lives -------------------------------------------------------------------------------------------------------------
