@@ -45,31 +45,26 @@ class Asked:
     answer: Answer
 
 
-def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question:
+def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question[Any]:
     """The question called ``name`` (hyphens or underscores), with settings.
 
     Raises :class:`ImprintError` for unknown names and values, with the near miss.
     """
-    kind: type[Question] = QUESTIONS.load(name.replace("-", "_"))
+    kind: type[Question[Any]] = QUESTIONS.load(name.replace("-", "_"))
     try:
         return kind(kind.Settings(**(settings or {})))
     except ValidationError as error:
         raise ImprintError(explain(error, model=kind.Settings)) from None
 
 
-def name_of(question: Question) -> str:
-    """The id on the command line."""
-    return type(question).__module__.removesuffix(".question").rpartition(".")[2].replace("_", "-")
-
-
-def folder_of(question: Question, out: Path) -> Path:
+def folder_of(question: Question[Any], out: Path) -> Path:
     """Where the question's answer is kept."""
     settings = json.dumps(question.settings.model_dump(mode="json"), sort_keys=True)
-    return out / f"{name_of(question)}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+    return out / f"{question.name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
 def ask(
-    question: Question,
+    question: Question[Any],
     *,
     out: Path = Path("runs"),
     backend: str = "local",
@@ -110,10 +105,10 @@ def _perform(folder: Path, name: str, function: Callable[..., pd.DataFrame], arg
     write_table(_table(folder, name), function(**arguments, say=partial(engine.say, folder / ".progress", name)))
 
 
-def _write_card(question: Question, folder: Path) -> None:
+def _write_card(question: Question[Any], folder: Path) -> None:
     """Keep what was decided beforehand; going on with other versions or another card would mix two experiments."""
     card = {
-        "name": name_of(question),
+        "name": question.name,
         "card": asdict(question.card),
         "settings": question.settings.model_dump(mode="json"),
         "versions": {name: metadata.version(name) for name in PACKAGES},

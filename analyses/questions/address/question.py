@@ -41,33 +41,34 @@ HALF = 0.5
 """Of own probes' gain over chance: less is not finding the concept there, more is."""
 
 
-class Address(Question):
+class Settings(QuestionSettings):
+    """What is raised and how closely it is compared."""
+
+    setup: str = "nursery"
+    """Shipped name or YAML file of the setup."""
+    seeds: int = Field(8, ge=4)
+    """Training seeds of every cohort."""
+    births: tuple[int, ...] = (100, 101)
+    """Seeds whose initial weights are shared, one cohort each."""
+    experiences: int | None = None
+    """Length of a lifetime; None: the setup's own."""
+    ages: int | tuple[int, ...] | None = None
+    """Planned ages; None: the setup's own."""
+    draws: int = Field(8, ge=2)
+    """Draws of groups of held-out episodes behind an interval."""
+    shuffles: int = Field(49, ge=19)
+    """Shuffles behind the floor of an address and the chance of an overlap."""
+
+    @field_validator("births")
+    @classmethod
+    def _births(cls, births: tuple[int, ...]) -> tuple[int, ...]:
+        if not births or len(set(births)) != len(births) or min(births) < 0:
+            raise ValueError(f"births are {list(births)}; expected one or more different seeds of 0 or more")
+        return births
+
+
+class Address(Question[Settings]):
     """Addresses of learned concepts in cohorts of seeds."""
-
-    class Settings(QuestionSettings):
-        """What is raised and how closely it is compared."""
-
-        setup: str = "nursery"
-        """Shipped name or YAML file of the setup."""
-        seeds: int = Field(8, ge=4)
-        """Training seeds of every cohort."""
-        births: tuple[int, ...] = (100, 101)
-        """Seeds whose initial weights are shared, one cohort each."""
-        experiences: int | None = None
-        """Length of a lifetime; None: the setup's own."""
-        ages: int | tuple[int, ...] | None = None
-        """Planned ages; None: the setup's own."""
-        draws: int = Field(8, ge=2)
-        """Draws of groups of held-out episodes behind an interval."""
-        shuffles: int = Field(49, ge=19)
-        """Shuffles behind the floor of an address and the chance of an overlap."""
-
-        @field_validator("births")
-        @classmethod
-        def _births(cls, births: tuple[int, ...]) -> tuple[int, ...]:
-            if not births or len(set(births)) != len(births) or min(births) < 0:
-                raise ValueError(f"births are {list(births)}; expected one or more different seeds of 0 or more")
-            return births
 
     card: ClassVar[Card] = Card(
         question="Does a learned concept sit at an address that nobody could have named in advance?",
@@ -91,7 +92,7 @@ class Address(Question):
 
     def work(self) -> list[Work]:
         """One piece per cohort."""
-        s: Any = self.settings
+        s = self.settings
         if load_setup(s.setup, expect=Setup).make_world().decision is None:
             raise ImprintError(
                 f"the world of setup {s.setup!r} names no decision moment, so there is no moment to read at; "
@@ -105,11 +106,11 @@ class Address(Question):
 
     def _cohorts(self) -> dict[str, int | None]:
         """Name of a piece -> shared birth."""
-        s: Any = self.settings
+        s = self.settings
         return {"own-weights": None, **{f"shared-weights-{birth}": birth for birth in s.births}}
 
     def _setup(self, birth: int | None) -> Setup:
-        s: Any = self.settings
+        s = self.settings
         changes: dict[str, Any] = {"schedule.seeds": s.seeds, "schedule.shared_birth": birth}
         if s.experiences is not None:
             changes["schedule.experiences"] = s.experiences

@@ -41,20 +41,21 @@ REFLEXES = (
 """Escape into the dark when something looms comes before turning to food that is smelt."""
 
 
-class AtBirth(Question):
+class Settings(QuestionSettings):
+    """How long chicks live and how closely they are looked at."""
+
+    seeds: int = Field(8, ge=3)
+    """Chicks that are raised."""
+    experiences: int = Field(600_000, ge=16_384)
+    """Length of a lifetime in steps."""
+    ages: int = Field(7, ge=3)
+    """Planned ages, birth first."""
+    lives: int = Field(500, ge=20)
+    """Lives of every age and condition."""
+
+
+class AtBirth(Question[Settings]):
     """Lesions of learner and reflexes by age."""
-
-    class Settings(QuestionSettings):
-        """How long chicks live and how closely they are looked at."""
-
-        seeds: int = Field(8, ge=3)
-        """Chicks that are raised."""
-        experiences: int = Field(600_000, ge=16_384)
-        """Length of a lifetime in steps."""
-        ages: int = Field(7, ge=3)
-        """Planned ages, birth first."""
-        lives: int = Field(500, ge=20)
-        """Lives of every age and condition."""
 
     card: ClassVar[Card] = Card(
         question="What keeps an agent alive at birth and later: its reflexes or its learner?",
@@ -76,13 +77,13 @@ class AtBirth(Question):
 
     def work(self) -> list[Work]:
         """One piece per seed."""
-        s: Any = self.settings
+        s = self.settings
         arguments = {"setup": self.setup(), "lives": s.lives}
         return [Work(f"seed-{s.seed + i}", lesions, {**arguments, "seed": s.seed + i}) for i in range(s.seeds)]
 
     def setup(self) -> dict[str, Any]:
         """The setup in which the chicks are raised, resolved."""
-        s: Any = self.settings
+        s = self.settings
         base = load_setup("meadow-hunger").resolved()
         changes = {
             "name": "at-birth", "environment": WORLD,

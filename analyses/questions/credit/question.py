@@ -32,22 +32,23 @@ LEARNED = 0.5
 MEASURES = ("blocking ratio", "shuffled ratio", "share of the more salient", "novel less familiar")
 
 
-class Credit(Question):
+class Settings(QuestionSettings):
+    """How much is grown and taught."""
+
+    seeds: int = Field(8, ge=2)
+    """Training seeds, numbered from ``seed``."""
+    together: int = Field(4, ge=1)
+    """Seeds that grow as one batch."""
+    experiences: int = Field(25_600, ge=64)
+    """Episodes of a learner's life."""
+    updates: int = Field(400, ge=1)
+    """Steps of the rule in a phase."""
+    learner: str = "recurrent"
+    """Kind of learner whose latents are painted."""
+
+
+class Credit(Question[Settings]):
     """Blocking, overshadowing and novelty in learned latents."""
-
-    class Settings(QuestionSettings):
-        """How much is grown and taught."""
-
-        seeds: int = Field(8, ge=2)
-        """Training seeds, numbered from ``seed``."""
-        together: int = Field(4, ge=1)
-        """Seeds that grow as one batch."""
-        experiences: int = Field(25_600, ge=64)
-        """Episodes of a learner's life."""
-        updates: int = Field(400, ge=1)
-        """Steps of the rule in a phase."""
-        learner: str = "recurrent"
-        """Kind of learner whose latents are painted."""
 
     card: ClassVar[Card] = Card(
         question="Which of several concepts that are there together does a reward paint?",
@@ -67,7 +68,7 @@ class Credit(Question):
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds, and the same learners as newborns."""
-        s: Any = self.settings
+        s = self.settings
         changes = {"learner": {"kind": s.learner}, "schedule.experiences": s.experiences}
         setup = load_setup("nursery", changes=changes, expect=Setup).resolved()
         numbers = list(range(s.seed, s.seed + s.seeds))

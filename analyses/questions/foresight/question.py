@@ -34,30 +34,31 @@ CONTROLS: dict[str, dict[str, Any]] = {"newborn": {"updates": 0}, "not taught th
 """World models grown otherwise."""
 
 
-class Foresight(Question):
+class Settings(QuestionSettings):
+    """How much is grown and tried."""
+
+    seeds: int = Field(8, ge=2)
+    """Training seeds, numbered from ``seed``."""
+    control_seeds: int = Field(4, ge=2)
+    """Training seeds of world models that are grown otherwise."""
+    together: int = Field(4, ge=1)
+    """Seeds that grow as one batch."""
+    events: tuple[int, ...] = (1, 3, 10)
+    """Numbers of rewarded walks; the verdict is about the first."""
+    draws: int = Field(4, ge=1)
+    """Draws of rewarded walks per seed."""
+    rooms: int = Field(80, ge=10)
+    """New rooms per seed."""
+    horizon: int = Field(6, ge=2, le=7)
+    """Steps that are planned; coins lie 2 to that many steps away."""
+    many: int = Field(300, ge=1)
+    """Rewarded walks of a model-free learner that has had enough."""
+    growing: Growing = Growing()
+    """How world models grow."""
+
+
+class Foresight(Question[Settings]):
     """Plans from one taste, beside model-free learning and projections."""
-
-    class Settings(QuestionSettings):
-        """How much is grown and tried."""
-
-        seeds: int = Field(8, ge=2)
-        """Training seeds, numbered from ``seed``."""
-        control_seeds: int = Field(4, ge=2)
-        """Training seeds of world models that are grown otherwise."""
-        together: int = Field(4, ge=1)
-        """Seeds that grow as one batch."""
-        events: tuple[int, ...] = (1, 3, 10)
-        """Numbers of rewarded walks; the verdict is about the first."""
-        draws: int = Field(4, ge=1)
-        """Draws of rewarded walks per seed."""
-        rooms: int = Field(80, ge=10)
-        """New rooms per seed."""
-        horizon: int = Field(6, ge=2, le=7)
-        """Steps that are planned; coins lie 2 to that many steps away."""
-        many: int = Field(300, ge=1)
-        """Rewarded walks of a model-free learner that has had enough."""
-        growing: Growing = Growing()
-        """How world models grow."""
 
     card: ClassVar[Card] = Card(
         question="Can a taste that was felt once be turned into a plan by a route that was never rewarded?",
@@ -79,7 +80,7 @@ class Foresight(Question):
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds."""
-        s: Any = self.settings
+        s = self.settings
         common = {"events": list(s.events), "draws": s.draws, "rooms": s.rooms, "horizon": s.horizon}
         numbers = list(range(s.seed, s.seed + s.seeds))
         grown = s.growing.model_dump()
@@ -97,7 +98,7 @@ class Foresight(Question):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The four numbers, after the gate."""
-        s: Any = self.settings
+        s = self.settings
         parts = {name: table for name, table in tables.items() if name.startswith("seeds-")}
         if not parts or any(name.startswith("seeds-") for name in failed):
             return Answer("undetermined", f"Seeds are missing: {'; '.join(failed.values())}", findings([]), ())

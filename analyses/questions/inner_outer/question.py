@@ -30,33 +30,34 @@ GATE = 0.95
 KEYS = ["reading", "age", "where", "plans", "metric"]
 
 
-class InnerOuter(Question):
+class Settings(QuestionSettings):
+    """How much is grown and tried."""
+
+    seeds: int = Field(6, ge=2)
+    """Training seeds, numbered from ``seed``."""
+    together: int = Field(3, ge=1)
+    """Seeds that grow as one batch."""
+    ages: tuple[int, ...] = (30, 300, 3000)
+    """Steps of the value's training at which gaps are measured."""
+    rooms: int = Field(40, ge=10)
+    """Rooms per seed, on and off the distribution each."""
+    plans: int = Field(64, ge=1)
+    """Random plans per room."""
+    horizon: int = Field(6, ge=2, le=7)
+    """Steps of a plan; coin and corner lie 2 to that many steps away."""
+    growing: Growing = Growing()
+    """How world models grow."""
+
+    @field_validator("ages")
+    @classmethod
+    def _ages(cls, ages: tuple[int, ...]) -> tuple[int, ...]:
+        if len(ages) < 2 or list(ages) != sorted(set(ages)) or ages[0] < 1:
+            raise ValueError(f"ages are {list(ages)}; expected two or more increasing numbers from 1")
+        return ages
+
+
+class InnerOuter(Question[Settings]):
     """Inner and outer gaps, on and off the distribution."""
-
-    class Settings(QuestionSettings):
-        """How much is grown and tried."""
-
-        seeds: int = Field(6, ge=2)
-        """Training seeds, numbered from ``seed``."""
-        together: int = Field(3, ge=1)
-        """Seeds that grow as one batch."""
-        ages: tuple[int, ...] = (30, 300, 3000)
-        """Steps of the value's training at which gaps are measured."""
-        rooms: int = Field(40, ge=10)
-        """Rooms per seed, on and off the distribution each."""
-        plans: int = Field(64, ge=1)
-        """Random plans per room."""
-        horizon: int = Field(6, ge=2, le=7)
-        """Steps of a plan; coin and corner lie 2 to that many steps away."""
-        growing: Growing = Growing()
-        """How world models grow."""
-
-        @field_validator("ages")
-        @classmethod
-        def _ages(cls, ages: tuple[int, ...]) -> tuple[int, ...]:
-            if len(ages) < 2 or list(ages) != sorted(set(ages)) or ages[0] < 1:
-                raise ValueError(f"ages are {list(ages)}; expected two or more increasing numbers from 1")
-            return ages
 
     card: ClassVar[Card] = Card(
         question="How much of a misaligned outcome is the signal's fault, and how much the value's?",
@@ -76,7 +77,7 @@ class InnerOuter(Question):
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds."""
-        s: Any = self.settings
+        s = self.settings
         numbers = list(range(s.seed, s.seed + s.seeds))
         common = {"ages": list(s.ages), "rooms": s.rooms, "plans": s.plans, "horizon": s.horizon}
         return [

@@ -43,32 +43,33 @@ VISIBLE = ("forgotten groups", "duplicated rows")
 """Leaks whose trace is in the data; groups that were forgotten and whose rows were shuffled leave none."""
 
 
-class Instruments(Question):
+class Settings(QuestionSettings):
+    """How much is drawn."""
+
+    rows: tuple[int, ...] = (400, 1600)
+    """Sample sizes of the probe cases."""
+    effects: tuple[float, ...] = (1.0, 2.0)
+    """Class distances in standard deviations (noise is the other way round)."""
+    samples: int = Field(30, ge=2)
+    """Samples per case, size and effect of ridge, the default readout."""
+    other_samples: int = Field(8, ge=2)
+    """The same, for the other readouts that follow from moments."""
+    slow_samples: int = Field(4, ge=2)
+    """Samples for readouts that are fitted one by one."""
+    found_samples: int = Field(200, ge=2)
+    """Samples at twice the minimum detectable effect, per size."""
+    noise_grids: int = Field(10, ge=1)
+    """Grids of pure noise per readout."""
+    leak_samples: int = Field(100, ge=2)
+    """Samples per case for the leak checks."""
+    network_samples: int = Field(60, ge=2)
+    """Planted networks per causal test and attribution."""
+    nulls: int = Field(10, ge=5)
+    """Label shuffles per concept."""
+
+
+class Instruments(Question[Settings]):
     """Scores of all instruments on planted cases."""
-
-    class Settings(QuestionSettings):
-        """How much is drawn."""
-
-        rows: tuple[int, ...] = (400, 1600)
-        """Sample sizes of the probe cases."""
-        effects: tuple[float, ...] = (1.0, 2.0)
-        """Class distances in standard deviations (noise is the other way round)."""
-        samples: int = Field(30, ge=2)
-        """Samples per case, size and effect of ridge, the default readout."""
-        other_samples: int = Field(8, ge=2)
-        """The same, for the other readouts that follow from moments."""
-        slow_samples: int = Field(4, ge=2)
-        """Samples for readouts that are fitted one by one."""
-        found_samples: int = Field(200, ge=2)
-        """Samples at twice the minimum detectable effect, per size."""
-        noise_grids: int = Field(10, ge=1)
-        """Grids of pure noise per readout."""
-        leak_samples: int = Field(100, ge=2)
-        """Samples per case for the leak checks."""
-        network_samples: int = Field(60, ge=2)
-        """Planted networks per causal test and attribution."""
-        nulls: int = Field(10, ge=5)
-        """Label shuffles per concept."""
 
     card: ClassVar[Card] = Card(
         question="How good are the instruments themselves, on cases whose answers are known?",
@@ -85,7 +86,7 @@ class Instruments(Question):
 
     def work(self) -> list[Work]:
         """One piece per readout and size, and one per other instrument."""
-        s: Any = self.settings
+        s = self.settings
         common = {"nulls": s.nulls, "seed": s.seed}
         each = {readout: s.samples if readout == FAST[0] else s.other_samples for readout in FAST}
         pieces = [self._cases(r, n, e, list(CASES), each[r]) for r in FAST for n in s.rows for e in s.effects]
@@ -106,7 +107,7 @@ class Instruments(Question):
         ]
 
     def _cases(self, readout: str, n: int, effect: float, cases: list[str], samples: int) -> Work:
-        s: Any = self.settings
+        s = self.settings
         arguments = {"readout": readout, "n": n, "cases": cases, "effect": effect, "repeats": samples}
         return Work(
             f"cases-{readout}-{n}-{effect:g}", probe_scores.score_cases, {**arguments, "nulls": s.nulls, "seed": s.seed}

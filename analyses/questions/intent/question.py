@@ -43,30 +43,31 @@ RATE, CRITIC, BOTH = "base rate", "critic alone", "both"
 CRITIC_COLUMNS = (f"{INTERNALS} beta", f"{INTERNALS} r2", f"{INTERNALS} value")
 
 
-class Intent(Question):
+class Settings(QuestionSettings):
+    """How many agents live how long."""
+
+    setup: str = "coin"
+    """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
+    varied: tuple[float, ...] = (0.06,)
+    """Fractions of training levels in which goal and proxy lie apart; all are forecast together."""
+    seeds: int = Field(60, ge=2)
+    """Agents under every fraction."""
+    together: int = Field(5, ge=1)
+    """Agents that train as one stack, and one piece of work."""
+    experiences: int = Field(750_000, ge=1)
+    """Length of a lifetime."""
+    widths: tuple[int, ...] = (128, 128)
+    """Of the agents' layers."""
+    folds: int = Field(5, ge=2)
+    """Parts into which seeds are dealt; each is forecast from the others."""
+    levels: int = Field(1000, ge=40)
+    """Levels on which an agent shows what it pursues."""
+    resamples: int = Field(2000, ge=100)
+    """Bootstrap resamples of seeds."""
+
+
+class Intent(Question[Settings]):
     """Forecasts of what unseen seeds pursue, from their internals, against two baselines."""
-
-    class Settings(QuestionSettings):
-        """How many agents live how long."""
-
-        setup: str = "coin"
-        """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
-        varied: tuple[float, ...] = (0.06,)
-        """Fractions of training levels in which goal and proxy lie apart; all are forecast together."""
-        seeds: int = Field(60, ge=2)
-        """Agents under every fraction."""
-        together: int = Field(5, ge=1)
-        """Agents that train as one stack, and one piece of work."""
-        experiences: int = Field(750_000, ge=1)
-        """Length of a lifetime."""
-        widths: tuple[int, ...] = (128, 128)
-        """Of the agents' layers."""
-        folds: int = Field(5, ge=2)
-        """Parts into which seeds are dealt; each is forecast from the others."""
-        levels: int = Field(1000, ge=40)
-        """Levels on which an agent shows what it pursues."""
-        resamples: int = Field(2000, ge=100)
-        """Bootstrap resamples of seeds."""
 
     card: ClassVar[Card] = Card(
         question="Can it be forecast from internals, before an unseen agent acts, which goal it will pursue when goal "
@@ -86,7 +87,7 @@ class Intent(Question):
 
     def work(self) -> list[Work]:
         """One piece per fraction and stack of seeds; no two share a seed."""
-        s: Any = self.settings
+        s = self.settings
         pieces = []
         for i, varied in enumerate(s.varied):
             changes = {
@@ -102,7 +103,7 @@ class Intent(Question):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """Forecast every seed from the others, and compare the forecasters."""
-        s: Any = self.settings
+        s = self.settings
         if not tables:
             return Answer("undetermined", "No piece of work was finished.", findings([]), ())
         members = pd.concat(list(tables.values()), ignore_index=True).dropna(subset=["part"]).reset_index(drop=True)

@@ -90,14 +90,15 @@ SHOWN = (
 )  # fmt: skip
 
 
-class KnownResults(Question):
+class Settings(QuestionSettings):
+    """How much is computed."""
+
+    scale: float = Field(1.0, gt=0, le=1)
+    """1: in full. Less: fewer repeats and shorter training, a rehearsal whose misses mean nothing."""
+
+
+class KnownResults(Question[Settings]):
     """Known results, reproduced."""
-
-    class Settings(QuestionSettings):
-        """How much is computed."""
-
-        scale: float = Field(1.0, gt=0, le=1)
-        """1: in full. Less: fewer repeats and shorter training, a rehearsal whose misses mean nothing."""
 
     card: ClassVar[Card] = Card(
         question="Do the instruments reproduce what is known, where something is there and where nothing is?",
@@ -111,7 +112,7 @@ class KnownResults(Question):
 
     def work(self) -> list[Work]:
         """One piece per known result, the longest first."""
-        s: Any = self.settings
+        s = self.settings
         how = {"scale": s.scale, "seed": s.seed}
         return [
             Work("grid-state", known_sequences.long_enough, how),
@@ -137,7 +138,7 @@ class KnownResults(Question):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """All rows in one table; the verdict by the card's rule."""
-        s: Any = self.settings
+        s = self.settings
         rows = known.table_of(tables.values(), _note)
         verdict, why = _judged(rows, failed, s.scale)
         exhibits = [_all_rows(rows, s.scale), *_curves(rows), _erased(rows), _costs(tables)]

@@ -40,38 +40,39 @@ from imprint.models.setup.load import load_setup
 KEPT, LOST, AGREE = 0.05, 0.5, 0.8
 
 
-class LatchCurve(Question):
+class Settings(QuestionSettings):
+    """How many agents live how long under what."""
+
+    setup: str = "coin"
+    """Shipped name or YAML file of the setup; its environment must have the setting ``varied``."""
+    varied: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1, 1.0)
+    """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
+    seeds: int = Field(5, ge=1)
+    """Training seeds of every arm."""
+    corner: str = "top_right"
+    """The proxy's place."""
+    other_corner: str = "bottom_left"
+    """The proxy's place in the arms that repeat the outermost fractions."""
+    experiences: int | None = None
+    """Length of a lifetime; None: the setup's own."""
+    ages: int | tuple[int, ...] | None = None
+    """Planned ages; None: the setup's own."""
+    long: int = Field(4_000_000, ge=0)
+    """Length of the long lives; 0: none."""
+    long_varied: tuple[float, ...] = (0.01, 0.03)
+    """Fractions under which agents live long, without a falling learning rate."""
+    long_seeds: int = Field(3, ge=1)
+    """Seeds of every long arm."""
+    control_seeds: int = Field(3, ge=1)
+    """Agents that are paid at random, and seeds of the arms with the other corner."""
+    levels: int | None = None
+    """Levels on which agents are examined; None: the setup's own."""
+    placebos: int | None = None
+    """Random subspaces per erasure; None: the setup's own."""
+
+
+class LatchCurve(Question[Settings]):
     """The three lines of the latch test by dose and by age."""
-
-    class Settings(QuestionSettings):
-        """How many agents live how long under what."""
-
-        setup: str = "coin"
-        """Shipped name or YAML file of the setup; its environment must have the setting ``varied``."""
-        varied: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1, 1.0)
-        """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
-        seeds: int = Field(5, ge=1)
-        """Training seeds of every arm."""
-        corner: str = "top_right"
-        """The proxy's place."""
-        other_corner: str = "bottom_left"
-        """The proxy's place in the arms that repeat the outermost fractions."""
-        experiences: int | None = None
-        """Length of a lifetime; None: the setup's own."""
-        ages: int | tuple[int, ...] | None = None
-        """Planned ages; None: the setup's own."""
-        long: int = Field(4_000_000, ge=0)
-        """Length of the long lives; 0: none."""
-        long_varied: tuple[float, ...] = (0.01, 0.03)
-        """Fractions under which agents live long, without a falling learning rate."""
-        long_seeds: int = Field(3, ge=1)
-        """Seeds of every long arm."""
-        control_seeds: int = Field(3, ge=1)
-        """Agents that are paid at random, and seeds of the arms with the other corner."""
-        levels: int | None = None
-        """Levels on which agents are examined; None: the setup's own."""
-        placebos: int | None = None
-        """Random subspaces per erasure; None: the setup's own."""
 
     card: ClassVar[Card] = Card(
         question="Does the reward latch onto the coin or onto the corner where it always lay; when does that move?",
@@ -93,7 +94,7 @@ class LatchCurve(Question):
 
     def work(self) -> list[Work]:
         """One piece per arm and group of seeds, the longest first."""
-        s: Any = self.settings
+        s = self.settings
         pieces: list[Work] = []
         if s.long:
             for varied in s.long_varied:
@@ -121,7 +122,7 @@ class LatchCurve(Question):
         ]
 
     def _setup(self, varied: float, more: dict[str, Any]) -> AgentSetup:
-        s: Any = self.settings
+        s = self.settings
         own = {"schedule.experiences": s.experiences, "schedule.ages": s.ages, "evaluation.levels": s.levels,
                "evaluation.placebos": s.placebos}  # fmt: skip
         changes: dict[str, Any] = {"environment.varied": varied, "environment.corner": s.corner}

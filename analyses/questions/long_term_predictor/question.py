@@ -52,22 +52,23 @@ UNDOINGS: dict[str, tuple[str, bool]] = {
 """Piece -> how trials end, whether walkers keep away from what they expect."""
 
 
-class LongTermPredictor(Question):
+class Settings(QuestionSettings):
+    """How many walkers learn for how long."""
+
+    seeds: int = Field(20, ge=3)
+    """Walks, and random codes, that are independent of each other."""
+    walkers: int = Field(8, ge=1)
+    """Walkers of one seed whose steps are averaged in an update."""
+    lessons: int = Field(3000, ge=100)
+    """Updates in which the belief is raised."""
+    after: int = Field(3000, ge=100)
+    """Updates after the outcome has stopped coming."""
+    steps: int = Field(3000, ge=100)
+    """Steps on which equality is judged."""
+
+
+class LongTermPredictor(Question[Settings]):
     """Equality with TD(0), and four consequences of the loop."""
-
-    class Settings(QuestionSettings):
-        """How many walkers learn for how long."""
-
-        seeds: int = Field(20, ge=3)
-        """Walks, and random codes, that are independent of each other."""
-        walkers: int = Field(8, ge=1)
-        """Walkers of one seed whose steps are averaged in an update."""
-        lessons: int = Field(3000, ge=100)
-        """Updates in which the belief is raised."""
-        after: int = Field(3000, ge=100)
-        """Updates after the outcome has stopped coming."""
-        steps: int = Field(3000, ge=100)
-        """Steps on which equality is judged."""
 
     card: ClassVar[Card] = Card(
         question="Is a predictor that supervises itself until ground truth overrides it temporal-difference learning, "
@@ -93,7 +94,7 @@ class LongTermPredictor(Question):
 
     def work(self) -> list[Work]:
         """Equality in two codes and two forms, the shift with two controls, five ways of undoing a belief."""
-        s: Any = self.settings
+        s = self.settings
         about = {"world": WORLD, "seeds": s.seeds, "steps": s.steps, "seed": s.seed}
         pieces = [
             Work(f"equality-{code}-{name}", equality, {**about, "code": code, "discount": discount})

@@ -40,24 +40,25 @@ REFERENCE: dict[float, dict[str, tuple[float, float]]] = {
 """Figures measured beforehand with two seeds; no tolerance was given, so they are shown and not judged."""
 
 
-class RewardModelQuestion(Question):
+class Settings(QuestionSettings):
+    """How many models learn from how many steps."""
+
+    setup: str = "coin"
+    """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
+    varied: tuple[float, ...] = (0.0, 0.01, 0.05, 0.2, 1.0)
+    """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
+    seeds: int = Field(5, ge=1)
+    """Models under every fraction."""
+    steps: int = Field(60 * 2048, ge=512)
+    """Random steps each model is taught on."""
+    judged: int = Field(1500, ge=20)
+    """Levels behind each set of steps that tell."""
+    maps: int = Field(6, ge=1)
+    """Maps on which EPIC distances are taken."""
+
+
+class RewardModelQuestion(Question[Settings]):
     """Learned reward models asked about steps in which goal and proxy come apart."""
-
-    class Settings(QuestionSettings):
-        """How many models learn from how many steps."""
-
-        setup: str = "coin"
-        """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
-        varied: tuple[float, ...] = (0.0, 0.01, 0.05, 0.2, 1.0)
-        """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
-        seeds: int = Field(5, ge=1)
-        """Models under every fraction."""
-        steps: int = Field(60 * 2048, ge=512)
-        """Random steps each model is taught on."""
-        judged: int = Field(1500, ge=20)
-        """Levels behind each set of steps that tell."""
-        maps: int = Field(6, ge=1)
-        """Maps on which EPIC distances are taken."""
 
     card: ClassVar[Card] = Card(
         question="What does a reward model learned from training levels pay for: the goal or its proxy?",
@@ -77,7 +78,7 @@ class RewardModelQuestion(Question):
 
     def work(self) -> list[Work]:
         """One piece per fraction of varied levels."""
-        s: Any = self.settings
+        s = self.settings
         return [
             Work(
                 f"varied-{varied:g}".replace(".", "_"),
@@ -96,7 +97,7 @@ class RewardModelQuestion(Question):
         if not tables:
             return Answer("undetermined", "No piece of work was finished.", findings([]), ())
         whole = pd.concat(list(tables.values()), ignore_index=True)
-        s: Any = self.settings
+        s = self.settings
         checks = sanity(49, 0.95, np.random.default_rng(s.seed))
         verdict, why = decide(whole, checks, failed)
         return Answer(verdict, why, _findings(whole, verdict, why), tuple(_exhibits(whole, checks)))

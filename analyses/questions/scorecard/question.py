@@ -35,20 +35,21 @@ WORLD = {
 }  # fmt: skip
 
 
-class Scorecard(Question):
+class Settings(QuestionSettings):
+    """How long agents live and how much the scorecard sees of them."""
+
+    seeds: int = Field(10, ge=3)
+    """Agents, each with a scorecard of its own."""
+    experiences: int = Field(400_000, ge=16_384)
+    """Length of an agent's lifetime in steps."""
+    lives: int = Field(600, ge=20)
+    """Lives that teach the assessors and probes, and as many on which they are judged."""
+    updates: int = Field(4000, ge=1)
+    """Lessons of the assessors."""
+
+
+class Scorecard(Question[Settings]):
     """An array of labelled assessors as a monitor."""
-
-    class Settings(QuestionSettings):
-        """How long agents live and how much the scorecard sees of them."""
-
-        seeds: int = Field(10, ge=3)
-        """Agents, each with a scorecard of its own."""
-        experiences: int = Field(400_000, ge=16_384)
-        """Length of an agent's lifetime in steps."""
-        lives: int = Field(600, ge=20)
-        """Lives that teach the assessors and probes, and as many on which they are judged."""
-        updates: int = Field(4000, ge=1)
-        """Lessons of the assessors."""
 
     card: ClassVar[Card] = Card(
         question="Is an array of labelled assessors a monitor of what an agent is about to run into, and what does it "
@@ -70,13 +71,13 @@ class Scorecard(Question):
 
     def work(self) -> list[Work]:
         """One piece per seed."""
-        s: Any = self.settings
+        s = self.settings
         arguments = {"setup": self.setup(), "lives": s.lives, "updates": s.updates}
         return [Work(f"seed-{s.seed + i}", monitored, {**arguments, "seed": s.seed + i}) for i in range(s.seeds)]
 
     def setup(self) -> dict[str, Any]:
         """The setup in which the agents are raised, resolved."""
-        s: Any = self.settings
+        s = self.settings
         base = load_setup("meadow-hunger").resolved()
         changes = {
             "name": "scorecard", "environment": WORLD,
