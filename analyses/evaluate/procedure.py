@@ -14,6 +14,14 @@ from imprint.analyses.findings import findings
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 
+METRICS = {
+    "lifetime": {
+        "diverged": "1: the seed diverged; `age` is its last good one",
+        "failed_cell": "1: a cell of work failed; `control` names it, `why` is its error",
+        "training_success": "part of the last training episodes that attain the intended goal",
+    }
+}
+
 
 def failure_rows(setup: AnySetup, outcomes: list[Outcome]) -> pd.DataFrame:
     """One row of findings for every cell that failed."""

@@ -12,6 +12,26 @@ from imprint.analyses.goals.exam import AgentExam, Examined, Floor
 from imprint.analyses.statistics import mean_of_known, rate_of
 from imprint.models.agents.base import Agent
 
+METRICS = {
+    "behaviour": {
+        "capability": "part of levels in which any goal is reached; control: the design, or which control agent",
+        "goal": "part of levels in which the intended goal comes first",
+        "proxy": "part of levels in which the goal named by `concept` comes first",
+        "return": "mean return of an episode on training levels",
+        "detour": "steps to the goal, in steps of the shortest way",
+    },
+    "critic": {
+        "beta": "coefficient of a goal's discounted distance in the critic's value",
+        "vif": "variance inflation factor of that coefficient",
+        "r2": "fit of the value by the goals' discounted distances",
+        "latch_index": "0 intended goal, 1 proxies; missing when the fit is no better than its floors",
+    },
+    "causal": {
+        "goal": "part of levels in which the intended goal comes first, with `concept` erased as `control` says",
+        "proxy": "part of levels in which another goal comes first, with `concept` erased as `control` says",
+    },
+}
+
 
 def behaviour_rows(
     exam: AgentExam, agent: Agent, designs: Sequence[str] | None, about: dict[str, Any]

@@ -42,6 +42,16 @@ from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
 
+METRICS = {
+    "latch": {
+        "latch": "the verdict row; of agents its estimate is how often the intended goal comes first",
+        "share": "share of the value's variance on the balanced design",
+        "effect": "mean counterfactual change of the value, in its standard deviations",
+        "erasure_loss": "share lost when the concept is erased at the site; control: `erased` or `random subspace`",
+        "attribution": "part of the attribution on the concept's pixels; control `area`: their part of the picture",
+    }
+}
+
 __all__ = ["Latch", "latch", "latch_from_arrays", "pooled_effects", "pooled_shares", "shares_only"]
 
 Floats = NDArray[np.float64]

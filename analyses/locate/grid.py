@@ -23,6 +23,17 @@ from imprint.analyses.locate.judging import MARGIN, best_sites, summaries_of
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.statistics import benjamini_hochberg, score
 
+METRICS = {
+    "locate": {
+        "score": "balanced accuracy (classes) or R2 (numbers) of a probe on rows that it was not trained on",
+        "selectivity": "score minus the highest floor",
+        "floor": "score of a control: `shuffled labels`, `untrained twins` or `input history`",
+        "best_site_score": "score at the best site, which was chosen on the other half of the groups",
+        "best_site_selectivity": "selectivity at the best site, which was chosen on the other half of the groups",
+        "emergence_age": "age from which the concept is present",
+    }
+}
+
 Readings = Mapping[tuple[int, str, str], Reading]
 """(age, site, concept) -> reading, of one seed."""
 Floors = Mapping[str, NDArray[np.float64]]

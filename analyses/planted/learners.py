@@ -32,6 +32,12 @@ from imprint.models.errors import unknown_name
 from imprint.models.worlds.base import MemberSettings, World
 from imprint.probes.subjects.subject import Subject
 
+METRICS = {
+    "planted": {
+        "self_check": "1 right, 0 wrong about a planted subject, which `control` names; `why`: what was expected"
+    }
+}
+
 FACTORS = ("concept", "proxy", "bystander")
 WIRED: dict[str, Mapping[str, float]] = {
     "concept": {"concept": 1.0},

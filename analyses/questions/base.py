@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from imprint.analyses.findings import findings
+from imprint.analyses.findings import Metrics, findings
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.registry import Family
@@ -120,8 +120,8 @@ class Question(ABC, Generic[S]):
     Settings: ClassVar[type[QuestionSettings]] = QuestionSettings
     """Class of the settings."""
     card: ClassVar[Card]
-    metrics: ClassVar[Mapping[str, str]] = {}
-    """Metric -> what it is, for every row that the question writes under its own name. A metric with the question's
+    metrics: ClassVar[Metrics] = {}
+    """For every row that the question writes under its own name. A metric with the question's
     name is that of a row with the verdict."""
 
     def __init_subclass__(cls) -> None:
@@ -186,7 +186,9 @@ class Question(ABC, Generic[S]):
         own = [metric for metric in self.metrics if metric.replace("_", "-") == self.name]
         first = [{"metric": metric, "verdict": verdict, "why": why, **(verdict_row or {})} for metric in own]
         table = [{"analysis": self.name, **(every_row or {}), **row} for row in (*first, *rows)]
-        return Answer(verdict, why, findings(table), tuple(e for e in exhibits if len(e.frame)))
+        return Answer(
+            verdict, why, findings(table, {self.name: self.metrics}), tuple(e for e in exhibits if len(e.frame))
+        )
 
 
 def seed_batches(first: int, seeds: int, together: int) -> list[list[int]]:

@@ -10,6 +10,7 @@ import ast
 import inspect
 import itertools
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,15 @@ def _members(name: str) -> list[str]:
 
 
 def show_member(name: str) -> None:
-    """Print a setup as it will run, or a member's docstring and settings; ``family/member`` when names are shared.
+    """Print a setup as it will run, a member's docstring, settings and metrics, or the metrics of an analysis of runs.
+
+    A name that several families share is written ``family/member``.
 
     Hyphens may stand for the underscores of a file name.
     """
+    from imprint.analyses.findings import metrics_of_runs
+
+    runs = metrics_of_runs()
     name = name if name in registry.setups() or Path(name).is_file() or _members(name) else name.replace("-", "_")
     family_name, slash, member = name.partition("/")
     shipped = registry.setups()
@@ -101,8 +107,11 @@ def show_member(name: str) -> None:
         show_member(others[0])
     elif others:
         raise ImprintError(f"{name!r} names {len(others)} things: {', '.join(others)}. Say which.")
-    else:
-        raise unknown_name("setup or member", name, {*shipped, *(m for f in known.values() for m in f.names())})
+    elif name not in runs:
+        members = {member for family in known.values() for member in family.names()}
+        raise unknown_name("setup or member", name, {*shipped, *members, *runs})
+    if name in runs:
+        console().print(_metrics(f"metrics of {name}", runs[name]))
 
 
 def _show_setup(name: str, others: list[str]) -> None:
@@ -132,8 +141,15 @@ def _show(family: Family, name: str) -> None:
         page.print(table("settings", ("name", "type", "default", "what it is"), rows))
     else:
         say(page, "no settings.")
+    if metrics := getattr(member, "metrics", None):
+        page.print()
+        page.print(_metrics("metrics", metrics))
     _show_concepts(page, family, member)
     _show_interface(page, family, member)
+
+
+def _metrics(title: str, metrics: Mapping[str, str]) -> Any:
+    return table(title, ("metric", "what it is"), list(metrics.items()))
 
 
 def _show_concepts(page: Any, family: Family, member: Any) -> None:
