@@ -212,6 +212,21 @@ def over_seeds(
     return pd.DataFrame(rows)
 
 
+def as_findings(
+    table: pd.DataFrame, value: str, about: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of findings from a table of numbers over seeds, or of one seed each (those have a column ``seed``).
+
+    The estimate is the column ``value``; interval, counts and seed are taken over; ``about`` gives the other columns.
+    """
+    taken = [column for column in ("low", "high", "n", "seeds", "seed") if column in table]
+    alone = {"seeds": 1} if "seed" in table else {}
+    records = [{str(column): entry for column, entry in row.items()} for row in table.to_dict("records")]
+    return [
+        {"estimate": row[value], **{column: row[column] for column in taken}, **alone, **about(row)} for row in records
+    ]
+
+
 def chart_over_seeds(kind: ChartKind, x: str, y: str, titles: tuple[str, str], **more: Any) -> Chart:
     """A chart of means with their intervals (columns ``low`` and ``high``); ``titles``: of the two axes."""
     return Chart(kind, x, y, *titles, low="low", high="high", **more)
