@@ -22,7 +22,7 @@ from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, by_condition, exhibits
 from imprint.analyses.questions.at_birth.measure import lesions
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings, over_seeds
 from imprint.analyses.raising.lives import WORTH
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.environments.meadow.environment import STAY
@@ -119,10 +119,13 @@ class AtBirth(Question[Settings]):
         conclusion = judged(predictions, controls=[control], blind=blind, failed=sorted(failed))
         rows = [{"metric": "prediction", **prediction.row()} for prediction in (*predictions, control)]
         keys = ["metric", "condition", "age"]
-        for row in over_seeds(table.sort_values(keys, kind="stable"), keys, named="estimate").to_dict("records"):
-            condition = row.pop("condition")
-            rows.append({**row, "control": None if condition == "whole" else condition})
+        rows += as_findings(over_seeds(table.sort_values(keys, kind="stable"), keys), "value", _about)
         return self.answer(conclusion, rows, exhibits(table, predictions), every_row={"setup": "at-birth"})
+
+
+def _about(row: Mapping[str, Any]) -> dict[str, Any]:
+    control = None if row["condition"] == "whole" else row["condition"]
+    return {"metric": row["metric"], "age": row["age"], "control": control}
 
 
 def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
