@@ -1,0 +1,84 @@
+"""Tables and charts of the question long-term-predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from imprint.analyses.predictions import Prediction
+from imprint.analyses.questions.base import Chart, Exhibit, chart_over_seeds, over_seeds
+from imprint.analyses.questions.long_term_predictor.measure import CELLS, CUE
+
+OVER = "Mean and 95 % interval over seeds."
+EXPECTED = "expected outcome"
+
+
+def exhibits(
+    equal: pd.DataFrame,
+    shifted: Mapping[str, pd.DataFrame],
+    undone: Mapping[str, pd.DataFrame],
+    predictions: Mapping[str, Prediction],
+) -> list[Exhibit]:
+    """All tables of the answer, from the tables of equality, of the shift and of extinction by piece of work."""
+    on = _with_cue(pd.concat([frame.assign(predictor=name) for name, frame in shifted.items()]))
+    return [
+        _equality(equal),
+        _held(on[on["lesson"] == on["lesson"].max()], predictions),
+        _shift(on[on["predictor"] == "switch"], predictions),
+        _undoing(pd.concat([frame.assign(trials=name) for name, frame in undone.items()]), predictions),
+    ]
+
+
+def _equality(equal: pd.DataFrame) -> Exhibit:
+    by_code = equal.groupby(["code", "form"])[["difference", "from_exact"]].max().reset_index()
+    return Exhibit(
+        "equality",
+        "The predictor beside TD(0)",
+        by_code.assign(which=by_code["code"] + ", " + by_code["form"]),
+        f"The largest difference of any weight is {equal['difference'].max():.1e}.",
+        f"Largest over seeds and {equal['steps'].iloc[0]} steps; from_exact: root mean square distance, over visits, "
+        "of the mean prediction of the last half from the closed-form values.",
+    )
+
+
+def _with_cue(frame: pd.DataFrame) -> pd.DataFrame:
+    """Predictions on walks on which the cue comes on, cell by cell up to the outcome."""
+    cue_on, before = frame["status"] == "on", frame["status"] == "unseen"
+    rows = frame[cue_on & (frame["cell"] >= CUE) | before & (frame["cell"] < CUE)]
+    return rows[rows["cell"] < CELLS - 1]
+
+
+def _held(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:
+    return Exhibit(
+        "held",
+        "Prediction along the chain, cue on, after the last update",
+        over_seeds(rows, ["predictor", "cell"]),
+        "; ".join(str(predictions[name]) for name in ("rise", "spread", "spread_sum")) + ".",
+        f"The cue is in cell {CUE}, the outcome in cell {CELLS - 1}. {OVER}",
+        chart_over_seeds("lines", "cell", "value", ("cell", EXPECTED), colour="predictor"),
+    )
+
+
+def _shift(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:
+    means = over_seeds(rows, ["lesson", "cell"])
+    return Exhibit(
+        "shift",
+        "Where the prediction stands as training goes on",
+        means.assign(cell="cell " + means["cell"].astype(str)),
+        f"{predictions['order']}.",
+        f"Switch, cue on. {OVER}",
+        Chart("lines", "lesson", "value", "update", EXPECTED, colour="cell"),
+    )
+
+
+def _undoing(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:
+    ends = (predictions[name] for name in ("override", "defer", "defer_rest", "trap"))
+    return Exhibit(
+        "undoing",
+        "Prediction at the cue after the outcome has stopped coming",
+        over_seeds(rows, ["trials", "lesson"]),
+        "; ".join(f"{end.name} {end.measured}" for end in ends) + ".",
+        OVER,
+        chart_over_seeds("lines", "lesson", "value", ("updates since", EXPECTED), colour="trials"),
+    )
