@@ -1,14 +1,12 @@
-"""latch_pieces: raise agents under one fraction of varied levels, and draw the three lines at every age.
+"""Train agents under one fraction of varied levels, and examine them at every age.
 
-One piece of work is one group of seeds that train as one stack. It returns findings rows with two columns more:
-``varied`` (fraction of training levels in which the coin lies anywhere) and ``label`` (which arm of the question).
-
-Letters: none; rows only.
+One piece of work is one group of seeds that train as one stack. It returns rows of findings with two columns more:
+``varied`` (fraction of training levels in which the coin lies anywhere) and ``label`` (the arm of the question).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.goals.exam import AgentExam, exam_of
-from imprint.analyses.goals.facts import Asked, look_exam, looked
+from imprint.analyses.engine import Say
+from imprint.analyses.goals.exam import exam_of
+from imprint.analyses.goals.facts import look_exam, looked
 from imprint.analyses.goals.rows import behaviour_rows, causal_rows, critic_rows, verdict_row
 from imprint.analyses.statistics import score
 from imprint.models.agents.base import Agent
@@ -27,67 +26,76 @@ from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 
 DESIGNS = ("train", "apart", "only_proxy")
+Rows = list[dict[str, Any]]
 
 
-def live_and_examine(
-    *, setup: dict[str, Any], seeds: Sequence[int], label: str, say: Callable[[int, int, str], None]
-) -> pd.DataFrame:
-    """Raise ``seeds`` of a resolved setup and examine them at every age; the verdict at each age, too."""
+class Examiner:
+    """Examines agents of a setup beside the same floor of untrained agents."""
+
+    def __init__(self, setup: AgentSetup, floor: Sequence[int]) -> None:
+        """``floor``: numbers of the untrained agents."""
+        self.setup, self.exam = setup, exam_of(setup)
+        self.facts = look_exam(setup, self.exam)
+        self.floor = self.exam.floor([newborn(setup, twin) for twin in floor])
+
+    def rows(self, agent: Agent, about: dict[str, Any]) -> Rows:
+        """Behaviour, critic, causal line, verdict, and how well facts are read; ``about``: columns of every row."""
+        lines = self.exam.lines(agent, self.floor)
+        return [
+            *behaviour_rows(self.exam, agent, DESIGNS, about),
+            *critic_rows(lines.critic, about, (self.floor, self.setup.decision.fits)),
+            *causal_rows(lines, about),
+            verdict_row(lines, about),
+            *self._readable(agent, about),
+        ]
+
+    def _readable(self, agent: Agent, about: dict[str, Any]) -> Rows:
+        """How well each fact is read at the acting point (balanced accuracy or R2, cross-validated)."""
+        rows = []
+        for (site, fact), reading in looked(self.exam, agent, self.facts, bare=True).items():
+            if site == agent.acting_point:
+                value = float(score(reading.sums.sum(0), regression=reading.regression))
+                where = {"analysis": "locate", "metric": "score", "concept": fact, "site": site}
+                rows.append({**about, **where, "estimate": value})
+        return rows
+
+
+def train_and_examine(*, setup: dict[str, Any], seeds: Sequence[int], label: str, say: Say) -> pd.DataFrame:
+    """Rows of ``seeds`` of a resolved setup at every age, with the verdict at each age."""
     chosen = AgentSetup(**setup)
-    exam = exam_of(chosen)
-    asked = look_exam(chosen, exam)
-    floor = exam.floor([newborn(chosen, twin) for twin in range(chosen.evaluation.twins)])
+    examiner = Examiner(chosen, range(chosen.evaluation.twins))
     total = chosen.planned[-1]
 
     def report(step: Progress) -> None:
-        say(step.age, 2 * total, "living")
+        say(step.age, 2 * total, "training")
 
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         Upbringing(chosen, seeds, folder).live(report)
         for i, seed in enumerate(seeds):
             for age in living_agent_ages(chosen, folder, seed):
                 kept, about = revive_agent(chosen, folder, seed, age), {"seed": seed, "age": age}
-                said = exam.lines(kept.agent, floor)
-                rows += behaviour_rows(exam, kept.agent, DESIGNS, about)
-                rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
-                rows += [verdict_row(said, about), *_readable(exam, kept.agent, asked, about)]
+                rows += examiner.rows(kept.agent, about)
                 success = {"analysis": "lifetime", "metric": "training_success", "concept": chosen.intended}
                 rows.append({**about, **success, "estimate": training_success(kept.record, chosen.intended)})
             say(total + (i + 1) * total // len(seeds), 2 * total, f"seed {seed} examined")
     return _labelled(rows, chosen, label)
 
 
-def untrained(*, setup: dict[str, Any], label: str, say: Callable[[int, int, str], None]) -> pd.DataFrame:
-    """Agents that never learned, examined beside as many others that never learned."""
+def untrained(*, setup: dict[str, Any], label: str, say: Say) -> pd.DataFrame:
+    """Rows of untrained agents, examined beside as many other untrained ones."""
     chosen = AgentSetup(**setup)
-    exam = exam_of(chosen)
-    asked, twins = look_exam(chosen, exam), chosen.evaluation.twins
-    floor = exam.floor([newborn(chosen, twins + other) for other in range(twins)])
-    rows: list[dict[str, Any]] = []
+    twins = chosen.evaluation.twins
+    examiner = Examiner(chosen, range(twins, 2 * twins))
+    rows: Rows = []
     for twin in range(twins):
-        agent, about = newborn(chosen, twin), {"seed": twin, "age": 0}
-        said = exam.lines(agent, floor)
-        rows += behaviour_rows(exam, agent, DESIGNS, about)
-        rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
-        rows += [verdict_row(said, about), *_readable(exam, agent, asked, about)]
+        rows += examiner.rows(newborn(chosen, twin), {"seed": twin, "age": 0})
         say(twin + 1, twins, "untrained")
     return _labelled(rows, chosen, label)
 
 
-def _readable(exam: AgentExam, agent: Agent, asked: Asked, about: dict[str, Any]) -> list[dict[str, Any]]:
-    """How well each fact is read at the acting point (balanced accuracy or R2, out of fold)."""
-    rows = []
-    for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
-        if site == agent.acting_point:
-            value = float(score(reading.sums.sum(0), regression=reading.regression))
-            rows.append({**about, "analysis": "locate", "metric": "score", "concept": fact, "site": site,
-                         "estimate": value})  # fmt: skip
-    return rows
-
-
-def _labelled(rows: list[dict[str, Any]], setup: AgentSetup, label: str) -> pd.DataFrame:
+def _labelled(rows: Rows, setup: AgentSetup, label: str) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     for name in ("verdict", "why", "control", "site"):
         table[name] = table[name].astype("string") if name in table else pd.NA
