@@ -1,6 +1,6 @@
-"""forecast: guess a yes or no about every member of a group from what is known of it, and be judged on members unseen.
+"""Forecast a yes or no about each of many members from a description of it, and be judged on held-out members.
 
-Members are dealt into folds; a forecaster is fitted on all folds but one and asked about that one, so that every member
+Members are dealt into folds; a forecaster is fitted on all folds but one and applied to that one, so that every member
 is held out once. Forecasters:
 
     base rate         the commoner answer among the fitted members of the same stratum
@@ -32,7 +32,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """One forecaster minus another, on the same members."""
 
     difference: Estimate
@@ -42,7 +42,7 @@ class Compared:
 
 
 def folds_over(answer: Bools, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Fold of every member ``[n]``, answers spread evenly.
+    """Fold of every member ``[n]``, stratified by answer.
 
     Raises :class:`NotMeasurableError` when an answer has fewer members than there are folds.
     """
@@ -87,11 +87,11 @@ def accuracy(forecast: Bools, answer: Bools) -> Estimate:
     return rate_of(int((forecast == answer).sum()), len(answer))
 
 
-def compared(one: Bools, other: Bools, answer: Bools, resamples: int, rng: np.random.Generator) -> Compared:
-    """Accuracy of ``one`` minus accuracy of ``other``."""
+def compared(one: Bools, other: Bools, answer: Bools, *, resamples: int, rng: np.random.Generator) -> Comparison:
+    """Accuracy of forecasts ``one`` minus that of ``other``, all ``[n]``; ``resamples``: of members."""
     gain = (one == answer).astype(float) - (other == answer).astype(float)
     draws = gain[rng.integers(0, len(gain), size=(resamples, len(gain)))].mean(1)
     low, high = np.quantile(draws, [0.025, 0.975])
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-    return Compared(Estimate(float(gain.mean()), float(low), float(high), len(gain)), p)
+    return Comparison(Estimate(float(gain.mean()), float(low), float(high), len(gain)), p)
