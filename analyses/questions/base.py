@@ -121,8 +121,7 @@ class Question(ABC, Generic[S]):
     """Class of the settings."""
     card: ClassVar[Card]
     metrics: ClassVar[Metrics] = {}
-    """For every row that the question writes under its own name. A metric with the question's
-    name is that of a row with the verdict."""
+    """Of all rows under the question's name; a metric that is called like the question has the verdict in its row."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -146,20 +145,15 @@ class Question(ABC, Generic[S]):
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The answer from the pieces' tables; ``failed``: name of a piece that has none -> why."""
 
-    def without_pieces(
-        self,
-        tables: Mapping[str, pd.DataFrame],
-        failed: Mapping[str, str],
-        prefix: str = "",
-        *,
-        all_needed: bool = False,
+    def missing(
+        self, tables: Iterable[str], failed: Mapping[str, str], prefix: str = "", *, every: bool = False
     ) -> Answer | None:
-        """An undetermined answer when pieces of work are missing that it cannot do without; None when none is.
+        """An undetermined answer when pieces of work are missing without which there is none; None when none is.
 
-        Needed is one piece, or every one, of those whose name starts with ``prefix``.
+        Needed is one piece, or ``every`` one, of those whose name starts with ``prefix``.
         """
         lost = [name for name in failed if name.startswith(prefix)]
-        if any(name.startswith(prefix) for name in tables) and not (all_needed and lost):
+        if any(name.startswith(prefix) for name in tables) and not (every and lost):
             return None
         errors = "; ".join(f"{name}: {failed[name]}" for name in lost) or "none was finished"
         return Answer("undetermined", f"Pieces of work are missing ({errors}).", findings([]), ())
@@ -173,28 +167,35 @@ class Question(ABC, Generic[S]):
         verdict_row: Mapping[str, Any] | None = None,
         every_row: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """The answer with a verdict and its sentence, rows of findings, and those exhibits that show anything.
+        """The answer with its verdict and sentence, rows of findings, and exhibits.
 
-        Args:
-            conclusion: verdict and why.
-            rows: rows of findings after the one with the verdict; their ``analysis`` is this question unless they say.
-            exhibits: tables; empty ones are left out.
-            verdict_row: more columns of the row with the verdict.
-            every_row: more columns of all rows.
+        The first row holds the verdict. The ``analysis`` of rows is this question unless they say. ``verdict_row``:
+        more columns of the first row; ``every_row``: of all rows.
         """
         verdict, why = conclusion
         own = [metric for metric in self.metrics if metric.replace("_", "-") == self.name]
         first = [{"metric": metric, "verdict": verdict, "why": why, **(verdict_row or {})} for metric in own]
         table = [{"analysis": self.name, **(every_row or {}), **row} for row in (*first, *rows)]
-        return Answer(
-            verdict, why, findings(table, {self.name: self.metrics}), tuple(e for e in exhibits if len(e.frame))
-        )
+        return Answer(verdict, why, findings(table, {self.name: self.metrics}), tuple(exhibits))
 
+    @staticmethod
+    def rows(
+        table: pd.DataFrame, value: str, about: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Rows of findings from a table of numbers over seeds, or of one seed each (those have a column ``seed``).
 
-def seed_batches(first: int, seeds: int, together: int) -> list[list[int]]:
-    """Training seeds ``first``, ``first`` + 1, ... in batches of those that learn together."""
-    numbers = list(range(first, first + seeds))
-    return [numbers[i : i + together] for i in range(0, seeds, together)]
+        The estimate is the column ``value``; interval, counts and seed are taken over; ``about`` gives other columns.
+        """
+        taken = [column for column in ("low", "high", "n", "seeds", "seed") if column in table]
+        alone = {"seeds": 1} if "seed" in table else {}
+        records = [{str(column): entry for column, entry in row.items()} for row in table.to_dict("records")]
+        return [{"estimate": r[value], **{name: r[name] for name in taken}, **alone, **about(r)} for r in records]
+
+    @staticmethod
+    def batches(first: int, seeds: int, together: int) -> list[tuple[int, ...]]:
+        """Training seeds ``first``, ``first`` + 1, ... in batches of those that train together."""
+        numbers = range(first, first + seeds)
+        return [tuple(numbers[i : i + together]) for i in range(0, seeds, together)]
 
 
 def over_seeds(
@@ -210,21 +211,6 @@ def over_seeds(
         count = {"n": int(part["n"].sum())} if "n" in part else {}
         rows.append({**dict(zip(by, key, strict=True)), **mean_of_all(part[value]).row(named or value), **count})
     return pd.DataFrame(rows)
-
-
-def as_findings(
-    table: pd.DataFrame, value: str, about: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Rows of findings from a table of numbers over seeds, or of one seed each (those have a column ``seed``).
-
-    The estimate is the column ``value``; interval, counts and seed are taken over; ``about`` gives the other columns.
-    """
-    taken = [column for column in ("low", "high", "n", "seeds", "seed") if column in table]
-    alone = {"seeds": 1} if "seed" in table else {}
-    records = [{str(column): entry for column, entry in row.items()} for row in table.to_dict("records")]
-    return [
-        {"estimate": row[value], **{column: row[column] for column in taken}, **alone, **about(row)} for row in records
-    ]
 
 
 def chart_over_seeds(kind: ChartKind, x: str, y: str, titles: tuple[str, str], **more: Any) -> Chart:

@@ -128,7 +128,7 @@ class Address(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The verdict on the intended concept, and exhibits on all that were located."""
-        if missing := self.without_pieces(tables, failed, "own-weights"):
+        if missing := self.missing(tables, failed, "own-weights"):
             return missing
         setup = self._setup(None)
         names = [name for name in self._cohorts() if name in tables]

@@ -22,7 +22,7 @@ from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, by_condition, exhibits
 from imprint.analyses.questions.at_birth.measure import lesions
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.raising.lives import WORTH
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.environments.meadow.environment import STAY
@@ -111,7 +111,7 @@ class AtBirth(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
-        if missing := self.without_pieces(tables, failed):
+        if missing := self.missing(tables, failed):
             return missing
         table = pd.concat(list(tables.values()), ignore_index=True)
         predictions, control = predictions_of(table)
@@ -119,7 +119,7 @@ class AtBirth(Question[Settings]):
         conclusion = judged(predictions, controls=[control], blind=blind, failed=sorted(failed))
         rows = [{"metric": "prediction", **prediction.row()} for prediction in (*predictions, control)]
         keys = ["metric", "condition", "age"]
-        rows += as_findings(over_seeds(table.sort_values(keys, kind="stable"), keys), "value", _about)
+        rows += self.rows(over_seeds(table.sort_values(keys, kind="stable"), keys), "value", _about)
         return self.answer(conclusion, rows, exhibits(table, predictions), every_row={"setup": "at-birth"})
 
 

@@ -19,16 +19,7 @@ from pydantic import Field
 
 from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import (
-    Answer,
-    Card,
-    Question,
-    QuestionSettings,
-    Work,
-    as_findings,
-    over_seeds,
-    seed_batches,
-)
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.questions.credit.exhibits import exhibits
 from imprint.analyses.questions.credit.measure import measure
 from imprint.analyses.statistics import mean_of_all
@@ -93,7 +84,7 @@ class Credit(Question[Settings]):
         s = self.settings
         changes = {"learner": {"kind": s.learner}, "schedule.experiences": s.experiences}
         setup = load_setup("nursery", changes=changes, expect=Setup).resolved()
-        batches = seed_batches(s.seed, s.seeds, s.together)
+        batches = self.batches(s.seed, s.seeds, s.together)
         common = {"setup": setup, "updates": s.updates}
         return [
             Work(f"{name}-{batch[0]}", measure, {"seeds": batch, "untrained": name == "newborn", **common})
@@ -102,7 +93,7 @@ class Credit(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule on trained learners, and untrained ones beside them."""
-        if missing := self.without_pieces(tables, failed, "grown", all_needed=True):
+        if missing := self.missing(tables, failed, "grown", every=True):
             return missing
         trained = [table for name, table in tables.items() if name.startswith("grown")]
         others = [table for name, table in tables.items() if name.startswith("newborn")]
@@ -111,7 +102,7 @@ class Credit(Question[Settings]):
         verdict, why = decide(table)
         why += "".join(f" {name} failed." for name in failed)
         means = over_seeds(table, ["basis", "measure", "cue"])
-        rows = as_findings(means, "value", _about) + as_findings(table[table["cue"] == "all"], "value", _about)
+        rows = self.rows(means, "value", _about) + self.rows(table[table["cue"] == "all"], "value", _about)
         return self.answer((verdict, why), rows, exhibits(means, table))
 
 

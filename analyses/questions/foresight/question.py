@@ -22,16 +22,7 @@ from pydantic import Field
 
 from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import (
-    Answer,
-    Card,
-    Question,
-    QuestionSettings,
-    Work,
-    as_findings,
-    over_seeds,
-    seed_batches,
-)
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.questions.foresight.exhibits import exhibits
 from imprint.analyses.questions.foresight.measure import measure
 from imprint.analyses.raising.imagination import Growing
@@ -103,7 +94,7 @@ class Foresight(Question[Settings]):
         growing, others = s.growing.model_dump(), list(range(s.seed, s.seed + s.control_seeds))
         pieces = {
             f"seeds-{batch[0]}": {"seeds": batch, "growing": growing, "many": s.many}
-            for batch in seed_batches(s.seed, s.seeds, s.together)
+            for batch in self.batches(s.seed, s.seeds, s.together)
         }
         pieces |= {
             _piece(name): {"seeds": others, "growing": {**growing, **change}, "many": 0}
@@ -113,7 +104,7 @@ class Foresight(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule, and world models that are trained otherwise beside it."""
-        if missing := self.without_pieces(tables, failed, "seeds-", all_needed=True):
+        if missing := self.missing(tables, failed, "seeds-", every=True):
             return missing
         whole = pd.concat([table for name, table in tables.items() if name.startswith("seeds-")], ignore_index=True)
         success = successes(whole)
@@ -128,9 +119,9 @@ class Foresight(Question[Settings]):
         means["events"] = ["any" if events == 0 else f"{events:g}" for events in means["events"]]
         model = _predicted(whole)
         rows = [
-            *as_findings(means, "success", lambda r: _about(r["arm"], r["events"])),
-            *as_findings(success, "success", lambda r: _about(r["arm"], f"{r['events']:g}")),
-            *as_findings(model, "right", lambda r: {"metric": f"foreseen_{r['what']}", "site": f"step {r['step']}"}),
+            *self.rows(means, "success", lambda r: _about(r["arm"], r["events"])),
+            *self.rows(success, "success", lambda r: _about(r["arm"], f"{r['events']:g}")),
+            *self.rows(model, "right", lambda r: {"metric": f"foreseen_{r['what']}", "site": f"step {r['step']}"}),
         ]
         return self.answer((verdict, why), rows, exhibits(means, success, model, GATE))
 

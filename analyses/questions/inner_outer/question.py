@@ -20,16 +20,7 @@ from pydantic import Field, field_validator
 
 from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import (
-    Answer,
-    Card,
-    Question,
-    QuestionSettings,
-    Work,
-    as_findings,
-    over_seeds,
-    seed_batches,
-)
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.questions.inner_outer.exhibits import exhibits
 from imprint.analyses.questions.inner_outer.measure import SIGNALS, WHERE, measure
 from imprint.analyses.raising.imagination import Growing
@@ -100,16 +91,16 @@ class InnerOuter(Question[Settings]):
         common = {"ages": list(s.ages), "rooms": s.rooms, "plans": s.plans, "horizon": s.horizon}
         return [
             Work(f"seeds-{batch[0]}", measure, {"seeds": batch, "growing": s.growing.model_dump(), **common})
-            for batch in seed_batches(s.seed, s.seeds, s.together)
+            for batch in self.batches(s.seed, s.seeds, s.together)
         ]
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
-        if missing := self.without_pieces(tables, failed, all_needed=True):
+        if missing := self.missing(tables, failed, every=True):
             return missing
         table = pd.concat(tables.values(), ignore_index=True)
         means = over_seeds(table.dropna(subset=["reading"]), KEYS, named="mean")
-        rows = as_findings(means, "mean", _about) + as_findings(table, "value", _about)
+        rows = self.rows(means, "mean", _about) + self.rows(table, "value", _about)
         return self.answer(decide(table), rows, exhibits(means, table))
 
 

@@ -1,7 +1,7 @@
-"""Planted cases: activations whose every answer is known, to score probes as one scores estimators.
+"""Planted cases: activations of which everything is known, to score probes as one scores estimators.
 
-Three sites of :data:`WIDTH` units each. What is written, and where, is drawn from the case's own number (its *world*),
-so that many samples of one world can be drawn: a large fresh one gives the true score of a probe.
+Three sites of :data:`WIDTH` units each. What is written, and where, is drawn from a number (the case's *world*), so
+that many samples of one world can be drawn: a large fresh one gives the true score of a probe.
 
 ``effect`` is the distance between two class means in standard deviations of the noise (0.5 weak, 4 strong).
 
@@ -27,24 +27,24 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sample:
-    """What a user of the instruments is given, and nothing else."""
+    """What a user would give to the instruments, and nothing else."""
 
     activations: dict[str, Floats]
     """``[n, WIDTH]`` per site."""
     concept: pd.Series
     """``[n]``"""
     groups: NDArray[np.int64] | None
-    """As the user gives them; None when the user forgets them."""
+    """As the user would give them; None when the user forgets them."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A planted case and its right answers."""
+    """A planted case and what is true of it."""
 
     name: str
     about: str
     draw: Callable[[int, float, np.random.Generator, np.random.Generator], Sample]
-    """``(n, effect, world, rng)``: the world's fixed part is drawn from ``world``."""
+    """``(n, effect, world, rng)``: what is fixed in the world is drawn from ``world``."""
     sites: tuple[str, ...] = ()
     """Where a linear probe can read the concept."""
     nonlinear: tuple[str, ...] = ()
@@ -161,6 +161,9 @@ def _shifted(n: int, effect: float, world: np.random.Generator, rng: np.random.G
     return _sample(x, bit, groups)
 
 
+_FORGOTTEN = "nowhere; the same, but the user forgets the groups; rows come group by group"
+_SHUFFLED = "nowhere; the same, and the rows come in random order"
+_COPIES = "nowhere; every row occurs four times, and no groups are given"
 _ALL = (
     Case("linear", "along one random direction at one site", _binary(0.5, ("middle",)), ("middle",)),
     Case("one unit", "in one unit of one site", _single_unit, ("middle",)),
@@ -174,11 +177,8 @@ _ALL = (
     Case("shifted", "there, but every group has its own offset along it", _shifted, ("middle",)),
     Case("dead units", "along one direction; half of the units are always 0", _dead_units, ("middle",)),
     Case("leaking groups", "nowhere; groups have offsets and one label each, and are given", _leaking(True)),
-    Case("forgotten groups", "nowhere; the same, but the user forgets the groups; rows come group by group",
-         _leaking(False), leak="dependent rows", scored=False),
-    Case("forgotten groups, shuffled", "nowhere; the same, and the rows come in random order", _leaking(False, True),
-         leak="dependent rows", scored=False),
-    Case("duplicated rows", "nowhere; every row occurs four times, and no groups are given", _duplicated,
-         leak="duplicates", scored=False),
-)  # fmt: skip
+    Case("forgotten groups", _FORGOTTEN, _leaking(False), leak="dependent rows", scored=False),
+    Case("forgotten groups, shuffled", _SHUFFLED, _leaking(False, True), leak="dependent rows", scored=False),
+    Case("duplicated rows", _COPIES, _duplicated, leak="duplicates", scored=False),
+)
 CASES = {case.name: case for case in _ALL}

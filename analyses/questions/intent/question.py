@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.findings import Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings, seed_batches
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.intent.exhibits import agents_exhibit, forecasts_exhibit
 from imprint.analyses.questions.intent.forecast import (
     Bools,
@@ -105,20 +105,20 @@ class Intent(Question[Settings]):
                 "learning.decay": False,
             }
             setup = load_setup(s.setup, changes=changes, expect=AgentSetup).resolved()
-            for batch in seed_batches(10_000 * s.seed + i * s.seeds, s.seeds, s.together):
-                arguments = {"setup": setup, "seeds": tuple(batch)}
+            for batch in self.batches(10_000 * s.seed + i * s.seeds, s.seeds, s.together):
+                arguments = {"setup": setup, "seeds": batch}
                 pieces.append(Work(f"seeds-{batch[0]}", train_and_describe, arguments))
         return pieces
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """Forecast every seed from the others, and compare the forecasters."""
         s = self.settings
-        if missing := self.without_pieces(tables, failed):
+        if missing := self.missing(tables, failed):
             return missing
         members = pd.concat(list(tables.values()), ignore_index=True).dropna(subset=["part"]).reset_index(drop=True)
         answer = (members["part"] > 0.5).to_numpy()
         rng = np.random.default_rng(s.seed)
-        seeds, exhibit = as_findings(members[["seed", "varied", "part"]], "part", _about), agents_exhibit(members)
+        seeds, exhibit = self.rows(members[["seed", "varied", "part"]], "part", _about), agents_exhibit(members)
         count = {"seeds": len(members)}
         try:
             forecasts = forecasts_of(members, answer, folds_over(answer, s.folds, rng))

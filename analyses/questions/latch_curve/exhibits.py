@@ -20,11 +20,12 @@ from imprint.analyses.questions.latch_curve.tables import (
 
 
 def exhibits(whole: pd.DataFrame) -> list[Exhibit]:
-    """All tables of the answer, from all rows of all pieces of work."""
+    """All tables of the answer that are not empty, from all rows of all pieces of work."""
     every = by_seed(whole)
     ends = means(by_seed(at_end(whole)), ["label", "varied"])
     main = ends[ends["label"] == MAIN]
-    return [_known(beside(main)), _doses(main), _erased(main), _ages(every), _crossed(every), _verdicts(whole)]
+    made = [_known(beside(main)), _doses(main), _erased(main), _ages(every), _crossed(every), _verdicts(whole)]
+    return [exhibit for exhibit in made if len(exhibit.frame)]
 
 
 def _known(table: pd.DataFrame) -> Exhibit:

@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.findings import COLUMNS, Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings, seed_batches
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
 from imprint.analyses.questions.latch_curve.measure import train_and_examine, untrained
 from imprint.analyses.questions.latch_curve.tables import (
@@ -120,8 +120,8 @@ class LatchCurve(Question[Settings]):
         name = f"{label} {varied:g}".replace(" ", "-").replace(".", "_")
         common = {"setup": setup.resolved(), "label": label}
         return [
-            Work(f"{name}-seeds-{batch[0]}", train_and_examine, {"seeds": tuple(batch), **common})
-            for batch in seed_batches(0, seeds, setup.schedule.together)
+            Work(f"{name}-seeds-{batch[0]}", train_and_examine, {"seeds": batch, **common})
+            for batch in self.batches(0, seeds, setup.schedule.together)
         ]
 
     def _setup(self, varied: float, more: dict[str, Any]) -> AgentSetup:
@@ -138,10 +138,10 @@ class LatchCurve(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule, the agents' own rows at the last age, and when the goal overtakes the proxy."""
-        if missing := self.without_pieces(tables, failed):
+        if missing := self.missing(tables, failed):
             return missing
         whole = pd.concat(list(tables.values()), ignore_index=True)
-        rows = as_findings(crossings(by_seed(whole)), "overtaking", _about)
+        rows = self.rows(crossings(by_seed(whole)), "overtaking", _about)
         last = at_end(whole)
         rows += [{str(k): v for k, v in row.items() if k in COLUMNS} for row in last.to_dict("records")]
         return self.answer(decide(whole, failed), rows, exhibits(whole), verdict_row={"concept": "coin"})

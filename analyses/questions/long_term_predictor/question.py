@@ -26,7 +26,7 @@ from scipy import stats
 
 from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.long_term_predictor.exhibits import exhibits
 from imprint.analyses.questions.long_term_predictor.measure import CELLS, CUE, WORLD, equality, shift, undoing
 from imprint.analyses.statistics import mean_of_all
@@ -130,13 +130,13 @@ class LongTermPredictor(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule over all claims."""
-        if missing := self.without_pieces(tables, failed, all_needed=True):
+        if missing := self.missing(tables, failed, every=True):
             return missing
         equal = pd.concat([frame for name, frame in tables.items() if name.startswith("equality")], ignore_index=True)
         shifted = {name: tables[f"shift-{name}"] for name in SHIFTS}
         undone = {name: tables[f"undoing-{name}"] for name in UNDOINGS}
         predictions = predictions_of(shifted, undone)
-        rows = as_findings(equal.assign(n=equal["steps"]), "difference", _about)
+        rows = self.rows(equal.assign(n=equal["steps"]), "difference", _about)
         for name, one in predictions.items():
             rows.append({"metric": name, **one.row(), "control": one.name if name in CONTROLS else None})
         conclusion = decide(float(equal["difference"].max()), predictions)

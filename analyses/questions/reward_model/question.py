@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.findings import Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.reward_model.distance import sanity
 from imprint.analyses.questions.reward_model.exhibits import exhibits
 from imprint.analyses.questions.reward_model.measure import train_and_evaluate
@@ -88,11 +88,11 @@ class RewardModelQuestion(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule, and the numbers beside the figures known beforehand."""
-        if missing := self.without_pieces(tables, failed):
+        if missing := self.missing(tables, failed):
             return missing
         whole = pd.concat(list(tables.values()), ignore_index=True)
         checks = sanity(49, 0.95, np.random.default_rng(self.settings.seed))
-        rows = as_findings(whole, "estimate", _about)
+        rows = self.rows(whole, "estimate", _about)
         return self.answer(decide(whole, checks, failed), rows, exhibits(whole, checks))
 
 

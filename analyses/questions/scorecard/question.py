@@ -19,7 +19,7 @@ from pydantic import Field
 
 from imprint.analyses.findings import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, as_findings, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.questions.scorecard.exhibits import exhibits
 from imprint.analyses.questions.scorecard.measure import CHANNELS, HORIZON, LEAST, NOVEL, monitored
 from imprint.analyses.raising.lives import WORTH
@@ -106,7 +106,7 @@ class Scorecard(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
-        if missing := self.without_pieces(tables, failed):
+        if missing := self.missing(tables, failed):
             return missing
         table = pd.concat(list(tables.values()), ignore_index=True)
         means = mean_aucs(table)
@@ -116,7 +116,7 @@ class Scorecard(Question[Settings]):
         rows = [{"metric": "prediction", **prediction.row()} for prediction in (*predictions, control)]
         keys = ["table", "reader", "outcome"]
         numbers = table.fillna({"outcome": NOVEL}).sort_values(keys, kind="stable")
-        rows += as_findings(over_seeds(numbers, keys), "value", _about)
+        rows += self.rows(over_seeds(numbers, keys), "value", _about)
         return self.answer(conclusion, rows, exhibits(table, means), every_row={"setup": "scorecard"})
 
 
