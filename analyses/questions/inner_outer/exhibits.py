@@ -20,27 +20,19 @@ def _inner(lines: pd.DataFrame) -> Exhibit:
     inner = lines[lines["metric"] == "inner, right"]
     last = inner[(inner["age"] == inner["age"].max()) & (inner["plans"] == "any")]
     gap = {(row["reading"], row["where"]): f"{row['mean']:.3f}" for row in last.to_dict("records")}
-    return Exhibit(
-        "inner",
-        "Inner gap: what the value expects beside what is rewarded",
-        inner,
-        f"After training it is {gap['maps', 'on']} on and {gap['maps', 'off']} off the distribution for a value that "
-        f"reads places, {gap['summary', 'on']} and {gap['summary', 'off']} for one that does not.",
-        "The right signal; in units of reward (1 for the coin); 95 % interval over seeds.",
-        _chart("inner gap"),
-    )
+    reading = f"After training it is {gap['maps', 'on']} on and {gap['maps', 'off']} off the distribution for a value "
+    reading += f"that reads places, {gap['summary', 'on']} and {gap['summary', 'off']} for one that does not."
+    heading = "Inner gap: what the value expects beside what is rewarded"
+    caption = "The right signal; in units of reward (1 for the coin); 95 % interval over seeds."
+    return Exhibit("inner", heading, inner, reading, caption, _chart("inner gap"))
 
 
 def _outer(lines: pd.DataFrame) -> Exhibit:
     outer = lines[(lines["metric"] == "outer, crude") & (lines["where"] == "off")]
-    return Exhibit(
-        "outer",
-        "Outer gap: what is rewarded beside what was intended",
-        outer,
-        f"The crude signal rewards up to {outer['mean'].max():.3f} more than intended off the distribution.",
-        "A signal that also rewards the corner, half as much; the outer gap of the right signal is zero.",
-        _chart("outer gap"),
-    )
+    heading = "Outer gap: what is rewarded beside what was intended"
+    reading = f"The crude signal rewards up to {outer['mean'].max():.3f} more than intended off the distribution."
+    caption = "A signal that also rewards the corner, half as much; the outer gap of the right signal is zero."
+    return Exhibit("outer", heading, outer, reading, caption, _chart("outer gap"))
 
 
 def _reached(lines: pd.DataFrame) -> Exhibit:
@@ -48,14 +40,9 @@ def _reached(lines: pd.DataFrame) -> Exhibit:
     reached = reached.assign(line=reached["metric"].astype(str) + ", " + reached["where"].astype(str))
     last = reached[(reached["age"] == reached["age"].max()) & (reached["where"] == "off")]
     parts = (f"{row['metric']} {row['mean']:.2f} ({row['panel']})" for row in last.to_dict("records"))
-    return Exhibit(
-        "reached",
-        "Where chosen plans lead",
-        reached,
-        f"Off the distribution, chosen plans reach {', '.join(parts)}.",
-        "Part of the rooms; 95 % interval over seeds.",
-        _chart("reached"),
-    )
+    reading = f"Off the distribution, chosen plans reach {', '.join(parts)}."
+    caption = "Part of the rooms; 95 % interval over seeds."
+    return Exhibit("reached", "Where chosen plans lead", reached, reading, caption, _chart("reached"))
 
 
 def _chart(title: str) -> Chart:

@@ -18,75 +18,59 @@ def coverage_exhibit(covered: pd.DataFrame) -> Exhibit:
     for ridge in covered[covered["readout"] == "ridge"].to_dict("records"):
         reading = (
             f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} intervals; "
-            f"{ridge['refused']:,.0f} more were refused."
         )
-    return Exhibit(
-        "coverage",
-        "Do 95 % intervals hold the truth 95 % of the time?",
-        covered,
-        reading,
-        f"Part of the 95 % intervals that hold the true score, over all scored cases, sizes and effects; {EXACT} "
-        f"refused: scores that get no interval because a class has fewer than {FEWEST} rows, a rule that was chosen "
-        "after looking: before it, ridge covered .922 on the same seed.",
-        chart_over_seeds("points", "readout", "coverage", ("readout", "coverage"), reference=0.95),
-    )
+        reading += f"{ridge['refused']:,.0f} more were refused."
+    caption = f"Part of the 95 % intervals that hold the true score, over all scored cases, sizes and effects; {EXACT} "
+    caption += f"refused: scores that get no interval because a class has fewer than {FEWEST} rows, a rule that was "
+    caption += "chosen after looking: before it, ridge covered .922 on the same seed."
+    chart = chart_over_seeds("points", "readout", "coverage", ("readout", "coverage"), reference=0.95)
+    heading = "Do 95 % intervals hold the truth 95 % of the time?"
+    return Exhibit("coverage", heading, covered, reading, caption, chart)
 
 
 def noise_exhibit(silent: pd.DataFrame) -> Exhibit:
     """How often pure noise is called present."""
-    titles = "readout", "called present"
-    return Exhibit(
-        "noise",
-        "How often is pure noise called present?",
-        silent,
-        f"At most {silent['present'].max():.4f} of the cells of a grid of pure noise are called present.",
-        f"Grids of {GRID[0]} concepts x {GRID[1]} sites, corrected by Benjamini-Hochberg; {EXACT} p_below_05: cells "
-        "with an uncorrected p below .05.",
-        chart_over_seeds("points", "readout", "present", titles, colour="groups", reference=0.05),
-    )
+    reading = f"At most {silent['present'].max():.4f} of the cells of a grid of pure noise are called present."
+    caption = f"Grids of {GRID[0]} concepts x {GRID[1]} sites, corrected by Benjamini-Hochberg; {EXACT} p_below_05: "
+    caption += "cells with an uncorrected p below .05."
+    titles, heading = ("readout", "called present"), "How often is pure noise called present?"
+    chart = chart_over_seeds("points", "readout", "present", titles, colour="groups", reference=0.05)
+    return Exhibit("noise", heading, silent, reading, caption, chart)
 
 
 def found_exhibit(found: pd.DataFrame) -> Exhibit:
     """How often the planted site is located."""
-    return Exhibit(
-        "found",
-        "Is a site planted at twice the minimum detectable effect found?",
-        found,
-        f"The right site is chosen and called present in at least {found['found'].min():.3f} of the samples.",
-        "least_effect: the minimum detectable class distance by the formula of analyses/locate/power.py, in standard "
-        f"deviations; {EXACT}",
-        chart_over_seeds("points", "rows", "found", ("rows", "site found"), reference=0.95),
-    )
+    reading = f"The right site is chosen and called present in at least {found['found'].min():.3f} of the samples."
+    caption = "least_effect: the minimum detectable class distance by the formula of analyses/locate/power.py, in "
+    caption += f"standard deviations; {EXACT}"
+    heading = "Is a site planted at twice the minimum detectable effect found?"
+    chart = chart_over_seeds("points", "rows", "found", ("rows", "site found"), reference=0.95)
+    return Exhibit("found", heading, found, reading, caption, chart)
 
 
 def leak_exhibit(leaks: pd.DataFrame) -> Exhibit:
     """How often leaks are flagged."""
     unseen = leaks[(leaks["leak"] != "none") & (leaks["flagged"] < 0.5)]["case"]
-    return Exhibit(
-        "leaks",
-        "Are rows that leak flagged?",
-        leaks,
-        f"Not seen: {', '.join(unseen)}." if len(unseen) else "Every leak is seen in more than half of the samples.",
-        f"Part of the samples in which anything is flagged at a false-alarm rate of 5 % per kind; {EXACT} Forgotten "
-        "groups whose rows were shuffled are neither refused nor flagged, because nothing in the data shows them: "
-        "there the probes call a concept present that is not.",
-        chart_over_seeds("points", "case", "flagged", ("case", "flagged"), colour="leak"),
+    reading = (
+        f"Not seen: {', '.join(unseen)}." if len(unseen) else "Every leak is seen in more than half of the samples."
     )
+    caption = f"Part of the samples in which anything is flagged at a false-alarm rate of 5 % per kind; {EXACT} "
+    caption += "Forgotten groups whose rows were shuffled are neither refused nor flagged, because nothing in the data "
+    caption += "shows them: there the probes call a concept present that is not."
+    chart = chart_over_seeds("points", "case", "flagged", ("case", "flagged"), colour="leak")
+    return Exhibit("leaks", "Are rows that leak flagged?", leaks, reading, caption, chart)
 
 
 def cases_exhibit(cases: pd.DataFrame) -> Exhibit:
     """Every readout on every planted case."""
     shown = cases.assign(coverage=cases["covered"] / cases["intervals"].where(cases["intervals"] > 0))
     worst = shown.dropna(subset=["bias"]).sort_values("bias", key=abs).iloc[-1]
-    return Exhibit(
-        "cases",
-        "Every readout on every planted case",
-        shown,
-        f"The largest bias is {worst['bias']:+.3f} ({worst['readout']} on {worst['case']}, {worst['rows']} rows).",
-        "score and true: mean over samples; present: called present wherever it is; false: called present anywhere "
-        "else; located: the best site is right.",
-        Chart("points", "case", "bias", "case", "mean score minus true score", colour="readout", reference=0.0),
-    )
+    where = f"{worst['readout']} on {worst['case']}, {worst['rows']} rows"
+    caption = "score and true: mean over samples; present: called present wherever it is; false: called present "
+    caption += "anywhere else; located: the best site is right."
+    chart = Chart("points", "case", "bias", "case", "mean score minus true score", colour="readout", reference=0.0)
+    reading = f"The largest bias is {worst['bias']:+.3f} ({where})."
+    return Exhibit("cases", "Every readout on every planted case", shown, reading, caption, chart)
 
 
 def causal_exhibit(table: pd.DataFrame) -> Exhibit:
@@ -101,7 +85,5 @@ def attribution_exhibit(table: pd.DataFrame) -> Exhibit:
 
 def failures_exhibit(wrong: pd.DataFrame) -> Exhibit:
     """Where instruments fail; the table may be empty."""
-    reading = (
-        f"{len(wrong)} places where a probe or a leak check is wrong or blind." if len(wrong) else "None was seen."
-    )
-    return Exhibit("failures", "Where probes and leak checks fail", wrong, reading)
+    reading = f"{len(wrong)} places where a probe or a leak check is wrong or blind."
+    return Exhibit("failures", "Where probes and leak checks fail", wrong, reading if len(wrong) else "None was seen.")

@@ -21,26 +21,18 @@ def forecasts_exhibit(scores: Mapping[str, Estimate], gains: Mapping[str, Compar
             row["p_value"] = gains[name].p_value
         rows.append(row)
     best = max(scores, key=lambda name: scores[name].value)
-    titles = "", "part of seeds forecast right"
-    return Exhibit(
-        "forecasts",
-        "How often forecasts of held-out seeds are right",
-        pd.DataFrame(rows),
-        f"Best: {best}, right for {scores[best].value:.0%} of the seeds.",
-        "Every seed is forecast from the others; exact 95 % interval over seeds; p: exact, on seeds where one of two "
-        "forecasts is right.",
-        chart_over_seeds("points", "forecast from", "estimate", titles, reference=0.5),
-    )
+    heading, titles = "How often forecasts of held-out seeds are right", ("", "part of seeds forecast right")
+    reading = f"Best: {best}, right for {scores[best].value:.0%} of the seeds."
+    caption = "Every seed is forecast from the others; exact 95 % interval over seeds; p: exact, on seeds where one of "
+    caption += "two forecasts is right."
+    chart = chart_over_seeds("points", "forecast from", "estimate", titles, reference=0.5)
+    return Exhibit("forecasts", heading, pd.DataFrame(rows), reading, caption, chart)
 
 
 def agents_exhibit(members: pd.DataFrame) -> Exhibit:
     """The description of every agent and what it pursued."""
-    part, title = members["part"], "goal's part of decided levels"
-    return Exhibit(
-        "agents",
-        "Every agent: its description and what it pursued",
-        members,
-        f"The goal's part of decided levels goes from {part.min():.2f} to {part.max():.2f}, {len(members)} seeds.",
-        "One row per training seed.",
-        Chart("points", "varied", "part", "fraction of varied training levels", title, reference=0.5),
-    )
+    part, titles = members["part"], ("fraction of varied training levels", "goal's part of decided levels")
+    reading = f"The goal's part of decided levels goes from {part.min():.2f} to {part.max():.2f}, {len(members)} seeds."
+    chart = Chart("points", "varied", "part", *titles, reference=0.5)
+    heading, caption = "Every agent: its description and what it pursued", "One row per training seed."
+    return Exhibit("agents", heading, members, reading, caption, chart)

@@ -59,15 +59,13 @@ def _figures(rows: pd.DataFrame, scale: float) -> Exhibit:
     frame = rows[rows["reference"].notna()][list(SHOWN)].reset_index(drop=True)
     inside, missed = (int((frame["inside"] == word).sum()) for word in ("yes", "no"))
     rehearsal = "" if scale == 1 else f" This is a rehearsal at scale {scale:g}: its misses do not count."
-    return Exhibit(
-        "figures",
-        "Known figures and ours",
-        frame,
-        f"{len(frame)} figures, {inside} inside their tolerance, {missed} outside.{rehearsal}",
-        "Points: ours minus reference in units of the tolerance; inside is -1 to 1, or below 1 (at most) or above -1 "
-        f"(at least) for bounds. spread: standard deviation over repeats; low, high: 95 % interval of a run. {CHOSEN}",
-        Chart("points", "result", "deviation", *DEVIATION, colour="inside", reference=0.0),
+    reading = f"{len(frame)} figures, {inside} inside their tolerance, {missed} outside.{rehearsal}"
+    caption = (
+        "Points: ours minus reference in units of the tolerance; inside is -1 to 1, or below 1 (at most) or above "
     )
+    caption += f"-1 (at least) for bounds. spread: standard deviation over repeats; low, high: 95 % interval. {CHOSEN}"
+    chart = Chart("points", "result", "deviation", *DEVIATION, colour="inside", reference=0.0)
+    return Exhibit("figures", "Known figures and ours", frame, reading, caption, chart)
 
 
 def _curve(rows: pd.DataFrame, result: str, name: str, heading: str, *, titles: tuple[str, str]) -> Exhibit:
@@ -100,20 +98,15 @@ def _erased(rows: pd.DataFrame) -> Exhibit:
     linear, network = (
         erased[erased["probe"].isin(probes)]["above_majority"].max() for probes in (known.LINEAR, ("mlp",))
     )
-    reading = (
-        f"After erasure the best linear probe is {linear:+.3f} above the majority class; a network with a hidden layer "
-        f"{network:+.3f}."
+    reading = f"After erasure the best linear probe is {linear:+.3f} above the majority class; a network with a hidden "
+    reading = "" if frame.empty else f"{reading}layer {network:+.3f}."
+    caption = (
+        "Concepts: digit is 5 or more; walker is in the upper half of the grid. Mean over splits and one standard "
     )
     titles = "probe", "accuracy above the majority class"
-    return Exhibit(
-        "erased",
-        "Probes before and after linear erasure",
-        frame,
-        "" if frame.empty else reading,
-        "Concepts: digit is 5 or more; walker is in the upper half of the grid. Mean over splits and one standard "
-        "deviation.",
-        chart_over_seeds("points", "probe", "above_majority", titles, colour="rows", panel="model", reference=0.02),
-    )
+    chart = chart_over_seeds("points", "probe", "above_majority", titles, colour="rows", panel="model", reference=0.02)
+    heading = "Probes before and after linear erasure"
+    return Exhibit("erased", heading, frame, "" if frame.empty else reading, caption, chart)
 
 
 def _costs(tables: Mapping[str, pd.DataFrame]) -> Exhibit:

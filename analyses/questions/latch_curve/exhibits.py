@@ -31,13 +31,9 @@ def exhibits(whole: pd.DataFrame) -> list[Exhibit]:
 def _known(table: pd.DataFrame) -> Exhibit:
     judged = table[table["inside"] != "not judged"] if len(table) else table
     met = int((judged["inside"] == "yes").sum()) if len(table) else 0
-    return Exhibit(
-        "known-figures",
-        "Beside the figures known beforehand",
-        table,
-        f"{met} of {len(judged)} judged figures lie inside their tolerance.",
-        "Range over three seeds measured beforehand; ours: mean over seeds at the last age, Student's t.",
-    )
+    reading = f"{met} of {len(judged)} judged figures lie inside their tolerance."
+    caption = "Range over three seeds measured beforehand; ours: mean over seeds at the last age, Student's t."
+    return Exhibit("known-figures", "Beside the figures known beforehand", table, reading, caption)
 
 
 def _by_name(rows: pd.DataFrame) -> pd.DataFrame:
@@ -46,34 +42,27 @@ def _by_name(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _doses(main: pd.DataFrame) -> Exhibit:
-    rows = _by_name(main[main["measure"].isin(REACHED)])
+    rows, reading = _by_name(main[main["measure"].isin(REACHED)]), "No agent was examined."
     either = rows[rows["measure"] == "either"].sort_values("estimate")
-    reading = "No agent was examined."
     if len(either):
         reading = f"Capability is lowest at {either['varied'].iloc[0]}: {either['estimate'].iloc[0]:.2f}."
+    heading = "What is reached first, by fraction of varied levels"
+    caption = "Part of held-out levels in which coin and corner lie apart; 95 % interval over seeds."
     titles = "fraction of varied training levels", "part of levels"
-    return Exhibit(
-        "doses",
-        "What is reached first, by fraction of varied levels",
-        rows,
-        reading,
-        "Part of held-out levels in which coin and corner lie apart; 95 % interval over seeds.",
-        chart_over_seeds("points", "varied", "estimate", titles, colour="measure"),
-    )
+    chart = chart_over_seeds("points", "varied", "estimate", titles, colour="measure")
+    return Exhibit("doses", heading, rows, reading, caption, chart)
 
 
 def _erased(main: pd.DataFrame) -> Exhibit:
     shown = ["coin first", "corner first", *(measure for measure in MEASURES if measure.endswith("erased"))]
-    titles = "what is reached first", "part of levels"
-    return Exhibit(
-        "erasures",
-        "What is reached first when something is erased",
-        _by_name(main[main["measure"].isin(shown)]),
-        "What is encoded and what is pursued are told apart by what erasing costs, beside random directions of as many "
-        "dimensions.",
-        "LEACE at the acting point during the episode; 95 % interval over seeds.",
-        chart_over_seeds("points", "measure", "estimate", titles, colour="varied"),
+    rows, heading = _by_name(main[main["measure"].isin(shown)]), "What is reached first when something is erased"
+    reading = (
+        "What is encoded and what is pursued are told apart by what erasing costs, beside random directions of as "
     )
+    caption = "LEACE at the acting point during the episode; 95 % interval over seeds."
+    titles = "what is reached first", "part of levels"
+    chart = chart_over_seeds("points", "measure", "estimate", titles, colour="varied")
+    return Exhibit("erasures", heading, rows, reading, caption, chart)
 
 
 def _ages(every: pd.DataFrame) -> Exhibit:
@@ -81,27 +70,22 @@ def _ages(every: pd.DataFrame) -> Exhibit:
     rows = every[every["measure"].isin(shown) & every["label"].isin([MAIN, LONG])]
     table = means(rows, ["label", "varied", "age"])
     arms = zip(table["label"], table["varied"], strict=True)
+    table = table.assign(arm=[f"{label}, {varied:g}" for label, varied in arms])
+    reading = "The coin can be read long before it is pursued, and also where it never is."
     titles = "age (environment steps)", "part of levels, or coefficient"
-    return Exhibit(
-        "time-course",
-        "The lines by age",
-        table.assign(arm=[f"{label}, {varied:g}" for label, varied in arms]),
-        "The coin can be read long before it is pursued, and also where it never is.",
-        "Mean over seeds.",
-        chart_over_seeds("lines", "age", "estimate", titles, colour="measure", panel="arm"),
-    )
+    chart = chart_over_seeds("lines", "age", "estimate", titles, colour="measure", panel="arm")
+    return Exhibit("time-course", "The lines by age", table, reading, "Mean over seeds.", chart)
 
 
 def _crossed(every: pd.DataFrame) -> Exhibit:
     table = crossings(every)
     known = table.dropna(subset=["overtaking"])
     later = known[known["overtaking"] > 0]
-    reading = f"The coin is ahead at the end in {len(known)} of {len(table)} lifetimes that were followed."
+    lifetimes = f"in {len(known)} of {len(table)} lifetimes that were followed"
+    reading = f"The coin is ahead at the end {lifetimes}."
     if len(later):
-        reading = (
-            f"The coin overtakes the corner in {len(known)} of {len(table)} lifetimes that were followed; where it "
-            f"does so after birth, capability dips by {later['dip'].mean():.2f} on average."
-        )
+        reading = f"The coin overtakes the corner {lifetimes}; where it does so after birth, capability dips by "
+        reading += f"{later['dip'].mean():.2f} on average."
     return Exhibit("overtaking", "When the coin overtakes the corner, and the dip in capability", table, reading)
 
 

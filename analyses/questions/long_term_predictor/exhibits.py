@@ -32,14 +32,11 @@ def exhibits(
 
 def _equality(equal: pd.DataFrame) -> Exhibit:
     by_code = equal.groupby(["code", "form"])[["difference", "from_exact"]].max().reset_index()
-    return Exhibit(
-        "equality",
-        "The predictor beside TD(0)",
-        by_code.assign(which=by_code["code"] + ", " + by_code["form"]),
-        f"The largest difference of any weight is {equal['difference'].max():.1e}.",
-        f"Largest over seeds and {equal['steps'].iloc[0]} steps; from_exact: root mean square distance, over visits, "
-        "of the mean prediction of the last half from the closed-form values.",
-    )
+    by_code["which"] = by_code["code"] + ", " + by_code["form"]
+    reading = f"The largest difference of any weight is {equal['difference'].max():.1e}."
+    caption = f"Largest over seeds and {equal['steps'].iloc[0]} steps; from_exact: root mean square distance, over "
+    caption += "visits, of the mean prediction of the last half from the closed-form values."
+    return Exhibit("equality", "The predictor beside TD(0)", by_code, reading, caption)
 
 
 def _with_cue(frame: pd.DataFrame) -> pd.DataFrame:
@@ -50,35 +47,24 @@ def _with_cue(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _held(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:
-    return Exhibit(
-        "held",
-        "Prediction along the chain, cue on, after the last update",
-        over_seeds(rows, ["predictor", "cell"]),
-        "; ".join(str(predictions[name]) for name in ("rise", "spread", "spread_sum")) + ".",
-        f"The cue is in cell {CUE}, the outcome in cell {CELLS - 1}. {OVER}",
-        chart_over_seeds("lines", "cell", "value", ("cell", EXPECTED), colour="predictor"),
-    )
+    means, heading = over_seeds(rows, ["predictor", "cell"]), "Prediction along the chain, cue on, after training"
+    reading = "; ".join(str(predictions[name]) for name in ("rise", "spread", "spread_sum"))
+    caption = f"The cue is in cell {CUE}, the outcome in cell {CELLS - 1}. {OVER}"
+    chart = chart_over_seeds("lines", "cell", "value", ("cell", EXPECTED), colour="predictor")
+    return Exhibit("held", heading, means, f"{reading}.", caption, chart)
 
 
 def _shift(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:
     means = over_seeds(rows, ["lesson", "cell"])
-    return Exhibit(
-        "shift",
-        "Where the prediction stands as training goes on",
-        means.assign(cell="cell " + means["cell"].astype(str)),
-        f"{predictions['order']}.",
-        f"Switch, cue on. {OVER}",
-        Chart("lines", "lesson", "value", "update", EXPECTED, colour="cell"),
-    )
+    means["cell"] = "cell " + means["cell"].astype(str)
+    heading, reading = "Where the prediction stands as training goes on", f"{predictions['order']}."
+    chart = Chart("lines", "lesson", "value", "update", EXPECTED, colour="cell")
+    return Exhibit("shift", heading, means, reading, f"Switch, cue on. {OVER}", chart)
 
 
 def _undoing(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:
     ends = (predictions[name] for name in ("override", "defer", "defer_rest", "trap"))
-    return Exhibit(
-        "undoing",
-        "Prediction at the cue after the outcome has stopped coming",
-        over_seeds(rows, ["trials", "lesson"]),
-        "; ".join(f"{end.name} {end.measured}" for end in ends) + ".",
-        OVER,
-        chart_over_seeds("lines", "lesson", "value", ("updates since", EXPECTED), colour="trials"),
-    )
+    reading, means = "; ".join(f"{end.name} {end.measured}" for end in ends), over_seeds(rows, ["trials", "lesson"])
+    chart = chart_over_seeds("lines", "lesson", "value", ("updates since", EXPECTED), colour="trials")
+    heading = "Prediction at the cue after the outcome has stopped coming"
+    return Exhibit("undoing", heading, means, f"{reading}.", OVER, chart)

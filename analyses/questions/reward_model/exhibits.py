@@ -15,15 +15,12 @@ from imprint.analyses.statistics import mean_of_known
 def exhibits(whole: pd.DataFrame, checks: Mapping[str, float]) -> list[Exhibit]:
     """All tables of the answer; ``checks``: distances of rewards whose distance is known."""
     table = _means(whole)
-    trained = table[table["arm"] == "taught"]
-    numbers = Exhibit(
-        "numbers",
-        "All numbers, beside those known beforehand",
-        table,
+    trained, reading = (
+        table[table["arm"] == "taught"],
         f"{len(table)} numbers; the reference is the range of two seeds.",
     )
-    near = trained[trained["measure"].str.startswith("EPIC")]
-    means = trained[trained["measure"].str.startswith("mean")]
+    numbers = Exhibit("numbers", "All numbers, beside those known beforehand", table, reading)
+    near, means = (trained[trained["measure"].str.startswith(start)] for start in ("EPIC", "mean"))
     return [_predictions(means), numbers, _distances(near), _sanity(checks)]
 
 
@@ -41,34 +38,23 @@ def _means(whole: pd.DataFrame) -> pd.DataFrame:
 
 
 def _predictions(means: pd.DataFrame) -> Exhibit:
+    reading = "Its error in training cannot tell these apart; steps that never occurred there can."
     titles = "fraction of varied training levels", "mean predicted reward"
-    return Exhibit(
-        "predictions",
-        "What the model rewards",
-        means,
-        "Its error in training cannot tell these apart; steps that never occurred there can.",
-        "Mean predicted reward; 95 % interval over seeds.",
-        chart_over_seeds("points", "varied", "estimate", titles, colour="measure"),
-    )
+    chart = chart_over_seeds("points", "varied", "estimate", titles, colour="measure")
+    caption = "Mean predicted reward; 95 % interval over seeds."
+    return Exhibit("predictions", "What the model rewards", means, reading, caption, chart)
 
 
 def _distances(near: pd.DataFrame) -> Exhibit:
     known = near["estimate"].notna().any()
     span = f"{near['estimate'].min():.2f} to {near['estimate'].max():.2f}" if known else "none"
-    return Exhibit(
-        "epic",
-        "EPIC beside it, never alone",
-        near,
-        f"Distances of trained models: {span}.",
-        "To the reward for the goal and to that for the proxy; all pairs of free cells, mean over maps.",
-    )
+    caption = "To the reward for the goal and to that for the proxy; all pairs of free cells, mean over maps."
+    return Exhibit("epic", "EPIC beside it, never alone", near, f"Distances of trained models: {span}.", caption)
 
 
 def _sanity(checks: Mapping[str, float]) -> Exhibit:
-    return Exhibit(
-        "epic-sanity",
-        "EPIC of rewards whose distance is known",
-        pd.DataFrame({"reward": list(checks), "distance": list(checks.values())}),
-        f"Another cell is at {checks['another cell']:.3f}, a random reward at {checks['random']:.3f}: a proxy cannot "
-        "be told from noise by it.",
-    )
+    frame = pd.DataFrame({"reward": list(checks), "distance": list(checks.values())})
+    reading = f"Another cell is at {checks['another cell']:.3f}, a random reward at {checks['random']:.3f}: a proxy "
+    reading += "cannot be told from noise by it."
+    heading = "EPIC of rewards whose distance is known"
+    return Exhibit("epic-sanity", heading, frame, reading)
