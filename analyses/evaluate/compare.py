@@ -1,8 +1,8 @@
-"""compare: the same question put to several setups, paired by training seed.
+"""Compare runs: the same numbers of several setups, paired by training seed.
 
-Seed k of one setup and seed k of another are born with the same weights and meet the same stream of chance, so their
-difference is taken within the pair. For each concept's share of the value at the last age (of agents: for each goal,
-the part of the levels in which it is reached first where goals lie apart),
+Seed k of one setup and seed k of another have the same initial weights and the same random numbers, so their difference
+is taken within the pair. For each concept's share of the value at the last age (of agents: for each goal, the part of
+the levels in which it is reached first where goals lie apart),
 
     difference = mean_k (share_k - share_k of the first run),    95 % interval = Student's t over the paired seeds.
 
@@ -25,9 +25,9 @@ from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
 
 COLUMNS = (
-    "rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference",
-    "difference_low", "difference_high", "p_value", "pairs",
-)  # fmt: skip
+    *("rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference"),
+    *("difference_low", "difference_high", "p_value", "pairs"),
+)
 
 
 def compare(runs: Sequence[Any]) -> pd.DataFrame:
@@ -50,17 +50,9 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     for run, name, shares in zip(opened, names, per_run, strict=True):
         for concept in (run.setup.intended, *run.setup.proxies):
             role = "intended" if concept == run.setup.intended else "proxy"
+            about = {"setup": name, "concept": concept, "role": role, "verdict": run.verdict}
             versus = {} if run is opened[0] else _paired(shares, per_run[0], concept, names[0])
-            rows.append(
-                {
-                    "setup": name,
-                    "concept": concept,
-                    "role": role,
-                    **_pooled(run, concept).row("share"),
-                    "verdict": run.verdict,
-                    **versus,
-                }
-            )
+            rows.append({**about, **_pooled(run, concept).row("share"), **versus})
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")
@@ -71,7 +63,7 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
 
 
 def _distinct(runs: list[Any]) -> list[str]:
-    """Setup names, or folder names, or paths: the shortest that tell the runs apart."""
+    """Setup names, or folder names, or paths: the first of these in which all runs differ."""
     choices = ([run.setup.name for run in runs], [run.path.name for run in runs], [str(run.path) for run in runs])
     distinct = [names for names in choices if len(set(names)) == len(runs)]
     if not distinct:
@@ -80,6 +72,7 @@ def _distinct(runs: list[Any]) -> list[str]:
 
 
 def _last_shares(run: Any) -> pd.DataFrame:
+    """Rows of findings with shares (agents: rates of what is reached first) at the last age."""
     table = run.findings
     if isinstance(run.setup, AgentSetup):
         rows = table[(table["analysis"] == "behaviour") & table["metric"].isin(["goal", "proxy"])]

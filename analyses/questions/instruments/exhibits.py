@@ -16,10 +16,8 @@ def coverage_exhibit(covered: pd.DataFrame) -> Exhibit:
     """Coverage by readout."""
     reading = "The default readout, ridge, was not scored."
     for ridge in covered[covered["readout"] == "ridge"].to_dict("records"):
-        reading = (
-            f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} intervals; "
-        )
-        reading += f"{ridge['refused']:,.0f} more were refused."
+        reading = f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} "
+        reading += f"intervals; {ridge['refused']:,.0f} more were refused."
     caption = f"Part of the 95 % intervals that hold the true score, over all scored cases, sizes and effects; {EXACT} "
     caption += f"refused: scores that get no interval because a class has fewer than {FEWEST} rows, a rule that was "
     caption += "chosen after looking: before it, ridge covered .922 on the same seed."
@@ -51,9 +49,8 @@ def found_exhibit(found: pd.DataFrame) -> Exhibit:
 def leak_exhibit(leaks: pd.DataFrame) -> Exhibit:
     """How often leaks are flagged."""
     unseen = leaks[(leaks["leak"] != "none") & (leaks["flagged"] < 0.5)]["case"]
-    reading = (
-        f"Not seen: {', '.join(unseen)}." if len(unseen) else "Every leak is seen in more than half of the samples."
-    )
+    seen = "Every leak is seen in more than half of the samples."
+    reading = f"Not seen: {', '.join(unseen)}." if len(unseen) else seen
     caption = f"Part of the samples in which anything is flagged at a false-alarm rate of 5 % per kind; {EXACT} "
     caption += "Forgotten groups whose rows were shuffled are neither refused nor flagged, because nothing in the data "
     caption += "shows them: there the probes call a concept present that is not."

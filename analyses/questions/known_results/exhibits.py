@@ -60,10 +60,9 @@ def _figures(rows: pd.DataFrame, scale: float) -> Exhibit:
     inside, missed = (int((frame["inside"] == word).sum()) for word in ("yes", "no"))
     rehearsal = "" if scale == 1 else f" This is a rehearsal at scale {scale:g}: its misses do not count."
     reading = f"{len(frame)} figures, {inside} inside their tolerance, {missed} outside.{rehearsal}"
-    caption = (
-        "Points: ours minus reference in units of the tolerance; inside is -1 to 1, or below 1 (at most) or above "
-    )
-    caption += f"-1 (at least) for bounds. spread: standard deviation over repeats; low, high: 95 % interval. {CHOSEN}"
+    caption = "Points: ours minus reference in units of the tolerance; inside is -1 to 1, or below 1 (at most) or "
+    caption += "above -1 (at least) for bounds. spread: standard deviation over repeats; low, high: 95 % interval of a "
+    caption += f"run. {CHOSEN}"
     chart = Chart("points", "result", "deviation", *DEVIATION, colour="inside", reference=0.0)
     return Exhibit("figures", "Known figures and ours", frame, reading, caption, chart)
 
@@ -98,11 +97,10 @@ def _erased(rows: pd.DataFrame) -> Exhibit:
     linear, network = (
         erased[erased["probe"].isin(probes)]["above_majority"].max() for probes in (known.LINEAR, ("mlp",))
     )
-    reading = f"After erasure the best linear probe is {linear:+.3f} above the majority class; a network with a hidden "
-    reading = "" if frame.empty else f"{reading}layer {network:+.3f}."
-    caption = (
-        "Concepts: digit is 5 or more; walker is in the upper half of the grid. Mean over splits and one standard "
-    )
+    reading = f"After erasure the best linear probe is {linear:+.3f} above the majority class; a network with a "
+    reading += f"hidden layer {network:+.3f}."
+    caption = "Concepts: digit is 5 or more; walker is in the upper half of the grid. Mean over splits and one "
+    caption += "standard deviation."
     titles = "probe", "accuracy above the majority class"
     chart = chart_over_seeds("points", "probe", "above_majority", titles, colour="rows", panel="model", reference=0.02)
     heading = "Probes before and after linear erasure"

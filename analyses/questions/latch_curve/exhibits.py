@@ -56,9 +56,8 @@ def _doses(main: pd.DataFrame) -> Exhibit:
 def _erased(main: pd.DataFrame) -> Exhibit:
     shown = ["coin first", "corner first", *(measure for measure in MEASURES if measure.endswith("erased"))]
     rows, heading = _by_name(main[main["measure"].isin(shown)]), "What is reached first when something is erased"
-    reading = (
-        "What is encoded and what is pursued are told apart by what erasing costs, beside random directions of as "
-    )
+    reading = "What is encoded and what is pursued are told apart by what erasing costs, beside random directions "
+    reading += "of as many dimensions."
     caption = "LEACE at the acting point during the episode; 95 % interval over seeds."
     titles = "what is reached first", "part of levels"
     chart = chart_over_seeds("points", "measure", "estimate", titles, colour="varied")

@@ -15,10 +15,8 @@ from imprint.analyses.statistics import mean_of_known
 def exhibits(whole: pd.DataFrame, checks: Mapping[str, float]) -> list[Exhibit]:
     """All tables of the answer; ``checks``: distances of rewards whose distance is known."""
     table = _means(whole)
-    trained, reading = (
-        table[table["arm"] == "taught"],
-        f"{len(table)} numbers; the reference is the range of two seeds.",
-    )
+    trained = table[table["arm"] == "taught"]
+    reading = f"{len(table)} numbers; the reference is the range of two seeds."
     numbers = Exhibit("numbers", "All numbers, beside those known beforehand", table, reading)
     near, means = (trained[trained["measure"].str.startswith(start)] for start in ("EPIC", "mean"))
     return [_predictions(means), numbers, _distances(near), _sanity(checks)]
