@@ -54,7 +54,7 @@ _HOME = {
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",
-    "Setup": "imprint.models.setup.load",
+    "Setup": "imprint.models.setup.learner",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.evaluate.compare",
@@ -62,7 +62,7 @@ _HOME = {
     "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",
-    "report": "imprint.reports.pages.template",
+    "report": "imprint.reports.pages.run",
 }
 
 # transformer-lens brings wandb and the Hugging Face client along; neither may speak or reach for the network because

@@ -20,7 +20,7 @@ from imprint.reports.pages.question import render_question, report_question
 from imprint.reports.parts import ROWS
 from imprint.reports.reading.question import load_answer
 from tests.reports.example_question import LONG, NASTY, SCRIPT
-from tests.reports.test_page import Tags, embedded
+from tests.reports.pages.test_run import Tags, embedded
 
 
 @pytest.fixture

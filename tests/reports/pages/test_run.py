@@ -20,7 +20,8 @@ import pytest
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import write_json, write_table
 from imprint.reports.pages.run import collect, render, report
-from imprint.reports.pages.template import SECTIONS, TEMPLATES, embed
+from imprint.reports.pages.template import TEMPLATES, embed
+from imprint.reports.sections.base import SECTIONS
 from imprint.reports.reading.run import load_run
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from imprint.reports.sections.replay import in_turn, softmax
 from tests.reports import example_agent_run as example
-from tests.reports import test_browser as browser
+from tests.reports.pages import test_run_in_browser as browser
 
 chromium = browser.chromium
 pytestmark = browser.pytestmark
