@@ -99,7 +99,7 @@ def test_every_verdict_on_agents_has_its_sentence(tmp_path: Path, verdict: str, 
 
 def with_erasure(folder: Path, erased: tuple[float, float, float], random: tuple[float, float, float]) -> RunData:
     table = example.table()
-    for control, numbers in (("erased", erased), ("isotropic", random), ("in span", random)):
+    for control, numbers in (("erased", erased), ("random", random), ("random in span", random)):
         at = pooled_at(table, "causal", metric="goal", concept="coin", control=control)
         table.loc[at, ["estimate", "low", "high"]] = list(numbers)
     return run_of(folder, table)
@@ -117,7 +117,7 @@ def test_a_loss_that_random_erasures_share_is_not(tmp_path: Path) -> None:
 
 def test_without_random_erasures_nothing_is_claimed(tmp_path: Path) -> None:
     table = example.table()
-    run = run_of(tmp_path, table[~table["control"].isin(["isotropic", "in span"])])
+    run = run_of(tmp_path, table[~table["control"].isin(["random", "random in span"])])
     assert "cannot be told" in causal_sentence(run, "coin")
 
 
@@ -129,7 +129,7 @@ def test_without_erasures_the_answer_says_so(tmp_path: Path) -> None:
 
 def test_edits_are_those_of_goals_and_the_controls_matched_to_them(run: RunData) -> None:
     edits = set(after_erasing(run, "coin")["edit"])
-    assert edits == {"intact", "without coin", "without corner", "random, isotropic", "random, in span"}
+    assert edits == {"intact", "without coin", "without corner", "random", "random in span"}
     assert len(after_erasing(run, "coin")) == 5 * len(example.AGES)
 
 
@@ -140,7 +140,6 @@ def test_edits_are_those_of_goals_and_the_controls_matched_to_them(run: RunData)
         ("only_proxy", ("trained", "only_proxy")),
         ("untrained", ("untrained", "apart")),
         ("random reward", ("random reward", "apart")),
-        ("random reward, together", ("random reward", "together")),
     ],
 )
 def test_a_control_names_agent_and_design(control: str, pair: tuple[str, str]) -> None:

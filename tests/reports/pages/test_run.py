@@ -10,7 +10,7 @@ from base64 import b64decode
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import write_json, write_table
 from imprint.reports.pages.run import collect, render, report
 from imprint.reports.pages.template import TEMPLATES, embed
-from imprint.reports.sections.base import SECTIONS
 from imprint.reports.reading.run import load_run
+from imprint.reports.sections.base import SECTIONS
+from tests.reports import example_run as example
 
 
 def embedded(text: str, name: str) -> Any:
@@ -48,7 +49,7 @@ class Tags(HTMLParser):
             self.text.append(data)
 
 
-def test_the_page_is_written_into_the_run_and_knows_no_torch(example: ModuleType, tmp_path: Path) -> None:
+def test_the_page_is_written_into_the_run_and_knows_no_torch(tmp_path: Path) -> None:
     run = example.write(tmp_path)
     program = (
         "import sys; from imprint.reports.pages.run import report; report(sys.argv[1]); print('torch' in sys.modules)"
@@ -84,7 +85,7 @@ def test_nothing_is_asked_of_the_network_and_plotly_is_there_once(page: Path) ->
             assert str(attributes.get(key) or "#").startswith(("data:", "#")), (tag, attributes)
 
 
-def test_names_are_shown_and_never_run(example: ModuleType, page: Path) -> None:
+def test_names_are_shown_and_never_run(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     tags = Tags(text)
     shown = [text for text in tags.text if example.NASTY in text]
@@ -136,7 +137,7 @@ def test_what_was_not_measured_is_never_shown_as_zero(page: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["setup.yaml", "run.json", "findings.parquet", "artefacts"])
-def test_a_missing_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_path: Path, lost: str) -> None:
+def test_a_missing_part_is_named_and_the_rest_is_shown(tmp_path: Path, lost: str) -> None:
     run = example.write(tmp_path)
     target = run / lost
     shutil.rmtree(target) if target.is_dir() else target.unlink()
@@ -148,7 +149,7 @@ def test_a_missing_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_
 
 
 @pytest.mark.parametrize("damaged", ["setup.yaml", "run.json", "findings.parquet", "artefacts/gallery.npz"])
-def test_a_damaged_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_path: Path, damaged: str) -> None:
+def test_a_damaged_part_is_named_and_the_rest_is_shown(tmp_path: Path, damaged: str) -> None:
     run = example.write(tmp_path)
     (run / damaged).write_bytes(b"\xff\x00: {not this")
     data = load_run(run)
@@ -156,7 +157,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_
     assert f"{damaged} cannot be read" in " ".join(Tags(render(data)).text)
 
 
-def test_every_analysis_may_be_missing(example: ModuleType, tmp_path: Path) -> None:
+def test_every_analysis_may_be_missing(tmp_path: Path) -> None:
     whole = example.table()
     for metric in whole["metric"].unique():
         data = load_run(example.write(tmp_path / metric, changes=whole[whole["metric"] != metric]))
@@ -166,7 +167,7 @@ def test_every_analysis_may_be_missing(example: ModuleType, tmp_path: Path) -> N
     assert "There is no verdict" in render(data)
 
 
-def test_all_numbers_may_be_missing(example: ModuleType, tmp_path: Path) -> None:
+def test_all_numbers_may_be_missing(tmp_path: Path) -> None:
     empty = example.table().assign(estimate=np.nan, low=np.nan, high=np.nan, why="the value is NaN")
     data = load_run(example.write(tmp_path, changes=empty))
     sections, _, broken = collect(data)
@@ -174,7 +175,7 @@ def test_all_numbers_may_be_missing(example: ModuleType, tmp_path: Path) -> None
     assert "“caregiver”: not measured" in next(s for s in sections if s["id"] == "verdict")["evidence"]
 
 
-def test_one_seed_and_one_age_are_enough(example: ModuleType, tmp_path: Path) -> None:
+def test_one_seed_and_one_age_are_enough(tmp_path: Path) -> None:
     whole = example.table()
     kept = whole[(whole["seed"] == 0) & ((whole["age"] == 76800) | whole["age"].isna())]
     data = load_run(example.write(tmp_path, changes=kept))
@@ -183,7 +184,7 @@ def test_one_seed_and_one_age_are_enough(example: ModuleType, tmp_path: Path) ->
     assert any("One training seed" in text for s in sections if s["id"] == "caveats" for text in s["sentences"])
 
 
-def test_failures_are_shouted_at_the_top(example: ModuleType, tmp_path: Path) -> None:
+def test_failures_are_shouted_at_the_top(tmp_path: Path) -> None:
     table = example.table()
     table.loc[table["control"] == "wired to nothing", "estimate"] = 0.0
     lost = (table["metric"] == "diverged") & (table["seed"] == 3)
@@ -210,8 +211,8 @@ def test_a_section_that_fails_is_named_and_the_rest_is_shown(page: Path, monkeyp
 def test_a_folder_that_is_no_run_is_refused(page: Path, tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match="not a run that can be reported"):
         report(tmp_path)
-    with pytest.raises(ImprintError, match=r"unknown run folder .*Did you mean 'nursery-1a2b3c4d'"):
-        report(page.parent.parent / "nursery-1a2b3c4")
+    with pytest.raises(ImprintError, match=f"unknown run folder .*Did you mean '{example.NAME}'"):
+        report(page.parent.parent / example.NAME[:-1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -222,7 +223,7 @@ def test_embedded_json_cannot_leave_its_script(page: Path) -> None:
     assert json.loads(text) == {"a</script><!--": [None, 3, None, None, "\u2028&"]}
 
 
-def test_unknown_columns_of_a_newer_version_are_no_hindrance(example: ModuleType, tmp_path: Path) -> None:
+def test_unknown_columns_of_a_newer_version_are_no_hindrance(tmp_path: Path) -> None:
     run = example.write(tmp_path)
     write_table(run / "findings.parquet", example.table().assign(extra=1.0).drop(columns=["q_value"]))
     assert collect(load_run(run))[2] == []
