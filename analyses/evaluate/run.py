@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.findings import findings
-from imprint.analyses.verdicts import sentence_of_agents, sentence_of_value
+from imprint.analyses.verdicts import sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
 from imprint.models.setup.agent import AgentSetup
@@ -70,9 +70,10 @@ class Run:
             else "not measured"
         )
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
-        if isinstance(self.setup, AgentSetup):
-            return sentence_of_agents(self.setup, self.verdict, spread, seeds)
-        return sentence_of_value(self.setup, self.verdict, spread, seeds)
+        agents = isinstance(self.setup, AgentSetup)
+        share = f"first in {spread} of levels" if agents else f"{spread} of the value's variance"
+        conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
+        return f"{conclusion} ({self.setup.intended}: {share}, {seeds} seeds)."
 
 
 def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from imprint.reports.reading.run import RunData, load_run
+from imprint.reports.reading.tables import in_turn
 from imprint.reports.sections.caveats import Caveats
-from imprint.reports.sections.effects import in_turn
 from imprint.reports.sections.erasure import reading
 from imprint.reports.sections.margins import Margins
 from imprint.reports.sections.verdict import Verdict
@@ -33,22 +33,22 @@ def run_with(folder: Path, shares: dict[str, tuple[float, float, float]], verdic
 @pytest.mark.parametrize(
     ("verdict", "sentence"),
     [
-        ("intended", "latched onto “caregiver”, the concept its author meant"),
+        ("intended", "latched onto “caregiver”, the concept that the author of the reward meant"),
         ("proxy:red", "latched onto “red”, a proxy that went along with “caregiver”"),
-        ("mixed", "a mixture"),
+        ("mixed", "several concepts; none of them dominates"),
         ("none", "none of the concepts"),
         ("undetermined", "does not decide"),
     ],
 )
 def test_every_verdict_has_its_sentence(tmp_path: Path, verdict: str, sentence: str) -> None:
     found = Verdict().collect(run_with(tmp_path, {}, verdict))
-    assert sentence in found["sentence"] and found["kind"] == verdict.split(":", 1)[0]
-    assert "95\u00a0% interval" in found["evidence"]
+    assert sentence in found["answer"].sentence and found["answer"].kind == verdict.split(":", 1)[0]
+    assert "95\u00a0% interval" in found["answer"].evidence
 
 
 def test_an_unheard_of_verdict_is_not_dressed_up(tmp_path: Path) -> None:
     found = Verdict().collect(run_with(tmp_path, {}, "\"><b>'"))
-    assert found["kind"] == "unjudged" and "There is no verdict" in found["sentence"]
+    assert found["answer"].kind == "unjudged" and "There is no verdict" in found["answer"].sentence
 
 
 def sentences(run: RunData) -> str:
@@ -92,7 +92,7 @@ def test_a_share_without_an_effect_does_not_carry(tmp_path: Path) -> None:
 
 def test_disagreeing_seeds_are_counted(tmp_path: Path) -> None:
     run = load_run(example.write(tmp_path))
-    assert "disagree: 5 say “intended”, 1 say “mixed”" in sentences(run)
+    assert Verdict().collect(run)["answer"].agreement == "6 training seeds judged one by one: 5 “intended”, 1 “mixed”."
     assert any("disagree" in text for text in Caveats().collect(run)["sentences"])
 
 
@@ -115,9 +115,9 @@ def losses(*numbers: tuple[str, float, float, float]) -> pd.DataFrame:
 def test_a_loss_counts_only_beyond_the_placebo() -> None:
     effect = losses(("a", 0.5, 0.4, 0.6), ("b", 0.5, 0.4, 0.6), ("c", 0.5, 0.4, 0.6))
     placebo = losses(("a", 0.1, 0.0, 0.2), ("b", 0.4, 0.3, 0.5))
-    assert reading(effect, placebo).startswith("Loss beyond the placebo at 1 of 3 sites")
+    assert reading(effect, placebo).startswith("More is lost than by random erasures at 1 of 3 sites")
     bare = losses(("a", 0.1, np.nan, np.nan), ("b", 0.45, np.nan, np.nan))
-    assert reading(effect, bare).startswith("Loss beyond the placebo at 1 of 3 sites")
+    assert reading(effect, bare).startswith("More is lost than by random erasures at 1 of 3 sites")
 
 
 def test_pairs_are_shown_with_concepts_in_turn() -> None:

@@ -73,7 +73,7 @@ def test_question_verdict_failures_and_card_stand_at_the_top(question: Path, tex
             card["question"],
             "Verdict: refuted",
             "11 of 12 methods rank the planted concept first",
-            "1 piece of the work failed and is missing below",
+            "1 piece of the work failed",
             f"fails: only one class of {NASTY} occurs",
             card["prediction"],
             card["refuted_if"],
@@ -233,7 +233,7 @@ def test_a_card_without_a_rule_is_refused(folder: Path) -> None:
 
 def test_an_unknown_folder_is_refused_with_the_near_miss(question: Path) -> None:
     name = question.parent.name
-    with pytest.raises(UnknownNameError, match=f"Did you mean '{name}'"):
+    with pytest.raises(UnknownNameError, match=f"Did you mean '.*{name}'"):
         report_question(question.parent.parent / name[:-1])
 
 

@@ -72,7 +72,7 @@ def test_the_answer_stands_at_the_top_with_its_interval(page: Path) -> None:
     words = " ".join(Tags(page.read_text(encoding="utf-8")).text)
     top = words[: words.index("What the value depends on")]
     assert "Did the warmth reward latch onto the caregiver" in top
-    assert "The value latched onto “caregiver”, the concept its author meant." in top
+    assert "The value latched onto “caregiver”, the concept that the author of the reward meant." in top
     assert "55\u00a0% (95\u00a0% interval 46\u00a0% to 64\u00a0%, 6 training seeds)" in top
     assert "4 of 4" in top
 
@@ -172,7 +172,7 @@ def test_all_numbers_may_be_missing(tmp_path: Path) -> None:
     data = load_run(example.write(tmp_path, changes=empty))
     sections, _, broken = collect(data)
     assert broken == []
-    assert "“caregiver”: not measured" in next(s for s in sections if s["id"] == "verdict")["evidence"]
+    assert "“caregiver” not measured" in next(s for s in sections if s["id"] == "verdict")["answer"].evidence
 
 
 def test_one_seed_and_one_age_are_enough(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_failures_are_shouted_at_the_top(tmp_path: Path) -> None:
     write_json(run / "run.json", example.record() | {"failed": [{"cell": "latch-2", "error": "<b>out of memory</b>"}]})
     text = render(load_run(run))
     top = text[: text.index('class="verdict')]
-    assert "misjudged 1 of 4 planted learners" in top and "“wired to nothing”" in top
+    assert "misjudged 1 of 4 subjects with a known answer" in top and "“wired to nothing”" in top
     assert "Training seed 3 diverged: the loss became NaN." in top
     assert "latch-2 (&lt;b&gt;out of memory&lt;/b&gt;)" in top
 
@@ -211,7 +211,7 @@ def test_a_section_that_fails_is_named_and_the_rest_is_shown(page: Path, monkeyp
 def test_a_folder_that_is_no_run_is_refused(page: Path, tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match="not a run that can be reported"):
         report(tmp_path)
-    with pytest.raises(ImprintError, match=f"unknown run folder .*Did you mean '{example.NAME}'"):
+    with pytest.raises(ImprintError, match=f"unknown run folder .*Did you mean '.*{example.NAME}'"):
         report(page.parent.parent / example.NAME[:-1])
     assert list(tmp_path.iterdir()) == []
 

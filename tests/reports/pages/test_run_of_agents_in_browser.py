@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imprint.reports.sections.replay import in_turn, softmax
+from imprint.reports.reading.tables import in_turn
+from imprint.reports.sections.replay import softmax
 from tests.reports import example_agent_run as example
 from tests.reports.pages import test_run_in_browser as browser
 
