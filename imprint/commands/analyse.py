@@ -52,14 +52,14 @@ def analyse(
     if folder.exists() and resume:
         say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
     with Bars(page) as bars:
-        asked = ask(question, out=out, backend=backend, resume=resume, progress=bars)
-    for exhibit in asked.answer.exhibits:
+        answered = ask(question, out=out, backend=backend, resume=resume, progress=bars)
+    for exhibit in answered.answer.exhibits:
         _print_exhibit(page, exhibit)
     if markdown is not None:
-        write_bytes(markdown, _as_markdown(name, question, asked.answer).encode())
+        write_bytes(markdown, _as_markdown(name, question, answered.answer).encode())
     page.print()
-    say(page, f"{asked.answer.verdict}: {asked.answer.why}", "bold")
-    say(page, f"report  {report_question(asked.path)}", "bold")
+    say(page, f"{answered.answer.verdict}: {answered.answer.why}", "bold")
+    say(page, f"report  {report_question(answered.path)}", "bold")
 
 
 def _card(card: Card) -> list[str]:

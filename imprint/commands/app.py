@@ -47,7 +47,7 @@ Resume = Annotated[
 Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with one value stay in one split."),
+    typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
 ]
 Labels = Annotated[
     Path | None,
@@ -145,7 +145,7 @@ def locate(
     )
 
 
-@app.command(short_help="What the value depends on, and the verdict.")
+@app.command(short_help="What a predicted value depends on, and the verdict.")
 def latch(
     source: Annotated[
         Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
@@ -154,7 +154,7 @@ def latch(
     *,
     value: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="With ACTS: the value, a column of CONCEPTS or an array of ACTS."),
+        typer.Option(metavar="COLUMN", help="With ACTS: the value to explain, a column of CONCEPTS or an array in it."),
     ] = None,
     intended: Annotated[
         str | None, typer.Option(metavar="CONCEPT", help="With ACTS: the concept that the author of the reward meant.")
@@ -166,7 +166,7 @@ def latch(
     groups: Groups = None,
     seed: Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of resampling; default: {SEED}.")] = None,
 ) -> None:
-    """Show what the value depends on: the verdict of a run, or of values and labels of your own."""
+    """Show what a predicted value depends on: the verdict of a run, or of values and labels of your own."""
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
@@ -239,7 +239,7 @@ def compare(
     resume: Resume = True,
     csv: Csv = None,
 ) -> None:
-    """Compare runs: the share of each concept (of agents: how often each goal is reached first), paired by seed."""
+    """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
     from imprint.commands.run import compare_runs
 
     compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv)

@@ -51,8 +51,8 @@ def draw_heat(chart: Chart, rows: Rows) -> Drawing:
 
 def _tiles(chart: Chart, grid: _Grid, panel: pd.DataFrame) -> Plot:
     """One panel."""
-    found = {(row.y, row.x): row for row in records(panel)}
-    cells = {(j, i): found.get((y, x)) for j, y in enumerate(grid.lines) for i, x in enumerate(grid.columns)}
+    rows = {(row.y, row.x): row for row in records(panel)}
+    cells = {(j, i): rows.get((y, x)) for j, y in enumerate(grid.lines) for i, x in enumerate(grid.columns)}
     known = {at: row for at, row in cells.items() if row is not None and measured(row.estimate)}
     estimates = {at: known[at].estimate if at in known else None for at in cells}
     z = [numbers(estimates[j, i] for i in range(len(grid.columns))) for j in range(len(grid.lines))]

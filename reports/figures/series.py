@@ -79,8 +79,8 @@ def marks(
     for i, one in enumerate(series):
         shift = 0.56 * (i + 0.5) / len(series) - 0.28
         at = {place: row + shift for row, place in enumerate(places)}
-        paint = [(colours or {}).get(place, one.colour) for place in places]
-        data += [_dots(one, at, min(0.16, 0.27 / len(series)), scale), _marks(one, at, paint, scale)]
+        fills = [(colours or {}).get(place, one.colour) for place in places]
+        data += [_dots(one, at, min(0.16, 0.27 / len(series)), scale), _marks(one, at, fills, scale)]
     span = {} if scale.limits is None else {"range": list(scale.limits)}
     x = axis(scale.title, tickformat=scale.ticks, zeroline=scale.limits is None, **span)
     height = 104 + (16 + (22 if dotted else 12) * len(series)) * len(places)
@@ -103,7 +103,7 @@ def _dots(one: Series, at: Mapping[str, float], below: float, scale: Scale) -> P
     }
 
 
-def _marks(one: Series, at: Mapping[str, float], paint: Sequence[str], scale: Scale) -> Plot:
+def _marks(one: Series, at: Mapping[str, float], fills: Sequence[str], scale: Scale) -> Plot:
     rows = one.rows.drop_duplicates("place", keep="last").set_index("place").reindex(list(at))
     return {
         "type": "scatter",
@@ -112,7 +112,7 @@ def _marks(one: Series, at: Mapping[str, float], paint: Sequence[str], scale: Sc
         "x": numbers(rows["estimate"]),
         "y": list(at.values()),
         "error_x": error_bars(rows),
-        "marker": {"size": 9, "symbol": one.symbol, "color": list(paint), "line": {"width": 1.6, "color": list(paint)}},
+        "marker": {"size": 9, "symbol": one.symbol, "color": list(fills), "line": {"width": 1.6, "color": list(fills)}},
         "hovertemplate": f"{label(one.name)} %{{x:{scale.hover}}}<extra></extra>",
     }
 

@@ -77,7 +77,7 @@ def aligned(pictures: np.ndarray, free: np.ndarray) -> tuple[int, int] | None:
     equal fits the one with the largest cells counts. None when there is none, for then no cell's place is known.
     """
     height, width = free.shape[1:]
-    best, found = MATCH, None
+    best, place = MATCH, None
     for side in range(2, min(pictures.shape[1:3]) + 1):
         if pictures.shape[1] % side or pictures.shape[2] % side:
             continue
@@ -89,8 +89,8 @@ def aligned(pictures: np.ndarray, free: np.ndarray) -> tuple[int, int] | None:
             like = np.abs(cells - np.median(cells[free], axis=0)).max(axis=-1) < ALIKE
             fit = float(like[free].mean()) + (1.0 if free.all() else 1.0 - float(like[~free].mean()))
             if fit >= best:
-                best, found = fit, (side, offset)
-    return found
+                best, place = fit, (side, offset)
+    return place
 
 
 def map_of(values: Mapping[str, np.ndarray], m: int, place: tuple[int, int] | None) -> dict[str, Any]:
