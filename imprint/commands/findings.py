@@ -129,7 +129,7 @@ def _self_checks(page: Console, data: RunData) -> None:
     checks = data.rows("planted", "self_check")
     wrong = checks[checks["estimate"] != 1.0]
     style = "" if wrong.empty else "bold red"
-    say(page, f"planted controls (subjects with a known answer) judged correctly: {planted(data)}", style)
+    say(page, f"subjects with a known answer judged correctly: {planted(data)}", style)
     for row in records(wrong):
         say(page, f"  misjudged {row.control}: {row.why}", "bold red")
 

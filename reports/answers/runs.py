@@ -10,7 +10,7 @@ from imprint.analyses.verdicts import kind_of, sentence
 from imprint.reports.answers import agents, values
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
-from imprint.reports.words import age_words, plural, verdict_counts
+from imprint.reports.words import plural, verdict_counts
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
         ("ages examined", str(len(run.ages)) if run.ages else "not recorded"),
-        ("last age", age_words(max(run.ages)) if run.ages else "not recorded"),
+        ("experiences at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
         (counted, f"{count:,}" if isinstance(count, int) else "not recorded"),
-        ("planted controls judged correctly", planted(run)),
+        ("subjects with a known answer judged correctly", planted(run)),
     ]
 
 

@@ -18,7 +18,7 @@ LOOKS = {TRAINED: ("circle", ""), "untrained": ("square-open", "--ink-soft"), "r
 """Agent -> mark and colour; the trained agent has that of the goal."""
 DESIGNS = {
     "train": "as in training",
-    "together": "goal and proxy together",
+    "together": "together",
     APART: "apart",
     "only_intended": "only the goal",
     "only_proxy": "only the proxy",

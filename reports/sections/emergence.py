@@ -80,12 +80,12 @@ def _floor_series(floors: pd.DataFrame) -> list[Series]:
 def reading(run: RunData, rows: pd.DataFrame) -> str:
     """Score at the last age, how far above the highest floor, and since when."""
     now = last_age(rows).iloc[-1]
-    gain, born = (
+    gains, ages = (
         own[own["concept"] == now["concept"]]
         for own in (run.pooled("locate", "best_site_selectivity"), run.pooled("locate", "emergence_age"))
     )
-    above = row_of(last_age(gain.dropna(subset=["age"])).round(ROUNDING))
-    since = row_of(born)
+    above = row_of(last_age(gains.dropna(subset=["age"])).round(ROUNDING))
+    since = row_of(ages)
     text = f"Score {interval(now)} at {age_words(now['age'])}{', site ' + str(now['site']) if now['site'] else ''}"
     if above is not None:
         text += f"; above the highest floor by {interval(above)}"

@@ -96,7 +96,7 @@ def draw(index: int, line: Line, ages: list[int], crossings: list[float]) -> Fig
     return Figure(name, line.heading, plot, line.reading, caption)
 
 
-def series_of(name: str, parts: Sequence[pd.DataFrame], colour: str, symbol: str, dash: str = "solid") -> Series:
+def series_of(name: str, parts: Sequence[pd.DataFrame], colour: str, *, symbol: str, dash: str = "solid") -> Series:
     """A series from its rows over seeds and per seed: those with an age, one per age and seed."""
     known = [part.dropna(subset=["age"]).drop_duplicates(["age", "seed"], keep="last") for part in parts]
     rows, seeds = (part.assign(place=name) for part in known)
@@ -109,9 +109,9 @@ def behaviour(run: RunData) -> Line:
     for i, goal in enumerate(run.goals):
         both = [where_apart(run, metric_of(run, goal), per_seed=single) for single in (False, True)]
         own = [rows[rows["concept"] == goal] for rows in both]
-        series.append(series_of(f"{goal} first", own, colours[goal], SYMBOLS[i]))
+        series.append(series_of(f"{goal} first", own, colours[goal], symbol=SYMBOLS[i]))
     either = [where_apart(run, "capability", per_seed=single) for single in (False, True)]
-    series.append(series_of("either", either, "--c-other1", SYMBOLS[len(series)], "dot"))
+    series.append(series_of("either", either, "--c-other1", symbol=SYMBOLS[len(series)], dash="dot"))
     return Line("behaviour", "Behaviour: what is reached first, where the goals are apart", series, LEVELS, moved(run))
 
 
@@ -154,9 +154,10 @@ def critic(run: RunData) -> Line:
     colours, series = colours_of(run), []
     for i, goal in enumerate(run.goals):
         parts = [rows[rows["concept"] == goal] for rows in run.both("critic", "beta", control="")]
-        series.append(series_of(f"β {goal}", parts, colours[goal], SYMBOLS[i]))
+        series.append(series_of(f"β {goal}", parts, colours[goal], symbol=SYMBOLS[i]))
     for i, (metric, name, colour) in enumerate((("r2", "R²", "--c-other2"), ("latch_index", "latch index", "--ink"))):
-        series.append(series_of(name, run.both("critic", metric, control=""), colour, SYMBOLS[i + 4], DASHES[i]))
+        both = run.both("critic", metric, control="")
+        series.append(series_of(name, both, colour, symbol=SYMBOLS[i + 4], dash=DASHES[i]))
     scale = Scale("coefficient, R², index", share=False)
     return Line("critic", "Critic: what its value follows", series, scale, index_words(run))
 
@@ -188,7 +189,8 @@ def causal(run: RunData, goal: str) -> Line:
     for i, edit in enumerate(edits):
         colour = colours.get(edit.removeprefix("without "), "--ink" if edit == INTACT else "--ink-soft")
         dash = "dot" if edit.startswith("random") else "solid"
-        series.append(series_of(edit, [rows[rows["edit"] == edit] for rows in both], colour, SYMBOLS[i], dash))
+        parts = [rows[rows["edit"] == edit] for rows in both]
+        series.append(series_of(edit, parts, colour, symbol=SYMBOLS[i], dash=dash))
     sentence = causal_sentence(run, goal)
     reading = f"{capitalised(sentence)}." if sentence else "What erasing does was not measured."
     return Line("causal line", f"Causal line: “{goal}” first after erasing", series, LEVELS, reading)
@@ -204,7 +206,7 @@ def decodability(run: RunData) -> Line:
             continue
         colour = next(colours[goal] for goal in run.goals if fact.startswith(f"{goal}_"))
         dash = ("solid", *DASHES)[sum(one.colour == colour for one in series) % 5]
-        series.append(series_of(fact, parts, colour, SYMBOLS[len(series) % len(SYMBOLS)], dash))
+        series.append(series_of(fact, parts, colour, symbol=SYMBOLS[len(series) % len(SYMBOLS)], dash=dash))
         now = last_age(parts[0]).iloc[-1]
         chosen = "" if now["metric"] == "best_site_score" else " (the highest of all sites)"
         texts.append(f"“{fact}” {number(now['estimate'])}{chosen}")

@@ -160,7 +160,7 @@ def test_a_missing_floor_is_named(tmp_path: Path) -> None:
     assert found is not None and found["missing"] == ["No random reward agent was tried, so the floor is not known."]
 
 
-def test_the_crossing_is_told_per_seed_and_marked(run: RunData) -> None:
+def test_the_crossing_is_given_per_seed_and_marked(run: RunData) -> None:
     crossed = overtakings(run).set_index("seed")["age"]
     assert crossed.loc[:3].between(262144, 1048576).all() and np.isnan(crossed.loc[4])
     found = LatchCurve().collect(run)
@@ -174,7 +174,7 @@ def test_the_crossing_is_told_per_seed_and_marked(run: RunData) -> None:
     )
 
 
-def test_without_a_dip_none_is_told(tmp_path: Path) -> None:
+def test_without_a_dip_none_is_reported(tmp_path: Path) -> None:
     table = example.table()
     at = (table["analysis"] == "behaviour") & (table["metric"] == "capability")
     table.loc[at, "estimate"] = 0.9
@@ -200,7 +200,7 @@ def test_a_causal_line_at_one_age_is_rows_not_a_curve(tmp_path: Path) -> None:
     assert line.caption == "Measured at 1,507,328 experiences only."
 
 
-def test_an_index_that_is_gated_is_not_told(tmp_path: Path) -> None:
+def test_an_index_whose_fit_is_too_weak_is_not_reported(tmp_path: Path) -> None:
     table = example.table()
     at = (table["metric"] == "latch_index") & (table["age"] == END).fillna(False)
     table.loc[at, ["estimate", "low", "high"]] = np.nan
@@ -398,7 +398,7 @@ def test_a_world_without_places_says_why_it_has_no_field(tmp_path: Path) -> None
     assert found is not None and found["missing"] == ["No policy field: Chain has no places."]
 
 
-def test_a_field_that_an_edit_turns_is_told_from_one_that_it_leaves(run: RunData) -> None:
+def test_an_edit_that_turns_the_arrows_is_distinguished_from_one_that_does_not(run: RunData) -> None:
     found = PolicyField().collect(run)
     assert found is not None
     assert len(found["maps"]) == 2 and [len(m["panels"]) for m in found["maps"]] == [4, 4]

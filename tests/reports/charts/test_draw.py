@@ -278,8 +278,8 @@ def test_names_cannot_speak_plotlys_language(kind: str) -> None:
     rows = table(**{bad: [bad, "b"], "y": [0.1, np.nan], "p": [bad, bad], "n": [0.1, np.nan]})
     made = Chart(kind, bad, "p" if kind == "heat" else "y", bad, bad, colour="n" if kind == "heat" else "p", panel="p")  # type: ignore[arg-type]
     for _, plot in draw(made, rows).panels:
-        said = texts(plot)
-        assert not any("<a" in text for text in said) and any("&lt;a" in text for text in said)
+        words = texts(plot)
+        assert not any("<a" in text for text in words) and any("&lt;a" in text for text in words)
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=80), st.integers(8, 40))

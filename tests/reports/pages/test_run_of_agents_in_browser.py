@@ -93,13 +93,13 @@ def test_the_numbers_are_those_of_the_step(desk: browser.Opened) -> None:
         for _ in range(step):
             desk.page.click('[data-part="on"]')
         shows(desk.page, index, step)
-        told = [text.replace("\u2212", "-").replace("\u00a0%", "") for text in numbers(desk.page)]
+        shown = [text.replace("\u2212", "-").replace("\u00a0%", "") for text in numbers(desk.page)]
         chance = softmax(arrays["logits"][stored, step : step + 1])[0]
-        assert float(told[0]) == pytest.approx(float(arrays["value"][stored, step]), abs=0.006)
-        assert [int(text) for text in told[1:5]] == [pytest.approx(100 * p, abs=0.6) for p in chance]
+        assert float(shown[0]) == pytest.approx(float(arrays["value"][stored, step]), abs=0.006)
+        assert [int(text) for text in shown[1:5]] == [pytest.approx(100 * p, abs=0.6) for p in chance]
         known = arrays["known"][stored, step]
-        assert [text == "–" for text in told[5:]] == list(np.isnan(known))
-        for text, value in zip(told[5:], known, strict=True):
+        assert [text == "–" for text in shown[5:]] == list(np.isnan(known))
+        for text, value in zip(shown[5:], known, strict=True):
             assert np.isnan(value) or float(text) == pytest.approx(float(value), abs=0.006)
 
 
