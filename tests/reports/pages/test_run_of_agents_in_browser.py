@@ -112,6 +112,7 @@ def test_it_plays_to_the_end_and_stops_there(desk: browser.Opened) -> None:
     shows(page, 2, 9)
     page.wait_for_function("() => document.querySelector('[data-part=\"play\"]').textContent === 'Play'")
     assert at(page) == (2, 9) and page.get_attribute('[data-part="play"]', "aria-pressed") == "false"
+    page.select_option('[data-part="speed"]', "4")
     page.click('[data-part="play"]')
     page.wait_for_function("() => document.getElementById('replay-player').dataset.shown !== '2:9'")
     page.click('[data-part="play"]')
