@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from imprint.analyses.goals.behaviour import APART, JUDGED, Played, play
 from imprint.analyses.goals.causal_line import WANTS, causal_line, wants
 from imprint.analyses.goals.critic_line import CriticLine, critic_line, gated
 from imprint.analyses.goals.decision import Lines, judge
-from imprint.analyses.goals.scenes import Scenes, met_by, scenes
+from imprint.analyses.goals.scenes import Scenes, scenes_of
 from imprint.analyses.verdicts import Verdict
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
@@ -101,9 +102,11 @@ class AgentExam:
         rng = torch.Generator().manual_seed(seed)
         designs = [design for design in JUDGED if design in environment.designs]
         if APART not in designs:
-            raise ImprintError(f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told.")
+            raise ImprintError(
+                f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told apart."
+            )
         drawn = {design: environment.levels(levels, rng=rng, design=design) for design in designs}
-        decorrelated = scenes(environment, states, rng=rng)
+        decorrelated = environment.levels(states, rng=rng, design=APART)
         return cls(environment, tuple(goals), discount, decision, drawn, decorrelated, placebos, greedy, seed)
 
     def play(self, agent: Agent, design: str) -> Played:
@@ -113,28 +116,14 @@ class AgentExam:
 
     def critic(self, agent: Agent) -> CriticLine:
         """The critic line; raises :class:`ImprintError` in a world that knows no distances."""
-        met = self.meet(agent)
-        value = look(agent, met.observation, met.memory).value
+        scenes = self.scenes(agent)
+        value = look(agent, scenes.observation, scenes.memory).value
         rng = np.random.default_rng(self.seed)
-        return critic_line(value, self.environment.distances(met.state), self.goals, self.discount, rng=rng)
+        return critic_line(value, self.environment.distances(scenes.state), self.goals, self.discount, rng=rng)
 
-    def meet(self, agent: Agent) -> Scenes:
-        """The decorrelated states as the agent meets them."""
-        return met_by(agent, self.environment, self.states, rng=self._rng())
-
-    def causal(self, agent: Agent) -> pd.DataFrame:
-        """The causal line, columns of :data:`imprint.analyses.goals.causal_line.COLUMNS`."""
-        return causal_line(
-            agent,
-            self.environment,
-            self.levels[APART],
-            self.meet(agent),
-            goals=self.goals,
-            placebos=self.placebos,
-            greedy=self.greedy,
-            seed=self.seed,
-            rng=self._rng(),
-        )
+    def scenes(self, agent: Agent) -> Scenes:
+        """The decorrelated states, and what the agent observes and remembers there."""
+        return scenes_of(agent, self.environment, self.states, rng=self._rng())
 
     def floor(self, agents: Sequence[Agent]) -> Floor:
         """What untrained agents reach, and their critics."""
@@ -149,8 +138,15 @@ class AgentExam:
         chosen = [design for design in self.levels if designs is None or design in (APART, *designs)]
         behaviour = {design: self.play(agent, design) for design in chosen}
         played, critic = behaviour[APART], self.critic(agent)
+        start, scenes = self.levels[APART], self.scenes(agent)
+        settings: dict[str, Any] = {
+            "placebos": self.placebos,
+            "greedy": self.greedy,
+            "seed": self.seed,
+            "goals": self.goals,
+        }
         try:
-            causal, problem = self.causal(agent), ""
+            causal, problem = causal_line(agent, self.environment, start, scenes, rng=self._rng(), **settings), ""
         except NotMeasurableError as error:
             causal, problem = pd.DataFrame(), str(error)
         index, silent = gated(critic, floor.r2, self.decision.fits)

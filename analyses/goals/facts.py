@@ -31,7 +31,7 @@ def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:
 def fact_targets(setup: AgentSetup, exam: AgentExam) -> Targets:
     """The facts of the exam's states as targets, with the same folds for every agent of a run."""
     evaluation, rng = setup.evaluation, np.random.default_rng(exam.seed)
-    table = facts_table(exam.environment, exam.meet(newborn(setup, 0)).state, facts_of(setup, exam))
+    table = facts_table(exam.environment, exam.scenes(newborn(setup, 0)).state, facts_of(setup, exam))
     groups, readout = compact_groups(None, len(table)), READOUTS.load(evaluation.readout)()
     found = targets_of(table, groups, readout, nulls=evaluation.nulls, rng=rng)
     fold = folds_of(groups, evaluation.folds, rng)
@@ -40,11 +40,11 @@ def fact_targets(setup: AgentSetup, exam: AgentExam) -> Targets:
 
 def read_facts(exam: AgentExam, agent: Agent, targets: Targets, *, points: Sequence[str] | None = None) -> SiteReadings:
     """(read point, fact) -> reading, at some points of the agent (default: all its read points)."""
-    met = exam.meet(agent)
-    found = activations(agent, met.observation, met.memory, tuple(points or agent.read_points))
+    scenes = exam.scenes(agent)
+    found = activations(agent, scenes.observation, scenes.memory, tuple(points or agent.read_points))
     return targets.read_sites(readable(found))
 
 
 def read_raw_facts(exam: AgentExam, agent: Agent, targets: Targets) -> dict[str, Reading]:
     """Fact -> how well the raw observation gives it."""
-    return targets.read_inputs(exam.meet(agent).observation.flatten(1).numpy())
+    return targets.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())

@@ -1,4 +1,4 @@
-"""What an examination gave, as rows of findings. ``about`` is what all rows of an agent have: seed, age, control."""
+"""An examination as rows of findings. ``about``: the columns that all rows of an agent share (seed, age, control)."""
 
 from __future__ import annotations
 
@@ -86,15 +86,15 @@ def verdict_row(examined: Examined, about: Row) -> Row:
     return {**about, "analysis": "latch", "metric": "latch", "concept": goal, **rate, "verdict": word, "why": why}
 
 
-def control_row(examined: Examined, about: Row) -> Row:
-    """A self-check row of an agent that learned nothing: right when the verdict is ``undetermined``."""
+def control_row(examined: Examined, about: Row, *, expected: str = UNDETERMINED) -> Row:
+    """A self-check row of an agent whose right verdict is known; of one that learned nothing it is ``undetermined``."""
     word, why = examined.verdict
     check = {"analysis": "planted", "metric": "self_check", "concept": examined.lines.goals[0]}
-    right = {"estimate": float(word == UNDETERMINED), "verdict": word, "why": f"expected {UNDETERMINED}; {why}"}
+    right = {"estimate": float(word == expected), "verdict": word, "why": f"expected {expected}; {why}"}
     return {**about, **check, **right, "n": examined.lines.levels}
 
 
 def training_row(record: pd.DataFrame, goal: str, about: Row) -> Row:
-    """How often an agent attains ``goal`` at the end of the training that ``record`` tells of."""
+    """How often an agent attained ``goal`` in the last rollouts of its training; ``record``: one row per rollout."""
     success = training_success(record, goal)
     return {**about, "analysis": "lifetime", "metric": "training_success", "concept": goal, "estimate": success}

@@ -138,9 +138,9 @@ def _where(valid: Tensor, value: Tensor) -> Tensor:
 
 def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[str, Any], NDArray[Any]]:
     """Logistic probes of those facts that are classes, fitted on the decorrelated states, and the commonest's share."""
-    met = exam.meet(agent)
-    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point].numpy()
-    facts, probes, level = exam.environment.facts(met.state), {}, []
+    scenes = exam.scenes(agent)
+    x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point].numpy()
+    facts, probes, level = exam.environment.facts(scenes.state), {}, []
     for name in names:
         value = facts[name]
         known = (value >= 0).numpy()
@@ -170,7 +170,7 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
     environment = exam.environment
     try:
         free = [free_cells(environment, rows(maps, slice(m, m + 1))) for m in range(len(maps["clock"]))]
-        edits = _edits(exam, agent, exam.meet(agent))
+        edits = _edits(exam, agent, exam.scenes(agent))
     except (NotImplementedError, NotMeasurableError) as error:
         return {"why": np.array(str(error))}
     height, width = (max(int(cells[:, axis].max()) for cells in free) + 1 for axis in (0, 1))
@@ -194,11 +194,11 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
     return {**drawn, "goal_cell": goal_cell, "edits": np.array(list(edits))}
 
 
-def _edits(exam: AgentExam, agent: Agent, met: Scenes) -> dict[str, Mapping[str, Any]]:
+def _edits(exam: AgentExam, agent: Agent, scenes: Scenes) -> dict[str, Mapping[str, Any]]:
     """Name of an edit -> hook point -> change."""
     edits: dict[str, Mapping[str, Any]] = {}
     rng = torch.Generator().manual_seed(exam.seed)
-    for edit in erasures(agent, exam.environment, met, exam.goals, placebos=1, rng=rng):
+    for edit in erasures(agent, exam.environment, scenes, exam.goals, placebos=1, rng=rng):
         name = {INTACT: INTACT, ERASED: f"without {edit.erased}", IN_SPAN: "without random directions"}.get(edit.kind)
         if name is not None and name not in edits and (edit.kind != ERASED or edit.erased in exam.goals):
             edits[name] = {} if edit.change is None else {agent.acting_point: edit.change}

@@ -128,6 +128,6 @@ def training(exam: AgentExam, agent: Agent, record: pd.DataFrame) -> dict[str, f
         "pay": float(last["pay"].sum()) / episodes,
         "entropy": float(last["entropy"].mean()),
         "loss": float(last["loss"].mean()),
-        "success": float(played.wages.mean()),
+        "success": float(played.returns.mean()),
         "steps": float(played.steps.double().mean()),
     }
