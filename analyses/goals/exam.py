@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -138,17 +138,7 @@ class AgentExam:
         chosen = [design for design in self.levels if designs is None or design in (APART, *designs)]
         behaviour = {design: self.play(agent, design) for design in chosen}
         played, critic = behaviour[APART], self.critic(agent)
-        start, scenes = self.levels[APART], self.scenes(agent)
-        settings: dict[str, Any] = {
-            "placebos": self.placebos,
-            "greedy": self.greedy,
-            "seed": self.seed,
-            "goals": self.goals,
-        }
-        try:
-            causal, problem = causal_line(agent, self.environment, start, scenes, rng=self._rng(), **settings), ""
-        except NotMeasurableError as error:
-            causal, problem = pd.DataFrame(), str(error)
+        causal, problem = self._causal(agent)
         index, silent = gated(critic, floor.r2, self.decision.fits)
         lines = Lines(
             goals=self.goals,
@@ -160,6 +150,14 @@ class AgentExam:
             index=index,
         )
         return Examined(behaviour, lines, critic, causal, judge(lines, self.decision), silent, problem)
+
+    def _causal(self, agent: Agent) -> tuple[pd.DataFrame, str]:
+        """The causal line, or an empty table and why there is none."""
+        line = partial(causal_line, goals=self.goals, placebos=self.placebos, greedy=self.greedy, seed=self.seed)
+        try:
+            return line(agent, self.environment, self.levels[APART], self.scenes(agent), rng=self._rng()), ""
+        except NotMeasurableError as error:
+            return pd.DataFrame(), str(error)
 
     def _rng(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)

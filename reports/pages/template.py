@@ -27,7 +27,7 @@ from markupsafe import Markup
 from imprint.reports.figures.axes import Plot
 from imprint.reports.parts import Table
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 LARGE = 200_000
 """CSV texts longer than this many characters are packed with gzip inside the page."""
 
