@@ -28,6 +28,7 @@ from imprint.analyses.locate.grid import grid_findings
 from imprint.analyses.locate.stored import read_floors, read_readings, readings_file
 from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
+from imprint.models.files import read_table
 from imprint.models.store import RunFolder
 
 S = TypeVar("S", bound=AnySetup)
@@ -117,6 +118,11 @@ def raising_cells(
         results = tuple(folder.checkpoint(seed, age) for seed in group for age in ages)
         cells.append(Cell(label, train, (setup, folder, group, label, watch), results))
     return cells
+
+
+def stored_tables(files: Iterable[Path]) -> list[pd.DataFrame]:
+    """Tables that cells left; those of cells that failed are missing."""
+    return [read_table(file) for file in files if file.exists()]
 
 
 def progress_folder(folder: RunFolder) -> Path:

@@ -163,16 +163,9 @@ class AgentExam:
         return torch.Generator().manual_seed(self.seed)
 
 
-def exam_of(setup: AgentSetup, *, placebos: int | None = None) -> AgentExam:
-    """The same exam for every seed, age and control of a setup; ``placebos``: if not the setup's number."""
-    evaluation = setup.evaluation
-    return AgentExam.of(
-        setup.make_environment(),
-        (setup.intended, *setup.proxies),
-        setup.learning.discount,
-        setup.decision,
-        levels=evaluation.levels,
-        states=evaluation.states,
-        placebos=placebos or evaluation.placebos,
-        greedy=evaluation.greedy,
-    )
+def exam_of(setup: AgentSetup, **changes: int) -> AgentExam:
+    """The same exam for every seed, age and control of a setup; ``changes``: numbers that are not the setup's."""
+    numbers = setup.evaluation.model_dump(include={"levels", "states", "placebos", "greedy"})
+    goals = (setup.intended, *setup.proxies)
+    environment, discount = setup.make_environment(), setup.learning.discount
+    return AgentExam.of(environment, goals, discount, setup.decision, **{**numbers, **changes})

@@ -155,14 +155,12 @@ def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[s
 def _known(probes: Mapping[str, Any], environment: Environment, state: State, x: Tensor) -> Tensor:
     """Probability each probe gives to the fact's true value, ``[n, K]``; NaN where the fact has none."""
     facts = environment.facts(state)
-    out = torch.full((len(x), len(probes)), torch.nan)
+    known = torch.full((len(x), len(probes)), torch.nan)
     for k, (name, probe) in enumerate(probes.items()):
-        value, chance = facts[name].numpy(), probe.predict_proba(x.numpy())
-        place = {int(c): i for i, c in enumerate(probe[-1].classes_)}
-        for i, true in enumerate(value):
-            if int(true) >= 0:
-                out[i, k] = float(chance[i, place[int(true)]]) if int(true) in place else 0.0
-    return out
+        value = facts[name].numpy()
+        of_true_value = probe.predict_proba(x.numpy()) * (value[:, None] == probe[-1].classes_)
+        known[:, k] = torch.from_numpy(np.where(value >= 0, of_true_value.sum(1), np.nan))
+    return known
 
 
 def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:

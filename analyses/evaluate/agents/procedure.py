@@ -6,27 +6,14 @@ decodability of the marks of every goal; at the last age also the verdict (:mod:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from imprint.analyses.engine import Cell
-from imprint.analyses.evaluate.agents.cells import (
-    RANDOM_REWARD_SEEDS,
-    check_instruments,
-    control_table,
-    examine_random_reward,
-    examine_seed,
-    floor_table,
-    measure_floors,
-    random_reward,
-    random_reward_folder,
-    seed_table,
-    train,
-)
+from imprint.analyses.evaluate.agents import cells
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
-from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells
+from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.decision import over_seeds as verdict_over_seeds
 from imprint.analyses.goals.exam import exam_of
@@ -34,7 +21,6 @@ from imprint.analyses.goals.facts import fact_targets, facts_of
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import rate_over_seeds
 from imprint.models.chance import generator
-from imprint.models.files import read_table
 from imprint.models.lifetimes.agent import living_agent_ages, newborn
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
@@ -49,8 +35,8 @@ class AgentProcedure(Procedure[AgentSetup]):
 
     def __init__(self, setup: AgentSetup, folder: RunFolder) -> None:
         super().__init__(setup, folder)
-        self.control, self.control_folder = random_reward(setup), random_reward_folder(folder)
-        self.control_seeds = self.seeds[:RANDOM_REWARD_SEEDS]
+        self.control, self.control_folder = cells.random_reward(setup), cells.random_reward_folder(folder)
+        self.control_seeds = self.seeds[: cells.RANDOM_REWARD_SEEDS]
 
     def rehearse(self) -> None:
         """Build every part and a small exam."""
@@ -58,49 +44,41 @@ class AgentProcedure(Procedure[AgentSetup]):
         self.setup.make_signals()
         self.setup.make_agent(environment.view, rng=generator("rehearsal"))
         READOUTS.load(self.setup.evaluation.readout)
-        few = self.setup.evaluation.model_copy(update={"levels": 40, "states": 200})
-        fact_targets(self.setup, exam_of(self.setup.model_copy(update={"evaluation": few})))
+        fact_targets(self.setup, exam_of(self.setup, levels=40, states=200))
 
     def raising(self) -> list[Cell]:
         """The seeds, the random-reward agents and the floors."""
         watch = progress_folder(self.folder)
-        seeds = raising_cells(train, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        seeds = raising_cells(cells.train, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
         controls = raising_cells(
-            train, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
+            cells.train, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
         )
-        files = (floors_file(self.folder), floor_table(self.folder))
-        return [*seeds, *controls, Cell("floors", measure_floors, (self.setup, self.folder), files)]
+        files = (floors_file(self.folder), cells.floor_table(self.folder))
+        return [*seeds, *controls, Cell("floors", cells.measure_floors, (self.setup, self.folder), files)]
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The planted controls, every seed, the random-reward agents, and pictures of the first seed."""
         folder, common = self.folder, (self.setup, self.folder)
-        planted = Cell("planted controls", check_instruments, common, (folder.cell("planted"),))
-        files = {seed: (readings_file(folder, seed), seed_table(folder, seed)) for seed in seeds}
-        own = [Cell(f"agent-{seed}", examine_seed, (*common, seed), files[seed]) for seed in seeds]
-        finished = [
-            s for s in self.control_seeds if self.control_folder.checkpoint(s, self.control.planned[-1]).exists()
-        ]
-        controls = [
-            Cell(
-                f"random-reward-{seed}",
-                examine_random_reward,
-                (self.setup, self.control, folder, seed),
-                (control_table(folder, seed),),
-            )
-            for seed in finished
-        ]
+        planted = Cell("planted controls", cells.check_instruments, common, (folder.cell("planted"),))
+        files = {seed: (readings_file(folder, seed), cells.seed_table(folder, seed)) for seed in seeds}
+        own = [Cell(f"agent-{seed}", cells.examine_seed, (*common, seed), files[seed]) for seed in seeds]
+        controls = []
+        for seed in self.control_seeds:
+            if self.control_folder.checkpoint(seed, self.control.planned[-1]).exists():
+                examined, table = (self.setup, self.control, folder, seed), cells.control_table(folder, seed)
+                controls.append(Cell(f"random-reward-{seed}", cells.examine_random_reward, examined, (table,)))
         pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), picture_files(folder))
         return [planted, *own, *controls, pictures]
 
     def pooling(self) -> Iterator[pd.DataFrame]:
         """What the cells wrote, its numbers and the verdict over seeds, and what can be read."""
-        own = self._stored(seed_table(self.folder, seed) for seed in self.seeds)
-        random = [control_table(self.folder, seed) for seed in self.control_seeds]
-        controls = self._stored([*random, floor_table(self.folder)])
+        own = stored_tables(cells.seed_table(self.folder, seed) for seed in self.seeds)
+        random = [cells.control_table(self.folder, seed) for seed in self.control_seeds]
+        controls = stored_tables([*random, cells.floor_table(self.folder)])
         yield from own
         yield from (_over_seeds(pd.concat(tables)) for tables in (own, controls) if tables)
         yield from (table[table["analysis"] == "planted"] for table in controls)
-        yield from self._stored([self.folder.cell("planted")])
+        yield from stored_tables([self.folder.cell("planted")])
         yield self.diverged()
         yield self._verdict(pd.concat(own) if own else findings([]))
         if own:
@@ -111,9 +89,6 @@ class AgentProcedure(Procedure[AgentSetup]):
     def living_ages(self, seed: int) -> list[int]:
         """Planned ages that were kept and at which a seed had not diverged."""
         return living_agent_ages(self.setup, self.folder, seed)
-
-    def _stored(self, files: Iterable[Path]) -> list[pd.DataFrame]:
-        return [read_table(file) for file in files if file.exists()]
 
     def _verdict(self, own: pd.DataFrame) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""

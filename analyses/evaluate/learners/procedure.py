@@ -12,7 +12,7 @@ from imprint.analyses.evaluate.learners.cells import check_instruments, measure_
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of, sites_of
 from imprint.analyses.evaluate.learners.latch import LatchRecord, exam_design, files_of, judge_latch, record_of
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
-from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, resampling_rng
+from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, resampling_rng, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import decide
 from imprint.analyses.latch.latch import pool_effects, pool_shares
@@ -21,7 +21,6 @@ from imprint.analyses.statistics import student
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
-from imprint.models.files import read_table
 from imprint.models.lifetimes.learner import living_ages, steer
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
@@ -62,8 +61,7 @@ class LearnerProcedure(Procedure[Setup]):
         yield self.diverged()
         yield self.located(exam.targets, sites=sites_of(self.setup), concepts=self.setup.located)
         yield self._latch(exam)
-        if (planted := self.folder.cell("planted")).exists():
-            yield read_table(planted)
+        yield from stored_tables([self.folder.cell("planted")])
 
     def living_ages(self, seed: int) -> list[int]:
         """Planned ages that were kept and at which a seed had not diverged."""
