@@ -26,6 +26,8 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError
 
 BACKENDS = ("local", "dask", "ray")
+WATCHED_EVERY = 0.5
+"""Seconds between two looks at the progress of cells."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _give_back_memory() -> None:
 def _watch(cells: Sequence[Cell], folder: Path, report: Progress, stop: threading.Event) -> None:
     """Report what cells write of their progress, until told to stop."""
     seen: dict[str, str] = {}
-    while not stop.wait(0.5):
+    while not stop.wait(WATCHED_EVERY):
         for cell in cells:
             try:
                 text = (folder / cell.name).read_text(encoding="utf-8")

@@ -13,15 +13,18 @@ with the same bytes. Pooling happens in the main process. A kind of setup is a s
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.engine import Cell, Outcome, Progress, Step, run_cells
+from imprint.analyses import engine
+from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
 from imprint.analyses.evaluate.run import AnySetup, planned_ages
 from imprint.analyses.findings import findings
 from imprint.analyses.locate.grid import grid_findings
@@ -29,6 +32,7 @@ from imprint.analyses.locate.stored import read_floors, read_readings, readings_
 from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table
+from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.store import RunFolder
 
 S = TypeVar("S", bound=AnySetup)
@@ -61,7 +65,7 @@ class Procedure(ABC, Generic[S]):
     def living_ages(self, seed: int) -> list[int]:
         """Planned ages that were kept and at which a seed had not diverged."""
 
-    def run(self, backend: str, progress: Progress | None) -> list[Outcome]:
+    def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
         """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
         watch = progress_folder(self.folder)
         outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
@@ -71,7 +75,7 @@ class Procedure(ABC, Generic[S]):
             raise ImprintError(f"no seed reached its last age: {errors}")
         return outcomes + run_cells(self.examining(seeds), backend=backend, watch=watch, progress=progress)
 
-    def findings(self, outcomes: Sequence[Outcome], progress: Progress | None) -> pd.DataFrame:
+    def findings(self, outcomes: Sequence[Outcome], progress: engine.Progress | None) -> pd.DataFrame:
         """All findings of the run, with a row for every cell that failed."""
         if progress is not None:
             progress(Step("findings", 0, 1, "pooling over seeds"))
@@ -108,16 +112,30 @@ class Procedure(ABC, Generic[S]):
 
 
 def raising_cells(
-    train: Callable[..., None], setup: AnySetup, folder: RunFolder, seeds: Sequence[int], *, name: str, watch: Path
+    lifetime: Callable[..., Any], setup: AnySetup, folder: RunFolder, seeds: Sequence[int], *, name: str, watch: Path
 ) -> list[Cell]:
-    """Cells that train seeds, as many together as the setup says: ``train(setup, folder, seeds, name, watch)``."""
+    """Cells that train seeds, as many together as the setup says, each as one ``lifetime(setup, seeds, folder)``."""
     size, ages = setup.schedule.together, planned_ages(setup)
     cells = []
     for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
         label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
         results = tuple(folder.checkpoint(seed, age) for seed in group for age in ages)
-        cells.append(Cell(label, train, (setup, folder, group, label, watch), results))
+        arguments = (partial(lifetime, setup, group, folder), partial(engine.say, watch, label))
+        cells.append(Cell(label, train, arguments, results))
     return cells
+
+
+def train(make_lifetime: Callable[[], Any], say: Say) -> None:
+    """Train some seeds to the last planned age, reporting as often as progress is looked at."""
+    reported = 0.0
+
+    def report(step: Progress) -> None:
+        nonlocal reported
+        if step.age == step.total or time.monotonic() - reported > WATCHED_EVERY:
+            reported = time.monotonic()
+            say(step.age, step.total, "loss " + " ".join(f"{loss:.2f}" for loss in step.loss))
+
+    make_lifetime().live(report)
 
 
 def stored_tables(files: Iterable[Path]) -> list[pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""The cells of a run of agents: train some seeds, measure the floors, examine one seed or one control.
+"""The cells of a run of agents beside their training: measure the floors, examine one seed or one control.
 
 Controls that learn nothing are examined as the others are: untrained twins (other initial weights, no training) and
 agents whose rewards are dealt out at random (``learning.shuffled_pay``; the same initial weights and levels).
@@ -23,24 +23,13 @@ from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.planted.agents import self_check
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent
-from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.lifetimes.agent import living_agent_ages, newborn, revive_agent
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
 RANDOM_REWARD_SEEDS = 3
 """Maximum number of random-reward agents."""
-
-
-def train(setup: AgentSetup, folder: RunFolder, seeds: tuple[int, ...], name: str, watch: Path) -> None:
-    """Train some seeds to the last planned age."""
-
-    def report(step: Progress) -> None:
-        note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
-        engine.say(watch, name, step.age, step.total, note)
-
-    Upbringing(setup, seeds, folder).live(report)
 
 
 def random_reward(setup: AgentSetup) -> AgentSetup:

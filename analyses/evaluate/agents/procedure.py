@@ -21,7 +21,7 @@ from imprint.analyses.goals.facts import fact_targets, facts_of
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import rate_over_seeds
 from imprint.models.chance import generator
-from imprint.models.lifetimes.agent import living_agent_ages, newborn
+from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 from imprint.probes.readouts.base import READOUTS
@@ -49,9 +49,9 @@ class AgentProcedure(Procedure[AgentSetup]):
     def raising(self) -> list[Cell]:
         """The seeds, the random-reward agents and the floors."""
         watch = progress_folder(self.folder)
-        seeds = raising_cells(cells.train, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        seeds = raising_cells(Upbringing, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
         controls = raising_cells(
-            cells.train, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
+            Upbringing, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
         )
         files = (floors_file(self.folder), cells.floor_table(self.folder))
         return [*seeds, *controls, Cell("floors", cells.measure_floors, (self.setup, self.folder), files)]

@@ -1,4 +1,4 @@
-"""The cells of a run of learners: train some seeds, measure the floors, read one seed, check the instruments.
+"""The cells of a run of learners once they are trained: measure the floors, read one seed, check the instruments.
 
 Floors are measured once per run, since every seed is examined on the same held-out episodes: randomly initialised twins
 at every site, and the raw input history up to every moment.
@@ -17,22 +17,10 @@ from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings, readable
 from imprint.models.files import write_table
-from imprint.models.lifetimes.learner import Lifetime, living_ages, twin
-from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.lifetimes.learner import living_ages, twin
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.probes.subjects.subject import Subject
-
-
-def train(setup: Setup, folder: RunFolder, seeds: tuple[int, ...], name: str, watch: Path) -> None:
-    """Train some seeds to the last planned age."""
-
-    def report(step: Progress) -> None:
-        if (step.age // setup.schedule.batch) % 20 == 0 or step.age == step.total:
-            note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
-            engine.say(watch, name, step.age, step.total, note)
-
-    Lifetime(setup, seeds, folder).live(report)
 
 
 def measure_floors(setup: Setup, folder: RunFolder) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from imprint.analyses.engine import Cell
-from imprint.analyses.evaluate.learners.cells import check_instruments, measure_floors, read_seed, train
+from imprint.analyses.evaluate.learners.cells import check_instruments, measure_floors, read_seed
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of, sites_of
 from imprint.analyses.evaluate.learners.latch import LatchRecord, exam_design, files_of, judge_latch, record_of
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
@@ -21,7 +21,7 @@ from imprint.analyses.statistics import student
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
-from imprint.models.lifetimes.learner import living_ages, steer
+from imprint.models.lifetimes.learner import Lifetime, living_ages, steer
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
 
@@ -43,7 +43,7 @@ class LearnerProcedure(Procedure[Setup]):
     def raising(self) -> list[Cell]:
         """The seeds."""
         watch = progress_folder(self.folder)
-        return raising_cells(train, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        return raising_cells(Lifetime, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The floors, the planted controls, readings and latch of every seed, and pictures of the first."""
