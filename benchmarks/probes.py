@@ -111,9 +111,9 @@ def against_ridge(quick: bool) -> list[Row]:
     x, compact = activations["site 0"], compact_groups(groups, rows)
     rng = np.random.default_rng(0)
     fold = folds_of(compact, FOLDS, rng)
-    targets = [target_of(name, labels[name], compact, 5, rng).real() for name in labels]
-    ours = best(lambda: read(torch.from_numpy(x), targets, fold, compact, Ridge(penalties=(1e-2,))))
-    chosen = best(lambda: read(torch.from_numpy(x), targets, fold, compact, Ridge()))
+    targets = [target_of(name, labels[name], compact, nulls=5, rng=rng).real() for name in labels]
+    ours = best(lambda: read(torch.from_numpy(x), targets, Ridge(penalties=(1e-2,)), fold=fold, groups=compact))
+    chosen = best(lambda: read(torch.from_numpy(x), targets, Ridge(), fold=fold, groups=compact))
 
     def make() -> Any:
         return RidgeClassifier(alpha=1e-2 * 0.8 * rows, class_weight="balanced")
