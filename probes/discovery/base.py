@@ -73,13 +73,13 @@ class Dictionary(ABC):
         error = float((x - self.decode(self.encode(x))).square().sum())
         return 1 - error / spread if spread > 1e-12 * float(x.square().sum()) else float("nan")
 
-    def save(self, path: Path) -> None:
-        """Writes a safetensors file."""
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file, which :func:`load_dictionary` reads."""
         held = {field.name: getattr(self, field.name) for field in fields(self)}
         tensors = {name: value for name, value in held.items() if isinstance(value, Tensor)}
         # NaN is not JSON, so an unknown figure is left out.
         plain = {k: v for k, v in held.items() if k not in tensors and not (isinstance(v, float) and math.isnan(v))}
-        write_tensors(path, tensors, dictionary=self.method, settings=json.dumps(plain, sort_keys=True))
+        write_tensors(Path(path), tensors, dictionary=self.method, settings=json.dumps(plain, sort_keys=True))
 
     def _rows(self, x: Tensor) -> Tensor:
         if x.dim() != 2 or x.shape[1] != self.directions.shape[1]:
@@ -177,9 +177,9 @@ def must_converge(method: str, advice: str) -> Iterator[None]:
             raise NotMeasurableError(f"{method} did not converge ({str(warning).rstrip('.')}). {advice}") from None
 
 
-def load_dictionary(path: Path) -> Dictionary:
+def load_dictionary(path: str | Path) -> Dictionary:
     """A dictionary that :meth:`Dictionary.save` wrote. Raises :class:`DamagedFileError` when it is not one."""
-    tensors, header = read_tensors(path)
+    tensors, header = read_tensors(Path(path))
     if "dictionary" not in header:
         raise DamagedFileError(f"{path} holds no dictionary of features.")
     settings: dict[str, Any] = json.loads(header["settings"])

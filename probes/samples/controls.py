@@ -5,15 +5,11 @@ level at which they vary. A label that is constant within every group is permute
 within groups, which keeps each group's label counts (40 groups with an offset each and no concept give a naive split an
 accuracy up to .95, a grouped one .5: the reason this file exists).
 
-What can be had from *which input it is* alone is a floor of its own. Rows with the same raw input are of one type
-(a token, a board). Two controls follow from types:
+A probe may also score well because it remembers inputs. Rows with the same raw input are of one type (a token, a board).
+In a control task every type gets one random label, drawn from the labels of the real task: a probe that scores well on
+it remembers types (Hewitt & Liang 2019, arXiv 1909.03368, section 2).
 
-    control task     every type gets one random label, drawn from the labels of the real task; a probe that scores well
-                     on it remembers types (Hewitt & Liang 2019, arXiv 1909.03368, section 2)
-    type means       what is read of a row is the mean of its type on the training rows, shrunk to the overall mean:
-                     exactly ridge on one-hot types about that mean, with penalty 1, without the n x V matrix
-
-Letters: n rows, V types, G groups, Q target columns, J draws.
+Letters: n rows, V types, G groups.
 """
 
 from __future__ import annotations
@@ -155,26 +151,3 @@ def control_labels(
         f"{size} types are too few for a control task with {len(classes)} classes as frequent as these; "
         "expected at least two types per class"
     )
-
-
-def type_readings(columns: Tensor, types: Ints, fold: Ints, *, classes: bool) -> Tensor:
-    """Out-of-fold readings ``[n, Q]`` of target columns from the type of a row alone.
-
-    Numbers: the shrunk mean of the type on the training rows, (sum + overall mean) / (count + 1). Class indicators: how
-    far that lies above the class's frequency, in units of the frequency, so that the largest one (of a single column,
-    its sign) decides with every class counting equally. A type that was never trained on reads the overall mean.
-    """
-    of_type, of_fold = torch.from_numpy(types), torch.from_numpy(fold)
-    folds, size, width = int(of_fold.max()) + 1, int(of_type.max()) + 1, columns.shape[1]
-    if folds < 2:
-        raise NotMeasurableError("one fold only, so nothing is held out")
-    y = columns.double()
-    cells = (of_fold * size + of_type)[:, None]
-    wide = torch.cat([y, torch.ones(len(y), 1, dtype=torch.float64)], 1)
-    sums = torch.zeros(folds * size, width + 1, dtype=torch.float64).index_add_(0, cells[:, 0], wide)
-    sums = sums.reshape(folds, size, width + 1)
-    train = sums.sum(0) - sums
-    total = train.sum(1)
-    mean = total[:, :width] / total[:, width:]
-    read = ((train[..., :width] + mean[:, None]) / (train[..., width:] + 1)).reshape(folds * size, width)[cells[:, 0]]
-    return (read / mean[of_fold] - 1).nan_to_num(nan=0.0) if classes else read
