@@ -173,7 +173,7 @@ def _read_rows(x: Tensor, target: Target, fold: Tensor, groups: Ints, readout: R
         for j in range(copies):
             y = target.codes[train, j]
             y = y.double() if target.regression else y
-            probe = readout.fit_rows(x[train].double(), y, target.classes, compacted[train], 0)
+            probe = readout.fit_rows(x[train].double(), y, target.classes, groups=compacted[train], seed=0)
             read = probe(x[held])
             if read.shape[1] == 2 and target.width == 1:
                 read = read[:, 1:] - read[:, :1]

@@ -86,7 +86,7 @@ def test_logistic_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch
 def test_logistic_needs_two_classes_and_positive_penalties() -> None:
     x, y = (torch.from_numpy(part) for part in rows())
     with pytest.raises(NotMeasurableError, match="only one class"):
-        Logistic().fit_rows(x, torch.zeros_like(y), 2, None, 0)
+        Logistic().fit_rows(x, torch.zeros_like(y), 2, groups=None, seed=0)
     for penalties in ([], [0.0, 1.0], [-1.0]):
         with pytest.raises(ImprintError, match="expected one or more numbers above 0"):
             Logistic(penalties=penalties).fit(*rows())
