@@ -43,7 +43,7 @@ def test_readme_s_lines_for_more_instruments_run(tmp_path: Path, monkeypatch: py
     _, cache = bridge.run_with_cache(torch.randint(0, 11, (9, 6), generator=torch.Generator().manual_seed(0)))
     names = {
         "x": x,
-        "concepts": pd.DataFrame({"food": food, "hour": rng.normal(size=400)}),
+        "concepts": pd.DataFrame({"food": food, "distance": rng.normal(size=400)}),
         "groups": np.arange(400) // 8,
         "other": x @ torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(1)))[0],
         "cache": cache,
@@ -51,9 +51,10 @@ def test_readme_s_lines_for_more_instruments_run(tmp_path: Path, monkeypatch: py
     exec(shown_in_readme("more instruments"), names)
     assert 20 < names["rows"] < 400
     assert 0.6 < names["curve"][0].score < names["curve"][-1].score < 0.95
-    assert names["stability"].cosine.value > 0.7
+    assert names["agreement"].cosine.value > 0.7
     assert names["matched"].set_index("concept").loc["food", "p_value"] < 0.05
-    assert names["mig"].gaps[0] > names["mig"].floor and names["sap"].gaps[0] > 0.3
+    assert set(names["recurring"]["seed"]) == {0, 1}
+    assert names["disentangled"].informativeness[0] > 0.3 and names["gap"].gaps[0] > names["gap"].floor
     assert float(names["cka"]) == pytest.approx(1.0)
     assert names["activations"]["blocks.0.hook_out@-1"].shape == (9, 8)
 
