@@ -299,7 +299,7 @@ def _fit_half(engine: FromMoments, moments: Moments, target: Target, place: Ints
 def _fit(engine: Readout, x: Tensor, target: Target, train: Tensor, of: Ints, seed: int) -> Fitted:
     y = target.codes[train, 0]
     y = y.double() if target.regression else y
-    return engine.fit_rows(x.double(), y, target.classes, of[train.numpy()], seed)
+    return engine.fit_rows(x.double(), y, target.classes, groups=of[train.numpy()], seed=seed)
 
 
 def _complete(target: Target, rows: Tensor) -> bool:

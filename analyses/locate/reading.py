@@ -178,7 +178,7 @@ def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, gro
         for j in range(copies):
             y = target.codes[train, j]
             y = y.double() if target.regression else y
-            probe = readout.fit_rows(x[train].double(), y, target.classes, groups[train], 0)
+            probe = readout.fit_rows(x[train].double(), y, target.classes, groups=groups[train], seed=0)
             read = probe(x[held])
             if read.shape[1] == 2 and target.width == 1:
                 read = read[:, 1:] - read[:, :1]

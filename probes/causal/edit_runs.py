@@ -1,8 +1,8 @@
 """Edit runs: the values of the same observations under many edits, and the cost of each edit.
 
-The cost of an edit is the mean over rows of a function ``cost(before [n], after [n]) -> [n]``. :func:`squared_change` is
-``(after - before)^2 / variance of before``: 0 when the value does not change, 1 when every row gets the mean value, 2
-when every row gets the value of an unrelated row. :func:`accuracy_lost` is for values whose sign is an answer.
+The cost of an edit is the mean over rows of a function ``cost(before [n], after [n]) -> [n]``. :func:`squared_change`
+is ``(after - before)^2 / variance of before``: 0 when the value does not change, 1 when every row gets the mean value,
+2 when every row gets the value of an unrelated row. :func:`accuracy_lost` is for values whose sign is an answer.
 
 Letters: n rows.
 """

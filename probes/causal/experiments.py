@@ -15,6 +15,9 @@ does not show that the site is unused. In every list of sites a tuple of names i
 the joint edit of all its sites. Resampling one copy shows redundancy as well, since the copies then contradict each
 other.
 
+All take ``groups`` (``[n]``, for intervals, splits and resampling; default: each row is its own group), the number of
+``placebos``, of which they give the mean and the largest effect, and of ``resamples`` of the groups for intervals.
+
 Sources: mean and resample ablation, Wang et al. 2022 (arXiv 2211.00593) and Chan et al. 2022 (causal scrubbing);
 amnesic probing with its random-direction control, Elazar et al. 2021 (arXiv 2006.00995), here with LEACE (arXiv
 2306.03819); activation patching and its pitfalls, Heimersheim & Nanda 2024 (arXiv 2404.15255).
@@ -84,17 +87,9 @@ def ablations(
 ) -> pd.DataFrame:
     """Zero, mean and resample ablation of each site: site, how, effect, low, high, placebo, placebo_high, n.
 
-    Arguments:
-        subject: what is edited.
-        observation: ``[n, ...]``
-        sites: default: all sites that the value runs through.
-        groups: ``[n]`` for intervals and for resampling; None: each row is its own group.
-        joint: adds one edit of all sites together.
-        cost: of an edit on each row.
-        placebos: edits that move every row exactly as far as the ablation does, in a random direction of the span of
-            the site's activations; the table has their mean effect and the largest.
-        resamples: of groups, for the intervals.
-        rng: for resampling, placebos and intervals. All sites of an edit are resampled from the same other row.
+    Default sites: all that the value runs through. ``joint`` adds one edit of them all. All sites of an edit are
+    resampled from the same other row. A placebo moves every row exactly as far as the ablation does, in a random
+    direction of the span of the site's activations.
     """
     run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
     edited = places(subject.reached(observation) if sites is None else sites)
@@ -152,8 +147,7 @@ def erasure(
 
     ``concept`` is ``[n]`` (bool or integer: classes; float: numbers) or ``[n, k]`` columns. ``placebo`` is the mean
     cost of erasing random subspaces of the same rank, ``placebo_high`` the largest, ``excess`` effect minus placebo.
-    Where the concept does not covary with the activations beyond chance, effect and rank are 0. The other arguments
-    are those of :func:`ablations`.
+    Where the concept does not covary with the activations beyond chance, effect and rank are 0.
     """
     run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
     columns, edited = _columns(concept, len(observation)), places(sites)
@@ -238,12 +232,12 @@ def patching(
 
     Row i of ``clean`` and row i of ``counterfactual`` (``[n, ...]``) are a pair. The counterfactual is run with the
     site's activations from the clean row. ``restored`` is the restored part of the difference in value, a least-squares
-    slope over pairs: ``sum (patched - counterfactual) (clean - counterfactual) / sum (clean - counterfactual)^2``. It is
-    0 for nothing, 1 for all, NaN when no pair differs in value.
+    slope over pairs: ``sum (patched - counterfactual) (clean - counterfactual) / sum (clean - counterfactual)^2``. It
+    is 0 for nothing, 1 for all, NaN when no pair differs in value.
 
     The placebo takes the activations from a random pair of another group, from its clean or counterfactual side with
-    probability 1/2. Where the site carries the whole change, and pairs are alike, that gives 1/2, so the evidence is the
-    difference between ``restored`` and ``placebo``. The other arguments are those of :func:`ablations`.
+    probability 1/2. Where the site carries the whole change, and pairs are alike, that gives 1/2, so the evidence is
+    the difference between ``restored`` and ``placebo``.
     """
     if clean.shape != counterfactual.shape:
         raise ImprintError(
@@ -300,8 +294,8 @@ def dose_response(
     observation: Tensor,
     site: str,
     direction: Tensor,
-    strengths: Sequence[float] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
     *,
+    strengths: Sequence[float] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
     groups: object | None = None,
     placebos: int = 10,
     resamples: int = 1000,
@@ -310,7 +304,7 @@ def dose_response(
     """Shift the activations at ``site`` along ``direction [d]`` by ``strengths`` standard deviations.
 
     The placebos are steps of the same length along random directions of the span of the activations. Their signs are
-    arbitrary, so absolute values are reported. The other arguments are those of :func:`ablations`.
+    arbitrary, so absolute values are reported.
     """
     doses = torch.tensor(list(strengths), dtype=torch.float64)
     if not len(doses) or not bool(torch.isfinite(doses).all()) or not bool((doses != 0).any()):
@@ -322,10 +316,10 @@ def dose_response(
     changes = _changes(run, site, unit, doses)
     random = [_changes(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses).mean(1) for u in draws]
     rows = []
-    for strength, change, placebo in zip(strengths, changes, zip(*random, strict=True), strict=True):
-        low, high = run.draws.mean(change)
-        effect = {"effect": float(change.mean()), "low": low, "high": high}
-        rows.append({"strength": strength, **effect, **placebo_summary([abs(float(mean)) for mean in placebo])})
+    for i, strength in enumerate(strengths):
+        low, high = run.draws.mean(changes[i])
+        effect = {"effect": float(changes[i].mean()), "low": low, "high": high}
+        rows.append({"strength": strength, **effect, **placebo_summary([abs(float(means[i])) for means in random])})
     slopes = doses @ changes / doses.square().sum()
     placebo_slopes = [abs(float(doses @ means / doses.square().sum())) for means in random]
     low, high = run.draws.mean(slopes)

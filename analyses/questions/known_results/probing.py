@@ -150,7 +150,7 @@ def online_code(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
             x, y = along(8000, delta, unit(rng), rng)
             code = (
                 OnlineCode(standardise=False)
-                .fit_rows(torch.from_numpy(x), torch.from_numpy(y).long(), 2, None, repeat)
+                .fit_rows(torch.from_numpy(x), torch.from_numpy(y).long(), 2, groups=None, seed=repeat)
                 .compression
             )
             found.setdefault(name(known.CODE, "8,000 balanced labels", "compression", delta), []).append(code)
