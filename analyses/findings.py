@@ -23,19 +23,13 @@ Every analysis declares its metrics, name -> sentence: a question on its class, 
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from imprint.analyses.metrics import Metrics, metrics_of_runs
 from imprint.models.errors import unknown_name
-from imprint.models.registry import folders_of
-
-Metrics = Mapping[str, str]
-"""Name of a metric -> what it is."""
 
 COLUMNS: dict[str, str] = {
     "analysis": "string",
@@ -56,16 +50,6 @@ COLUMNS: dict[str, str] = {
     "verdict": "string",
     "why": "string",
 }
-
-
-@cache
-def metrics_of_runs() -> dict[str, Metrics]:
-    """Analysis of a run -> its metrics, read from every ``METRICS = {...}`` of this room without importing it."""
-    found: dict[str, Metrics] = {}
-    for file in (file for folder in folders_of("imprint.analyses") for file in sorted(folder.glob("*/*.py"))):
-        declared = re.search(r"^METRICS = (\{$.*?^\})", file.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-        found |= ast.literal_eval(declared[1]) if declared else {}
-    return found
 
 
 def findings(

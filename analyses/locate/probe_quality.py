@@ -145,7 +145,7 @@ class _Probed:
         y = self.target.codes[train, 0]
         y = y.double() if self.target.regression else y
         groups = self.groups[train.numpy()]
-        return self.readout.fit_rows(self.x[train].double(), y, self.target.classes, groups, seed)
+        return self.readout.fit_rows(self.x[train].double(), y, self.target.classes, groups=groups, seed=seed)
 
     def complete(self, rows: Tensor) -> bool:
         """Whether every class occurs among ``rows`` (bool ``[n]``), or the number varies."""
@@ -164,7 +164,7 @@ def _probed(x: Any, labels: Any, groups: Ints, readout: Readout | None, rng: np.
     column = pd.Series(labels).reset_index(drop=True)
     if len(column) != len(rows):
         raise ImprintError(f"{len(column)} labels for {len(rows)} rows of activations; expected as many.")
-    return _Probed(rows, target_of("label", column, groups, 0, rng), groups, readout or Ridge())
+    return _Probed(rows, target_of("label", column, groups, nulls=0, rng=rng), groups, readout or Ridge())
 
 
 def _selectivity(
@@ -172,7 +172,7 @@ def _selectivity(
 ) -> Selectivity:
     """Scores with ``whole`` kept together by all folds; intervals from drawing types, and control tasks, again."""
     regression, n = targets[0].regression, len(probed.x)
-    readings = read(probed.x, targets, fold, probed.groups, probed.readout, inner=whole)
+    readings = read(probed.x, targets, probed.readout, fold=fold, groups=probed.groups, inner=whole)
     sums = np.stack([reading.sums for reading in readings], axis=1)
     scores = statistics.score(sums.sum(0), regression=regression)
     merged = statistics.merged(sums, rng)

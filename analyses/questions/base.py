@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from imprint.analyses.findings import Metrics, findings
+from imprint.analyses.findings import findings
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.registry import Family

@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field, field_validator
 
-from imprint.analyses.findings import Metrics
 from imprint.analyses.locate.judging import MARGIN
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.questions.address.estimates import LEAST, CohortTable, Holding, estimate
 from imprint.analyses.questions.address.exhibits import (
     HALF,

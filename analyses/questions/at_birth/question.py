@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import Field
 from scipy import stats
 
-from imprint.analyses.findings import Metrics
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, by_condition, exhibits
 from imprint.analyses.questions.at_birth.measure import lesions

@@ -186,7 +186,7 @@ def _checks(
         "insertion": areas["insertion"]["attribution"],
         **{f"{column}_{rank}": areas[column][rank] for column in areas.columns for rank in ("random", "variance")},
         "infidelity": predicted.relative,
-        "sensitivity": moved.mean,
+        "sensitivity": float(moved.mean()),
         "randomised": noise.signed,
         "randomised_absolute": noise.absolute,
         "depends_on_weights": float(noise.verdict == "depends on the weights"),
@@ -206,7 +206,7 @@ def _concept(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> d
     p_values = {}
     for site in network.plan.matters:
         try:
-            tested = concept_activation(subject, seen.observation, site, concept, pool, **how, rng=rng)
+            tested = concept_activation(subject, seen.observation, site, concept, random=pool, **how, rng=rng)
             p_values[site] = tested.p_value
         except NotMeasurableError:
             p_values[site] = NAN

@@ -207,7 +207,7 @@ def _dose_response(network: PlantedNetwork, seen: Observed, rng: torch.Generator
         direction = at[seen.concept].mean(0) - at[~seen.concept].mean(0)
         try:
             dose = dose_response(
-                subject, x, site, direction, STRENGTHS, placebos=PLACEBOS, resamples=RESAMPLES, rng=rng
+                subject, x, site, direction, strengths=STRENGTHS, placebos=PLACEBOS, resamples=RESAMPLES, rng=rng
             )
             results.append(SiteResult(site, dose.slope, dose.low, dose.high, dose.placebo_high, signed=True))
         except NotMeasurableError:

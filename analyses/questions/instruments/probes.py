@@ -126,7 +126,7 @@ def true_score(condition: Condition, site: str, *, world: int, rng: np.random.Ge
         return NAN
     groups = np.unique(compact_groups(train.groups, n)[kept], return_inverse=True)[1]
     x = torch.from_numpy(train.activations[site][kept])
-    probe = READOUTS.load(condition.readout)().fit_rows(x, codes[kept], classes, groups, 0)
+    probe = READOUTS.load(condition.readout)().fit_rows(x, codes[kept], classes, groups=groups, seed=0)
     return float(probe.score(torch.from_numpy(fresh.activations[site]), y))
 
 

@@ -29,8 +29,8 @@ from imprint.analyses.engine import Say
 from imprint.analyses.goals.acting import look
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import TRAIN, AgentExam, exam_of
-from imprint.analyses.goals.facts import Asked, look_exam, looked
-from imprint.analyses.statistics import score
+from imprint.analyses.goals.facts import fact_targets, read_facts
+from imprint.analyses.locate.targets import Targets
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -49,7 +49,7 @@ def train_and_describe(*, setup: dict[str, Any], seeds: Sequence[int], say: Say)
     """One row per seed: varied, seed, its description (``internals ...``, ``behaviour ...``) and what it pursues."""
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
-    facts, end = look_exam(chosen, exam), chosen.planned[-1]
+    targets, end = fact_targets(chosen, exam).without_shuffles, chosen.planned[-1]
 
     def report(step: Progress) -> None:
         say(step.age, 2 * end, "training")
@@ -62,7 +62,7 @@ def train_and_describe(*, setup: dict[str, Any], seeds: Sequence[int], say: Say)
             kept = revive_agent(chosen, folder, seed, end)
             if not kept.alive:
                 continue
-            inside, outside = internals(exam, kept.agent, facts), training(exam, kept.agent, kept.record)
+            inside, outside = internals(exam, kept.agent, targets), training(exam, kept.agent, kept.record)
             described = {f"{INTERNALS} {name}": value for name, value in inside.items()}
             described |= {f"{BEHAVIOUR} {name}": value for name, value in outside.items()}
             about = {"varied": chosen.environment["varied"], "seed": seed}
@@ -78,14 +78,14 @@ def pursued(exam: AgentExam, agent: Agent) -> dict[str, float]:
     return {"goal": goal, "capability": any_, "proxy": any_ - goal, "part": goal / any_ if any_ else float("nan")}
 
 
-def internals(exam: AgentExam, agent: Agent, facts: Asked) -> dict[str, float]:
+def internals(exam: AgentExam, agent: Agent, targets: Targets) -> dict[str, float]:
     """Numbers from the inside of the agent on single states."""
     line = exam.critic(agent)
     out = {f"beta {goal}": beta for goal, beta in zip(line.goals, line.beta, strict=True)}
     out |= {"r2": line.r2, **moved_goal(exam, agent)}
-    for (site, fact), reading in looked(exam, agent, facts, bare=True).items():
-        if site == agent.acting_point and fact.endswith("_way"):
-            out[f"read {fact}"] = float(score(reading.sums.sum(0), regression=reading.regression))
+    for (_, fact), reading in read_facts(exam, agent, targets, points=(agent.acting_point,)).items():
+        if fact.endswith("_way"):
+            out[f"read {fact}"] = reading.score
     return out
 
 
@@ -129,6 +129,6 @@ def training(exam: AgentExam, agent: Agent, record: pd.DataFrame) -> dict[str, f
         "pay": float(last["pay"].sum()) / episodes,
         "entropy": float(last["entropy"].mean()),
         "loss": float(last["loss"].mean()),
-        "success": float(played.wages.mean()),
+        "success": float(played.returns.mean()),
         "steps": float(played.steps.double().mean()),
     }

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import Metrics
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.intent.exhibits import agents_exhibit, forecasts_exhibit
 from imprint.analyses.questions.intent.forecast import (

@@ -46,7 +46,8 @@ def concept_null(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     zeros, others = digits.x[digits.digit == 0], digits.x[digits.digit != 0]
     say(0, 1, f"{concepts} concepts")
     rate = null_rate(subject, zeros[:100], "3", digits.x, concepts=concepts, size=50, runs=20, nulls=99, rng=rng)
-    itself = concept_activation(subject, zeros[:100], "3", zeros[100:150], others[:500], runs=20, nulls=99, rng=rng)
+    concept, random = zeros[100:150], others[:500]
+    itself = concept_activation(subject, zeros[:100], "3", concept, random=random, runs=20, nulls=99, rng=rng)
     figures.add(known.CONCEPT, "the class itself", "score", itself.score, n=itself.n)
     for how, value in (("against random concepts", rate.rate), ("t-test of runs", rate.t_test_rate)):
         used = rate_of(round(value * concepts), concepts)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import Metrics
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.known_results import attribution, causal, probing, sequences
 from imprint.analyses.questions.known_results import references as known

@@ -16,11 +16,10 @@ import pandas as pd
 
 from imprint.analyses.engine import Say
 from imprint.analyses.goals.exam import exam_of
-from imprint.analyses.goals.facts import look_exam, looked
-from imprint.analyses.goals.rows import behaviour_rows, causal_rows, critic_rows, verdict_row
-from imprint.analyses.statistics import score
+from imprint.analyses.goals.facts import fact_targets, read_facts
+from imprint.analyses.goals.rows import examined_rows, training_row
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
@@ -35,29 +34,19 @@ class Examiner:
     def __init__(self, setup: AgentSetup, floor: Sequence[int]) -> None:
         """``floor``: numbers of the untrained agents."""
         self.setup, self.exam = setup, exam_of(setup)
-        self.facts = look_exam(setup, self.exam)
+        self.targets = fact_targets(setup, self.exam).without_shuffles
         self.floor = self.exam.floor([newborn(setup, twin) for twin in floor])
 
     def rows(self, agent: Agent, about: dict[str, Any]) -> Rows:
         """Behaviour, critic, causal line, verdict, and how well facts are read; ``about``: columns of every row."""
-        lines = self.exam.lines(agent, self.floor)
-        return [
-            *behaviour_rows(self.exam, agent, DESIGNS, about),
-            *critic_rows(lines.critic, about, (self.floor, self.setup.decision.fits)),
-            *causal_rows(lines, about),
-            verdict_row(lines, about),
-            *self._readable(agent, about),
-        ]
+        examined = self.exam.examine(agent, self.floor, designs=DESIGNS)
+        return [*examined_rows(examined, about), *self._readable(agent, about)]
 
     def _readable(self, agent: Agent, about: dict[str, Any]) -> Rows:
         """How well each fact is read at the acting point (balanced accuracy or R2, cross-validated)."""
-        rows = []
-        for (site, fact), reading in looked(self.exam, agent, self.facts, bare=True).items():
-            if site == agent.acting_point:
-                value = float(score(reading.sums.sum(0), regression=reading.regression))
-                where = {"analysis": "locate", "metric": "score", "concept": fact, "site": site}
-                rows.append({**about, **where, "estimate": value})
-        return rows
+        base = {**about, "analysis": "locate", "metric": "score"}
+        readings = read_facts(self.exam, agent, self.targets, points=(agent.acting_point,))
+        return [{**base, "concept": fact, "site": site, "estimate": r.score} for (site, fact), r in readings.items()]
 
 
 def train_and_examine(*, setup: dict[str, Any], seeds: Sequence[int], label: str, say: Say) -> pd.DataFrame:
@@ -76,9 +65,7 @@ def train_and_examine(*, setup: dict[str, Any], seeds: Sequence[int], label: str
         for i, seed in enumerate(seeds):
             for age in living_agent_ages(chosen, folder, seed):
                 kept, about = revive_agent(chosen, folder, seed, age), {"seed": seed, "age": age}
-                rows += examiner.rows(kept.agent, about)
-                success = {"analysis": "lifetime", "metric": "training_success", "concept": chosen.intended}
-                rows.append({**about, **success, "estimate": training_success(kept.record, chosen.intended)})
+                rows += [*examiner.rows(kept.agent, about), training_row(kept.record, chosen.intended, about)]
             say(total + (i + 1) * total // len(seeds), 2 * total, f"seed {seed} examined")
     return _labelled(rows, chosen, label)
 

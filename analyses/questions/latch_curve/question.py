@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import COLUMNS, Metrics
+from imprint.analyses.findings import COLUMNS
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
 from imprint.analyses.questions.latch_curve.measure import train_and_examine, untrained

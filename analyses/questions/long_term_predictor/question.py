@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import Field
 from scipy import stats
 
-from imprint.analyses.findings import Metrics
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.long_term_predictor.exhibits import exhibits

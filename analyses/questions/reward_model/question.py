@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import Metrics
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.questions.reward_model.distance import sanity
 from imprint.analyses.questions.reward_model.exhibits import exhibits

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import Metrics
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.questions.scorecard.exhibits import exhibits
