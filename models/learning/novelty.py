@@ -21,32 +21,49 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from imprint.models.learning.stacked import Stacked
 from imprint.models.steering.base import Signal
 
 SENSE = "surprise"
 HIDDEN, WIDTH = 64, 32
 MEMORY = 0.99
-NAMES = ("first", "first_bias", "second", "second_bias")
+
+
+class _Perceptron(nn.Module):
+    """One hidden layer; weights at birth keep the spread of a layer's inputs (He et al. 2015)."""
+
+    stacks = True
+
+    def __init__(self, inputs: int, rng: torch.Generator) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(inputs, HIDDEN, generator=rng).mul(math.sqrt(2 / inputs)))
+        self.first_bias = nn.Parameter(torch.zeros(1, HIDDEN))
+        self.second = nn.Parameter(torch.randn(HIDDEN, WIDTH, generator=rng).mul(math.sqrt(2 / HIDDEN)))
+        self.second_bias = nn.Parameter(torch.zeros(1, WIDTH))
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Outputs ``[S, n, D]`` of flat observations ``[S, n, P]``, under parameters with a leading seed axis."""
+        hidden = torch.relu(torch.baddbmm(self.first_bias, observation, self.first))
+        return torch.baddbmm(self.second_bias, hidden, self.second)
 
 
 class Novelty:
-    """Target and predictor of S seeds."""
+    """Targets, predictors and running statistics of S seeds."""
 
     def __init__(self, inputs: int, *, rngs: list[torch.Generator], rate: float = 1e-3) -> None:
-        self.target = _born(inputs, rngs)
-        self.predictor = {name: value.requires_grad_(True) for name, value in _born(inputs, rngs).items()}
-        self._optimiser = torch.optim.Adam(self.predictor.values(), lr=rate)
-        self.square = torch.zeros(len(rngs))
-        self.mean = torch.zeros(len(rngs))
-        self.updates = torch.zeros(len(rngs))
+        self.target = Stacked([_Perceptron(inputs, rng) for rng in rngs], keys=("target.{}", ""))  # never taught
+        predictors = [_Perceptron(inputs, rng) for rng in rngs]
+        self.predictor = Stacked(predictors, keys=("predictor.{}", "optimiser.{}.{}"), lr=rate, fused=False)
+        self.square, self.mean, self.updates = (torch.zeros(len(rngs)) for _ in range(3))
 
     def _error(self, observation: Tensor) -> Tensor:
         flat = observation.flatten(2)
         with torch.no_grad():
-            wanted = _said(self.target, flat)
-        return (_said(self.predictor, flat) - wanted).square().mean(-1)
+            target = self.target.call(flat)
+        difference: Tensor = self.predictor.call(flat) - target
+        return difference.square().mean(-1)
 
     @torch.no_grad()
     def surprise(self, observation: Tensor) -> Tensor:
@@ -59,37 +76,23 @@ class Novelty:
     def learn(self, observation: Tensor) -> Tensor:
         """One step of the predictors on observations ``[S, n, ...]``; mean squared errors ``[S]`` before it."""
         error = self._error(observation)
-        self._optimiser.zero_grad(set_to_none=True)
-        error.mean(1).sum().backward()
-        self._optimiser.step()
-        said = error.detach()
+        loss = self.predictor.step(error.mean(1))
         self.updates += 1
         keep = torch.minimum(torch.full_like(self.updates, MEMORY), 1 - 1 / self.updates)
-        self.mean = keep * self.mean + (1 - keep) * said.mean(1)
-        self.square = keep * self.square + (1 - keep) * said.square().mean(1)
-        return said.mean(1)
+        self.mean = keep * self.mean + (1 - keep) * loss
+        self.square = keep * self.square + (1 - keep) * error.detach().square().mean(1)
+        return loss
 
     def state(self, s: int) -> dict[str, Tensor]:
         """Everything the ``s``-th seed's surprise depends on, for a checkpoint."""
-        kept = {f"target.{name}": self.target[name][s].clone() for name in NAMES}
-        for name, value in self.predictor.items():
-            kept[f"predictor.{name}"] = value.detach()[s].clone()
-            for key, moment in self._optimiser.state.get(value, {}).items():
-                kept[f"optimiser.{name}.{key}"] = (moment if moment.ndim == 0 else moment[s]).clone()
-        return kept | {name: getattr(self, name)[s].clone() for name in ("mean", "square", "updates")}
+        networks = self.target.state(s) | self.predictor.state(s)
+        del networks["alive"]
+        return networks | {name: getattr(self, name)[s].clone() for name in ("mean", "square", "updates")}
 
     def load(self, states: list[dict[str, Tensor]]) -> None:
         """Put back what :meth:`state` gave, all seeds of the same age."""
-        for name in NAMES:
-            self.target[name] = torch.stack([state[f"target.{name}"] for state in states])
-            with torch.no_grad():
-                self.predictor[name].copy_(torch.stack([state[f"predictor.{name}"] for state in states]))
-            moments = {}
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                if (entry := f"optimiser.{name}.{key}") in states[0]:
-                    values = [state[entry] for state in states]
-                    moments[key] = values[0].clone() if key == "step" else torch.stack(values)
-            self._optimiser.state[self.predictor[name]] = moments
+        for stack in (self.target, self.predictor):
+            stack.load([{**state, "alive": torch.tensor(True)} for state in states])
         for name in ("mean", "square", "updates"):
             setattr(self, name, torch.stack([state[name] for state in states]))
 
@@ -98,19 +101,3 @@ def asked(signals: Sequence[Signal]) -> bool:
     """Whether one of ``signals`` reads the sense ``surprise``, and not an earlier signal of that name."""
     named = {signal.settings.name for signal in signals}
     return SENSE not in named and any(SENSE in signal.reads for signal in signals)
-
-
-def _born(inputs: int, rngs: list[torch.Generator]) -> dict[str, Tensor]:
-    """Weights of S perceptrons, scaled so that every layer keeps the spread of its inputs (He et al. 2015)."""
-
-    def drawn(rows: int, columns: int) -> Tensor:
-        return torch.stack([torch.randn(rows, columns, generator=rng).mul(math.sqrt(2 / rows)) for rng in rngs])
-
-    first, second = drawn(inputs, HIDDEN), drawn(HIDDEN, WIDTH)
-    blank = torch.zeros(len(rngs), 1, HIDDEN), torch.zeros(len(rngs), 1, WIDTH)
-    return dict(zip(NAMES, (first, blank[0], second, blank[1]), strict=True))
-
-
-def _said(weights: dict[str, Tensor], flat: Tensor) -> Tensor:
-    hidden = torch.relu(torch.baddbmm(weights["first_bias"], flat, weights["first"]))
-    return torch.baddbmm(weights["second_bias"], hidden, weights["second"])

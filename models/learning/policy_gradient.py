@@ -30,9 +30,9 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
 
 from imprint.models.agents.base import Acted, Agent
+from imprint.models.learning.stacked import Stacked
 
 
 class Learning(BaseModel):
@@ -97,33 +97,20 @@ class Learning(BaseModel):
         return self.copies * self.steps
 
 
-class Stack:
-    """S agents of one architecture as one module whose parameters have a leading axis."""
+class Stack(Stacked):
+    """S agents of one architecture as one."""
 
-    def __init__(self, agents: Sequence[Agent]) -> None:
-        parameters, buffers = stack_module_state(list(agents))
-        if buffers:
-            raise TypeError(f"{type(agents[0]).__name__} has buffers {sorted(buffers)}; stacked agents have none.")
-        self.shell, self.seeds = agents[0], len(agents)
-        self.parameters = {name: value.detach().requires_grad_(True) for name, value in parameters.items()}
+    def __init__(self, agents: Sequence[Agent], **adam: Any) -> None:
+        super().__init__(agents, keys=("parameter.{}", "optimiser.{}/{}"), **adam)
+        self.memory = agents[0].memory
 
     def act(self, observation: Tensor, memory: Tensor) -> Acted:
         """Each seed on its own rows: ``[S, n, C, H, W]`` and ``[S, n, M]``; everything returned leads with S."""
-
-        def once(parameters: dict[str, Tensor], observation: Tensor, memory: Tensor) -> Acted:
-            acted: Acted = functional_call(self.shell, parameters, (observation, memory))
-            return acted
-
-        act = once if self.shell.stacks else vmap(once)
-        return Acted(*act(self.parameters, observation, memory))
+        return Acted(*self.call(observation, memory))
 
     def blank(self, n: int) -> Tensor:
-        """Memories of newborn episodes, zeros ``[S, n, M]``."""
-        return torch.zeros(self.seeds, n, self.shell.memory)
-
-    def member(self, seed: int) -> dict[str, Tensor]:
-        """Views on one seed's parameters."""
-        return {name: value.detach()[seed] for name, value in self.parameters.items()}
+        """Memories at the start of episodes, zeros ``[S, n, M]``."""
+        return torch.zeros(len(self.modules), n, self.memory)
 
 
 # Actions are few and rows many: sums over actions are several times as fast along the first axis as along the last.
@@ -203,43 +190,44 @@ class Lesson:
     """``[S]``: Kullback-Leibler divergence from the policy that acted, estimated as mean(rho - 1 - log rho)."""
 
 
-class PolicyGradient:
-    """A stack of agents and what teaches them.
+@dataclass(frozen=True)
+class _Minibatch:
+    """Whole rollouts of some copies, ``[S, N / minibatches, ...]``."""
 
-    A seed whose loss, gradient or parameters stop being finite is struck out: its parameters become zero, it learns
-    nothing more, and :attr:`alive` says so. The others go on with the same bits.
-    """
+    observation: Tensor
+    memory: Tensor
+    begins: Tensor
+    action: Tensor
+    log_probability: Tensor
+    """Of the actions, under the policy that acted."""
+    advantage: Tensor
+    target: Tensor
+    """Return that the critic is taught."""
+
+
+class PolicyGradient:
+    """A stack of agents and how it learns from rollouts."""
 
     def __init__(self, learning: Learning, agents: Sequence[Agent]) -> None:
-        self.learning, self.stack = learning, Stack(agents)
-        self.alive = torch.ones(len(agents), dtype=torch.bool)
-        self._leaves = list(self.stack.parameters.values())
-        self.optimiser = torch.optim.Adam(self._leaves, lr=learning.learning_rate, eps=1e-5, fused=True)
+        self.learning, self.stack = learning, Stack(agents, lr=learning.learning_rate, eps=1e-5)
 
     def learn(self, rollout: Rollout, *, left: float = 1.0) -> Lesson:
         """One update; ``left`` is the part of the lifetime that is left, for the decay of the learning rate."""
         learning = self.learning
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning.learning_rate * (left if learning.decay else 1.0)
+        self.stack.set_learning_rate(learning.learning_rate * (left if learning.decay else 1.0))
         advantage = advantages(rollout, learning.discount, learning.trace)
-        whole = {
-            "observation": rollout.observation, "memory": rollout.memory, "begins": rollout.begins,
-            "action": rollout.action, "before": log_probability(rollout.logits, rollout.action),
-            "advantage": advantage, "target": advantage + rollout.value,
-        }  # fmt: skip
-        pieces = [value.chunk(learning.minibatches, dim=1) for value in whole.values()]
-        said = [
-            self._step(**dict(zip(whole, piece, strict=True)))
-            for _ in range(learning.epochs)
-            for piece in zip(*pieces, strict=True)
-        ]
-        self._strike_if_broken()
-        return Lesson(*torch.stack(said).mean(0))
+        before = log_probability(rollout.logits, rollout.action)
+        whole = (rollout.observation, rollout.memory, rollout.begins, rollout.action, before, advantage)
+        pieces = [value.chunk(learning.minibatches, dim=1) for value in (*whole, advantage + rollout.value)]
+        minibatches = [_Minibatch(*piece) for piece in zip(*pieces, strict=True)]
+        measures = [self._step(minibatch) for _ in range(learning.epochs) for minibatch in minibatches]
+        self.stack.strike_out_broken(moments=True)
+        return Lesson(*torch.stack(measures).mean(0))
 
     def look(self, observation: Tensor, memory: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
         """Logits ``[S, n, T, A]`` and values ``[S, n, T]``, with the memory carried along and blanked where due."""
         seeds, n, steps = begins.shape
-        if not self.stack.shell.memory:
+        if not self.stack.memory:
             acted = self.stack.act(observation.flatten(1, 2), memory.new_zeros(seeds, n * steps, 0))
             return acted.logits.unflatten(1, (n, steps)), acted.value.unflatten(1, (n, steps))
         logits, values = [], []
@@ -250,16 +238,13 @@ class PolicyGradient:
             values.append(acted.value)
         return torch.stack(logits, 2), torch.stack(values, 2)
 
-    def _step(
-        self, observation: Tensor, memory: Tensor, begins: Tensor, action: Tensor, before: Tensor, advantage: Tensor,
-        target: Tensor,
-    ) -> Tensor:  # fmt: skip
+    def _step(self, batch: _Minibatch) -> Tensor:
+        """One step on a minibatch: loss, entropy and divergence, ``[3, S]``."""
         learning = self.learning
-        self.optimiser.zero_grad(set_to_none=True)
-        logits, value = self.look(observation, memory, begins)
+        logits, value = self.look(batch.observation, batch.memory, batch.begins)
         logs = logits.movedim(-1, 0).contiguous().log_softmax(0)
-        now = logs.gather(0, action[None]).squeeze(0)
-        ratio = (now - before).exp()
+        now = logs.gather(0, batch.action[None]).squeeze(0)
+        ratio, advantage = (now - batch.log_probability).exp(), batch.advantage
         if learning.clip is not None:
             spread, mean = torch.std_mean(advantage, dim=(1, 2), keepdim=True)
             advantage = (advantage - mean) / (spread + 1e-8)
@@ -268,51 +253,11 @@ class PolicyGradient:
         else:
             gain = now * advantage
         entropy = -(logs.exp() * logs).sum(0).mean((1, 2))
-        error = (value - target).square().mean((1, 2))
+        error = (value - batch.target).square().mean((1, 2))
         loss = learning.value_weight * error - gain.mean((1, 2)) - learning.entropy * entropy
-        loss.sum().backward()
-        self._descend(loss.detach())
-        divergence = (ratio - 1 - (now - before)).mean((1, 2))
+        gradients = self.stack.backward(loss)
+        length = clip_gradients(gradients, learning.longest_gradient)
+        self.stack.strike_out(torch.isfinite(loss.detach()) & torch.isfinite(length), gradients)
+        self.stack.optimiser.step()
+        divergence = (ratio - 1 - (now - batch.log_probability)).mean((1, 2))
         return torch.stack([loss, entropy, divergence]).detach()
-
-    def _descend(self, loss: Tensor) -> None:
-        gradients = [leaf.grad for leaf in self._leaves if leaf.grad is not None]
-        length = clip_gradients(gradients, self.learning.longest_gradient)
-        self.alive &= torch.isfinite(loss) & torch.isfinite(length)
-        if not bool(self.alive.all()):
-            for gradient in gradients:
-                gradient[~self.alive] = 0.0
-        self.optimiser.step()
-
-    def _strike_if_broken(self) -> None:
-        finite = torch.stack([torch.isfinite(leaf.detach()).flatten(1).all(1) for leaf in self._leaves])
-        self.alive &= finite.all(0)
-        if not bool(self.alive.all()):
-            for leaf in self._leaves:
-                leaf.detach()[~self.alive] = 0.0
-                for name, moment in self.optimiser.state[leaf].items():
-                    if name != "step":
-                        moment[~self.alive] = 0.0
-
-    # -- keeping -------------------------------------------------------------------------------------------------
-
-    def state(self, seed: int) -> dict[str, Tensor]:
-        """One seed's parameters, optimiser moments and health, for a checkpoint."""
-        out = {f"parameter.{name}": value.clone() for name, value in self.stack.member(seed).items()}
-        for name, leaf in self.stack.parameters.items():
-            for key, value in self.optimiser.state.get(leaf, {}).items():
-                out[f"optimiser.{name}/{key}"] = (value if key == "step" else value[seed]).clone()
-        return {**out, "alive": self.alive[seed].clone()}
-
-    def load(self, states: Sequence[dict[str, Tensor]]) -> None:
-        """Put back what :meth:`state` gave, all seeds of the same age."""
-        self.alive = torch.stack([state["alive"] for state in states])
-        self.optimiser.state.clear()
-        for name, leaf in self.stack.parameters.items():
-            with torch.no_grad():
-                leaf.copy_(torch.stack([state[f"parameter.{name}"] for state in states]))
-            prefix = f"optimiser.{name}/"
-            for key in (key for key in states[0] if key.startswith(prefix)):
-                values = [state[key] for state in states]
-                moment = key.removeprefix(prefix)
-                self.optimiser.state[leaf][moment] = values[0].clone() if moment == "step" else torch.stack(values)

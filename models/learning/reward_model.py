@@ -4,7 +4,7 @@
 
 It sees the observation before and after a step and nothing else (Christiano et al. 2017, arXiv 1706.03741, learn such a
 model from comparisons; here the reward itself is shown, so that what the model generalises to is not a matter of noise
-in the comparisons). Seeds train as one stack (``torch.func``), each on rows of its own.
+in the comparisons). Seeds train as one stack, each on steps of its own.
 
 Letters: S seeds, n steps, C channels, H and W cells.
 """
@@ -18,11 +18,11 @@ from collections.abc import Sequence
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
 
 from imprint.models.chance import weights_from
 from imprint.models.environments.base import View
 from imprint.models.errors import ImprintError
+from imprint.models.learning.stacked import Stacked
 from imprint.models.worlds.base import MemberSettings
 
 
@@ -71,12 +71,11 @@ def teach(
     """
     seeds, n = reward.shape
     if len(models) != seeds or n < rows:
-        raise ImprintError(f"{len(models)} models, steps of {seeds} seeds, {n} each; expected as many seeds as models "
-                           f"and at least {rows} steps.")  # fmt: skip
-    found, _ = stack_module_state(list(models))
-    parameters = {name: value.detach().requires_grad_(True) for name, value in found.items()}
-    optimiser = torch.optim.Adam(list(parameters.values()), lr=learning_rate, fused=True)
-    predict = vmap(lambda p, x, y: functional_call(models[0], p, (x, y)))
+        raise ImprintError(
+            f"{len(models)} reward models, and steps of {seeds} seeds, {n} each; expected one model per seed and at "
+            f"least {rows} steps."
+        )
+    stack = Stacked(models, lr=learning_rate)
     own = torch.arange(seeds)[:, None]
     last = torch.zeros(seeds)
     for _ in range(epochs):
@@ -84,14 +83,8 @@ def teach(
         losses = []
         for start in range(0, n - rows + 1, rows):
             pick = order[:, start : start + rows]
-            off = predict(parameters, before[own, pick], after[own, pick]) - reward[own, pick]
-            loss = off.square().mean(1)
-            optimiser.zero_grad(set_to_none=True)
-            loss.sum().backward()
-            optimiser.step()
-            losses.append(loss.detach())
+            error = stack.call(before[own, pick], after[own, pick]) - reward[own, pick]
+            losses.append(stack.step(error.square().mean(1)))
         last = torch.stack(losses).mean(0)
-    for s, model in enumerate(models):
-        model.load_state_dict({name: value.detach()[s].clone() for name, value in parameters.items()})
-        model.eval()
+    stack.unstack()
     return last

@@ -235,18 +235,18 @@ class _CutOff:
 
     def values(self, stack: Stack, n: int, steps: int) -> Tensor:
         """``[S, N, T]``: value of the final state where an episode was cut off, else 0."""
-        out = torch.zeros(stack.seeds, n, steps)
+        out = torch.zeros(len(stack.modules), n, steps)
         if not self._found:
             return out
         place, observation, memory = (torch.cat(parts) for parts in zip(*self._found, strict=True))
         order = (place[:, 0] // n).argsort(stable=True)
         place, observation, memory = place[order], observation[order], memory[order]
         seed, copy, t = place[:, 0] // n, place[:, 0] % n, place[:, 1]
-        counts = torch.bincount(seed, minlength=stack.seeds)
+        counts = torch.bincount(seed, minlength=len(stack.modules))
         rank = torch.arange(len(seed)) - (counts.cumsum(0) - counts)[seed]
-        lined = observation.new_zeros(stack.seeds, int(counts.max()), *observation.shape[1:])
+        lined = observation.new_zeros(len(stack.modules), int(counts.max()), *observation.shape[1:])
         lined[seed, rank] = observation
-        recalled = memory.new_zeros(stack.seeds, int(counts.max()), memory.shape[1])
+        recalled = memory.new_zeros(len(stack.modules), int(counts.max()), memory.shape[1])
         recalled[seed, rank] = memory
         out[seed, copy, t] = stack.act(lined, recalled).value[seed, rank]
         return out

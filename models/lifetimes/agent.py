@@ -73,7 +73,7 @@ class Upbringing:
     def _keep(self, age: int) -> None:
         for s, seed in enumerate(self.seeds):
             tensors = {
-                **{f"teacher.{name}": value for name, value in self.teacher.state(s).items()},
+                **{f"teacher.{name}": value for name, value in self.teacher.stack.state(s).items()},
                 **{f"play.{name}": value for name, value in self.play.state_of(s).items()},
                 "record": self.record[s],
             }
@@ -84,7 +84,7 @@ class Upbringing:
         if not done:
             return
         kept = [read_checkpoint(self.setup, self.folder, seed, done[-1]) for seed in self.seeds]
-        self.teacher.load([part_of(tensors, "teacher.") for tensors in kept])
+        self.teacher.stack.load([part_of(tensors, "teacher.") for tensors in kept])
         self.play.load([part_of(tensors, "play.") for tensors in kept])
         self.record = torch.stack([tensors["record"] for tensors in kept])
         self.age = done[-1]

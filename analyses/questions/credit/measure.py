@@ -83,10 +83,7 @@ def grown(plan: Setup, world: World, seeds: Sequence[int], experiences: int, say
     for age in range(0, experiences, plan.schedule.batch):
         loss = cohort.learn(torch.stack([stream.next().observation for stream in streams])).loss
         say(age, experiences, f"growing learners, loss {float(loss.mean()):.4f}")
-    for s, learner in enumerate(cohort.learners):
-        state = {name.removeprefix("learner."): value.clone() for name, value in cohort.parameters(s).items()}
-        learner.load_state_dict(state, strict=False)
-    return [learner.eval() for learner in cohort.learners]
+    return cohort.unstack()
 
 
 def shown(learners: Sequence[Learner], world: World, n: int, name: str) -> Tensor:

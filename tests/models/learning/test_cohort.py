@@ -50,7 +50,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def test_only_what_cannot_stack_takes_turns() -> None:
-    assert [cohort(kind).stacked for kind in ("conv", "recurrent", "transformer")] == [True, True, False]
+    assert [len(cohort(kind).stacks) for kind in ("conv", "recurrent", "transformer")] == [1, 1, 3]
 
 
 def test_state_goes_round_to_the_bit(kind: str) -> None:
@@ -72,7 +72,7 @@ def test_a_kept_state_is_a_copy(kind: str) -> None:
     copies = {name: value.clone() for name, value in before.items()}
     one.learn(observation(0))
     assert all(torch.equal(before[name], copies[name]) for name in before)
-    assert any(not torch.equal(one.parameters(0)[name], copies[name]) for name in one.parameters(0))
+    assert any(not torch.equal(value, copies[f"learner.{name}"]) for name, value in one.member(0).items())
 
 
 def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str) -> None:
@@ -84,8 +84,8 @@ def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str) -> None:
         sick.learn(seen)
     assert sick.alive.tolist() == [True, False, True] and healthy.alive.tolist() == [True, True, True]
     for s in (0, 2):
-        assert all(torch.equal(value, healthy.parameters(s)[name]) for name, value in sick.parameters(s).items())
-    assert all(float(value.abs().max()) == 0.0 for value in sick.parameters(1).values())
+        assert all(torch.equal(value, healthy.member(s)[name]) for name, value in sick.member(s).items())
+    assert all(float(value.abs().max()) == 0.0 for value in sick.member(1).values())
 
 
 def test_a_lifetime_revives_with_the_weights_it_had(kind: str, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_lifetime_revives_with_the_weights_it_had(kind: str, tmp_path: Path) -
     at_birth, grown = (revive(one, RunFolder(tmp_path), 1, age) for age in (0, 32))
     assert torch.equal(at_birth.learner.latents(seen), newborn.latents(seen))
     assert not torch.equal(grown.learner.latents(seen), newborn.latents(seen))
-    kept = lifetime.cohort.parameters(1)
-    revived = {f"learner.{name}": value for name, value in grown.learner.named_parameters()}
+    kept = lifetime.cohort.member(1)
+    revived = dict(grown.learner.named_parameters())
     assert kept.keys() == revived.keys() and all(torch.equal(kept[name], revived[name]) for name in kept)
     assert grown.alive and grown.weight.shape == (8,) and float(grown.weight.abs().sum()) > 0

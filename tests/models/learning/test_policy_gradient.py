@@ -16,7 +16,6 @@ from imprint.models.learning.policy_gradient import (
     Learning,
     PolicyGradient,
     Rollout,
-    Stack,
     advantages,
     clip_gradients,
     log_probability,
@@ -287,11 +286,11 @@ def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str, field: st
             if one is sick and update == 1:
                 getattr(rollout, field)[1] = math.nan
             one.teacher.learn(rollout)
-    assert healthy.teacher.alive.tolist() == [True, True, True]
-    assert sick.teacher.alive.tolist() == [True, False, True]
+    assert healthy.teacher.stack.alive.tolist() == [True, True, True]
+    assert sick.teacher.stack.alive.tolist() == [True, False, True]
     for s in (0, 2):
-        well = healthy.teacher.state(s)
-        assert all(torch.equal(value, well[name]) for name, value in sick.teacher.state(s).items())
+        well = healthy.teacher.stack.state(s)
+        assert all(torch.equal(value, well[name]) for name, value in sick.teacher.stack.state(s).items())
     assert all(float(value.abs().max()) == 0.0 for value in sick.teacher.stack.member(1).values())
 
 
@@ -302,7 +301,7 @@ def test_parameters_that_overflow_are_struck_out() -> None:
         one.teacher.stack.parameters["critic.weight"][2] = math.inf
     rollout, _ = one.play.rollout(one.teacher.stack)
     one.teacher.learn(rollout)
-    assert one.teacher.alive.tolist() == [True, True, False]
+    assert one.teacher.stack.alive.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("kind", sorted(SMALL))
@@ -310,19 +309,19 @@ def test_state_goes_round_to_the_bit(kind: str) -> None:
     whole, resumed = Class(kind, Recall(1), learning()), Class(kind, Recall(1), learning())
     whole.go(3)
     resumed.go(1)
-    resumed.teacher.load([whole.teacher.state(s) for s in range(3)])
+    resumed.teacher.stack.load([whole.teacher.stack.state(s) for s in range(3)])
     resumed.play.load([whole.play.state_of(s) for s in range(3)])
     for one, other in zip(whole.go(2), resumed.go(2), strict=True):
         assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in vars(one))
     for s in range(3):
-        kept, again = whole.teacher.state(s), resumed.teacher.state(s)
+        kept, again = whole.teacher.stack.state(s), resumed.teacher.stack.state(s)
         assert kept.keys() == again.keys() and all(torch.equal(kept[name], again[name]) for name in kept)
 
 
 def test_a_kept_state_is_a_copy() -> None:
     one = Class("actor_critic", Recall(1), learning())
     one.go(1)
-    before = {**one.teacher.state(0), **one.play.state_of(0)}
+    before = {**one.teacher.stack.state(0), **one.play.state_of(0)}
     copies = {name: value.clone() for name, value in before.items()}
     one.go(2)
     assert all(torch.equal(before[name], copies[name]) for name in before)
@@ -351,10 +350,3 @@ def test_settings_go_round_with_the_defaults_of_their_algorithm() -> None:
     ppo, a2c = Learning(pay="pay"), Learning(pay="pay", algorithm="a2c")
     assert ppo.clip == 0.2 and (a2c.clip, a2c.epochs, a2c.minibatches) == (None, 1, 1)
     assert all(Learning(**one.model_dump()) == one for one in (ppo, a2c))
-
-
-def test_a_stack_refuses_what_it_cannot_stack() -> None:
-    agent = newborn("actor_critic", View(2, 1, 1, 3), 0)
-    agent.register_buffer("seen", torch.zeros(1))
-    with pytest.raises(TypeError, match="has buffers"):
-        Stack([agent])
