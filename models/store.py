@@ -103,6 +103,11 @@ def open_run(path: str | Path) -> RunFolder:
     return folder
 
 
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with ``prefix`` before their names."""
+    return {f"{prefix}{name}": value for name, value in tensors.items()}
+
+
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with ``prefix``, without it."""
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -18,7 +18,7 @@ from imprint.analyses.goals.scenes import facts_table
 from imprint.analyses.locate.reading import Reading, Target, read
 from imprint.analyses.locate.targets import input_readings, merge_groups, targets_of, unreadable
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import newborn
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.probes.readouts.base import READOUTS, Readout
 from imprint.probes.samples.controls import Ints, compact_groups, folds_of
@@ -50,7 +50,7 @@ class Asked:
 
 def look_exam(setup: AgentSetup, exam: AgentExam) -> Asked:
     """The same targets and folds for every agent of a run."""
-    state = exam.meet(newborn(setup, 0)).state
+    state = exam.meet(AgentLifetime.twin(setup, 0)).state
     table = facts_table(exam.environment, state, facts_of(setup, exam))
     rng = np.random.default_rng(exam.seed)
     groups = compact_groups(None, len(table))

@@ -25,8 +25,8 @@ from imprint.models.environments.base import Environment, Outcome
 from imprint.models.learning.novelty import SENSE, Novelty, asked
 from imprint.models.learning.policy_gradient import Learning, Rollout, Stack, sample
 from imprint.models.states import State, joined, rows
-from imprint.models.steering.base import Signal, steer
-from imprint.models.store import part_of
+from imprint.models.steering.base import Body, Senses, Signal, steer
+from imprint.models.store import part_of, with_prefix
 
 
 class Levels:
@@ -164,8 +164,8 @@ class Play:
     def _pay(self, senses: Mapping[str, Tensor]) -> Tensor:
         pay = []
         for s, rng in enumerate(self.steering):
-            own = {name: value[s] for name, value in senses.items()}
-            out, self.innate[s] = steer(self.signals, own, self.innate[s], rng)
+            own = Senses({name: value[s] for name, value in senses.items()})
+            out, self.innate[s] = steer(self.signals, own, Body(self.innate[s]), rng)
             pay.append(out[self.learning.pay])
         return torch.stack(pay)
 
@@ -192,12 +192,12 @@ class Play:
 
     def state_of(self, s: int) -> dict[str, Tensor]:
         """Everything the future of the ``s``-th seed's worlds depends on, for a checkpoint."""
-        n = self.learning.copies
+        own = slice(s * self.learning.copies, (s + 1) * self.learning.copies)
         return {
-            **{f"world.{name}": value[s * n : (s + 1) * n].clone() for name, value in self.state.items()},
-            **{f"levels.{name}": value for name, value in self.levels[s].state().items()},
-            **{f"innate.{name}": value.clone() for name, value in self.innate[s].items()},
-            **{f"novelty.{name}": value for name, value in (self.novelty.state(s) if self.novelty else {}).items()},
+            **with_prefix("world.", {name: value.clone() for name, value in rows(self.state, own).items()}),
+            **with_prefix("levels.", self.levels[s].state()),
+            **with_prefix("innate.", {name: value.clone() for name, value in self.innate[s].items()}),
+            **with_prefix("novelty.", self.novelty.state(s) if self.novelty is not None else {}),
             **{name: getattr(self, name)[s].clone() for name in self._KEPT},
             "steering": self.steering[s].get_state(),
         }

@@ -18,7 +18,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learning.novelty import SENSE, asked
 from imprint.models.learning.policy_gradient import Learning
 from imprint.models.setup.alignment import Ages, AlignmentSetup, settings_of
-from imprint.models.steering.base import steer
+from imprint.models.steering.base import Body, Senses, steer
 from imprint.models.wrappers.reflexes import embodied
 
 
@@ -134,8 +134,8 @@ class AgentSetup(AlignmentSetup):
                     "the learner is called; rename the sense of the world."
                 )
             felt[SENSE] = torch.zeros(1)
-        senses = {name: value[:, None] for name, value in felt.items()}
-        steer(signals, senses, {}, torch.Generator().manual_seed(0))
+        senses = Senses({name: value[:, None] for name, value in felt.items()})
+        steer(signals, senses, Body({}), torch.Generator().manual_seed(0))
         return environment
 
     def make_agent(self, view: View, *, rng: torch.Generator) -> Agent:
@@ -146,5 +146,5 @@ class AgentSetup(AlignmentSetup):
 
     @property
     def planned(self) -> tuple[int, ...]:
-        """Ages in environment steps per seed, whole rollouts, birth first and the whole lifetime last."""
+        """Planned ages in environment steps per seed, whole rollouts, birth first and the whole lifetime last."""
         return self.schedule.whole(self.learning.batch)

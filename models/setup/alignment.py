@@ -117,6 +117,11 @@ class AlignmentSetup(SettingsPart):
         """The setting that names the signal that teaches, and the name."""
         raise NotImplementedError
 
+    @property
+    def planned(self) -> tuple[int, ...]:
+        """Ages in experiences at which subjects are kept and examined, initial weights first and the last age last."""
+        raise NotImplementedError
+
     def make_signals(self) -> tuple[Signal, ...]:
         """Steering signals in the order in which they are computed."""
         return tuple(make_member(STEERING, s) for s in self.steering)

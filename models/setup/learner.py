@@ -22,11 +22,6 @@ class Schedule(Ages):
     learning_rate: float = Field(4e-3, gt=0.0)
     """Of the learner's Adam optimiser."""
 
-    @property
-    def planned(self) -> tuple[int, ...]:
-        """Ages in experiences, whole batches, birth first and the whole lifetime last."""
-        return self.whole(self.batch)
-
 
 class Evaluation(SettingsPart):
     """How a subject is examined; part of the setup, so that it is fixed before results exist."""
@@ -95,6 +90,11 @@ class Setup(AlignmentSetup):
         cls = ASSESSORS.load(self.assessor["kind"])
         assessor: Assessor = cls(cls.Settings(**settings_of(self.assessor)), seeds, width)
         return assessor
+
+    @property
+    def planned(self) -> tuple[int, ...]:
+        """Planned ages in experiences, whole batches, birth first and the whole lifetime last."""
+        return self.schedule.whole(self.schedule.batch)
 
     @property
     def located(self) -> tuple[str, ...]:

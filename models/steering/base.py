@@ -134,18 +134,18 @@ class Signal(ABC):
 
 
 def steer(
-    signals: Sequence[Signal], senses: Mapping[str, Tensor], body: Mapping[str, Tensor], rng: torch.Generator
+    signals: Sequence[Signal], senses: Senses, body: Body, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """All steering signals of one seed's rollout, name -> ``[N, T]``; later ones may read earlier ones.
+    """All steering signals, name -> ``[n, T]``, and the innate adjustable variables as these steps leave them, ``[n]``.
 
-    ``body`` ``[N]`` holds the innate adjustable variables; the second result says how the rollout leaves them.
+    Later signals may read earlier ones. ``body`` holds, besides the body states, the adjustable variables as the steps
+    before left them.
     """
-    known, states = Senses(senses), Body(body)
-    out: dict[str, Tensor] = {}
-    left: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+    adjusted: dict[str, Tensor] = {}
     for signal in signals:
-        value = signal(known, states, rng=rng)
-        left |= signal.adjusted(known, states)
-        out[signal.settings.name] = value
-        known = known.plus(signal.settings.name, value)
-    return out, left
+        value = signal(senses, body, rng=rng)
+        adjusted |= signal.adjusted(senses, body)
+        outputs[signal.settings.name] = value
+        senses = senses.plus(signal.settings.name, value)
+    return outputs, adjusted

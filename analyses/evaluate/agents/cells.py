@@ -23,7 +23,7 @@ from imprint.analyses.goals.rows import behaviour_rows, causal_rows, control_row
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.planted.agents import self_check
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+from imprint.models.lifetimes.agent import AgentLifetime, training_success
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
@@ -42,7 +42,7 @@ def raise_agents(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name:
         note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
         engine.say(watch, name, step.age, step.total, note)
 
-    Upbringing(setup, seeds, RunFolder(path)).live(report)
+    AgentLifetime(setup, seeds, RunFolder(path)).live(report)
 
 
 def randomly_paid(setup: AgentSetup) -> AgentSetup:
@@ -75,7 +75,7 @@ def floors(data: dict[str, Any], path: Path) -> None:
     rows: list[dict[str, Any]] = []
     tensors: dict[str, Tensor] = {}
     for twin in range(setup.evaluation.twins):
-        agent = newborn(setup, twin)
+        agent = AgentLifetime.twin(setup, twin)
         rows += behaviour_rows(exam, agent, [APART], {"control": "untrained", "seed": twin})
         rows += critic_rows(exam.critic(agent), {"control": "untrained", "seed": twin}, None)
         for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
@@ -101,11 +101,11 @@ def examine(data: dict[str, Any], path: Path, seed: int) -> None:
     torch.set_num_threads(1)
     setup, folder = AgentSetup(**data), RunFolder(path)
     whole, brief, floor = exam_of(setup), exam_of(setup, placebos=1), floor_of(folder)
-    asked, ages = look_exam(setup, whole), living_agent_ages(setup, folder, seed)
+    asked, ages = look_exam(setup, whole), AgentLifetime.living_ages(setup, folder, seed)
     rows: list[dict[str, Any]] = []
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):
-        kept, last = revive_agent(setup, folder, seed, age), age == setup.planned[-1]
+        kept, last = AgentLifetime.revive(setup, folder, seed, age), age == setup.planned[-1]
         about = {"seed": seed, "age": age}
         rows += behaviour_rows(whole, kept.agent, None, about)
         said = (whole if last else brief).lines(kept.agent, floor)
@@ -131,7 +131,7 @@ def examine_randomly_paid(data: dict[str, Any], path: Path, seed: int) -> None:
     setup, folder = AgentSetup(**data), RunFolder(path)
     control = randomly_paid(setup)
     exam, about = exam_of(setup, placebos=1), {"seed": seed, "control": "random reward"}
-    kept = revive_agent(control, RunFolder(path / "random-reward"), seed, control.planned[-1])
+    kept = AgentLifetime.revive(control, RunFolder(path / "random-reward"), seed, control.planned[-1])
     said = exam.lines(kept.agent, floor_of(folder))
     rows = behaviour_rows(exam, kept.agent, [APART], about) + critic_rows(said.critic, about, None)
     rows.append(control_row(said, about, len(exam.levels[APART]["clock"])))
@@ -144,7 +144,7 @@ def planted(data: dict[str, Any], path: Path) -> None:
     setup, folder = AgentSetup(**data), RunFolder(path)
     exam, view = exam_of(setup, placebos=1), setup.make_environment().view
     table = self_check(exam, lambda rng: setup.make_agent(view, rng=rng))
-    agent = newborn(setup, setup.evaluation.twins)
+    agent = AgentLifetime.twin(setup, setup.evaluation.twins)
     row = control_row(exam.lines(agent, floor_of(folder)), {"control": "untrained"}, len(exam.levels[APART]["clock"]))
     both = findings(pd.concat([table, findings([row])]))
     write_table(folder.cell("planted"), both.assign(setup=setup.run_name))

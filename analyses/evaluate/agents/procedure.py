@@ -74,7 +74,7 @@ from imprint.analyses.statistics import rate_over_seeds
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table
-from imprint.models.lifetimes.agent import living_agent_ages, newborn
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder, read_tensors
 from imprint.probes.readouts.base import READOUTS
@@ -177,7 +177,7 @@ def _located(setup: AgentSetup, folder: RunFolder, seeds: Sequence[int]) -> pd.D
     kept = {key: value.numpy() for key, value in tensors.items() if key.startswith("inputs|")}
     for key in dict.fromkeys(k.rpartition("|")[0] for k in tensors if k.startswith("untrained|")):
         kept[key] = np.stack([tensors[f"{key}|{t}"].numpy() for t in range(setup.evaluation.twins)])
-    sites = newborn(setup, 0).read_points
+    sites = AgentLifetime.twin(setup, 0).read_points
     cells = [(age, site, fact) for age in setup.planned for site in sites for fact in facts_of(setup, exam)]
     return grid_findings(
         setup.run_name, readings, kept, asked.problems, cells=cells, alpha=setup.evaluation.alpha,
@@ -189,7 +189,7 @@ def _diverged(setup: AgentSetup, folder: RunFolder) -> list[dict[str, Any]]:
     rows = []
     for seed in range(setup.schedule.seeds):
         kept = [age for age in setup.planned if folder.checkpoint(seed, age).exists()]
-        good = living_agent_ages(setup, folder, seed)
+        good = AgentLifetime.living_ages(setup, folder, seed)
         if len(good) < len(kept):
             rows.append({"analysis": "lifetime", "setup": setup.run_name, "seed": seed, "seeds": 1, "estimate": 1.0,
                          "metric": "diverged", "age": good[-1] if good else None, "verdict": "diverged",

@@ -19,7 +19,7 @@ from imprint.analyses.locate.reading import read
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.locate.targets import input_readings, unreadable
 from imprint.models.files import write_table
-from imprint.models.lifetimes.learner import Lifetime, revive, twin
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, write_tensors
@@ -31,7 +31,7 @@ def live(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name: str) ->
     """Raise some seeds from birth to the last planned age."""
     torch.set_num_threads(1)
     setup, folder = Setup(**data), RunFolder(path)
-    lifetime = Lifetime(setup, seeds, folder)
+    lifetime = LearnerLifetime(setup, seeds, folder)
 
     def report(step: Progress) -> None:
         if (step.age // setup.schedule.batch) % 20 == 0 or step.age == step.total:
@@ -50,7 +50,7 @@ def floors(data: dict[str, Any], path: Path) -> None:
     engine_ = READOUTS.load(setup.evaluation.readout)()
     tensors: dict[str, Tensor] = {}
     for t in range(setup.evaluation.twins):
-        learner = twin(setup, exam.world, t)
+        learner = LearnerLifetime.twin(setup, t)
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
         for site, x in subject.activations(exam.batch.observation, sites).items():
@@ -68,11 +68,11 @@ def look(data: dict[str, Any], path: Path, seed: int) -> None:
     """Readings of every concept at every site and age of one seed."""
     torch.set_num_threads(1)
     setup, folder = Setup(**data), RunFolder(path)
-    exam, sites, ages = exam_of(setup), sites_of(setup), setup.schedule.planned
+    exam, sites, ages = exam_of(setup), sites_of(setup), setup.planned
     engine_ = READOUTS.load(setup.evaluation.readout)()
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):
-        kept = revive(setup, folder, seed, age)
+        kept = LearnerLifetime.revive(setup, folder, seed, age)
         if not kept.alive:
             break
         subject = Subject.of_learner(kept.learner, exam.world, kept.weight, kept.bias)

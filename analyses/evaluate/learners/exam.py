@@ -10,7 +10,7 @@ import torch
 from imprint.analyses.locate.reading import Target
 from imprint.analyses.locate.targets import targets_of
 from imprint.models.chance import generator
-from imprint.models.lifetimes.learner import twin
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.readouts.base import READOUTS
@@ -48,5 +48,5 @@ def exam_of(setup: Setup) -> Exam:
 def sites_of(setup: Setup) -> list[str]:
     """``hook@moment`` for every hook of the learner and every moment of the world."""
     world = setup.make_world()
-    learner = twin(setup, world, 0)
+    learner = LearnerLifetime.twin(setup, 0)
     return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]

@@ -20,7 +20,7 @@ from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import latch
 from imprint.analyses.latch.shares import CellSums, Design, design_of, shares_only
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.learner import living_ages, revive
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.models.worlds.base import World
@@ -50,7 +50,7 @@ def judge_latch(data: dict[str, Any], path: Path, seed: int) -> None:
     exam, name = exam_of(setup), f"latch-seed-{seed}"
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
-    ages = living_ages(setup, folder, seed)
+    ages = LearnerLifetime.living_ages(setup, folder, seed)
     for i, age in enumerate(ages[:-1]):
         values = subject_at(setup, folder, exam.world, seed, age).values(exam.batch.observation).numpy()
         shares = shares_only(
@@ -83,7 +83,7 @@ def judge_latch(data: dict[str, Any], path: Path, seed: int) -> None:
 
 def subject_at(setup: Setup, folder: RunFolder, world: World, seed: int, age: int) -> Subject:
     """A lifetime at an age, ready to be examined."""
-    kept = revive(setup, folder, seed, age)
+    kept = LearnerLifetime.revive(setup, folder, seed, age)
     return Subject.of_learner(kept.learner, world, kept.weight, kept.bias)
 
 

@@ -15,7 +15,7 @@ from imprint.analyses.evaluate.learners.exam import exam_of
 from imprint.analyses.evaluate.learners.latch import subject_at
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_bytes
-from imprint.models.lifetimes.learner import living_ages
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
@@ -34,7 +34,7 @@ def pictures(data: dict[str, Any], path: Path, seed: int) -> None:
     torch.set_num_threads(1)
     setup, folder = Setup(**data), RunFolder(path)
     exam = exam_of(setup)
-    ages = living_ages(setup, folder, seed)
+    ages = LearnerLifetime.living_ages(setup, folder, seed)
     subject = subject_at(setup, folder, exam.world, seed, ages[-1])
     names = (setup.intended, *setup.proxies)
     _write_arrays(

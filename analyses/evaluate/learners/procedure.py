@@ -22,7 +22,7 @@ from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.files import read_table
-from imprint.models.lifetimes.learner import living_ages, steer
+from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.store import RunFolder
 from imprint.probes.readouts.base import READOUTS
@@ -36,7 +36,7 @@ def _rehearse(setup: Setup) -> None:
     What does not fit is said before anything is written.
     """
     world = setup.make_world()
-    steer(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
+    signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
     learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
     setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
     READOUTS.load(setup.evaluation.readout)
@@ -47,7 +47,7 @@ def _waves(setup: Setup, folder: RunFolder, backend: str, progress: Progress | N
     data, path, watch = setup.resolved(), folder.path, folder.path / ".progress"
     numbers = list(range(setup.schedule.seeds))
     size = setup.schedule.together
-    ages = setup.schedule.planned
+    ages = setup.planned
     first: list[Cell] = []
     for start in range(0, len(numbers), size):
         seeds = tuple(numbers[start : start + size])
@@ -91,7 +91,7 @@ def _rng(name: str) -> np.random.Generator:
 def _locate(setup: Setup, folder: RunFolder, exam: Exam, seeds: range) -> pd.DataFrame:
     regression = {t.name: t.regression for t in exam.targets}
     readings = {s: readings_of(folder, s, regression) for s in seeds if readings_file(folder, s).exists()}
-    cells = [(a, s, c) for a in setup.schedule.planned for s in sites_of(setup) for c in setup.located]
+    cells = [(a, s, c) for a in setup.planned for s in sites_of(setup) for c in setup.located]
     return grid_findings(
         setup.run_name, readings, read_floors(folder, setup), exam.problems, cells=cells, alpha=setup.evaluation.alpha,
         resamples=setup.evaluation.resamples, rng=_rng("locate"),
@@ -110,12 +110,12 @@ def _latch(setup: Setup, folder: RunFolder, exam: Exam, seeds: range) -> pd.Data
     records = {s: record_of(setup, folder, s, design) for s in seeds if all(f.exists() for f in files_of(folder, s))}
     rows: list[dict[str, Any]] = []
     shares = pd.DataFrame()
-    for age in setup.schedule.planned:
+    for age in setup.planned:
         sums = [r.shares[age] for r in records.values() if age in r.shares and not r.shares[age].constant]
         shares = pool_cells(sums, names, resamples=setup.evaluation.resamples, rng=_rng(f"shares {age}"))
         why = "" if sums else "the value does not vary at this age, or no seed reached it"
         rows += [{**base, "metric": "share", "age": age, "why": why, **r} for r in _renamed(shares, "share")]
-    last = setup.schedule.planned[-1]
+    last = setup.planned[-1]
     finished = [r for r in records.values() if last in r.shares]
     measured = {c: [r.effects[c] for r in finished if c in r.effects] for c in names}
     effects = pool_effects(measured, resamples=setup.evaluation.resamples, rng=_rng("effects"))
@@ -155,8 +155,8 @@ def _lifetime_rows(setup: Setup, folder: RunFolder) -> pd.DataFrame:
     """Diverged seeds, each with its last good age."""
     rows = []
     for seed in range(setup.schedule.seeds):
-        kept = [age for age in setup.schedule.planned if folder.checkpoint(seed, age).exists()]
-        good = living_ages(setup, folder, seed)
+        kept = [age for age in setup.planned if folder.checkpoint(seed, age).exists()]
+        good = LearnerLifetime.living_ages(setup, folder, seed)
         base = {"analysis": "lifetime", "setup": setup.run_name, "seed": seed, "seeds": 1}
         if len(good) < len(kept):
             rows.append({**base, "metric": "diverged", "age": good[-1] if good else None, "estimate": 1.0,

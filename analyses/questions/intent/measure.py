@@ -33,7 +33,7 @@ from imprint.analyses.statistics import score
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.lifetimes.agent import Upbringing, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State, rows
@@ -58,9 +58,9 @@ def raise_and_describe(
     found = []
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
-        Upbringing(chosen, seeds, folder).live(report)
+        AgentLifetime(chosen, seeds, folder).live(report)
         for i, seed in enumerate(seeds):
-            kept = revive_agent(chosen, folder, seed, end)
+            kept = AgentLifetime.revive(chosen, folder, seed, end)
             if not kept.alive:
                 continue
             told = {f"{INTERNALS} {k}": v for k, v in internals(exam, kept.agent, asked).items()}

@@ -21,7 +21,7 @@ from imprint.analyses.goals.facts import Asked, look_exam, looked
 from imprint.analyses.goals.rows import behaviour_rows, causal_rows, critic_rows, verdict_row
 from imprint.analyses.statistics import score
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+from imprint.models.lifetimes.agent import AgentLifetime, training_success
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
@@ -36,7 +36,7 @@ def live_and_examine(
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
     asked = look_exam(chosen, exam)
-    floor = exam.floor([newborn(chosen, twin) for twin in range(chosen.evaluation.twins)])
+    floor = exam.floor([AgentLifetime.twin(chosen, twin) for twin in range(chosen.evaluation.twins)])
     total = chosen.planned[-1]
 
     def report(step: Progress) -> None:
@@ -45,10 +45,10 @@ def live_and_examine(
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
-        Upbringing(chosen, seeds, folder).live(report)
+        AgentLifetime(chosen, seeds, folder).live(report)
         for i, seed in enumerate(seeds):
-            for age in living_agent_ages(chosen, folder, seed):
-                kept, about = revive_agent(chosen, folder, seed, age), {"seed": seed, "age": age}
+            for age in AgentLifetime.living_ages(chosen, folder, seed):
+                kept, about = AgentLifetime.revive(chosen, folder, seed, age), {"seed": seed, "age": age}
                 said = exam.lines(kept.agent, floor)
                 rows += behaviour_rows(exam, kept.agent, DESIGNS, about)
                 rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
@@ -64,10 +64,10 @@ def untrained(*, setup: dict[str, Any], label: str, say: Callable[[int, int, str
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
     asked, twins = look_exam(chosen, exam), chosen.evaluation.twins
-    floor = exam.floor([newborn(chosen, twins + other) for other in range(twins)])
+    floor = exam.floor([AgentLifetime.twin(chosen, twins + other) for other in range(twins)])
     rows: list[dict[str, Any]] = []
     for twin in range(twins):
-        agent, about = newborn(chosen, twin), {"seed": twin, "age": 0}
+        agent, about = AgentLifetime.twin(chosen, twin), {"seed": twin, "age": 0}
         said = exam.lines(agent, floor)
         rows += behaviour_rows(exam, agent, DESIGNS, about)
         rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)

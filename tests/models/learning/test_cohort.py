@@ -11,7 +11,7 @@ from torch import Tensor
 from imprint.models.chance import birth
 from imprint.models.learners.base import Frame
 from imprint.models.learning.cohort import Cohort
-from imprint.models.lifetimes.learner import Lifetime, revive
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
@@ -90,11 +90,11 @@ def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str) -> None:
 
 def test_a_lifetime_revives_with_the_weights_it_had(kind: str, tmp_path: Path) -> None:
     one = setup(kind, experiences=32, batch=16, ages=[0, 16, 32], seeds=2)
-    lifetime = Lifetime(one, (0, 1), RunFolder(tmp_path))
+    lifetime = LearnerLifetime(one, (0, 1), RunFolder(tmp_path))
     lifetime.live()
     seen = lifetime.world.sample(8, rng=rng(0)).observation
     newborn = one.make_learner(frame_of(lifetime.world), rng=birth(1))
-    at_birth, grown = (revive(one, RunFolder(tmp_path), 1, age) for age in (0, 32))
+    at_birth, grown = (LearnerLifetime.revive(one, RunFolder(tmp_path), 1, age) for age in (0, 32))
     assert torch.equal(at_birth.learner.latents(seen), newborn.latents(seen))
     assert not torch.equal(grown.learner.latents(seen), newborn.latents(seen))
     kept = lifetime.cohort.member(1)

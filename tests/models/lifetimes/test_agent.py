@@ -13,7 +13,7 @@ from imprint.models.files import write_bytes
 from imprint.models.learning.novelty import Novelty
 from imprint.models.learning.policy_gradient import Learning, Stack
 from imprint.models.learning.rollout import Levels, Play
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent, training_success
+from imprint.models.lifetimes.agent import AgentLifetime, training_success
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
@@ -42,7 +42,7 @@ def small(**changes: Any) -> AgentSetup:
 
 
 def raised(setup: AgentSetup, path: Path, seeds: tuple[int, ...]) -> dict[tuple[int, int], bytes]:
-    Upbringing(setup, seeds, RunFolder(path)).live()
+    AgentLifetime(setup, seeds, RunFolder(path)).live()
     return {(s, a): RunFolder(path).checkpoint(s, a).read_bytes() for s in seeds for a in setup.planned}
 
 
@@ -93,30 +93,30 @@ def test_an_age_that_one_seed_lacks_is_lived_again(tmp_path: Path) -> None:
 
 def test_a_life_is_reported_step_by_step(tmp_path: Path) -> None:
     said: list[Progress] = []
-    Upbringing(small(), (0, 1), RunFolder(tmp_path)).live(said.append)
+    AgentLifetime(small(), (0, 1), RunFolder(tmp_path)).live(said.append)
     assert [step.age for step in said] == list(range(64, 641, 64))
     assert all(step.total == 640 and len(step.loss) == 2 for step in said)
 
 
 def test_an_agent_is_revived_as_it_was(tmp_path: Path) -> None:
     setup, folder = small(), RunFolder(tmp_path)
-    lives = Upbringing(setup, (0, 1), folder)
+    lives = AgentLifetime(setup, (0, 1), folder)
     lives.live()
     for seed in (0, 1):
-        kept = revive_agent(setup, folder, seed, 640)
+        kept = AgentLifetime.revive(setup, folder, seed, 640)
         assert kept.alive and not kept.agent.training
         own = lives.teacher.stack.member(seed)
         assert all(torch.equal(own[name], value) for name, value in kept.agent.named_parameters())
-        assert not torch.equal(weights(kept.agent), weights(revive_agent(setup, folder, seed, 0).agent))
+        assert not torch.equal(weights(kept.agent), weights(AgentLifetime.revive(setup, folder, seed, 0).agent))
 
 
 def test_the_record_tells_how_training_went(tmp_path: Path) -> None:
     setup, folder = small(), RunFolder(tmp_path)
     raised(setup, tmp_path, (0,))
-    record = revive_agent(setup, folder, 0, 640).record
+    record = AgentLifetime.revive(setup, folder, 0, 640).record
     assert record["age"].tolist() == list(range(64, 641, 64))
-    assert revive_agent(setup, folder, 0, 320).record.equals(record.iloc[:5])
-    assert len(revive_agent(setup, folder, 0, 0).record) == 0
+    assert AgentLifetime.revive(setup, folder, 0, 320).record.equals(record.iloc[:5])
+    assert len(AgentLifetime.revive(setup, folder, 0, 0).record) == 0
     assert (record["coin"] == record["pay"]).all(), "in this world a coin is what is paid, and ends the episode"
     assert (record["corner"] >= record["coin"]).all(), "the coin always lies in the corner"
     assert record["episodes"].sum() >= 640 // 6 - 16 and (record["entropy"] > 1.0).all()
@@ -127,9 +127,9 @@ def test_the_record_tells_how_training_went(tmp_path: Path) -> None:
 def test_newborns_are_nobody_of_the_run(tmp_path: Path) -> None:
     setup = small()
     raised(setup, tmp_path, (0, 1))
-    born = [weights(revive_agent(setup, RunFolder(tmp_path), seed, 0).agent) for seed in (0, 1)]
-    twins = [weights(newborn(setup, index)) for index in (0, 1)]
-    assert torch.equal(twins[0], weights(newborn(setup, 0))) and not newborn(setup, 0).training
+    born = [weights(AgentLifetime.revive(setup, RunFolder(tmp_path), seed, 0).agent) for seed in (0, 1)]
+    twins = [weights(AgentLifetime.twin(setup, index)) for index in (0, 1)]
+    assert torch.equal(twins[0], weights(AgentLifetime.twin(setup, 0))) and not AgentLifetime.twin(setup, 0).training
     everyone = [*born, *twins]
     assert not any(torch.equal(everyone[i], everyone[j]) for i in range(4) for j in range(i))
 
@@ -140,7 +140,7 @@ def test_a_shared_birth_gives_every_seed_one_beginning_and_a_life_of_its_own(tmp
     raised(small(), tmp_path / "own", (0, 1))
 
     def at(of: AgentSetup, name: str, seed: int, age: int) -> torch.Tensor:
-        return weights(revive_agent(of, RunFolder(tmp_path / name), seed, age).agent)
+        return weights(AgentLifetime.revive(of, RunFolder(tmp_path / name), seed, age).agent)
 
     assert torch.equal(at(setup, "shared", 0, 0), at(small(), "own", 1, 0))
     assert torch.equal(at(setup, "shared", 1, 640), at(small(), "own", 1, 640))
@@ -150,7 +150,7 @@ def test_a_shared_birth_gives_every_seed_one_beginning_and_a_life_of_its_own(tmp
 def test_a_diverging_seed_is_struck_out_and_the_other_is_untouched(tmp_path: Path) -> None:
     setup = small()
     whole = raised(setup, tmp_path / "whole", (0, 1))
-    lives = Upbringing(setup, (0, 1), RunFolder(tmp_path / "broken"))
+    lives = AgentLifetime(setup, (0, 1), RunFolder(tmp_path / "broken"))
     learn, taken = lives.teacher.learn, iter(range(100))
 
     def poisoned(rollout: Any, **given: Any) -> Any:
@@ -162,27 +162,32 @@ def test_a_diverging_seed_is_struck_out_and_the_other_is_untouched(tmp_path: Pat
     lives.live()
     folder = RunFolder(tmp_path / "broken")
     assert all(folder.checkpoint(1, age).read_bytes() == whole[1, age] for age in setup.planned)
-    assert [revive_agent(setup, folder, 0, age).alive for age in setup.planned] == [True, True, False, False]
-    assert living_agent_ages(setup, folder, 0) == [0, 128] and living_agent_ages(setup, folder, 1) == [0, 128, 320, 640]
+    assert [AgentLifetime.revive(setup, folder, 0, age).alive for age in setup.planned] == [True, True, False, False]
+    assert AgentLifetime.living_ages(setup, folder, 0) == [0, 128] and AgentLifetime.living_ages(setup, folder, 1) == [
+        0,
+        128,
+        320,
+        640,
+    ]
 
 
 def test_files_of_others_are_refused(tmp_path: Path) -> None:
     setup, folder = small(), RunFolder(tmp_path)
     whole = raised(setup, tmp_path, (0, 1))
     with pytest.raises(DamagedFileError, match="of setup coin-"):
-        revive_agent(small(**{"learning.discount": 0.9}), folder, 0, 640)
+        AgentLifetime.revive(small(**{"learning.discount": 0.9}), folder, 0, 640)
     write_bytes(folder.checkpoint(0, 640), whole[1, 640])
     with pytest.raises(DamagedFileError, match="of seed 1; expected 0"):
-        revive_agent(setup, folder, 0, 640)
+        AgentLifetime.revive(setup, folder, 0, 640)
     write_bytes(folder.checkpoint(0, 640), whole[0, 320])
     with pytest.raises(DamagedFileError, match="of age 320; expected 640"):
-        Upbringing(setup, (0, 1), folder).live()
+        AgentLifetime(setup, (0, 1), folder).live()
     tensors, header = read_tensors(folder.checkpoint(0, 320))
     about = {name: header[name] for name in ("setup", "seed", "age")}
     lost = {name: value for name, value in tensors.items() if name != "teacher.parameter.critic.bias"}
     write_tensors(folder.checkpoint(0, 320), lost, **about)
     with pytest.raises(DamagedFileError, match=r"parameter 'critic\.bias'"):
-        revive_agent(setup, folder, 0, 320)
+        AgentLifetime.revive(setup, folder, 0, 320)
 
 
 # -- pairing -------------------------------------------------------------------------------------------------------
@@ -190,7 +195,7 @@ def test_files_of_others_are_refused(tmp_path: Path) -> None:
 
 def test_a_seed_sees_the_same_levels_whoever_grows_up_beside_it(tmp_path: Path) -> None:
     setup = small()
-    together, alone = (Upbringing(setup, seeds, RunFolder(tmp_path)) for seeds in ((0, 1, 2), (1,)))
+    together, alone = (AgentLifetime(setup, seeds, RunFolder(tmp_path)) for seeds in ((0, 1, 2), (1,)))
     for _ in range(6):
         many, one = together.play.rollout(together.teacher.stack)[0], alone.play.rollout(alone.teacher.stack)[0]
         assert torch.equal(many.observation[1], one.observation[0]) and torch.equal(many.action[1], one.action[0])
@@ -198,7 +203,7 @@ def test_a_seed_sees_the_same_levels_whoever_grows_up_beside_it(tmp_path: Path) 
 
 def test_a_seed_of_two_setups_starts_from_the_same_levels_and_weights(tmp_path: Path) -> None:
     one, other = (
-        Upbringing(small(**{"learning.learning_rate": rate}), (3,), RunFolder(tmp_path)) for rate in (1e-3, 1e-2)
+        AgentLifetime(small(**{"learning.learning_rate": rate}), (3,), RunFolder(tmp_path)) for rate in (1e-3, 1e-2)
     )
     assert all(torch.equal(value, other.play.state[name]) for name, value in one.play.state.items())
     before = one.teacher.stack.member(0), other.teacher.stack.member(0)
