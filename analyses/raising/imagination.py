@@ -20,13 +20,13 @@ from imprint.models.environments.base import Environment
 from imprint.models.imagination.training import train
 from imprint.models.imagination.walks import Walks, walk
 from imprint.models.imagination.world_model import WorldModel
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 CHUNKS = 100
 """Parts in which a life is shown to an assessor, so that its running moments settle before anything is felt."""
 
 
-class Growing(MemberSettings):
+class Growing(FrozenSettings):
     """How world models are grown."""
 
     walks: int = Field(1000, ge=10)

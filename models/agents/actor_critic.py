@@ -21,13 +21,13 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class ActorCritic(Agent):
     """Feed-forward actor and critic on one trunk; hook points ``hook_in``, ``hook_hidden_<i>`` and the two heads."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128, 128), min_length=1)
         """Width of each layer of the trunk."""
 

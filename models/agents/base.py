@@ -22,7 +22,7 @@ from transformer_lens import HookedRootModule
 from imprint.models.chance import weights_from
 from imprint.models.environments.base import View
 from imprint.models.registry import Family
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 AGENTS = Family("agents", "imprint.models.agents", "Agent")
 
@@ -41,7 +41,7 @@ class Acted(NamedTuple):
 class Agent(HookedRootModule, ABC):
     """Abstract agent; concrete ones are final."""
 
-    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    Settings: ClassVar[type[BaseModel]] = FrozenSettings
     stacks: ClassVar[bool] = False
     """Whether ``forward`` itself takes stacked seeds: parameters, observations and memories with a leading axis.
 

@@ -26,13 +26,13 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class Recurrent(Agent):
     """Actor and critic on a gated recurrent memory; hook points at the input, every layer, the memory and the heads."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128,), min_length=1)
         """Width of each layer of the encoder."""
         memory: int = Field(64, ge=1)

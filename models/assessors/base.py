@@ -26,14 +26,14 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.registry import Family
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 ASSESSORS = Family("assessors", "imprint.models.assessors", "Assessor")
 
 FLOOR = 1e-4
 
 
-class AssessorSettings(MemberSettings):
+class AssessorSettings(FrozenSettings):
     """Settings every assessor has."""
 
     signal: str

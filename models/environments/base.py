@@ -30,11 +30,12 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 from imprint.models.states import State, joined, rows
 
 ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
@@ -43,10 +44,8 @@ STORE = 4096
 """Levels drawn in one call and kept for coming episodes."""
 
 
-class EnvironmentSettings(BaseModel):
+class EnvironmentSettings(FrozenSettings):
     """Settings every interactive world has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int = Field(40, ge=1)
     """Steps after which an episode is cut off."""

@@ -33,7 +33,7 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.chance import weights_from
 from imprint.models.environments.base import View
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 AROUND = 9
 ENDING = 3.0
@@ -52,7 +52,7 @@ class Imagined(NamedTuple):
 class WorldModel(HookedRootModule):
     """Latent maps, local dynamics, and readouts of what is seen and of the end."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         channels: int = Field(12, ge=2)
         """F, latent channels of a cell."""
         hidden: int = Field(32, ge=2)

@@ -22,7 +22,7 @@ from transformer_lens import HookedRootModule
 
 from imprint.models.chance import weights_from
 from imprint.models.registry import Family
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 LEARNERS = Family("learners", "imprint.models.learners", "Learner")
 
@@ -60,7 +60,7 @@ class Taught(NamedTuple):
 class Learner(HookedRootModule, ABC):
     """Abstract learner; concrete ones are final."""
 
-    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    Settings: ClassVar[type[BaseModel]] = FrozenSettings
     stackable: ClassVar[bool] = True
     """Whether seeds can train together as a batch dimension."""
     latent_hook: ClassVar[str]

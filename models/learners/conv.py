@@ -21,7 +21,7 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.errors import ImprintError
 from imprint.models.learners.base import Frame, Learner, Taught
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 WINDOW = 4
 
@@ -29,7 +29,7 @@ WINDOW = 4
 class Conv(Learner):
     """Patch-convolutional encoder with a contrastive objective."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         patch: int = Field(4, ge=1)
         """Kernel and stride of the convolution, in pixels."""
         channels: int = Field(24, ge=1)

@@ -31,13 +31,13 @@ from transformer_lens.model_bridge.sources import boot_native
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learners.base import Frame, Learner, Taught
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class Transformer(Learner):
     """Next-observation transformer over observation and action tokens."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         layers: int = Field(2, ge=1, le=24)
         """Blocks."""
         heads: int = Field(4, ge=1)

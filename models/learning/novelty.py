@@ -97,7 +97,7 @@ class Novelty:
             setattr(self, name, torch.stack([state[name] for state in states]))
 
 
-def asked(signals: Sequence[Signal]) -> bool:
+def reads_surprise(signals: Sequence[Signal]) -> bool:
     """Whether one of ``signals`` reads the sense ``surprise``, and not an earlier signal of that name."""
     named = {signal.settings.name for signal in signals}
     return SENSE not in named and any(SENSE in signal.reads for signal in signals)

@@ -28,17 +28,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.agents.base import Acted, Agent
 from imprint.models.learning.stacked import Stacked
+from imprint.models.settings import FrozenSettings
 
 
-class Learning(BaseModel):
+class Learning(FrozenSettings):
     """How agents learn from pay."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     algorithm: Literal["ppo", "a2c"] = "ppo"
     pay: str

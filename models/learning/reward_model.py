@@ -23,13 +23,13 @@ from imprint.models.chance import weights_from
 from imprint.models.environments.base import View
 from imprint.models.errors import ImprintError
 from imprint.models.learning.stacked import Stacked
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class RewardModel(nn.Module):
     """A multilayer perceptron on the observations before and after a step."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128, 128), min_length=1)
         """Width of each hidden layer."""
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from imprint.models.chance import generator, stream_key, uniform
 from imprint.models.environments.base import Environment, Outcome
-from imprint.models.learning.novelty import SENSE, Novelty, asked
+from imprint.models.learning.novelty import SENSE, Novelty, reads_surprise
 from imprint.models.learning.policy_gradient import Learning, Rollout, Stack, sample
 from imprint.models.states import State, joined, rows
 from imprint.models.steering.base import Body, Senses, Signal, steer
@@ -102,7 +102,7 @@ class Play:
         self.shuffling = torch.stack([stream_key("shuffling", seed) for seed in seeds])
         self.steering = [generator("steering", seed) for seed in seeds]
         self.innate: list[dict[str, Tensor]] = [{} for _ in seeds]
-        self.novelty = self._unfamiliar() if asked(self.signals) else None
+        self.novelty = self._unfamiliar() if reads_surprise(self.signals) else None
         self.paid = torch.zeros(len(seeds), n)
         self.attained = torch.zeros(len(seeds), n, len(environment.goals), dtype=torch.bool)
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 
 STEERING = Family("steering", "imprint.models.steering", "Signal")
 
@@ -75,10 +75,9 @@ class Body:
         return self.values[name]
 
 
-class SignalSettings(BaseModel):
+class SignalSettings(FrozenSettings):
     """Settings every signal has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     """What later signals and the assessor call this signal's output."""
 

@@ -24,22 +24,17 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
 
 WORLDS = Family("worlds", "imprint.models.worlds", "World")
 
 Design = Literal["train", "balanced"]
-
-
-class MemberSettings(BaseModel):
-    """Frozen settings of a family member; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ class Batch:
 class World(ABC):
     """Subclass this for a world of your own; see the module docstring for what to write."""
 
-    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    Settings: ClassVar[type[BaseModel]] = FrozenSettings
     factors: Mapping[str, Sequence[Any]] = {}
     """Factor name -> allowed values."""
     moments: Mapping[str, int] = {}

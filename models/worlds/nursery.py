@@ -41,8 +41,9 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
-from imprint.models.worlds.base import Batch, MemberSettings, World
+from imprint.models.worlds.base import Batch, World
 
 HEIGHT, WIDTH, STEPS, FIGURE = 12, 28, 6, 8
 SCREEN = slice(10, 18)
@@ -72,7 +73,7 @@ def _grain() -> Tensor:
 class Nursery(World):
     """Individuals come, hide and return; see the module docstring for the world card."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         caregiver: int = Field(3, ge=0, le=9)
         """Digit class that plays the caregiver."""
         strangers: tuple[int, ...] = (0, 5, 8)

@@ -52,8 +52,9 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Senses
-from imprint.models.worlds.base import Batch, Design, MemberSettings, World
+from imprint.models.worlds.base import Batch, Design, World
 from imprint.models.worlds.doorkey.episodes import (
     EMPTY,
     GOAL,
@@ -88,7 +89,7 @@ DISTANCES = ("near", "middle", "far")
 class DoorKey(World):
     """Episodes of the real MiniGrid DoorKey; see the module docstring for the world card."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         env: Literal[
             "MiniGrid-DoorKey-5x5-v0", "MiniGrid-DoorKey-6x6-v0", "MiniGrid-DoorKey-8x8-v0", "MiniGrid-DoorKey-16x16-v0"
         ] = "MiniGrid-DoorKey-6x6-v0"
