@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+T = TypeVar("T")
 _GOLDEN, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _27, _30, _31, _40 = map(np.uint64, (27, 30, 31, 40))
 
@@ -21,6 +23,16 @@ def weights_from(rng: torch.Generator) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+class Born:
+    """A module that can be made with initial weights from a given generator."""
+
+    @classmethod
+    def born(cls: type[T], *arguments: Any, rng: torch.Generator) -> T:
+        """``cls(*arguments)`` with initial weights drawn from ``rng`` alone; the global random state stays as it is."""
+        with weights_from(rng):
+            return cls(*arguments)
 
 
 def uniform(key: Tensor, count: int) -> tuple[Tensor, Tensor]:

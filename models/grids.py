@@ -8,7 +8,7 @@ Letters: n maps, H and W cells, P pixels along a cell's side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import torch
@@ -16,9 +16,20 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from imprint.models.errors import ImprintError
+from imprint.models.states import State, joined, rows
 
 STEPS = ("up", "right", "down", "left")
+"""Names of the four actions that move a walker."""
 OFFSETS = ((-1, 0), (0, 1), (1, 0), (0, -1))
+"""Rows and columns by which each of ``STEPS`` moves."""
+COLOURS = {
+    ".": (242, 239, 230), "+": (206, 224, 236), "#": (74, 82, 96), "|": (60, 67, 79),
+    "c": (240, 180, 20), "C": (176, 120, 0), "k": (208, 150, 0), "b": (140, 90, 50), "B": (92, 56, 28),
+    "y": (240, 200, 60), "A": (32, 110, 190), "o": (255, 255, 255),
+}  # fmt: skip
+"""Colours of the letters of which pictures of cells are made."""
+FLOOR, WALL = ["........"] * 8, ["#######|"] * 7 + ["||||||||"]
+AGENT = ["........", "..AAAA..", ".AAAAAA.", ".AoAAoA.", ".AAAAAA.", ".AAAAAA.", ".AA..AA.", "........"]
 
 
 @cache
@@ -109,12 +120,34 @@ def free_cell(walls: Tensor, place: Tensor, what: str) -> Tensor:
     return cell
 
 
+def fitting_levels(n: int, attempt: Callable[[int], State]) -> State:
+    """``n`` levels from ``attempt``, which draws that many and returns those that fit."""
+    parts: list[State] = []
+    missing = n
+    while missing > 0:
+        parts.append(attempt(missing + missing // 2 + 16))
+        missing -= len(parts[-1]["agent"])
+    return rows(joined(parts), slice(n))
+
+
+def reachable(walls: Tensor, cell: Tensor) -> Tensor:
+    """Cells that can be walked to from ``cell`` int64 ``[n]``, bool ``[n, H, W]``."""
+    return walking_distances(~walls, cell_map(cell, *walls.shape[1:])) >= 0
+
+
+def with_coordinate(cell: Tensor, axis: str, number: Tensor, width: int) -> Tensor:
+    """Places int64 ``[n, 2]`` of ``cell`` ``[n]`` with the ``row`` or the ``column`` replaced by ``number`` ``[n]``."""
+    place = place_of(cell, width)
+    place[:, ("row", "column").index(axis)] = number
+    return place
+
+
 def framed(codes: Tensor, wall: int) -> Tensor:
     """Codes ``[n, H, W]`` with a wall around them, ``[n, H + 2, W + 2]``."""
     return pad(codes, (1, 1, 1, 1), value=wall)
 
 
-def sprite(art: Sequence[str], colours: Mapping[str, tuple[int, int, int]]) -> Tensor:
+def sprite(art: Sequence[str], colours: Mapping[str, tuple[int, int, int]] = COLOURS) -> Tensor:
     """The picture of one cell, uint8 ``[P, P, 3]``, from P lines of P letters and the colour of each letter."""
     return torch.tensor([[colours[letter] for letter in line] for line in art], dtype=torch.uint8)
 

@@ -22,6 +22,11 @@ def joined(states: Sequence[State]) -> State:
     return {name: torch.cat([s[name] for s in states]) for name in states[0]}
 
 
+def replaced(state: State, index: Tensor, fresh: State) -> State:
+    """``state`` with the copies of ``fresh`` at the places ``index`` int64, for the entries that ``fresh`` has."""
+    return state | {name: state[name].index_copy(0, index, value) for name, value in fresh.items()}
+
+
 def where(condition: Tensor, yes: State, no: State) -> State:
     """The copies of ``yes`` where ``condition`` bool ``[n]`` holds, those of ``no`` elsewhere."""
     return {

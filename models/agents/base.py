@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformer_lens import HookedRootModule
 
-from imprint.models.chance import weights_from
+from imprint.models.chance import Born
 from imprint.models.environments.base import View
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
@@ -38,7 +38,7 @@ class Acted(NamedTuple):
     """``[n, M]`` for the next step; M is 0 for an agent without memory."""
 
 
-class Agent(HookedRootModule, ABC):
+class Agent(Born, HookedRootModule, ABC):
     """An actor and critic; subclasses are final."""
 
     Settings: ClassVar[type[BaseModel]] = FrozenSettings
@@ -54,12 +54,6 @@ class Agent(HookedRootModule, ABC):
         super().__init__()
         self.settings = settings
         self.view = view
-
-    @classmethod
-    def born(cls, settings: BaseModel, view: View, *, rng: torch.Generator) -> Agent:
-        """An agent with initial weights drawn from ``rng`` alone; the global random state is left as it was."""
-        with weights_from(rng):
-            return cls(settings, view)
 
     @property
     @abstractmethod

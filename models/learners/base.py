@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from torch import Tensor
 from transformer_lens import HookedRootModule
 
-from imprint.models.chance import weights_from
+from imprint.models.chance import Born
 from imprint.models.errors import ImprintError
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
@@ -59,7 +59,7 @@ class Taught(NamedTuple):
     """``[n, T, D]``, which assessors read."""
 
 
-class Learner(HookedRootModule, ABC):
+class Learner(Born, HookedRootModule, ABC):
     """A learner of the sequence of observations; subclasses are final."""
 
     Settings: ClassVar[type[BaseModel]] = FrozenSettings
@@ -72,12 +72,6 @@ class Learner(HookedRootModule, ABC):
         super().__init__()
         self.settings = settings
         self.frame = frame
-
-    @classmethod
-    def born(cls, settings: BaseModel, frame: Frame, *, rng: torch.Generator) -> Learner:
-        """A learner with initial weights drawn from ``rng`` alone; the global random state is left as it was."""
-        with weights_from(rng):
-            return cls(settings, frame)
 
     @property
     @abstractmethod

@@ -1,18 +1,18 @@
-"""Novelty: how badly a network that learns foretells one that does not (random network distillation).
+"""Novelty of observations by random network distillation: the error of a trained copy of a random network.
 
-    target  f(o): a network with random weights that never learns;  predictor  g(o): learns to give the same
+    target  f(o): a network with random weights that is never trained;  predictor  g(o): is trained to give the same
     surprise  |f(o) - g(o)|^2 / D, divided by the running standard deviation of its own past values
 
-Steering signals read it as the sense ``surprise`` (``SENSE``): :class:`imprint.models.learning.rollout.Play` computes
-it of the observations that a rollout arrived at when a signal asks for it, and has the predictors learn once from each
-rollout.
+Steering signals read it as the sense ``surprise`` (``SENSE``). When one does,
+:class:`imprint.models.learning.rollout.Play` computes it for the observations that the steps of a rollout led to, and
+trains the predictors once on each rollout.
 
-What was seen often is foretold well; what was not is not, whatever it looks like (Burda et al. 2018, arXiv 1810.12894,
-sections 2.2 to 2.4). S seeds at once, each with target, predictor and statistics of its own. Deviations: perceptrons
-with one hidden layer instead of convolutions; observations already lie in [0, 1] and are not whitened; the surprise is
-divided by its own spread and not by that of discounted returns.
+Observations seen often are predicted well, others are not (Burda et al. 2018, arXiv 1810.12894, sections 2.2 to 2.4).
+Each of S seeds has its own target, predictor and statistics. Deviations: perceptrons with one hidden layer instead of
+convolutions; observations already lie in [0, 1] and are not whitened; the surprise is divided by its own standard
+deviation and not by that of discounted returns.
 
-Letters: S seeds, n observations, P numbers in one, H hidden width, D width of what is foretold.
+Letters: S seeds, n observations, P numbers in one, D outputs of a network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MEMORY = 0.99
 
 
 class _Perceptron(nn.Module):
-    """One hidden layer; weights at birth keep the spread of a layer's inputs (He et al. 2015)."""
+    """One hidden layer; initial weights keep the variance of a layer's inputs (He et al. 2015)."""
 
     stacks = True
 
@@ -67,7 +67,7 @@ class Novelty:
 
     @torch.no_grad()
     def surprise(self, observation: Tensor) -> Tensor:
-        """Surprise ``[S, n]`` of observations ``[S, n, ...]``, in standard deviations of what it has been so far."""
+        """Surprise ``[S, n]`` of observations ``[S, n, ...]``, in standard deviations of the surprise so far."""
         spread = (self.square - self.mean.square()).clamp(min=0).sqrt()
         scale = torch.where(spread > 1e-8, spread, torch.ones_like(spread))
         return self._error(observation) / scale[:, None]
@@ -84,7 +84,7 @@ class Novelty:
         return loss
 
     def state(self, s: int) -> dict[str, Tensor]:
-        """Everything the ``s``-th seed's surprise depends on, for a checkpoint."""
+        """Everything that the ``s``-th seed's surprise depends on, for a checkpoint."""
         networks = self.target.state(s) | self.predictor.state(s)
         del networks["alive"]
         return networks | {name: getattr(self, name)[s].clone() for name in ("mean", "square", "updates")}

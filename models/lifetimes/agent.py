@@ -57,7 +57,7 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
         environment = setup.make_environment()
         agents = [setup.make_agent(environment.view, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.teacher = PolicyGradient(setup.learning, agents)
-        self.play = Play(environment, setup.learning, setup.make_signals(), self.seeds, agents[0].memory)
+        self.play = Play(environment, setup.learning, setup.make_signals(), self.seeds, memory=agents[0].memory)
         self.record = torch.zeros(len(self.seeds), 0, len(COLUMNS) + len(environment.goals))
 
     @classmethod
@@ -77,7 +77,7 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
         """One rollout of every seed, and the update that learns from it."""
         rollout, tally = self.play.rollout(self.teacher.stack)
         lesson = self.teacher.learn(rollout, left=1.0 - self.age / self.ages[-1])
-        line = torch.stack([tally.episodes, tally.pay, lesson.loss, lesson.entropy, lesson.divergence], 1)
+        line = torch.stack([tally.episodes, tally.reward, lesson.loss, lesson.entropy, lesson.divergence], 1)
         self.record = torch.cat([self.record, torch.cat([line, tally.attained], 1)[:, None]], 1)
         self.age += self.setup.learning.batch
         return lesson.loss

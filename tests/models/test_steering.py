@@ -157,7 +157,7 @@ def test_a_setup_with_a_reflex_moves_its_body_from_birth_on(tmp_path: Path) -> N
         for parameter in life.teacher.stack.parameters.values():
             parameter.zero_()  # a learner that acts at random, the same dice in both
         rollout, _ = life.play.rollout(life.teacher.stack)
-        eaten[name] = int((rollout.pay > 0.1).sum())
+        eaten[name] = int((rollout.reward > 0.1).sum())
     assert eaten["with"] > 4 * eaten["without"] > 0
 
 

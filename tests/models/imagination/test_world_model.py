@@ -10,7 +10,7 @@ from imprint.models.imagination.training import train
 from imprint.models.imagination.walks import Walks, walk
 from imprint.models.imagination.world_model import WorldModel
 
-SETTINGS = WorldModel.Settings(channels=6, hidden=12, thoughts=5)
+SETTINGS = WorldModel.Settings(channels=6, hidden=12, summary=5)
 
 
 def rng(seed: int) -> torch.Generator:
@@ -99,11 +99,11 @@ def test_frames_after_the_end_do_not_count(world: Coin, lived: Walks) -> None:
     )
 
 
-def test_without_ends_nothing_teaches_the_thoughts(world: Coin, lived: Walks) -> None:
+def test_without_ends_no_loss_reaches_the_summary(world: Coin, lived: Walks) -> None:
     for ends in (True, False):
         model = WorldModel.born(SETTINGS.model_copy(update={"ends": ends}), world.view, rng=rng(4))
         model.objective(*batch(lived)).backward()
-        assert (model.notice.weight.grad is not None) == ends
+        assert (model.to_summary.weight.grad is not None) == ends
 
 
 def test_stacked_seeds_learn_as_one_alone_and_not_from_each_other(world: Coin, lived: Walks) -> None:

@@ -52,7 +52,7 @@ class Class:
     def __init__(self, kind: str, environment: Environment, how: Learning, seeds: tuple[int, ...] = (0, 1, 2)) -> None:
         agents = [newborn(kind, environment.view, seed) for seed in seeds]
         self.teacher = PolicyGradient(how, agents)
-        self.play = Play(environment, how, (PAY,), seeds, agents[0].memory)
+        self.play = Play(environment, how, (PAY,), seeds, memory=agents[0].memory)
 
     def go(self, updates: int) -> list[Rollout]:
         seen = []
@@ -74,7 +74,7 @@ def made_up(seeds: int, copies: int, steps: int, seed: int) -> Rollout:
         action=torch.randint(0, 3, (seeds, copies, steps), generator=source),
         logits=torch.randn(seeds, copies, steps, 3, generator=source),
         value=torch.randn(seeds, copies, steps, generator=source),
-        pay=torch.randn(seeds, copies, steps, generator=source),
+        reward=torch.randn(seeds, copies, steps, generator=source),
         terminated=ends == 0,
         truncated=truncated,
         final_value=torch.randn(seeds, copies, steps, generator=source) * truncated,
@@ -88,8 +88,8 @@ def made_up(seeds: int, copies: int, steps: int, seed: int) -> Rollout:
 def returns_by_hand(rollout: Rollout, s: int, n: int, t: int, discount: float) -> float:
     """Discounted pay from step t to the episode's end, and the value of where it was left."""
     total, weight = 0.0, 1.0
-    for later in range(t, rollout.pay.shape[-1]):
-        total += weight * float(rollout.pay[s, n, later])
+    for later in range(t, rollout.reward.shape[-1]):
+        total += weight * float(rollout.reward[s, n, later])
         weight *= discount
         if rollout.terminated[s, n, later]:
             return total
@@ -122,7 +122,7 @@ def test_advantages_are_discounted_sums_of_surprises(seed: int, discount: float,
                 ended, cut = bool(rollout.terminated[0, n, later]), bool(rollout.truncated[0, n, later])
                 following = rollout.last_value[0, n] if later == 5 else rollout.value[0, n, later + 1]
                 after = 0.0 if ended else float(rollout.final_value[0, n, later] if cut else following)
-                surprise = float(rollout.pay[0, n, later]) + discount * after - float(rollout.value[0, n, later])
+                surprise = float(rollout.reward[0, n, later]) + discount * after - float(rollout.value[0, n, later])
                 total += (discount * trace) ** k * surprise
                 if ended or cut:
                     break
@@ -161,7 +161,7 @@ def test_looking_back_sees_what_was_seen(kind: str) -> None:
     together = Class(kind, Wage(limit=5, ends=0.2), learning())
     for _ in range(3):
         rollout, _ = together.play.rollout(together.teacher.stack)
-        logits, value = together.teacher.look(rollout.observation, rollout.memory, rollout.begins)
+        logits, value = together.teacher.evaluate(rollout.observation, rollout.memory, rollout.begins)
         assert torch.allclose(logits, rollout.logits, atol=1e-5)
         assert torch.allclose(value, rollout.value, atol=1e-5)
     assert bool(rollout.begins.any(2).any()) and not bool(rollout.begins.all())
@@ -239,7 +239,7 @@ def test_learning_together_is_learning_alone(kind: str) -> None:
 
 def mean_pay(rollout: Rollout) -> Tensor:
     done = rollout.terminated | rollout.truncated
-    return rollout.pay.sum((1, 2)) / done.sum((1, 2))
+    return rollout.reward.sum((1, 2)) / done.sum((1, 2))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_cutting_an_episode_off_costs_nothing_and_its_end_does(ends: float, wort
 
 
 @pytest.mark.parametrize("kind", sorted(SMALL))
-@pytest.mark.parametrize("field", ["pay", "observation", "value"])
+@pytest.mark.parametrize("field", ["reward", "observation", "value"])
 def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str, field: str) -> None:
     healthy, sick = (Class(kind, Recall(1), learning()) for _ in range(2))
     for update in range(4):

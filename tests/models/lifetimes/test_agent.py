@@ -155,7 +155,7 @@ def test_a_diverging_seed_is_struck_out_and_the_other_is_untouched(tmp_path: Pat
 
     def poisoned(rollout: Any, **given: Any) -> Any:
         if next(taken) == 3:
-            rollout.pay[0, 0, 0] = float("nan")
+            rollout.reward[0, 0, 0] = float("nan")
         return learn(rollout, **given)
 
     lives.teacher.learn = poisoned  # type: ignore[method-assign]
@@ -231,7 +231,7 @@ def playing(environment: Wage, signals: tuple[Any, ...], seeds: int = 2, **how: 
         cls.born(cls.Settings(widths=(8,)), environment.view, rng=torch.Generator().manual_seed(seed))
         for seed in range(seeds)
     ]
-    return Play(environment, learning, signals, range(seeds), 0), Stack(agents)
+    return Play(environment, learning, signals, range(seeds), memory=0), Stack(agents)
 
 
 def test_pay_follows_the_signals_and_their_errors() -> None:
@@ -240,7 +240,7 @@ def test_pay_follows_the_signals_and_their_errors() -> None:
     play, stack = playing(Wage(limit=4), (felt, pay), copies=500)
     rollout, _ = play.rollout(stack)
     clock = rollout.observation[:, :, :, 1, 0, 0] * 4
-    fired = rollout.pay - 0.1 * clock
+    fired = rollout.reward - 0.1 * clock
     assert bool(((fired.abs() < 1e-6) | ((fired - 1).abs() < 1e-6)).all())
     assert 0.72 < float(fired.mean()) < 0.78
     assert not torch.equal(fired[0], fired[1]), "each seed has errors of its own"
@@ -250,18 +250,18 @@ def test_pay_is_scaled_by_the_body_of_each_step() -> None:
     pay = Reward(Reward.Settings(name="pay", weights={"right": 0.25}, body="tired"))
     play, stack = playing(Wage(limit=4), (pay,))
     rollout, _ = play.rollout(stack)
-    assert torch.allclose(rollout.pay, rollout.observation[:, :, :, 1, 0, 0])
+    assert torch.allclose(rollout.reward, rollout.observation[:, :, :, 1, 0, 0])
 
 
 def test_innate_variables_go_on_from_rollout_to_rollout() -> None:
     drive = Drive(Drive.Settings(name="pay", sense="tired", set_point=2.0, drift=0.25, high=9.0))
     (play, stack), (whole, _) = (playing(Wage(limit=4), (drive,), steps=steps) for steps in (3, 12))
     first, kept = play.rollout(stack)[0], [play.state_of(s) for s in range(2)]
-    rest = [play.rollout(stack)[0].pay for _ in range(3)]
-    assert torch.allclose(torch.cat([first.pay, *rest], -1), whole.rollout(stack)[0].pay, atol=1e-5)
+    rest = [play.rollout(stack)[0].reward for _ in range(3)]
+    assert torch.allclose(torch.cat([first.reward, *rest], -1), whole.rollout(stack)[0].reward, atol=1e-5)
     again, _ = playing(Wage(limit=4), (drive,), steps=3)
     again.load(kept)
-    assert all(torch.equal(again.rollout(stack)[0].pay, pay) for pay in rest)
+    assert all(torch.equal(again.rollout(stack)[0].reward, pay) for pay in rest)
 
 
 def test_surprise_is_of_the_observation_arrived_at_and_is_learned_once_a_rollout() -> None:
@@ -272,16 +272,16 @@ def test_surprise_is_of_the_observation_arrived_at_and_is_learned_once_a_rollout
         rollout, _ = play.rollout(stack)
         arrived = rollout.observation.flatten(1, 2).clone()
         arrived[:, :, 1] += 0.25  # the clock goes on, also where the episode ends
-        assert torch.allclose(rollout.pay.flatten(1), 0.5 * apart.surprise(arrived), rtol=1e-4, atol=1e-6)
+        assert torch.allclose(rollout.reward.flatten(1), 0.5 * apart.surprise(arrived), rtol=1e-4, atol=1e-6)
         apart.learn(arrived)
-    assert bool(rollout.terminated.any()) and bool(rollout.truncated.any()) and float(rollout.pay.std()) > 0
+    assert bool(rollout.terminated.any()) and bool(rollout.truncated.any()) and float(rollout.reward.std()) > 0
 
 
 def test_a_signal_called_surprise_stands_for_itself() -> None:
     own = Detector(Detector.Settings(name="surprise", sense="right"))
     wonder = Curiosity(Curiosity.Settings(name="pay", sense="surprise"))
     play, stack = playing(Wage(limit=4), (own, wonder))
-    assert play.novelty is None and bool((play.rollout(stack)[0].pay == 1).all())
+    assert play.novelty is None and bool((play.rollout(stack)[0].reward == 1).all())
 
 
 def test_shuffled_pay_is_the_same_pay_dealt_out_anew() -> None:
@@ -289,13 +289,13 @@ def test_shuffled_pay_is_the_same_pay_dealt_out_anew() -> None:
     honest, stack = playing(Wage(limit=7, ends=0.2), (pay,))
     shuffled, _ = playing(Wage(limit=7, ends=0.2), (pay,), shuffled_pay=True)
     (one, tally), (other, again) = honest.rollout(stack), shuffled.rollout(stack)
-    assert torch.equal(one.action, other.action) and torch.equal(tally.pay, again.pay)
-    dealt = one.pay - one.pay.mean((1, 2), keepdim=True)
-    assert torch.allclose(dealt.flatten(1).sort(1)[0], other.pay.flatten(1).sort(1)[0], atol=1e-6)
-    correlation = torch.corrcoef(torch.stack([one.pay[0].flatten(), other.pay[0].flatten()]))[0, 1]
+    assert torch.equal(one.action, other.action) and torch.equal(tally.reward, again.reward)
+    dealt = one.reward - one.reward.mean((1, 2), keepdim=True)
+    assert torch.allclose(dealt.flatten(1).sort(1)[0], other.reward.flatten(1).sort(1)[0], atol=1e-6)
+    correlation = torch.corrcoef(torch.stack([one.reward[0].flatten(), other.reward[0].flatten()]))[0, 1]
     assert float(correlation.abs()) < 0.3
-    assert not torch.equal(other.pay[0].argsort(), other.pay[1].argsort())
-    assert bool((other.pay.mean((1, 2)).abs() < 1e-6).all()), "living longer is not paid"
+    assert not torch.equal(other.reward[0].argsort(), other.reward[1].argsort())
+    assert bool((other.reward.mean((1, 2)).abs() < 1e-6).all()), "living longer is not paid"
 
 
 def test_cut_off_episodes_are_valued_at_their_final_state() -> None:
@@ -317,5 +317,5 @@ def test_tallies_count_whole_episodes_across_rollouts() -> None:
     play, stack = playing(Wage(limit=5), (pay,), steps=3, copies=4)
     tallies = [play.rollout(stack)[1] for _ in range(5)]
     assert [tally.episodes.tolist() for tally in tallies] == [[0, 0], [4, 4], [0, 0], [4, 4], [4, 4]]
-    assert [tally.pay.tolist()[0] for tally in tallies] == [0, 10, 0, 10, 10]
+    assert [tally.reward.tolist()[0] for tally in tallies] == [0, 10, 0, 10, 10]
     assert all(torch.equal(tally.attained[:, 0], tally.episodes) for tally in tallies)

@@ -15,6 +15,7 @@ from imprint.models.worlds.doorkey.episodes import (
     FORWARD,
     KEY,
     OPEN,
+    Habits,
     record_episode,
     recorded_pool,
     rerender,
@@ -42,7 +43,7 @@ def test_facts_are_those_of_the_simulator() -> None:
     random, checked = np.random.default_rng(5), 0
     world = DoorKey(DoorKey.Settings(steps=24))
     while checked < 60:
-        episode = record_episode(ENV, 24, random, "raising", (0.4, 0.3))
+        episode = record_episode(ENV, Habits(24, "raising", 0.4, 0.3), random)
         if episode is None:
             continue
         sim: Any = episodes._simulator(ENV).unwrapped
@@ -68,7 +69,7 @@ def test_no_episode_ends_early_or_in_the_doorway() -> None:
     goal = WORLD.size - 2
     assert not bool(((state["x"] == goal) & (state["y"] == goal)).any())
     assert not bool(((state["x"] == state["wall"]) & (state["y"] == state["door_row"])).any())
-    assert WORLD._pool()["shown"].shape == (400, WORLD.s.steps, 7, 7)
+    assert WORLD._pool()["shown"].shape == (400, WORLD.settings.steps, 7, 7)
 
 
 @pytest.mark.parametrize("fact", ["carrying_key", "door_open"])
@@ -113,7 +114,7 @@ def test_what_follows_from_the_state_cannot_be_set() -> None:
 def test_the_balanced_design_is_exact_and_names_what_never_happens() -> None:
     assert WORLD.missing_cells() == ()
     facts = WORLD.sample(160, rng=rng(3), design="balanced").concepts
-    assert facts.groupby(list(WORLD.s.balance)).size().tolist() == [20] * 8
+    assert facts.groupby(list(WORLD.settings.balance)).size().tolist() == [20] * 8
     strict = DoorKey(DoorKey.Settings(**SMALL, balance=("beyond_door", "goal_in_view", "door_open")))
     assert {"beyond_door": False, "goal_in_view": True, "door_open": False} in strict.missing_cells()
     cells = len(strict.sample(200, rng=rng(3), design="balanced").concepts.groupby(list(strict.s.balance)).size())
@@ -143,9 +144,9 @@ def test_senses_feel_what_they_should() -> None:
 
 
 def test_maps_are_split_and_pools_are_reproducible() -> None:
-    one = recorded_pool.__wrapped__(ENV, 6, 50, 3, "held_out", (0.4, 0.3))
-    same = recorded_pool.__wrapped__(ENV, 6, 50, 3, "held_out", (0.4, 0.3))
-    other = recorded_pool.__wrapped__(ENV, 6, 50, 4, "held_out", (0.4, 0.3))
+    one = recorded_pool.__wrapped__(ENV, Habits(6, "held_out", 0.4, 0.3), 50, 3)
+    same = recorded_pool.__wrapped__(ENV, Habits(6, "held_out", 0.4, 0.3), 50, 3)
+    other = recorded_pool.__wrapped__(ENV, Habits(6, "held_out", 0.4, 0.3), 50, 4)
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["shown"], other["shown"])
     raising = set(WORLD._pool()["group"].tolist())
@@ -183,4 +184,4 @@ def test_the_setup_that_ships_is_whole() -> None:
     world = setup.make_world()
     assert isinstance(world, DoorKey)
     world.require(*setup.located)
-    assert {setup.intended, *setup.proxies} == set(world.s.balance)
+    assert {setup.intended, *setup.proxies} == set(world.settings.balance)
