@@ -117,7 +117,7 @@ def test_the_balanced_design_is_exact_and_names_what_never_happens() -> None:
     assert facts.groupby(list(WORLD.settings.balance)).size().tolist() == [20] * 8
     strict = DoorKey(DoorKey.Settings(**SMALL, balance=("beyond_door", "goal_in_view", "door_open")))
     assert {"beyond_door": False, "goal_in_view": True, "door_open": False} in strict.missing_cells()
-    cells = len(strict.sample(200, rng=rng(3), design="balanced").concepts.groupby(list(strict.s.balance)).size())
+    cells = len(strict.sample(200, rng=rng(3), design="balanced").concepts.groupby(list(strict.settings.balance)).size())
     assert cells == 8 - len(strict.missing_cells())
 
 
