@@ -18,7 +18,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learning.novelty import SENSE, reads_surprise
 from imprint.models.learning.policy_gradient import Learning
 from imprint.models.settings import FrozenSettings
-from imprint.models.setup.alignment import Ages, AlignmentSetup, settings_of
+from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, settings_of
 from imprint.models.steering.base import Body, Senses, steer
 from imprint.models.wrappers.reflexes import embodied
 
@@ -34,8 +34,8 @@ class AgentSchedule(Ages):
     """Seeds that train as one batch. Part of the setup, so that bytes do not depend on cores."""
 
 
-class AgentEvaluation(FrozenSettings):
-    """How agents are examined; part of the setup, so that it is fixed before results exist."""
+class AgentEvaluation(Examination):
+    """How agents are examined."""
 
     levels: int = Field(2000, ge=40)
     """Held-out levels of each design."""
@@ -43,20 +43,6 @@ class AgentEvaluation(FrozenSettings):
     """Decorrelated states on which concepts are located, the critic is explained and erasers are fitted."""
     greedy: bool = False
     """Whether the agent takes its most probable action; otherwise it samples, as in training."""
-    readout: str = "ridge"
-    """Kind of readout that locates concepts."""
-    folds: int = Field(5, ge=2)
-    """Cross-validation folds; a level's states stay together."""
-    nulls: int = Field(20, ge=5)
-    """Label shuffles per concept, and permutations per fit of the critic."""
-    twins: int = Field(5, ge=2)
-    """Untrained agents that are examined beside the trained ones."""
-    placebos: int = Field(5, ge=2)
-    """Random subspaces that are erased beside each concept's own."""
-    resamples: int = Field(1000, ge=100)
-    """Bootstrap resamples."""
-    alpha: float = Field(0.05, gt=0.0, lt=0.5)
-    """Error level of intervals and of the false discovery rate."""
 
 
 class AgentDecision(FrozenSettings):

@@ -72,6 +72,25 @@ class Ages(FrozenSettings):
         return seed if self.shared_birth is None else self.shared_birth
 
 
+class Examination(FrozenSettings):
+    """How learners and agents are examined; part of the setup, so that it is fixed before results exist."""
+
+    readout: str = "ridge"
+    """Kind of readout that locates concepts."""
+    folds: int = Field(5, ge=2)
+    """Cross-validation folds; groups (for agents: the states of a level) stay together."""
+    nulls: int = Field(20, ge=5)
+    """Label shuffles per concept, and permutations per fit of an agent's critic."""
+    twins: int = Field(5, ge=2)
+    """Untrained networks with other initial weights that are examined beside the trained ones."""
+    placebos: int = Field(5, ge=2)
+    """Random subspaces that are erased beside each concept's own."""
+    resamples: int = Field(1000, ge=100)
+    """Bootstrap resamples."""
+    alpha: float = Field(0.05, gt=0.0, lt=0.5)
+    """Error level of intervals, and false discovery rate over the grid of concepts, sites and ages."""
+
+
 class AlignmentSetup(FrozenSettings):
     """What every alignment setup has, whether its subjects only observe (``Setup``) or act (``AgentSetup``)."""
 

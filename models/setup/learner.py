@@ -11,7 +11,7 @@ from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.errors import ImprintError
 from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.settings import FrozenSettings
-from imprint.models.setup.alignment import Ages, AlignmentSetup, make_member, settings_of
+from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, make_member, settings_of
 from imprint.models.worlds.base import WORLDS, World
 
 
@@ -24,25 +24,11 @@ class Schedule(Ages):
     """Learning rate of the learner's Adam optimiser."""
 
 
-class Evaluation(FrozenSettings):
-    """How a learner is examined; part of the setup, so that it is fixed before results exist."""
+class Evaluation(Examination):
+    """How a learner is examined."""
 
     episodes: int = Field(1500, ge=40)
     """Held-out episodes of the balanced design, on which concepts are located and the value is judged."""
-    folds: int = Field(5, ge=2)
-    """Cross-validation folds; groups stay together."""
-    nulls: int = Field(20, ge=5)
-    """Label shuffles per concept."""
-    twins: int = Field(5, ge=2)
-    """Untrained learners of other initial weights that are examined beside the trained ones."""
-    readout: str = "ridge"
-    """Kind of readout that locates concepts."""
-    resamples: int = Field(1000, ge=100)
-    """Bootstrap resamples."""
-    placebos: int = Field(5, ge=2)
-    """Random subspaces that are erased beside each concept's own."""
-    alpha: float = Field(0.05, gt=0.0, lt=0.5)
-    """False discovery rate over the concept x site x age grid."""
 
 
 class Decision(FrozenSettings):

@@ -131,10 +131,10 @@ class Nursery(World):
         originals = [(block, each) for block, each in originals if min(map(len, each)) >= 2]
         self._block_id = torch.tensor([int(block[0]) // self.settings.block for block, _ in originals])
         self._count = torch.tensor([[len(index) for index in each] for _, each in originals])
-        self._pool = torch.zeros(len(originals), len(people), int(self._count.max()), dtype=torch.long)
+        self.originals = torch.zeros(len(originals), len(people), int(self._count.max()), dtype=torch.long)
         for b, (_, each) in enumerate(originals):
             for p, index in enumerate(each):
-                self._pool[b, p, : len(index)] = torch.from_numpy(index)
+                self.originals[b, p, : len(index)] = torch.from_numpy(index)
 
     # -- facts ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class Nursery(World):
 
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Handwriting, light, places, second colour, hunger and pixel noise, none of which is a concept."""
-        block = torch.randint(0, len(self._pool), (n,), generator=rng)
+        block = torch.randint(0, len(self.originals), (n,), generator=rng)
         return {
             "block": block,
             "group": self._block_id[block],
@@ -249,8 +249,8 @@ class Nursery(World):
         who = torch.tensor([people.index(x) for x in concepts["who"].tolist()])
         after = torch.tensor([people.index(x) for x in concepts["after"].tolist()])
         colour = torch.tensor([names.index(x) for x in concepts["colour"].tolist()])
-        first = self._original(noise["block"], who, noise["original"][:, :1])
-        second = self._original(noise["block"], after, noise["original"])
+        first = self.original_of(noise["block"], who, noise["original"][:, :1])
+        second = self.original_of(noise["block"], after, noise["original"])
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
         figures = torch.stack(
@@ -279,7 +279,7 @@ class Nursery(World):
             column[:, :, None, None] + offset,
         )
 
-    def _original(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
+    def original_of(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
         """Index of a handwritten original of each person, ``[n]``; ``draws`` ``[n, 1 or 2]`` uniform on 0 to 1.
 
         The first draw chooses one; a second chooses another one of the same person, so that nobody looks the same twice
@@ -289,7 +289,7 @@ class Nursery(World):
         index = (draws[:, 0] * count).long()
         if draws.shape[1] == 2:
             index = (index + 1 + (draws[:, 1] * (count - 1)).long()) % count
-        return self._pool[block, person, index]
+        return self.originals[block, person, index]
 
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """The figure before the return (for who and colour), its empty mirror image (for the side), and the lamp."""

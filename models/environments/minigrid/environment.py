@@ -107,8 +107,9 @@ class Minigrid(Environment):
             )
         self.planes = read.planes(self.task)
         """Names of the observation's planes, in order."""
-        self._game = mg.shared_game(given.env)
-        row, column = 1 if shift else self._game.height - 2, self._game.width - 2
+        self.game = mg.shared_game(given.env)
+        """MiniGrid itself, which all copies share."""
+        row, column = 1 if shift else self.game.height - 2, self.game.width - 2
         self.corner = (row, column) if self.task.place else None
         """Row and column where the green square always lies; None in tasks where it lies anywhere."""
         super().__init__(given, copies=copies, design=design)
@@ -126,7 +127,7 @@ class Minigrid(Environment):
 
     def _split(self, flat: Tensor) -> State:
         """The named parts of codes ``[n, P]``."""
-        game = self._game
+        game = self.game
         grid, pose, hand, mission = flat.split([game.cells, mg.POSE, mg.HAND, mg.MISSION], 1)
         parts = {"pose": pose, "hand": hand, "mission": mission}
         return {"grid": grid.reshape(-1, game.height, game.width, 3)} | {k: v.clone() for k, v in parts.items()}
@@ -137,7 +138,7 @@ class Minigrid(Environment):
 
     def shown(self, state: State) -> State:
         """``state`` with the view that MiniGrid renders of it."""
-        raw = [self._game.look(code) for code in self.codes(state)]
+        raw = [self.game.look(code) for code in self.codes(state)]
         return {**state, "image": _joined(raw, mg.SIDE * mg.SIDE * 3).reshape(-1, mg.SIDE, mg.SIDE, 3)}
 
     def started(self, seeds: Sequence[int], *, design: str = "train") -> State:
@@ -193,13 +194,13 @@ class Minigrid(Environment):
     def transition(self, state: State, action: Tensor) -> State:
         """MiniGrid's own ``step``; a finished copy stays as it is."""
         moves = torch.cat([self._flat(state), action[:, None].to(torch.uint8)], 1)
-        size, seen = self._game.code_size, mg.SIDE * mg.SIDE * 3
-        raw = _joined([self._game.play(piece) for piece in _pieces(moves)], size + seen + 2)
+        size, seen = self.game.code_size, mg.SIDE * mg.SIDE * 3
+        raw = _joined([self.game.play(piece) for piece in _pieces(moves)], size + seen + 2)
         over, won = raw[:, -2] > 0, raw[:, -1] > 0
         image = raw[:, size : size + seen].reshape(-1, mg.SIDE, mg.SIDE, 3)
         paid = torch.zeros(len(raw))
         for copy in torch.nonzero(won).flatten().tolist():
-            paid[copy] = self._game.reward(int(state["clock"][copy]) + 1, self.settings.limit)
+            paid[copy] = self.game.reward(int(state["clock"][copy]) + 1, self.settings.limit)
         after = {**state, **self._split(raw[:, :size]), "image": image, "over": over, "paid": paid}
         return where(state["over"], state, after)
 
@@ -244,23 +245,23 @@ class Minigrid(Environment):
 
     def put(self, state: State, cell: Tensor) -> State:
         """The agent moved to ``cell`` int64 ``[n, 2]``, its heading kept; raises where it cannot stand."""
-        size = torch.tensor([self._game.height, self._game.width])
+        size = torch.tensor([self.game.height, self.game.width])
         if bool(((cell < 0) | (cell >= size)).any()):
             raise ImprintError(f"the agent cannot stand off the map of {size[0]} rows and {size[1]} columns.")
-        return self.edit(state, "agent_cell", cell[:, 0] * self._game.width + cell[:, 1])
+        return self.edit(state, "agent_cell", cell[:, 0] * self.game.width + cell[:, 1])
 
     def missions(self, state: State) -> list[str]:
         """MiniGrid's mission text, one per copy."""
-        return [self._game.mission(code) for code in self.codes(state)]
+        return [self.game.mission(code) for code in self.codes(state)]
 
     def paint(self, state: State) -> Tensor:
         """MiniGrid's own pictures, uint8 ``[n, 16 H, 16 W, 3]``; what the agent sees is lighter."""
-        frames = [self._game.enter(code).get_frame(tile_size=TILE) for code in self.codes(state)]
+        frames = [self.game.enter(code).get_frame(tile_size=TILE) for code in self.codes(state)]
         return torch.from_numpy(np.stack(frames))
 
     def ascii(self, state: State) -> list[str]:
         """MiniGrid's own text maps, two letters a cell (kind, colour; the agent is ``>>``, ``VV``, ``<<``, ``^^``)."""
-        return [str(self._game.enter(code).pprint_grid()) for code in self.codes(state)]
+        return [str(self.game.enter(code).pprint_grid()) for code in self.codes(state)]
 
     def _fresh(self, n: int) -> State:
         """Levels as they are needed; MiniGrid makes them one by one, so that drawing many at once saves nothing."""

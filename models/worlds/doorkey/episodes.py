@@ -30,12 +30,13 @@ SIZES = {f"MiniGrid-DoorKey-{s}x{s}-v0": s for s in (5, 6, 8, 16)}
 
 
 @cache
-def _simulator(env: str) -> gymnasium.Env[Any, Any]:
+def simulator(env: str) -> gymnasium.Env[Any, Any]:
+    """MiniGrid's environment of this process."""
     import minigrid  # noqa: F401 (registers the environments)
 
-    simulator = gymnasium.make(env, disable_env_checker=True)
-    simulator.reset(seed=0)
-    return simulator
+    made = gymnasium.make(env, disable_env_checker=True)
+    made.reset(seed=0)
+    return made
 
 
 def _seen(image: np.ndarray) -> Tensor:
@@ -52,17 +53,17 @@ def rerender(env: str, state: tuple[int, ...], carrying: bool, opened: bool) -> 
     from minigrid.core.world_object import Door, Goal, Key
 
     wall, door_row, key_x, key_y, x, y, heading, locked = state
-    simulator: Any = _simulator(env).unwrapped
-    grid = Grid(simulator.width, simulator.height)
-    grid.wall_rect(0, 0, simulator.width, simulator.height)
+    sim: Any = simulator(env).unwrapped
+    grid = Grid(sim.width, sim.height)
+    grid.wall_rect(0, 0, sim.width, sim.height)
     grid.vert_wall(wall, 0)
-    grid.set(simulator.width - 2, simulator.height - 2, Goal())
+    grid.set(sim.width - 2, sim.height - 2, Goal())
     grid.set(wall, door_row, Door("yellow", is_open=opened, is_locked=bool(locked) and not opened))
     if not carrying:
         grid.set(key_x, key_y, Key("yellow"))
-    simulator.grid, simulator.carrying = grid, Key("yellow") if carrying else None
-    simulator.agent_pos, simulator.agent_dir = (x, y), heading
-    return _seen(simulator.gen_obs()["image"])
+    sim.grid, sim.carrying = grid, Key("yellow") if carrying else None
+    sim.agent_pos, sim.agent_dir = (x, y), heading
+    return _seen(sim.gen_obs()["image"])
 
 
 @lru_cache(maxsize=200_000)
@@ -196,13 +197,13 @@ def map_of(simulator: Any) -> tuple[int, int, int, int]:
 
 def record_episode(env: str, habits: Habits, rng: np.random.Generator) -> dict[str, Any] | None:
     """One recorded episode, or None when its map is not among ``habits.maps`` or it ends in the doorway."""
-    wrapped = _simulator(env)
+    wrapped = simulator(env)
     seen, _ = wrapped.reset(seed=int(rng.integers(2**31)))
-    simulator: Any = wrapped.unwrapped
-    where = map_of(simulator)
+    sim: Any = wrapped.unwrapped
+    where = map_of(sim)
     if (sum(where) % 3 == 0) != (habits.maps == "held_out"):
         return None
-    behaviour = Behaviour(simulator, rng, habits)
+    behaviour = Behaviour(sim, rng, habits)
     shown, actions, draught = [], [], []
     for step in range(habits.steps):
         shown.append(_seen(seen["image"]))
@@ -210,14 +211,14 @@ def record_episode(env: str, habits: Habits, rng: np.random.Generator) -> dict[s
         actions.append(behaviour.action())
         if step < habits.steps - 1:
             seen, *_ = wrapped.step(actions[-1])
-    if _cell(simulator.agent_pos) == where[:2]:
+    if _cell(sim.agent_pos) == where[:2]:
         return None
     return {
         "shown": torch.stack(shown),
         "actions": torch.tensor(actions, dtype=torch.uint8),
         "draught": torch.tensor(draught),
         "state": torch.tensor(behaviour.state()),
-        "carrying": torch.tensor(simulator.carrying is not None),
+        "carrying": torch.tensor(sim.carrying is not None),
         "group": torch.tensor(int("".join(f"{number:02d}" for number in where))),
     }
 

@@ -164,16 +164,17 @@ class DoorKey(World):
 
     # -- drawing -------------------------------------------------------------------------------------------------
 
-    def _pool(self) -> Mapping[str, Tensor]:
+    def pool(self) -> Mapping[str, Tensor]:
+        """The recorded episodes of the maps in use, first axis their number."""
         count = self.settings.pool if self.settings.maps == "raising" else self.settings.held_out_pool
         s = self.settings
         habits = episodes.Habits(s.steps, s.maps, s.drop_rate, s.shut_rate)
         return episodes.recorded_pool(s.env, habits, count, s.pool_seed)
 
-    def _cells(self) -> dict[tuple[bool, ...], Tensor]:
-        """Every combination of the balanced concepts -> its rows of the pool."""
-        pool = self._pool()
-        table = self.facts(_recorded(pool), pool, pool["shown"])[list(self.settings.balance)].to_numpy(dtype=bool)
+    def combinations(self) -> dict[tuple[bool, ...], Tensor]:
+        """Every combination of the concepts in ``balance`` -> its rows of the pool."""
+        pool = self.pool()
+        table = self.facts(recorded_facts(pool), pool, pool["shown"])[list(self.settings.balance)].to_numpy(dtype=bool)
         return {
             cell: torch.from_numpy(np.flatnonzero((table == np.array(cell)).all(1)))
             for cell in product((False, True), repeat=len(self.settings.balance))
@@ -181,18 +182,18 @@ class DoorKey(World):
 
     def missing_cells(self) -> tuple[Mapping[str, bool], ...]:
         """Combinations of the concepts in ``balance`` that occur fewer than ``MIN_CELL`` times in the pool."""
-        rare = [cell for cell, rows in self._cells().items() if len(rows) < MIN_CELL]
+        rare = [cell for cell, rows in self.combinations().items() if len(rows) < MIN_CELL]
         return tuple(dict(zip(self.settings.balance, cell, strict=True)) for cell in rare)
 
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """``n`` recorded episodes, uniform over the pool, with replacement."""
-        pool = self._pool()
+        pool = self.pool()
         rows = torch.randint(0, len(pool["group"]), (n,), generator=rng)
         return {name: value[rows] for name, value in pool.items()}
 
     def _stratified(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Equally many recorded episodes of every combination; each is used once before any is used twice."""
-        cells = [rows for rows in self._cells().values() if len(rows) >= MIN_CELL]
+        cells = [rows for rows in self.combinations().values() if len(rows) >= MIN_CELL]
         which = (torch.arange(n) % len(cells))[torch.randperm(n, generator=rng)]
         rows = torch.zeros(n, dtype=torch.long)
         for cell, members in enumerate(cells):
@@ -200,7 +201,7 @@ class DoorKey(World):
             rounds = -(-len(places) // len(members)) or 1
             deck = torch.cat([members[torch.randperm(len(members), generator=rng)] for _ in range(rounds)])
             rows[places] = deck[: len(places)]
-        return {name: value[rows] for name, value in self._pool().items()}
+        return {name: value[rows] for name, value in self.pool().items()}
 
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
@@ -217,7 +218,7 @@ class DoorKey(World):
                 "Draw a batch and use counterfactual(batch, concept, value), which changes the decision step."
             )
         noise = self.draw_noise(n, rng) if design == "train" else self._stratified(n, rng)
-        return self._batch(_recorded(noise), dict(noise))
+        return self._batch(recorded_facts(noise), dict(noise))
 
     def _batch(self, factors: pd.DataFrame, noise: dict[str, Tensor]) -> Batch:
         shown = self._shown(factors, noise)
@@ -232,7 +233,7 @@ class DoorKey(World):
         """Codes ``[n, T, 7, 7]``; the decision frame is rendered again where a fact differs from the recorded one."""
         shown = noise["shown"]
         new = factors[list(self.factors)].to_numpy(dtype=bool)
-        changed = np.flatnonzero((new != _recorded(noise).to_numpy(dtype=bool)).any(1))
+        changed = np.flatnonzero((new != recorded_facts(noise).to_numpy(dtype=bool)).any(1))
         if len(changed) == 0:
             return shown
         shown = shown.clone()
@@ -278,7 +279,7 @@ class DoorKey(World):
         return self.with_settings(maps="held_out")
 
 
-def _recorded(noise: Mapping[str, Tensor]) -> pd.DataFrame:
+def recorded_facts(noise: Mapping[str, Tensor]) -> pd.DataFrame:
     """The settable concepts as they were when the episode was recorded."""
     return pd.DataFrame({"carrying_key": noise["carrying"].numpy(), "door_open": noise["draught"][:, -1].numpy()})
 
