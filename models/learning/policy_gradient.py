@@ -219,7 +219,7 @@ class PolicyGradient:
         pieces = [value.chunk(learning.minibatches, dim=1) for value in (*whole, advantage + rollout.value)]
         minibatches = [_Minibatch(*piece) for piece in zip(*pieces, strict=True)]
         measures = [self._step(minibatch) for _ in range(learning.epochs) for minibatch in minibatches]
-        self.stack.strike_out_broken(moments=True)
+        self.stack.strike_out(self.stack.finite(), moments=True)
         return Lesson(*torch.stack(measures).mean(0))
 
     def evaluate(self, observation: Tensor, memory: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
@@ -253,9 +253,10 @@ class PolicyGradient:
         entropy = -(logs.exp() * logs).sum(0).mean((1, 2))
         error = (value - batch.target).square().mean((1, 2))
         loss = learning.value_weight * error - gain.mean((1, 2)) - learning.entropy * entropy
-        gradients = self.stack.backward(loss)
+        self.stack.backward(loss)
+        gradients = [leaf.grad for leaf in self.stack.parameters.values() if leaf.grad is not None]
         norm = clip_gradients(gradients, learning.longest_gradient)
-        self.stack.strike_out(torch.isfinite(loss.detach()) & torch.isfinite(norm), gradients)
+        self.stack.strike_out(torch.isfinite(loss.detach()) & torch.isfinite(norm), parameters=False)
         self.stack.optimiser.step()
         divergence = (ratio - 1 - (now - batch.log_probability)).mean((1, 2))
         return torch.stack([loss, entropy, divergence]).detach()

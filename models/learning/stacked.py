@@ -5,14 +5,15 @@ element: what one seed learns never reaches another. A seed whose numbers stop b
 parameters become zero, it learns nothing more, and :attr:`Stacked.alive` says so; the others go on with the same bits.
 
 A module says by class attributes how it runs: ``stacks = True``, its methods take stacked parameters and arguments as
-they are; ``stackable = False``, it can only run by itself, in a stack of one; otherwise ``torch.func.vmap`` is used.
+they are; ``stackable = False``, seeds take turns, each with its own parameters; otherwise ``torch.func.vmap`` is used.
 
 Letters: S seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ class Stacked:
     """S modules of one architecture and their optimiser, a fused Adam unless ``adam`` says otherwise.
 
     ``keys`` are the names that a parameter (of its name) and an optimiser moment (of the parameter's name and its own)
-    have in a checkpoint. Raises :class:`TypeError` for modules with buffers, unless they run by themselves.
+    have in a checkpoint. Raises :class:`TypeError` for modules with buffers, unless they take turns.
     """
 
     def __init__(
@@ -46,24 +47,26 @@ class Stacked:
     ) -> None:
         self.modules, self.keys = list(modules), keys
         self.alive = torch.ones(len(modules), dtype=torch.bool)
-        self.single = not getattr(modules[0], "stackable", True)
-        if self.single:
-            (module,) = modules
-            self.parameters: dict[str, Tensor] = dict(module.named_parameters())
-        else:
+        self.turns = not getattr(modules[0], "stackable", True)
+        self.parameters: dict[str, Tensor] = {}
+        """Stacked parameters ``[S, ...]``; none when seeds take turns."""
+        if not self.turns:
             values, buffers = stack_module_state(self.modules)
             if buffers:
                 raise TypeError(
                     f"{type(modules[0]).__name__} has buffers {sorted(buffers)}; stacked modules have none."
                 )
             self.parameters = {name: value.detach().requires_grad_(True) for name, value in values.items()}
-        self.optimiser = torch.optim.Adam(list(self.parameters.values()), **{"fused": True, **adam})
+        own = [parameter for module in modules for parameter in module.parameters()]
+        leaves = own if self.turns else list(self.parameters.values())
+        self.optimiser = torch.optim.Adam(leaves, **{"fused": True, **adam})
 
     def call(self, *arguments: Tensor, method: str = "__call__") -> Any:
         """``method`` of every module on its own arguments ``[S, ...]``: a tensor or named tuple, leading with S."""
-        if self.single:
-            result = getattr(self.modules[0], method)(*(value[0] for value in arguments))
-            return type(result)(*(value[None] for value in result))
+        if self.turns:
+            rows = zip(*arguments, strict=True)
+            results = [getattr(module, method)(*row) for module, row in zip(self.modules, rows, strict=True)]
+            return type(results[0])(*(torch.stack(values) for values in zip(*results, strict=True)))
 
         def run(parameters: dict[str, Tensor], *arguments: Tensor) -> Any:
             named = {f"module.{name}": value for name, value in parameters.items()}
@@ -71,11 +74,10 @@ class Stacked:
 
         return (run if getattr(self.modules[0], "stacks", False) else vmap(run))(self.parameters, *arguments)
 
-    def backward(self, loss: Tensor) -> list[Tensor]:
-        """Gradients ``[S, ...]`` of the seeds' losses ``[S]``, which the optimiser then uses as they are."""
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of the seeds' losses ``[S]``."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
-        return [self._leading(leaf.grad) for leaf in self.parameters.values() if leaf.grad is not None]
 
     def step(self, loss: Tensor) -> Tensor:
         """One step of the optimiser down the losses ``[S]``, which are given back without their graph."""
@@ -90,38 +92,36 @@ class Stacked:
 
     # -- seeds that diverge --------------------------------------------------------------------------------------
 
-    def strike_out(self, healthy: Tensor, values: Iterable[Tensor]) -> None:
-        """Strike out seeds that are not ``healthy``, bool ``[S]``; their part of ``values`` ``[S, ...]`` becomes 0."""
-        self.alive &= healthy
-        if not bool(self.alive.all()):
-            for value in values:
-                value[~self.alive] = 0.0
+    def finite(self) -> Tensor:
+        """Whether all parameters of a seed are finite, bool ``[S]``."""
+        seeds = [self.member(seed).values() for seed in range(len(self.modules))]
+        return torch.stack([torch.stack([torch.isfinite(value).all() for value in values]).all() for values in seeds])
 
-    def strike_out_broken(self, *, moments: bool = False) -> None:
-        """Strike out seeds whose parameters are not all finite; the optimiser's moments too, if asked."""
-        values = [self._leading(leaf) for leaf in self.parameters.values()]
-        finite = torch.stack([torch.isfinite(value).flatten(1).all(1) for value in values]).all(0)
-        if moments:
-            values += [self._leading(value) for _, key, value in self._moments() if key != "step"]
-        self.strike_out(finite, values)
+    def strike_out(self, healthy: Tensor, *, parameters: bool = True, moments: bool = False) -> None:
+        """Strike out seeds that are not ``healthy``, bool ``[S]``.
+
+        The gradients of all that were ever struck out become zero and, if asked, parameters and optimiser moments.
+        """
+        self.alive &= healthy
+        for seed in torch.nonzero(~self.alive).flatten().tolist():
+            for _, leaf, index in self._leaves(seed):
+                values = [] if leaf.grad is None else [leaf.grad]
+                values += [leaf.detach()] if parameters else []
+                values += [v for key, v in self.optimiser.state.get(leaf, {}).items() if moments and key != "step"]
+                for value in values:
+                    value[index] = 0.0
 
     # -- one seed ------------------------------------------------------------------------------------------------
 
-    def _leading(self, value: Tensor) -> Tensor:
-        """A view with the seeds along its first axis."""
-        return value.detach()[None] if self.single else value.detach()
-
-    def _moments(self) -> list[tuple[str, str, Tensor]]:
-        """Name of the parameter, name of the moment, and the moment; none before the first step."""
-        return [
-            (name, key, value)
-            for name, leaf in self.parameters.items()
-            for key, value in self.optimiser.state.get(leaf, {}).items()
-        ]
+    def _leaves(self, seed: int) -> Iterator[tuple[str, Tensor, int | EllipsisType]]:
+        """Name of each parameter, the leaf that holds it, and its place in the leaf."""
+        if self.turns:
+            return ((name, leaf, ...) for name, leaf in self.modules[seed].named_parameters())
+        return ((name, leaf, seed) for name, leaf in self.parameters.items())
 
     def member(self, seed: int) -> dict[str, Tensor]:
         """Views on one seed's parameters."""
-        return {name: self._leading(leaf)[seed] for name, leaf in self.parameters.items()}
+        return {name: leaf.detach()[index] for name, leaf, index in self._leaves(seed)}
 
     def unstack(self) -> list[Any]:
         """The modules with the parameters they have learned, in evaluation mode."""
@@ -131,21 +131,23 @@ class Stacked:
 
     def state(self, seed: int) -> dict[str, Tensor]:
         """One seed's parameters and optimiser moments, and whether it is ``alive``, for a checkpoint."""
-        parameter, moment = self.keys
-        state = {parameter.format(name): value.clone() for name, value in self.member(seed).items()}
-        for name, key, value in self._moments():
-            state[moment.format(name, key)] = (value if key == "step" else self._leading(value)[seed]).clone()
-        return {**state, "alive": self.alive[seed].clone()}
+        (parameter, moment), state = self.keys, {"alive": self.alive[seed].clone()}
+        for name, leaf, index in self._leaves(seed):
+            state[parameter.format(name)] = leaf.detach()[index].clone()
+            for key, value in self.optimiser.state.get(leaf, {}).items():
+                state[moment.format(name, key)] = (value if key == "step" else value[index]).clone()
+        return state
 
     def load(self, states: Sequence[dict[str, Tensor]]) -> None:
         """Put back what :meth:`state` gave, all seeds of the same age."""
         parameter, moment = self.keys
         self.alive = torch.stack([state["alive"] for state in states])
         self.optimiser.state.clear()
-        for name, leaf in self.parameters.items():
-            self._leading(leaf).copy_(torch.stack([state[parameter.format(name)] for state in states]))
-            for key in MOMENTS:
-                if (entry := moment.format(name, key)) in states[0]:
-                    values = [state[entry] for state in states]
-                    whole = values[0].clone() if key == "step" else torch.stack(values).view_as(leaf)
-                    self.optimiser.state[leaf][key] = whole
+        for seed, state in enumerate(states):
+            for name, leaf, index in self._leaves(seed):
+                leaf.detach()[index] = state[parameter.format(name)]
+                for key in MOMENTS:
+                    if (entry := moment.format(name, key)) in state:
+                        whole = torch.zeros(()) if key == "step" else torch.zeros_like(leaf)
+                        whole = self.optimiser.state[leaf].setdefault(key, whole)
+                        whole[... if key == "step" else index] = state[entry]
