@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -20,25 +21,31 @@ PACKAGES = (
 )
 
 
-def version() -> str:
-    """The installed version of this package."""
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages whose numbers a result depends on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def software() -> dict[str, str]:
+    """Versions of this package, of Python and of :data:`PACKAGES`."""
     try:
-        return metadata.version("imprint")
+        own = metadata.version("imprint")
     except metadata.PackageNotFoundError:
-        return "not installed"
+        own = "not installed"
+    return {"imprint": own, "python": platform.python_version(), **package_versions()}
+
+
+def machine() -> dict[str, str]:
+    """Operating system and kind of processor."""
+    return {"system": platform.system(), "processor": platform.machine()}
 
 
 def commit() -> str | None:
     """Commit of the source tree this was run from, if it is one."""
     here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

@@ -1,13 +1,13 @@
-"""imprint: raise learners from scratch under hardcoded signals, and say what the signal latched onto.
+"""imprint: train learners from scratch under hardcoded reward, and test what the reward latched onto.
 
 The public API, with stable names, loaded on first use: ``import imprint`` alone imports neither torch nor pandas.
 
 =================  ====================================================================================================
-``locate``         which concepts can be read from which activations, beside every floor
+``locate``         which concepts can be read from which activations, beside their floors
 ``latch``          what a value depends on: the intended concept, a proxy, a mixture or nothing
-``Subject``        any ``torch.nn.Module`` made examinable
+``Subject``        any ``torch.nn.Module``, ready to be examined
 ``World, Batch``   subclass ``World`` for a world of your own
-``evaluate``       run a whole alignment setup: lifetimes, evidence, verdict
+``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run
 ``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
@@ -54,7 +54,7 @@ _HOME = {
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",
-    "Setup": "imprint.models.setup.load",
+    "Setup": "imprint.models.setup.learner",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.evaluate.compare",
@@ -62,11 +62,11 @@ _HOME = {
     "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",
-    "report": "imprint.reports.pages.template",
+    "report": "imprint.reports.pages.run",
 }
 
-# transformer-lens brings wandb and the Hugging Face client along; neither may speak or reach for the network because
-# imprint was imported. A value set beforehand in the environment wins.
+# wandb and the Hugging Face client are dependencies of transformer-lens; neither may print anything or use the network
+# because imprint was imported. A value that the environment sets beforehand wins.
 for _name, _value in {
     "WANDB_MODE": "disabled",
     "WANDB_SILENT": "true",

@@ -12,10 +12,13 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from imprint.models.errors import DamagedFileError, ImprintError
 
@@ -78,6 +81,13 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DamagedFileError(
             f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume."
         ) from None
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Compressed ``.npz`` without pickled objects."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())
 
 
 DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)

@@ -66,6 +66,11 @@ class Family:
             )
         return tuple(sorted(files.keys() | points.keys()))
 
+    def require(self, name: str) -> None:
+        """Raise :class:`UnknownNameError` with the near miss unless a member is called ``name``; none is imported."""
+        if name not in self.names():
+            raise unknown_name(f"{self.name} kind", name, self.names())
+
     def load(self, name: str) -> type[Any]:
         """The class of the member called ``name``. Raises :class:`UnknownNameError`, with the closest name."""
         base = getattr(importlib.import_module(f"{self.package}.base"), self.interface)
@@ -76,9 +81,8 @@ class Family:
                     f"{self.group} entry point {name!r} is {member!r}; expected a subclass of {base.__name__}."
                 )
             return member
+        self.require(name)
         files = self._files()
-        if name not in files:
-            raise unknown_name(f"{self.name} kind", name, self.names())
         inside = "" if files[name].stem == name else f".{files[name].stem}"
         module = importlib.import_module(f"{self.package}.{name}{inside}")
         classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base)]
@@ -94,6 +98,15 @@ def folders_of(package: str) -> list[Path]:
     """The folders of a package, found without importing it."""
     spec = importlib.util.find_spec(package)
     return [Path(folder) for folder in spec.submodule_search_locations or []] if spec else []
+
+
+def setup_file(name: str) -> Path:
+    """The YAML file of a setup that ships, or of a path. Raises :class:`UnknownNameError` with the near miss."""
+    shipped = setups()
+    path = shipped.get(name, Path(name))
+    if not path.is_file():
+        raise unknown_name("setup", name, shipped, advice="A path to a YAML file works too.")
+    return path
 
 
 def setups() -> dict[str, Path]:

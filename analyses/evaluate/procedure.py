@@ -1,32 +1,158 @@
-"""The contract of an evaluation: rehearse, raise, examine, pool."""
+"""The contract of an evaluation: what ``imprint run`` does with a setup, whether its subjects watch or act.
+
+    rehearse    every part is built once, so that a setup that does not fit is refused before anything is written
+    raise       the seeds are trained, some together, and kept at every planned age
+    examine     every seed that reached its last age is measured, beside its controls
+    pool        what was measured is pooled over seeds into findings
+
+Raising and examining are two waves of cells. A cell is a pure function of the setup and its own arguments that leaves
+its results in the run folder, and is skipped when these exist, so that a killed run goes on where it stopped and ends
+with the same bytes. Pooling happens in the main process. A kind of setup is a subclass of :class:`Procedure`, in
+``learners/`` or ``agents/``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 
-from imprint.analyses.engine import Cell, Outcome
-from imprint.analyses.evaluate.agents.cells import raise_agents
-from imprint.analyses.evaluate.run import AnySetup
+from imprint.analyses import engine
+from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
+from imprint.analyses.evaluate.run import AnySetup, planned_ages
 from imprint.analyses.findings import findings
-from imprint.models.setup.agent import AgentSetup
+from imprint.analyses.locate.grid import grid_findings
+from imprint.analyses.locate.stored import read_floors, read_readings, readings_file
+from imprint.analyses.locate.targets import Targets
+from imprint.models.errors import ImprintError
+from imprint.models.files import read_table
+from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.store import RunFolder
 
-
-def failure_rows(setup: AnySetup, outcomes: list[Outcome]) -> pd.DataFrame:
-    """One row of findings for every cell that failed."""
-    base = {"analysis": "lifetime", "setup": setup.run_name, "metric": "failed_cell", "verdict": "failed"}
-    return findings([{**base, "control": o.cell, "why": o.error} for o in outcomes if o.error is not None])
+S = TypeVar("S", bound=AnySetup)
 
 
-def groups_of_seeds(setup: AgentSetup, folder: RunFolder, seeds: Sequence[int], watch: Path, what: str) -> list[Cell]:
-    """Cells that raise seeds, as many together as the setup says."""
-    cells, size = [], setup.schedule.together
-    for start in range(0, len(seeds), size):
-        some = tuple(seeds[start : start + size])
-        name = f"{what} {some[0]}-{some[-1]}" if len(some) > 1 else f"{what} {some[0]}"
-        results = tuple(folder.checkpoint(seed, age) for seed in some for age in setup.planned)
-        cells.append(Cell(name, raise_agents, (setup.resolved(), folder.path, some, name, watch), results))
+class Procedure(ABC, Generic[S]):
+    """How one setup is evaluated in one run folder."""
+
+    def __init__(self, setup: S, folder: RunFolder) -> None:
+        self.setup, self.folder = setup, folder
+        self.ages, self.seeds = planned_ages(setup), range(setup.schedule.seeds)
+
+    @abstractmethod
+    def rehearse(self) -> None:
+        """Build every part once; raises :class:`ImprintError` for parts that do not fit together."""
+
+    @abstractmethod
+    def raising(self) -> list[Cell]:
+        """Cells that train the seeds, and those that need no trained seed."""
+
+    @abstractmethod
+    def examining(self, seeds: Sequence[int]) -> list[Cell]:
+        """Cells that examine the ``seeds`` that reached their last age, and their controls."""
+
+    @abstractmethod
+    def pooling(self) -> Iterable[pd.DataFrame]:
+        """Tables of findings, per seed and over seeds, from what the cells left."""
+
+    @abstractmethod
+    def living_ages(self, seed: int) -> list[int]:
+        """Planned ages that were kept and at which a seed had not diverged."""
+
+    def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
+        """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
+        watch = progress_folder(self.folder)
+        outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
+        seeds = [seed for seed in self.seeds if self.folder.checkpoint(seed, self.ages[-1]).exists()]
+        if not seeds:
+            errors = "; ".join(f"{o.cell}: {o.error}" for o in outcomes if o.error)
+            raise ImprintError(f"no seed reached its last age: {errors}")
+        return outcomes + run_cells(self.examining(seeds), backend=backend, watch=watch, progress=progress)
+
+    def findings(self, outcomes: Sequence[Outcome], progress: engine.Progress | None) -> pd.DataFrame:
+        """All findings of the run, with a row for every cell that failed."""
+        if progress is not None:
+            progress(Step("findings", 0, 1, "pooling over seeds"))
+        tables = [table for table in (*self.pooling(), _failures(outcomes)) if len(table)]
+        if progress is not None:
+            progress(Step("findings", 1, 1, "done"))
+        return findings(pd.concat(tables, ignore_index=True).assign(setup=self.setup.run_name))
+
+    def diverged(self) -> pd.DataFrame:
+        """A row for every seed that diverged, with its last good age."""
+        rows = []
+        for seed in self.seeds:
+            good = self.living_ages(seed)
+            if len(good) < sum(self.folder.checkpoint(seed, age).exists() for age in self.ages):
+                last = f"loss or parameters stopped being finite after age {good[-1] if good else 'none'}"
+                why = {"verdict": "diverged", "why": f"{last}; that age is this seed's last good one"}
+                about = {"age": good[-1] if good else None, "seed": seed, "seeds": 1}
+                rows.append({"analysis": "lifetime", "metric": "diverged", "estimate": 1.0, **about, **why})
+        return findings(rows)
+
+    def located(self, targets: Targets, *, sites: Iterable[str], concepts: Sequence[str]) -> pd.DataFrame:
+        """Which concepts can be read at which site and age, beside the floors of the run."""
+        regression = {target.name: target.regression for target in targets.concepts}
+        stored = [seed for seed in self.seeds if readings_file(self.folder, seed).exists()]
+        return grid_findings(
+            {seed: read_readings(self.folder, seed, regression) for seed in stored},
+            read_floors(self.folder),
+            targets.problems,
+            cells=[(age, site, concept) for age in self.ages for site in sites for concept in concepts],
+            alpha=self.setup.evaluation.alpha,
+            resamples=self.setup.evaluation.resamples,
+            rng=resampling_rng("locate"),
+        )
+
+
+def raising_cells(
+    lifetime: Callable[..., Any], setup: AnySetup, folder: RunFolder, seeds: Sequence[int], *, name: str, watch: Path
+) -> list[Cell]:
+    """Cells that train seeds, as many together as the setup says, each as one ``lifetime(setup, seeds, folder)``."""
+    size, ages = setup.schedule.together, planned_ages(setup)
+    cells = []
+    for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
+        label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
+        results = tuple(folder.checkpoint(seed, age) for seed in group for age in ages)
+        arguments = (partial(lifetime, setup, group, folder), partial(engine.say, watch, label))
+        cells.append(Cell(label, train, arguments, results))
     return cells
+
+
+def train(make_lifetime: Callable[[], Any], say: Say) -> None:
+    """Train some seeds to the last planned age, reporting as often as progress is looked at."""
+    reported = 0.0
+
+    def report(step: Progress) -> None:
+        nonlocal reported
+        if step.age == step.total or time.monotonic() - reported > WATCHED_EVERY:
+            reported = time.monotonic()
+            say(step.age, step.total, "loss " + " ".join(f"{loss:.2f}" for loss in step.loss))
+
+    make_lifetime().live(report)
+
+
+def stored_tables(files: Iterable[Path]) -> list[pd.DataFrame]:
+    """Tables that cells left; those of cells that failed are missing."""
+    return [read_table(file) for file in files if file.exists()]
+
+
+def progress_folder(folder: RunFolder) -> Path:
+    """Where the cells of a run leave their progress."""
+    return folder.path / ".progress"
+
+
+def resampling_rng(name: str) -> np.random.Generator:
+    """The stream of resamples of one part of the findings; the same in every run."""
+    return np.random.default_rng(list(name.encode()))
+
+
+def _failures(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    row = {"analysis": "lifetime", "metric": "failed_cell", "verdict": "failed"}
+    return findings([{**row, "control": o.cell, "why": o.error} for o in outcomes if o.error is not None])

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.findings import findings
-from imprint.analyses.verdicts import sentence_of_agents, sentence_of_value
+from imprint.analyses.verdicts import UNDETERMINED, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
 from imprint.models.setup.agent import AgentSetup
@@ -29,6 +29,13 @@ class Run:
 
     path: Path
     """Its folder."""
+
+    @classmethod
+    def of(cls, path: Path, **read: Any) -> Run:
+        """A run whose ``setup`` or ``findings`` are at hand and need not be read from its folder again."""
+        run = cls(path)
+        vars(run).update(read)
+        return run
 
     @cached_property
     def setup(self) -> AnySetup:
@@ -56,7 +63,7 @@ class Run:
     def verdict(self) -> str:
         """``intended``, ``proxy:<name>``, ``mixed``, ``undetermined``; of a value also ``none``."""
         row = self.latch_row()
-        return "undetermined" if row is None else str(row["verdict"])
+        return UNDETERMINED if row is None else str(row["verdict"])
 
     @property
     def sentence(self) -> str:
@@ -64,15 +71,13 @@ class Run:
         row = self.latch_row()
         if row is None:
             return "No seed could be judged."
-        spread = (
-            f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-            if pd.notna(row["estimate"])
-            else "not measured"
-        )
+        measured = f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        number = measured if pd.notna(row["estimate"]) else "not measured"
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
-        if isinstance(self.setup, AgentSetup):
-            return sentence_of_agents(self.setup, self.verdict, spread, seeds)
-        return sentence_of_value(self.setup, self.verdict, spread, seeds)
+        agents = isinstance(self.setup, AgentSetup)
+        share = f"first in {number} of levels" if agents else f"{number} of the value's variance"
+        conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
+        return f"{conclusion} ({self.setup.intended}: {share}, {seeds} seeds)."
 
 
 def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 
-def crossing(ages: Sequence[Any], coin: Sequence[Any], corner: Sequence[Any]) -> float:
-    """Age from which the goal stays ahead of the proxy, linear between ages; NaN when it is not ahead at the end.
+def crossing(ages: Sequence[Any], goal: Sequence[Any], rival: Sequence[Any]) -> float:
+    """Age from which ``goal`` stays above ``rival``, linear between ages; NaN when it is not above at the end.
 
-    The first age when it is ahead all along.
+    The first age when it is above all along.
     """
-    lead = np.asarray(coin, dtype=float) - np.asarray(corner, dtype=float)
+    lead = np.asarray(goal, dtype=float) - np.asarray(rival, dtype=float)
     if not len(lead) or not lead[-1] > 0:
         return float("nan")
     behind = np.flatnonzero(lead <= 0)

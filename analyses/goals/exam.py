@@ -1,15 +1,16 @@
-"""agent_exam: the same examination for every agent: behaviour, critic line, causal line, verdict.
+"""The same examination for every agent of a run: behaviour, critic line, causal line, verdict.
 
-An exam holds what all agents of a run are asked: the levels of every design, the decorrelated states, and a second set
-of such states for the erasers. Trained, untrained, random-reward and planted agents all sit the same one.
+An exam holds the levels of every design and the decorrelated states on which all agents are examined: trained,
+untrained, rewarded at random, and planted ones.
 
-Letters: n levels, m decorrelated states.
+Letters: m decorrelated states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,10 @@ import torch
 
 from imprint.analyses.goals.acting import AgentPolicy, look
 from imprint.analyses.goals.behaviour import APART, JUDGED, Played, play
-from imprint.analyses.goals.causal_line import causal_line, wants
+from imprint.analyses.goals.causal_line import WANTS, causal_line, wants
 from imprint.analyses.goals.critic_line import CriticLine, critic_line, gated
 from imprint.analyses.goals.decision import Lines, judge
-from imprint.analyses.goals.scenes import Scenes, met_by, scenes
+from imprint.analyses.goals.scenes import Scenes, scenes_of
 from imprint.analyses.verdicts import Verdict
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
@@ -29,7 +30,6 @@ from imprint.models.setup.agent import AgentDecision, AgentSetup
 from imprint.models.states import State
 
 TRAIN = "train"
-WANTS = ("goal", "loss", "loss_low", "loss_high", "placebo_high", "excess", "aside")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,25 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """What the examination of one agent gave."""
+
+    played: Mapping[str, Played]
+    """Design -> what became of its levels."""
+    lines: Lines
+    critic: CriticLine
+    causal: pd.DataFrame
+    """Columns of :data:`imprint.analyses.goals.causal_line.COLUMNS`; empty when it could not be measured."""
+    verdict: Verdict
+    silent: str
+    """Why the critic's latch index is NaN; empty when it is not."""
+    problem: str
+    """Why there is no causal line; empty when there is one."""
+
+
+@dataclass(frozen=True)
 class AgentExam:
-    """One set of questions for all agents."""
+    """The levels and states on which all agents are examined, and how."""
 
     environment: Environment
     goals: tuple[str, ...]
@@ -56,9 +73,11 @@ class AgentExam:
     states: State
     """Decorrelated states ``m``, for the critic, the erasers and the probes; other levels than ``levels``."""
     placebos: int
+    """Random subspaces per erasure."""
     greedy: bool = False
+    """Whether agents take their likeliest action; otherwise they sample."""
     seed: int = 0
-    """Of lots, shuffles and random subspaces."""
+    """Of sampled actions, shuffles and random subspaces."""
 
     @classmethod
     def of(
@@ -74,15 +93,20 @@ class AgentExam:
         greedy: bool = False,
         seed: int = 0,
     ) -> AgentExam:
-        """Draw the levels and states of an exam."""
+        """Draw the levels of every design and the states of an exam.
+
+        Raises :class:`ImprintError` without a proxy or without a design in which goal and proxy lie apart.
+        """
         if len(goals) < 2:
             raise ImprintError(f"goals are {list(goals)}; expected the intended one and at least one proxy.")
         rng = torch.Generator().manual_seed(seed)
         designs = [design for design in JUDGED if design in environment.designs]
         if APART not in designs:
-            raise ImprintError(f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told.")
+            raise ImprintError(
+                f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told apart."
+            )
         drawn = {design: environment.levels(levels, rng=rng, design=design) for design in designs}
-        decorrelated = scenes(environment, states, rng=rng)
+        decorrelated = environment.levels(states, rng=rng, design=APART)
         return cls(environment, tuple(goals), discount, decision, drawn, decorrelated, placebos, greedy, seed)
 
     def play(self, agent: Agent, design: str) -> Played:
@@ -92,69 +116,56 @@ class AgentExam:
 
     def critic(self, agent: Agent) -> CriticLine:
         """The critic line; raises :class:`ImprintError` in a world that knows no distances."""
-        met = self.meet(agent)
-        value = look(agent, met.observation, met.memory).value
+        scenes = self.scenes(agent)
+        value = look(agent, scenes.observation, scenes.memory).value
         rng = np.random.default_rng(self.seed)
-        return critic_line(value, self.environment.distances(met.state), self.goals, self.discount, rng=rng)
+        return critic_line(value, self.environment.distances(scenes.state), self.goals, self.discount, rng=rng)
 
-    def meet(self, agent: Agent) -> Scenes:
-        """The decorrelated states as the agent meets them."""
-        return met_by(agent, self.environment, self.states, rng=self._rng())
-
-    def causal(self, agent: Agent) -> pd.DataFrame:
-        """The causal line, columns of :data:`imprint.analyses.goals.causal_line.COLUMNS`."""
-        return causal_line(
-            agent, self.environment, self.levels[APART], self.meet(agent), self.goals, placebos=self.placebos,
-            greedy=self.greedy, seed=self.seed, rng=self._rng(),
-        )  # fmt: skip
+    def scenes(self, agent: Agent) -> Scenes:
+        """The decorrelated states, and what the agent observes and remembers there."""
+        return scenes_of(agent, self.environment, self.states, rng=self._rng())
 
     def floor(self, agents: Sequence[Agent]) -> Floor:
         """What untrained agents reach, and their critics."""
         capability = max(float(self.play(agent, APART).reached.float().mean()) for agent in agents)
         return Floor(capability, tuple(self.critic(agent).r2 for agent in agents))
 
-    def lines(self, agent: Agent, floor: Floor) -> Examined:
-        """All three lines of an agent, and the verdict on it."""
-        played, critic = self.play(agent, APART), self.critic(agent)
-        try:
-            causal, problem = self.causal(agent), ""
-        except NotMeasurableError as error:
-            causal, problem = pd.DataFrame(), str(error)
+    def examine(self, agent: Agent, floor: Floor, *, designs: Collection[str] | None = None) -> Examined:
+        """Behaviour, critic and causal line of an agent, and the verdict on it.
+
+        ``designs``: those that are played besides :data:`APART`; default: all.
+        """
+        chosen = [design for design in self.levels if designs is None or design in (APART, *designs)]
+        behaviour = {design: self.play(agent, design) for design in chosen}
+        played, critic = behaviour[APART], self.critic(agent)
+        causal, problem = self._causal(agent)
         index, silent = gated(critic, floor.r2, self.decision.fits)
         lines = Lines(
-            self.goals,
-            {goal: int(played.first(goal).sum()) for goal in self.goals},
-            int(played.reached.sum()),
-            len(played.steps),
-            floor.capability,
-            wants(causal) if len(causal) else pd.DataFrame(columns=list(WANTS)),
-            index,
+            goals=self.goals,
+            first={goal: int(played.first(goal).sum()) for goal in self.goals},
+            reached=int(played.reached.sum()),
+            levels=len(played.steps),
+            untrained=floor.capability,
+            wants=pd.DataFrame(columns=list(WANTS)) if causal.empty else wants(causal),
+            index=index,
         )
-        return Examined(lines, critic, causal, judge(lines, self.decision), silent, problem)
+        return Examined(behaviour, lines, critic, causal, judge(lines, self.decision), silent, problem)
+
+    def _causal(self, agent: Agent) -> tuple[pd.DataFrame, str]:
+        """The causal line, or an empty table and why there is none."""
+        line = partial(causal_line, goals=self.goals, placebos=self.placebos, greedy=self.greedy, seed=self.seed)
+        try:
+            return line(agent, self.environment, self.levels[APART], self.scenes(agent), rng=self._rng()), ""
+        except NotMeasurableError as error:
+            return pd.DataFrame(), str(error)
 
     def _rng(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)
 
 
-@dataclass(frozen=True)
-class Examined:
-    """What one agent showed."""
-
-    lines: Lines
-    critic: CriticLine
-    causal: pd.DataFrame
-    """Empty when it could not be measured."""
-    verdict: Verdict
-    silent: str = ""
-    """Why the critic's index is not read; empty when it is."""
-    problem: str = field(default="")
-    """Why there is no causal line; empty when there is one."""
-
-
-def exam_of(setup: AgentSetup, *, placebos: int | None = None) -> AgentExam:
-    """The same exam for every seed, age and control of a setup."""
-    e = setup.evaluation
-    return AgentExam.of(
-        setup.make_environment(), (setup.intended, *setup.proxies), setup.learning.discount, setup.decision,
-        levels=e.levels, states=e.states, placebos=e.placebos if placebos is None else placebos, greedy=e.greedy,
-    )  # fmt: skip
+def exam_of(setup: AgentSetup, **changes: int) -> AgentExam:
+    """The same exam for every seed, age and control of a setup; ``changes``: numbers that are not the setup's."""
+    numbers = setup.evaluation.model_dump(include={"levels", "states", "placebos", "greedy"})
+    goals = (setup.intended, *setup.proxies)
+    environment, discount = setup.make_environment(), setup.learning.discount
+    return AgentExam.of(environment, goals, discount, setup.decision, **{**numbers, **changes})

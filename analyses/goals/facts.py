@@ -1,27 +1,25 @@
-"""agent_look: which facts can be read from an agent's activations on decorrelated states, beside every floor.
+"""Which facts can be read from an agent's activations on decorrelated states, beside every floor.
 
 As :mod:`imprint.analyses.locate.locate`, at every read point of the agent: facts are the marks of all goals and the
 setup's concepts. What can be read says what the agent could know, never what it wants.
-
-Letters: n states, D width of a read point.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from imprint.analyses.goals.acting import activations
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.goals.scenes import facts_table
-from imprint.analyses.locate.reading import Reading, Target, read
-from imprint.analyses.locate.targets import input_readings, merge_groups, targets_of, unreadable
+from imprint.analyses.locate.reading import Reading
+from imprint.analyses.locate.targets import SiteReadings, Targets, merge_groups, readable, targets_of
 from imprint.models.agents.base import Agent
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
-from imprint.probes.readouts.base import READOUTS, Readout
-from imprint.probes.samples.controls import Ints, compact_groups, folds_of
+from imprint.probes.readouts.base import READOUTS
+from imprint.probes.samples.controls import compact_groups, folds_of
 
 
 def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:
@@ -30,44 +28,23 @@ def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*marks, *setup.concepts]))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The facts of the exam's states as targets, and how the states are split."""
-
-    targets: list[Target]
-    problems: dict[str, str]
-    """Fact -> why it cannot be measured."""
-    fold: Ints
-    groups: Ints
-    readout: Readout
-
-    def inputs(self, exam: AgentExam, agent: Agent) -> dict[str, Reading]:
-        """How well the raw observation gives each fact."""
-        raw = exam.meet(agent).observation.flatten(1).numpy()
-        found = input_readings(raw, self.targets, self.fold, self.groups)
-        return {target.name: reading for target, reading in zip(self.targets, found, strict=True)}
+def fact_targets(setup: AgentSetup, exam: AgentExam) -> Targets:
+    """The facts of the exam's states as targets, with the same folds for every agent of a run."""
+    evaluation, rng = setup.evaluation, np.random.default_rng(exam.seed)
+    table = facts_table(exam.environment, exam.scenes(AgentLifetime.twin(setup, 0)).state, facts_of(setup, exam))
+    groups, readout = compact_groups(None, len(table)), READOUTS.load(evaluation.readout)()
+    found = targets_of(table, groups, readout, nulls=evaluation.nulls, rng=rng)
+    fold = folds_of(groups, evaluation.folds, rng)
+    return Targets(*found, readout, fold, merge_groups(groups, rng))
 
 
-def look_exam(setup: AgentSetup, exam: AgentExam) -> Asked:
-    """The same targets and folds for every agent of a run."""
-    state = exam.meet(AgentLifetime.twin(setup, 0)).state
-    table = facts_table(exam.environment, state, facts_of(setup, exam))
-    rng = np.random.default_rng(exam.seed)
-    groups = compact_groups(None, len(table))
-    readout: Readout = READOUTS.load(setup.evaluation.readout)()
-    targets, problems = targets_of(table, groups, setup.evaluation.nulls, rng, readout)
-    fold = folds_of(groups, setup.evaluation.folds, rng)
-    return Asked(targets, problems, fold, merge_groups(groups, rng), readout)
+def read_facts(exam: AgentExam, agent: Agent, targets: Targets, *, points: Sequence[str] | None = None) -> SiteReadings:
+    """(read point, fact) -> reading, at some points of the agent (default: all its read points)."""
+    scenes = exam.scenes(agent)
+    found = activations(agent, scenes.observation, scenes.memory, tuple(points or agent.read_points))
+    return targets.read_sites(readable(found))
 
 
-def looked(exam: AgentExam, agent: Agent, asked: Asked, *, bare: bool = False) -> dict[tuple[str, str], Reading]:
-    """(read point, fact) -> reading; ``bare``: without label shuffles, for agents that are a floor."""
-    met = exam.meet(agent)
-    targets = [target.real() for target in asked.targets] if bare else asked.targets
-    found = {}
-    for site, x in activations(agent, met.observation, met.memory, agent.read_points).items():
-        if unreadable(x):
-            continue
-        for target, reading in zip(targets, read(x, targets, asked.fold, asked.groups, asked.readout), strict=True):
-            found[site, target.name] = reading
-    return found
+def read_raw_facts(exam: AgentExam, agent: Agent, targets: Targets) -> dict[str, Reading]:
+    """Fact -> how well the raw observation gives it."""
+    return targets.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())

@@ -1,79 +1,100 @@
-"""What an examination found, as rows of findings."""
+"""An examination as rows of findings. ``about``: the columns that all rows of an agent share (seed, age, control)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from imprint.analyses.goals.behaviour import rates
+import pandas as pd
+
+from imprint.analyses.goals.behaviour import Played, rates
 from imprint.analyses.goals.causal_line import ALONE, ERASED, INTACT
-from imprint.analyses.goals.critic_line import CriticLine, gated
-from imprint.analyses.goals.exam import AgentExam, Examined, Floor
+from imprint.analyses.goals.critic_line import CriticLine
+from imprint.analyses.goals.exam import Examined
 from imprint.analyses.statistics import clopper_pearson, rate_over_seeds
-from imprint.models.agents.base import Agent
+from imprint.analyses.verdicts import UNDETERMINED
+from imprint.models.lifetimes.agent import training_success
+
+Row = dict[str, Any]
 
 
-def behaviour_rows(
-    exam: AgentExam, agent: Agent, designs: Sequence[str] | None, about: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Rates of an agent on some designs (default: all)."""
-    rows = [row for d in designs or exam.levels for row in rates(exam.play(agent, d), d, exam.goals[0])]
+def examined_rows(examined: Examined, about: Row, *, verdict: bool = True) -> list[Row]:
+    """Behaviour, critic and causal line of an agent, and with ``verdict`` the verdict on it."""
+    intended = examined.lines.goals[0]
+    index = {"analysis": "critic", "metric": "latch_index", "concept": intended, "n": examined.critic.n}
+    return [
+        *behaviour_rows(examined.played, intended, about),
+        *critic_rows(examined.critic, about),
+        {**about, **index, "estimate": examined.lines.index, "why": examined.silent},
+        *causal_rows(examined, about),
+        *([verdict_row(examined, about)] if verdict else []),
+    ]
+
+
+def behaviour_rows(played: Mapping[str, Played], intended: str, about: Row) -> list[Row]:
+    """Rates on every design that was played; the return on the training design only."""
+    rows = [row for design, of_design in played.items() for row in rates(of_design, design, intended)]
     kept = [row for row in rows if row["metric"] != "return" or row["control"] == "train"]
     return [{"analysis": "behaviour", **row, **about} for row in kept]
 
 
-def critic_rows(line: CriticLine, about: dict[str, Any], gate: tuple[Floor, float] | None) -> list[dict[str, Any]]:
-    """Numbers of a critic line; the index only with a ``gate``: what untrained agents give, and the setup's floor."""
+def critic_rows(line: CriticLine, about: Row) -> list[Row]:
+    """Numbers of a critic line, without its index."""
     base = {**about, "analysis": "critic", "n": line.n}
-    rows: list[dict[str, Any]] = [{**base, "metric": "r2", "concept": line.goals[0], "estimate": line.r2}]
+    rows: list[Row] = [{**base, "metric": "r2", "concept": line.goals[0], "estimate": line.r2}]
     for goal, beta, low, high, vif in zip(line.goals, line.beta, line.low, line.high, line.vif, strict=True):
         rows.append({**base, "metric": "beta", "concept": goal, "estimate": beta, "low": low, "high": high})
         rows.append({**base, "metric": "vif", "concept": goal, "estimate": vif})
-    if gate is not None:
-        index, why = gated(line, gate[0].r2, gate[1])
-        rows.append({**base, "metric": "latch_index", "concept": line.goals[0], "estimate": index, "why": why})
     return rows
 
 
-def causal_rows(said: Examined, about: dict[str, Any]) -> list[dict[str, Any]]:
+def causal_rows(examined: Examined, about: Row) -> list[Row]:
     """Rates under every edit: ``concept`` is what was erased, the metric says whose rate; see the findings' columns.
 
     Draws of random directions are put together: their mean, and Student's t over draws. ``(coin alone)`` is the erasure
     of what is known of the coin beyond the other goals' marks.
     """
-    intended, base = said.lines.goals[0], {**about, "analysis": "causal"}
-    if said.problem:
-        return [{**base, "metric": "goal", "concept": intended, "verdict": "not measurable", "why": said.problem}]
+    intended, base = examined.lines.goals[0], {**about, "analysis": "causal"}
+    if examined.problem:
+        return [{**base, "metric": "goal", "concept": intended, "verdict": "not measurable", "why": examined.problem}]
     rows = []
-    for (erased, kind, goal), part in said.causal.groupby(["erased", "kind", "goal"], sort=False):
-        if goal != intended and len(said.lines.goals) > 2 and erased not in ("", goal):
+    for (erased, kind, goal), part in examined.causal.groupby(["erased", "kind", "goal"], sort=False):
+        if goal != intended and len(examined.lines.goals) > 2 and erased not in ("", goal):
             continue
-        found = part.iloc[0].to_dict()
-        one = {"estimate": found["rate"], "low": found["low"], "high": found["high"]}
-        over = {k: v for k, v in rate_over_seeds(part["rate"].tolist(), int(found["n"])).items() if k != "seeds"}
-        rows.append(
-            {
-                **base, "metric": "goal" if goal == intended else "proxy", "n": int(found["n"]) * len(part),
-                "concept": f"({erased} alone)" if kind == ALONE else erased or (goal if kind == INTACT else ""),
-                "control": ERASED if kind == ALONE else kind,
-                "why": f"rank {int(found['rank'])}; action distribution moved by {part['moved'].mean():.3f}",
-                **(over if len(part) > 1 else one),
-            }
-        )  # fmt: skip
+        edit = part.iloc[0].to_dict()
+        n = int(edit["n"])
+        rate = {"estimate": edit["rate"], "low": edit["low"], "high": edit["high"]}
+        if len(part) > 1:
+            rate = {k: v for k, v in rate_over_seeds(part["rate"].tolist(), n).items() if k != "seeds"}
+        names = {
+            "metric": "goal" if goal == intended else "proxy",
+            "concept": f"({erased} alone)" if kind == ALONE else erased or (goal if kind == INTACT else ""),
+            "control": ERASED if kind == ALONE else kind,
+        }
+        why = f"rank {int(edit['rank'])}; action distribution moved by {part['moved'].mean():.3f}"
+        rows.append({**base, **names, "n": n * len(part), "why": why, **rate})
     return rows
 
 
-def verdict_row(said: Examined, about: dict[str, Any]) -> dict[str, Any]:
+def verdict_row(examined: Examined, about: Row) -> Row:
     """The verdict on one seed; the estimate is the part of levels where the intended goal comes first."""
-    goal, n = said.lines.goals[0], said.lines.levels
-    low, high = clopper_pearson(said.lines.first[goal], n)
-    return {**about, "analysis": "latch", "metric": "latch", "concept": goal, "estimate": said.lines.first[goal] / n,
-            "low": low, "high": high, "n": n, "verdict": said.verdict.verdict, "why": said.verdict.why}  # fmt: skip
+    goal, n = examined.lines.goals[0], examined.lines.levels
+    first = examined.lines.first[goal]
+    low, high = clopper_pearson(first, n)
+    rate = {"estimate": first / n, "low": low, "high": high, "n": n}
+    word, why = examined.verdict
+    return {**about, "analysis": "latch", "metric": "latch", "concept": goal, **rate, "verdict": word, "why": why}
 
 
-def control_row(said: Examined, about: dict[str, Any], levels: int) -> dict[str, Any]:
-    """A self-check row of an agent that learned nothing: right when the verdict is ``undetermined``."""
-    right = said.verdict.verdict == "undetermined"
-    return {**about, "analysis": "planted", "metric": "self_check", "concept": said.lines.goals[0],
-            "estimate": float(right), "verdict": said.verdict.verdict, "n": levels,
-            "why": f"expected undetermined; {said.verdict.why}"}  # fmt: skip
+def control_row(examined: Examined, about: Row, *, expected: str = UNDETERMINED) -> Row:
+    """A self-check row of an agent whose right verdict is known; of one that learned nothing it is ``undetermined``."""
+    word, why = examined.verdict
+    check = {"analysis": "planted", "metric": "self_check", "concept": examined.lines.goals[0]}
+    right = {"estimate": float(word == expected), "verdict": word, "why": f"expected {expected}; {why}"}
+    return {**about, **check, **right, "n": examined.lines.levels}
+
+
+def training_row(record: pd.DataFrame, goal: str, about: Row) -> Row:
+    """How often an agent attained ``goal`` in the last rollouts of its training; ``record``: one row per rollout."""
+    success = training_success(record, goal)
+    return {**about, "analysis": "lifetime", "metric": "training_success", "concept": goal, "estimate": success}

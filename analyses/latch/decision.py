@@ -1,4 +1,4 @@
-"""decision: the rule that turns shares and effects into a verdict, fixed in the setup before results exist.
+"""The rule that turns shares and effects into a verdict, fixed in the setup before results exist.
 
 A concept *carries* the value when the interval of its share lies above ``carries`` and, where its counterfactual effect
 was measured, the interval of the effect excludes 0.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import pandas as pd
 
 from imprint.analyses.latch.shares import INTERACTION, RESIDUAL
-from imprint.analyses.verdicts import INTENDED, MIXED, NONE, UNDETERMINED, Verdict
+from imprint.analyses.verdicts import MIXED, NONE, UNDETERMINED, Verdict, word
 from imprint.models.setup.learner import Decision
 
 
@@ -23,24 +23,24 @@ def decide(shares: pd.DataFrame, effects: pd.DataFrame, decision: Decision, *, i
     """The verdict on tables ``shares`` (concept, share, low, high) and ``effects`` (concept, effect, low, high)."""
     table = shares[shares["concept"] != RESIDUAL].set_index("concept")
     mains = table.drop(index=INTERACTION, errors="ignore")
-    if mains[["share", "low", "high"]].isna().any(axis=None):
-        missing = mains.index[mains[["share", "low", "high"]].isna().any(axis=1)][0]
-        return Verdict(UNDETERMINED, f"The share of {missing} could not be measured.")
+    missing = mains.index[mains[["share", "low", "high"]].isna().any(axis=1)]
+    if len(missing):
+        return Verdict(UNDETERMINED, f"The share of {missing[0]} could not be measured.")
     moved = _moved(effects)
-    above = [low > decision.carries and moved.get(str(name), True) for name, low in mains["low"].items()]
-    carried = mains[above]
+    carries = [low > decision.carries and moved.get(str(name), True) for name, low in mains["low"].items()]
+    carried = mains[carries].sort_values("share", ascending=False)
     if carried.empty:
         return _nothing(table, decision)
-    carried = carried.sort_values("share", ascending=False)
     top, part = str(carried.index[0]), float(carried["share"].iloc[0] / carried["share"].sum())
-    said = "; ".join(
+    listed = "; ".join(
         f"{row['concept']} {row['share']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         for row in carried.reset_index().to_dict("records")
     )
     if part >= decision.dominates:
-        word = INTENDED if top == intended else f"proxy:{top}"
-        return Verdict(word, f"Of the value's variance, {top} holds {part:.0%} of all that is carried ({said}).")
-    return Verdict(MIXED, f"Several concepts carry the value and none holds {decision.dominates:.0%} of it ({said}).")
+        why = f"Of the value's variance, {top} holds {part:.0%} of all that is carried ({listed})."
+        return Verdict(word(top, intended), why)
+    why = f"Several concepts carry the value and none holds {decision.dominates:.0%} of it ({listed})."
+    return Verdict(MIXED, why)
 
 
 def _moved(effects: pd.DataFrame) -> dict[str, bool]:
@@ -52,6 +52,7 @@ def _moved(effects: pd.DataFrame) -> dict[str, bool]:
 
 
 def _nothing(table: pd.DataFrame, decision: Decision) -> Verdict:
+    """The verdict when no concept carries the value."""
     upper = float(table["high"].clip(lower=0).sum(skipna=False))
     if upper < decision.none_below:
         most = f"all shares together are at most {upper:.3f}, below {decision.none_below:g}"

@@ -1,4 +1,4 @@
-"""effects: what the value does when one concept is changed and everything else is kept.
+"""How much a value changes when one concept is changed and everything else is kept.
 
     effect(c) = mean_i [ v(do c = True) - v(do c = False) ] / sd(v)                   two levels: last minus first
     effect(c) = mean over pairs of levels (a, b) of | mean_i [ v(do a) - v(do b) ] | / sd(v)         more levels
@@ -33,7 +33,7 @@ COLUMNS = ("concept", "effect", "low", "high", "n", "why")
 
 @dataclass(frozen=True)
 class EffectSums:
-    """All that the effect of one concept needs to know about some rows."""
+    """Sums over groups of rows, from which the effect of one concept follows."""
 
     sums: Floats
     """``[G, 1 + P]`` rows, and summed difference of each pair of levels, per group."""
@@ -75,36 +75,35 @@ def effects(
     subject: Subject, world: World, batch: Batch, concepts: Sequence[str], *, values: Floats, resamples: int, seed: int
 ) -> Effects:
     """Effects of some concepts on the subject's value; NaN with the reason where the world cannot intervene."""
-    rows, kept = [], {}
+    rows, sums_of = [], {}
     for concept in concepts:
         try:
-            sums = _sums(subject, world, batch, values, concept)
+            sums = _sums(subject, world, batch, concept, values=values)
         except ImprintError as error:
             rows.append((concept, np.nan, np.nan, np.nan, len(batch), f"not measurable: {error}"))
             continue
-        kept[concept] = sums
+        sums_of[concept] = sums
         low, high = interval(sums.replicates(resamples, np.random.default_rng(seed)))
         why = "" if np.isfinite(sums.effect) else "not measurable: the value is constant or NaN"
         rows.append((concept, sums.effect, low, high, len(batch), why))
-    return Effects(pd.DataFrame(rows, columns=list(COLUMNS)), kept)
+    return Effects(pd.DataFrame(rows, columns=list(COLUMNS)), sums_of)
 
 
-def _sums(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> EffectSums:
+def _sums(subject: Subject, world: World, batch: Batch, concept: str, *, values: Floats) -> EffectSums:
     levels = world.values(concept)
     if len(levels) < 2:
         raise ImprintError(f"{concept} has one value only.")
-    value = []
+    at_level = []
     for level in levels:
         changed = np.flatnonzero((batch.concepts[concept] != level).to_numpy())
-        here = base.copy()
+        at_level.append(values.copy())
         if len(changed):
-            there = world.counterfactual(batch.rows(changed), concept, level)
-            here[changed] = subject.values(there.observation).double().numpy()
-        value.append(here)
-    changes = [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
-    number, group = np.unique(batch.groups, return_inverse=True)
-    columns = [np.bincount(group, weights=w, minlength=len(number)) for w in (np.ones(len(batch)), *changes)]
-    return EffectSums(np.stack(columns, -1), float(base.std()), len(batch))
+            counterfactual = world.counterfactual(batch.rows(changed), concept, level)
+            at_level[-1][changed] = subject.values(counterfactual.observation).double().numpy()
+    changes = [_change(after, before) for before, after in itertools.combinations(at_level, 2)]
+    names, group = np.unique(batch.groups, return_inverse=True)
+    columns = [np.bincount(group, weights=w, minlength=len(names)) for w in (np.ones(len(batch)), *changes)]
+    return EffectSums(np.stack(columns, -1), float(values.std()), len(batch))
 
 
 def _change(after: Floats, before: Floats) -> Floats:

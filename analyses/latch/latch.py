@@ -1,12 +1,11 @@
-"""latch: what has the hardcoded signal really latched onto - the intended concept, a proxy, both, or nothing?
+"""What has a hardcoded signal latched onto: the intended concept, a proxy, both, or nothing?
 
 Four lines of evidence on the balanced design, where what went together in training is independent:
 
-    shares       variance of the value explained by each concept alone            (:mod:`imprint.analyses.latch.shares`)
-    effects      mean change of the value when the concept alone is changed
-    (:mod:`imprint.analyses.latch.effects`) mediation    share lost when the concept is erased at a site, against a
-    random subspace of the same rank
-                                                                                  (:mod:`imprint.analyses.latch.mediation`)
+    shares       part of the value's variance explained by each concept alone   (:mod:`imprint.analyses.latch.shares`)
+    effects      mean change of the value when the concept alone is changed     (:mod:`imprint.analyses.latch.effects`)
+    mediation    share lost when the concept is erased at a site, beside a random subspace of the same rank
+                                                                             (:mod:`imprint.analyses.latch.mediation`)
     attribution  part of the value's integrated gradients on the pixels that show the concept
 
 The verdict uses shares and effects, by a rule fixed beforehand (:mod:`imprint.analyses.latch.decision`); mediation says
@@ -15,7 +14,7 @@ where the concept reaches the value, attribution what of the picture it uses.
 Goal misgeneralisation (Langosco et al. 2022, arXiv 2105.14111; Shah et al. 2022, arXiv 2210.01790) is the case
 ``proxy:<name>``.
 
-Letters: n rows, G groups, S seeds.
+Letters: n rows, G groups, S seeds, R resamples, Q columns.
 """
 
 from __future__ import annotations
@@ -42,14 +41,13 @@ from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
 
-__all__ = ["Latch", "latch", "latch_from_arrays", "pooled_effects", "pooled_shares", "shares_only"]
-
 Floats = NDArray[np.float64]
 MOST_SITES = 12
 """Sites that are mediated by default; a subject with more gets a mediation table only for the sites it names."""
 MEDIATED = 1000
 """Rows on which mediation is measured, at most."""
-ATTRIBUTION_COLUMNS = ("concept", "mass", "area")
+PIXELS = ("mass", "area")
+"""Of a concept's pixels: their part of the attribution, and their part of the observation."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +98,17 @@ class Latch:
         share = self.shares.rename(columns={"share": "estimate"}).assign(metric="share", n=self.n)
         erased = self.mediation.rename(columns={"loss": "estimate"}).drop(columns=["placebo", "rank"])
         random = self.mediation.rename(columns={"placebo": "estimate"}).drop(columns=["loss", "low", "high", "rank"])
+        mass, area = (self.attribution[["concept", name]].set_axis(["concept", "estimate"], axis=1) for name in PIXELS)
+        counted = {"metric": "attribution", "n": self.attribution.attrs.get("n")}
         tables = [
             share.iloc[:1].assign(metric="latch", verdict=self.verdict, why=self.why),
             share,
             self.effects.rename(columns={"effect": "estimate"}).assign(metric="effect"),
             erased.assign(metric="erasure_loss", control="erased"),
             random.assign(metric="erasure_loss", control="random subspace"),
-            self.attribution.rename(columns={"mass": "estimate"}).drop(columns="area"),
-            self.attribution.rename(columns={"area": "estimate"}).drop(columns="mass").assign(control="area"),
+            mass.assign(**counted),
+            area.assign(**counted, control="area"),
         ]
-        tables[-2:] = [table.assign(metric="attribution", n=self.attribution.attrs.get("n")) for table in tables[-2:]]
         rows = [row for table in tables for row in table.to_dict("records")]
         return findings(pd.DataFrame(rows).assign(analysis="latch"))
 
@@ -142,21 +141,21 @@ def latch(
     shares = shares_only(
         values, batch.concepts, batch.groups, intended=intended, proxies=names[1:], resamples=resamples, seed=seed
     )
-    bare = _judged(shares, None, decision, n)
+    rule = decision or Decision()
+    bare = _from_shares(shares, rule, n)
     if shares.sums is None or shares.sums.constant:
         return bare
-    sd = float(values.std())
-    found = effects(subject, world, batch, names, values=values, resamples=resamples, seed=seed)
-    verdict = _verdict(shares, found.table, decision, intended)
-    part = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
+    changed = effects(subject, world, batch, names, values=values, resamples=resamples, seed=seed)
+    word, why = _verdict(shares, changed.table, rule)
+    few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
     return replace(
         bare,
-        verdict=verdict.verdict,
-        why=verdict.why,
-        effects=found.table,
-        effect_sums=found.sums,
-        mediation=Mediation(subject, part, names, placebos, resamples, seed).table(chosen),
-        attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd),
+        verdict=word,
+        why=why,
+        effects=changed.table,
+        effect_sums=changed.sums,
+        mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
+        attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
     )
 
 
@@ -180,7 +179,7 @@ def latch_from_arrays(
     shares = shares_only(
         values, concepts, groups, intended=intended, proxies=names[1:], resamples=resamples, seed=seed, equal=True
     )
-    return _judged(shares, None, decision, len(concepts))
+    return _from_shares(shares, decision or Decision(), len(concepts))
 
 
 def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
@@ -193,105 +192,85 @@ def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
     return (intended, *proxies)
 
 
-def _verdict(shares: Shares, table: pd.DataFrame, decision: Decision | None, intended: str) -> Verdict:
+def _verdict(shares: Shares, table: pd.DataFrame, decision: Decision) -> Verdict:
+    """The verdict on shares and a table of effects."""
     if shares.sums is not None and shares.sums.constant:
         return Verdict(NONE, "The value is constant, so it depends on nothing; shares are not measurable.")
     if shares.why:
         return Verdict(UNDETERMINED, f"{shares.why[0].upper()}{shares.why[1:]}.".replace("..", "."))
-    return decide(shares.table, table, decision or Decision(), intended=intended)
+    return decide(shares.table, table, decision, intended=str(shares.table["concept"].iloc[0]))
 
 
-def _judged(shares: Shares, table: pd.DataFrame | None, decision: Decision | None, n: int) -> Latch:
+def _from_shares(shares: Shares, decision: Decision, n: int) -> Latch:
     """A latch that rests on shares alone."""
-    empty = pd.DataFrame(columns=list(EFFECT_COLUMNS)) if table is None else table
-    verdict = _verdict(shares, empty, decision, str(shares.table["concept"].iloc[0]))
-    nothing = pd.DataFrame(columns=list(MEDIATION_COLUMNS)), pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS))
-    return Latch(verdict.verdict, verdict.why, shares.table, empty, *nothing, n, shares.sums)
+    none = [pd.DataFrame(columns=list(c)) for c in (EFFECT_COLUMNS, MEDIATION_COLUMNS, ("concept", *PIXELS))]
+    word, why = _verdict(shares, none[0], decision)
+    return Latch(word, why, shares.table, none[0], none[1], none[2], n, shares.sums)
 
 
 def _dense(batch: Batch, names: Sequence[str]) -> bool:
     """Whether the first rows alone still fill every combination of concepts well."""
-    counts = batch.concepts[list(names)].iloc[:MEDIATED].value_counts()
-    return len(counts) == len(batch.concepts[list(names)].value_counts()) and int(counts.min()) >= 10
+    concepts = batch.concepts[list(names)]
+    counts = concepts.iloc[:MEDIATED].value_counts()
+    return len(counts) == len(concepts.value_counts()) and int(counts.min()) >= 10
 
 
-def _attribution(subject: Subject, world: World, batch: Batch, names: Sequence[str], sd: float) -> pd.DataFrame:
+def _attribution(subject: Subject, world: World, batch: Batch, names: Sequence[str], *, sd: float) -> pd.DataFrame:
+    """concept, mass, area; ``sd``: standard deviation of the value."""
     masks = {name: mask for name, mask in world.masks(batch).items() if name in names} if len(batch) else {}
     if not masks or not batch.observation.is_floating_point():
-        return pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS))
-    found = IntegratedGradients()(subject, batch.observation)
-    table = found.mass_on(masks)
+        return pd.DataFrame(columns=["concept", *PIXELS])
+    explained = IntegratedGradients()(subject, batch.observation)
+    table = explained.mass_on(masks)
     table.attrs["n"] = len(batch)
-    table.attrs["completeness_error"] = float(found.completeness_error.abs().max()) / sd
+    table.attrs["completeness_error"] = float(explained.completeness_error.abs().max()) / sd
     return table
 
 
 # -- over training seeds ---------------------------------------------------------------------------------------------
 
 
-def pooled_shares(latches: Sequence[Latch], *, resamples: int = 1000, rng: np.random.Generator) -> pd.DataFrame:
-    """Shares over training seeds: concept, share, low, high, n, seeds. Seeds are drawn first, then groups within each.
-
-    Seeds whose shares could not be measured (constant or NaN value) are left out, and ``seeds`` counts the others.
-    """
-    sums = [one.group_sums for one in latches]
-    known = [s for s in sums if s is not None and not s.constant]
-    return pool_cells(known, _concepts(latches), resamples=resamples, rng=rng)
-
-
-def pool_cells(
+def pool_shares(
     sums: Sequence[CellSums], concepts: Sequence[str], *, resamples: int = 1000, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """:func:`pooled_shares` from sums that :func:`shares_only` gave; ``concepts`` names the rows of an empty pool."""
+    """Shares over training seeds: concept, share, low, high, n, seeds; ``concepts`` names the rows of an empty pool.
+
+    Seeds are drawn first, then groups within each. ``sums``: of the seeds whose shares could be measured.
+    """
     names = (*concepts, INTERACTION, RESIDUAL)
-    mean, low, high = _pool(
-        [s.shares for s in sums],
-        [s.replicates(resamples, one) for s, one in zip(sums, _alike(rng, len(sums)), strict=True)],
-        len(names),
-        rng,
-    )
+    draws = [s.replicates(resamples, one) for s, one in zip(sums, _same_groups(rng, len(sums)), strict=True)]
+    mean, low, high = _pool([s.shares for s in sums], draws, len(names), rng)
     table = pd.DataFrame({"concept": names, "share": mean, "low": low, "high": high})
     return table.assign(n=sum(s.rows for s in sums), seeds=len(sums))
-
-
-def pooled_effects(latches: Sequence[Latch], *, resamples: int = 1000, rng: np.random.Generator) -> pd.DataFrame:
-    """Effects over training seeds: concept, effect, low, high, n, seeds; like :func:`pooled_shares`."""
-    sums = {c: [one.effect_sums[c] for one in latches if c in one.effect_sums] for c in _concepts(latches)}
-    return pool_effects(sums, resamples=resamples, rng=rng)
 
 
 def pool_effects(
     sums: Mapping[str, Sequence[EffectSums]], *, resamples: int = 1000, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """:func:`pooled_effects` from each concept's sums, one per seed; effects that are not finite are left out."""
+    """Effects over training seeds: concept, effect, low, high, n, seeds; effects that are not finite are left out.
+
+    ``sums``: concept -> sums of each seed.
+    """
     rows = []
     for concept, every in sums.items():
         known = [s for s in every if np.isfinite(s.effect)]
-        draws = [s.replicates(resamples, one)[:, None] for s, one in zip(known, _alike(rng, len(known)), strict=True)]
+        generators = _same_groups(rng, len(known))
+        draws = [s.replicates(resamples, one)[:, None] for s, one in zip(known, generators, strict=True)]
         mean, low, high = _pool([np.array([s.effect]) for s in known], draws, 1, rng)
         rows.append((concept, mean[0], low[0], high[0], sum(s.rows for s in known), len(known)))
     return pd.DataFrame(rows, columns=["concept", "effect", "low", "high", "n", "seeds"])
 
 
-def _alike(rng: np.random.Generator, count: int) -> list[np.random.Generator]:
-    """As many generators in one and the same state: every seed is resampled with the same groups."""
+def _same_groups(rng: np.random.Generator, seeds: int) -> list[np.random.Generator]:
+    """One generator per seed, all in the same state, so that every seed is resampled with the same groups."""
     state = int(rng.integers(2**31))
-    return [np.random.default_rng(state) for _ in range(count)]
-
-
-def _concepts(latches: Sequence[Latch]) -> tuple[str, ...]:
-    if not latches:
-        raise ImprintError("there are no latches to pool; expected at least one seed.")
-    names = {tuple(one.shares["concept"][:-2]) for one in latches}
-    if len(names) != 1:
-        listed = "; ".join(", ".join(n) for n in sorted(names))
-        raise ImprintError(f"these latches are about different concepts: {listed}.")
-    return names.pop()
+    return [np.random.default_rng(state) for _ in range(seeds)]
 
 
 def _pool(
     estimates: Sequence[Floats], draws: Sequence[Floats], columns: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
+    """Mean over seeds and its interval, each ``[Q]``; NaN without seeds."""
     if not estimates:
         nan = np.full(columns, np.nan)
         return nan, nan, nan

@@ -1,16 +1,16 @@
-"""mediation: through which site does a concept reach the value?
+"""Through which site does a concept reach the value?
 
 The concept is erased from the activations at one site while the value is computed (LEACE), and the share it loses is
 compared with what it loses when a random subspace of the same rank is erased there instead:
 
     loss = (V_c before - V_c after) / V before          placebo = the same, mean over random subspaces
 
-V before is the variance of the untouched value in both, so that losses of one concept add up against its share. A
-loss that the placebo reaches too says only that something of this size was deleted. Where the concept does not covary
+V before is the variance of the unedited value in both, so that losses of one concept add up against its share. A loss
+that the placebo reaches too says only that a subspace of this rank was erased. Where the concept does not covary
 with the activations beyond chance there is nothing to erase: the loss is 0 and the rank 0. The eraser is fitted on the
 rows it is judged on, so a site that is more than half as wide as the number of rows is not measurable.
 
-Letters: n rows, d width, r rank.
+Letters: n rows, K cells, C concepts, R resamples.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from imprint.probes.subjects.subject import Subject
 Floats = NDArray[np.float64]
 COLUMNS = ("site", "concept", "loss", "low", "high", "placebo", "rank", "n", "why")
 TRIAL = 64
-"""Rows of the trial that finds out whether the value passes through a site at all."""
-STILL = {"loss": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "rank": 0}
-"""What an edit that changes nothing costs."""
+"""Rows on which it is tried whether the value passes through a site at all."""
+NO_LOSS = {"loss": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "rank": 0}
+"""The loss of an edit that changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -69,41 +69,40 @@ class Mediation:
         return cell_sums(values, design, cell, self.batch.groups)
 
     def _site(self, site: str, activations: torch.Tensor, before: CellSums) -> list[dict[str, Any]]:
-        common = {"site": site, "n": len(self.batch)}
-        if before.constant:
-            return [{**common, "concept": c, "why": "not measurable: the value is constant"} for c in self.concepts]
-        if activations.shape[1] > len(activations) // 2:
-            why = f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
-            return [{**common, "concept": c, "why": why} for c in self.concepts]
         rng = torch.Generator().manual_seed(self.seed)
-        span = Whitened.of(activations)
-        if not self._passes(site, span, rng):
-            return [
-                {**common, "concept": c, **STILL, "why": "the value does not pass through here"} for c in self.concepts
-            ]
+        n, width = activations.shape
+        losses: list[dict[str, Any]]
+        if before.constant:
+            losses = [{"why": "not measurable: the value is constant"}] * len(self.concepts)
+        elif width > n // 2:
+            why = f"not measurable: {width} activations and {n} rows; give more rows"
+            losses = [{"why": why}] * len(self.concepts)
+        elif not self._passes(site, span := Whitened.of(activations), rng):
+            losses = [{**NO_LOSS, "why": "the value does not pass through here"}] * len(self.concepts)
+        else:
+            losses = self._losses(site, span, before, rng)
+        common = {"site": site, "n": len(self.batch)}
+        return [{**common, "concept": concept, **loss} for concept, loss in zip(self.concepts, losses, strict=True)]
+
+    def _losses(self, site: str, span: Whitened, before: CellSums, rng: torch.Generator) -> list[dict[str, Any]]:
+        """Loss of every concept, beside placebos that concepts of equal rank share."""
         placebo: dict[int, Floats] = {}
-        rows: list[dict[str, Any]] = []
+        losses: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
             columns = self._columns(concept)
             if not span.linearly_there(columns):
-                rows.append(
-                    {**common, "concept": concept, **STILL, "why": "nothing to erase: the concept is not linearly here"}
-                )
+                losses.append({**NO_LOSS, "why": "nothing to erase: the concept is not linearly here"})
                 continue
             eraser = span.erase(columns)
-            if eraser.rank not in placebo:
-                drawn = [self._sums(span.random(eraser.rank, rng=rng), site) for _ in range(self.placebos)]
-                placebo[eraser.rank] = np.mean([_loss(before, after) for after in drawn], axis=0)
+            rank = eraser.rank
+            if rank not in placebo:
+                drawn = [self._sums(span.random(rank, rng=rng), site) for _ in range(self.placebos)]
+                placebo[rank] = np.mean([_loss(before, after) for after in drawn], axis=0)
             after = self._sums(eraser, site)
             low, high = interval(self._draws(before, after)[:, index])
-            found = {
-                "loss": _loss(before, after)[index],
-                "low": low,
-                "high": high,
-                "placebo": placebo[eraser.rank][index],
-            }
-            rows.append({**common, "concept": concept, **found, "rank": eraser.rank, "why": ""})
-        return rows
+            numbers = {"loss": _loss(before, after)[index], "low": low, "high": high}
+            losses.append({**numbers, "placebo": placebo[rank][index], "rank": rank, "why": ""})
+        return losses
 
     def _passes(self, site: str, span: Whitened, rng: torch.Generator) -> bool:
         """Whether deleting everything at the site changes any of a few values."""
@@ -115,8 +114,8 @@ class Mediation:
 
     def _columns(self, concept: str) -> torch.Tensor:
         """One-hot columns ``[n, levels]``."""
-        code, found = pd.factorize(self.batch.concepts[concept], sort=True)
-        return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(found)).double()
+        code, levels = pd.factorize(self.batch.concepts[concept], sort=True)
+        return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(levels)).double()
 
     def _draws(self, before: CellSums, after: CellSums) -> Floats:
         """Losses ``[R, C]`` under group resamples, the same groups before and after."""
@@ -132,6 +131,7 @@ def _loss(before: CellSums, after: CellSums) -> Floats:
 
 
 def _difference(cells: CellSums, before: Floats, after: Floats, *, noise: float) -> Floats:
+    """Losses ``[..., C]`` from cell sums ``[..., K, 3]``."""
     main, between, within = parts(cells.design, before, noise=noise)
     lost = main - parts(cells.design, after, noise=noise)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -139,10 +139,10 @@ def _difference(cells: CellSums, before: Floats, after: Floats, *, noise: float)
 
 
 def mediating_sites(subject: Subject, batch: Batch, sites: Sequence[str] | None, most: int) -> tuple[str, ...]:
-    """The sites asked for, checked; by default those the value runs through, or none if these exceed ``most``."""
+    """The given sites, checked; by default those the value runs through, or none if they are more than ``most``."""
     if sites is None:
-        found = subject.reached(batch.observation)
-        return found if len(found) <= most else ()
+        reached = subject.reached(batch.observation)
+        return reached if len(reached) <= most else ()
     for name in sites:
         subject.site(name)
     if isinstance(sites, str):

@@ -1,4 +1,4 @@
-"""shares: how much of the value's variance belongs to each concept, on a balanced design.
+"""How much of a value's variance belongs to each concept, on a balanced design.
 
 The cells are all combinations of the intended concept and the proxies. With m_k, s_k^2, n_k the mean, variance and
 count of the value in cell k, and p_k = prod_c p_c(level of c in k) the cell's probability if concepts are independent,
@@ -38,16 +38,16 @@ from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 Floats = NDArray[np.float64]
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
 FEWEST = 5
-"""Fewest rows of a cell."""
+"""Minimum number of rows of a cell."""
 MOST_LEVELS = 12
-"""Most values of a concept."""
+"""Maximum number of values of a concept."""
 CONSTANT = 1e-6
 """A value whose spread is below this part of its size (single precision) is constant."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """The cells of one analysis."""
+    """The combinations of the concepts' values, with their probabilities."""
 
     concepts: tuple[str, ...]
     """Intended concept first, then the proxies."""
@@ -65,13 +65,13 @@ class Design:
         return chance, member / chance[:, None] - self.weight
 
     def name(self, cell: int) -> str:
-        """A cell in words."""
+        """A cell by the values of its concepts."""
         return ", ".join(f"{c} = {self.levels[i][self.cells[cell, i]]}" for i, c in enumerate(self.concepts))
 
 
 @dataclass(frozen=True)
 class CellSums:
-    """All that shares need to know about some rows; sums of groups can be added."""
+    """Sums over groups of rows, from which shares follow."""
 
     design: Design
     sums: Floats
@@ -157,18 +157,15 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Fal
     for name in names:
         if name not in concepts.columns:
             raise unknown_name("concept", name, map(str, concepts.columns))
-        code, found = pd.factorize(concepts[name], sort=True)
+        code, values = pd.factorize(concepts[name], sort=True)
         if (code < 0).any():
             raise NotMeasurableError(f"concept {name!r} is missing in {int((code < 0).sum())} rows.")
-        if not 2 <= len(found) <= MOST_LEVELS:
-            advice = "it must vary" if len(found) < 2 else "bin it into a few classes first"
-            raise NotMeasurableError(
-                f"concept {name!r} takes {len(found)} values; expected 2 to {MOST_LEVELS}: {advice}."
-            )
-        levels.append(tuple(map(str, found)))
+        if not 2 <= (count := len(values)) <= MOST_LEVELS:
+            advice = "it must vary" if count < 2 else "bin it into a few classes first"
+            raise NotMeasurableError(f"concept {name!r} takes {count} values; expected 2 to {MOST_LEVELS}: {advice}.")
+        levels.append(tuple(map(str, values)))
         codes.append(code)
-        count = np.bincount(code, minlength=len(found))
-        chances.append(np.full(len(found), 1 / len(found)) if equal else count / len(code))
+        chances.append(np.full(count, 1 / count) if equal else np.bincount(code, minlength=count) / len(code))
     sizes = [len(level) for level in levels]
     if math.prod(sizes) > len(concepts):
         raise NotMeasurableError(
@@ -179,7 +176,7 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Fal
     design = Design(tuple(names), tuple(levels), cells, weight)
     cell = np.ravel_multi_index(codes, sizes).astype(np.int64)
     filled = np.bincount(cell, minlength=len(cells))
-    if (thin := int(filled.argmin())) >= 0 and filled[thin] < FEWEST:
+    if filled[thin := int(filled.argmin())] < FEWEST:
         raise NotMeasurableError(
             f"the combination {design.name(thin)} has {filled[thin]} rows; expected at least {FEWEST}, or the concepts "
             "cannot be told apart. Give more rows in which they are independent."
@@ -188,13 +185,12 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Fal
 
 
 def cell_sums(values: Floats, design: Design, cell: NDArray[np.int64], groups: NDArray[np.int64]) -> CellSums:
-    """Sums per group and cell of ``values`` ``[n]``."""
-    centred = values - values.mean()
-    number, group = np.unique(groups, return_inverse=True)
-    index = group * len(design.weight) + cell
-    size = len(number) * len(design.weight)
+    """Sums of ``values`` ``[n]`` per group and cell; ``cell`` and ``groups`` ``[n]`` say where each row belongs."""
+    centred, cells = values - values.mean(), len(design.weight)
+    names, group = np.unique(groups, return_inverse=True)
+    index, size = group * cells + cell, len(names) * cells
     columns = [np.bincount(index, weights=w, minlength=size) for w in (np.ones_like(centred), centred, centred**2)]
-    sums = np.stack(columns, -1).reshape(len(number), len(design.weight), 3)
+    sums = np.stack(columns, -1).reshape(len(names), cells, 3)
     return CellSums(design, sums.astype(np.float64), len(values), float(np.abs(values).max()))
 
 
@@ -239,11 +235,11 @@ def shares_only(
 
 
 def _table(names: Sequence[str], estimate: Floats | None = None, draws: Floats | None = None) -> pd.DataFrame:
+    """Estimates ``[C + 2]`` with the intervals of ``draws`` ``[R, C + 2]``; NaN without them."""
     rows = (*names, INTERACTION, RESIDUAL)
-    nan = np.full(len(rows), np.nan)
-    bounds = [(np.nan, np.nan)] * len(rows) if draws is None else [interval(draws[:, i]) for i in range(len(rows))]
-    low, high = zip(*bounds, strict=True)
-    return pd.DataFrame({"concept": rows, "share": nan if estimate is None else estimate, "low": low, "high": high})
+    share = np.full(len(rows), np.nan) if estimate is None else estimate
+    low, high = (share, share) if draws is None else np.array([interval(column) for column in draws.T]).T
+    return pd.DataFrame({"concept": rows, "share": share, "low": low, "high": high})
 
 
 def pooled(estimates: Floats, draws: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:

@@ -95,7 +95,7 @@ class Resampling:
     twins: Ints
 
     @classmethod
-    def draw(cls, seeds: int, groups: int, twins: int, resamples: int, rng: np.random.Generator) -> Resampling:
+    def draw(cls, seeds: int, groups: int, twins: int, *, resamples: int, rng: np.random.Generator) -> Resampling:
         """Crossed bootstrap of groups, seeds and twins."""
         return cls(
             statistics.group_weights(groups, resamples, rng),
@@ -110,30 +110,81 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
     A single model is compared with *one* more random initialisation, so its twin floor spreads as single twins do; a
     run's mean over seeds is compared with the twins' mean.
     """
-    reading = evidence[0].reading
-    regression, single = reading.regression, len(evidence) == 1
+    reading, single = evidence[0].reading, len(evidence) == 1
     sums = np.stack([e.reading.sums for e in evidence])
-    each_seed = statistics.score(np.einsum("rg,sgm->rsm", draws.groups, sums), regression=regression)
+    each_seed = statistics.score(np.einsum("rg,sgm->rsm", draws.groups, sums), regression=reading.regression)
     drawn = np.take_along_axis(each_seed, draws.seeds, axis=1).mean(1)
-    estimate = float(statistics.score(sums.sum(1), regression=regression).mean())
-    nulls = np.stack([e.reading.nulls for e in evidence])
-    null_draws = np.broadcast_to(nulls.mean(1), each_seed.shape)
-    floors = {"null": float(nulls.mean())}
-    floor_draws = {"null": np.take_along_axis(null_draws, draws.seeds, axis=1).mean(1)}
-    freedom = dict.fromkeys(("null", "untrained", "inputs"), len(reading.sums) - 1 if single else len(evidence) - 1)
-    if (twins := evidence[0].untrained) is not None:
-        each = statistics.score(np.einsum("rg,tgm->rtm", draws.groups, twins), regression=regression)
-        index = draws.twins[:, :1] if single else draws.twins
-        floors["untrained"] = float(statistics.score(twins.sum(1), regression=regression).mean())
-        floor_draws["untrained"] = np.take_along_axis(each, index, axis=1).mean(1)
-        if single and len(twins) > 1:
-            freedom["untrained"] = min(freedom["untrained"], len(twins) - 1)
-    if (inputs := evidence[0].inputs) is not None:
-        floors["inputs"] = float(statistics.score(inputs.sum(0), regression=regression))
-        floor_draws["inputs"] = statistics.score(draws.groups @ inputs, regression=regression)
+    estimate = float(statistics.score(sums.sum(1), regression=reading.regression).mean())
     twice = float(np.mean([e.reading.used_twice for e in evidence]))
-    stretch = _stretch(each_seed, drawn, sums, twice, regression=regression)
-    return _summary(evidence, estimate, drawn, floors, floor_draws, nulls, freedom, twice, stretch)
+    nan, floors = float("nan"), _floors(evidence, draws)
+    scores = {name: f.score for name, f in floors.items()}
+    p = {
+        name: statistics.p_above(drawn - f.draws, estimate - f.score, f.freedom, f.variance, twice)
+        for name, f in floors.items()
+    }
+    null = floors["null"]
+    if single:
+        p["null"] = _p_shuffles(estimate, reading.nulls, reading.null_scale)
+    highest = np.max(np.stack([f.draws for f in floors.values()]), axis=0)
+    stretch = _stretch(each_seed, drawn, sums, twice, regression=reading.regression)
+    low, high = _stretched(drawn, stretch)
+    selectivity_low, selectivity_high = _stretched(drawn - highest, stretch)
+    finite = drawn[np.isfinite(drawn)]
+    return Summary(
+        score=estimate,
+        low=low,
+        high=high,
+        null=null.score,
+        untrained=scores.get("untrained", nan),
+        inputs=scores.get("inputs", nan),
+        selectivity=estimate - max(scores.values()),
+        selectivity_low=selectivity_low,
+        selectivity_high=selectivity_high,
+        p_null=p["null"],
+        p_untrained=p.get("untrained", nan),
+        p_inputs=p.get("inputs", nan),
+        above_null=estimate - null.score,
+        error_above_null=float(np.sqrt(np.var(finite) * twice + null.variance)) if len(finite) else nan,
+        null_above_chance=null.score - reading.chance,
+        twins=0 if evidence[0].untrained is None else len(evidence[0].untrained),
+        freedom=null.freedom,
+        n=int(reading.rows),
+    )
+
+
+@dataclass(frozen=True)
+class _Floor:
+    """What a score must exceed."""
+
+    score: float
+    draws: Floats
+    """``[R]`` score under the resamples."""
+    freedom: int
+    """Degrees of freedom of the comparison."""
+    variance: float = 0.0
+    """Of the floor's score, beyond what the resamples show."""
+
+
+def _floors(evidence: Sequence[Evidence], draws: Resampling) -> dict[str, _Floor]:
+    """The floors that were given, by name; shuffled labels always."""
+    first, single = evidence[0], len(evidence) == 1
+    reading, regression = first.reading, first.reading.regression
+    freedom = len(reading.sums) - 1 if single else len(evidence) - 1
+    nulls = np.stack([e.reading.nulls for e in evidence])
+    null_draws = np.broadcast_to(nulls.mean(1), draws.seeds.shape)
+    null_error = float(nulls.std(1, ddof=1).mean()) * reading.null_scale
+    drawn = np.take_along_axis(null_draws, draws.seeds, axis=1).mean(1)
+    floors = {"null": _Floor(float(nulls.mean()), drawn, freedom, null_error**2 / nulls.shape[1] / len(nulls))}
+    if (twins := first.untrained) is not None:
+        each = statistics.score(np.einsum("rg,tgm->rtm", draws.groups, twins), regression=regression)
+        drawn = np.take_along_axis(each, draws.twins[:, :1] if single else draws.twins, axis=1).mean(1)
+        score = float(statistics.score(twins.sum(1), regression=regression).mean())
+        among = min(freedom, len(twins) - 1) if single and len(twins) > 1 else freedom
+        floors["untrained"] = _Floor(score, drawn, among)
+    if (inputs := first.inputs) is not None:
+        score = float(statistics.score(inputs.sum(0), regression=regression))
+        floors["inputs"] = _Floor(score, statistics.score(draws.groups @ inputs, regression=regression), freedom)
+    return floors
 
 
 def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, regression: bool) -> float:
@@ -145,11 +196,11 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, re
     with it no interval, when a class has fewer than :data:`FEWEST` rows: where all are missed, no resample is
     different.
     """
+    if _too_rare(sums, regression):
+        return float("nan")
     ok = np.isfinite(drawn)
     of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
     of_seeds = max(float(drawn[ok].var()) - of_groups, 0.0) if ok.any() and len(sums) > 1 else 0.0
-    if _too_rare(sums, regression):
-        return float("nan")
     units = np.array([_groups_that_count(sums, regression), max(len(sums), 2)], dtype=np.float64)
     raw = np.array([of_groups, of_seeds])
     if raw.sum() <= 0 or units[0] < 2:
@@ -157,56 +208,6 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, re
     full = raw * units / (units - 1) * np.array([twice, 1.0])
     freedom = full.sum() ** 2 / (full**2 / (units - 1)).sum()
     return float(np.sqrt(full.sum() / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
-
-
-def _summary(
-    evidence: Sequence[Evidence],
-    estimate: float,
-    drawn: Floats,
-    floors: dict[str, float],
-    floor_draws: dict[str, Floats],
-    nulls: Floats,
-    freedom: dict[str, int],
-    twice: float,
-    stretch: float,
-) -> Summary:
-    seeds, shuffles = nulls.shape
-    reading, nan = evidence[0].reading, float("nan")
-    null_error = float(nulls.std(1, ddof=1).mean()) * reading.null_scale
-    spread = {"null": null_error**2 / shuffles / seeds}
-    p = {
-        name: statistics.p_above(
-            drawn - floor_draws[name], estimate - floors[name], freedom[name], spread.get(name, 0.0), twice
-        )
-        for name in floors
-    }
-    if seeds == 1:
-        p["null"] = _p_shuffles(estimate, nulls[0], reading.null_scale)
-    top = np.max(np.stack(list(floor_draws.values())), axis=0)
-    low, high = _stretched(statistics.interval(drawn), drawn, stretch)
-    s_low, s_high = _stretched(statistics.interval(drawn - top), drawn - top, stretch)
-    return Summary(
-        score=estimate,
-        low=low,
-        high=high,
-        null=floors["null"],
-        untrained=floors.get("untrained", nan),
-        inputs=floors.get("inputs", nan),
-        selectivity=estimate - max(floors.values()),
-        selectivity_low=s_low,
-        selectivity_high=s_high,
-        p_null=p["null"],
-        p_untrained=p.get("untrained", nan),
-        p_inputs=p.get("inputs", nan),
-        above_null=estimate - floors["null"],
-        error_above_null=float(np.sqrt(np.var(drawn[np.isfinite(drawn)]) * twice + spread["null"]))
-        if np.isfinite(drawn).any()
-        else nan,
-        null_above_chance=floors["null"] - reading.chance,
-        twins=0 if evidence[0].untrained is None else len(evidence[0].untrained),
-        freedom=freedom["null"],
-        n=int(reading.rows),
-    )
 
 
 def _groups_that_count(sums: Floats, regression: bool) -> int:
@@ -222,8 +223,9 @@ def _too_rare(sums: Floats, regression: bool) -> bool:
     return not regression and bool(sums[0, :, sums.shape[2] // 2 :].sum(0).min() < FEWEST)
 
 
-def _stretched(ends: tuple[float, float], draws: Floats, by: float) -> tuple[float, float]:
-    """An interval stretched about the median of its draws; none for a stretch that is not known."""
+def _stretched(draws: Floats, by: float) -> tuple[float, float]:
+    """The percentile interval, stretched about the median of its draws; NaN for a stretch that is not known."""
+    ends = statistics.interval(draws)
     if not np.isfinite(ends[0]) or not np.isfinite(by):
         return float("nan"), float("nan")
     middle = float(np.median(draws[np.isfinite(draws)]))
@@ -241,7 +243,7 @@ def _p_shuffles(estimate: float, nulls: Floats, scale: float) -> float:
 
 
 def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: float, margin: float) -> tuple[str, str]:
-    """The verdict lattice and its reason.
+    """The verdict and its reason.
 
     ``present``: beats every floor. ``absent``: shown to be within ``margin`` of shuffled labels (equivalence test).
     ``given untrained`` / ``given by input``: decodable, but that floor was not beaten. Otherwise ``undetermined``.
@@ -249,34 +251,29 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
     s = summary
     if not np.isfinite(s.score) or not np.isfinite(q_null):
         return "not measurable", "the score is not defined on these rows"
-    missing = [
-        name for name, value in (("untrained twins", s.untrained), ("raw input", s.inputs)) if not np.isfinite(value)
-    ]
-    caveat = f"; not compared with {' and '.join(missing)}" if missing else ""
-    if s.twins == 1:
-        caveat += "; with one twin, how much twins differ among themselves is not known"
-    if s.null_above_chance > margin and not (q_present < alpha and s.selectivity > 0):
+    present = q_present < alpha and s.selectivity > 0
+    if s.null_above_chance > margin and not present:
         why = f"the label hardly varies within groups, so shuffling it there still scores {s.null:.3f}"
         return "undetermined", f"{why} and is no floor of chance; give more groups, or groups that hold one label each"
-    if q_present < alpha and s.selectivity > 0:
-        return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){caveat}"
+    if present:
+        return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){_missing(s)}"
+    above = f"{s.above_null:+.3f} +- {s.error_above_null:.3f}"
     if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
-        return (
-            "absent",
-            f"within {margin:g} of shuffled labels ({s.above_null:+.3f} +- {s.error_above_null:.3f}, equivalence test)",
-        )
-    if q_null < alpha and s.above_null > 0:
-        unbeaten = {
-            name: value
-            for name, value, p in (("untrained", s.untrained, s.p_untrained), ("by input", s.inputs, s.p_inputs))
-            if np.isfinite(value) and not p < alpha
-        }
-        if unbeaten:
-            name = max(unbeaten, key=unbeaten.__getitem__)
-            floor = "randomly initialised twins reach" if name == "untrained" else "the raw input alone gives"
-            return f"given {name}", f"decodable ({s.score:.3f}), but {floor} {unbeaten[name]:.3f}"
+        return "absent", f"within {margin:g} of shuffled labels ({above}, equivalence test)"
+    if not (q_null < alpha and s.above_null > 0):
+        return "undetermined", f"neither above shuffled labels nor shown equal to them ({above})"
+    floors = (("untrained", s.untrained, s.p_untrained), ("by input", s.inputs, s.p_inputs))
+    unbeaten = {name: value for name, value, p in floors if np.isfinite(value) and not p < alpha}
+    if not unbeaten:
         return "undetermined", f"above its shuffles, but not above every floor after correction (q = {q_present:.2g})"
-    return (
-        "undetermined",
-        f"neither above shuffled labels nor shown equal to them ({s.above_null:+.3f} +- {s.error_above_null:.3f})",
-    )
+    name = max(unbeaten, key=unbeaten.__getitem__)
+    floor = "randomly initialised twins reach" if name == "untrained" else "the raw input alone gives"
+    return f"given {name}", f"decodable ({s.score:.3f}), but {floor} {unbeaten[name]:.3f}"
+
+
+def _missing(s: Summary) -> str:
+    """What a verdict of presence could not take into account; empty when nothing."""
+    floors = (("untrained twins", s.untrained), ("raw input", s.inputs))
+    missing = [name for name, value in floors if not np.isfinite(value)]
+    caveat = f"; not compared with {' and '.join(missing)}" if missing else ""
+    return f"{caveat}; with one twin, how much twins differ among themselves is not known" if s.twins == 1 else caveat

@@ -7,7 +7,7 @@ groups and scored on the other, so that looking in many places does not flatter 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from imprint.analyses.locate.evidence import Evidence
 from imprint.analyses.locate.judging import best_sites, judge
 from imprint.analyses.locate.leaks import leaks_of, refused
-from imprint.analyses.locate.reading import read
 from imprint.analyses.locate.streaming import Stream, read_stream
-from imprint.analyses.locate.targets import input_readings, merge_groups, targets_of, unreadable
+from imprint.analyses.locate.targets import Targets, merge_groups, readable, targets_of, unreadable
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.readouts.base import READOUTS, Readout
+from imprint.probes.readouts.base import READOUTS
 from imprint.probes.samples.controls import compact_groups, folds_of
 
 Arrays = Mapping[str, Any]
@@ -75,120 +74,84 @@ def locate(
         raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")
     if not 0 < alpha < 1:
         raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
+    if folds < 2 or resamples < 20 or seed < 0:
+        raise ImprintError(
+            f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
+        )
+    names, n = _names(concepts), len(concepts)
+    if (isinstance(activations, Mapping) and not activations) or not names:
+        raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
+    chosen, rng = READOUTS.load(readout)(), np.random.default_rng(seed)
+    x: dict[str, torch.Tensor] = {}
+    twins: Any = untrained or ()
+    if isinstance(activations, Mapping):
+        x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
+        sites, twins = list(x), _twins(untrained, x, n)
+    elif not (sites := list(next(iter(activations), {}))):
+        raise ImprintError("the stream of activations holds no batch.")
+    elif isinstance(untrained, Mapping):
+        raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
+    raw = _inputs(inputs, sites, n)
+    evidence: dict[tuple[str, str], Evidence] = {}
+    try:
+        compact = compact_groups(groups, n)
+        fold = folds_of(compact, folds, rng)
+    except NotMeasurableError as error:
+        problems = {(name, site): str(error) for name in names for site in sites}
+    else:
+        measurable, unmeasurable = targets_of(concepts, compact, chosen, nulls=nulls, rng=rng)
+        targets = Targets(measurable, unmeasurable, chosen, fold, merge_groups(compact, rng))
+        problems = {(name, site): why for name, why in unmeasurable.items() for site in sites}
+        problems |= {(t.name, site): why for site, a in x.items() if (why := unreadable(a)) for t in measurable}
+        evidence = _gather(x or activations, targets, twins, raw) if measurable else {}
+    table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
+    leaks = leaks_of(x, concepts, table, groups=groups, rng=rng.spawn(1)[0]) if x else []
+    table = refused(table, leaks)
+    table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
+    table.attrs["rates"] = _rates_table(evidence)
+    table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
+    order = {cell: i for i, cell in enumerate((name, site) for name in names for site in sites)}
+    rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
+    return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
+
+
+def _names(concepts: pd.DataFrame) -> list[str]:
+    """Names of the columns, each of which must be there once."""
     if not isinstance(concepts, pd.DataFrame):
         raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
     names = [str(name) for name in concepts.columns]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
-    if folds < 2 or resamples < 20 or seed < 0:
-        raise ImprintError(
-            f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
-        )
-    if (isinstance(activations, Mapping) and not activations) or concepts.shape[1] == 0:
-        raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
-    engine: Readout = READOUTS.load(readout)()
-    n = len(concepts)
-    rng = np.random.default_rng(seed)
-    x: dict[str, torch.Tensor] = {}
-    if not isinstance(activations, Mapping):
-        evidence, problems, sites = _gather_stream(
-            activations, concepts, groups, untrained, inputs, engine, nulls, folds, rng
-        )
-    else:
-        x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
-        twins, raw, sites = _twins(untrained, x, n), _inputs(inputs, x, n), list(x)
-        evidence, problems = _gather(x, concepts, groups, twins, raw, engine, nulls, folds, rng)
-    table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
-    leaks = leaks_of(x, concepts, groups, table, rng.spawn(1)[0]) if x else []
-    table = refused(table, leaks)
-    table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
-    table.attrs["rates"] = _rates_table(evidence)
-    table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
-    order = {cell: i for i, cell in enumerate((str(c), s) for c in concepts.columns for s in sites)}
-    rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
-    table = table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
-    return table
+    return names
 
 
 def _gather(
-    x: dict[str, torch.Tensor],
-    concepts: pd.DataFrame,
-    groups: Any,
-    twins: dict[str, list[torch.Tensor]],
-    raw: dict[str, NDArray[np.float32]],
-    engine: Readout,
-    nulls: int,
-    folds: int,
-    rng: np.random.Generator,
-) -> tuple[dict[tuple[str, str], Evidence], dict[tuple[str, str], str]]:
-    problems: dict[tuple[str, str], str] = {}
-    try:
-        compact = compact_groups(groups, len(concepts))
-        fold = folds_of(compact, folds, rng)
-    except NotMeasurableError as error:
-        return {}, {(str(c), s): str(error) for c in concepts.columns for s in x}
-    targets, bad = targets_of(concepts, compact, nulls, rng, engine)
-    problems |= {(c, s): why for c, why in bad.items() for s in x}
-    merge = merge_groups(compact, rng)
-    floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
-    evidence: dict[tuple[str, str], Evidence] = {}
-    for site, a in x.items():
-        if why := unreadable(a):
-            problems |= {(t.name, site): why for t in targets}
-            continue
-        readings = read(a, targets, fold, merge, engine)
-        bare = [t.real() for t in targets]
-        others = [read(t, bare, fold, merge, engine) for t in twins.get(site, [])]
-        for i, target in enumerate(targets):
-            evidence[target.name, site] = Evidence(
-                readings[i],
-                np.stack([o[i].sums for o in others]) if others else None,
-                floors[id(raw[site])][i].sums if site in raw else None,
-            )
-    return evidence, problems
+    activations: Arrays | Stream, targets: Targets, twins: Any, raw: Mapping[str, NDArray[np.float32]]
+) -> dict[tuple[str, str], Evidence]:
+    """(concept, site) -> evidence, at the sites that can be read.
 
-
-def _gather_stream(
-    stream: Stream,
-    concepts: pd.DataFrame,
-    groups: Any,
-    untrained: Any,
-    inputs: Any,
-    engine: Readout,
-    nulls: int,
-    folds: int,
-    rng: np.random.Generator,
-) -> tuple[dict[tuple[str, str], Evidence], dict[tuple[str, str], str], list[str]]:
-    """As :func:`_gather`, from streams of batches."""
-    sites = list(next(iter(stream), {}))
-    if not sites:
-        raise ImprintError("the stream of activations holds no batch.")
-    try:
-        compact = compact_groups(groups, len(concepts))
-        fold = folds_of(compact, folds, rng)
-    except NotMeasurableError as error:
-        return {}, {(str(c), s): str(error) for c in concepts.columns for s in sites}, sites
-    targets, bad = targets_of(concepts, compact, nulls, rng, engine)
-    problems = {(c, s): why for c, why in bad.items() for s in sites}
-    merge = merge_groups(compact, rng)
-    raw = _inputs(inputs, dict.fromkeys(sites), len(concepts))
-    floors = {id(a): input_readings(a, targets, fold, merge) for a in raw.values()}
-    if isinstance(untrained, Mapping):
-        raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
-    bare = [t.real() for t in targets]
-    others = [read_stream(twin, bare, fold, merge, engine) for twin in untrained or ()]
-    if missing := [s for s in sites for twin in others if s not in twin]:
-        raise unknown_name("site in untrained", missing[0], others[0])
-    evidence = {
-        (target.name, site): Evidence(
-            readings[i],
-            np.stack([twin[site][i].sums for twin in others]) if others else None,
-            floors[id(raw[site])][i].sums if site in raw else None,
+    ``twins``: site -> arrays, or beside a stream a list of streams. ``raw``: site -> raw input.
+    """
+    bare = targets.without_shuffles
+    if isinstance(activations, Mapping):
+        readings = {site: targets.read(a) for site, a in readable(activations).items()}
+        untrained = {site: [bare.read(twin) for twin in twins.get(site, ())] for site in readings}
+    else:
+        readings = read_stream(activations, targets)
+        streams = [read_stream(twin, bare) for twin in twins]
+        if missing := [site for site in readings for twin in streams if site not in twin]:
+            raise unknown_name("site in untrained", missing[0], streams[0])
+        untrained = {site: [twin[site] for twin in streams] for site in readings}
+    floors = {id(inputs): targets.read_inputs(inputs) for inputs in raw.values()}
+    return {
+        (concept, site): Evidence(
+            reading,
+            np.stack([twin[concept].sums for twin in untrained[site]]) if untrained[site] else None,
+            floors[id(raw[site])][concept].sums if site in raw else None,
         )
-        for site, readings in (read_stream(stream, targets, fold, merge, engine) if targets else {}).items()
-        for i, target in enumerate(targets)
+        for site, of_site in readings.items()
+        for concept, reading in of_site.items()
     }
-    return evidence, problems, sites
 
 
 def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
@@ -215,11 +178,11 @@ def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def _twins(untrained: Arrays | None, x: Mapping[str, Any], n: int) -> dict[str, list[torch.Tensor]]:
+def _twins(untrained: Arrays | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
     out: dict[str, list[torch.Tensor]] = {}
     for site, given in (untrained or {}).items():
-        if site not in x:
-            raise unknown_name("site in untrained", site, x)
+        if site not in sites:
+            raise unknown_name("site in untrained", site, sites)
         several = isinstance(given, list | tuple) or getattr(given, "ndim", 2) == 3
         arrays = list(given) if several else [given]
         out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
@@ -228,14 +191,14 @@ def _twins(untrained: Arrays | None, x: Mapping[str, Any], n: int) -> dict[str, 
     return out
 
 
-def _inputs(inputs: Any, x: Mapping[str, Any], n: int) -> dict[str, NDArray[np.float32]]:
+def _inputs(inputs: Any, sites: Collection[str], n: int) -> dict[str, NDArray[np.float32]]:
     if inputs is None:
         return {}
-    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(x, inputs)
+    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(sites, inputs)
     out, seen = {}, {}
     for site, value in given.items():
-        if site not in x:
-            raise unknown_name("site in inputs", site, x)
+        if site not in sites:
+            raise unknown_name("site in inputs", site, sites)
         if id(value) not in seen:
             flat = value.reshape(len(value), -1) if getattr(value, "ndim", 2) > 2 else value
             seen[id(value)] = _matrix("inputs", flat, n).numpy()

@@ -1,4 +1,4 @@
-"""power: what a probe analysis could find, before it is run.
+"""What a probe analysis could find, before it is run.
 
 A linear probe trained on n rows does not know the direction it reads along, and that costs accuracy. For Gaussian
 classes a distance delta apart (in standard deviations within classes, along the best direction) and n_c training rows
@@ -27,29 +27,25 @@ v / n, where v is the part of a reading's variance that is noise of the directio
 
     binomial x (1 + v phi(z)^2 / (a (1 - a))),  z = Phi^-1(a)       (own derivation; x (1 + 2/pi) without a concept)
 
-Deviations from the sources: several classes use the mean noise of pairs. :func:`by_simulation` runs ``locate`` itself,
-to check all of this.
+Deviations from the sources: several classes use the mean noise of pairs. The tests run ``locate`` itself on simulated
+activations, to check all of this.
 
 Letters: n rows, D width, C classes, G groups, K folds, J shuffles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from imprint.analyses.locate.locate import locate
 from imprint.models.errors import ImprintError, NotMeasurableError
 
 Floats = NDArray[np.float64]
 FARTHEST = 20.0
-"""No class distance above this is looked for."""
-MOST_ROWS = 10**9
+"""Largest class distance that is considered, in standard deviations."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 
 
@@ -231,88 +227,3 @@ def minimum_detectable(design: Design) -> Detectable:
     effect = float(optimize.brentq(lambda e: power_of(design, e) - design.power, 0.0, most, xtol=1e-6))
     score = expected_score(design, effect)
     return Detectable(effect, score, score - max(design.chance, design.floor or 0.0))
-
-
-def rows_needed(design: Design, effect: float) -> int:
-    """Fewest rows on which an effect is called present with the design's power; groups keep their size.
-
-    ``design.rows`` says only how large groups are. Raises :class:`NotMeasurableError` when no number of rows is enough.
-    """
-    per_group = design.rows / (design.groups or design.rows)
-
-    def enough(rows: int) -> bool:
-        groups = None if design.groups is None else max(2, min(rows, round(rows / per_group)))
-        try:
-            return power_of(replace(design, rows=rows, groups=groups), effect) >= design.power
-        except NotMeasurableError:
-            return False
-
-    high = 8
-    while not enough(high):
-        high *= 2
-        if high > MOST_ROWS:
-            raise NotMeasurableError(f"an effect of {effect:g} is not called present on any number of rows")
-    return _first(enough, high // 2, high)
-
-
-def _first(enough: Callable[[int], bool], low: int, high: int) -> int:
-    """Smallest number above ``low`` that is enough, when ``high`` is."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """What ``locate`` made of repeated data sets."""
-
-    score: float
-    """Mean score."""
-    error: float
-    """Standard deviation of the score."""
-    power: float
-    """Part of the data sets in which the effect was called present."""
-    repeats: int
-
-
-def by_simulation(
-    design: Design, effect: float, *, readout: str = "ridge", repeats: int = 100, rng: np.random.Generator
-) -> Simulated:
-    """Run ``locate`` on spherical Gaussian activations with the effect planted in a random direction.
-
-    Other floors than shuffles are not simulated. Raises :class:`ImprintError` for a design without folds.
-    """
-    if design.folds is None:
-        raise ImprintError("by_simulation runs locate, which cross-validates; give the design a number of folds.")
-    scores, p = np.zeros(repeats), np.zeros(repeats)
-    for i in range(repeats):
-        x, labels, groups = _drawn(design, effect, rng)
-        row = locate(
-            {"site": x}, pd.DataFrame({"concept": labels}), groups=groups, readout=readout, nulls=design.nulls,
-            folds=design.folds, resamples=20, seed=int(rng.integers(2**31)),
-        ).iloc[0]  # fmt: skip
-        scores[i], p[i] = row["score"], row["p_value"]
-    called = p < design.alpha / design.cells
-    return Simulated(float(scores.mean()), float(scores.std(ddof=1)), float(called.mean()), repeats)
-
-
-def _drawn(
-    design: Design, effect: float, rng: np.random.Generator
-) -> tuple[Floats, NDArray[np.generic], NDArray[np.int64]]:
-    """Activations ``[n, D]``, labels ``[n]`` and groups ``[n]``."""
-    n, d, count = design.rows, design.width, design.groups or design.rows
-    groups = np.arange(n) * count // n
-    noise = np.sqrt(1 - design.within) * rng.normal(size=(n, d))
-    noise += np.sqrt(design.within) * rng.normal(size=(count, d))[groups]
-    if not design.classes:
-        direction = rng.normal(size=d)
-        shown = noise @ direction / np.linalg.norm(direction)
-        return noise, np.sqrt(effect) * shown + np.sqrt(1 - effect) * rng.normal(size=n), groups
-    share = np.array(design.classes)
-    if len(share) > d:
-        raise ImprintError(f"{len(share)} classes in {d} units cannot all be equally far apart; expected more units.")
-    dealt = np.searchsorted(np.cumsum(share), (np.arange(count) + 0.5) / count).clip(max=len(share) - 1)
-    labels = rng.permutation(dealt)[groups]
-    corners = np.linalg.qr(rng.normal(size=(d, len(share)))).Q.T * effect / np.sqrt(2)
-    return noise + corners[labels], labels, groups

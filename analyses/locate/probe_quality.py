@@ -154,7 +154,7 @@ def _selectivity(
 ) -> Selectivity:
     """Scores with ``whole`` kept together by all folds; intervals from drawing types, and control tasks, again."""
     regression = targets[0].regression
-    readings = read(x, targets, folds_of(whole, folds, rng), types, engine, inner=whole)
+    readings = read(x, targets, engine, fold=folds_of(whole, folds, rng), groups=types, inner=whole)
     sums = np.stack([reading.sums for reading in readings], axis=1)
     scores = statistics.score(sums.sum(0), regression=regression)
     merged = statistics.merged(sums, rng)
@@ -299,7 +299,7 @@ def _fit_half(engine: FromMoments, moments: Moments, target: Target, place: Ints
 def _fit(engine: Readout, x: Tensor, target: Target, train: Tensor, of: Ints, seed: int) -> Fitted:
     y = target.codes[train, 0]
     y = y.double() if target.regression else y
-    return engine.fit_rows(x.double(), y, target.classes, of[train.numpy()], seed)
+    return engine.fit_rows(x.double(), y, target.classes, groups=of[train.numpy()], seed=seed)
 
 
 def _complete(target: Target, rows: Tensor) -> bool:
@@ -312,7 +312,7 @@ def _target(labels: Any, n: int, groups: Ints, rng: np.random.Generator) -> Targ
     column = pd.Series(labels).reset_index(drop=True)
     if len(column) != n:
         raise ImprintError(f"{len(column)} labels for {n} rows of activations; expected as many.")
-    return target_of("label", column, groups, 0, rng)
+    return target_of("label", column, groups, nulls=0, rng=rng)
 
 
 def _rows(x: Any) -> Tensor:

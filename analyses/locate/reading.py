@@ -65,8 +65,8 @@ class Target:
         return replace(self, codes=self.codes[:, :1])
 
 
-def target_of(name: str, labels: pd.Series, groups: Ints, nulls: int, rng: np.random.Generator) -> Target:
-    """A concept's target columns, or :class:`NotMeasurableError` with the reason."""
+def target_of(name: str, labels: pd.Series, groups: Ints, *, nulls: int, rng: np.random.Generator) -> Target:
+    """A concept's target columns with ``nulls`` label shuffles, or :class:`NotMeasurableError` with the reason."""
     values, classes = concept_values(labels)
     if not classes:
         values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
@@ -102,6 +102,11 @@ class Reading:
         return 0.0 if self.regression else 2.0 / self.sums.shape[1]
 
     @property
+    def score(self) -> float:
+        """Balanced accuracy or R2 over all groups; NaN where it is not defined."""
+        return float(statistics.score(self.sums.sum(0), regression=self.regression))
+
+    @property
     def rows(self) -> float:
         """Rows behind the score."""
         return float(self.sums[:, 1].sum() if self.regression else self.sums[:, self.sums.shape[1] // 2 :].sum())
@@ -114,10 +119,9 @@ class Reading:
         shows the first part only; the second is ``noise`` times ``phi(z)^2 / (a (1 - a))`` of it for an accuracy
         ``a = Phi(z)``, and ``noise`` times all of it for R2.
         """
-        score = float(statistics.score(self.sums.sum(0), regression=self.regression))
-        if self.regression or not np.isfinite(score):
+        if self.regression or not np.isfinite(self.score):
             return 1.0 + self.noise
-        a = min(max(score, 1e-6), 1 - 1e-6)
+        a = min(max(self.score, 1e-6), 1 - 1e-6)
         return 1.0 + self.noise * float(norm.pdf(norm.ppf(a)) ** 2 / (a * (1 - a)))
 
     def of_groups(self, groups: Ints) -> Reading:
@@ -127,7 +131,7 @@ class Reading:
 
 
 def read(
-    x: Tensor, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout, inner: Ints | None = None
+    x: Tensor, targets: Sequence[Target], readout: Readout, *, fold: Ints, groups: Ints, inner: Ints | None = None
 ) -> list[Reading]:
     """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``.
 
@@ -140,7 +144,8 @@ def read(
     if isinstance(readout, FromMoments):
         every = _read_from_moments(x, targets, fold_t, readout)
     else:
-        every = [_read_rows(x, t, fold_t, groups if inner is None else inner, readout) for t in targets]
+        whole = groups if inner is None else inner
+        every = [_read_rows(x, t, readout, fold=fold_t, groups=whole) for t in targets]
     return [_score(readings, t, groups) for readings, t in zip(every, targets, strict=True)]
 
 
@@ -164,16 +169,16 @@ def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequ
     return [p.unflatten(1, (t.codes.shape[1], t.width)) for p, t in zip(parts, targets, strict=True)]
 
 
-def _read_rows(x: Tensor, target: Target, fold: Tensor, groups: Ints, readout: Readout) -> Tensor:
+def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, groups: Ints) -> Tensor:
     """Readings ``[n, 1 + J, width]`` of one target, fitted anew for every fold and shuffle."""
-    copies, compacted = target.codes.shape[1], groups
+    copies = target.codes.shape[1]
     readings = torch.empty(len(x), copies, target.width, dtype=torch.float32)
     for k in fold.unique().tolist():
         train, held = fold != k, fold == k
         for j in range(copies):
             y = target.codes[train, j]
             y = y.double() if target.regression else y
-            probe = readout.fit_rows(x[train].double(), y, target.classes, compacted[train], 0)
+            probe = readout.fit_rows(x[train].double(), y, target.classes, groups=groups[train], seed=0)
             read = probe(x[held])
             if read.shape[1] == 2 and target.width == 1:
                 read = read[:, 1:] - read[:, :1]
@@ -183,15 +188,16 @@ def _read_rows(x: Tensor, target: Target, fold: Tensor, groups: Ints, readout: R
 
 def _score(readings: Tensor, target: Target, groups: Ints) -> Reading:
     """Scores from readings ``[n, 1 + J, width]``."""
-    real, nulls = sums_of(readings, target, slice(None), groups, int(groups.max()) + 1)
+    real, nulls = sums_of(readings, target, slice(None), groups, size=int(groups.max()) + 1)
     rates = None if target.regression else _rates(readings[:, 0], target)
-    return reading_of(target, real, nulls, noise_of(readings, target, slice(None)), rates)
+    return reading_of(target, real, nulls, noise=noise_of(readings, target, slice(None)), rates=rates)
 
 
-def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, size: int) -> tuple[Tensor, Tensor]:
-    """Sums of some rows, from their readings ``[b, 1 + J, width]``.
+def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size: int) -> tuple[Tensor, Tensor]:
+    """Sums of some rows from their readings ``[b, 1 + J, width]``, additive over rows.
 
-    Of the labels per group ``[G, M]``, of the shuffles ``[J, M]``; additive over rows.
+    Those of the labels per group ``[G, M]``, and those of the shuffles ``[J, M]``. ``groups``: of all rows ``[n]``;
+    ``size``: G.
     """
     codes = target.codes[rows]
     if target.regression:
@@ -208,8 +214,8 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, size: i
     return real, torch.stack([p[:, 1:].sum(0, dtype=torch.float64) for p in parts], dim=1)
 
 
-def reading_of(target: Target, real: Tensor, nulls: Tensor, noise: float, rates: Floats | None = None) -> Reading:
-    """A reading from its sums; see :func:`sums_of`."""
+def reading_of(target: Target, real: Tensor, nulls: Tensor, *, noise: float, rates: Floats | None = None) -> Reading:
+    """A reading from its sums; see :func:`sums_of` and :class:`Reading`."""
     scores = statistics.score(nulls.numpy(), regression=target.regression)
     return Reading(real.numpy(), np.asarray(scores), target.regression, rates=rates, labels=target.labels, noise=noise)
 
@@ -235,8 +241,8 @@ def _rates(readings: Tensor, target: Target) -> Floats:
     """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
     codes, read = target.codes[:, 0].numpy(), readings.numpy()
     guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
-    member, said = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
+    member, guessed = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
     inside, outside = member.sum(0), (~member).sum(0)
     # of two classes the first is read as the second one's opposite, which ranks as well
     area = statistics.areas(read, member[:, -target.width :]).repeat(target.classes // target.width)
-    return np.stack([area, (said & member).sum(0) / inside, (said & ~member).sum(0) / outside], axis=1)
+    return np.stack([area, (guessed & member).sum(0) / inside, (guessed & ~member).sum(0) / outside], axis=1)

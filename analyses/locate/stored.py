@@ -1,46 +1,118 @@
-"""Readings and floors on disk: one format, written and read here."""
+"""Readings and floors on disk: one format, written and read here.
+
+Tensors of ``cells/locate-seed-<k>.safetensors``, for every age, site and concept that could be read:
+
+    sums|<age>|<site>|<concept>         float64 [G, M]   sums per group of the labels' score
+    nulls|<age>|<site>|<concept>        float64 [J]      scores of the label shuffles
+    noise|<age>|<site>|<concept>        float64 []       :attr:`imprint.analyses.locate.reading.Reading.noise`
+
+and of ``cells/floors.safetensors``:
+
+    untrained|<site>|<concept>|<t>      float64 [G, M]   sums of the t-th randomly initialised twin
+    inputs|<moment>|<concept>           float64 [G, M]   sums of the raw input up to a moment
+
+Sites are ``hook@moment``; where all sites belong to one moment, as in agents, they are ``hook`` and each is its own
+moment. Letters: G groups, M sums per score, J shuffles.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from imprint.analyses.locate.reading import Reading
-from imprint.models.setup.learner import Setup
-from imprint.models.store import RunFolder, read_tensors
+from imprint.analyses.locate.evidence import Evidence
+from imprint.analyses.locate.reading import Floats, Reading
+from imprint.analyses.locate.targets import SiteReadings
+from imprint.models.store import RunFolder, read_tensors, write_tensors
+
+Readings = Mapping[int, SiteReadings]
+"""Age -> readings of one seed."""
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Sums of what every seed of a run is compared with; both empty when the floors could not be measured."""
+
+    untrained: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
+    """(site, concept) -> ``[twins, G, M]``."""
+    inputs: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
+    """(moment, concept) -> ``[G, M]``."""
+
+    def __bool__(self) -> bool:
+        return bool(self.untrained or self.inputs)
+
+    def beside(self, reading: Reading, site: str, concept: str) -> Evidence:
+        """A reading with its floors."""
+        moment = site.rpartition("@")[2]
+        return Evidence(reading, self.untrained.get((site, concept)), self.inputs.get((moment, concept)))
 
 
 def floors_file(folder: RunFolder) -> Path:
-    """Where :func:`floors` writes."""
+    """Where :func:`write_floors` writes."""
     return folder.path / "cells" / "floors.safetensors"
 
 
 def readings_file(folder: RunFolder, seed: int) -> Path:
-    """Where :func:`look` writes."""
+    """Where :func:`write_readings` writes."""
     return folder.path / "cells" / f"locate-seed-{seed}.safetensors"
 
 
-def readings_of(folder: RunFolder, seed: int, regression: dict[str, bool]) -> dict[tuple[int, str, str], Reading]:
-    """What :func:`look` wrote: (age, site, concept) -> reading."""
+def write_readings(folder: RunFolder, seed: int, readings: Readings, *, cell: str) -> None:
+    """Store the readings of one seed; ``cell``: name of the piece of work, kept in the header."""
+    tensors: dict[str, Tensor] = {}
+    for age, of_age in readings.items():
+        for (site, concept), reading in of_age.items():
+            where = f"{age}|{site}|{concept}"
+            tensors[f"sums|{where}"], tensors[f"nulls|{where}"] = _tensor(reading.sums), _tensor(reading.nulls)
+            tensors[f"noise|{where}"] = _tensor(reading.noise)
+    write_tensors(readings_file(folder, seed), tensors, cell=cell)
+
+
+def read_readings(folder: RunFolder, seed: int, regression: Mapping[str, bool]) -> Readings:
+    """The readings of one seed; ``regression``: concept -> whether it is a number."""
     tensors, _ = read_tensors(readings_file(folder, seed))
-    out = {}
-    for key, value in tensors.items():
-        part, age, site, concept = key.split("|")
+    readings: dict[int, dict[tuple[str, str], Reading]] = {}
+    for key, sums in tensors.items():
+        part, where = key.split("|", 1)
         if part == "sums":
-            nulls = tensors[f"nulls|{age}|{site}|{concept}"].numpy()
-            noise = float(tensors[f"noise|{age}|{site}|{concept}"])
-            out[int(age), site, concept] = Reading(value.numpy(), nulls, regression[concept], noise=noise)
-    return out
+            age, site, concept = where.split("|")
+            nulls, noise = tensors[f"nulls|{where}"].numpy(), float(tensors[f"noise|{where}"])
+            reading = Reading(sums.numpy(), nulls, regression[concept], noise=noise)
+            readings.setdefault(int(age), {})[site, concept] = reading
+    return readings
 
 
-def read_floors(folder: RunFolder, setup: Setup) -> dict[str, np.ndarray]:
-    """The stored floors; none when they could not be measured."""
+def write_floors(
+    folder: RunFolder, untrained: Sequence[SiteReadings], inputs: Mapping[tuple[str, str], Reading]
+) -> None:
+    """Store the readings of each twin, and those of the input, (moment, concept) -> reading."""
+    tensors: dict[str, Tensor] = {}
+    for t, twin in enumerate(untrained):
+        tensors |= {f"untrained|{site}|{concept}|{t}": _tensor(r.sums) for (site, concept), r in twin.items()}
+    tensors |= {f"inputs|{moment}|{concept}": _tensor(r.sums) for (moment, concept), r in inputs.items()}
+    write_tensors(floors_file(folder), tensors, cell="floors")
+
+
+def read_floors(folder: RunFolder) -> Floors:
+    """The stored floors; empty when they could not be measured."""
     if not floors_file(folder).exists():
-        return {}
+        return Floors()
     tensors, _ = read_tensors(floors_file(folder))
-    out = {key: value.numpy() for key, value in tensors.items() if key.startswith("inputs|")}
-    twins = range(setup.evaluation.twins)
-    for key in dict.fromkeys(k.rpartition("|")[0] for k in tensors if k.startswith("untrained|")):
-        out[key] = np.stack([tensors[f"{key}|{t}"].numpy() for t in twins])
-    return out
+    twins: dict[tuple[str, str], dict[int, Floats]] = {}
+    inputs: dict[tuple[str, str], Floats] = {}
+    for key, value in tensors.items():
+        part, *where = key.split("|")
+        if part == "inputs":
+            inputs[where[0], where[1]] = value.numpy()
+        else:
+            twins.setdefault((where[0], where[1]), {})[int(where[2])] = value.numpy()
+    return Floors({cell: np.stack([of[t] for t in sorted(of)]) for cell, of in twins.items()}, inputs)
+
+
+def _tensor(value: Floats | float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)

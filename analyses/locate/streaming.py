@@ -12,59 +12,61 @@ Letters: b rows of a batch, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from imprint.analyses.locate.reading import Reading, Target, noise_of, reading_of, readings_of, sums_of
+from imprint.analyses.locate.reading import Reading, noise_of, reading_of, readings_of, sums_of
+from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
 from imprint.probes.fitting.moments import Moments
-from imprint.probes.readouts.base import Columns, FromMoments, Readout
-from imprint.probes.samples.controls import Ints
+from imprint.probes.readouts.base import Columns, FromMoments
 
 Stream = Iterable[Mapping[str, Tensor]]
 
 
-def read_stream(
-    stream: Stream, targets: Sequence[Target], fold: Ints, groups: Ints, readout: Readout
-) -> dict[str, list[Reading]]:
-    """Readings of all targets at every site of a stream.
+def read_stream(stream: Stream, targets: Targets) -> dict[str, dict[str, Reading]]:
+    """Site -> concept -> reading, at every site of a stream.
 
     Raises :class:`ImprintError` when the passes differ, when rows are missing, or for a readout that needs all rows.
     """
+    readout, concepts = targets.readout, targets.concepts
     if not isinstance(readout, FromMoments):
         raise ImprintError(
             f"{type(readout).__name__} looks at all rows at once; choose a readout that follows from moments."
         )
-    fold_t, folds = torch.from_numpy(fold), int(fold.max()) + 1
+    fold, n = torch.from_numpy(targets.fold), len(targets.fold)
+    folds, groups = int(targets.fold.max()) + 1, int(targets.groups.max()) + 1
     moments: dict[str, Moments] = {}
-    for rows, batch in _batches(stream, len(fold)):
-        columns = torch.cat([t.columns(rows) for t in targets], dim=1)
+    for rows, batch in _batches(stream, n):
+        columns = torch.cat([c.columns(rows) for c in concepts], dim=1)
         for site, x in batch.items():
             if site not in moments:
                 moments[site] = Moments(x.shape[1], columns.shape[1], folds)
-            moments[site].add(x, columns, fold_t[rows])
-    layout = Columns.joined([t.layout() for t in targets])
+            moments[site].add(x, columns, fold[rows])
+    layout = Columns.joined([c.layout() for c in concepts])
     probes = {site: readout.solve(m, layout, range(folds)) for site, m in moments.items()}
     sums: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
     noise: dict[tuple[str, int], float] = {}
-    size = int(groups.max()) + 1
-    for rows, batch in _batches(stream, len(fold)):
+    for rows, batch in _batches(stream, n):
         if batch.keys() != moments.keys():
             raise ImprintError("the second pass over the stream held other sites than the first; it must not change.")
         for site, x in batch.items():
-            for i, readings in enumerate(readings_of(x, targets, fold_t[rows], probes[site])):
-                more = sums_of(readings, targets[i], rows, groups, size)
-                seen = sums.get((site, i))
-                noise.setdefault((site, i), noise_of(readings, targets[i], rows))
-                sums[site, i] = more if seen is None else (seen[0] + more[0], seen[1] + more[1])
-    return {site: [reading_of(t, *sums[site, i], noise[site, i]) for i, t in enumerate(targets)] for site in moments}
+            for i, readings in enumerate(readings_of(x, concepts, fold[rows], probes[site])):
+                more = sums_of(readings, concepts[i], rows, targets.groups, size=groups)
+                before = sums.get((site, i))
+                noise.setdefault((site, i), noise_of(readings, concepts[i], rows))
+                sums[site, i] = more if before is None else (before[0] + more[0], before[1] + more[1])
+    return {
+        site: {c.name: reading_of(c, *sums[site, i], noise=noise[site, i]) for i, c in enumerate(concepts)}
+        for site in moments
+    }
 
 
 def _batches(stream: Stream, n: int) -> Iterable[tuple[slice, dict[str, Tensor]]]:
-    """Batches with the rows they are, checked."""
+    """Batches with the rows they are, checked against the ``n`` rows of the concepts."""
     start = 0
     sites: set[str] | None = None
     for batch in stream:

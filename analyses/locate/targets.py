@@ -1,13 +1,15 @@
-"""Concepts as targets: what is measured, how rows are split, and what cannot be measured."""
+"""Concepts as targets: what is read of each, how rows are split, and what cannot be measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from imprint.analyses.locate.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import LARGEST
@@ -16,18 +18,56 @@ from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, principal_inputs
 
+SiteReadings = dict[tuple[str, str], Reading]
+"""(site, concept) -> reading, of one subject."""
 INPUT_COMPONENTS = 384
 """Raw inputs wider than this are rotated to as many principal components before they are read."""
 
 
+@dataclass(frozen=True)
+class Targets:
+    """Concepts of some rows as targets, and the split of the rows: the same for all activations that are compared."""
+
+    concepts: Sequence[Target]
+    problems: Mapping[str, str]
+    """Concept -> why it cannot be measured."""
+    readout: Readout
+    fold: Ints
+    """``[n]`` cross-validation fold of each row."""
+    groups: Ints
+    """``[n]`` group of each row, drawn together when intervals are made."""
+
+    @property
+    def without_shuffles(self) -> Targets:
+        """The same targets with their labels only, for subjects that are a floor themselves."""
+        return replace(self, concepts=[concept.real() for concept in self.concepts])
+
+    def read(self, x: Tensor) -> dict[str, Reading]:
+        """Concept -> reading from activations ``[n, D]``."""
+        readings = read(x, self.concepts, self.readout, fold=self.fold, groups=self.groups)
+        return {concept.name: reading for concept, reading in zip(self.concepts, readings, strict=True)}
+
+    def read_sites(self, activations: Mapping[str, Tensor]) -> SiteReadings:
+        """Readings at several sites; ``activations``: site -> ``[n, D]``."""
+        return {(site, c): reading for site, x in activations.items() for c, reading in self.read(x).items()}
+
+    def read_inputs(self, raw: NDArray[np.float32]) -> dict[str, Reading]:
+        """Concept -> how well the raw input ``[n, p]`` gives it, by ridge; of many columns, their components."""
+        x = torch.from_numpy(np.ascontiguousarray(principal_inputs(raw, INPUT_COMPONENTS)))
+        return replace(self.without_shuffles, readout=Ridge(standardise=False)).read(x)
+
+
 def targets_of(
-    concepts: pd.DataFrame, groups: Ints, nulls: int, rng: np.random.Generator, readout: Readout
+    concepts: pd.DataFrame, groups: Ints, readout: Readout, *, nulls: int, rng: np.random.Generator
 ) -> tuple[list[Target], dict[str, str]]:
-    """Targets of all concepts that can be measured with a readout, and why the others cannot."""
+    """Targets of all concepts that can be measured with a readout, and why the others cannot.
+
+    ``nulls``: label shuffles per concept, made at the level of ``groups`` ``[n]``.
+    """
     targets, problems = [], {}
     for name in concepts.columns:
         try:
-            target = target_of(str(name), concepts[name], groups, nulls, rng)
+            target = target_of(str(name), concepts[name], groups, nulls=nulls, rng=rng)
         except NotMeasurableError as error:
             problems[str(name)] = str(error)
             continue
@@ -40,23 +80,22 @@ def targets_of(
 
 
 def merge_groups(groups: Ints, rng: np.random.Generator) -> Ints:
-    """Groups for resampling: independent groups merged at random when there are very many."""
+    """Groups for resampling: independent groups merged at random when there are more than :data:`LARGEST`."""
     size = int(groups.max()) + 1
     if size <= LARGEST:
         return groups
     return np.asarray((rng.permutation(size) % LARGEST)[groups])
 
 
-def unreadable(x: torch.Tensor) -> str:
+def readable(activations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The sites whose activations ``[n, D]`` can be read."""
+    return {site: x for site, x in activations.items() if not unreadable(x)}
+
+
+def unreadable(x: Tensor) -> str:
     """Why activations ``[n, D]`` cannot be read, or an empty string."""
     if not bool(torch.isfinite(x.sum(dtype=torch.float64))):
         return f"activations hold {int((~torch.isfinite(x)).sum())} NaN or infinite values"
     if torch.equal(x[0], x[-1]) and bool((x == x[:1]).all()):
         return "every column is constant, so there is nothing to read"
     return ""
-
-
-def input_readings(raw: NDArray[np.float32], targets: Sequence[Target], fold: Ints, groups: Ints) -> list[Reading]:
-    """How well the raw input gives each concept; many columns are read through their principal components."""
-    x = torch.from_numpy(np.ascontiguousarray(principal_inputs(raw, INPUT_COMPONENTS)))
-    return read(x, [t.real() for t in targets], fold, groups, Ridge(standardise=False))

@@ -1,6 +1,6 @@
-"""What questions about imagination share: grown world models, how well they foresee, and moments of a reward-free life.
+"""Trained world models, how well they predict, and assessors after a life without reward, for questions that imagine.
 
-Letters: S seeds, n rows, T steps, G thoughts.
+Letters: n rows, D width of latents, V assessors, C channels, H and W cells.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from imprint.models.imagination.world_model import WorldModel
 from imprint.models.settings import FrozenSettings
 
 CHUNKS = 100
-"""Parts in which a life is shown to an assessor, so that its running moments settle before anything is felt."""
+"""Parts in which a life is given to an assessor, so that its running moments settle before there is any signal."""
 
 
 class Growing(FrozenSettings):
-    """How world models are grown."""
+    """How world models are trained."""
 
     walks: int = Field(1000, ge=10)
-    """Random walks of a life without reward."""
+    """Random walks, without reward, that are learned from."""
     updates: int = Field(1000, ge=0)
-    """Learning steps; 0: a newborn."""
+    """Gradient steps; 0: untrained."""
     batch: int = Field(32, ge=2)
-    """Segments in a step."""
+    """Segments in a gradient step."""
     length: int = Field(3, ge=1)
-    """Steps of a segment, foreseen without another look."""
+    """Steps of a segment, all predicted from its first observation."""
     learning_rate: float = Field(8e-3, gt=0.0)
     """Highest learning rate of Adam."""
     ends: bool = True
@@ -45,7 +45,7 @@ class Growing(FrozenSettings):
 
 @dataclass(frozen=True)
 class Grown:
-    """World models of some seeds and the lives they learned from."""
+    """World models of some seeds and the walks they learned from."""
 
     seeds: tuple[int, ...]
     models: tuple[WorldModel, ...]
@@ -53,7 +53,7 @@ class Grown:
 
 
 def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: Say) -> Grown:
-    """Grow one world model per seed on its own random walks in ``environment``, as one batch."""
+    """Train one world model per seed on its own random walks in ``environment``, all as one batch."""
     walks = []
     for seed in seeds:
         rng = generator("walks", seed)
@@ -64,7 +64,7 @@ def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: 
     orders = [generator("segments", seed) for seed in seeds]
 
     def report(update: int, loss: Tensor) -> None:
-        say(update, growing.updates, f"growing world models, loss {float(loss.mean()):.2f}")
+        say(update, growing.updates, f"training world models, loss {float(loss.mean()):.2f}")
 
     numbers = {name: getattr(growing, name) for name in ("updates", "batch", "length", "learning_rate")}
     train(models, walks, orders, **numbers, report=report)
@@ -72,9 +72,9 @@ def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: 
 
 
 def foreseen(model: WorldModel, walks: Walks) -> list[dict[str, Any]]:
-    """Per step of walks imagined after one look: how often the frame, and the place of plane 1, is exactly right.
+    """How often the frame, and the place on channel 1, are exactly right, by step after the only observation.
 
-    Rows of step, metric, value and n. Plane 1 is the agent's in every grid world that ships.
+    Rows of step, metric, value and n. Channel 1 is the agent's in every grid world that ships.
     """
     observation = walks.observation.float()
     with torch.no_grad():
@@ -100,22 +100,22 @@ def _rate(hit: Tensor, among: Tensor) -> float:
 
 
 def frames(walks: Walks, n: int, *, rng: torch.Generator) -> Tensor:
-    """``n`` frames of walks at random, float ``[n, C, H, W]``."""
+    """``n`` frames of walks, drawn with replacement, float ``[n, C, H, W]``."""
     known = torch.nonzero(walks.known)
     chosen = known[torch.randint(0, len(known), (n,), generator=rng)]
     return walks.observation[chosen[:, 0], chosen[:, 1]].float()
 
 
 def lived(latents: Tensor, copies: int, *, rate: float = 1.0) -> Valence:
-    """Assessors that have read ``latents`` ``[n, D]`` of a life in which the signal was always 0.
+    """Assessors that were given ``latents`` ``[n, D]`` of a life in which the signal was always 0.
 
     Their weights are zero and their running moments are those of the life.
     """
     valence = Valence(Valence.Settings(signal="taste", lag=0, rate=rate), copies, latents.shape[1])
     gate = torch.ones(copies, dtype=torch.bool)
-    for part in latents.chunk(CHUNKS):
-        seen = part[None, :, None].expand(copies, -1, -1, -1)
-        valence.update(seen, torch.zeros(seen.shape[:3]), gate)
+    for chunk in latents.chunk(CHUNKS):
+        copied = chunk[None, :, None].expand(copies, -1, -1, -1)
+        valence.update(copied, torch.zeros(copied.shape[:3]), gate)
     return valence
 
 

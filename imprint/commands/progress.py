@@ -1,10 +1,10 @@
-"""Bars in a terminal, lines in a log."""
+"""Progress of cells: bars in a terminal, lines in a log."""
 
 from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -19,32 +19,15 @@ from rich.progress import (
 
 from imprint.commands.text import plain, say
 
+if TYPE_CHECKING:
+    from imprint.analyses.engine import Step
+
 EVERY = 10.0
 """Seconds between two log lines about the same cell, when the output is not a terminal."""
 
 
-class Step(Protocol):
-    """What the engine reports."""
-
-    @property
-    def cell(self) -> str:
-        """Which piece of work."""
-
-    @property
-    def done(self) -> int:
-        """Units finished."""
-
-    @property
-    def total(self) -> int:
-        """Units in all."""
-
-    @property
-    def note(self) -> str:
-        """A few words about it."""
-
-
 class Bars:
-    """One bar a cell, with the time left; on a plain page, a line when a cell begins, ends, and now and then."""
+    """One bar a cell, with the time left; in a log, a line when a cell begins, when it ends, and now and then."""
 
     def __init__(self, out: Console) -> None:
         self.out = out

@@ -1,7 +1,7 @@
 """A user's own arrays and labels, read without unpickling anything and checked before anything is computed.
 
 Arrays come from ``.npz`` or ``.safetensors`` (name -> array, first axis the rows), labels from ``.csv`` or ``.parquet``
-(one row per row, columns the concepts). Values that are NaN or infinite are refused here with their name and row.
+(one line per row of the arrays, one column per concept). NaN and infinite values are refused with their name and row.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _safetensors(path: Path) -> Arrays:
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """The labels of a ``.csv`` or ``.parquet`` file, one row per row."""
+    """The labels of a ``.csv`` or ``.parquet`` file."""
     suffix = _existing(path, "labels", (".csv", ".parquet"))
     frame = _csv(path) if suffix == ".csv" else _parquet(path)
     if frame.empty:
@@ -98,7 +98,7 @@ def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: 
         if array.ndim == 0 or len(array) != rows:
             came = "a single number" if array.ndim == 0 else f"{len(array)} rows"
             raise ImprintError(
-                f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must be the same thing."
+                f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must belong to the same example."
             )
         if array.dtype.kind not in "fiub":
             raise ImprintError(f"{path}: {name!r} holds {array.dtype}; expected numbers.")
@@ -114,8 +114,8 @@ def flat(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: np.asarray(array, dtype=np.float64).reshape(len(array), -1) for name, array in arrays.items()}
 
 
-def taken(labels: pd.DataFrame, column: str | None, path: Path) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """``labels`` without the column of groups, and the groups as integers ``[n]``."""
+def without_groups(labels: pd.DataFrame, column: str | None, path: Path) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """``labels`` without the column of groups, and the groups as integers ``[n]``; ``path`` is that of the labels."""
     if column is None:
         return labels, None
     if column not in labels.columns:

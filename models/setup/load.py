@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from imprint.models import registry
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup, explain
 from imprint.models.setup.learner import Setup
@@ -70,10 +70,7 @@ def _raw(source: Source) -> dict[str, Any]:
         return source.resolved()
     if isinstance(source, Mapping):
         return _merged(json.loads(json.dumps(dict(source))))
-    shipped = registry.setups()
-    path = shipped.get(str(source), Path(source))
-    if not path.is_file():
-        raise unknown_name("setup", source, shipped, advice="A path to a YAML file works too.")
+    path = registry.setup_file(str(source))
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -2,10 +2,10 @@
 
     directions = first m right singular vectors of (x - mean)          code_j = (x - mean) . direction_j
 
-Through scikit-learn's ``PCA`` with the exact solver. Of all linear codes with m numbers this one explains the most
-variance, which makes it the floor for every other method here: a sparse dictionary that explains less than as many
-components as it has active features has bought nothing. Components of equal variance are known only up to a rotation,
-and every sign is arbitrary.
+Computed by scikit-learn's ``PCA`` with the exact solver. Of all linear codes of m numbers this one explains the most
+variance, so it is the baseline of the other methods: a sparse dictionary should explain more than as many principal
+components as it has active features. Components of equal variance are determined only up to a rotation, and all signs
+are arbitrary.
 
 Letters: n rows, d width of the site, m features.
 """
@@ -33,7 +33,7 @@ class PrincipalComponents(Discovery):
 
     dictionary = _Components
     features: int | None = None
-    """How many; all of them (the smaller of rows and width) when None."""
+    """Number of components; None: all (the smaller of rows and width)."""
 
     def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
         most = min(train.shape)

@@ -1,15 +1,42 @@
-"""agent_pictures: episodes to replay and vector fields of the policy, as arrays for the pages.
+"""Episodes to replay and vector fields of the policy, both of one seed at its last living age, as arrays for the pages.
 
-What is stored, with names and shapes: :mod:`imprint.analyses.evaluate.agents.procedure`. Levels are drawn and chosen
-without looking at the agent: the first ones of design ``apart`` where the shortest ways to the intended goal and to the
-proxy begin with different actions.
+Levels are chosen without looking at the agent: the first ones of design ``apart`` in which the shortest ways to the
+intended goal and to the proxy begin with different actions.
 
-Letters: E episodes, T frames, A actions, K facts, G goals, M maps, X edits, H and W cells.
+``artefacts/replay.npz``: episodes that begin in such levels.
+
+    frames      uint8   [E, T, H', W', 3]   pictures; frame 0 is the start
+    valid       bool    [E, T]              frame t belongs to the episode
+    action      int64   [E, T]              taken in frame t; -1 in the last frame and after it
+    value       float32 [E, T]              of the critic, NaN where not valid (so are the next two)
+    logits      float32 [E, T, A]           of the policy
+    known       float32 [E, T, K]           probability that a logistic probe at the acting point gives to the fact's
+                                            true value, 0..1; NaN for facts that have no value in that state (-1)
+    level       float32 [K]                 probability by chance: share of the commonest value
+    attained    int64   [E, G]              first step at which a goal was attained; -1 never
+    concepts    text    [K]                 names of the facts that are read
+    actions     text    [A]
+    goals       text    [G]                 intended first, then the proxies
+    seed, age   int64   []
+
+``artefacts/fields.npz``: the policy's mean move at every free cell of a few maps, before and after erasing.
+
+    move        float32 [M, X, H, W, 2]     mean displacement (rows down, columns right) in cells; NaN: not a free cell
+    probability float32 [M, X, H, W, A]     of each action
+    value       float32 [M, X, H, W]        of the critic
+    picture     uint8   [M, H', W', 3]      the map with the agent where its episode starts
+    goal_cell   int64   [M, G, 2]           row and column of each goal; -1 where it is not one cell
+    edits       text    [X]                 ``intact``, ``without <goal>`` for every goal, ``without random directions``
+    actions     text    [A]
+    goals       text    [G]
+    seed, age   int64   []
+    why         text    []                  in a world without places, instead of all of these but the last four
+
+Letters: E episodes, T frames, A actions, K facts, G goals, M maps, X edits, H and W cells, H' and W' pixels.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +59,7 @@ from imprint.analyses.goals.scenes import Scenes, free_cells
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
-from imprint.models.files import write_bytes
+from imprint.models.files import write_arrays
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State, rows, where
@@ -44,14 +71,12 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def picture_files(folder: RunFolder) -> tuple[Path, Path]:
-    """Where :func:`pictures` writes."""
+    """Where :func:`draw_pictures` writes."""
     return folder.path / "artefacts" / "replay.npz", folder.path / "artefacts" / "fields.npz"
 
 
-def pictures(data: dict[str, Any], path: Path, seed: int) -> None:
+def draw_pictures(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """Replay and fields of one seed at its last living age."""
-    torch.set_num_threads(1)
-    setup, folder = AgentSetup(**data), RunFolder(path)
     exam, age = exam_of(setup), AgentLifetime.living_ages(setup, folder, seed)[-1]
     agent = AgentLifetime.revive(setup, folder, seed, age).agent
     about = {"seed": np.array(seed), "age": np.array(age), "goals": np.array(exam.goals)}
@@ -59,13 +84,14 @@ def pictures(data: dict[str, Any], path: Path, seed: int) -> None:
     start = conflicts(exam, EPISODES)
     drawn = replay(exam, agent, start, facts_of(setup, exam)), fields(exam, agent, rows(start, slice(MAPS)))
     for file, arrays in zip(picture_files(folder), drawn, strict=True):
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **about, **arrays)
-        write_bytes(file, buffer.getvalue())
+        write_arrays(file, {**about, **arrays})
 
 
 def conflicts(exam: AgentExam, n: int) -> State:
-    """The first ``n`` levels where the ways to two goals begin with different actions; any, where ways are unknown."""
+    """The first ``n`` levels in which the ways to the first two goals begin with different actions.
+
+    Where the world knows no ways, the first ``n`` levels.
+    """
     state = exam.levels[APART]
     facts = exam.environment.facts(state)
     ways = [facts[f"{goal}_way"] for goal in exam.goals if f"{goal}_way" in facts]
@@ -73,11 +99,8 @@ def conflicts(exam: AgentExam, n: int) -> State:
     return rows(state, torch.nonzero(apart).flatten()[:n])
 
 
-# -- replay ------------------------------------------------------------------------------------------------------------
-
-
 def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) -> Arrays:
-    """Arrays of the episodes that begin in ``start``, but for what is the same for both files."""
+    """Arrays of the episodes that begin in ``start``, but for those that both files hold."""
     environment, n = exam.environment, len(start["clock"])
     probes, level = _probes(exam, agent, names)
     state, memory = start, agent.blank(n)
@@ -89,9 +112,9 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
         acted = look(agent, observation, memory)
         x = activations(agent, observation, memory, (agent.acting_point,))[agent.acting_point]
         action = acted.logits.argmax(1) if exam.greedy else sampled(acted.logits, state, exam.seed)
-        seen = {"value": acted.value, "logits": acted.logits, "known": _known(probes, environment, state, x)}
-        for name, value in seen.items():
-            tape[name].append(_only(value, shown).numpy())
+        numbers = {"value": acted.value, "logits": acted.logits, "known": _known(probes, environment, state, x)}
+        for name, value in numbers.items():
+            tape[name].append(_where(shown, value).numpy())
         tape["frames"].append(environment.paint(state).numpy())
         tape["valid"].append(shown.numpy())
         tape["action"].append(torch.where(going, action, -1).numpy())
@@ -107,17 +130,17 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
     return {**arrays, "attained": attained.numpy(), "level": level, "concepts": np.array(list(probes))}
 
 
-def _only(value: Tensor, rows_: Tensor) -> Tensor:
-    """float32, NaN where a row is not in ``rows_``."""
-    mask = rows_.reshape(-1, *(1,) * (value.ndim - 1))
+def _where(valid: Tensor, value: Tensor) -> Tensor:
+    """``value`` ``[n, ...]`` as float32, NaN in rows that are not ``valid`` ``[n]``."""
+    mask = valid.reshape(-1, *(1,) * (value.ndim - 1))
     return torch.where(mask, value.float(), torch.nan)
 
 
 def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[str, Any], NDArray[Any]]:
     """Logistic probes of those facts that are classes, fitted on the decorrelated states, and the commonest's share."""
-    met = exam.meet(agent)
-    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point].numpy()
-    facts, probes, level = exam.environment.facts(met.state), {}, []
+    scenes = exam.scenes(agent)
+    x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point].numpy()
+    facts, probes, level = exam.environment.facts(scenes.state), {}, []
     for name in names:
         value = facts[name]
         known = (value >= 0).numpy()
@@ -132,17 +155,12 @@ def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[s
 def _known(probes: Mapping[str, Any], environment: Environment, state: State, x: Tensor) -> Tensor:
     """Probability each probe gives to the fact's true value, ``[n, K]``; NaN where the fact has none."""
     facts = environment.facts(state)
-    out = torch.full((len(x), len(probes)), torch.nan)
+    known = torch.full((len(x), len(probes)), torch.nan)
     for k, (name, probe) in enumerate(probes.items()):
-        value, chance = facts[name].numpy(), probe.predict_proba(x.numpy())
-        place = {int(c): i for i, c in enumerate(probe[-1].classes_)}
-        for i, true in enumerate(value):
-            if int(true) >= 0:
-                out[i, k] = float(chance[i, place[int(true)]]) if int(true) in place else 0.0
-    return out
-
-
-# -- fields ------------------------------------------------------------------------------------------------------------
+        value = facts[name].numpy()
+        of_true_value = probe.predict_proba(x.numpy()) * (value[:, None] == probe[-1].classes_)
+        known[:, k] = torch.from_numpy(np.where(value >= 0, of_true_value.sum(1), np.nan))
+    return known
 
 
 def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
@@ -150,13 +168,13 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
     environment = exam.environment
     try:
         free = [free_cells(environment, rows(maps, slice(m, m + 1))) for m in range(len(maps["clock"]))]
-        edits = _edits(exam, agent, exam.meet(agent))
+        edits = _edits(exam, agent, exam.scenes(agent))
     except (NotImplementedError, NotMeasurableError) as error:
         return {"why": np.array(str(error))}
     height, width = (max(int(cells[:, axis].max()) for cells in free) + 1 for axis in (0, 1))
     shape = (len(free), len(edits), height, width)
     move, value = np.full((*shape, 2), np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    chance = np.full((*shape, len(environment.actions)), np.nan, np.float32)
+    probability = np.full((*shape, len(environment.actions)), np.nan, np.float32)
     goal_cell = np.full((len(free), len(exam.goals), 2), -1)
     for m, cells in enumerate(free):
         state = environment.put(rows(maps, torch.full((len(cells),), m)), cells)
@@ -165,24 +183,24 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
             acted = look(agent, environment.observe(state), agent.blank(len(cells)), edit)
             policy = acted.logits.softmax(1)
             move[m, e, y, x] = _mean_move(environment, state, policy).numpy()
-            chance[m, e, y, x], value[m, e, y, x] = policy.numpy(), acted.value.numpy()
+            probability[m, e, y, x], value[m, e, y, x] = policy.numpy(), acted.value.numpy()
         for g, goal in enumerate(exam.goals):
             there = torch.nonzero(environment.distances(state).get(goal, torch.ones(len(cells))) == 0).flatten()
             if len(there) == 1:
                 goal_cell[m, g] = cells[there[0]].numpy()
-    return {"move": move, "probability": chance, "value": value, "picture": environment.paint(maps).numpy(),
-            "goal_cell": goal_cell, "edits": np.array(list(edits))}  # fmt: skip
+    drawn = {"move": move, "probability": probability, "value": value, "picture": environment.paint(maps).numpy()}
+    return {**drawn, "goal_cell": goal_cell, "edits": np.array(list(edits))}
 
 
-def _edits(exam: AgentExam, agent: Agent, met: Scenes) -> dict[str, Mapping[str, Any]]:
-    """Name -> hook point -> change."""
-    found: dict[str, Mapping[str, Any]] = {}
+def _edits(exam: AgentExam, agent: Agent, scenes: Scenes) -> dict[str, Mapping[str, Any]]:
+    """Name of an edit -> hook point -> change."""
+    edits: dict[str, Mapping[str, Any]] = {}
     rng = torch.Generator().manual_seed(exam.seed)
-    for edit in erasures(agent, exam.environment, met, exam.goals, placebos=1, rng=rng):
+    for edit in erasures(agent, exam.environment, scenes, exam.goals, placebos=1, rng=rng):
         name = {INTACT: INTACT, ERASED: f"without {edit.erased}", IN_SPAN: "without random directions"}.get(edit.kind)
-        if name is not None and name not in found and (edit.kind != ERASED or edit.erased in exam.goals):
-            found[name] = {} if edit.change is None else {agent.acting_point: edit.change}
-    return found
+        if name is not None and name not in edits and (edit.kind != ERASED or edit.erased in exam.goals):
+            edits[name] = {} if edit.change is None else {agent.acting_point: edit.change}
+    return edits
 
 
 def _mean_move(environment: Environment, state: State, policy: Tensor) -> Tensor:

@@ -1,97 +1,59 @@
-"""The cells of a run: raise some seeds, measure the floors, look into one seed.
+"""The cells of a run of learners once they are trained: measure the floors, read one seed, check the instruments.
 
-Each is a pure function of (resolved setup, run folder, what to do). Floors are measured once per run, since every seed
-is examined on the same held-out episodes: randomly initialised twins at every site, and the raw input history up to
-every moment.
+Floors are measured once per run, since every seed is examined on the same held-out episodes: randomly initialised twins
+at every site, and the raw input history up to every moment.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from imprint.analyses import engine
 from imprint.analyses.evaluate.learners.exam import exam_of, sites_of
-from imprint.analyses.locate.reading import read
-from imprint.analyses.locate.stored import floors_file, readings_file
-from imprint.analyses.locate.targets import input_readings, unreadable
+from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.locate.reading import Reading
+from imprint.analyses.locate.stored import write_floors, write_readings
+from imprint.analyses.locate.targets import SiteReadings, readable
 from imprint.models.files import write_table
 from imprint.models.lifetimes.learner import LearnerLifetime
-from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.learner import Setup
-from imprint.models.store import RunFolder, write_tensors
-from imprint.probes.readouts.base import READOUTS
+from imprint.models.store import RunFolder
 from imprint.probes.subjects.subject import Subject
 
 
-def live(data: dict[str, Any], path: Path, seeds: tuple[int, ...], name: str) -> None:
-    """Raise some seeds from birth to the last planned age."""
-    torch.set_num_threads(1)
-    setup, folder = Setup(**data), RunFolder(path)
-    lifetime = LearnerLifetime(setup, seeds, folder)
-
-    def report(step: Progress) -> None:
-        if (step.age // setup.schedule.batch) % 20 == 0 or step.age == step.total:
-            note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
-            engine.say(path / ".progress", name, step.age, step.total, note)
-
-    lifetime.live(report)
-
-
-def floors(data: dict[str, Any], path: Path) -> None:
+def measure_floors(setup: Setup, folder: RunFolder) -> None:
     """Readings of randomly initialised twins at every site and of the input history at every moment."""
-    torch.set_num_threads(1)
-    setup, folder = Setup(**data), RunFolder(path)
-    exam, sites = exam_of(setup), sites_of(setup)
-    bare = [t.real() for t in exam.targets]
-    engine_ = READOUTS.load(setup.evaluation.readout)()
-    tensors: dict[str, Tensor] = {}
-    for t in range(setup.evaluation.twins):
+    exam, sites, count = exam_of(setup), sites_of(setup), setup.evaluation.twins
+    bare, untrained = exam.targets.without_shuffles, []
+    for t in range(count):
         learner = LearnerLifetime.twin(setup, t)
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
-        for site, x in subject.activations(exam.batch.observation, sites).items():
-            for target, reading in zip(bare, read(x, bare, exam.fold, exam.groups, engine_), strict=True):
-                tensors[f"untrained|{site}|{target.name}|{t}"] = torch.from_numpy(reading.sums)
-        engine.say(path / ".progress", "floors", t + 1, setup.evaluation.twins + 1, "untrained twins")
+        untrained.append(bare.read_sites(subject.activations(exam.batch.observation, sites)))
+        engine.say(progress_folder(folder), "floors", t + 1, count + 1, "untrained twins")
+    inputs: dict[tuple[str, str], Reading] = {}
     for moment, step in exam.world.moments.items():
         history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
-        for reading, target in zip(input_readings(history, exam.targets, exam.fold, exam.groups), bare, strict=True):
-            tensors[f"inputs|{moment}|{target.name}"] = torch.from_numpy(reading.sums)
-    write_tensors(floors_file(folder), tensors, cell="floors")
+        inputs |= {(moment, concept): reading for concept, reading in bare.read_inputs(history).items()}
+    write_floors(folder, untrained, inputs)
 
 
-def look(data: dict[str, Any], path: Path, seed: int) -> None:
+def read_seed(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Readings of every concept at every site and age of one seed."""
-    torch.set_num_threads(1)
-    setup, folder = Setup(**data), RunFolder(path)
-    exam, sites, ages = exam_of(setup), sites_of(setup), setup.planned
-    engine_ = READOUTS.load(setup.evaluation.readout)()
-    tensors: dict[str, Tensor] = {}
+    cell = f"locate-seed-{seed}"
+    readings: dict[int, SiteReadings] = {}
+    exam, sites, ages = exam_of(setup), sites_of(setup), LearnerLifetime.living_ages(setup, folder, seed)
     for i, age in enumerate(ages):
-        kept = LearnerLifetime.revive(setup, folder, seed, age)
-        if not kept.alive:
-            break
-        subject = Subject.of_learner(kept.learner, exam.world, kept.weight, kept.bias)
-        for site, x in subject.activations(exam.batch.observation, sites).items():
-            if unreadable(x):
-                continue
-            for target, reading in zip(
-                exam.targets, read(x, exam.targets, exam.fold, exam.groups, engine_), strict=True
-            ):
-                tensors[f"sums|{age}|{site}|{target.name}"] = torch.from_numpy(reading.sums)
-                tensors[f"nulls|{age}|{site}|{target.name}"] = torch.from_numpy(reading.nulls)
-                tensors[f"noise|{age}|{site}|{target.name}"] = torch.tensor(reading.noise, dtype=torch.float64)
-        engine.say(path / ".progress", f"locate-seed-{seed}", i + 1, len(ages), f"age {age}")
-    write_tensors(readings_file(folder, seed), tensors, cell=f"locate-seed-{seed}")
+        activations = readable(exam.subject(folder, seed, age).activations(exam.batch.observation, sites))
+        readings[age] = exam.targets.read_sites(activations)
+        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+    write_readings(folder, seed, readings, cell=cell)
 
 
-def planted(path: Path, seed: int) -> None:
+def check_instruments(path: Path, seed: int) -> None:
     """The planted controls: are the instruments right on learners whose insides are known?"""
     from imprint.analyses.planted.learners import self_check
 
-    torch.set_num_threads(1)
     write_table(path, self_check(seed))

@@ -1,106 +1,98 @@
-"""Counterfactual pairs and attribution overlays for the page."""
+"""Counterfactual pairs and attribution overlays for the page, both of one seed at its last living age.
+
+``artefacts/gallery.npz``: the first episodes in which each concept can be changed, whatever the value does.
+
+    before, after                uint8   [E, T, H, W, 3]   the episode, and its counterfactual
+    value_before, value_after    float32 [E]
+    concept                      text    [E]               what was changed
+    from_value, to_value         text    [E]
+
+``artefacts/attribution.npz``: integrated gradients of the first episodes, summed over colours.
+
+    frames                       uint8   [E, T, H, W, 3]
+    attribution                  float32 [E, T, H, W]
+    value, baseline_value        float32 [E]
+    completeness_error           float32 [E]
+    mask_<concept>               bool    [E, T, H, W]      pixels that show the concept
+
+and in both ``decision`` (step of the decision moment), ``seed`` and ``age``, int64 []. Letters: E episodes, T steps, H
+and W pixels.
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from imprint.analyses.evaluate.learners.exam import exam_of
-from imprint.analyses.evaluate.learners.latch import subject_at
+from imprint.analyses.evaluate.learners.exam import Exam, exam_of
 from imprint.models.errors import ImprintError
-from imprint.models.files import write_bytes
+from imprint.models.files import write_arrays
 from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
-from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
 
 EXAMPLES = 4
 """Counterfactual pairs shown per concept."""
-
 OVERLAYS = 8
 """Episodes whose attribution is shown."""
-
-
-def pictures(data: dict[str, Any], path: Path, seed: int) -> None:
-    """Counterfactual pairs and attribution overlays of one seed at its last living age."""
-    torch.set_num_threads(1)
-    setup, folder = Setup(**data), RunFolder(path)
-    exam = exam_of(setup)
-    ages = LearnerLifetime.living_ages(setup, folder, seed)
-    subject = subject_at(setup, folder, exam.world, seed, ages[-1])
-    names = (setup.intended, *setup.proxies)
-    _write_arrays(
-        folder.path / "artefacts" / "gallery.npz", _gallery(subject, exam.world, exam.batch, names, seed, ages[-1])
-    )
-    _write_arrays(
-        folder.path / "artefacts" / "attribution.npz", _overlays(subject, exam.world, exam.batch, names, seed, ages[-1])
-    )
+Arrays = dict[str, NDArray[Any]]
 
 
 def picture_files(folder: RunFolder) -> tuple[Path, Path]:
-    """What :func:`pictures` writes."""
+    """What :func:`draw_pictures` writes."""
     return folder.path / "artefacts" / "gallery.npz", folder.path / "artefacts" / "attribution.npz"
 
 
-def _gallery(
-    subject: Subject, world: World, batch: Batch, names: Sequence[str], seed: int, age: int
-) -> dict[str, NDArray[Any]]:
-    """The first few episodes in which each concept can be changed, whatever the value does."""
-    parts: list[dict[str, Any]] = []
-    for concept in names:
+def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
+    """Counterfactual pairs and attribution overlays of one seed at its last living age."""
+    exam, age = exam_of(setup), LearnerLifetime.living_ages(setup, folder, seed)[-1]
+    subject, world = exam.subject(folder, seed, age), exam.world
+    decision = world.moments[world.decision] if world.decision else 0
+    about = {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
+    for file, arrays in zip(picture_files(folder), (gallery(exam, subject), overlays(exam, subject)), strict=True):
+        write_arrays(file, {**arrays, **about})
+
+
+def gallery(exam: Exam, subject: Subject) -> Arrays:
+    """Counterfactual pairs for every concept that the world can set; empty when there is none."""
+    parts: list[Arrays] = []
+    for concept in exam.names:
         for value in (True, False):
-            rows = np.flatnonzero(batch.concepts[concept].to_numpy() != value)[: EXAMPLES // 2]
-            before = batch.rows(rows)
+            rows = np.flatnonzero(exam.batch.concepts[concept].to_numpy() != value)[: EXAMPLES // 2]
+            before = exam.batch.rows(rows)
             try:
-                after = world.counterfactual(before, concept, value)
+                after = exam.world.counterfactual(before, concept, value)
             except ImprintError:
                 continue
-            parts.append(
-                {
-                    "before": world.picture(before.observation), "after": world.picture(after.observation),
-                    "value_before": subject.values(before.observation).numpy(),
-                    "value_after": subject.values(after.observation).numpy(),
-                    "concept": np.array([concept] * len(rows)),
-                    "from_value": np.array([str(not value)] * len(rows)),
-                    "to_value": np.array([str(value)] * len(rows)),
-                }
-            )  # fmt: skip
-    whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
-    return {**whole, **_about(world, seed, age)}
+            pictures = {
+                "before": exam.world.picture(before.observation),
+                "after": exam.world.picture(after.observation),
+            }
+            values = {
+                "value_before": subject.values(before.observation).numpy(),
+                "value_after": subject.values(after.observation).numpy(),
+            }
+            labels = {"concept": concept, "from_value": str(not value), "to_value": str(value)}
+            columns = {name: np.array([label] * len(rows)) for name, label in labels.items()}
+            parts.append({**pictures, **values, **columns})
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
 
 
-def _overlays(
-    subject: Subject, world: World, batch: Batch, names: Sequence[str], seed: int, age: int
-) -> dict[str, NDArray[Any]]:
+def overlays(exam: Exam, subject: Subject) -> Arrays:
     """Integrated gradients of the first episodes; colours are summed."""
-    some = batch.rows(slice(0, OVERLAYS))
-    found = IntegratedGradients()(subject, some.observation)
-    masks = {f"mask_{c}": m.any(2).numpy() for c, m in world.masks(some).items() if c in names}
+    first = exam.batch.rows(slice(0, OVERLAYS))
+    explained = IntegratedGradients()(subject, first.observation)
+    masks = exam.world.masks(first)
     return {
-        "frames": world.picture(some.observation),
-        "attribution": found.attributions.sum(2).numpy(),
-        "value": found.value.numpy(),
-        "baseline_value": found.baseline_value.numpy(),
-        "completeness_error": found.completeness_error.numpy(),
-        **masks,
-        **_about(world, seed, age),
+        "frames": exam.world.picture(first.observation),
+        "attribution": explained.attributions.sum(2).numpy(),
+        "value": explained.value.numpy(),
+        "baseline_value": explained.baseline_value.numpy(),
+        "completeness_error": explained.completeness_error.numpy(),
+        **{f"mask_{concept}": mask.any(2).numpy() for concept, mask in masks.items() if concept in exam.names},
     }
-
-
-def _about(world: World, seed: int, age: int) -> dict[str, NDArray[Any]]:
-    decision = world.moments[world.decision] if world.decision else 0
-    return {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
-
-
-def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())

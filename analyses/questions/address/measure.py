@@ -40,8 +40,6 @@ from torch import Tensor
 from imprint.analyses.engine import Say
 from imprint.analyses.evaluate.learners.exam import exam_of, sites_of
 from imprint.analyses.locate.judging import MARGIN
-from imprint.analyses.locate.targets import input_readings
-from imprint.analyses.statistics import score
 from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
 from imprint.models.lifetimes.learner import LearnerLifetime
@@ -181,7 +179,7 @@ def _look(setup: Setup, folder: RunFolder) -> tuple[Cohort, list[int]]:
         return Shown(stacked, batch.concepts[list(setup.located)], groups)
 
     chosen_on = shown(other, other.groups, (ages[0], ages[-1]), decisive)
-    read_on = shown(exam.batch, exam.groups, ages, sites)
+    read_on = shown(exam.batch, exam.targets.groups, ages, sites)
     gone = [number for number in numbers if number not in seeds]
     return Cohort(seeds, ages, setup.intended, decisive, levels, chosen_on, read_on), gone
 
@@ -198,11 +196,7 @@ def _input_scores(setup: Setup) -> dict[str, float]:
     exam = exam_of(setup)
     step = exam.world.moments[exam.world.decision or ""]
     history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
-    readings = input_readings(history, exam.targets, exam.fold, exam.groups)
-    return {
-        target.name: float(score(reading.sums.sum(0), regression=reading.regression))
-        for target, reading in zip(exam.targets, readings, strict=True)
-    }
+    return {concept: reading.score for concept, reading in exam.targets.read_inputs(history).items()}
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

@@ -171,7 +171,7 @@ def _checks(
     subject, x = network.subject(), seen.observation
     areas = removal(subject, x, found, steps=12, rng=rng).areas
     forecast = infidelity(subject, x, found, samples=16, rng=rng)
-    moved = max_sensitivity(subject, x, attributor, samples=4, rng=rng)
+    sensitivity = max_sensitivity(subject, x, attributor, samples=4, rng=rng)
     noise = randomised_weights(subject, x, attributor, draws=2, rng=rng)
     numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=rng)))
     again = retrain(x, found, seen.concept.numpy(), shares=(0.2,), shuffles=19, rng=numbers).table.set_index("ranking")
@@ -180,7 +180,7 @@ def _checks(
         "insertion": areas["insertion"]["attribution"],
         **{f"{column}_{rank}": areas[column][rank] for column in areas.columns for rank in ("random", "variance")},
         "infidelity": forecast.relative,
-        "sensitivity": moved.mean,
+        "sensitivity": float(sensitivity.mean()),
         "randomised": noise.signed,
         "randomised_absolute": noise.absolute,
         "depends_on_weights": float(noise.verdict == "depends on the weights"),
@@ -200,7 +200,7 @@ def _concept(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> d
     for site in network.plan.matters:
         try:
             said = concept_activation(
-                network.subject(), seen.observation, site, concept, pool, runs=10, nulls=39, rng=rng
+                network.subject(), seen.observation, site, concept, random=pool, runs=10, nulls=39, rng=rng
             ).p_value
         except NotMeasurableError:
             said = NAN

@@ -191,7 +191,14 @@ def _dose_response(network: PlantedNetwork, seen: Observed, rng: torch.Generator
         direction = x[seen.concept].mean(0) - x[~seen.concept].mean(0)
         try:
             said = dose_response(
-                subject, seen.observation, site, direction, STRENGTHS, placebos=PLACEBOS, resamples=RESAMPLES, rng=rng
+                subject,
+                seen.observation,
+                site,
+                direction,
+                strengths=STRENGTHS,
+                placebos=PLACEBOS,
+                resamples=RESAMPLES,
+                rng=rng,
             )
             readings.append(Reading(site, said.slope, said.low, said.high, said.placebo_high, signed=True))
         except NotMeasurableError:

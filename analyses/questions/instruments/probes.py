@@ -116,8 +116,8 @@ def _true_score(
         torch.from_numpy(train.activations[site][kept]),
         codes[kept],
         classes,
-        np.unique(groups, return_inverse=True)[1],
-        0,
+        groups=np.unique(groups, return_inverse=True)[1],
+        seed=0,
     )
     return float(probe.score(torch.from_numpy(fresh.activations[site]), y))
 

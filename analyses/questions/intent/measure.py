@@ -28,8 +28,8 @@ from torch import Tensor
 from imprint.analyses.goals.acting import look
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import TRAIN, AgentExam, exam_of
-from imprint.analyses.goals.facts import Asked, look_exam, looked
-from imprint.analyses.statistics import score
+from imprint.analyses.goals.facts import fact_targets, read_facts
+from imprint.analyses.locate.targets import Targets
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -50,7 +50,7 @@ def raise_and_describe(
     """One row per seed: varied, seed, its description (``internals ...``, ``behaviour ...``) and what it pursues."""
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
-    asked, end = look_exam(chosen, exam), chosen.planned[-1]
+    targets, end = fact_targets(chosen, exam).without_shuffles, chosen.planned[-1]
 
     def report(step: Progress) -> None:
         say(step.age, 2 * end, "living")
@@ -63,7 +63,7 @@ def raise_and_describe(
             kept = AgentLifetime.revive(chosen, folder, seed, end)
             if not kept.alive:
                 continue
-            told = {f"{INTERNALS} {k}": v for k, v in internals(exam, kept.agent, asked).items()}
+            told = {f"{INTERNALS} {k}": v for k, v in internals(exam, kept.agent, targets).items()}
             told |= {f"{BEHAVIOUR} {k}": v for k, v in training(exam, kept.agent, kept.record).items()}
             found.append({"varied": chosen.environment["varied"], "seed": seed, **told, **pursued(exam, kept.agent)})
             say(end + (i + 1) * end // len(seeds), 2 * end, f"seed {seed} described")
@@ -77,14 +77,14 @@ def pursued(exam: AgentExam, agent: Agent) -> dict[str, float]:
     return {"goal": goal, "capability": any_, "proxy": any_ - goal, "part": goal / any_ if any_ else float("nan")}
 
 
-def internals(exam: AgentExam, agent: Agent, asked: Asked) -> dict[str, float]:
+def internals(exam: AgentExam, agent: Agent, targets: Targets) -> dict[str, float]:
     """What single states show inside the agent."""
     line = exam.critic(agent)
     out = {f"beta {goal}": beta for goal, beta in zip(line.goals, line.beta, strict=True)}
     out |= {"r2": line.r2, **_moved_goal(exam, agent)}
-    for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
-        if site == agent.acting_point and fact.endswith("_way"):
-            out[f"read {fact}"] = float(score(reading.sums.sum(0), regression=reading.regression))
+    for (_, fact), reading in read_facts(exam, agent, targets, points=(agent.acting_point,)).items():
+        if fact.endswith("_way"):
+            out[f"read {fact}"] = reading.score
     return out
 
 
@@ -128,6 +128,6 @@ def training(exam: AgentExam, agent: Agent, record: pd.DataFrame) -> dict[str, f
         "pay": float(last["pay"].sum()) / episodes,
         "entropy": float(last["entropy"].mean()),
         "loss": float(last["loss"].mean()),
-        "success": float(played.wages.mean()),
+        "success": float(played.returns.mean()),
         "steps": float(played.steps.double().mean()),
     }

@@ -48,7 +48,9 @@ def concept_null(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     concepts = count(200, scale)
     say(0, 1, f"{concepts} concepts")
     rate = null_rate(subject, zeros[:100], "3", digits.x, concepts=concepts, size=50, runs=20, nulls=99, rng=rng)
-    itself = concept_activation(subject, zeros[:100], "3", zeros[100:150], others[:500], runs=20, nulls=99, rng=rng)
+    itself = concept_activation(
+        subject, zeros[:100], "3", zeros[100:150], random=others[:500], runs=20, nulls=99, rng=rng
+    )
     rows = [measured(name(known.CONCEPT, "the class itself", "score"), itself.score, n=itself.n)]
     for how, value in (("against random concepts", rate.rate), ("t-test of runs", rate.t_test_rate)):
         low, high = clopper_pearson(round(value * concepts), concepts)

@@ -150,7 +150,7 @@ def online_code(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
             x, y = along(8000, delta, unit(rng), rng)
             code = (
                 OnlineCode(standardise=False)
-                .fit_rows(torch.from_numpy(x), torch.from_numpy(y).long(), 2, None, repeat)
+                .fit_rows(torch.from_numpy(x), torch.from_numpy(y).long(), 2, groups=None, seed=repeat)
                 .compression
             )
             found.setdefault(name(known.CODE, "8,000 balanced labels", "compression", delta), []).append(code)
@@ -183,8 +183,8 @@ def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         groups = np.repeat(np.arange(n // 10), 10)
         x = torch.from_numpy(rng.normal(size=(n, 32)).astype(np.float32))
         label = pd.DataFrame({"label": rng.random(n) < 0.5})
-        targets, _ = targets_of(label, groups, 199, rng, Ridge())
-        (reading,) = read(x, targets, folds_of(groups, 5, rng), groups, Ridge())
+        targets, _ = targets_of(label, groups, Ridge(), nulls=199, rng=rng)
+        (reading,) = read(x, targets, Ridge(), fold=folds_of(groups, 5, rng), groups=groups)
         p[repeat] = permutation_p(score(reading.sums.sum(0), regression=False), reading.nulls)
     hits = int((p <= 0.05).sum())
     low, high = clopper_pearson(hits, repeats)

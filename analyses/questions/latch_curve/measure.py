@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from imprint.analyses.goals.exam import AgentExam, exam_of
-from imprint.analyses.goals.facts import Asked, look_exam, looked
-from imprint.analyses.goals.rows import behaviour_rows, causal_rows, critic_rows, verdict_row
-from imprint.analyses.statistics import score
+from imprint.analyses.goals.facts import fact_targets, read_facts
+from imprint.analyses.goals.rows import examined_rows, training_row
+from imprint.analyses.locate.targets import Targets
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import AgentLifetime, training_success
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
@@ -35,7 +35,7 @@ def live_and_examine(
     """Raise ``seeds`` of a resolved setup and examine them at every age; the verdict at each age, too."""
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
-    asked = look_exam(chosen, exam)
+    targets = fact_targets(chosen, exam).without_shuffles
     floor = exam.floor([AgentLifetime.twin(chosen, twin) for twin in range(chosen.evaluation.twins)])
     total = chosen.planned[-1]
 
@@ -49,12 +49,9 @@ def live_and_examine(
         for i, seed in enumerate(seeds):
             for age in AgentLifetime.living_ages(chosen, folder, seed):
                 kept, about = AgentLifetime.revive(chosen, folder, seed, age), {"seed": seed, "age": age}
-                said = exam.lines(kept.agent, floor)
-                rows += behaviour_rows(exam, kept.agent, DESIGNS, about)
-                rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
-                rows += [verdict_row(said, about), *_readable(exam, kept.agent, asked, about)]
-                success = {"analysis": "lifetime", "metric": "training_success", "concept": chosen.intended}
-                rows.append({**about, **success, "estimate": training_success(kept.record, chosen.intended)})
+                rows += examined_rows(exam.examine(kept.agent, floor, designs=DESIGNS), about)
+                rows += _readable(exam, kept.agent, targets, about)
+                rows.append(training_row(kept.record, chosen.intended, about))
             say(total + (i + 1) * total // len(seeds), 2 * total, f"seed {seed} examined")
     return _labelled(rows, chosen, label)
 
@@ -63,28 +60,22 @@ def untrained(*, setup: dict[str, Any], label: str, say: Callable[[int, int, str
     """Agents that never learned, examined beside as many others that never learned."""
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
-    asked, twins = look_exam(chosen, exam), chosen.evaluation.twins
+    targets, twins = fact_targets(chosen, exam).without_shuffles, chosen.evaluation.twins
     floor = exam.floor([AgentLifetime.twin(chosen, twins + other) for other in range(twins)])
     rows: list[dict[str, Any]] = []
     for twin in range(twins):
         agent, about = AgentLifetime.twin(chosen, twin), {"seed": twin, "age": 0}
-        said = exam.lines(agent, floor)
-        rows += behaviour_rows(exam, agent, DESIGNS, about)
-        rows += critic_rows(said.critic, about, (floor, chosen.decision.fits)) + causal_rows(said, about)
-        rows += [verdict_row(said, about), *_readable(exam, agent, asked, about)]
+        rows += examined_rows(exam.examine(agent, floor, designs=DESIGNS), about)
+        rows += _readable(exam, agent, targets, about)
         say(twin + 1, twins, "untrained")
     return _labelled(rows, chosen, label)
 
 
-def _readable(exam: AgentExam, agent: Agent, asked: Asked, about: dict[str, Any]) -> list[dict[str, Any]]:
+def _readable(exam: AgentExam, agent: Agent, targets: Targets, about: dict[str, Any]) -> list[dict[str, Any]]:
     """How well each fact is read at the acting point (balanced accuracy or R2, out of fold)."""
-    rows = []
-    for (site, fact), reading in looked(exam, agent, asked, bare=True).items():
-        if site == agent.acting_point:
-            value = float(score(reading.sums.sum(0), regression=reading.regression))
-            rows.append({**about, "analysis": "locate", "metric": "score", "concept": fact, "site": site,
-                         "estimate": value})  # fmt: skip
-    return rows
+    base = {**about, "analysis": "locate", "metric": "score"}
+    readings = read_facts(exam, agent, targets, points=(agent.acting_point,))
+    return [{**base, "concept": fact, "site": site, "estimate": r.score} for (site, fact), r in readings.items()]
 
 
 def _labelled(rows: list[dict[str, Any]], setup: AgentSetup, label: str) -> pd.DataFrame:

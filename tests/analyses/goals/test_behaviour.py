@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.goals.acting import AgentPolicy, sampled
-from imprint.analyses.goals.behaviour import play, pooled, rate, rates
+from imprint.analyses.goals.behaviour import play, rate, rates
 from imprint.analyses.goals.scripts import script
 from imprint.analyses.statistics import rate_over_seeds
 from imprint.models.agents.actor_critic import ActorCritic
@@ -120,7 +120,6 @@ def test_an_edit_changes_what_the_agent_does_and_leaves_no_hook_behind() -> None
     forced = Ablation(torch.tensor([0.0] * (width - 1) + [9.0]))
     policy = AgentPolicy(agent, greedy=True, edits={"hook_logits": forced})
     assert bool((policy(observation, start) == width - 1).all())
-    assert not agent.get_submodule("hook_logits")._forward_hooks
     assert not bool((AgentPolicy(agent, greedy=True)(observation, start) == width - 1).all())
 
 
@@ -164,10 +163,3 @@ def test_seeds_that_agree_exactly_keep_the_exact_interval_of_their_levels() -> N
     assert 0.005 < found["high"] < 0.02
     assert np.isnan(rate_over_seeds([], 10)["estimate"])
     assert rate_over_seeds([1.0, float("nan")], 10)["seeds"] == 1
-
-
-def test_rows_of_seeds_are_pooled_by_what_they_are_about() -> None:
-    rows = [{"metric": "goal", "concept": "coin", "control": "apart", "estimate": e, "n": 200} for e in (0.1, 0.2, 0.3)]
-    (found,) = pooled(pd.DataFrame(rows))
-    assert found["estimate"] == pytest.approx(0.2)
-    assert (found["seeds"], found["n"], found["control"]) == (3, 600, "apart")

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.latch.decision import decide
-from imprint.analyses.latch.latch import Latch, latch, latch_from_arrays, pooled_effects, pooled_shares, shares_only
+from imprint.analyses.latch.latch import Latch, latch, latch_from_arrays, pool_effects, pool_shares
+from imprint.analyses.latch.shares import shares_only
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
@@ -305,19 +306,26 @@ def test_attribution_and_what_the_world_cannot_change() -> None:
 
 # -- over seeds ------------------------------------------------------------------------------------------------------
 
+CONCEPTS = ("concept", "proxy")
+
+
+def over_seeds(*latches: Latch) -> pd.DataFrame:
+    """Pooled shares, as a run pools those of its seeds."""
+    sums = [one.group_sums for one in latches if one.group_sums is not None and not one.group_sums.constant]
+    return pool_shares(sums, CONCEPTS, rng=np.random.default_rng(0))
+
 
 def test_pooling_counts_seeds_and_their_spread(wired: Latch) -> None:
     subject, world = known("both", seed=1)
     other = latch(subject, world, intended="concept", proxies=["proxy"], n=1200, sites=[])
-    rng = np.random.default_rng(0)
-    same = pooled_shares([wired, wired, wired], rng=rng).iloc[0]
-    mixed = pooled_shares([wired, other, wired], rng=rng).iloc[0]
+    same, mixed = over_seeds(wired, wired, wired).iloc[0], over_seeds(wired, other, wired).iloc[0]
     alone = wired.shares.iloc[0]
     assert same["share"] == pytest.approx(alone["share"])
     assert same["high"] - same["low"] < alone["high"] - alone["low"]
     assert mixed["high"] - mixed["low"] > 3 * (alone["high"] - alone["low"])
     assert (mixed["n"], mixed["seeds"]) == (3600, 3)
-    effects = pooled_effects([wired, other], rng=rng).set_index("concept")
+    sums = {concept: [wired.effect_sums[concept], other.effect_sums[concept]] for concept in CONCEPTS}
+    effects = pool_effects(sums, rng=np.random.default_rng(0)).set_index("concept")
     assert effects["low"]["concept"] < effects["effect"]["concept"] < effects["high"]["concept"]
     assert effects["seeds"].tolist() == [2, 2]
 
@@ -327,9 +335,6 @@ def test_pooling_leaves_out_what_was_not_measured(wired: Latch) -> None:
     still = Subject(nn.Identity(), value=lambda x: 0 * x[:, 0])
     constant = latch(still, world, intended="concept", proxies=["proxy"], n=200)
     assert constant.verdict == "none" and constant.shares["share"].isna().all()
-    rng = np.random.default_rng(0)
-    assert pooled_shares([wired, constant], rng=rng)["seeds"].tolist() == [1] * 4
-    nothing = pooled_shares([constant], rng=rng)
+    assert over_seeds(wired, constant)["seeds"].tolist() == [1] * 4
+    nothing = over_seeds(constant)
     assert nothing["share"].isna().all() and nothing["seeds"].tolist() == [0] * 4
-    with pytest.raises(ImprintError, match="no latches"):
-        pooled_shares([], rng=rng)

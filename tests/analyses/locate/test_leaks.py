@@ -72,5 +72,5 @@ def test_the_best_site_does_not_depend_on_looking_for_leaks(monkeypatch: pytest.
     label = rng.random(400) < 0.5
     given = {"s": written(label, rng)}, pd.DataFrame({"c": label})
     looked = imprint.locate(*given, resamples=100)
-    monkeypatch.setattr("imprint.analyses.locate.locate.leaks_of", lambda *_: [])
+    monkeypatch.setattr("imprint.analyses.locate.locate.leaks_of", lambda *_, **__: [])
     assert str(imprint.locate(*given, resamples=100).attrs["best"]) == str(looked.attrs["best"])

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from imprint.analyses.ask import load_question
-from imprint.analyses.goals.curves import crossing, dip
 from imprint.analyses.questions.base import Work
 from imprint.analyses.questions.latch_curve.exhibits import MAIN, READ, course, verdicts
 from imprint.analyses.questions.latch_curve.measure import live_and_examine, untrained
@@ -78,19 +76,6 @@ def test_a_lost_piece_of_a_deciding_arm_leaves_it_open_and_a_lost_long_life_does
     assert decide(whole(), {"long life-0_03-seeds-0": "killed"})[0] == "confirmed"
     without = whole()
     assert decide(without[without["label"] != "untrained"], {})[0] == "undetermined"
-
-
-def test_the_crossing_is_where_the_goal_overtakes_for_good() -> None:
-    assert crossing([0, 1, 2, 3], [0.1, 0.2, 0.6, 0.8], [0.8, 0.8, 0.2, 0.1]) == pytest.approx(1.6)
-    assert crossing([0, 1, 2], [0.3, 0.1, 0.5], [0.1, 0.8, 0.1]) == pytest.approx(1 + 0.7 / 1.1)
-    assert np.isnan(crossing([0, 1], [0.9, 0.1], [0.0, 0.8]))
-    assert crossing([5, 6], [0.9, 0.9], [0.0, 0.1]) == 5
-
-
-def test_the_dip_is_the_deepest_fall_from_an_earlier_height() -> None:
-    assert dip([0.4, 0.9, 0.6, 0.8]) == pytest.approx(0.3)
-    assert dip([0.1, 0.5, 0.9]) == 0.0
-    assert dip([0.9, 0.1]) == 0.0
 
 
 def test_known_figures_are_judged_by_their_own_tolerance() -> None:
