@@ -124,7 +124,7 @@ class Ours:
         environment = setup.make_environment()
         self.agents = [setup.make_agent(environment.view, rng=birth(seed)) for seed in seeds]
         self.teacher = PolicyGradient(setup.learning, self.agents)
-        self.play = Play(environment, setup.learning, setup.make_signals(), seeds, 0)
+        self.play = Play(environment, setup.learning, setup.make_signals(), seeds, memory=0)
         self.done, self.rollouts = 0, rollouts
 
     def train(self, rollouts: int) -> None:

@@ -82,10 +82,7 @@ class Run:
 
 def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:
     """Ages at which the subjects of a setup are kept and examined, in experiences."""
-    if isinstance(setup, AgentSetup):
-        return setup.planned
-    assert isinstance(setup, Setup)
-    return setup.schedule.planned
+    return setup.planned
 
 
 def read_setup(folder: RunFolder) -> AnySetup:

@@ -16,7 +16,7 @@ from imprint.analyses.goals.scenes import facts_table
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.targets import SiteReadings, Targets, merge_groups, readable, targets_of
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import newborn
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.probes.readouts.base import READOUTS
 from imprint.probes.samples.controls import compact_groups, folds_of
@@ -31,7 +31,7 @@ def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:
 def fact_targets(setup: AgentSetup, exam: AgentExam) -> Targets:
     """The facts of the exam's states as targets, with the same folds for every agent of a run."""
     evaluation, rng = setup.evaluation, np.random.default_rng(exam.seed)
-    table = facts_table(exam.environment, exam.scenes(newborn(setup, 0)).state, facts_of(setup, exam))
+    table = facts_table(exam.environment, exam.scenes(AgentLifetime.twin(setup, 0)).state, facts_of(setup, exam))
     groups, readout = compact_groups(None, len(table)), READOUTS.load(evaluation.readout)()
     found = targets_of(table, groups, readout, nulls=evaluation.nulls, rng=rng)
     fold = folds_of(groups, evaluation.folds, rng)

@@ -30,7 +30,8 @@ from imprint.analyses.findings import findings
 from imprint.analyses.latch.latch import latch
 from imprint.analyses.locate.locate import locate
 from imprint.models.errors import unknown_name
-from imprint.models.worlds.base import MemberSettings, World
+from imprint.models.settings import FrozenSettings
+from imprint.models.worlds.base import World
 from imprint.probes.subjects.subject import Subject
 
 METRICS = {
@@ -66,7 +67,7 @@ LOCATED = 4000
 class PlantedWorld(World):
     """Vectors ``[n, 24]`` in which each factor is the product of two hidden codes."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         width: int = Field(24, ge=8)
         """p"""
         noise: float = Field(0.3, ge=0.0)

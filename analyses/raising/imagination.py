@@ -17,16 +17,16 @@ from imprint.analyses.engine import Say
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.environments.base import Environment
-from imprint.models.imagination.cohort import WorldModelCohort
+from imprint.models.imagination.training import train
 from imprint.models.imagination.walks import Walks, walk
 from imprint.models.imagination.world_model import WorldModel
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 CHUNKS = 100
 """Parts in which a life is given to an assessor, so that its running moments settle before there is any signal."""
 
 
-class Growing(MemberSettings):
+class Growing(FrozenSettings):
     """How world models are trained."""
 
     walks: int = Field(1000, ge=10)
@@ -59,15 +59,16 @@ def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: 
         rng = generator("walks", seed)
         levels = environment.levels(growing.walks, rng=rng)
         walks.append(walk(environment, levels, environment.settings.limit, rng=rng))
-    births = [generator("world model", seed) for seed in seeds]
-    cohort = WorldModelCohort(WorldModel.Settings(ends=growing.ends), environment.view, births, growing.learning_rate)
+    settings = WorldModel.Settings(ends=growing.ends)
+    models = [WorldModel.born(settings, environment.view, rng=generator("world model", seed)) for seed in seeds]
     orders = [generator("segments", seed) for seed in seeds]
 
     def report(update: int, loss: Tensor) -> None:
         say(update, growing.updates, f"training world models, loss {float(loss.mean()):.2f}")
 
-    cohort.grow(walks, growing.updates, growing.batch, growing.length, orders, report)
-    return Grown(tuple(seeds), tuple(cohort.model(s) for s in range(len(seeds))), tuple(walks))
+    numbers = {name: getattr(growing, name) for name in ("updates", "batch", "length", "learning_rate")}
+    train(models, walks, orders, **numbers, report=report)
+    return Grown(tuple(seeds), tuple(models), tuple(walks))
 
 
 def foreseen(model: WorldModel, walks: Walks) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from imprint.analyses.goals.acting import activations
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
-from imprint.models.lifetimes.agent import Upbringing, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State
 from imprint.models.store import RunFolder
@@ -32,9 +32,9 @@ def raised(setup: AgentSetup, seed: int, *, say: Callable[[int, int], None]) -> 
     """One seed's agent at every planned age."""
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
-        life = Upbringing(setup, [seed], folder)
+        life = AgentLifetime(setup, [seed], folder)
         life.live(lambda progress: say(progress.age, progress.total))
-        return {age: revive_agent(setup, folder, seed, age).agent for age in setup.planned}
+        return {age: AgentLifetime.revive(setup, folder, seed, age).agent for age in setup.planned}
 
 
 @dataclass(frozen=True)

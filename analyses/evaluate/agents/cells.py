@@ -23,7 +23,7 @@ from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.planted.agents import self_check
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.agent import living_agent_ages, newborn, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
@@ -65,7 +65,7 @@ def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
     rows: list[Row] = []
     untrained = []
     for twin in range(count):
-        agent, about = newborn(setup, twin), {"control": "untrained", "seed": twin}
+        agent, about = AgentLifetime.twin(setup, twin), {"control": "untrained", "seed": twin}
         rows += behaviour_rows({APART: exam.play(agent, APART)}, setup.intended, about)
         rows += critic_rows(exam.critic(agent), about)
         untrained.append(read_facts(exam, agent, bare))
@@ -85,11 +85,15 @@ def stored_floor(folder: RunFolder) -> Floor:
 def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """One seed at every age; the verdict, and more than one random subspace per erasure, at the last age only."""
     exam, floor, cell = exam_of(setup), stored_floor(folder), f"agent-{seed}"
-    targets, ages = fact_targets(setup, exam), living_agent_ages(setup, folder, seed)
+    targets, ages = fact_targets(setup, exam), AgentLifetime.living_ages(setup, folder, seed)
     rows: list[Row] = []
     readings: dict[int, SiteReadings] = {}
     for i, age in enumerate(ages):
-        kept, about, last = revive_agent(setup, folder, seed, age), {"seed": seed, "age": age}, age == setup.planned[-1]
+        kept, about, last = (
+            AgentLifetime.revive(setup, folder, seed, age),
+            {"seed": seed, "age": age},
+            age == setup.planned[-1],
+        )
         examined = (exam if last else replace(exam, placebos=1)).examine(kept.agent, floor)
         rows += examined_rows(examined, about, verdict=last)
         rows.append(training_row(kept.record, setup.intended, about))
@@ -105,7 +109,7 @@ def examine_random_reward(setup: AgentSetup, control: AgentSetup, folder: RunFol
     ``control``: :func:`random_reward` of the setup.
     """
     exam, about = exam_of(setup, placebos=1), {"seed": seed, "control": "random reward"}
-    kept = revive_agent(control, random_reward_folder(folder), seed, control.planned[-1])
+    kept = AgentLifetime.revive(control, random_reward_folder(folder), seed, control.planned[-1])
     examined = exam.examine(kept.agent, stored_floor(folder), designs=())
     rows = behaviour_rows(examined.played, setup.intended, about) + critic_rows(examined.critic, about)
     _write_rows(control_table(folder, seed), setup, [*rows, control_row(examined, about)])
@@ -115,7 +119,7 @@ def check_instruments(setup: AgentSetup, folder: RunFolder) -> None:
     """The planted controls and an untrained agent: are the lines right on agents whose goals are known?"""
     exam, view = exam_of(setup, placebos=1), setup.make_environment().view
     table = self_check(exam, lambda rng: setup.make_agent(view, rng=rng))
-    examined = exam.examine(newborn(setup, setup.evaluation.twins), stored_floor(folder), designs=())
+    examined = exam.examine(AgentLifetime.twin(setup, setup.evaluation.twins), stored_floor(folder), designs=())
     row = control_row(examined, {"control": "untrained"})
     _write_rows(folder.cell("planted"), setup, pd.concat([table, findings([row])]))
 

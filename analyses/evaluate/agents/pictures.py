@@ -60,7 +60,7 @@ from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
 from imprint.models.files import write_arrays
-from imprint.models.lifetimes.agent import living_agent_ages, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State, rows, where
 from imprint.models.store import RunFolder
@@ -77,8 +77,8 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 def draw_pictures(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """Replay and fields of one seed at its last living age."""
-    exam, age = exam_of(setup), living_agent_ages(setup, folder, seed)[-1]
-    agent = revive_agent(setup, folder, seed, age).agent
+    exam, age = exam_of(setup), AgentLifetime.living_ages(setup, folder, seed)[-1]
+    agent = AgentLifetime.revive(setup, folder, seed, age).agent
     about = {"seed": np.array(seed), "age": np.array(age), "goals": np.array(exam.goals)}
     about["actions"] = np.array(exam.environment.actions)
     start = conflicts(exam, EPISODES)

@@ -21,7 +21,7 @@ from imprint.analyses.goals.facts import fact_targets, facts_of
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import mean_of_known
 from imprint.models.chance import generator
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 from imprint.probes.readouts.base import READOUTS
@@ -49,9 +49,9 @@ class AgentProcedure(Procedure[AgentSetup]):
     def raising(self) -> list[Cell]:
         """The seeds, the random-reward agents and the floors."""
         watch = progress_folder(self.folder)
-        seeds = raising_cells(Upbringing, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        seeds = raising_cells(AgentLifetime, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
         controls = raising_cells(
-            Upbringing, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
+            AgentLifetime, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
         )
         files = (floors_file(self.folder), cells.floor_table(self.folder))
         return [*seeds, *controls, Cell("floors", cells.measure_floors, (self.setup, self.folder), files)]
@@ -83,12 +83,12 @@ class AgentProcedure(Procedure[AgentSetup]):
         yield self._verdict(pd.concat(own) if own else findings([]))
         if own:
             exam = exam_of(self.setup)
-            targets, sites = fact_targets(self.setup, exam), newborn(self.setup, 0).read_points
+            targets, sites = fact_targets(self.setup, exam), AgentLifetime.twin(self.setup, 0).read_points
             yield self.located(targets, sites=sites, concepts=facts_of(self.setup, exam))
 
     def living_ages(self, seed: int) -> list[int]:
         """Planned ages that were kept and at which a seed had not diverged."""
-        return living_agent_ages(self.setup, self.folder, seed)
+        return AgentLifetime.living_ages(self.setup, self.folder, seed)
 
     def _verdict(self, own: pd.DataFrame) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""

@@ -17,7 +17,7 @@ from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings, readable
 from imprint.models.files import write_table
-from imprint.models.lifetimes.learner import living_ages, twin
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.probes.subjects.subject import Subject
@@ -28,7 +28,7 @@ def measure_floors(setup: Setup, folder: RunFolder) -> None:
     exam, sites, count = exam_of(setup), sites_of(setup), setup.evaluation.twins
     bare, untrained = exam.targets.without_shuffles, []
     for t in range(count):
-        learner = twin(setup, exam.world, t)
+        learner = LearnerLifetime.twin(setup, t)
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
         untrained.append(bare.read_sites(subject.activations(exam.batch.observation, sites)))
@@ -44,7 +44,7 @@ def read_seed(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Readings of every concept at every site and age of one seed."""
     cell = f"locate-seed-{seed}"
     readings: dict[int, SiteReadings] = {}
-    exam, sites, ages = exam_of(setup), sites_of(setup), living_ages(setup, folder, seed)
+    exam, sites, ages = exam_of(setup), sites_of(setup), LearnerLifetime.living_ages(setup, folder, seed)
     for i, age in enumerate(ages):
         activations = readable(exam.subject(folder, seed, age).activations(exam.batch.observation, sites))
         readings[age] = exam.targets.read_sites(activations)

@@ -9,7 +9,7 @@ import torch
 
 from imprint.analyses.locate.targets import Targets, targets_of
 from imprint.models.chance import generator
-from imprint.models.lifetimes.learner import revive, twin
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
@@ -33,7 +33,7 @@ class Exam(NamedTuple):
 
     def subject(self, folder: RunFolder, seed: int, age: int) -> Subject:
         """One seed at one age, taken from a run."""
-        kept = revive(self.setup, folder, seed, age)
+        kept = LearnerLifetime.revive(self.setup, folder, seed, age)
         return Subject.of_learner(kept.learner, self.world, kept.weight, kept.bias)
 
 
@@ -53,5 +53,5 @@ def exam_of(setup: Setup) -> Exam:
 def sites_of(setup: Setup) -> list[str]:
     """``hook@moment`` for every hook of the learner and every moment of the world."""
     world = setup.make_world()
-    learner = twin(setup, world, 0)
+    learner = LearnerLifetime.twin(setup, 0)
     return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]

@@ -28,7 +28,7 @@ from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import Latch, latch
 from imprint.analyses.latch.shares import CellSums, Design, design_of, shares_only
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.learner import living_ages
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.probes.subjects.subject import Subject
@@ -52,7 +52,7 @@ def files_of(folder: RunFolder, seed: int) -> tuple[Path, Path]:
 
 def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Shares at every age, and at the last age effects, erasure, attribution and the verdict of this seed."""
-    exam, cell, ages = exam_of(setup), f"latch-seed-{seed}", living_ages(setup, folder, seed)
+    exam, cell, ages = exam_of(setup), f"latch-seed-{seed}", LearnerLifetime.living_ages(setup, folder, seed)
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_arrays
-from imprint.models.lifetimes.learner import living_ages
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
@@ -50,7 +50,7 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Counterfactual pairs and attribution overlays of one seed at its last living age."""
-    exam, age = exam_of(setup), living_ages(setup, folder, seed)[-1]
+    exam, age = exam_of(setup), LearnerLifetime.living_ages(setup, folder, seed)[-1]
     subject, world = exam.subject(folder, seed, age), exam.world
     decision = world.moments[world.decision] if world.decision else 0
     about = {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}

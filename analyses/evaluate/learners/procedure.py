@@ -21,7 +21,7 @@ from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
-from imprint.models.lifetimes.learner import Lifetime, living_ages, steer
+from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
 
@@ -34,7 +34,7 @@ class LearnerProcedure(Procedure[Setup]):
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
         setup, world = self.setup, self.setup.make_world()
-        steer(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
+        signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
         learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
         setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
         READOUTS.load(setup.evaluation.readout)
@@ -43,7 +43,7 @@ class LearnerProcedure(Procedure[Setup]):
     def raising(self) -> list[Cell]:
         """The seeds."""
         watch = progress_folder(self.folder)
-        return raising_cells(Lifetime, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        return raising_cells(LearnerLifetime, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The floors, the planted controls, readings and latch of every seed, and pictures of the first."""
@@ -65,7 +65,7 @@ class LearnerProcedure(Procedure[Setup]):
 
     def living_ages(self, seed: int) -> list[int]:
         """Planned ages that were kept and at which a seed had not diverged."""
-        return living_ages(self.setup, self.folder, seed)
+        return LearnerLifetime.living_ages(self.setup, self.folder, seed)
 
     def _latch(self, exam: Exam) -> pd.DataFrame:
         """Shares pooled at every age, effects and the verdict pooled at the last, and the rows of every seed."""

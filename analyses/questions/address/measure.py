@@ -42,7 +42,7 @@ from imprint.analyses.evaluate.learners.exam import exam_of, sites_of
 from imprint.analyses.locate.judging import MARGIN
 from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
-from imprint.models.lifetimes.learner import Lifetime, living_ages, revive
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
@@ -163,14 +163,14 @@ def _raise(setup: Setup, folder: RunFolder, report: Report) -> None:
                 done = (start + len(seeds) * step.age / step.total) / len(numbers)
                 report(done, f"seeds {seeds[0]}-{seeds[-1]}, loss " + " ".join(f"{loss:.2f}" for loss in step.loss))
 
-        Lifetime(setup, seeds, folder).live(tell)
+        LearnerLifetime(setup, seeds, folder).live(tell)
 
 
 def _read_cohort(setup: Setup, folder: RunFolder) -> tuple[Cohort, list[int]]:
     """Activations of the seeds that reached the last age, and the seeds that diverged before."""
-    ages = setup.schedule.planned
+    ages = setup.planned
     numbers = range(setup.schedule.seeds)
-    seeds = tuple(number for number in numbers if ages[-1] in living_ages(setup, folder, number))
+    seeds = tuple(number for number in numbers if ages[-1] in LearnerLifetime.living_ages(setup, folder, number))
     if len(seeds) < 2:
         raise NotMeasurableError(f"{len(seeds)} of {len(numbers)} seeds lived to the last age; expected two to compare")
     sites = sites_of(setup)
@@ -178,11 +178,11 @@ def _read_cohort(setup: Setup, folder: RunFolder) -> tuple[Cohort, list[int]]:
     decisive = tuple(site for site in sites if site.endswith(f"@{world.decision}"))
     choice = world.sample(setup.evaluation.episodes, rng=generator("address choice"), design="balanced")
     exam = exam_of(setup)
-    learner = revive(setup, folder, seeds[0], 0).learner
+    learner = LearnerLifetime.revive(setup, folder, seeds[0], 0).learner
     levels = pd.DataFrame({"module": [learner.module_of(site.rpartition("@")[0]) for site in sites], "site": sites})
 
     def read(number: int, age: int, batch: Batch, where: Sequence[str]) -> dict[str, Tensor]:
-        kept = revive(setup, folder, number, age)
+        kept = LearnerLifetime.revive(setup, folder, number, age)
         subject = Subject.of_learner(kept.learner, world, kept.weight, kept.bias)
         return subject.activations(batch.observation, where)
 

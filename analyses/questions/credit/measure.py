@@ -85,10 +85,7 @@ def trained(plan: Setup, world: World, seeds: Sequence[int], *, experiences: int
     for age in range(0, experiences, plan.schedule.batch):
         loss = cohort.learn(torch.stack([stream.next().observation for stream in streams])).loss
         say(age, experiences, f"training learners, loss {float(loss.mean()):.4f}")
-    for s, learner in enumerate(cohort.learners):
-        state = {name.removeprefix("learner."): value.clone() for name, value in cohort.parameters(s).items()}
-        learner.load_state_dict(state, strict=False)
-    return [learner.eval() for learner in cohort.learners]
+    return cohort.unstack()
 
 
 def latents_of_cues(learners: Sequence[Learner], world: World, n: int, name: str) -> Tensor:

@@ -34,7 +34,7 @@ from imprint.analyses.locate.targets import Targets
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.lifetimes.agent import Upbringing, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State, rows
@@ -57,9 +57,9 @@ def train_and_describe(*, setup: dict[str, Any], seeds: Sequence[int], say: Say)
     rows = []
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
-        Upbringing(chosen, seeds, folder).live(report)
+        AgentLifetime(chosen, seeds, folder).live(report)
         for i, seed in enumerate(seeds):
-            kept = revive_agent(chosen, folder, seed, end)
+            kept = AgentLifetime.revive(chosen, folder, seed, end)
             if not kept.alive:
                 continue
             inside, outside = internals(exam, kept.agent, targets), training(exam, kept.agent, kept.record)

@@ -19,7 +19,7 @@ from imprint.analyses.goals.exam import exam_of
 from imprint.analyses.goals.facts import fact_targets, read_facts
 from imprint.analyses.goals.rows import examined_rows, training_row
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
@@ -35,7 +35,7 @@ class Examiner:
         """``floor``: numbers of the untrained agents."""
         self.setup, self.exam = setup, exam_of(setup)
         self.targets = fact_targets(setup, self.exam).without_shuffles
-        self.floor = self.exam.floor([newborn(setup, twin) for twin in floor])
+        self.floor = self.exam.floor([AgentLifetime.twin(setup, twin) for twin in floor])
 
     def rows(self, agent: Agent, about: dict[str, Any]) -> Rows:
         """Behaviour, critic, causal line, verdict, and how well facts are read; ``about``: columns of every row."""
@@ -61,10 +61,10 @@ def train_and_examine(*, setup: dict[str, Any], seeds: Sequence[int], label: str
     rows: Rows = []
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
-        Upbringing(chosen, seeds, folder).live(report)
+        AgentLifetime(chosen, seeds, folder).live(report)
         for i, seed in enumerate(seeds):
-            for age in living_agent_ages(chosen, folder, seed):
-                kept, about = revive_agent(chosen, folder, seed, age), {"seed": seed, "age": age}
+            for age in AgentLifetime.living_ages(chosen, folder, seed):
+                kept, about = AgentLifetime.revive(chosen, folder, seed, age), {"seed": seed, "age": age}
                 rows += [*examiner.rows(kept.agent, about), training_row(kept.record, chosen.intended, about)]
             say(total + (i + 1) * total // len(seeds), 2 * total, f"seed {seed} examined")
     return _labelled(rows, chosen, label)
@@ -77,7 +77,7 @@ def untrained(*, setup: dict[str, Any], label: str, say: Say) -> pd.DataFrame:
     examiner = Examiner(chosen, range(twins, 2 * twins))
     rows: Rows = []
     for twin in range(twins):
-        rows += examiner.rows(newborn(chosen, twin), {"seed": twin, "age": 0})
+        rows += examiner.rows(AgentLifetime.twin(chosen, twin), {"seed": twin, "age": 0})
         say(twin + 1, twins, "untrained")
     return _labelled(rows, chosen, label)
 
