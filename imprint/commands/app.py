@@ -50,8 +50,7 @@ Groups = Annotated[
     typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
 ]
 Labels = Annotated[
-    Path | None,
-    typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet)."),
+    Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
 ]
 
 
@@ -274,9 +273,7 @@ def list_(
 
 
 @app.command(short_help="A setup with every default, or a world, learner, ... with its settings.")
-def show(
-    name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")],
-) -> None:
+def show(name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")]) -> None:
     """Show a setup with every default filled in, or a world, learner, question, ... with its settings."""
     from imprint.commands.catalogue import show_member
 

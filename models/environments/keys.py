@@ -101,11 +101,9 @@ class Keys(Environment):
         cells = order.topk(1 + few + many, dim=1, largest=False).indices
         varied = torch.rand(n, generator=rng) < self.settings.varied
         swapped = varied if design == "train" else torch.full((n,), design == "many_keys")
-        keys, chests, held = {
-            "apart": (few, few, few),
-            "only_intended": (0, few, few),
-            "only_proxy": (few, 0, 0),
-        }.get(design, (few, many, 0))
+        keys, chests, held = {"apart": (few, few, few), "only_intended": (0, few, few), "only_proxy": (few, 0, 0)}.get(
+            design, (few, many, 0)
+        )
         number = torch.arange(1, 1 + few + many)  # of keys and chests, in the order in which they are placed
         is_key = torch.where(swapped[:, None], number <= many, number <= keys)
         there = torch.where(swapped[:, None], number <= many + few, number <= keys + chests)

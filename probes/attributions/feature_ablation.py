@@ -34,9 +34,6 @@ class FeatureAblation(PatchAttributor):
         """Attributions ``[n, ...]`` of a chunk."""
         index = patch_index(observation, self.patch)
         effects: Tensor = attr.FeatureAblation(subject.value_with_grad).attribute(
-            observation,
-            baselines=baseline,
-            feature_mask=index,
-            perturbations_per_eval=self.at_once(observation),
+            observation, baselines=baseline, feature_mask=index, perturbations_per_eval=self.at_once(observation)
         )
         return spread_evenly(effects, index)

@@ -214,9 +214,6 @@ def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
         change = (z - test[0, seed, :ROWS]).contiguous()
         from_mean = IntegratedGradients(baseline="mean")(subject, z)
         from_unseen = IntegratedGradients(baseline="zeros")(subject, change)
-        differences = (
-            from_mean.attributions - weight * (z - z.mean(0)),
-            from_unseen.attributions - weight * change,
-        )
+        differences = (from_mean.attributions - weight * (z - z.mean(0)), from_unseen.attributions - weight * change)
         errors.append(max(float(difference.abs().max()) for difference in differences))
     return torch.tensor(errors)

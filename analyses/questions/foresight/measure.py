@@ -269,12 +269,7 @@ def _model_free(trial: Trial, many: int, rng: torch.Generator) -> list[dict[str,
 
 
 def _acted(
-    trial: Trial,
-    draws: Sequence[tuple[Tensor, Tensor]],
-    rng: torch.Generator,
-    *,
-    events: int,
-    thorough: bool = False,
+    trial: Trial, draws: Sequence[tuple[Tensor, Tensor]], rng: torch.Generator, *, events: int, thorough: bool = False
 ) -> list[dict[str, Any]]:
     """Success of one Q-learner per draw; ``draws``: indices of its rewarded walks and of the rooms it is tested in."""
     learner = learn(trial.model, [trial.pool.rows(index) for index, _ in draws], rng=rng, thorough=thorough)

@@ -167,12 +167,7 @@ def _where(attribution: Attribution, truth: Tensor, decoy: Tensor, *, random: bo
 
 
 def _checks(
-    network: PlantedNetwork,
-    seen: Observed,
-    attributor: Attributor,
-    attribution: Attribution,
-    *,
-    rng: torch.Generator,
+    network: PlantedNetwork, seen: Observed, attributor: Attributor, attribution: Attribution, *, rng: torch.Generator
 ) -> dict[str, float]:
     subject, x = network.subject(), seen.observation
     areas = removal(subject, x, attribution, steps=12, rng=rng).areas

@@ -53,15 +53,7 @@ class Condition:
 
 
 def score_cases(
-    readout: str,
-    n: int,
-    *,
-    cases: Sequence[str],
-    effect: float,
-    repeats: int,
-    nulls: int,
-    seed: int,
-    say: Say,
+    readout: str, n: int, *, cases: Sequence[str], effect: float, repeats: int, nulls: int, seed: int, say: Say
 ) -> pd.DataFrame:
     """One row per case: results of ``repeats`` samples of ``n`` rows, beside the truth."""
     rows = []

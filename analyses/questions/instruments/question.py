@@ -184,12 +184,7 @@ def noise_rates(noise: pd.DataFrame) -> pd.DataFrame:
 
 
 def decide(
-    covered: pd.DataFrame,
-    silent: pd.DataFrame,
-    found: pd.DataFrame,
-    leaks: pd.DataFrame,
-    *,
-    failed: Mapping[str, str],
+    covered: pd.DataFrame, silent: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame, *, failed: Mapping[str, str]
 ) -> tuple[Conclusion, str]:
     """The card's rule."""
     if failed or not (len(covered) and len(silent) and len(found) and len(leaks)):

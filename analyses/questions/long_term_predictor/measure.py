@@ -207,14 +207,7 @@ def _train(walkers: Walkers, updates: int, record: Callable[[int], None], say: S
 
 
 def shift(
-    *,
-    world: dict[str, Any],
-    predictor: dict[str, Any],
-    seeds: int,
-    walkers: int,
-    lessons: int,
-    seed: int,
-    say: Say,
+    *, world: dict[str, Any], predictor: dict[str, Any], seeds: int, walkers: int, lessons: int, seed: int, say: Say
 ) -> pd.DataFrame:
     """Predictions in every state as it is trained for ``lessons`` updates: ``lesson, seed, status, cell, value``."""
     trained = Walkers(world, predictor, seeds=seeds, walkers=walkers, seed=seed)

@@ -185,11 +185,7 @@ def senses(task: mg.Task, before: State, action: Tensor, after: State, *, corner
     going = ~before["over"]
     pose, hand = after["pose"].long(), after["hand"]
     moved = (before["pose"][:, :2] != after["pose"][:, :2]).any(1)
-    values = {
-        "goal_reached": after["paid"] > 0,
-        "reward": after["paid"],
-        "bumped": (action == mg.FORWARD) & ~moved,
-    }
+    values = {"goal_reached": after["paid"] > 0, "reward": after["paid"], "bumped": (action == mg.FORWARD) & ~moved}
     if task.aim == "square":
         seen = (after["image"][..., 0] != mg.UNSEEN).flatten(1).sum(1)
         values["greenness"] = (after["image"][..., 0] == mg.GOAL).flatten(1).sum(1) / seen

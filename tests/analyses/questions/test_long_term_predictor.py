@@ -23,11 +23,7 @@ from imprint.analyses.questions.long_term_predictor.measure import (
     textbook,
     undoing,
 )
-from imprint.analyses.questions.long_term_predictor.question import (
-    SHIFTS,
-    UNDOINGS,
-    LongTermPredictor,
-)
+from imprint.analyses.questions.long_term_predictor.question import SHIFTS, UNDOINGS, LongTermPredictor
 from imprint.models.environments.chain import Chain
 
 SMALL = {"cells": 5, "cue_at": 1, "slip": 0.1}

@@ -26,10 +26,7 @@ from imprint.models.steering.reward import Reward
 from tests.known.environments import Recall, Wage
 
 PAY = Reward(Reward.Settings(name="pay", weights={"right": 1.0}))
-SMALL: dict[str, dict[str, Any]] = {
-    "actor_critic": {"widths": (16,)},
-    "recurrent": {"widths": (16,), "memory": 12},
-}
+SMALL: dict[str, dict[str, Any]] = {"actor_critic": {"widths": (16,)}, "recurrent": {"widths": (16,), "memory": 12}}
 
 
 def rng(seed: int) -> torch.Generator:
