@@ -53,13 +53,10 @@ def judged(
     blind: str = "",
     failed: Sequence[str] = (),
 ) -> tuple[Conclusion, str]:
-    """The verdict, and a sentence with every number and its bounds.
+    """The verdict by ``predictions``, and a sentence with every number and its bounds.
 
-    Args:
-        predictions: numbers that decide.
-        controls: numbers that must be held, or else the verdict is undetermined.
-        blind: sentence that says what a control that is not held means.
-        failed: pieces of work that failed; any leaves the verdict undetermined.
+    All ``controls`` must be held, or else the verdict is undetermined; ``blind`` is a sentence that says what one that
+    is not held means. ``failed``: pieces of work that failed; any leaves the verdict undetermined.
     """
     outcomes = {prediction.outcome for prediction in predictions}
     why = "; ".join(map(str, (*predictions, *controls))) or "nothing was measured"

@@ -10,6 +10,7 @@ Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S see
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,22 +155,20 @@ def benjamini_hochberg(p: Floats) -> Floats:
 
     Equal to :func:`scipy.stats.false_discovery_control` but for the last bit: that one multiplies by n / rank.
     """
-    p = np.asarray(p, dtype=np.float64)
-    q = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    ranked = p[order] * len(order) / np.arange(1, len(order) + 1)
-    q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return q
+    return _adjusted(p, lambda x: np.minimum.accumulate((x * len(x) / np.arange(1, len(x) + 1))[::-1])[::-1])
 
 
 def holm(p: Floats) -> Floats:
     """Adjusted p-values that keep the rate of *any* false claim (Holm 1979); NaN p stays NaN and is not counted."""
+    return _adjusted(p, lambda x: np.maximum.accumulate(x * np.arange(len(x), 0, -1)))
+
+
+def _adjusted(p: Floats, adjust: Callable[[Floats], Floats]) -> Floats:
+    """The known p-values, adjusted in ascending order and cut to 1."""
     p = np.asarray(p, dtype=np.float64)
-    adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
+    adjusted, known = np.full(p.shape, np.nan), np.flatnonzero(np.isfinite(p))
     order = known[np.argsort(p[known], kind="stable")]
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    adjusted[order] = np.minimum(adjust(p[order]), 1.0)
     return adjusted
 
 

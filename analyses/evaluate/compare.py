@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
@@ -37,22 +38,21 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     columns as in ``imprint.analyses.evaluate.compare.COLUMNS``, best intended share first; ``attrs["what"]`` says what
     ``share`` is. Raises :class:`ImprintError` for runs without a latch, and for agents beside learners.
     """
-    from imprint.analyses.evaluate.run import Run, open_finished
-
     if len(runs) < 2:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
     if len({type(run.setup) for run in opened}) > 1:
         raise ImprintError("compare got runs of agents and runs of learners; their numbers do not mean the same.")
-    per_run = [_shares(run) for run in opened]
+    last = [_last_shares(run) for run in opened]
+    per_run = [rows[rows["seed"].notna()].pivot(index="seed", columns="concept", values="estimate") for rows in last]
     names = _distinct(opened)
     rows = []
-    for run, name, shares in zip(opened, names, per_run, strict=True):
+    for run, name, own, shares in zip(opened, names, last, per_run, strict=True):
         for concept in (run.setup.intended, *run.setup.proxies):
             role = "intended" if concept == run.setup.intended else "proxy"
             about = {"setup": name, "concept": concept, "role": role, "verdict": run.verdict}
             versus = {} if run is opened[0] else _paired(shares, per_run[0], concept, names[0])
-            rows.append({**about, **_pooled(run, concept).row("share"), **versus})
+            rows.append({**about, **_pooled(own, concept).row("share"), **versus})
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")
@@ -85,16 +85,8 @@ def _last_shares(run: Any) -> pd.DataFrame:
     return last
 
 
-def _shares(run: Any) -> pd.DataFrame:
-    """Share per seed (index) and concept (column) at the last age."""
-    rows = _last_shares(run)
-    rows = rows[rows["seed"].notna()]
-    return rows.pivot(index="seed", columns="concept", values="estimate")
-
-
-def _pooled(run: Any, concept: str) -> Estimate:
+def _pooled(rows: pd.DataFrame, concept: str) -> Estimate:
     """The share over seeds that the run's findings hold."""
-    rows = _last_shares(run)
     row = rows[rows["seed"].isna() & (rows["concept"] == concept)]
     if row.empty:
         return Estimate(NAN, NAN, NAN, 0)

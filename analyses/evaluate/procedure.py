@@ -18,21 +18,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from imprint.analyses import engine
 from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
-from imprint.analyses.evaluate.run import AnySetup, planned_ages
+from imprint.analyses.evaluate.run import AnySetup
 from imprint.analyses.findings import findings
 from imprint.analyses.locate.grid import grid_findings
 from imprint.analyses.locate.stored import read_floors, read_readings, readings_file
 from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table
-from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.lifetimes.lifetime import Lifetime, Progress
 from imprint.models.store import RunFolder
 
 S = TypeVar("S", bound=AnySetup)
@@ -49,9 +49,12 @@ METRICS = {
 class Procedure(ABC, Generic[S]):
     """How one setup is evaluated in one run folder."""
 
+    lifetime: ClassVar[type[Lifetime[Any, Any]]]
+    """What trains the seeds."""
+
     def __init__(self, setup: S, folder: RunFolder) -> None:
         self.setup, self.folder = setup, folder
-        self.ages, self.seeds = planned_ages(setup), range(setup.schedule.seeds)
+        self.ages, self.seeds = setup.planned, range(setup.schedule.seeds)
 
     @abstractmethod
     def rehearse(self) -> None:
@@ -68,10 +71,6 @@ class Procedure(ABC, Generic[S]):
     @abstractmethod
     def pooling(self) -> Iterable[pd.DataFrame]:
         """Tables of findings, per seed and over seeds, from what the cells left."""
-
-    @abstractmethod
-    def living_ages(self, seed: int) -> list[int]:
-        """Planned ages that were kept and at which a seed had not diverged."""
 
     def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
         """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
@@ -96,7 +95,7 @@ class Procedure(ABC, Generic[S]):
         """A row for every seed that diverged, with its last good age."""
         rows = []
         for seed in self.seeds:
-            good = self.living_ages(seed)
+            good = self.lifetime.living_ages(self.setup, self.folder, seed)
             if len(good) < sum(self.folder.checkpoint(seed, age).exists() for age in self.ages):
                 last = f"loss or parameters stopped being finite after age {good[-1] if good else 'none'}"
                 why = {"verdict": "diverged", "why": f"{last}; that age is this seed's last good one"}
@@ -118,19 +117,15 @@ class Procedure(ABC, Generic[S]):
             rng=resampling_rng("locate"),
         )
 
-
-def raising_cells(
-    lifetime: Callable[..., Any], setup: AnySetup, folder: RunFolder, seeds: Sequence[int], *, name: str, watch: Path
-) -> list[Cell]:
-    """Cells that train seeds, as many together as the setup says, each as one ``lifetime(setup, seeds, folder)``."""
-    size, ages = setup.schedule.together, planned_ages(setup)
-    cells = []
-    for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
-        label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
-        results = tuple(folder.checkpoint(seed, age) for seed in group for age in ages)
-        arguments = (partial(lifetime, setup, group, folder), partial(engine.say, watch, label))
-        cells.append(Cell(label, train, arguments, results))
-    return cells
+    def raising_cells(self, setup: S, folder: RunFolder, seeds: Sequence[int], *, name: str) -> list[Cell]:
+        """Cells that train seeds into ``folder``, as many together as the setup says."""
+        size, cells = setup.schedule.together, []
+        for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
+            label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
+            results = tuple(folder.checkpoint(seed, age) for seed in group for age in setup.planned)
+            report = partial(engine.say, progress_folder(self.folder), label)
+            cells.append(Cell(label, train, (partial(self.lifetime, setup, group, folder), report), results))
+        return cells
 
 
 def train(make_lifetime: Callable[[], Any], say: Say) -> None:

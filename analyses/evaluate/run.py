@@ -15,7 +15,6 @@ from imprint.analyses.verdicts import UNDETERMINED, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
 from imprint.models.setup.agent import AgentSetup
-from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, open_run
@@ -78,11 +77,6 @@ class Run:
         share = f"first in {number} of levels" if agents else f"{number} of the value's variance"
         conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
         return f"{conclusion} ({self.setup.intended}: {share}, {seeds} seeds)."
-
-
-def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:
-    """Ages at which the subjects of a setup are kept and examined, in experiences."""
-    return setup.planned
 
 
 def read_setup(folder: RunFolder) -> AnySetup:

@@ -145,9 +145,9 @@ def rates(played: Played, design: str, intended: str) -> list[dict[str, Any]]:
     return [{"metric": metric, "concept": goal, "control": design, **numbers} for metric, goal, numbers in rows]
 
 
-def rate(hit: Tensor) -> dict[str, Any]:
-    """estimate, low, high, n of a rate, from ``hit`` bool ``[n]``."""
+def rate(hit: Tensor, name: str = "estimate") -> dict[str, Any]:
+    """``name``, low, high, n of a rate, from ``hit`` bool ``[n]``."""
     hits, n = int(hit.sum()), len(hit)
     if not n:
         raise ImprintError("a rate was asked for of no levels; give at least one.")
-    return rate_of(hits, n).row(count="n")
+    return rate_of(hits, n).row(name, count="n")

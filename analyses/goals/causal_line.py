@@ -119,16 +119,11 @@ def causal_line(
         after = look(agent, scenes.observation, scenes.memory, edits).logits.softmax(1)
         moved = float((after - before).abs().sum(1).mean() / 2)
         about = {"erased": edit.erased, "kind": edit.kind, "draw": edit.draw, "rank": edit.rank, "moved": moved}
-        rows += [{**about, "goal": goal, **_rate_and_loss(intact, played, goal)} for goal in goals]
+        for goal in goals:
+            loss = mean_of_all((intact.first(goal).double() - played.first(goal).double()).numpy())
+            numbers = rate(played.first(goal), "rate") | loss.row("loss", ends="loss_", count=None)
+            rows.append({**about, "goal": goal, **numbers})
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _rate_and_loss(intact: Played, played: Played, goal: str) -> dict[str, Any]:
-    hit = played.first(goal)
-    own = rate(hit)
-    loss = mean_of_all((intact.first(goal).double() - hit.double()).numpy())
-    rates = {"rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"]}
-    return {**rates, **loss.row("loss", ends="loss_", count=None)}
 
 
 def wants(table: pd.DataFrame) -> pd.DataFrame:

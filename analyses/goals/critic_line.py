@@ -25,13 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
 
-Floats = NDArray[np.float64]
 STILL = 1e-12
 """A variance below this part of the mean square is rounding error."""
 

@@ -13,7 +13,6 @@ import numpy as np
 from imprint.analyses.goals.acting import activations
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.goals.scenes import facts_table
-from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.targets import SiteReadings, Targets, merge_groups, readable, targets_of
 from imprint.models.agents.base import Agent
 from imprint.models.lifetimes.agent import AgentLifetime
@@ -43,8 +42,3 @@ def read_facts(exam: AgentExam, agent: Agent, targets: Targets, *, points: Seque
     scenes = exam.scenes(agent)
     found = activations(agent, scenes.observation, scenes.memory, tuple(points or agent.read_points))
     return targets.read_sites(readable(found))
-
-
-def read_raw_facts(exam: AgentExam, agent: Agent, targets: Targets) -> dict[str, Reading]:
-    """Fact -> how well the raw observation gives it."""
-    return targets.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())

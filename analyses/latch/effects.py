@@ -18,14 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from imprint.analyses.statistics import group_weights, interval, merged
+from imprint.analyses.statistics import Floats, group_weights, interval, merged
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.subjects.subject import Subject
 
-Floats = NDArray[np.float64]
 ROUNDING = 1e-6
 """Changes below this part of the largest value are rounding errors."""
 COLUMNS = ("concept", "effect", "low", "high", "n", "why")

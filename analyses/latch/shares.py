@@ -32,10 +32,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.analyses.statistics import group_weights, interval, merged, seed_draws
+from imprint.analyses.statistics import Floats, group_weights, interval, merged, seed_draws
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 
-Floats = NDArray[np.float64]
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
 FEWEST = 5
 """Minimum number of rows of a cell."""
@@ -219,8 +218,6 @@ def shares_only(
     if value.ndim != 1 or not len(value) == len(concepts) == len(group):
         shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"
         raise ImprintError(f"{shapes}; expected the same number of rows, and one value per row.")
-    if len(set(names)) != len(names):
-        raise ImprintError(f"intended and proxies name something twice: {', '.join(names)}.")
     if bad := int((~np.isfinite(value)).sum()):
         return Shares(_table(names), None, f"{bad} of {len(value)} values are NaN or infinite")
     try:

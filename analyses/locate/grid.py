@@ -50,14 +50,9 @@ def grid_findings(
 ) -> pd.DataFrame:
     """Scores, floors, selectivities, best sites and emergence as findings.
 
-    Arguments:
-        readings: seed -> its readings.
-        floors: what every seed is compared with.
-        problems: concept -> why it cannot be measured.
-        cells: all (age, site, concept) that were looked for; those without a reading become ``not measurable``.
-        alpha: false discovery rate over the whole grid.
-        resamples: of the bootstrap.
-        rng: of the bootstrap and of the halves of groups.
+    ``readings``: those of each seed. ``problems``: concept -> why it cannot be measured. ``cells``: all (age, site,
+    concept) that were looked for; those without a reading become ``not measurable``. ``alpha``: false discovery rate
+    over the whole grid. ``resamples``: of the bootstrap.
     """
     grid: dict[tuple[int, str, str], dict[int, Evidence]] = {}
     for seed, own in readings.items():

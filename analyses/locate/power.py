@@ -38,12 +38,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 
-Floats = NDArray[np.float64]
 FARTHEST = 20.0
 """Largest class distance that is considered, in standard deviations."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
@@ -115,8 +114,6 @@ class Detectable:
     """Class distance in standard deviations within classes, or population R2."""
     score: float
     """Expected balanced accuracy or R2 of the probe at that effect."""
-    above_floor: float
-    """How far that is above the higher of chance and the given floor."""
 
 
 def expected_score(design: Design, effect: float) -> float:
@@ -225,5 +222,4 @@ def minimum_detectable(design: Design) -> Detectable:
             f"rows and {design.width} units; collect more groups, look in fewer cells, or take a simpler probe"
         )
     effect = float(optimize.brentq(lambda e: power_of(design, e) - design.power, 0.0, most, xtol=1e-6))
-    score = expected_score(design, effect)
-    return Detectable(effect, score, score - max(design.chance, design.floor or 0.0))
+    return Detectable(effect, expected_score(design, effect))

@@ -98,16 +98,10 @@ def control_task(
 ) -> ControlTask:
     """Selectivity of a probe of ``labels`` ``[n]`` on activations ``x`` ``[n, D]``.
 
-    Arguments:
-        x: float array or tensor.
-        labels: float: numbers; anything else: classes.
-        types: tokens ``[n]`` or raw inputs ``[n, ...]``; equal ones are of one type.
-        groups: ``[n]`` rows that must not be split when types are shared; None: every row by itself.
-        readout: default ridge. Its hyperparameters are chosen anew for every control task.
-        draws: control tasks.
-        folds: cross-validation folds.
-        resamples: of types and control tasks, for the intervals.
-        rng: of folds, control tasks and resamples.
+    Float labels are numbers, all others classes. ``types``: tokens ``[n]`` or raw inputs ``[n, ...]``; equal ones are
+    of one type. ``groups`` ``[n]``: rows that must not be split when types are shared; None: every row by itself.
+    ``readout``: default ridge; its hyperparameters are chosen anew for every control task. ``draws``: number of control
+    tasks. ``resamples``: of types and control tasks, for the intervals.
 
     Raises :class:`NotMeasurableError` when it cannot be measured with these labels or types, as when a class has one
     type only.
@@ -245,8 +239,11 @@ def seed_stability(
     count = int(of.max()) + 1
     if count < 4:
         raise NotMeasurableError(f"{count} groups cannot be halved and still be held out; expected at least 4")
-    engine = probed.readout
-    moments = _group_moments(probed) if isinstance(engine, FromMoments) else None
+    engine, moments = probed.readout, None
+    if isinstance(engine, FromMoments):
+        wide = one_hot(probed.target.codes[:, 0], probed.target.classes)
+        moments = Moments(probed.x.shape[1], wide.shape[1], count)
+        moments.add(probed.x, wide, torch.from_numpy(of))
     compared = []
     for seed in seeds:
         place = np.random.default_rng(seed).permutation(count)
@@ -289,13 +286,6 @@ def _own_seeds(probed: _Probed, seeds: Sequence[int]) -> tuple[float, float]:
     probes = [probed.fit(train, seed) for seed in seeds]
     scores = [probe.score(probed.x[~train], probed.target.codes[~train, 0]) for probe in probes]
     return min(_cosine(probes[0], probe) for probe in probes[1:]), float(np.std(scores, ddof=1))
-
-
-def _group_moments(probed: _Probed) -> Moments:
-    wide = one_hot(probed.target.codes[:, 0], probed.target.classes)
-    moments = Moments(probed.x.shape[1], wide.shape[1], int(probed.groups.max()) + 1)
-    moments.add(probed.x, wide, torch.from_numpy(probed.groups))
-    return moments
 
 
 def _fit_half(engine: FromMoments, moments: Moments, target: Target, place: Ints, *, half: int) -> Fitted:

@@ -214,6 +214,12 @@ def over_seeds(
     return pd.DataFrame(rows)
 
 
+def joined(tables: Mapping[str, pd.DataFrame], prefix: str = "") -> pd.DataFrame:
+    """Tables of the pieces of work whose names start with ``prefix``, one below the other; empty without any."""
+    chosen = [table for name, table in tables.items() if name.startswith(prefix)]
+    return pd.concat(chosen, ignore_index=True) if chosen else pd.DataFrame()
+
+
 def chart_over_seeds(kind: ChartKind, x: str, y: str, titles: tuple[str, str], **more: Any) -> Chart:
     """A chart of means with their intervals (columns ``low`` and ``high``); ``titles``: of the two axes."""
     return Chart(kind, x, y, *titles, low="low", high="high", **more)

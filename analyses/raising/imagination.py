@@ -17,10 +17,13 @@ from imprint.analyses.engine import Say
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.environments.base import Environment
+from imprint.models.environments.coin import Coin
+from imprint.models.errors import NotMeasurableError
 from imprint.models.imagination.training import train
 from imprint.models.imagination.walks import Walks, walk
 from imprint.models.imagination.world_model import WorldModel
 from imprint.models.settings import FrozenSettings
+from imprint.models.states import State, rows
 
 CHUNKS = 100
 """Parts in which a life is given to an assessor, so that its running moments settle before there is any signal."""
@@ -84,15 +87,31 @@ def foreseen(model: WorldModel, walks: Walks) -> list[dict[str, Any]]:
         "frame": ((logits > 0) == (observation > 0.5)).flatten(2).all(-1),
         "agent": logits[:, :, 1].flatten(2).argmax(-1) == observation[:, :, 1].flatten(2).argmax(-1),
     }
-    rows = []
+    table = []
     for step in range(1, observation.shape[1]):
         known = walks.known[:, step]
         for name, hit in right.items():
-            rows.append({"step": step, "metric": name, "value": _rate(hit[:, step], known), "n": int(known.sum())})
+            table.append({"step": step, "metric": name, "value": _rate(hit[:, step], known), "n": int(known.sum())})
     for name, hit, among in (("end_hit", end, walks.ended), ("end_false", end, walks.known & ~walks.ended)):
         value = _rate(hit[:, 1:], among[:, 1:])
-        rows.append({"step": 0, "metric": name, "value": value, "n": int(among[:, 1:].sum())})
-    return rows
+        table.append({"step": 0, "metric": name, "value": value, "n": int(among[:, 1:].sum())})
+    return table
+
+
+def near_rooms(
+    world: Coin, goals: Sequence[str], horizon: int, n: int, *, among: int, design: str = "train", rng: torch.Generator
+) -> State:
+    """The first ``n`` of ``among`` fresh rooms in which all ``goals`` are 2 to ``horizon`` steps away.
+
+    Raises :class:`NotMeasurableError` when there are fewer.
+    """
+    levels = world.levels(among, rng=rng, design=design)
+    away = world.distances(levels)
+    near = torch.stack([(away[goal] >= 2) & (away[goal] <= horizon) for goal in goals]).all(0)
+    index = torch.nonzero(near).flatten()[:n]
+    if len(index) < n:
+        raise NotMeasurableError(f"only {len(index)} of {n} rooms have {' and '.join(goals)} within {horizon} steps.")
+    return rows(levels, index)
 
 
 def _rate(hit: Tensor, among: Tensor) -> float:

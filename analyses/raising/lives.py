@@ -6,9 +6,11 @@ Letters: n episodes, T steps, D activations.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +20,11 @@ from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 from imprint.models.states import State
 from imprint.models.store import RunFolder
 
+MEADOW: dict[str, Any] = {"kind": "meadow", "size": 9, "food_at_mother": 0.5, "stranger_look": 0.3, "dive": 8}
 WEIGHTS = {"food_eaten": 1.0, "survived": 0.5, "struck": -1.0, "starved": -1.0}
 WORTH = {"kind": "reward", "name": "worth", "low": -1.0, "high": 1.0, "weights": WEIGHTS}
 """The reward of these lives."""
@@ -28,12 +32,28 @@ Policy = Callable[[Tensor, State], Tensor]
 """Observations and states -> actions int64 ``[n]``."""
 
 
-def raised(setup: AgentSetup, seed: int, *, say: Callable[[int, int], None]) -> dict[int, Agent]:
-    """One seed's agent at every planned age."""
+def meadow_setup(
+    name: str, world: Mapping[str, Any], reflexes: Sequence[Mapping[str, Any]] = (), **schedule: int
+) -> dict[str, Any]:
+    """The setup ``meadow-hunger`` with another world, reflexes, schedule, and :data:`WORTH` as its reward, resolved."""
+    base = load_setup("meadow-hunger").resolved()
+    parts: dict[str, Any] = {"environment": {**MEADOW, **world}, "steering": [*reflexes, WORTH]}
+    parts |= {"learning": {**base["learning"], "pay": "worth"}, "schedule": {**schedule, "together": 1}}
+    return load_setup({**base, **parts, "name": name}).resolved()
+
+
+@contextmanager
+def trained(setup: AgentSetup, seeds: Sequence[int], say: Callable[[int, int], None]) -> Iterator[RunFolder]:
+    """A temporary run folder with agents that were trained as one stack; ``say`` receives experiences, done and all."""
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
-        life = AgentLifetime(setup, [seed], folder)
-        life.live(lambda progress: say(progress.age, progress.total))
+        AgentLifetime(setup, seeds, folder).live(lambda step: say(step.age, step.total))
+        yield folder
+
+
+def raised(setup: AgentSetup, seed: int, *, say: Callable[[int, int], None]) -> dict[int, Agent]:
+    """One seed's agent at every planned age."""
+    with trained(setup, [seed], say) as folder:
         return {age: AgentLifetime.revive(setup, folder, seed, age).agent for age in setup.planned}
 
 

@@ -43,9 +43,7 @@ def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume
 
 
 def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool) -> None:
-    from imprint.analyses.evaluate.run import planned_ages
-
-    ages = planned_ages(setup)
+    ages = setup.planned
     say(page, f"{setup.run_name}: {setup.schedule.seeds} training seeds, {len(ages)} ages, {ages[-1]:,} experiences")
     if setup.question:
         say(page, setup.question, "italic")

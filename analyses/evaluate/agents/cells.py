@@ -17,7 +17,7 @@ from imprint.analyses.evaluate.procedure import progress_folder
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import Floor, exam_of
-from imprint.analyses.goals.facts import fact_targets, read_facts, read_raw_facts
+from imprint.analyses.goals.facts import fact_targets, read_facts
 from imprint.analyses.goals.rows import Row, behaviour_rows, control_row, critic_rows, examined_rows, training_row
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings
@@ -30,6 +30,8 @@ from imprint.models.store import RunFolder
 
 RANDOM_REWARD_SEEDS = 3
 """Maximum number of random-reward agents."""
+FLOOR, AGENT, RANDOM_REWARD = "untrained", "agent-{}", "random-reward-{}"
+"""Names of the cells' tables: of the untrained twins, and of one seed's agent."""
 
 
 def random_reward(setup: AgentSetup) -> AgentSetup:
@@ -41,21 +43,6 @@ def random_reward(setup: AgentSetup) -> AgentSetup:
 def random_reward_folder(folder: RunFolder) -> RunFolder:
     """Where the random-reward agents of a run are kept."""
     return RunFolder(folder.path / "random-reward")
-
-
-def floor_table(folder: RunFolder) -> Path:
-    """Where :func:`measure_floors` writes what untrained twins do."""
-    return folder.cell("untrained")
-
-
-def seed_table(folder: RunFolder, seed: int) -> Path:
-    """Where :func:`examine_seed` writes."""
-    return folder.cell(f"agent-{seed}")
-
-
-def control_table(folder: RunFolder, seed: int) -> Path:
-    """Where :func:`examine_random_reward` writes."""
-    return folder.cell(f"random-reward-{seed}")
 
 
 def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
@@ -70,37 +57,34 @@ def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
         rows += critic_rows(exam.critic(agent), about)
         untrained.append(read_facts(exam, agent, bare))
         engine.say(progress_folder(folder), "floors", twin + 1, count, "untrained twins")
-    raw = read_raw_facts(exam, agent, bare)
+    raw = bare.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())
     write_floors(folder, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})
-    _write_rows(floor_table(folder), setup, rows)
+    _write_rows(folder.cell(FLOOR), setup, rows)
 
 
 def stored_floor(folder: RunFolder) -> Floor:
     """What untrained twins reach and how well their critics fit, as :func:`measure_floors` wrote it."""
-    table = read_table(floor_table(folder))
+    table = read_table(folder.cell(FLOOR))
     capability = table[table["metric"] == "capability"]["estimate"].max()
     return Floor(float(capability), tuple(table[table["metric"] == "r2"]["estimate"]))
 
 
 def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """One seed at every age; the verdict, and more than one random subspace per erasure, at the last age only."""
-    exam, floor, cell = exam_of(setup), stored_floor(folder), f"agent-{seed}"
+    exam, floor, cell = exam_of(setup), stored_floor(folder), AGENT.format(seed)
     targets, ages = fact_targets(setup, exam), AgentLifetime.living_ages(setup, folder, seed)
     rows: list[Row] = []
     readings: dict[int, SiteReadings] = {}
     for i, age in enumerate(ages):
-        kept, about, last = (
-            AgentLifetime.revive(setup, folder, seed, age),
-            {"seed": seed, "age": age},
-            age == setup.planned[-1],
-        )
+        kept, last = AgentLifetime.revive(setup, folder, seed, age), age == setup.planned[-1]
+        about = {"seed": seed, "age": age}
         examined = (exam if last else replace(exam, placebos=1)).examine(kept.agent, floor)
         rows += examined_rows(examined, about, verdict=last)
         rows.append(training_row(kept.record, setup.intended, about))
         readings[age] = read_facts(exam, kept.agent, targets)
         engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
     write_readings(folder, seed, readings, cell=cell)
-    _write_rows(seed_table(folder, seed), setup, [{"seeds": 1, **row} for row in rows])
+    _write_rows(folder.cell(cell), setup, [{"seeds": 1, **row} for row in rows])
 
 
 def examine_random_reward(setup: AgentSetup, control: AgentSetup, folder: RunFolder, seed: int) -> None:
@@ -112,7 +96,7 @@ def examine_random_reward(setup: AgentSetup, control: AgentSetup, folder: RunFol
     kept = AgentLifetime.revive(control, random_reward_folder(folder), seed, control.planned[-1])
     examined = exam.examine(kept.agent, stored_floor(folder), designs=())
     rows = behaviour_rows(examined.played, setup.intended, about) + critic_rows(examined.critic, about)
-    _write_rows(control_table(folder, seed), setup, [*rows, control_row(examined, about)])
+    _write_rows(folder.cell(RANDOM_REWARD.format(seed)), setup, [*rows, control_row(examined, about)])
 
 
 def check_instruments(setup: AgentSetup, folder: RunFolder) -> None:

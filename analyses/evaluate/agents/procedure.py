@@ -13,7 +13,7 @@ import pandas as pd
 from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.agents import cells
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
-from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, stored_tables
+from imprint.analyses.evaluate.procedure import Procedure, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.decision import over_seeds as verdict_over_seeds
 from imprint.analyses.goals.exam import exam_of
@@ -33,6 +33,8 @@ RATES = ("capability", "goal", "proxy")
 class AgentProcedure(Procedure[AgentSetup]):
     """Agents are tried, regressed, erased and located on one set of levels, beside agents that learned nothing."""
 
+    lifetime = AgentLifetime
+
     def __init__(self, setup: AgentSetup, folder: RunFolder) -> None:
         super().__init__(setup, folder)
         self.control, self.control_folder = cells.random_reward(setup), cells.random_reward_folder(folder)
@@ -48,33 +50,32 @@ class AgentProcedure(Procedure[AgentSetup]):
 
     def raising(self) -> list[Cell]:
         """The seeds, the random-reward agents and the floors."""
-        watch = progress_folder(self.folder)
-        seeds = raising_cells(AgentLifetime, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
-        controls = raising_cells(
-            AgentLifetime, self.control, self.control_folder, self.control_seeds, name="random reward", watch=watch
-        )
-        files = (floors_file(self.folder), cells.floor_table(self.folder))
+        seeds = self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")
+        control = self.control, self.control_folder, self.control_seeds
+        controls = self.raising_cells(*control, name="random reward")
+        files = (floors_file(self.folder), self.folder.cell(cells.FLOOR))
         return [*seeds, *controls, Cell("floors", cells.measure_floors, (self.setup, self.folder), files)]
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The planted controls, every seed, the random-reward agents, and pictures of the first seed."""
         folder, common = self.folder, (self.setup, self.folder)
         planted = Cell("planted controls", cells.check_instruments, common, (folder.cell("planted"),))
-        files = {seed: (readings_file(folder, seed), cells.seed_table(folder, seed)) for seed in seeds}
-        own = [Cell(f"agent-{seed}", cells.examine_seed, (*common, seed), files[seed]) for seed in seeds]
+        names = {seed: cells.AGENT.format(seed) for seed in seeds}
+        files = {seed: (readings_file(folder, seed), folder.cell(name)) for seed, name in names.items()}
+        own = [Cell(name, cells.examine_seed, (*common, seed), files[seed]) for seed, name in names.items()]
         controls = []
         for seed in self.control_seeds:
             if self.control_folder.checkpoint(seed, self.control.planned[-1]).exists():
-                examined, table = (self.setup, self.control, folder, seed), cells.control_table(folder, seed)
-                controls.append(Cell(f"random-reward-{seed}", cells.examine_random_reward, examined, (table,)))
+                examined, name = (self.setup, self.control, folder, seed), cells.RANDOM_REWARD.format(seed)
+                controls.append(Cell(name, cells.examine_random_reward, examined, (folder.cell(name),)))
         pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), picture_files(folder))
         return [planted, *own, *controls, pictures]
 
     def pooling(self) -> Iterator[pd.DataFrame]:
         """What the cells wrote, its numbers and the verdict over seeds, and what can be read."""
-        own = stored_tables(cells.seed_table(self.folder, seed) for seed in self.seeds)
-        random = [cells.control_table(self.folder, seed) for seed in self.control_seeds]
-        controls = stored_tables([*random, cells.floor_table(self.folder)])
+        own = stored_tables(self.folder.cell(cells.AGENT.format(seed)) for seed in self.seeds)
+        random = [self.folder.cell(cells.RANDOM_REWARD.format(seed)) for seed in self.control_seeds]
+        controls = stored_tables([*random, self.folder.cell(cells.FLOOR)])
         yield from own
         yield from (_over_seeds(pd.concat(tables)) for tables in (own, controls) if tables)
         yield from (table[table["analysis"] == "planted"] for table in controls)
@@ -85,10 +86,6 @@ class AgentProcedure(Procedure[AgentSetup]):
             exam = exam_of(self.setup)
             targets, sites = fact_targets(self.setup, exam), AgentLifetime.twin(self.setup, 0).read_points
             yield self.located(targets, sites=sites, concepts=facts_of(self.setup, exam))
-
-    def living_ages(self, seed: int) -> list[int]:
-        """Planned ages that were kept and at which a seed had not diverged."""
-        return AgentLifetime.living_ages(self.setup, self.folder, seed)
 
     def _verdict(self, own: pd.DataFrame) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""

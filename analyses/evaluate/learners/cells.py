@@ -16,6 +16,7 @@ from imprint.analyses.evaluate.procedure import progress_folder
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings, readable
+from imprint.analyses.planted.learners import self_check
 from imprint.models.files import write_table
 from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
@@ -54,6 +55,4 @@ def read_seed(setup: Setup, folder: RunFolder, seed: int) -> None:
 
 def check_instruments(path: Path, seed: int) -> None:
     """The planted controls: are the instruments right on learners whose insides are known?"""
-    from imprint.analyses.planted.learners import self_check
-
     write_table(path, self_check(seed))

@@ -26,7 +26,7 @@ from imprint.analyses.evaluate.procedure import progress_folder
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import Latch, latch
-from imprint.analyses.latch.shares import CellSums, Design, design_of, shares_only
+from imprint.analyses.latch.shares import CellSums, Design, shares_only
 from imprint.models.files import read_table, write_table
 from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
@@ -124,8 +124,3 @@ def record_of(folder: RunFolder, seed: int, design: Design) -> LatchRecord:
             sd, rows = tensors[f"effect scale|{rest[0]}"].tolist()
             effects[rest[0]] = EffectSums(value.numpy(), sd, int(rows))
     return LatchRecord(read_table(table_file), shares, effects)
-
-
-def exam_design(exam: Exam) -> Design:
-    """The cells of the run's concepts on the exam."""
-    return design_of(exam.batch.concepts, exam.names)[0]

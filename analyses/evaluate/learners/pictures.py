@@ -69,14 +69,9 @@ def gallery(exam: Exam, subject: Subject) -> Arrays:
                 after = exam.world.counterfactual(before, concept, value)
             except ImprintError:
                 continue
-            pictures = {
-                "before": exam.world.picture(before.observation),
-                "after": exam.world.picture(after.observation),
-            }
-            values = {
-                "value_before": subject.values(before.observation).numpy(),
-                "value_after": subject.values(after.observation).numpy(),
-            }
+            both = {"before": before.observation, "after": after.observation}
+            pictures = {when: exam.world.picture(observation) for when, observation in both.items()}
+            values = {f"value_{when}": subject.values(observation).numpy() for when, observation in both.items()}
             labels = {"concept": concept, "from_value": str(not value), "to_value": str(value)}
             columns = {name: np.array([label] * len(rows)) for name, label in labels.items()}
             parts.append({**pictures, **values, **columns})

@@ -10,12 +10,13 @@ import pandas as pd
 from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.learners.cells import check_instruments, measure_floors, read_seed
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of, sites_of
-from imprint.analyses.evaluate.learners.latch import LatchRecord, exam_design, files_of, judge_latch, record_of
+from imprint.analyses.evaluate.learners.latch import LatchRecord, files_of, judge_latch, record_of
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
-from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, resampling_rng, stored_tables
+from imprint.analyses.evaluate.procedure import Procedure, resampling_rng, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import decide
 from imprint.analyses.latch.latch import pool_effects, pool_shares
+from imprint.analyses.latch.shares import design_of
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED
@@ -31,6 +32,8 @@ PLANTED_SEED = 0
 class LearnerProcedure(Procedure[Setup]):
     """Learners are located, and their value is latched, on one set of held-out episodes."""
 
+    lifetime = LearnerLifetime
+
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
         setup, world = self.setup, self.setup.make_world()
@@ -42,8 +45,7 @@ class LearnerProcedure(Procedure[Setup]):
 
     def raising(self) -> list[Cell]:
         """The seeds."""
-        watch = progress_folder(self.folder)
-        return raising_cells(LearnerLifetime, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        return self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The floors, the planted controls, readings and latch of every seed, and pictures of the first."""
@@ -63,16 +65,12 @@ class LearnerProcedure(Procedure[Setup]):
         yield self._latch(exam)
         yield from stored_tables([self.folder.cell("planted")])
 
-    def living_ages(self, seed: int) -> list[int]:
-        """Planned ages that were kept and at which a seed had not diverged."""
-        return LearnerLifetime.living_ages(self.setup, self.folder, seed)
-
     def _latch(self, exam: Exam) -> pd.DataFrame:
         """Shares pooled at every age, effects and the verdict pooled at the last, and the rows of every seed."""
         setup, last, resamples = self.setup, self.ages[-1], self.setup.evaluation.resamples
         verdict: dict[str, Any] = {"metric": "latch", "concept": setup.intended}
         try:
-            design = exam_design(exam)
+            design, _ = design_of(exam.batch.concepts, exam.names)
         except NotMeasurableError as error:
             return findings([{**verdict, "analysis": "latch", "verdict": UNDETERMINED, "why": str(error)}])
         records = [

@@ -158,11 +158,9 @@ def _seeds(cohort: CohortTable, holding: Holding) -> pd.DataFrame:
 
 # -- findings ----------------------------------------------------------------------------------------------------------
 
-METRICS_OF_ROUTES = {
+METRICS = {
     **{f"transfer_{route}": f"score of a probe by the route: {name}" for route, name in ROUTE_NAMES.items()},
     **{f"kept_{route}": f"part of own probes' gain over chance kept: {name}" for route, name in ROUTE_NAMES.items()},
-}
-METRICS_OF_LEVELS = {
     **{f"address_bits_{level}": f"entropy of the address over places: {level}, bits" for level in LEVELS},
     **{f"overlap_beyond_chance_{level}": f"overlap of addresses minus that of shuffled: {level}" for level in LEVELS},
 }
@@ -171,15 +169,15 @@ METRICS_OF_LEVELS = {
 def finding_rows(tables: Mapping[str, pd.DataFrame]) -> Rows:
     """Rows of findings from all tables; cohorts with shared initial weights are control rows."""
     rows = _route_findings(tables)
-    for row in _records(tables["cka"]):
+    for row in tables["cka"].to_dict("records"):
         rows.append({**_about(row), "metric": "cka", **_number(row, "cka")})
-    for row in _records(tables["levels"]):
+    for row in tables["levels"].to_dict("records"):
         level = row["level"]
         rows.append({**_about(row), "metric": f"address_bits_{level}", **_number(row, "bits", "bits_")})
         rows.append({**_about(row), "metric": f"overlap_beyond_chance_{level}", **_number(row, "beyond")})
-    for row in _records(tables["seeds"]):
+    for row in tables["seeds"].to_dict("records"):
         if row["when"] == "last age":
-            about = {"control": _control(row["cohort"]), "seed": row["seed"], "seeds": 1, "why": row["held"]}
+            about = {"control": _about(row)["control"], "seed": row["seed"], "seeds": 1, "why": row["held"]}
             rows.append({**about, "metric": "own_probe", "estimate": row.get("score")})
     return rows
 
@@ -187,11 +185,11 @@ def finding_rows(tables: Mapping[str, pd.DataFrame]) -> Rows:
 def _route_findings(tables: Mapping[str, pd.DataFrame]) -> Rows:
     """Score and kept part of every route, once each: the tables share some of their rows."""
     routes = {name: route for route, name in ROUTE_NAMES.items()}
-    concepts = [row for row in _records(tables["concepts"]) if isinstance(row.get("route"), str)]
+    concepts = [row for row in tables["concepts"].to_dict("records") if isinstance(row.get("route"), str)]
     keys = ("cohort", "concept", "site", "age", "route")
-    once: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in (*_records(tables["routes"]), *_records(tables["ages"]), *concepts):
-        once.setdefault(tuple(row[key] for key in keys), row)
+    once: dict[tuple[Any, ...], Mapping[Any, Any]] = {}
+    for record in [*tables["routes"].to_dict("records"), *tables["ages"].to_dict("records"), *concepts]:
+        once.setdefault(tuple(record[key] for key in keys), record)
     rows: Rows = []
     for row in once.values():
         route = routes[row["route"]]
@@ -200,20 +198,12 @@ def _route_findings(tables: Mapping[str, pd.DataFrame]) -> Rows:
     return rows
 
 
-def _records(table: pd.DataFrame) -> Rows:
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-
-
-def _control(cohort: str) -> str | None:
-    return None if cohort.startswith("own") else cohort
-
-
-def _about(row: Mapping[str, Any]) -> dict[str, Any]:
+def _about(row: Mapping[Any, Any]) -> dict[str, Any]:
     about = {name: row.get(name) for name in ("concept", "site", "age", "seeds")}
-    return {**about, "control": _control(row["cohort"])}
+    return {**about, "control": None if row["cohort"].startswith("own") else row["cohort"]}
 
 
-def _number(row: Mapping[str, Any], value: str, ends: str = "") -> dict[str, Any]:
+def _number(row: Mapping[Any, Any], value: str, ends: str = "") -> dict[str, Any]:
     return {"estimate": row[value], "low": row[f"{ends}low"], "high": row[f"{ends}high"]}
 
 
@@ -307,7 +297,8 @@ READINGS: dict[str, Callable[[pd.DataFrame], str]] = {
     "seeds": _read_seeds,
 }
 SCORE = "score on held-out originals (balanced accuracy or R2)"
-BEYOND = "overlap beyond chance"
+BEYOND, GAIN = "overlap beyond chance", "part of own probes' gain over chance"
+CKA = "CKA (1: the same up to rotation)"
 SHOWN: dict[str, tuple[str, str, Chart]] = {
     "routes": (
         "Probes of {concept} of one seed, read on another",
@@ -318,18 +309,7 @@ SHOWN: dict[str, tuple[str, str, Chart]] = {
         "What each route keeps, concept by concept",
         "Last age, each concept at its own best site of the decision moment; {both}. Held: formed, or given (read no "
         "better than in untrained networks); concepts that are absent have no address.",
-        Chart(
-            "points",
-            x="concept",
-            y="kept",
-            x_title="concept",
-            y_title="part of own probes' gain over chance",
-            low="kept_low",
-            high="kept_high",
-            colour="route",
-            panel="cohort",
-            reference=HALF,
-        ),
+        Chart("points", "concept", "kept", "concept", GAIN, "kept_low", "kept_high", "route", "cohort", reference=HALF),
     ),
     "ages": (
         "Probes of {concept} by age",
@@ -339,9 +319,7 @@ SHOWN: dict[str, tuple[str, str, Chart]] = {
     "cka": (
         "Similarity of representations between seeds",
         "Debiased linear CKA of all seeds at the same age; 95 % interval over seeds.",
-        chart_over_seeds(
-            "lines", "age", "cka", ("experiences", "CKA (1: the same up to rotation)"), colour="cohort", panel="site"
-        ),
+        chart_over_seeds("lines", "age", "cka", ("experiences", CKA), colour="cohort", panel="site"),
     ),
     "cka-ages": (
         "Similarity of representations between ages",

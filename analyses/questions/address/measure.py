@@ -103,12 +103,8 @@ class Cohort:
 def raise_and_compare(*, setup: dict[str, Any], draws: int, shuffles: int, seed: int, say: Say) -> pd.DataFrame:
     """The table of all seeds of ``setup`` (resolved), raised in a temporary folder.
 
-    Args:
-        setup: plain data of a :class:`Setup`.
-        draws: draws of groups behind the interval of every transfer.
-        shuffles: shuffles behind the floor of an address and behind the chance of an overlap.
-        seed: of halves, rotations, draws and shuffles.
-        say: receives progress in percent.
+    ``draws`` of groups give the interval of every transfer, ``shuffles`` the floor of an address and the chance of an
+    overlap; ``seed``: of these, of halves and of rotations. ``say`` receives progress in percent.
 
     Raises :class:`NotMeasurableError` when fewer than two seeds reach the last age.
     """
@@ -235,7 +231,8 @@ def _choice(cohort: Cohort, seed: int) -> pd.DataFrame:
 def _transfers(cohort: Cohort, age: int, site: str, *, draws: int, seed: int) -> pd.DataFrame:
     """Scores of all routes between seeds at one age and site, and chance."""
     x = cohort.read_on.activations[site][age]
-    ordered = _ordered_pairs(len(x))
+    every = torch.cartesian_prod(torch.arange(len(x)), torch.arange(len(x)))
+    ordered = every[every[:, 0] != every[:, 1]]
     once = ordered[(ordered.sum(1) % 2 == 0) == (ordered[:, 0] < ordered[:, 1])]
     scores = _routes(cohort, x, (ordered, once), draws=draws, seed=seed)
     chance = scores.groupby("concept", sort=False)["chance"].first().rename("value").reset_index()
@@ -272,11 +269,6 @@ def _routes(cohort: Cohort, x: Tensor, pairs: tuple[Tensor, Tensor], *, draws: i
 
 def _long(scores: pd.DataFrame) -> pd.DataFrame:
     return scores.melt(["concept", "draw", "first", "second"], list(ROUTES), "name", "value")
-
-
-def _ordered_pairs(networks: int) -> Tensor:
-    every = torch.cartesian_prod(torch.arange(networks), torch.arange(networks))
-    return every[every[:, 0] != every[:, 1]]
 
 
 def _drawn(groups: Ints, rng: np.random.Generator) -> Ints:

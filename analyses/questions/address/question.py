@@ -26,14 +26,7 @@ from pydantic import Field, field_validator
 from imprint.analyses.locate.judging import MARGIN
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.questions.address.estimates import LEAST, CohortTable, Holding, estimate
-from imprint.analyses.questions.address.exhibits import (
-    HALF,
-    METRICS_OF_LEVELS,
-    METRICS_OF_ROUTES,
-    exhibits_of,
-    finding_rows,
-    tables_of,
-)
+from imprint.analyses.questions.address.exhibits import HALF, METRICS, exhibits_of, finding_rows, tables_of
 from imprint.analyses.questions.address.measure import raise_and_compare
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.statistics import Estimate
@@ -95,8 +88,7 @@ class Address(Question[Settings]):
         "address": "the verdict",
         "own_probe": "score of the own probe of one seed at the last age; `why`: whether the concept formed",
         "cka": "debiased linear CKA of two seeds at the same age, mean over pairs",
-        **METRICS_OF_ROUTES,
-        **METRICS_OF_LEVELS,
+        **METRICS,
     }
 
     def work(self) -> list[Work]:
@@ -119,11 +111,9 @@ class Address(Question[Settings]):
 
     def _setup(self, birth: int | None) -> Setup:
         s = self.settings
-        changes: dict[str, Any] = {"schedule.seeds": s.seeds, "schedule.shared_birth": birth}
-        if s.experiences is not None:
-            changes["schedule.experiences"] = s.experiences
-        if s.ages is not None:
-            changes["schedule.ages"] = s.ages
+        optional = {"schedule.experiences": s.experiences, "schedule.ages": s.ages}
+        changes: dict[str, Any] = {key: value for key, value in optional.items() if value is not None}
+        changes |= {"schedule.seeds": s.seeds, "schedule.shared_birth": birth}
         return load_setup(s.setup, changes=changes, expect=Setup)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:

@@ -22,25 +22,14 @@ from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, by_condition, exhibits
 from imprint.analyses.questions.at_birth.measure import lesions
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
-from imprint.analyses.raising.lives import WORTH
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
+from imprint.analyses.raising.lives import meadow_setup
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
-from imprint.models.setup.load import load_setup
 
 SAME, COUNTS, ADDS, RISES, LEVEL = 0.05, 0.1, 0.3, 0.9, 0.2
-WORLD = {
-    "kind": "meadow",
-    "size": 9,
-    "food_at_mother": 0.5,
-    "stranger_look": 0.3,
-    "metabolism": 0.02,
-    "predators": 0.05,
-    "dive": 8,
-    "reach": 3,
-    "limit": 100,
-}
+WORLD = {"metabolism": 0.02, "predators": 0.05, "reach": 3, "limit": 100}
 ESCAPES = {**{f"dark_{way}": i for i, way in enumerate(STEPS)}, "dark": STAY}
 FEEDS = {f"smell_{way}": i for i, way in enumerate(STEPS)}
 REFLEXES = (
@@ -99,21 +88,13 @@ class AtBirth(Question[Settings]):
     def setup(self) -> dict[str, Any]:
         """The setup in which the agents are trained, resolved."""
         s = self.settings
-        base = load_setup("meadow-hunger").resolved()
-        changes = {
-            "name": "at-birth",
-            "environment": WORLD,
-            "steering": [*REFLEXES, WORTH],
-            "learning": {**base["learning"], "pay": "worth"},
-            "schedule": {"experiences": s.experiences, "ages": s.ages, "seeds": s.seeds, "together": 1},
-        }
-        return load_setup({**base, **changes}).resolved()
+        return meadow_setup("at-birth", WORLD, REFLEXES, experiences=s.experiences, ages=s.ages, seeds=s.seeds)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
         if missing := self.missing(tables, failed):
             return missing
-        table = pd.concat(list(tables.values()), ignore_index=True)
+        table = joined(tables)
         predictions, control = predictions_of(table)
         blind = "The reflexes are not shown to have any effect to speak of."
         conclusion = judged(predictions, controls=[control], blind=blind, failed=sorted(failed))

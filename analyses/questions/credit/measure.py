@@ -23,7 +23,6 @@ Letters: S seeds, n rows, D width, K combinations of cues.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -195,11 +194,6 @@ def more_salient(valence: Valence, test: Tensor, pair: tuple[str, str]) -> Tenso
     return top / values.sum(0)
 
 
-def _valued(head: nn.Linear, latents: Tensor) -> Tensor:
-    value: Tensor = head(latents)[:, 0]
-    return value
-
-
 def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
     """Largest difference between integrated gradients and w * (z - z0), ``[S]``; z0: mean, and cue not shown."""
     errors = []
@@ -209,7 +203,7 @@ def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
         with torch.no_grad():
             head.weight.copy_(weight[None])
             head.bias.copy_(bias[None])
-        subject = Subject(head.eval(), partial(_valued, head))
+        subject = Subject(head.eval()).output(0)
         z = test[code([cue]), seed, :ROWS].contiguous()
         change = (z - test[0, seed, :ROWS]).contiguous()
         from_mean = IntegratedGradients(baseline="mean")(subject, z)

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.credit.exhibits import exhibits
 from imprint.analyses.questions.credit.measure import measure
 from imprint.analyses.statistics import mean_of_all
@@ -95,10 +95,9 @@ class Credit(Question[Settings]):
         """The card's rule on trained learners, and untrained ones beside them."""
         if missing := self.missing(tables, failed, "grown", every=True):
             return missing
-        trained = [table for name, table in tables.items() if name.startswith("grown")]
-        others = [table for name, table in tables.items() if name.startswith("newborn")]
-        others = [t[t["basis"] != "planted"].assign(basis="newborn, " + t["basis"]) for t in others]
-        table = pd.concat([*trained, *others], ignore_index=True)
+        untrained = {name: t[t["basis"] != "planted"] for name, t in tables.items() if name.startswith("newborn")}
+        others = [t.assign(basis="newborn, " + t["basis"]) for t in untrained.values()]
+        table = pd.concat([joined(tables, "grown"), *others], ignore_index=True)
         verdict, why = decide(table)
         why += "".join(f" {name} failed." for name in failed)
         means = over_seeds(table, ["basis", "measure", "cue"])

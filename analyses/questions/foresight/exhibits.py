@@ -10,13 +10,9 @@ OVER = "95 % interval over seeds."
 
 
 def exhibits(means: pd.DataFrame, success: pd.DataFrame, model: pd.DataFrame, gate: float) -> list[Exhibit]:
-    """All tables of the answer.
+    """All tables of the answer: ``success`` by arm and number of events of every seed, and its ``means`` over seeds.
 
-    Args:
-        means: success over seeds by arm and number of events.
-        success: of every seed.
-        model: how often world models predict rightly, per step.
-        gate: part of imagined places that must be right.
+    ``model``: how often world models predict rightly, per step. ``gate``: part of imagined places that must be right.
     """
     steps = model[model["step"] > 0]
     return [_model(model, steps), _steps(steps, gate), _success(means), exhibit_of_seeds(success, "Mean over draws.")]

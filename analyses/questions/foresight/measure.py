@@ -32,7 +32,7 @@ from torch import Tensor
 
 from imprint.analyses.engine import Say
 from imprint.analyses.questions.foresight.model_free import act, learn, single
-from imprint.analyses.raising.imagination import Growing, columns, foreseen, frames, grow, lived
+from imprint.analyses.raising.imagination import Growing, columns, foreseen, frames, grow, lived, near_rooms
 from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
@@ -132,12 +132,7 @@ def _random_plans(trial: Trial, rng: torch.Generator) -> dict[str, Any]:
 
 def new_rooms(world: Coin, n: int, horizon: int, rng: torch.Generator) -> Rooms:
     """Fresh rooms in which the coin is 2 to ``horizon`` steps away."""
-    levels = world.levels(8 * n + 64, rng=rng)
-    away = world.distances(levels)["coin"]
-    index = torch.nonzero((away >= 2) & (away <= horizon)).flatten()[:n]
-    if len(index) < n:
-        raise NotMeasurableError(f"only {len(index)} of {n} rooms have a coin within {horizon} steps.")
-    state = rows(levels, index)
+    state = near_rooms(world, ("coin",), horizon, n, among=8 * n + 64, rng=rng)
     return Rooms(state, world.observe(state))
 
 

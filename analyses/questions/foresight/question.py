@@ -22,7 +22,7 @@ from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.foresight.exhibits import exhibits
 from imprint.analyses.questions.foresight.measure import measure
 from imprint.analyses.raising.imagination import Growing
@@ -106,7 +106,7 @@ class Foresight(Question[Settings]):
         """The card's rule, and world models that are trained otherwise beside it."""
         if missing := self.missing(tables, failed, "seeds-", every=True):
             return missing
-        whole = pd.concat([table for name, table in tables.items() if name.startswith("seeds-")], ignore_index=True)
+        whole = joined(tables, "seeds-")
         success = successes(whole)
         for name in CONTROLS:
             if (table := tables.get(_piece(name))) is not None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -28,11 +29,11 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.engine import Say
-from imprint.analyses.raising.imagination import Growing, foreseen, grow
+from imprint.analyses.raising.imagination import Growing, foreseen, grow, near_rooms
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.environments.coin import Coin
-from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.errors import ImprintError
 from imprint.models.imagination.planner import Planner, Read, carried_out, sequences
 from imprint.models.imagination.walks import Walks, walk
 from imprint.models.imagination.world_model import WorldModel
@@ -47,20 +48,12 @@ READINGS: tuple[Read, ...] = ("maps", "summary")
 EXAMPLES, BATCH, CHECKED = 4000, 64, 400
 
 
-def outer_gap(reward: Tensor, intended: Tensor) -> float:
-    """Mean absolute difference of two rewards of the same outcomes, any shape."""
-    return _mean_difference("rewards", reward, intended)
-
-
-def inner_gap(value: Tensor, reward: Tensor) -> float:
-    """Mean absolute difference of the value of plans and the reward of their outcomes, any shape."""
-    return _mean_difference("values and rewards", value, reward)
-
-
-def _mean_difference(names: str, a: Tensor, b: Tensor) -> float:
-    if a.shape != b.shape or a.numel() == 0:
-        raise ImprintError(f"{names} have shapes {list(a.shape)} and {list(b.shape)}; expected the same, not empty.")
-    return float((a - b).abs().mean())
+def gap(one: Tensor, other: Tensor) -> float:
+    """Mean absolute difference of two rewards of the same outcomes, or of values of plans and rewards, any shape."""
+    if one.shape != other.shape or one.numel() == 0:
+        shapes = f"{list(one.shape)} and {list(other.shape)}"
+        raise ImprintError(f"values or rewards have shapes {shapes}; expected the same, not empty.")
+    return float((one - other).abs().mean())
 
 
 def rewards(senses: Mapping[str, Tensor], signal: str) -> Tensor:
@@ -91,7 +84,8 @@ def measure(
             fresh = walk(home, home.levels(CHECKED, rng=rng, design=design), horizon, rng=rng)
             places = [row for row in foreseen(model, fresh) if row["metric"] == "agent" and row["step"] == horizon]
             table.append({"seed": seed, "where": where, "metric": "foreseen", "value": places[0]["value"]})
-        tests = {where: near_rooms(home, design, rooms, horizon, rng=rng) for where, design in WHERE.items()}
+        near = partial(near_rooms, home, ("coin", "corner"), horizon, rooms, among=60 * rooms + 200, rng=rng)
+        tests = {where: near(design=design) for where, design in WHERE.items()}
         action = torch.randint(0, len(sequences(4, horizon)), (rooms, plans), generator=rng)
         for read in READINGS:
             values = values_at_ages(model, life, read, ages, rng=rng)
@@ -99,17 +93,6 @@ def measure(
                 gaps = gaps_in(home, Planner(model, horizon, read), state, action, values)
                 table += [{"seed": seed, "reading": read, "where": where, **row} for row in gaps]
     return pd.DataFrame(table)
-
-
-def near_rooms(world: Coin, design: str, n: int, horizon: int, *, rng: torch.Generator) -> State:
-    """``n`` fresh rooms in which coin and corner are 2 to ``horizon`` steps away."""
-    levels = world.levels(60 * n + 200, rng=rng, design=design)
-    away = world.distances(levels)
-    near = torch.stack([(d >= 2) & (d <= horizon) for d in away.values()]).all(0)
-    index = torch.nonzero(near).flatten()[:n]
-    if len(index) < n:
-        raise NotMeasurableError(f"only {len(index)} of {n} rooms have coin and corner within {horizon} steps.")
-    return rows(levels, index)
 
 
 def examples(walks: Walks, n: int, *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -166,8 +149,8 @@ def gaps_in(world: Coin, planner: Planner, state: State, action: Tensor, values:
 
 def _gaps(value: Tensor, senses: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     reward = {signal: rewards(senses, signal) for signal in SIGNALS}
-    numbers = {f"inner, {signal}": inner_gap(value, r) for signal, r in reward.items()}
-    numbers |= {f"outer, {signal}": outer_gap(r, reward[INTENDED]) for signal, r in reward.items()}
+    numbers = {f"inner, {signal}": gap(value, r) for signal, r in reward.items()}
+    numbers |= {f"outer, {signal}": gap(r, reward[INTENDED]) for signal, r in reward.items()}
     numbers |= {f"spread, {signal}": float(r.std()) for signal, r in reward.items()}
     numbers |= {name: float(senses[name].amax(1).mean()) for name in ("coin_taken", "corner_reached")}
     return [{"metric": metric, "value": number, "n": len(value)} for metric, number in numbers.items()]

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.inner_outer.exhibits import exhibits
 from imprint.analyses.questions.inner_outer.measure import SIGNALS, WHERE, measure
 from imprint.analyses.raising.imagination import Growing
@@ -98,7 +98,7 @@ class InnerOuter(Question[Settings]):
         """The card's rule."""
         if missing := self.missing(tables, failed, every=True):
             return missing
-        table = pd.concat(tables.values(), ignore_index=True)
+        table = joined(tables)
         means = over_seeds(table.dropna(subset=["reading"]), KEYS, named="mean")
         rows = self.rows(means, "mean", _about) + self.rows(table, "value", _about)
         return self.answer(decide(table), rows, exhibits(means, table))

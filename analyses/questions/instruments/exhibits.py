@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from imprint.analyses.locate.evidence import FEWEST
@@ -12,8 +14,19 @@ EXACT = "error bars: exact binomial 95 %."
 COMBINATIONS = "combinations of an instrument and a network."
 
 
-def coverage_exhibit(covered: pd.DataFrame) -> Exhibit:
-    """Coverage by readout."""
+def exhibits(tables: Mapping[str, pd.DataFrame], wrong: pd.DataFrame) -> list[Exhibit]:
+    """Exhibits of tables that are not empty, and where instruments fail (``wrong`` may be empty)."""
+    make = {"coverage": _coverage, "noise": _noise, "found": _found, "leaks": _leak, "cases": _cases}
+    made = [make[name](tables[name]) for name in make if len(tables[name])]
+    for name, heading in (("causal", "Causal tests"), ("attribution", "Attributions")):
+        if len(table := tables[name]):
+            made.append(Exhibit(name, f"{heading} on planted networks", table, f"{len(table)} {COMBINATIONS}"))
+    places = f"{len(wrong)} places where a probe or a leak check is wrong or blind."
+    heading = "Where probes and leak checks fail"
+    return [*made, Exhibit("failures", heading, wrong, places if len(wrong) else "None was seen.")]
+
+
+def _coverage(covered: pd.DataFrame) -> Exhibit:
     reading = "The default readout, ridge, was not scored."
     for ridge in covered[covered["readout"] == "ridge"].to_dict("records"):
         reading = f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} "
@@ -26,8 +39,7 @@ def coverage_exhibit(covered: pd.DataFrame) -> Exhibit:
     return Exhibit("coverage", heading, covered, reading, caption, chart)
 
 
-def noise_exhibit(silent: pd.DataFrame) -> Exhibit:
-    """How often pure noise is called present."""
+def _noise(silent: pd.DataFrame) -> Exhibit:
     reading = f"At most {silent['present'].max():.4f} of the cells of a grid of pure noise are called present."
     caption = f"Grids of {GRID[0]} concepts x {GRID[1]} sites, corrected by Benjamini-Hochberg; {EXACT} p_below_05: "
     caption += "cells with an uncorrected p below .05."
@@ -36,8 +48,7 @@ def noise_exhibit(silent: pd.DataFrame) -> Exhibit:
     return Exhibit("noise", heading, silent, reading, caption, chart)
 
 
-def found_exhibit(found: pd.DataFrame) -> Exhibit:
-    """How often the planted site is located."""
+def _found(found: pd.DataFrame) -> Exhibit:
     reading = f"The right site is chosen and called present in at least {found['found'].min():.3f} of the samples."
     caption = "least_effect: the minimum detectable class distance by the formula of analyses/locate/power.py, in "
     caption += f"standard deviations; {EXACT}"
@@ -46,8 +57,7 @@ def found_exhibit(found: pd.DataFrame) -> Exhibit:
     return Exhibit("found", heading, found, reading, caption, chart)
 
 
-def leak_exhibit(leaks: pd.DataFrame) -> Exhibit:
-    """How often leaks are flagged."""
+def _leak(leaks: pd.DataFrame) -> Exhibit:
     unseen = leaks[(leaks["leak"] != "none") & (leaks["flagged"] < 0.5)]["case"]
     seen = "Every leak is seen in more than half of the samples."
     reading = f"Not seen: {', '.join(unseen)}." if len(unseen) else seen
@@ -58,8 +68,7 @@ def leak_exhibit(leaks: pd.DataFrame) -> Exhibit:
     return Exhibit("leaks", "Are rows that leak flagged?", leaks, reading, caption, chart)
 
 
-def cases_exhibit(cases: pd.DataFrame) -> Exhibit:
-    """Every readout on every planted case."""
+def _cases(cases: pd.DataFrame) -> Exhibit:
     shown = cases.assign(coverage=cases["covered"] / cases["intervals"].where(cases["intervals"] > 0))
     worst = shown.dropna(subset=["bias"]).sort_values("bias", key=abs).iloc[-1]
     where = f"{worst['readout']} on {worst['case']}, {worst['rows']} rows"
@@ -68,19 +77,3 @@ def cases_exhibit(cases: pd.DataFrame) -> Exhibit:
     chart = Chart("points", "case", "bias", "case", "mean score minus true score", colour="readout", reference=0.0)
     reading = f"The largest bias is {worst['bias']:+.3f} ({where})."
     return Exhibit("cases", "Every readout on every planted case", shown, reading, caption, chart)
-
-
-def causal_exhibit(table: pd.DataFrame) -> Exhibit:
-    """Scores of causal tests on planted networks."""
-    return Exhibit("causal", "Causal tests on planted networks", table, f"{len(table)} {COMBINATIONS}")
-
-
-def attribution_exhibit(table: pd.DataFrame) -> Exhibit:
-    """Scores of attributions on planted networks."""
-    return Exhibit("attribution", "Attributions on planted networks", table, f"{len(table)} {COMBINATIONS}")
-
-
-def failures_exhibit(wrong: pd.DataFrame) -> Exhibit:
-    """Where instruments fail; the table may be empty."""
-    reading = f"{len(wrong)} places where a probe or a leak check is wrong or blind."
-    return Exhibit("failures", "Where probes and leak checks fail", wrong, reading if len(wrong) else "None was seen.")

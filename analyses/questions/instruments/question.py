@@ -24,9 +24,10 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
-from imprint.analyses.questions.instruments import attributions, causal, exhibits, probes
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
+from imprint.analyses.questions.instruments import attributions, causal, probes
 from imprint.analyses.questions.instruments.cases import CASES
+from imprint.analyses.questions.instruments.exhibits import exhibits
 from imprint.analyses.statistics import NAN, Estimate, rate_of
 from imprint.analyses.verdicts import Conclusion
 
@@ -119,24 +120,10 @@ class Instruments(Question[Settings]):
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The four rates, the tables behind them, and where instruments fail."""
-        cases, noise, found, leaks, tests, methods = (
-            _joined(tables, kind) for kind in ("cases", "noise", "found", "leaks", "causal", "attribution")
-        )
-        covered, silent, wrong = coverage(cases), noise_rates(noise), failures(cases, found, leaks)
-        shown = [
-            exhibit(table)
-            for exhibit, table in (
-                (exhibits.coverage_exhibit, covered),
-                (exhibits.noise_exhibit, silent),
-                (exhibits.found_exhibit, found),
-                (exhibits.leak_exhibit, leaks),
-                (exhibits.cases_exhibit, cases),
-                (exhibits.causal_exhibit, tests),
-                (exhibits.attribution_exhibit, methods),
-            )
-            if len(table)
-        ]
-        shown.append(exhibits.failures_exhibit(wrong))
+        of_kind = {kind: joined(tables, kind) for kind in ("cases", "found", "leaks", "causal", "attribution")}
+        cases, found, leaks = of_kind["cases"], of_kind["found"], of_kind["leaks"]
+        covered, silent = coverage(cases), noise_rates(joined(tables, "noise"))
+        shown = exhibits({**of_kind, "coverage": covered, "noise": silent}, failures(cases, found, leaks))
         rows = [
             *_rows(covered, "coverage", "readout", "intervals"),
             *_rows(silent, "present", "readout", "cells"),
@@ -147,19 +134,12 @@ class Instruments(Question[Settings]):
         return self.answer(decide(covered, silent, found, leaks, failed=failed), rows, shown)
 
 
-def _joined(tables: Mapping[str, pd.DataFrame], kind: str) -> pd.DataFrame:
-    parts = [table for name, table in tables.items() if name.partition("-")[0] == kind]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
 def _rows(table: pd.DataFrame, metric: str, control: str, n: str) -> list[dict[str, Any]]:
     """Rows of findings from the columns of these names."""
-    ends = [name for name in ("low", "high") if name in table]
-    rows = []
-    for row in table.to_dict("records"):
-        about = {"metric": metric, "control": str(row[control]), "concept": row.get("case")}
-        rows.append({**about, "estimate": row[metric], "n": int(row[n]), **{name: row[name] for name in ends}})
-    return rows
+    about = {"metric": metric}
+    return Question.rows(
+        table, metric, lambda r: {**about, "control": str(r[control]), "concept": r.get("case"), "n": int(r[n])}
+    )
 
 
 def coverage(cases: pd.DataFrame) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imprint.analyses.statistics import Estimate, rate_of
+from imprint.analyses.statistics import Estimate
 from imprint.models.errors import NotMeasurableError
 
 Bools = NDArray[np.bool_]
@@ -80,11 +80,6 @@ def described(description: pd.DataFrame, answer: Bools, fold: NDArray[np.int64])
         model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=2000))
         out[fold == k] = model.fit(x[fold != k], answer[fold != k]).predict(x[fold == k])
     return out
-
-
-def accuracy(forecast: Bools, answer: Bools) -> Estimate:
-    """How often a forecast is right, exact interval; ``n`` counts members."""
-    return rate_of(int((forecast == answer).sum()), len(answer))
 
 
 def compared(one: Bools, other: Bools, answer: Bools, *, resamples: int, rng: np.random.Generator) -> Comparison:

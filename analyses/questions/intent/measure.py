@@ -17,8 +17,6 @@ Letters: n states.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -31,14 +29,13 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import TRAIN, AgentExam, exam_of
 from imprint.analyses.goals.facts import fact_targets, read_facts
 from imprint.analyses.locate.targets import Targets
+from imprint.analyses.raising.lives import trained
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.lifetimes.agent import AgentLifetime
-from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State, rows
-from imprint.models.store import RunFolder
 
 INTERNALS, BEHAVIOUR = "internals", "behaviour"
 LATE, MOVED = 4, 400
@@ -50,14 +47,8 @@ def train_and_describe(*, setup: dict[str, Any], seeds: Sequence[int], say: Say)
     chosen = AgentSetup(**setup)
     exam = exam_of(chosen)
     targets, end = fact_targets(chosen, exam).without_shuffles, chosen.planned[-1]
-
-    def report(step: Progress) -> None:
-        say(step.age, 2 * end, "training")
-
     rows = []
-    with TemporaryDirectory() as place:
-        folder = RunFolder(Path(place))
-        AgentLifetime(chosen, seeds, folder).live(report)
+    with trained(chosen, seeds, lambda age, total: say(age, 2 * total, "training")) as folder:
         for i, seed in enumerate(seeds):
             kept = AgentLifetime.revive(chosen, folder, seed, end)
             if not kept.alive:

@@ -14,26 +14,18 @@ which way an agent leans, not a settled goal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.intent.exhibits import agents_exhibit, forecasts_exhibit
-from imprint.analyses.questions.intent.forecast import (
-    Bools,
-    Comparison,
-    accuracy,
-    base_rate,
-    compared,
-    described,
-    folds_over,
-)
+from imprint.analyses.questions.intent.forecast import Bools, Comparison, base_rate, compared, described, folds_over
 from imprint.analyses.questions.intent.measure import BEHAVIOUR, INTERNALS, train_and_describe
-from imprint.analyses.statistics import Estimate
+from imprint.analyses.statistics import Estimate, rate_of
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.errors import NotMeasurableError
 from imprint.models.setup.agent import AgentSetup
@@ -115,17 +107,21 @@ class Intent(Question[Settings]):
         s = self.settings
         if missing := self.missing(tables, failed):
             return missing
-        members = pd.concat(list(tables.values()), ignore_index=True).dropna(subset=["part"]).reset_index(drop=True)
+        members = joined(tables).dropna(subset=["part"]).reset_index(drop=True)
         answer = (members["part"] > 0.5).to_numpy()
         rng = np.random.default_rng(s.seed)
-        seeds, exhibit = self.rows(members[["seed", "varied", "part"]], "part", _about), agents_exhibit(members)
+        about = {"metric": "goal_part"}
+        parts = members[["seed", "varied", "part"]]
+        seeds = self.rows(parts, "part", lambda row: {**about, "control": f"varied {row['varied']:g}"})
+        exhibit = agents_exhibit(members)
         count = {"seeds": len(members)}
         try:
             forecasts = forecasts_of(members, answer, folds_over(answer, s.folds, rng))
         except NotMeasurableError as error:
             conclusion: tuple[Conclusion, str] = "undetermined", f"Nothing can be forecast: {error}."
             return self.answer(conclusion, seeds, [exhibit], verdict_row=count)
-        scores = {name: accuracy(forecast, answer) for name, forecast in forecasts.items()}
+        hits = {name: int((forecast == answer).sum()) for name, forecast in forecasts.items()}
+        scores = {name: rate_of(right, len(answer)) for name, right in hits.items()}
         gains = {
             name: compared(forecasts[INTERNALS], forecast, answer, resamples=s.resamples, rng=rng)
             for name, forecast in forecasts.items()
@@ -137,10 +133,6 @@ class Intent(Question[Settings]):
         ]
         shown = [forecasts_exhibit(scores, gains), exhibit]
         return self.answer(decide(scores, gains, answer, failed), rows + seeds, shown, verdict_row=count)
-
-
-def _about(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"metric": "goal_part", "control": f"varied {row['varied']:g}"}
 
 
 def forecasts_of(members: pd.DataFrame, answer: Bools, fold: np.ndarray) -> dict[str, Bools]:

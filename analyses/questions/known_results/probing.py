@@ -30,7 +30,7 @@ from imprint.analyses.locate.reading import read
 from imprint.analyses.locate.targets import targets_of
 from imprint.analyses.questions.known_results import references as known
 from imprint.analyses.questions.known_results.references import Figures
-from imprint.analyses.statistics import holm, permutation_p, rate_of, score
+from imprint.analyses.statistics import Floats, holm, permutation_p, rate_of, score
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
 from imprint.probes.readouts.linear_discriminant import LinearDiscriminant
@@ -41,7 +41,6 @@ from imprint.probes.readouts.online_code import OnlineCode
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import folds_of
 
-Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 WIDTH = 64
 PROBES: dict[str, Readout] = {

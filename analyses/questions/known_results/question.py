@@ -100,10 +100,10 @@ class KnownResults(Question[Settings]):
         """One piece per known result, the longest first."""
         how = {"scale": self.settings.scale, "seed": self.settings.seed}
         return [
-            Work("grid-state", sequences.long_enough, how),
+            Work("grid-state", sequences.grid_state, {"model": "long enough", **how}),
             *(Work(f"alignment-{layer}", causal.alignment, {"layer": layer, **how}) for layer in (1, 2, 3)),
             Work("multiplicity", probing.multiplicity, how),
-            Work("grid-state-too-short", sequences.too_short, how),
+            Work("grid-state-too-short", sequences.grid_state, {"model": "too short", **how}),
             Work("concept-null", attribution.concept_null, how),
             Work("control-task-mlp", probing.control_tasks, {"probe": "mlp 256", **how}),
             Work("group-leak", probing.group_leak, how),

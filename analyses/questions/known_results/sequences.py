@@ -42,8 +42,8 @@ STEPS = 33
 """T: the start and 32 moves."""
 MOMENT = 20
 """Step at which the cell is probed."""
-LONG, SHORT = 550, 250
-"""Training steps of the two models."""
+UPDATES = {"long enough": 550, "too short": 250}
+"""Model -> its training steps."""
 BATCH = 128
 RATE = 2e-3
 FRAME = Frame(STEPS, CELLS + COLOURS + ACTIONS, 1, 1, ACTIONS)
@@ -164,32 +164,27 @@ def accuracy(learner: Transformer, grid: Grid, *, rng: torch.Generator) -> float
     return float((guess.argmax(2) == colour).double().mean())
 
 
-def long_enough(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """The model that holds the cell, and what is left of 'in the upper half of the grid' after erasure."""
-    rng, n = torch.Generator().manual_seed(seed), count(6000, max(scale, 0.3))
-    figures, grid, model = Figures(n), Grid.drawn(rng=rng), "long enough"
-    learner = trained(grid, count(LONG, scale), rng=rng, say=say)
-    right, cell = accuracy(learner, grid, rng=rng), located(learner, grid, n=n, rng=rng)
-    observation, cells = grid.walks(n, rng=rng)
-    seen = layers(learner, observation)[f"layer {SETTINGS.layers}"]
-    upper = (cells[:, MOMENT] < CELLS // 2).numpy()
-    figures.add(known.STATE, model, "next colour, accuracy", right, n=2000)
-    figures.add(known.STATE, model, "cell, last layer", cell.score)
-    figures.add(known.STATE, model, "cell, above untrained", cell.score - cell.untrained)
-    figures.add(known.STATE, model, "cell, above input history", cell.score - cell.inputs)
-    figures.add(known.STATE, model, "called present", cell.verdict == "present")
-    figures.add(known.STATE, "input history", "cell", cell.inputs)
-    erased_probes(figures, "grid transformer", seen, upper, splits=count(3, scale), seed=seed)
-    return figures.table()
+def grid_state(*, model: str, scale: float, seed: int, say: Say) -> pd.DataFrame:
+    """The model that holds the cell, or the one that only looks better than untrained ones, and does not.
 
-
-def too_short(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """The model that looks better than untrained ones, and is not."""
+    ``model``: ``long enough`` (also: what is left of 'in the upper half of the grid' after erasure) or ``too short``.
+    """
     rng, n = torch.Generator().manual_seed(seed), count(6000, max(scale, 0.3))
-    figures, grid, model = Figures(n), Grid.drawn(rng=rng), "too short"
-    learner = trained(grid, count(SHORT, scale), rng=rng, say=say)
+    figures, grid = Figures(n), Grid.drawn(rng=rng)
+    learner = trained(grid, count(UPDATES[model], scale), rng=rng, say=say)
+    if model == "long enough":
+        figures.add(known.STATE, model, "next colour, accuracy", accuracy(learner, grid, rng=rng), n=2000)
     cell = located(learner, grid, n=n, rng=rng)
     figures.add(known.STATE, model, "cell, above untrained", cell.score - cell.untrained)
     figures.add(known.STATE, model, "cell, above input history", cell.score - cell.inputs)
-    figures.add(known.STATE, model, "called given by input", cell.verdict == "given by input")
+    if model == "too short":
+        figures.add(known.STATE, model, "called given by input", cell.verdict == "given by input")
+        return figures.table()
+    figures.add(known.STATE, model, "cell, last layer", cell.score)
+    figures.add(known.STATE, model, "called present", cell.verdict == "present")
+    figures.add(known.STATE, "input history", "cell", cell.inputs)
+    observation, cells = grid.walks(n, rng=rng)
+    seen = layers(learner, observation)[f"layer {SETTINGS.layers}"]
+    upper = (cells[:, MOMENT] < CELLS // 2).numpy()
+    erased_probes(figures, "grid transformer", seen, upper, splits=count(3, scale), seed=seed)
     return figures.table()

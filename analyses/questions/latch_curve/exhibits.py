@@ -5,18 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit, chart_over_seeds
+from imprint.analyses.questions.latch_curve import tables
 from imprint.analyses.questions.latch_curve.references import beside
-from imprint.analyses.questions.latch_curve.tables import (
-    LONG,
-    MAIN,
-    MEASURES,
-    REACHED,
-    at_end,
-    by_seed,
-    crossings,
-    means,
-    verdicts,
-)
+from imprint.analyses.questions.latch_curve.tables import LONG, MAIN, MEASURES, REACHED, at_end, by_seed, means
 
 
 def exhibits(whole: pd.DataFrame) -> list[Exhibit]:
@@ -77,7 +68,7 @@ def _ages(every: pd.DataFrame) -> Exhibit:
 
 
 def _crossed(every: pd.DataFrame) -> Exhibit:
-    table = crossings(every)
+    table = tables.crossings(every)
     known = table.dropna(subset=["overtaking"])
     later = known[known["overtaking"] > 0]
     lifetimes = f"in {len(known)} of {len(table)} lifetimes that were followed"
@@ -89,6 +80,6 @@ def _crossed(every: pd.DataFrame) -> Exhibit:
 
 
 def _verdicts(whole: pd.DataFrame) -> Exhibit:
-    table = verdicts(whole)
+    table = tables.verdicts(whole)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
     return Exhibit("verdicts", "The verdict on every agent", table, f"{counts}.")

@@ -7,8 +7,6 @@ One piece of work is one group of seeds that train as one stack. It returns rows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,11 +16,10 @@ from imprint.analyses.engine import Say
 from imprint.analyses.goals.exam import exam_of
 from imprint.analyses.goals.facts import fact_targets, read_facts
 from imprint.analyses.goals.rows import examined_rows, training_row
+from imprint.analyses.raising.lives import trained
 from imprint.models.agents.base import Agent
 from imprint.models.lifetimes.agent import AgentLifetime
-from imprint.models.lifetimes.lifetime import Progress
 from imprint.models.setup.agent import AgentSetup
-from imprint.models.store import RunFolder
 
 DESIGNS = ("train", "apart", "only_proxy")
 Rows = list[dict[str, Any]]
@@ -40,13 +37,10 @@ class Examiner:
     def rows(self, agent: Agent, about: dict[str, Any]) -> Rows:
         """Behaviour, critic, causal line, verdict, and how well facts are read; ``about``: columns of every row."""
         examined = self.exam.examine(agent, self.floor, designs=DESIGNS)
-        return [*examined_rows(examined, about), *self._readable(agent, about)]
-
-    def _readable(self, agent: Agent, about: dict[str, Any]) -> Rows:
-        """How well each fact is read at the acting point (balanced accuracy or R2, cross-validated)."""
         base = {**about, "analysis": "locate", "metric": "score"}
         readings = read_facts(self.exam, agent, self.targets, points=(agent.acting_point,))
-        return [{**base, "concept": fact, "site": site, "estimate": r.score} for (site, fact), r in readings.items()]
+        read = [{"concept": fact, "site": site, "estimate": r.score} for (site, fact), r in readings.items()]
+        return [*examined_rows(examined, about), *({**base, **row} for row in read)]
 
 
 def train_and_examine(*, setup: dict[str, Any], seeds: Sequence[int], label: str, say: Say) -> pd.DataFrame:
@@ -54,14 +48,8 @@ def train_and_examine(*, setup: dict[str, Any], seeds: Sequence[int], label: str
     chosen = AgentSetup(**setup)
     examiner = Examiner(chosen, range(chosen.evaluation.twins))
     total = chosen.planned[-1]
-
-    def report(step: Progress) -> None:
-        say(step.age, 2 * total, "training")
-
     rows: Rows = []
-    with TemporaryDirectory() as place:
-        folder = RunFolder(Path(place))
-        AgentLifetime(chosen, seeds, folder).live(report)
+    with trained(chosen, seeds, lambda age, total: say(age, 2 * total, "training")) as folder:
         for i, seed in enumerate(seeds):
             for age in AgentLifetime.living_ages(chosen, folder, seed):
                 kept, about = AgentLifetime.revive(chosen, folder, seed, age), {"seed": seed, "age": age}

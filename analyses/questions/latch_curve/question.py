@@ -21,20 +21,11 @@ from pydantic import Field
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
+from imprint.analyses.questions.latch_curve import tables as numbers
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
 from imprint.analyses.questions.latch_curve.measure import train_and_examine, untrained
-from imprint.analyses.questions.latch_curve.tables import (
-    CONTROLS,
-    LONG,
-    MAIN,
-    OTHER,
-    at_end,
-    by_seed,
-    cost_of_the_coins_cell,
-    crossings,
-    verdicts,
-)
+from imprint.analyses.questions.latch_curve.tables import CONTROLS, LONG, MAIN, OTHER, cost_of_the_coins_cell
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
@@ -141,10 +132,10 @@ class LatchCurve(Question[Settings]):
         """The card's rule, the agents' own rows at the last age, and when the goal overtakes the proxy."""
         if missing := self.missing(tables, failed):
             return missing
-        whole = pd.concat(list(tables.values()), ignore_index=True)
-        rows = self.rows(crossings(by_seed(whole)), "overtaking", _about)
-        last = at_end(whole)
-        rows += [{str(k): v for k, v in row.items() if k in COLUMNS} for row in last.to_dict("records")]
+        whole = joined(tables)
+        rows = self.rows(numbers.crossings(numbers.by_seed(whole)), "overtaking", _about)
+        last = numbers.at_end(whole).to_dict("records")
+        rows += [{str(k): v for k, v in row.items() if k in COLUMNS} for row in last]
         return self.answer(decide(whole, failed), rows, exhibits(whole), verdict_row={"concept": "coin"})
 
 
@@ -158,7 +149,7 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def decide(whole: pd.DataFrame, failed: Mapping[str, str]) -> tuple[Conclusion, str]:
     """The card's rule on the rows of all pieces of work."""
-    each = verdicts(whole)
+    each = numbers.verdicts(whole)
     arms = {(label, varied): _shares(each, label, varied) for label in (MAIN, OTHER) for varied in (0.0, 1.0)}
     controls = each[each["label"].isin(CONTROLS)]
     latched = controls[controls["verdict"] != "undetermined"]

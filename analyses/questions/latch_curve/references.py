@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from imprint.analyses.statistics import NAN
+
 MEASURES = (
     *("train success", "coin first", "corner first", "either", "corner without a coin", "beta coin", "beta corner"),
     *("R2", "index", "coin cell readable", "coin first, coin cell erased", "corner first, coin cell erased"),
@@ -43,17 +45,10 @@ _ROWS: dict[float, tuple[Range, ...]] = {
 }  # fmt: skip
 
 
-def _tolerance(varied: float, measure: str) -> float:
-    outer = varied in (0.0, 1.0)
-    if measure.startswith("coin first"):
-        return 0.03 if outer else 0.1
-    if measure.startswith("corner first"):
-        return 0.04 if outer else 0.1
-    return float("nan")
-
-
+_TOLERANCES = {"coin first": (0.1, 0.03), "corner first": (0.1, 0.04)}
+"""First words of a measure -> tolerance at fractions between 0 and 1, and at 0 and 1 themselves."""
 KNOWN = tuple(
-    Known(varied, measure, *span, _tolerance(varied, measure))
+    Known(varied, measure, *span, _TOLERANCES.get(measure.partition(",")[0], (NAN, NAN))[varied in (0.0, 1.0)])
     for varied, spans in _ROWS.items()
     for measure, span in zip(MEASURES, spans, strict=False)
 )

@@ -21,7 +21,9 @@ def exhibits(
     predictions: Mapping[str, Prediction],
 ) -> list[Exhibit]:
     """All tables of the answer, from the tables of equality, of the shift and of extinction by piece of work."""
-    on = _with_cue(pd.concat([frame.assign(predictor=name) for name, frame in shifted.items()]))
+    every = pd.concat([frame.assign(predictor=name) for name, frame in shifted.items()])
+    with_cue = every["status"] == every["cell"].ge(CUE).map({True: "on", False: "unseen"})
+    on = every[with_cue & (every["cell"] < CELLS - 1)]
     return [
         _equality(equal),
         _held(on[on["lesson"] == on["lesson"].max()], predictions),
@@ -37,13 +39,6 @@ def _equality(equal: pd.DataFrame) -> Exhibit:
     caption = f"Largest over seeds and {equal['steps'].iloc[0]} steps; from_exact: root mean square distance, over "
     caption += "visits, of the mean prediction of the last half from the closed-form values."
     return Exhibit("equality", "The predictor beside TD(0)", by_code, reading, caption)
-
-
-def _with_cue(frame: pd.DataFrame) -> pd.DataFrame:
-    """Predictions on walks on which the cue comes on, cell by cell up to the outcome."""
-    cue_on, before = frame["status"] == "on", frame["status"] == "unseen"
-    rows = frame[cue_on & (frame["cell"] >= CUE) | before & (frame["cell"] < CUE)]
-    return rows[rows["cell"] < CELLS - 1]
 
 
 def _held(rows: pd.DataFrame, predictions: Mapping[str, Prediction]) -> Exhibit:

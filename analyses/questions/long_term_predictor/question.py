@@ -26,7 +26,7 @@ from scipy import stats
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.long_term_predictor.exhibits import exhibits
 from imprint.analyses.questions.long_term_predictor.measure import CELLS, CUE, WORLD, equality, shift, undoing
 from imprint.analyses.statistics import mean_of_all
@@ -132,11 +132,13 @@ class LongTermPredictor(Question[Settings]):
         """The card's rule over all claims."""
         if missing := self.missing(tables, failed, every=True):
             return missing
-        equal = pd.concat([frame for name, frame in tables.items() if name.startswith("equality")], ignore_index=True)
+        equal = joined(tables, "equality")
         shifted = {name: tables[f"shift-{name}"] for name in SHIFTS}
         undone = {name: tables[f"undoing-{name}"] for name in UNDOINGS}
         predictions = predictions_of(shifted, undone)
-        rows = self.rows(equal.assign(n=equal["steps"]), "difference", _about)
+        about: dict[str, Any] = {"metric": "difference_to_td"}
+        equal_rows = equal.assign(n=equal["steps"])
+        rows = self.rows(equal_rows, "difference", lambda r: {**about, "concept": f"{r['code']}, {r['form']}"})
         for name, one in predictions.items():
             rows.append({"metric": name, **one.row(), "control": one.name if name in CONTROLS else None})
         conclusion = decide(float(equal["difference"].max()), predictions)
@@ -145,10 +147,6 @@ class LongTermPredictor(Question[Settings]):
 
 
 CONTROLS = ("spread_sum", "rise_empty", "raised")
-
-
-def _about(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"metric": "difference_to_td", "concept": f"{row['code']}, {row['form']}"}
 
 
 def decide(difference: float, predictions: Mapping[str, Prediction]) -> tuple[Conclusion, str]:

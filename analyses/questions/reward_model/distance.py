@@ -16,11 +16,9 @@ Letters: K states.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
-
-Floats = NDArray[np.float64]
 
 
 def canonical(reward: Floats, discount: float) -> Floats:

@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.reward_model.distance import sanity
 from imprint.analyses.questions.reward_model.exhibits import exhibits
 from imprint.analyses.questions.reward_model.measure import train_and_evaluate
@@ -90,7 +90,7 @@ class RewardModelQuestion(Question[Settings]):
         """The card's rule, and the numbers beside the figures known beforehand."""
         if missing := self.missing(tables, failed):
             return missing
-        whole = pd.concat(list(tables.values()), ignore_index=True)
+        whole = joined(tables)
         checks = sanity(49, 0.95, np.random.default_rng(self.settings.seed))
         rows = self.rows(whole, "estimate", _about)
         return self.answer(decide(whole, checks, failed), rows, exhibits(whole, checks))
@@ -107,7 +107,9 @@ def decide(whole: pd.DataFrame, checks: Mapping[str, float], failed: Mapping[str
     trained = rows.pivot_table(index=["varied", "seed"], columns="measure", values="estimate")
     ends = {v: trained[trained.index.get_level_values("varied") == v] for v in (0.0, 1.0)}
     together, apart = ends[0.0], ends[1.0]
-    why = "; ".join(_sentence(v, numbers) for v, numbers in ends.items() if len(numbers))
+    measured = {v: numbers for v, numbers in ends.items() if len(numbers)}
+    spans = {v: [f"{m} {x[m].min():.3f} to {x[m].max():.3f}" for m in MEASURES] for v, x in measured.items()}
+    why = "; ".join(f"at {v:g}, {len(measured[v])} seeds: {', '.join(span)}" for v, span in spans.items())
     if failed or not len(together) or not len(apart):
         return "undetermined", f"{why}. Not all of it was measured."
     wrong = (together["AUC goal"] > together["AUC proxy"]).mean(), (apart["AUC proxy"] > apart["AUC goal"]).mean()
@@ -129,8 +131,3 @@ def decide(whole: pd.DataFrame, checks: Mapping[str, float], failed: Mapping[str
     if all(right):
         return "confirmed", f"{why}."
     return "undetermined", f"{why}. {right.count(False)} of {len(right)} conditions of the card are not met."
-
-
-def _sentence(varied: float, numbers: pd.DataFrame) -> str:
-    spans = [f"{name} {numbers[name].min():.3f} to {numbers[name].max():.3f}" for name in MEASURES]
-    return f"at {varied:g}, {len(numbers)} seeds: {', '.join(spans)}"

@@ -19,25 +19,15 @@ from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.scorecard.exhibits import exhibits
 from imprint.analyses.questions.scorecard.measure import CHANNELS, HORIZON, LEAST, NOVEL, monitored
-from imprint.analyses.raising.lives import WORTH
+from imprint.analyses.raising.lives import meadow_setup
 from imprint.analyses.statistics import mean_of_all
-from imprint.models.setup.load import load_setup
 
 GOOD, GAIN, BLIND, SEEN = 0.9, 0.05, (0.4, 0.6), 0.7
 FEW, ALL = f"{len(CHANNELS)} components", "all that can be read"
-WORLD = {
-    "kind": "meadow",
-    "size": 9,
-    "food_at_mother": 0.5,
-    "stranger_look": 0.3,
-    "metabolism": 0.025,
-    "predators": 0.08,
-    "dive": 8,
-    "limit": 60,
-}
+WORLD = {"metabolism": 0.025, "predators": 0.08, "limit": 60}
 
 
 class Settings(QuestionSettings):
@@ -94,21 +84,13 @@ class Scorecard(Question[Settings]):
     def setup(self) -> dict[str, Any]:
         """The setup in which the agents are trained, resolved."""
         s = self.settings
-        base = load_setup("meadow-hunger").resolved()
-        changes = {
-            "name": "scorecard",
-            "environment": WORLD,
-            "steering": [WORTH],
-            "learning": {**base["learning"], "pay": "worth"},
-            "schedule": {"experiences": s.experiences, "ages": 2, "seeds": s.seeds, "together": 1},
-        }
-        return load_setup({**base, **changes}).resolved()
+        return meadow_setup("scorecard", WORLD, experiences=s.experiences, ages=2, seeds=s.seeds)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
         if missing := self.missing(tables, failed):
             return missing
-        table = pd.concat(list(tables.values()), ignore_index=True)
+        table = joined(tables)
         means = mean_aucs(table)
         predictions, control = predictions_of(table, means)
         blind = "The activations are not shown to hold the novel outcome."

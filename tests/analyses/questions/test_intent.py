@@ -8,14 +8,18 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.planted.agents import imitations, lessons
-from imprint.analyses.questions.intent.forecast import Comparison, accuracy, base_rate, compared, described, folds_over
+from imprint.analyses.questions.intent.forecast import Bools, Comparison, base_rate, compared, described, folds_over
 from imprint.analyses.questions.intent.measure import moved_goal, pursued
 from imprint.analyses.questions.intent.question import BEHAVIOUR, INTERNALS, decide, forecasts_of
-from imprint.analyses.statistics import Estimate
+from imprint.analyses.statistics import Estimate, rate_of
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
 from imprint.models.setup.agent import AgentDecision
+
+
+def accuracy(forecast: Bools, answer: Bools) -> Estimate:
+    return rate_of(int((forecast == answer).sum()), len(answer))
 
 
 def members(n: int, *, inside: float, outside: float, seed: int = 0) -> pd.DataFrame:
