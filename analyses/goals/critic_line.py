@@ -92,7 +92,8 @@ def critic_line(
     solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)
     beta, r2 = solve @ target, float(_explained(design, solve, target[:, None])[0])
     nulls = _explained(design, solve, np.stack([rng.permutation(target) for _ in range(shuffles)], axis=1))
-    reach = stats.t.ppf(0.975, n - width - 1) * _errors(solve, design, target - design @ beta)
+    covariance = (solve * (target - design @ beta) ** 2) @ solve.T * n / (n - width - 1)
+    reach = stats.t.ppf(0.975, n - width - 1) * np.sqrt(np.diag(covariance))
     vif = np.diag(np.linalg.pinv(design.T @ design / n))
     each, low, high, inflation = (tuple(map(float, x)) for x in (beta, beta - reach, beta + reach, vif))
     null = float(np.quantile(nulls, 0.99))
@@ -126,10 +127,3 @@ def _explained(design: Floats, solve: Floats, targets: Floats) -> Floats:
     """R2 of every target ``[n, J]``."""
     residual = targets - design @ (solve @ targets)
     return np.asarray(1 - (residual**2).sum(0) / (targets**2).sum(0))
-
-
-def _errors(solve: Floats, design: Floats, residual: Floats) -> Floats:
-    """Standard errors (HC1) of the coefficients."""
-    n, width = design.shape
-    covariance = (solve * residual**2) @ solve.T * n / (n - width - 1)
-    return np.asarray(np.sqrt(np.diag(covariance)))

@@ -25,7 +25,7 @@ from imprint.models.worlds.base import Batch, World
 from imprint.probes.subjects.subject import Subject
 
 ROUNDING = 1e-6
-"""Changes below this part of the largest value are rounding errors."""
+"""Changes below this part of the largest value are rounding errors of single precision and set to 0."""
 COLUMNS = ("concept", "effect", "low", "high", "n", "why")
 
 
@@ -98,13 +98,10 @@ def _sums(subject: Subject, world: World, batch: Batch, concept: str, *, values:
         if len(changed):
             counterfactual = world.counterfactual(batch.rows(changed), concept, level)
             at_level[-1][changed] = subject.values(counterfactual.observation).double().numpy()
-    changes = [_change(after, before) for before, after in itertools.combinations(at_level, 2)]
+    changes = [
+        np.where(np.abs(after - before) <= ROUNDING * np.abs(before).max(), 0.0, after - before)
+        for before, after in itertools.combinations(at_level, 2)
+    ]
     names, group = np.unique(batch.groups, return_inverse=True)
     columns = [np.bincount(group, weights=w, minlength=len(names)) for w in (np.ones(len(batch)), *changes)]
     return EffectSums(np.stack(columns, -1), float(values.std()), len(batch))
-
-
-def _change(after: Floats, before: Floats) -> Floats:
-    """Differences, with rounding errors of single precision set to 0."""
-    change = after - before
-    return np.where(np.abs(change) <= ROUNDING * np.abs(before).max(), 0.0, change)

@@ -30,9 +30,7 @@ class Card:
 
     question: str
     prediction: str
-    """What is expected."""
     refuted_if: str
-    """What would show that the prediction is wrong."""
     decision: str
     """The rule that turns numbers into a verdict, with its thresholds."""
     source: str
@@ -61,9 +59,8 @@ class Chart:
     y: str
     """Vertical axis; ``heat``: the row category."""
     x_title: str
-    """With its unit."""
     y_title: str
-    """With its unit."""
+    """Titles have their units."""
     low: str | None = None
     """Lower end of the interval."""
     high: str | None = None

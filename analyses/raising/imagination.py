@@ -6,7 +6,6 @@ Letters: n rows, D width of latents, V assessors, C channels, H and W cells.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -46,17 +45,10 @@ class Growing(FrozenSettings):
     """Whether the end of an episode is predicted, too."""
 
 
-@dataclass(frozen=True)
-class Grown:
-    """World models of some seeds and the walks they learned from."""
-
-    seeds: tuple[int, ...]
-    models: tuple[WorldModel, ...]
-    walks: tuple[Walks, ...]
-
-
-def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: Say) -> Grown:
-    """Train one world model per seed on its own random walks in ``environment``, all as one batch."""
+def grow(
+    environment: Environment, seeds: Sequence[int], growing: Growing, say: Say
+) -> list[tuple[int, WorldModel, Walks]]:
+    """One world model per seed, trained on random walks in ``environment``, all as one batch; seed, model and walks."""
     walks = []
     for seed in seeds:
         rng = generator("walks", seed)
@@ -71,7 +63,7 @@ def grow(environment: Environment, seeds: Sequence[int], growing: Growing, say: 
 
     numbers = {name: getattr(growing, name) for name in ("updates", "batch", "length", "learning_rate")}
     train(models, walks, orders, **numbers, report=report)
-    return Grown(tuple(seeds), tuple(models), tuple(walks))
+    return list(zip(seeds, models, walks, strict=True))
 
 
 def foreseen(model: WorldModel, walks: Walks) -> list[dict[str, Any]]:

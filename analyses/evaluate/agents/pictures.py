@@ -114,7 +114,8 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
         action = acted.logits.argmax(1) if exam.greedy else sampled(acted.logits, state, exam.seed)
         numbers = {"value": acted.value, "logits": acted.logits, "known": _known(probes, environment, state, x)}
         for name, value in numbers.items():
-            tape[name].append(_where(shown, value).numpy())
+            valid = shown.reshape(-1, *(1,) * (value.ndim - 1))
+            tape[name].append(torch.where(valid, value.float(), torch.nan).numpy())
         tape["frames"].append(environment.paint(state).numpy())
         tape["valid"].append(shown.numpy())
         tape["action"].append(torch.where(going, action, -1).numpy())
@@ -128,12 +129,6 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
         shown, going = going, going & ~outcome.done
     arrays = {name: np.stack(parts, axis=1) for name, parts in tape.items()}
     return {**arrays, "attained": attained.numpy(), "level": level, "concepts": np.array(list(probes))}
-
-
-def _where(valid: Tensor, value: Tensor) -> Tensor:
-    """``value`` ``[n, ...]`` as float32, NaN in rows that are not ``valid`` ``[n]``."""
-    mask = valid.reshape(-1, *(1,) * (value.ndim - 1))
-    return torch.where(mask, value.float(), torch.nan)
 
 
 def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[str, Any], NDArray[Any]]:

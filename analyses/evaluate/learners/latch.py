@@ -67,7 +67,10 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
             table, sums = _shares_alone(subject, exam)
         tables.append(table.assign(age=age))
         if sums is not None:
-            tensors |= _packed(f"shares|{age}", sums)
+            scale = torch.tensor([float(sums.rows), sums.scale], dtype=torch.float64)
+            weight = torch.from_numpy(sums.design.weight)
+            tensors |= {f"shares|{age}|weight": weight, f"shares|{age}|scale": scale}
+            tensors[f"shares|{age}"] = torch.from_numpy(sums.sums)
         engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
@@ -99,14 +102,6 @@ def _shares_alone(subject: Subject, exam: Exam) -> tuple[pd.DataFrame, CellSums 
     shares = shares_only(values, batch.concepts, batch.groups, intended=intended, proxies=proxies)
     rows = shares.table.rename(columns={"share": "estimate"})
     return findings(rows.assign(analysis="latch", metric="share", n=len(batch), why=shares.why)), shares.sums
-
-
-def _packed(key: str, sums: CellSums) -> dict[str, Tensor]:
-    return {
-        key: torch.from_numpy(sums.sums),
-        f"{key}|weight": torch.from_numpy(sums.design.weight),
-        f"{key}|scale": torch.tensor([float(sums.rows), sums.scale], dtype=torch.float64),
-    }
 
 
 def record_of(folder: RunFolder, seed: int, design: Design) -> LatchRecord:

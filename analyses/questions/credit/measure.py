@@ -115,9 +115,6 @@ def planted(bank: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     return inside, outside
 
 
-# -- conditioning ------------------------------------------------------------------------------------------------------
-
-
 def teach(bank: Tensor, phases: Sequence[Phase], updates: int) -> Valence:
     """A valence taught in phases of ``updates`` steps on ``bank`` ``[K, S, n, D]``."""
     seeds, n, width = bank.shape[1:]

@@ -114,7 +114,8 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
         "novel less familiar": {"least": 0.0},
     }
     predictions = [Prediction(name, mean_of_all(_values(table, name)), **bound) for name, bound in bounds.items()]
-    learned = Prediction("strength of a cue rewarded alone", mean_of_all(_alone(table)), least=LEARNED)
+    alone = table[(table["measure"] == "strength, alone") & (table["basis"] == BASIS)].groupby("seed")["value"].mean()
+    learned = Prediction("strength of a cue rewarded alone", mean_of_all(alone), least=LEARNED)
     verdict, why = judged(predictions, controls=[learned], blind="Cues that were not learned cannot block.")
     worst = float(_values(table, "attribution error").max())
     inexact = learned.outcome == "held" and worst >= EXACT
@@ -125,12 +126,6 @@ def _values(table: pd.DataFrame, measure: str) -> pd.Series:
     """A number over all cues in the latents as they were learned, per seed."""
     rows = table[(table["measure"] == measure) & (table["basis"] == BASIS) & (table["cue"] == "all")]
     return rows.set_index("seed")["value"].sort_index()
-
-
-def _alone(table: pd.DataFrame) -> pd.Series:
-    """Mean strength of cues that were rewarded alone, per seed."""
-    rows = table[(table["measure"] == "strength, alone") & (table["basis"] == BASIS)]
-    return rows.groupby("seed")["value"].mean()
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:

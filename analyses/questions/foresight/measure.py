@@ -104,7 +104,7 @@ def measure(
     world = Coin(Coin.Settings(varied=1.0))
     grown = grow(world, seeds, Growing(**growing), say)
     table: list[dict[str, Any]] = []
-    for done, (seed, model, life) in enumerate(zip(grown.seeds, grown.models, grown.walks, strict=True)):
+    for done, (seed, model, life) in enumerate(grown):
         say(done, len(seeds), "planning")
         rng = generator("foresight", seed)
         fresh = walk(world, world.levels(MATCHED, rng=rng), horizon, rng=rng)

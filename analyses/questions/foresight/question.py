@@ -117,7 +117,8 @@ class Foresight(Question[Settings]):
         why += "".join(f" {name} failed." for name in failed)
         means = over_seeds(success, ["arm", "events"], "success")
         means["events"] = ["any" if events == 0 else f"{events:g}" for events in means["events"]]
-        model = _predicted(whole)
+        predicted = whole[whole["arm"] == "model"].rename(columns={"metric": "what"}).astype({"step": int})
+        model = over_seeds(predicted, ["what", "step"], named="right")
         rows = [
             *self.rows(means, "success", lambda r: _about(r["arm"], r["events"])),
             *self.rows(success, "success", lambda r: _about(r["arm"], f"{r['events']:g}")),
@@ -139,12 +140,6 @@ def successes(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["metric"] == "success"]
     grouped = rows.groupby(["arm", "events", "seed"], sort=False)
     return grouped.agg(success=("value", "mean"), n=("n", "sum")).reset_index()
-
-
-def _predicted(table: pd.DataFrame) -> pd.DataFrame:
-    """How often world models predict rightly, per step."""
-    rows = table[table["arm"] == "model"].rename(columns={"metric": "what"}).astype({"step": int})
-    return over_seeds(rows, ["what", "step"], named="right")
 
 
 def decide(table: pd.DataFrame, success: pd.DataFrame, events: int, horizon: int) -> tuple[Conclusion, str]:

@@ -77,7 +77,7 @@ def measure(
     home = Coin()
     grown = grow(home, seeds, Growing(**growing), say)
     table: list[dict[str, Any]] = []
-    for done, (seed, model, life) in enumerate(zip(grown.seeds, grown.models, grown.walks, strict=True)):
+    for done, (seed, model, life) in enumerate(grown):
         say(done, len(seeds), "planning")
         rng = generator("gaps", seed)
         for where, design in WHERE.items():

@@ -115,9 +115,6 @@ def _row(method: str, name: str, drawn: pd.DataFrame) -> dict[str, Any]:
     return {"method": method, "network": name, **means, "samples": len(drawn), "n": n, "checked": checked, "note": note}
 
 
-# -- attributions ----------------------------------------------------------------------------------------------------
-
-
 def _attributed(
     method: str, network: PlantedNetwork, seen: Observed, *, checked: bool, rng: torch.Generator
 ) -> dict[str, float]:
@@ -187,9 +184,6 @@ def _checks(
         "depends_on_weights": float(noise.verdict == "depends on the weights"),
         "leaks": float(not again.set_index("ranking")["evidence"]["attribution"]),
     }
-
-
-# -- concept activation vectors --------------------------------------------------------------------------------------
 
 
 def _concept(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> dict[str, float]:

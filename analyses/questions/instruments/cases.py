@@ -75,10 +75,6 @@ def _direction(world: np.random.Generator) -> Floats:
     return np.asarray(u / np.linalg.norm(u))
 
 
-def _sample(x: dict[str, Floats], label: object, groups: NDArray[np.int64] | None) -> Sample:
-    return Sample(x, pd.Series(label), groups)
-
-
 def _binary(share: float, sites: tuple[str, ...]) -> Callable[..., Sample]:
     """A bit of frequency ``share`` along a random direction at each of ``sites``."""
 
@@ -86,7 +82,7 @@ def _binary(share: float, sites: tuple[str, ...]) -> Callable[..., Sample]:
         bit, x = rng.random(n) < share, _noise(n, rng)
         for site in sites:
             x[site] += effect / np.sqrt(len(sites)) * np.outer(bit - 0.5, _direction(world))
-        return _sample(x, bit, _groups(n, rng))
+        return Sample(x, pd.Series(bit), _groups(n, rng))
 
     return sample
 
@@ -94,34 +90,34 @@ def _binary(share: float, sites: tuple[str, ...]) -> Callable[..., Sample]:
 def _single_unit(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
     bit, x = rng.random(n) < 0.5, _noise(n, rng)
     x["middle"][:, world.integers(WIDTH)] += effect * (bit - 0.5)
-    return _sample(x, bit, _groups(n, rng))
+    return Sample(x, pd.Series(bit), _groups(n, rng))
 
 
 def _xor(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
     a, b, x = rng.random(n) < 0.5, rng.random(n) < 0.5, _noise(n, rng)
     pair = np.linalg.qr(world.normal(size=(WIDTH, 2)))[0]
     x["middle"] += effect * (np.outer(a - 0.5, pair[:, 0]) + np.outer(b - 0.5, pair[:, 1]))
-    return _sample(x, a ^ b, _groups(n, rng))
+    return Sample(x, pd.Series(a ^ b), _groups(n, rng))
 
 
 def _proxy(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
     bit = rng.random(n) < 0.5
     proxy, x = np.where(rng.random(n) < 0.9, bit, ~bit), _noise(n, rng)
     x["middle"] += effect * np.outer(proxy - 0.5, _direction(world))
-    return _sample(x, bit, _groups(n, rng))
+    return Sample(x, pd.Series(bit), _groups(n, rng))
 
 
 def _continuous(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
     value, x = rng.normal(size=n), _noise(n, rng)
     x["middle"] += effect / 2 * np.outer(value, _direction(world))
-    return _sample(x, value, _groups(n, rng))
+    return Sample(x, pd.Series(value), _groups(n, rng))
 
 
 def _categorical(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
     kind, x = rng.integers(0, 5, n), _noise(n, rng)
     corners = np.linalg.qr(world.normal(size=(WIDTH, 5)))[0].T / np.sqrt(2)
     x["middle"] += effect * corners[kind]
-    return _sample(x, pd.Categorical(np.array(list("abcde"))[kind]), _groups(n, rng))
+    return Sample(x, pd.Series(pd.Categorical(np.array(list("abcde"))[kind])), _groups(n, rng))
 
 
 def _dead_units(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
@@ -130,7 +126,7 @@ def _dead_units(n: int, effect: float, world: np.random.Generator, rng: np.rando
     x["middle"] += effect * np.outer(bit - 0.5, u / np.linalg.norm(u))
     for a in x.values():
         a[:, ::2] = 0.0
-    return _sample(x, bit, _groups(n, rng))
+    return Sample(x, pd.Series(bit), _groups(n, rng))
 
 
 def _leaking(known: bool, shuffled: bool = False) -> Callable[..., Sample]:
@@ -141,7 +137,7 @@ def _leaking(known: bool, shuffled: bool = False) -> Callable[..., Sample]:
         groups = rng.permutation(np.arange(n) % count) if shuffled else np.sort(np.arange(n) % count)
         label = (rng.permutation(count) % 2 == 0)[groups]
         x = {site: a + rng.normal(size=(count, WIDTH))[groups] for site, a in _noise(n, rng).items()}
-        return _sample(x, label, groups if known else None)
+        return Sample(x, pd.Series(label), groups if known else None)
 
     return sample
 
@@ -150,7 +146,7 @@ def _duplicated(n: int, effect: float, world: np.random.Generator, rng: np.rando
     different = max(n // 4, 2)
     rows = rng.permutation(np.arange(n) % different)
     label = (rng.random(different) < 0.5)[rows]
-    return _sample({site: a[rows] for site, a in _noise(different, rng).items()}, label, None)
+    return Sample({site: a[rows] for site, a in _noise(different, rng).items()}, pd.Series(label), None)
 
 
 def _shifted(n: int, effect: float, world: np.random.Generator, rng: np.random.Generator) -> Sample:
@@ -158,7 +154,7 @@ def _shifted(n: int, effect: float, world: np.random.Generator, rng: np.random.G
     groups, u = _groups(n, rng), _direction(world)
     bit, x = rng.random(n) < 0.5, _noise(n, rng)
     x["middle"] += effect * np.outer(bit - 0.5, u) + 2 * np.outer(rng.normal(size=groups.max() + 1)[groups], u)
-    return _sample(x, bit, groups)
+    return Sample(x, pd.Series(bit), groups)
 
 
 _FORGOTTEN = "nowhere; the same, but the user forgets the groups; rows come group by group"

@@ -37,7 +37,7 @@ import torch
 from imprint.analyses.engine import Say
 from imprint.analyses.questions.instruments.effects import ROWS, Effect, Population
 from imprint.analyses.questions.instruments.networks import PLANS, SITES, Observed, PlantedNetwork, number_of
-from imprint.analyses.statistics import NAN
+from imprint.analyses.statistics import NAN, mean_of_known
 from imprint.models.errors import NotMeasurableError, unknown_name
 from imprint.probes.causal.alignment_search import Budget, Pairs, search
 from imprint.probes.causal.edit_runs import JOINED
@@ -290,12 +290,12 @@ def _counted(
         "bias": float((at["estimate"] - at["truth"]).mean()),
         "covered": int(inside.sum()),
         "intervals": len(known),
-        "power": _share([one.above_placebo for one in at_focus]),
-        "false_positive": _share([one.above_placebo for one in wrong]),
-        "power_zero": _share([one.above_nothing for one in at_focus]),
-        "false_positive_zero": _share([one.above_nothing for one in wrong]),
+        "power": mean_of_known([one.above_placebo for one in at_focus]).value,
+        "false_positive": mean_of_known([one.above_placebo for one in wrong]).value,
+        "power_zero": mean_of_known([one.above_nothing for one in at_focus]).value,
+        "false_positive_zero": mean_of_known([one.above_nothing for one in wrong]).value,
         "negatives": len(wrong),
-        "located": _share([one for one in best if one is not None]),
+        "located": mean_of_known([one for one in best if one is not None]).value,
         "not_measurable": float(at["estimate"].isna().mean()),
         "note": _note(kind, name),
     }
@@ -318,7 +318,3 @@ def _best(kind: str, results: list[SiteResult], truth: Mapping[str, Effect], use
         most = max(effect.truth for effect in truth.values())
         used = tuple(where for where, effect in truth.items() if effect.truth > most - 0.02)
     return max(known, key=lambda where: known[where]) in used
-
-
-def _share(flags: list[bool]) -> float:
-    return sum(flags) / len(flags) if flags else NAN

@@ -87,8 +87,6 @@ class Population:
         """Mean squared change of the value, in its variance."""
         return float((self._head(edits) - self.value).square().mean() / self.value.var())
 
-    # -- effects -----------------------------------------------------------------------------------------------------
-
     def flip(self) -> float:
         """Mean size of the change when the concept alone is set to its other value, in sd of the value."""
         return float((self.other - self.value).abs().mean() / self.value.std())

@@ -30,7 +30,7 @@ from imprint.analyses.engine import Say
 from imprint.analyses.locate.locate import locate
 from imprint.analyses.locate.power import Design, minimum_detectable
 from imprint.analyses.questions.instruments.cases import CASES, SITES, WIDTH, Case, Sample, draw
-from imprint.analyses.statistics import NAN, rate_of
+from imprint.analyses.statistics import NAN, mean_of_known, rate_of
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.readouts.base import READOUTS
 from imprint.probes.samples.controls import compact_groups, folds_of
@@ -38,6 +38,7 @@ from imprint.probes.samples.leaks import find_leaks
 
 FRESH = 4_000
 """Rows on which a fitted probe's true score is measured."""
+FLAGS = ("present", "false", "located", "not_measurable")
 GRID = (25, 8)
 """Concepts and sites of a grid of pure noise."""
 
@@ -146,16 +147,8 @@ def _row(condition: Condition, drawn: pd.DataFrame) -> dict[str, Any]:
         "covered": int(covered),
         "intervals": len(scored) if known else 0,
         "refused": int(drawn["score"].notna().sum()) - len(scored) if known else 0,
-        "present": _share(drawn["present"]),
-        "false": _share(drawn["false"]),
-        "located": _share(drawn["located"]),
-        "not_measurable": _share(drawn["not_measurable"]),
+        **{name: mean_of_known(drawn[name].astype(float)).value for name in FLAGS},
     }
-
-
-def _share(column: pd.Series) -> float:
-    known = column.dropna()
-    return float(known.astype(float).mean()) if len(known) else NAN
 
 
 def score_noise(readout: str, n: int, *, grids: int, nulls: int, seed: int, say: Say) -> pd.DataFrame:

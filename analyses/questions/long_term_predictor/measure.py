@@ -110,9 +110,6 @@ def codes(code: Code, seeds: int, states: int, seed: int) -> Tensor:
     return torch.nn.functional.normalize(drawn, dim=-1)
 
 
-# -- equality with TD(0) -----------------------------------------------------------------------------------------------
-
-
 def textbook(
     before: np.ndarray, after: np.ndarray, reward: np.ndarray, over: np.ndarray, *, discount: float
 ) -> np.ndarray:
@@ -176,9 +173,6 @@ def equality(
         off = _distance(walkers.code[s].numpy(), late[s], values, before)
         rows.append({"seed": s, "difference": np.abs(ours[:, s] - theirs).max(), "from_exact": off, "steps": steps})
     return pd.DataFrame(rows).assign(form=form["form"], discount=gamma, code=code)
-
-
-# -- how the prediction moves as it is learned, and what undoes it -----------------------------------------------------
 
 
 def marks(updates: int, count: int = 24) -> list[int]:
