@@ -39,15 +39,20 @@ METRICS = {
 
 
 def examined_rows(examined: Examined, about: Row, *, verdict: bool = True) -> list[Row]:
-    """Behaviour, critic and causal line of an agent, and with ``verdict`` the verdict on it."""
-    intended = examined.lines.goals[0]
+    """Behaviour, critic and causal line of an agent, and with ``verdict`` the verdict on it.
+
+    The estimate of the verdict's row is the part of levels where the intended goal comes first.
+    """
+    intended, (word, why) = examined.lines.goals[0], examined.verdict
+    first = rate_of(examined.lines.first[intended], examined.lines.levels).row(count="n")
+    latch = {**about, "analysis": "latch", "metric": "latch", "concept": intended, **first, "verdict": word, "why": why}
     index = {"analysis": "critic", "metric": "latch_index", "concept": intended, "n": examined.critic.n}
     return [
         *behaviour_rows(examined.played, intended, about),
         *critic_rows(examined.critic, about),
         {**about, **index, "estimate": examined.lines.index, "why": examined.silent},
         *causal_rows(examined, about),
-        *([verdict_row(examined, about)] if verdict else []),
+        *([latch] if verdict else []),
     ]
 
 
@@ -94,14 +99,6 @@ def causal_rows(examined: Examined, about: Row) -> list[Row]:
         why = f"rank {int(edit['rank'])}; action distribution moved by {part['moved'].mean():.3f}"
         rows.append({**base, **names, "n": n * len(part), "why": why, **rate})
     return rows
-
-
-def verdict_row(examined: Examined, about: Row) -> Row:
-    """The verdict on one seed; the estimate is the part of levels where the intended goal comes first."""
-    goal, n = examined.lines.goals[0], examined.lines.levels
-    word, why = examined.verdict
-    rate = rate_of(examined.lines.first[goal], n).row(count="n")
-    return {**about, "analysis": "latch", "metric": "latch", "concept": goal, **rate, "verdict": word, "why": why}
 
 
 def control_row(examined: Examined, about: Row, *, expected: str = UNDETERMINED) -> Row:

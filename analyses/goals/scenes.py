@@ -41,9 +41,6 @@ class Scenes:
     memory: Tensor
     """``[n, M]``"""
 
-    def __len__(self) -> int:
-        return len(self.observation)
-
 
 def scenes_of(agent: Agent, environment: Environment, start: State, *, rng: torch.Generator) -> Scenes:
     """``start`` for an agent: as it is, or after up to :data:`WALK` random steps when the agent has a memory."""

@@ -26,7 +26,8 @@ def decide(shares: pd.DataFrame, effects: pd.DataFrame, decision: Decision, *, i
     missing = mains.index[mains[["share", "low", "high"]].isna().any(axis=1)]
     if len(missing):
         return Verdict(UNDETERMINED, f"The share of {missing[0]} could not be measured.")
-    moved = _moved(effects)
+    known = effects.dropna(subset=["effect", "low", "high"]).to_dict("records")
+    moved = {str(row["concept"]): row["low"] > 0 or row["high"] < 0 for row in known}
     carries = [low > decision.carries and moved.get(str(name), True) for name, low in mains["low"].items()]
     carried = mains[carries].sort_values("share", ascending=False)
     if carried.empty:
@@ -41,14 +42,6 @@ def decide(shares: pd.DataFrame, effects: pd.DataFrame, decision: Decision, *, i
         return Verdict(word(top, intended), why)
     why = f"Several concepts carry the value and none holds {decision.dominates:.0%} of it ({listed})."
     return Verdict(MIXED, why)
-
-
-def _moved(effects: pd.DataFrame) -> dict[str, bool]:
-    """Concept -> whether the effect's interval excludes 0; concepts whose effect was not measured are left out."""
-    if effects.empty:
-        return {}
-    known = effects.dropna(subset=["effect", "low", "high"]).to_dict("records")
-    return {str(row["concept"]): bool(row["low"] > 0 or row["high"] < 0) for row in known}
 
 
 def _nothing(table: pd.DataFrame, decision: Decision) -> Verdict:

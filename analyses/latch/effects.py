@@ -13,7 +13,7 @@ Letters: n rows, G groups, P pairs of levels, R resamples, S seeds.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,20 +59,13 @@ class EffectSums:
         return self.of(group_weights(len(groups), resamples, rng) @ groups)
 
 
-@dataclass(frozen=True)
-class Effects:
-    """Counterfactual effects with intervals."""
-
-    table: pd.DataFrame
-    """concept, effect, low, high, n, why (why it is NaN)."""
-    sums: Mapping[str, EffectSums]
-    """What pooling over seeds needs."""
-
-
 def effects(
     subject: Subject, world: World, batch: Batch, concepts: Sequence[str], *, values: Floats, resamples: int, seed: int
-) -> Effects:
-    """Effects of some concepts on the subject's value; NaN with the reason where the world cannot intervene."""
+) -> tuple[pd.DataFrame, dict[str, EffectSums]]:
+    """Effects of some concepts on the subject's value, and what pooling them over seeds needs.
+
+    The table has :data:`COLUMNS`; where the world cannot intervene the effect is NaN, with the reason in ``why``.
+    """
     rows, sums_of = [], {}
     for concept in concepts:
         try:
@@ -84,7 +77,7 @@ def effects(
         low, high = interval(sums.replicates(resamples, np.random.default_rng(seed)))
         why = "" if np.isfinite(sums.effect) else "not measurable: the value is constant or NaN"
         rows.append((concept, sums.effect, low, high, len(batch), why))
-    return Effects(pd.DataFrame(rows, columns=list(COLUMNS)), sums_of)
+    return pd.DataFrame(rows, columns=list(COLUMNS)), sums_of
 
 
 def _sums(subject: Subject, world: World, batch: Batch, concept: str, *, values: Floats) -> EffectSums:

@@ -155,15 +155,15 @@ def latch(
     bare = _from_shares(shares, rule, n)
     if shares.sums is None or shares.sums.constant:
         return bare
-    changed = effects(subject, world, batch, names, values=values, resamples=resamples, seed=seed)
-    word, why = _verdict(shares, changed.table, rule)
+    table, sums = effects(subject, world, batch, names, values=values, resamples=resamples, seed=seed)
+    word, why = _verdict(shares, table, rule)
     few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
     return replace(
         bare,
         verdict=word,
         why=why,
-        effects=changed.table,
-        effect_sums=changed.sums,
+        effects=table,
+        effect_sums=sums,
         mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
         attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
     )

@@ -87,7 +87,8 @@ class Mediation:
         placebo: dict[int, Floats] = {}
         losses: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
-            columns = self._columns(concept)
+            code, levels = pd.factorize(self.batch.concepts[concept], sort=True)
+            columns = torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(levels)).double()
             if not span.linearly_there(columns):
                 losses.append({**NO_LOSS, "why": "nothing to erase: the concept is not linearly here"})
                 continue
@@ -109,11 +110,6 @@ class Mediation:
             return False
         changed = self.subject.values(trial, edits={site: span.random(len(span.scale), rng=rng)})
         return not torch.equal(changed, self.subject.values(trial))
-
-    def _columns(self, concept: str) -> torch.Tensor:
-        """One-hot columns ``[n, levels]``."""
-        code, levels = pd.factorize(self.batch.concepts[concept], sort=True)
-        return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(levels)).double()
 
     def _draws(self, before: CellSums, after: CellSums) -> Floats:
         """Losses ``[R, C]`` under group resamples, the same groups before and after."""

@@ -63,13 +63,15 @@ def grid_findings(
     evidence = {cell: list(seeds.values()) for cell, seeds in grid.items()}
     for (age, site, concept), s, q, verdict, why in judged(evidence, alpha=alpha, resamples=resamples, rng=rng):
         if verdict == "present" and not floors:
-            verdict, why = (
-                "undetermined",
-                "the floors of this run could not be measured, so nothing can be called learned",
-            )
+            verdict = "undetermined"
+            why = "the floors of this run could not be measured, so nothing can be called learned"
         seeds, base = grid[age, site, concept], {"concept": concept, "site": site, "age": age, "n": s.n}
         rows += _pooled({**base, "seeds": len(seeds)}, s, q, {"verdict": verdict, "why": why})
-        rows += _per_seed({**base, "seeds": 1}, seeds, s)
+        for seed, e in seeds.items():
+            floor = np.nanmax([float(e.reading.nulls.mean()), s.untrained, s.inputs])
+            values = {"score": e.reading.score, "selectivity": e.reading.score - floor}
+            alone = {**base, "seeds": 1, "seed": seed}
+            rows += [{**alone, "metric": metric, "estimate": value} for metric, value in values.items()]
     unread = "the activations here are constant, or no seed reached this age"
     for age, site, concept in (cell for cell in cells if cell not in grid):
         where = {"concept": concept, "site": site, "age": age, "metric": "selectivity", "n": 0, "seeds": 0}
@@ -89,15 +91,6 @@ def _pooled(base: dict[str, Any], s: Summary, q: float, verdict: dict[str, str])
         for floor, name in FLOORS.items()
     ]
     return [{**base, **score, **verdict}, {**base, **selectivity, **verdict}, *({**base, **floor} for floor in floors)]
-
-
-def _per_seed(base: dict[str, Any], evidence: Mapping[int, Evidence], s: Summary) -> list[dict[str, Any]]:
-    rows = []
-    for seed, e in evidence.items():
-        floor = np.nanmax([float(e.reading.nulls.mean()), s.untrained, s.inputs])
-        values = {"score": e.reading.score, "selectivity": e.reading.score - floor}
-        rows += [{**base, "seed": seed, "metric": metric, "estimate": value} for metric, value in values.items()]
-    return rows
 
 
 def _best(grid: Grid, resamples: int, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -125,14 +125,9 @@ class CohortTable:
             rows = rows[rows[column] == value]
         return rows
 
-    def chance(self, concept: str) -> float:
-        """Score without any knowledge of the concept."""
-        scores = self.rows("chance", concept=concept)["value"].dropna()
-        return float(scores.iloc[0]) if len(scores) else NAN
-
-    def inputs(self, concept: str) -> float:
-        """Score of the raw input history; NaN when it was not measured."""
-        scores = self.rows("inputs", concept=concept)["value"]
+    def chance(self, concept: str, table: str = "chance") -> float:
+        """Score without any knowledge of the concept, or of the raw ``inputs``; NaN when it was not measured."""
+        scores = self.rows(table, concept=concept)["value"].dropna()
         return float(scores.iloc[0]) if len(scores) else NAN
 
     def holding(self, concept: str, site: str | None = None) -> Holding:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,8 @@ def raise_and_compare(*, setup: dict[str, Any], draws: int, shuffles: int, seed:
         cohort, diverged = _read_cohort(chosen, folder)
     rows = [{"table": "diverged", "first": number, "value": 1.0} for number in diverged]
     rows += [{"table": "inputs", "concept": name, "value": value} for name, value in _input_scores(chosen).items()]
-
-    def second_half(done: float, note: str) -> None:
-        say(int(RAISING + (100 - RAISING) * done), 100, note)
-
-    table = compare(cohort, draws=draws, shuffles=shuffles, seed=seed, report=second_half)
+    compared = partial(compare, cohort, draws=draws, shuffles=shuffles, seed=seed)
+    table = compared(report=lambda done, note: say(int(RAISING + (100 - RAISING) * done), 100, note))
     return pd.concat([table, _table(rows)], ignore_index=True)
 
 

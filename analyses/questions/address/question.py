@@ -175,7 +175,7 @@ def _unbeaten(own: CohortTable, holding: Holding, age: int) -> str:
     floors = {
         "chance": probes - own.chance(holding.concept),
         "the same networks before training": probes - untrained,
-        "the input history": probes - own.inputs(holding.concept),
+        "the input history": probes - own.chance(holding.concept, "inputs"),
     }
     return next((name for name, gain in floors.items() if not estimate(gain, own.groups).low > 0), "")
 

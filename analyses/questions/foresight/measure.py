@@ -193,31 +193,20 @@ def without(weight: Tensor, direction: Tensor) -> Tensor:
     return weight - (weight * direction).sum(-1, keepdim=True) * direction
 
 
-@dataclass(frozen=True)
-class _Values:
-    """Values of many assessors, read from one imagination."""
-
-    labels: list[tuple[str, int, int]]
-    """V of arm, number of events and draw."""
-    weight: Tensor
-    """``[G, V]``."""
-    bias: Tensor
-    """``[V]``."""
-
-
 def planned(trial: Trial, rng: torch.Generator) -> list[dict[str, Any]]:
     """Success of plans under all values; they share the imagination."""
-    values = _values(trial, rng)
-    plan = Planner(trial.model, trial.horizon).plan(trial.test.observation, values.weight, values.bias)
+    labels, weight, bias = _values(trial, rng)
+    plan = Planner(trial.model, trial.horizon).plan(trial.test.observation, weight, bias)
     successes = []
-    for v, (arm, k, draw) in enumerate(values.labels):
+    for v, (arm, k, draw) in enumerate(labels):
         fresh = unrewarded(trial, trial.chosen(k)[:, draw])
         senses = carried_out(trial.world, rows(trial.test.state, fresh), plan.action[fresh, v])
         successes.append(_success(arm, k, draw, senses["coin_taken"].amax(1)))
     return successes
 
 
-def _values(trial: Trial, rng: torch.Generator) -> _Values:
+def _values(trial: Trial, rng: torch.Generator) -> tuple[list[tuple[str, int, int]], Tensor, Tensor]:
+    """Arm, number of events and draw of V values, and their weights ``[G, V]`` and biases ``[V]``."""
     with torch.no_grad():
         latents = trial.model.summary(trial.model.encode(frames(trial.life, 4000, rng=rng)))
     scale = (lived(latents, 1).variance[0] + FLOOR).rsqrt()
@@ -237,11 +226,11 @@ def _values(trial: Trial, rng: torch.Generator) -> _Values:
             arms.append(("random projected", valence, without(weight, random)))
         for arm, assessor, projected in arms:
             assessor.weight = projected
-            on_raw_latents = columns(assessor)
-            weights.append(on_raw_latents[0])
-            biases.append(on_raw_latents[1])
+            on_raw_latents, bias = columns(assessor)
+            weights.append(on_raw_latents)
+            biases.append(bias)
             labels += [(arm, k, draw) for draw in range(trial.draws)]
-    return _Values(labels, torch.cat(weights, 1), torch.cat(biases))
+    return labels, torch.cat(weights, 1), torch.cat(biases)
 
 
 def unrewarded(trial: Trial, index: Tensor) -> Tensor:

@@ -43,19 +43,16 @@ def _q(net: Net, x: Tensor) -> Tensor:
     return hidden @ net["w2"] + net["b2"]
 
 
-def _untrained(copies: int, width: int, actions: int, rng: torch.Generator) -> Net:
-    return {
+def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, thorough: bool = False) -> Net:
+    """One Q-learner per set of rewarded walks, d of them; ``thorough``: many more updates."""
+    sets = [_transitions(model, walks) for walks in lives]
+    copies, width, actions = len(sets), sets[0][0].shape[1], model.view.actions
+    net = {
         "w1": torch.randn(copies, width, HIDDEN, generator=rng) * (2 / width) ** 0.5,
         "b1": torch.zeros(copies, 1, HIDDEN),
         "w2": torch.randn(copies, HIDDEN, actions, generator=rng) * HIDDEN**-0.5,
         "b2": torch.zeros(copies, 1, actions),
     }
-
-
-def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, thorough: bool = False) -> Net:
-    """One Q-learner per set of rewarded walks, d of them; ``thorough``: many more updates."""
-    sets = [_transitions(model, walks) for walks in lives]
-    net = _untrained(len(sets), sets[0][0].shape[1], model.view.actions, rng)
     optimiser = torch.optim.Adam([value.requires_grad_(True) for value in net.values()], lr=RATE)
     net["mean"] = torch.stack([s[0].mean(0, keepdim=True) for s in sets])
     net["spread"] = torch.stack([s[0].std(0, keepdim=True, correction=0).clamp(min=FLOOR) for s in sets])

@@ -20,7 +20,6 @@ cannot).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -46,6 +45,8 @@ INTENDED = "right"
 WHERE = {"on": "train", "off": "apart"}
 READINGS: tuple[Read, ...] = ("maps", "summary")
 EXAMPLES, BATCH, CHECKED = 4000, 64, 400
+Values = dict[int, tuple[Tensor, Tensor]]
+"""Number of updates -> weight ``[D]`` and bias of a linear value."""
 
 
 def gap(one: Tensor, other: Tensor) -> float:
@@ -104,41 +105,30 @@ def examples(walks: Walks, n: int, *, rng: torch.Generator) -> tuple[Tensor, Ten
     return walks.observation[index, frame].float(), walks.ended[index, frame].float()
 
 
-@dataclass(frozen=True)
-class Values:
-    """A linear value after V numbers of updates."""
-
-    ages: Sequence[int]
-    """V of them."""
-    weight: Tensor
-    """``[D, V]``."""
-    bias: Tensor
-    """``[V]``."""
-
-
 def values_at_ages(model: WorldModel, life: Walks, read: Read, ages: Sequence[int], *, rng: torch.Generator) -> Values:
-    """A valence on the latents that ``read`` names, trained on the walks of ``life``, after each number of updates."""
+    """A valence on the latents that ``read`` names, trained on the walks of ``life``, after ``ages`` updates."""
     observation, reward = examples(life, EXAMPLES, rng=rng)
     with torch.no_grad():
         latents = Planner(model, 1, read).reading(model.encode(observation))
     valence = Valence(Valence.Settings(signal="pay", lag=0), 1, latents.shape[1])
-    gate, linear = torch.ones(1, dtype=torch.bool), []
+    gate, linear = torch.ones(1, dtype=torch.bool), {}
     for age in range(1, max(ages) + 1):
         index = torch.randint(0, EXAMPLES, (BATCH,), generator=rng)
         valence.update(latents[None, index, None], reward[None, index, None], gate)
         if age in ages:
-            linear.append(valence.linear(0))
-    return Values(ages, torch.stack([w for w, _ in linear], 1), torch.stack([b for _, b in linear]))
+            linear[age] = valence.linear(0)
+    return linear
 
 
 def gaps_in(world: Coin, planner: Planner, state: State, action: Tensor, values: Values) -> list[dict[str, Any]]:
     """Gaps in rooms: of the plans whose indices are ``action`` ``[n, P]``, and of the one that each value chooses."""
     n, plans = action.shape
     every = sequences(planner.model.view.actions, planner.horizon)
-    expected = planner.values(world.observe(state), values.weight, values.bias)
+    weight, bias = (torch.stack(parts, -1) for parts in zip(*values.values(), strict=True))
+    expected = planner.values(world.observe(state), weight, bias)
     senses = carried_out(world, rows(state, torch.arange(n).repeat_interleave(plans)), every[action.flatten()])
     gaps: list[dict[str, Any]] = []
-    for v, age in enumerate(values.ages):
+    for v, age in enumerate(values):
         of_any = expected[..., v].gather(1, action).flatten()
         gaps += [{"age": age, "plans": "any", **row} for row in _gaps(of_any, senses)]
         best, index = expected[..., v].max(1)

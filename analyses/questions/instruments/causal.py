@@ -104,19 +104,10 @@ class SiteResult:
         """How far the estimate is from no effect."""
         return abs(self.estimate - self.nothing) if self.signed else self.estimate - self.nothing
 
-    @property
-    def above_nothing(self) -> bool:
-        """Whether the site is called *used* by the interval alone."""
-        return self._above(self.nothing)
-
-    @property
-    def above_placebo(self) -> bool:
-        """Whether the site is called *used*."""
-        return self._above(max(self.placebo, self.nothing))
-
-    def _above(self, level: float) -> bool:
+    def used(self, *, alone: bool = False) -> bool:
+        """Whether the site is called *used*, or would be by the interval ``alone``, whatever the placebos."""
         lowest = max(self.low, -self.high) if self.signed else self.low
-        return lowest > level + TINY
+        return lowest > (self.nothing if alone else max(self.placebo, self.nothing)) + TINY
 
 
 Results = dict[str, list[SiteResult]]
@@ -290,10 +281,10 @@ def _counted(
         "bias": float((at["estimate"] - at["truth"]).mean()),
         "covered": int(inside.sum()),
         "intervals": len(known),
-        "power": mean_of_known([one.above_placebo for one in at_focus]).value,
-        "false_positive": mean_of_known([one.above_placebo for one in wrong]).value,
-        "power_zero": mean_of_known([one.above_nothing for one in at_focus]).value,
-        "false_positive_zero": mean_of_known([one.above_nothing for one in wrong]).value,
+        "power": mean_of_known([one.used() for one in at_focus]).value,
+        "false_positive": mean_of_known([one.used() for one in wrong]).value,
+        "power_zero": mean_of_known([one.used(alone=True) for one in at_focus]).value,
+        "false_positive_zero": mean_of_known([one.used(alone=True) for one in wrong]).value,
         "negatives": len(wrong),
         "located": mean_of_known([one for one in best if one is not None]).value,
         "not_measurable": float(at["estimate"].isna().mean()),

@@ -41,16 +41,14 @@ class Digits:
         cut = round(part * len(order))
         return order[:cut], order[cut:]
 
-    def perceptron(
-        self, widths: Sequence[int], x: Tensor, y: Tensor, *, rng: torch.Generator, passes: int = PASSES
-    ) -> nn.Sequential:
+    def perceptron(self, widths: Sequence[int], x: Tensor, y: Tensor, *, rng: torch.Generator) -> nn.Sequential:
         """A ReLU perceptron of these widths, trained on ``x [n, 64]`` with classes ``y [n]``."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31 - 1, (1,), generator=rng)))
             layers = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.ReLU())]
         network = nn.Sequential(*layers[:-1])
         optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
-        for _ in range(passes):
+        for _ in range(PASSES):
             for rows in torch.randperm(len(x), generator=rng).split(BATCH):
                 loss = functional.cross_entropy(network(x[rows]), y[rows])
                 optimizer.zero_grad()

@@ -127,20 +127,11 @@ def layers(learner: Transformer, observation: Tensor) -> dict[str, Tensor]:
     return Subject(learner, sites=sites).activations(observation)
 
 
-@dataclass(frozen=True)
-class Located:
-    """Result of `locate` for the cell, of one model."""
+def located(learner: Transformer, grid: Grid, *, n: int, rng: torch.Generator) -> pd.Series:
+    """The row of `locate` for the cell behind the last block, beside three untrained twins and the input history.
 
-    score: float
-    """Behind the last block."""
-    untrained: float
-    inputs: float
-    verdict: str
-    """The best of all blocks': ``present`` if any is."""
-
-
-def located(learner: Transformer, grid: Grid, *, n: int, rng: torch.Generator) -> Located:
-    """Read the cell behind every block, beside three untrained twins and the input history."""
+    Its verdict is the best of all blocks': ``present`` if any is.
+    """
     observation, cells = grid.walks(n, rng=rng)
     twins = [layers(born(rng).eval(), observation) for _ in range(3)]
     table = locate(
@@ -152,9 +143,10 @@ def located(learner: Transformer, grid: Grid, *, n: int, rng: torch.Generator) -
         nulls=5,
         resamples=200,
     ).set_index("site")
-    last, verdicts = table.iloc[-1], set(table["verdict"])
-    verdict = "present" if "present" in verdicts else str(last["verdict"])
-    return Located(float(last["score"]), float(last["untrained"]), float(last["inputs"]), verdict)
+    last = table.iloc[-1].copy()
+    if "present" in set(table["verdict"]):
+        last["verdict"] = "present"
+    return last
 
 
 def accuracy(learner: Transformer, grid: Grid, *, rng: torch.Generator) -> float:
@@ -175,14 +167,14 @@ def grid_state(*, model: str, scale: float, seed: int, say: Say) -> pd.DataFrame
     if model == "long enough":
         figures.add(known.STATE, model, "next colour, accuracy", accuracy(learner, grid, rng=rng), n=2000)
     cell = located(learner, grid, n=n, rng=rng)
-    figures.add(known.STATE, model, "cell, above untrained", cell.score - cell.untrained)
-    figures.add(known.STATE, model, "cell, above input history", cell.score - cell.inputs)
+    figures.add(known.STATE, model, "cell, above untrained", cell["score"] - cell["untrained"])
+    figures.add(known.STATE, model, "cell, above input history", cell["score"] - cell["inputs"])
     if model == "too short":
-        figures.add(known.STATE, model, "called given by input", cell.verdict == "given by input")
+        figures.add(known.STATE, model, "called given by input", cell["verdict"] == "given by input")
         return figures.table()
-    figures.add(known.STATE, model, "cell, last layer", cell.score)
-    figures.add(known.STATE, model, "called present", cell.verdict == "present")
-    figures.add(known.STATE, "input history", "cell", cell.inputs)
+    figures.add(known.STATE, model, "cell, last layer", cell["score"])
+    figures.add(known.STATE, model, "called present", cell["verdict"] == "present")
+    figures.add(known.STATE, "input history", "cell", cell["inputs"])
     observation, cells = grid.walks(n, rng=rng)
     seen = layers(learner, observation)[f"layer {SETTINGS.layers}"]
     upper = (cells[:, MOMENT] < CELLS // 2).numpy()

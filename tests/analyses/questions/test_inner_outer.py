@@ -62,7 +62,7 @@ def measured(where: str, read: Any, weight: Tensor) -> dict[str, float]:
     world = Coin()
     state = near(world, gaps.WHERE[where])
     action = torch.randint(0, 4**HORIZON, (ROOMS, 32), generator=rng(2))
-    values = gaps.Values([1], weight, torch.zeros(1))
+    values = {1: (weight[:, 0], torch.zeros(()))}
     found = gaps.gaps_in(world, Planner(TrueModel(world), HORIZON, read), state, action, values)
     return {f"{row['metric']}, {row['plans']}": row["value"] for row in found}
 

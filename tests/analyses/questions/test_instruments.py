@@ -99,16 +99,16 @@ def test_of_an_untrained_network_nothing_is_claimed_to_be_known_by_design() -> N
 
 
 def test_used_is_said_on_the_right_side_only() -> None:
-    assert SiteResult("left", 0.5, 0.3, 0.7, 0.2).above_placebo
-    assert not SiteResult("left", 0.5, 0.3, 0.7, 0.4).above_placebo
-    assert not SiteResult("left", 0.9, 0.8, 1.0, 0.2, nothing=0.95).above_placebo
+    assert SiteResult("left", 0.5, 0.3, 0.7, 0.2).used()
+    assert not SiteResult("left", 0.5, 0.3, 0.7, 0.4).used()
+    assert not SiteResult("left", 0.9, 0.8, 1.0, 0.2, nothing=0.95).used()
     down = SiteResult("left", -0.5, -0.7, -0.3, 0.2)
-    assert not down.above_nothing and down.size == -0.5
+    assert not down.used(alone=True) and down.size == -0.5
     both = SiteResult("left", -0.5, -0.7, -0.3, 0.2, signed=True)
-    assert both.above_placebo and both.size == 0.5
-    assert not SiteResult("left", 1e-8, 1e-8, 1e-8, 0.0).above_nothing
+    assert both.used() and both.size == 0.5
+    assert not SiteResult("left", 1e-8, 1e-8, 1e-8, 0.0).used(alone=True)
     nothing = SiteResult("left", *[float("nan")] * 4)
-    assert not nothing.above_nothing and not nothing.above_placebo
+    assert not nothing.used(alone=True) and not nothing.used()
 
 
 # -- attributions ----------------------------------------------------------------------------------------------------
