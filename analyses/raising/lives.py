@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.goals.acting import activations
+from imprint.analyses.goals.behaviour import Policy
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.lifetimes.agent import AgentLifetime
@@ -28,8 +29,6 @@ MEADOW: dict[str, Any] = {"kind": "meadow", "size": 9, "food_at_mother": 0.5, "s
 WEIGHTS = {"food_eaten": 1.0, "survived": 0.5, "struck": -1.0, "starved": -1.0}
 WORTH = {"kind": "reward", "name": "worth", "low": -1.0, "high": 1.0, "weights": WEIGHTS}
 """The reward of these lives."""
-Policy = Callable[[Tensor, State], Tensor]
-"""Observations and states -> actions int64 ``[n]``."""
 
 
 def meadow_setup(

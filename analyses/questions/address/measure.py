@@ -114,8 +114,11 @@ def raise_and_compare(*, setup: dict[str, Any], draws: int, shuffles: int, seed:
         folder = RunFolder(Path(place))
         _raise(chosen, folder, lambda done, note: say(int(RAISING * done), 100, note))
         cohort, diverged = _read_cohort(chosen, folder)
+    exam = exam_of(chosen)
+    step = exam.world.moments[exam.world.decision or ""]
+    inputs = exam.targets.read_inputs(exam.batch.observation[:, : step + 1].flatten(1).numpy())
     rows = [{"table": "diverged", "first": number, "value": 1.0} for number in diverged]
-    rows += [{"table": "inputs", "concept": name, "value": value} for name, value in _input_scores(chosen).items()]
+    rows += [{"table": "inputs", "concept": name, "value": reading.score} for name, reading in inputs.items()]
     compared = partial(compare, cohort, draws=draws, shuffles=shuffles, seed=seed)
     table = compared(report=lambda done, note: say(int(RAISING + (100 - RAISING) * done), 100, note))
     return pd.concat([table, _table(rows)], ignore_index=True)
@@ -192,14 +195,6 @@ def _read_cohort(setup: Setup, folder: RunFolder) -> tuple[Cohort, list[int]]:
     read_on = shown(exam.batch, exam.targets.groups, ages, sites)
     diverged = [number for number in numbers if number not in seeds]
     return Cohort(seeds, ages, setup.intended, decisive, levels, chosen_on, read_on), diverged
-
-
-def _input_scores(setup: Setup) -> dict[str, float]:
-    """Cross-validated score of each concept, read from all observations up to the decision moment; five folds."""
-    exam = exam_of(setup)
-    step = exam.world.moments[exam.world.decision or ""]
-    history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
-    return {concept: reading.score for concept, reading in exam.targets.read_inputs(history).items()}
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

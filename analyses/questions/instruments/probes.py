@@ -136,10 +136,8 @@ def _row(condition: Condition, drawn: pd.DataFrame) -> dict[str, Any]:
     known = condition.case.scored and np.isfinite(true)
     covered = ((scored["low"] <= true) & (true <= scored["high"])).sum() if known else 0
     return {
+        **vars(condition),
         "case": condition.case.name,
-        "readout": condition.readout,
-        "rows": condition.rows,
-        "effect": condition.effect,
         "samples": len(drawn),
         "score": float(scored["score"].mean()),
         "true": true,

@@ -75,15 +75,11 @@ def _curve(rows: pd.DataFrame, result: str, name: str, heading: str, *, titles: 
     frame = pd.concat(both, ignore_index=True)
     frame["panel"] = frame["condition"] + ", " + frame["measure"]
     chart = Chart("lines", "at", "value", *titles, colour="figure", panel="panel")
-    return Exhibit(name, heading, frame, _furthest(at, READINGS[result]), "", chart)
-
-
-def _furthest(at: pd.DataFrame, reading: str) -> str:
     if at.empty:
-        return ""
+        return Exhibit(name, heading, frame, "", "", chart)
     row = at.iloc[int((at["ours"] - at["reference"]).abs().to_numpy().argmax())]
-    figures = f"{row['ours']:.3f} for {row['reference']:.3f}"
-    return f"{reading} Furthest from its reference: {row['condition']} at {row['at']:g}, {figures}."
+    figures = f"{row['condition']} at {row['at']:g}, {row['ours']:.3f} for {row['reference']:.3f}"
+    return Exhibit(name, heading, frame, f"{READINGS[result]} Furthest from its reference: {figures}.", "", chart)
 
 
 def _erased(rows: pd.DataFrame) -> Exhibit:

@@ -41,7 +41,6 @@ from imprint.probes.readouts.online_code import OnlineCode
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import folds_of
 
-Bits = NDArray[np.bool_]
 WIDTH = 64
 PROBES: dict[str, Readout] = {
     "logistic": Logistic(penalties=(0.01,)),
@@ -62,7 +61,7 @@ def unit(rng: np.random.Generator, width: int = WIDTH) -> Floats:
     return np.asarray(u / np.linalg.norm(u))
 
 
-def along(n: int, delta: float, u: Floats, rng: np.random.Generator) -> tuple[Floats, Bits]:
+def along(n: int, delta: float, u: Floats, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """Rows ``[n, D]`` whose two class means lie ``delta`` standard deviations apart along ``u``, and labels."""
     y = rng.random(n) < 0.5
     return rng.normal(size=(n, len(u))) + delta * np.outer(y - 0.5, u), y

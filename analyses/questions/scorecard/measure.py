@@ -190,9 +190,6 @@ def lead(score: Floats, outcome: Marks, soon: Marks, known: Marks, *, episode: N
     return float(np.cumprod(high[np.maximum(back, 0)] & same, axis=1).sum(1).mean())
 
 
-# -- a seed ------------------------------------------------------------------------------------------------------------
-
-
 def monitored(*, setup: dict[str, Any], lives: int, updates: int, seed: int, say: Say) -> pd.DataFrame:
     """One seed's agent, its scorecard and the readers beside it.
 
