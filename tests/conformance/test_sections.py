@@ -1,4 +1,4 @@
-"""Every report section has a title, a place and a template, and fills it for a made-up run or says it does not apply."""
+"""Every report section has a title and a place of its own, and shows something of a made-up run."""
 
 from __future__ import annotations
 
