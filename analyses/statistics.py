@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from imprint.probes.samples.resamples import LARGEST as LARGEST
-from imprint.probes.samples.resamples import exact_interval
+from imprint.probes.samples.intervals import LARGEST as LARGEST
+from imprint.probes.samples.intervals import exact_interval
 
 Floats = NDArray[np.float64]
 NAN = float("nan")

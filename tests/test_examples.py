@@ -50,7 +50,7 @@ def test_readme_s_lines_for_more_instruments_run(tmp_path: Path, monkeypatch: py
     }
     exec(shown_in_readme("more instruments"), names)
     assert 20 < names["rows"] < 400
-    assert 0.6 < names["curve"][0].score < names["curve"][-1].score < 0.95
+    assert 0.6 < names["curve"][0].score.value < names["curve"][-1].score.value < 0.95
     assert names["agreement"].cosine.value > 0.7
     assert names["matched"].set_index("concept").loc["food", "p_value"] < 0.05
     assert set(names["recurring"]["seed"]) == {0, 1}

@@ -35,7 +35,8 @@ Letters: n rows, D width, C classes, G groups, K folds, J shuffles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, stats
@@ -45,6 +46,8 @@ from imprint.models.errors import ImprintError, NotMeasurableError
 
 FARTHEST = 20.0
 """Largest class distance that is considered, in standard deviations."""
+MOST_ROWS = 10**9
+"""Largest number of rows that is considered."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 
 
@@ -223,3 +226,23 @@ def minimum_detectable(design: Design) -> Detectable:
         )
     effect = float(optimize.brentq(lambda e: power_of(design, e) - design.power, 0.0, most, xtol=1e-6))
     return Detectable(effect, expected_score(design, effect))
+
+
+def rows_needed(design: Design, effect: float) -> int:
+    """Fewest rows on which an effect is called present with the design's power; groups keep their size.
+
+    ``design.rows`` says only how large groups are. Raises :class:`NotMeasurableError` when no number of rows is enough.
+    """
+    per_group = design.rows / (design.groups or design.rows)
+
+    def enough(rows: int) -> bool:
+        groups = None if design.groups is None else max(2, min(rows, round(rows / per_group)))
+        try:
+            return power_of(replace(design, rows=rows, groups=groups), effect) >= design.power
+        except NotMeasurableError:
+            return False
+
+    rows = bisect_left(range(MOST_ROWS), True, lo=4, key=enough)
+    if rows == MOST_ROWS:
+        raise NotMeasurableError(f"an effect of {effect:g} is not called present on any number of rows")
+    return rows

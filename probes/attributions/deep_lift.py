@@ -105,7 +105,7 @@ class _Rescale(attr.DeepLift):  # type: ignore[misc]
     """captum's rule with its hooks wrapped in functions of this module, since a subject refuses hooks of others."""
 
     def _register_hooks(self, module: nn.Module, attribute_to_layer_input: bool = True) -> None:
-        places = (module._forward_hooks, module._forward_pre_hooks)
+        places = (module._forward_hooks, module._forward_pre_hooks)  # noqa: SLF001, torch has no public ones
         before = [set(place) for place in places]
         super()._register_hooks(module, attribute_to_layer_input)
         for place, known in zip(places, before, strict=True):

@@ -226,7 +226,7 @@ class Moments:
         if header.get("kind") != "moments":
             raise ImprintError(f"{path} holds {header.get('kind', 'something else')}; expected moments.")
         sums = Sums.of((tensors[name] for name in PARTS), float(header["roundoff"]))
-        return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)
+        return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)  # noqa: SLF001, its own class
 
     def _with(self, sums: Sums) -> Moments:
         new = Moments(self.width, self.targets, len(sums.count))

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means and ratios over rows, by resampling whole groups, and the exact interval of a rate.
+"""Bootstrap intervals of means and ratios over rows, by resampling whole groups.
 
 Rows of one group (an episode, a writer, a map) are not independent, so groups are drawn with replacement. Every
 statistic is a function of per-group sums, so that all resamples are one matrix product. Intervals are percentile
@@ -12,31 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy import stats
 from torch import Tensor
 
-from imprint.models.errors import ImprintError
 from imprint.probes.samples.controls import compact_groups
+from imprint.probes.samples.intervals import LARGEST
 
-LARGEST = 200
-"""More groups than this are merged at random before they are drawn; merged independent groups stay exchangeable."""
 DEFINED = 0.9
 """An interval is NaN when fewer than this part of its resamples are finite."""
-
-
-def exact_interval(hits: float, trials: float, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval of the rate of ``hits`` in independent ``trials`` (Clopper & Pearson 1934); NaN without trials.
-
-    It covers at least as often as it says. Raises :class:`ImprintError` unless 0 <= hits <= trials.
-    """
-    if not 0 <= hits <= trials:
-        raise ImprintError(f"{hits:g} hits of {trials:g} trials; expected 0 <= hits <= trials.")
-    if trials == 0:
-        return (float("nan"), float("nan"))
-    tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
-    high = stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
-    return (float(low), float(high))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.attributions.base import Attribution, Attributor
 from imprint.probes.samples.controls import compact_groups
-from imprint.probes.samples.resamples import exact_interval
+from imprint.probes.samples.intervals import exact_interval
 from imprint.probes.subjects.subject import Subject
 
 RANKINGS = ("attribution", "random", "variance")

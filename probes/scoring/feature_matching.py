@@ -74,7 +74,7 @@ def match_concepts(
     x = activations.detach().double().cpu().numpy()
     features = dictionary.encode(activations.detach()).double().cpu().numpy()
     draws = [x @ rng.normal(size=(x.shape[1], features.shape[1])) for _ in range(random_draws)]
-    spaces = [_Features(space, halves) for space in (features, x, *draws)]
+    spaces = [Features(space, halves) for space in (features, x, *draws)]
     search = _Search(spaces, codes, halves, shuffles, rng)
     rows: list[dict[str, object]] = []
     for name in concepts.columns:
@@ -91,7 +91,7 @@ def match_concepts(
     return table
 
 
-class _Features:
+class Features:
     """Features of both halves and of all rows, ranked and standardised to be scored against many label columns."""
 
     def __init__(self, features: Floats, halves: list[Ints]) -> None:
@@ -119,7 +119,7 @@ class _Features:
 class _Search:
     """The same search in the dictionary's features, the raw units and sets of random directions."""
 
-    spaces: list[_Features]
+    spaces: list[Features]
     """In this order."""
     groups: Ints
     halves: list[Ints]

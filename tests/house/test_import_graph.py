@@ -113,7 +113,11 @@ def test_tests_mirror_the_tree(room: str) -> None:
     strangers = []
     for test in sorted((ROOT / "tests" / room).rglob("test_*.py")):
         place = source / test.parent.relative_to(ROOT / "tests" / room)
-        names = {path.stem for path in place.glob("*") if path.suffix == ".py" or path.is_dir()} if place.is_dir() else set()
+        names = (
+            {path.stem for path in place.glob("*") if path.suffix == ".py" or path.is_dir()}
+            if place.is_dir()
+            else set()
+        )
         about = test.stem.removeprefix("test_")
         if not any(about == name or about.startswith(f"{name}_") for name in names - {"__init__", "__pycache__"}):
             strangers.append(str(test.relative_to(ROOT)))

@@ -175,10 +175,7 @@ def _rest() -> list[dict[str, Any]]:
         _row("planted", "self_check", 1.0, control=name, verdict=word, why=f"expected {word}")
         for name, word in planted.items()
     ]
-    for seed in SEEDS:
-        rows += [_row("lifetime", "loss", 1.0 / (1 + a), age=age, seed=seed, seeds=1) for a, age in enumerate(AGES)]
-        rows.append(_row("lifetime", "diverged", 0.0, seed=seed, seeds=1))
-    return rows
+    return rows + [_row("lifetime", "diverged", 0.0, seed=seed, seeds=1) for seed in SEEDS]
 
 
 def table(seed: int = 0) -> pd.DataFrame:

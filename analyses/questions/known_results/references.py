@@ -64,7 +64,7 @@ def name(result: str, condition: str, measure: str, at: float = NAN) -> str:
     return f"{result} | {condition} | {measure}" + ("" if np.isnan(at) else f" | {at:g}")
 
 
-def measured(row: str, values: ArrayLike, *, n: int, seconds: float = NAN) -> dict[str, Any]:
+def measured(row: str, values: ArrayLike | float, *, n: int, seconds: float = NAN) -> dict[str, Any]:
     """A row of a piece's table: mean of ``values`` over repeats, and their standard deviation."""
     each = np.atleast_1d(np.asarray(values, dtype=np.float64))
     mean = {"ours": float(each.mean()), "spread": float(each.std(ddof=1)) if len(each) > 1 else NAN}
