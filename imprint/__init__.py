@@ -67,12 +67,8 @@ _HOME = {
 
 # wandb and the Hugging Face client are dependencies of transformer-lens; neither may print anything or use the network
 # because imprint was imported. A value that the environment sets beforehand wins.
-for _name, _value in {
-    "WANDB_MODE": "disabled",
-    "WANDB_SILENT": "true",
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-}.items():
+_QUIET = {"WANDB_MODE": "disabled", "WANDB_SILENT": "true", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+for _name, _value in _QUIET.items():
     os.environ.setdefault(_name, _value)
 
 

@@ -1,12 +1,13 @@
 """Runs on disk: files are written whole or not at all, read without unpickling, and checked against changes.
 
 runs/<setup>-<hash>/
-setup.yaml                      resolved setup
-run.json                        versions, commit, machine, times
-seed-<k>/age-<n>.safetensors    learner, optimiser, assessor and generator state; digest in the header
-cells/<name>.parquet            finished cells of the analysis
-findings.parquet, findings.csv  one row per finding
-report.html
+    setup.yaml                      resolved setup
+    run.json                        versions, commit, machine, times
+    seed-<k>/age-<n>.safetensors    everything that a seed's future depends on; digest in the header
+    cells/<name>.parquet            finished cells of the analysis
+    findings.parquet, findings.csv  one row per finding
+    artefacts/<name>.npz            arrays that the report draws
+    report.html
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, ValueError, SafetensorError) as error:
         raise DamagedFileError(
-            f"{path} is unreadable or truncated: {error}. Delete it and run again with --resume."
+            f"{path} is unreadable or truncated: {error}. Delete it and run with --resume."
         ) from None
     if header.get("digest") != digest_of(tensors):
         raise DamagedFileError(

@@ -33,7 +33,7 @@ NULLS, ALPHA, SEED = 20, 0.05, 0
 """Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
 
 Seeds = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: that of the setup.")
+    int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: the setup's own.")
 ]
 Changes = Annotated[
     list[str] | None,
@@ -41,9 +41,7 @@ Changes = Annotated[
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
 Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
-Resume = Annotated[
-    bool, typer.Option("--resume/--no-resume", help="Go on from what a stopped run finished, or begin again.")
-]
+Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again.")]
 Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None,
@@ -71,9 +69,7 @@ def _top(
 
 @app.command(short_help="Run an alignment setup, from initial weights to report.")
 def run(
-    setup: Annotated[
-        str, typer.Argument(help="A setup that ships (see: imprint list setups) or a YAML file.")
-    ] = "nursery",
+    setup: Annotated[str, typer.Argument(help="A name of imprint list setups, or a YAML file.")] = "nursery",
     *,
     seeds: Seeds = None,
     set_: Changes = None,
@@ -102,14 +98,10 @@ def locate(
     inputs: Annotated[
         str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
     ] = None,
-    nulls: Annotated[
-        int | None, typer.Option(min=5, help=f"With ACTS: label shuffles per concept; default: {NULLS}.")
-    ] = None,
+    nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
     alpha: Annotated[
         float | None,
-        typer.Option(
-            min=0.0, max=0.5, help=f"With ACTS: false discovery rate over all concepts and sites; default: {ALPHA}."
-        ),
+        typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help=f"With ACTS: seed of splits and shuffles; default: {SEED}.")
@@ -195,9 +187,7 @@ def latch(
 def _only_for_arrays(**options: object) -> None:
     for name, given in options.items():
         if given is not None:
-            raise typer.BadParameter(
-                "goes with ACTS and CONCEPTS; one path alone is a run folder", param_hint=f"--{name}"
-            )
+            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")
 
 
 @app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")

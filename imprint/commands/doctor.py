@@ -129,9 +129,7 @@ def _wandb(environment: Mapping[str, str]) -> Check:
     mode = environment.get("WANDB_MODE", "")
     if mode in ("disabled", "offline"):
         return Check("wandb", mode)
-    return Check(
-        "wandb", f"WANDB_MODE={mode or '(not set)'}", "note", "Set WANDB_MODE=disabled, so that nothing is sent."
-    )
+    return Check("wandb", f"WANDB_MODE={mode or '(not set)'}", "note", "Set WANDB_MODE=disabled to send nothing.")
 
 
 def _machine(machine: Machine) -> list[Check]:

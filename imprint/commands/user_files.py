@@ -23,9 +23,7 @@ def _existing(path: Path, what: str, suffixes: tuple[str, ...]) -> str:
         near = [p.name for p in path.parent.iterdir() if p.suffix in suffixes] if path.parent.is_dir() else []
         raise unknown_name(f"file of {what}", path, near)
     if path.suffix.lower() not in suffixes:
-        raise ImprintError(
-            f"{path} ends in {path.suffix or 'nothing'!r}; {what} are read from {' or '.join(suffixes)}."
-        )
+        raise ImprintError(f"{path} ends in {path.suffix or 'nothing'!r}; {what} come from {' or '.join(suffixes)}.")
     return path.suffix.lower()
 
 
@@ -97,16 +95,12 @@ def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: 
     for name, array in arrays.items():
         if array.ndim == 0 or len(array) != rows:
             came = "a single number" if array.ndim == 0 else f"{len(array)} rows"
-            raise ImprintError(
-                f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must belong to the same example."
-            )
+            raise ImprintError(f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must be one example.")
         if array.dtype.kind not in "fiub":
             raise ImprintError(f"{path}: {name!r} holds {array.dtype}; expected numbers.")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             row = int(np.flatnonzero(~np.isfinite(array.reshape(rows, -1)).all(axis=1))[0])
-            raise ImprintError(
-                f"{path}: {name!r} holds NaN or infinite values, first in row {row}; drop or repair those rows."
-            )
+            raise ImprintError(f"{path}: {name!r} is NaN or infinite, first in row {row}; drop or repair such rows.")
 
 
 def flat(arrays: Mapping[str, np.ndarray]) -> Arrays:

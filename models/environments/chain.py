@@ -53,7 +53,7 @@ class Chain(Environment):
         def _cue_before_the_end(self) -> Chain.Settings:
             if self.cue_at >= self.cells - 1:
                 raise ValueError(
-                    f"cue_at is {self.cue_at} in a row of {self.cells}; the cue must come before the last cell"
+                    f"cue_at is {self.cue_at} in a row of {self.cells}; expected a cue before the last cell"
                 )
             return self
 

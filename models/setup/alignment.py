@@ -51,7 +51,7 @@ class Ages(FrozenSettings):
         if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
             if "experiences" in self.model_fields_set:
                 raise ValueError(
-                    f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected the same"
+                    f"ages end at {self.ages[-1]} and experiences is {self.experiences}; expected the same"
                 )
             object.__setattr__(self, "experiences", self.ages[-1])
         return self

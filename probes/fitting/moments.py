@@ -67,12 +67,10 @@ class Sums:
         return cls(**dict(zip(PARTS, parts, strict=True)), roundoff=roundoff)
 
     def __add__(self, other: Sums) -> Sums:
-        parts = (a + b for a, b in zip(self.parts(), other.parts(), strict=True))
-        return Sums.of(parts, max(self.roundoff, other.roundoff))
+        return Sums.of(map(torch.add, self.parts(), other.parts()), max(self.roundoff, other.roundoff))
 
     def __sub__(self, other: Sums) -> Sums:
-        parts = (a - b for a, b in zip(self.parts(), other.parts(), strict=True))
-        return Sums.of(parts, max(self.roundoff, other.roundoff))
+        return Sums.of(map(torch.sub, self.parts(), other.parts()), max(self.roundoff, other.roundoff))
 
     def parts(self) -> tuple[Tensor, ...]:
         """All tensors, in the order of :data:`PARTS`."""

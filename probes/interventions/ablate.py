@@ -73,7 +73,7 @@ def derangement(n: int, groups: object | None = None, *, rng: torch.Generator) -
     largest = int(sizes.max())
     if n < 2 * largest:
         raise NotMeasurableError(
-            f"one group holds {largest} of {n} rows; expected half at most, to swap between groups"
+            f"one group holds {largest} of {n} rows; expected half or less, to swap between groups"
         )
     rank_of_group = torch.randperm(len(sizes), generator=rng)
     shuffled = torch.randperm(n, generator=rng)

@@ -100,9 +100,7 @@ def transfer(
 def _pairs(activations: Tensor, concepts: pd.DataFrame, pairs: Tensor | None) -> Tensor:
     """The pairs ``[P, 2]``, by default all ordered ones; raises when the arguments do not fit together."""
     if activations.dim() != 3 or activations.shape[1] != len(concepts):
-        raise ImprintError(
-            f"activations are {list(activations.shape)} for {len(concepts)} concept rows; expected [S, n, d]."
-        )
+        raise ImprintError(f"activations are {list(activations.shape)} for {len(concepts)} labels; expected [S, n, d].")
     if not bool(torch.isfinite(activations).all()):
         raise NotMeasurableError("activations hold NaN or infinite values")
     if len(concepts.columns) == 0:
@@ -243,7 +241,7 @@ def linear_cka(first: Tensor, second: Tensor, *, debiased: bool = True) -> Tenso
     """
     if first.dim() < 2 or second.dim() < 2 or first.shape[-2] != second.shape[-2] or first.shape[-2] < 4:
         raise ImprintError(
-            f"got {list(first.shape)} and {list(second.shape)}; expected the same 4 or more rows, [..., n, d]."
+            f"got {list(first.shape)} and {list(second.shape)}; expected 4 or more rows each, [..., n, d]."
         )
     x, y = _prepared(first), _prepared(second)
     return _hsic(x, y, debiased) / (_own(x, debiased) * _own(y, debiased)).sqrt()

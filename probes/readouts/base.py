@@ -151,10 +151,8 @@ class Columns:
 
     def repeated(self, copies: int) -> Columns:
         """This single concept followed by ``copies - 1`` shuffles of it."""
-        width = len(self.copy)
-        return Columns(
-            torch.arange(copies).repeat_interleave(width), self.choose.repeat(copies), self.classes.repeat(copies)
-        )
+        copy = torch.arange(copies).repeat_interleave(len(self.copy))
+        return Columns(copy, self.choose.repeat(copies), self.classes.repeat(copies))
 
 
 class Readout(BaseEstimator, ABC):  # type: ignore[misc]

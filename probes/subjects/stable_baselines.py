@@ -161,9 +161,7 @@ def library() -> None:
     try:
         import stable_baselines3  # noqa: F401 (is it installed?)
     except ImportError:
-        raise ImprintError(
-            "Stable-Baselines3 is not installed; install the extra: pip install 'imprint[sb3]'."
-        ) from None
+        raise ImprintError("Stable-Baselines3 is not installed; pip install 'imprint[sb3]'.") from None
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from imprint.analyses.questions.base import Chart
 from imprint.reports.charts.rows import CROSS, Drawing, Ramp, Rows, cross, down, under, words_of
-from imprint.reports.figures.axes import DIVERGING, STRONG, Plot, label, layout, numbers, spread
+from imprint.reports.figures.axes import DIVERGING, STRONG, Plot, label, layout, numbers, spread, texts
 from imprint.reports.reading.tables import records
 from imprint.reports.words import NOT_MEASURED, measured, number
 
@@ -76,13 +76,5 @@ def _numbers_on(known: Mapping[tuple[int, int], Any], grid: _Grid) -> Plot:
     shown = [number(row.estimate) for row in known.values()]
     fit = len(grid.columns) * (7 * max(map(len, shown), default=0) + 3) <= PHONE
     strong = [abs(row.estimate - grid.middle) > STRONG * grid.reach for row in known.values()]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": [i for _, i in known],
-        "y": [j for j, _ in known],
-        "text": shown if fit else [""] * len(shown),
-        "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
-        "customdata": [words_of(row, (row.y, row.x)) for row in known.values()],
-        "hovertemplate": "%{customdata}<extra></extra>",
-    }
+    words = [words_of(row, (row.y, row.x)) for row in known.values()]
+    return texts(list(known), shown if fit else [""] * len(shown), strong, words)

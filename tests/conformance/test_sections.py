@@ -1,4 +1,4 @@
-"""Every report section has a title, a place and a template, and fills it for a made-up run or says it does not apply."""
+"""Every report section has a title, a place and a template; it fills it for a made-up run or does not apply to it."""
 
 from __future__ import annotations
 
