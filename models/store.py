@@ -55,9 +55,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             header = dict(json.loads((file.metadata() or {}).get("imprint", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, ValueError, SafetensorError) as error:
-        raise DamagedFileError(
-            f"{path} is unreadable or truncated: {error}. Delete it and run with --resume."
-        ) from None
+        raise DamagedFileError(f"{path} is unreadable or truncated: {error}. Delete it, run with --resume.") from None
     if header.get("digest") != digest_of(tensors):
         raise DamagedFileError(
             f"{path} was changed after it was written (its digest does not match). "

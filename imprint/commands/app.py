@@ -32,12 +32,10 @@ class Backend(StrEnum):
 NULLS, ALPHA, SEED = 20, 0.05, 0
 """Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
 
-Seeds = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: the setup's own.")
-]
+Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: its own.")]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. schedule.ages=5. May be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting (see: imprint show). May be repeated."),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
 Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
@@ -50,6 +48,10 @@ Groups = Annotated[
 Labels = Annotated[
     Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
 ]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
 
 def _version(wanted: bool) -> None:
@@ -85,9 +87,7 @@ def run(
 
 @app.command(short_help="Which concepts can be read where, and since when.")
 def locate(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of activations (.npz, .safetensors).")
-    ],
+    source: Source,
     concepts: Labels = None,
     *,
     groups: Groups = None,
@@ -103,9 +103,7 @@ def locate(
         float | None,
         typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help=f"With ACTS: seed of splits and shuffles; default: {SEED}.")
-    ] = None,
+    seed: Seed = None,
     csv: Csv = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
@@ -138,9 +136,7 @@ def locate(
 
 @app.command(short_help="What a predicted value depends on, and the verdict.")
 def latch(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
-    ],
+    source: Source,
     concepts: Labels = None,
     *,
     value: Annotated[
@@ -155,7 +151,7 @@ def latch(
         typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas."),
     ] = None,
     groups: Groups = None,
-    seed: Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of resampling; default: {SEED}.")] = None,
+    seed: Seed = None,
 ) -> None:
     """Show what a predicted value depends on: the verdict of a run, or of values and labels of your own."""
     if concepts is None:
@@ -194,15 +190,9 @@ def _only_for_arrays(**options: object) -> None:
 def analyse(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which question; see: imprint list questions.")],
     *,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of training seeds, if the question trains; default: its own."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; see: imprint show NAME. May be repeated."),
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder in which answers are kept.")] = Path("runs"),
+    seeds: Seeds = None,
+    set_: Changes = None,
+    out: Out = Path("runs"),
     backend: Where = Backend.local,
     resume: Resume = True,
     markdown: Annotated[
@@ -220,10 +210,7 @@ def analyse(
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
     *,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of training seeds, if all are setups; default: that of each."),
-    ] = None,
+    seeds: Seeds = None,
     out: Out = Path("runs"),
     resume: Resume = True,
     csv: Csv = None,

@@ -154,11 +154,8 @@ def _installed(name: str) -> str | None:
 def _failures() -> dict[str, str]:
     """What imprint needs from its large dependencies and cannot import -> the first line of the error."""
     failures = {}
-    for module, name in (
-        ("torch", "Tensor"),
-        ("transformer_lens", "HookedRootModule"),
-        ("captum.attr", "IntegratedGradients"),
-    ):
+    parts = {"torch": "Tensor", "transformer_lens": "HookedRootModule", "captum.attr": "IntegratedGradients"}
+    for module, name in parts.items():
         try:
             getattr(import_module(module), name)
         except Exception as error:  # noqa: BLE001 (a broken installation may raise anything; it is reported, not hidden)

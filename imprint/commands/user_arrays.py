@@ -152,10 +152,8 @@ def latch_arrays(
     say(page, f"verdict: {latch.verdict}", "bold")
     say(page, latch.why)
     formats = dict.fromkeys(("share", "low", "high"), percent)
-    for shown in (
-        Table("", "share of the value's variance", latch.shares, formats),
-        Table("", "effects", latch.effects),
-    ):
+    tables = (Table("", "share of the value's variance", latch.shares, formats), Table("", "effects", latch.effects))
+    for shown in tables:
         if shown.cells:
             page.print()
             page.print(table(shown.heading, shown.header, shown.cells))

@@ -67,27 +67,16 @@ def _safetensors(path: Path) -> Arrays:
 
 def read_labels(path: Path) -> pd.DataFrame:
     """The labels of a ``.csv`` or ``.parquet`` file."""
+    import pyarrow
+
     suffix = _existing(path, "labels", (".csv", ".parquet"))
-    frame = _csv(path) if suffix == ".csv" else _parquet(path)
+    try:
+        frame = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise DamagedFileError(f"{path} cannot be read as {suffix[1:]}: {error}") from None
     if frame.empty:
         raise ImprintError(f"{path} holds no rows.")
     return frame
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DamagedFileError(f"{path} cannot be read as .csv: {error}") from None
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    import pyarrow
-
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}") from None
 
 
 def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: Path) -> None:

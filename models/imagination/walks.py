@@ -78,6 +78,6 @@ def walk(environment: Environment, state: State, steps: int, *, rng: torch.Gener
     frames = torch.stack(observation, 1)
     if not bool(((frames == 0) | (frames == 1)).all()):
         raise ImprintError(
-            f"observations of {type(environment).__name__} have values other than 0 and 1; expected binary planes."
+            f"observations of {type(environment).__name__} hold more than 0 and 1; expected binary planes."
         )
     return Walks(frames.to(torch.uint8), action, torch.stack(ended, 1), torch.stack(known, 1))

@@ -51,9 +51,7 @@ class Conv(Learner):
         super().__init__(settings, frame)
         s = self.s = settings
         if s.horizon >= frame.steps:
-            raise ImprintError(
-                f"learner.horizon is {s.horizon}; with {frame.steps} steps it is at most {frame.steps - 1}."
-            )
+            raise ImprintError(f"learner.horizon is {s.horizon}; with {frame.steps} steps at most {frame.steps - 1}.")
         tiles = tile_count(frame, s.patch)
         self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
         self.dense = nn.Linear(s.channels * tiles, s.hidden)

@@ -50,9 +50,7 @@ class Ages(FrozenSettings):
     def _one_end(self) -> Ages:
         if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
             if "experiences" in self.model_fields_set:
-                raise ValueError(
-                    f"ages end at {self.ages[-1]} and experiences is {self.experiences}; expected the same"
-                )
+                raise ValueError(f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected equal")
             object.__setattr__(self, "experiences", self.ages[-1])
         return self
 

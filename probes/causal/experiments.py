@@ -244,10 +244,8 @@ def patching(
     square = torch.where(square.mean() <= edit_runs.CONSTANT * run.before.square().mean(), torch.nan, square)
     rows = []
     for place in patched:
-        products = [
-            difference * run.changes({name: Interchange(sources[name][pair]) for name in place})
-            for pair in (right, *wrong)
-        ]
+        swaps = [{name: Interchange(sources[name][pair]) for name in place} for pair in (right, *wrong)]
+        products = [difference * run.changes(swap) for swap in swaps]
         restored, *placebo = (float(product.sum() / square.sum()) for product in products)
         low, high = run.draws.ratio(products[0], square)
         estimate = {"restored": restored, "low": low, "high": high}

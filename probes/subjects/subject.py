@@ -168,13 +168,10 @@ class Subject:
     ) -> Iterator[dict[str, Tensor]]:
         """Activations ``[b, d]`` per site, one dict per batch, on the CPU, without a gradient, in float32 or better.
 
-        Arguments:
-            observation: ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily.
-            sites: names; default :meth:`sites` of the first batch.
-            batch_size: largest number of rows per forward pass; larger batches are split.
-
-        All sites are read in one pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that
-        does not exist, does not run, runs twice, or gives NaN or infinite values.
+        ``observation`` is ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily; batches
+        of more than ``batch_size`` rows are split. Default sites: :meth:`sites` of the first batch. All are read in one
+        pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that does not exist, does not
+        run, runs twice, or gives NaN or infinite values.
         """
         batches = self._batches(observation, batch_size)
         return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)

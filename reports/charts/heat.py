@@ -60,11 +60,8 @@ def _tiles(chart: Chart, grid: _Grid, panel: pd.DataFrame) -> Plot:
     gaps = {"showscale": False, "xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}
     lost = [at for at in cells if at not in known]
     words = [f"{label(grid.lines[j], 60)}<br>{label(grid.columns[i], 60)}<br>{NOT_MEASURED}" for j, i in lost]
-    data = [
-        {"type": "heatmap", "z": z, **ends, **gaps},
-        _numbers_on(known, grid),
-        cross([i for _, i in lost], [j for j, _ in lost], words),
-    ]
+    tiles = {"type": "heatmap", "z": z, **ends, **gaps}
+    data = [tiles, _numbers_on(known, grid), cross([i for _, i in lost], [j for j, _ in lost], words)]
     x, extra = under(grid.columns, chart.x_title)
     y, height = down(grid.lines, chart.y_title, 28)
     y |= {"range": [len(grid.lines) - 0.5, -0.5], "showgrid": False}

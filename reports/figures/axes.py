@@ -163,11 +163,11 @@ def age_line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) 
     }
 
 
-def category(names: Iterable[str]) -> Plot:
+def category(names: Iterable[str], **more: Any) -> Plot:
     """A vertical axis with one name a row, the first on top, at 0, 1, ..."""
     shown = list(names)
     ticks = {"tickmode": "array", "tickvals": list(range(len(shown))), "ticktext": shown}
-    return axis("", **ticks, range=[len(shown) - 0.4, -0.6], zeroline=False)
+    return axis("", **ticks, zeroline=False, **{"range": [len(shown) - 0.4, -0.6], **more})
 
 
 def spread(*values: pd.Series, floor: float = 0.05) -> float:

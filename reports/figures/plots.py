@@ -31,10 +31,8 @@ def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[st
     seeds = axes.seed_dots(dots, [place[name] + 0.22 for name in dots["concept"]], "--ink")
     x = axes.axis("share of the value's variance", tickformat=".0%", rangemode="tozero")
     height = 70 + 40 * max(2, len(names))
-    return {
-        "data": [bars, seeds],
-        "layout": axes.layout(x, axes.category(axes.label(name, 20) for name in names), height=height),
-    }
+    y = axes.category(axes.label(name, 20) for name in names)
+    return {"data": [bars, seeds], "layout": axes.layout(x, y, height=height)}
 
 
 def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], limit: float) -> axes.Plot:
@@ -44,11 +42,8 @@ def heat_map(cells: pd.DataFrame, sites: Sequence[str], ages: Sequence[int], lim
     z = [axes.numbers(None if cell is None else cell.selectivity for cell in line) for line in grid]
     tiles = {"type": "heatmap", "z": z, "zmin": -limit, "zmax": limit, "colorscale": axes.DIVERGING, "showscale": False}
     x = axes.age_axis(ages) | {"showgrid": False, "range": [-0.5, len(ages) - 0.5]}
-    y = axes.category(map(axes.label, sites)) | {
-        "showgrid": False,
-        "range": [len(sites) - 0.5, -0.5],
-        "tickfont": {"size": 11},
-    }
+    rows = [len(sites) - 0.5, -0.5]
+    y = axes.category(map(axes.label, sites), showgrid=False, range=rows, tickfont={"size": 11})
     data = [tiles | {"xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}, _marks(grid, limit)]
     return {"data": data, "layout": axes.layout(x, y, height=100 + 30 * len(sites), plot_bgcolor="--missing")}
 

@@ -76,10 +76,8 @@ def marks(
     x = axes.axis(scale.title, tickformat=scale.ticks, zeroline=scale.limits is None, **span)
     height = 104 + (16 + (22 if dotted else 12) * len(series)) * len(places)
     named = len(series) > 1
-    return {
-        "data": data,
-        "layout": axes.layout(x, axes.category(map(axes.label, places)), height=height, showlegend=named),
-    }
+    y = axes.category(map(axes.label, places))
+    return {"data": data, "layout": axes.layout(x, y, height=height, showlegend=named)}
 
 
 def _marks(one: Series, at: Mapping[str, float], fills: Sequence[str], scale: Scale) -> axes.Plot:
