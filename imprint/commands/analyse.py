@@ -27,14 +27,7 @@ COLUMNS = 10
 
 
 def analyse(
-    name: str,
-    *,
-    changes: Sequence[str],
-    seeds: int | None,
-    out: Path,
-    backend: str,
-    resume: bool,
-    markdown: Path | None,
+    name: str, *, changes: list[str], seeds: int | None, out: Path, backend: str, resume: bool, markdown: Path | None
 ) -> None:
     """Answer one question and print its card, its tables and its verdict."""
     changed = parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})

@@ -126,9 +126,9 @@ def locate(
         groups=groups,
         untrained=untrained,
         inputs=inputs,
-        nulls=NULLS if nulls is None else nulls,
+        nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
-        seed=SEED if seed is None else seed,
+        seed=seed or SEED,
         csv=csv,
         only=(concept or [], site or []),
     )
@@ -170,13 +170,7 @@ def latch(
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
     latch_arrays(
-        source,
-        concepts,
-        value=value or "",
-        intended=intended or "",
-        proxies=names,
-        groups=groups,
-        seed=SEED if seed is None else seed,
+        source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed or SEED
     )
 
 

@@ -113,12 +113,7 @@ class Discovery(ABC):
     """Part of the rows (of the groups) held out of fitting to score the dictionary; 0: none."""
 
     def fit(
-        self,
-        activations: Tensor,
-        *,
-        rng: torch.Generator,
-        groups: object | None = None,
-        progress: Progress | None = None,
+        self, activations: Tensor, *, rng: torch.Generator, groups: object = None, progress: Progress | None = None
     ) -> Dictionary:
         """A dictionary fitted to activations ``[n, d]``. The same state of ``rng`` gives the same dictionary.
 
@@ -140,7 +135,7 @@ class Discovery(ABC):
             return fitted
         return replace(fitted, held_out=fitted.explained_variance(activations.detach()[held]))
 
-    def _held_out_rows(self, n: int, groups: object | None, rng: torch.Generator) -> Tensor:
+    def _held_out_rows(self, n: int, groups: object, rng: torch.Generator) -> Tensor:
         """``[n]`` bool: whole groups, about ``held_out`` of the rows."""
         if self.held_out == 0:
             return torch.zeros(n, dtype=torch.bool)

@@ -80,13 +80,8 @@ class SparseAutoencoder(Discovery):
         """The dictionary in the units of the activations; dead are the features active on no training row."""
         offset, encoder = centre + scale * state.offset.detach(), state.encoder.detach()
         active = [(top_k((rows - offset) @ encoder, self.active) > 0).any(0) for rows in x.split(4096)]
-        return _Features(
-            directions=state.directions.detach(),
-            offset=offset,
-            dead=~torch.stack(active).any(0),
-            encoder=encoder,
-            active=self.active,
-        )
+        directions, dead = state.directions.detach(), ~torch.stack(active).any(0)
+        return _Features(directions=directions, offset=offset, dead=dead, encoder=encoder, active=self.active)
 
 
 class _State:

@@ -56,12 +56,12 @@ def mean(activations: Tensor) -> Ablation:
     return Ablation(activations.detach().double().mean(0))
 
 
-def resample(activations: Tensor, *, groups: object | None = None, rng: torch.Generator) -> Ablation:
+def resample(activations: Tensor, *, groups: object = None, rng: torch.Generator) -> Ablation:
     """Replace each row of ``activations [n, d]`` by one of another group; only for these rows, in this order."""
     return Ablation(activations.detach()[derangement(len(activations), groups, rng=rng)])
 
 
-def derangement(n: int, groups: object | None = None, *, rng: torch.Generator) -> Tensor:
+def derangement(n: int, groups: object = None, *, rng: torch.Generator) -> Tensor:
     """A random permutation ``[n]`` of the rows that maps every row to one of another group.
 
     Groups are laid out one after the other in random order, and this line is rotated by at least the size of the

@@ -36,12 +36,7 @@ LEVEL_COLUMNS += ["overlap", "chance", "p_value", "same_best", "same_best_chance
 
 
 def single_unit_scores(
-    activations: Tensor,
-    labels: pd.Series,
-    *,
-    groups: object | None = None,
-    shuffles: int = 49,
-    rng: np.random.Generator,
+    activations: Tensor, labels: pd.Series, *, groups: object = None, shuffles: int = 49, rng: np.random.Generator
 ) -> Tensor:
     """Score of each unit for a concept, ``[S, d]``: 0..1, 0 where it is no better than shuffled labels, NaN when dead.
 

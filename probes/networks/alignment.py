@@ -56,7 +56,7 @@ def transfer(
     concepts: pd.DataFrame,
     *,
     pairs: Tensor | None = None,
-    groups: object | None = None,
+    groups: object = None,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Scores of probes of one network read on another, by every route, one row per pair and concept.

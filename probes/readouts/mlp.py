@@ -83,12 +83,8 @@ class Mlp(ReadsClasses):
     def _trained(self, z: Tensor, y: Tensor, class_weight: Tensor, *, held: Tensor, seed: int) -> FittedNetwork:
         """The network after its best epoch, on standardised rows ``z`` of which those in ``held`` are held out."""
         rows, labels, weights = (part[~held].numpy() for part in (z, y, class_weight[y]))
-        engine = MLPClassifier(
-            (self.hidden,),
-            batch_size=min(BATCH, len(rows)),
-            learning_rate_init=RATE,
-            random_state=np.random.RandomState(seed),
-        )
+        rng, batch = np.random.RandomState(seed), min(BATCH, len(rows))
+        engine = MLPClassifier((self.hidden,), batch_size=batch, learning_rate_init=RATE, random_state=rng)
         lowest, waited = np.inf, 0
         for _ in range(self.passes):
             engine.partial_fit(rows, labels, sample_weight=weights, classes=np.arange(len(class_weight)))

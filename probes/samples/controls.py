@@ -26,7 +26,7 @@ REDRAWS = 100
 """How often a control task is drawn again because one of its classes is held by fewer than two types."""
 
 
-def compact_groups(groups: object | None, n: int) -> Ints:
+def compact_groups(groups: object, n: int) -> Ints:
     """Group of each row as a number 0..G-1; every row is its own group when ``groups`` is None."""
     if groups is None:
         return np.arange(n, dtype=np.int64)

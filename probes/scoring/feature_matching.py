@@ -44,7 +44,7 @@ def match_concepts(
     activations: Tensor,
     concepts: pd.DataFrame,
     *,
-    groups: object | None = None,
+    groups: object = None,
     shuffles: int = 199,
     random_draws: int = 5,
     rng: np.random.Generator,

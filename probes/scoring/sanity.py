@@ -117,7 +117,7 @@ def retrain(
     attribution: Attribution,
     labels: NDArray[np.generic],
     *,
-    groups: object | None = None,
+    groups: object = None,
     shares: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9),
     shuffles: int = 99,
     alpha: float = 0.05,

@@ -334,11 +334,7 @@ class Subject:
         if one_each:
             return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
         got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        advice = (
-            "pass value=, a function that gives one number per observation."
-            if self._value is None
-            else "return one number per row."
-        )
+        advice = "return one number per row." if self._value else "pass value=, which gives one number per row."
         raise ImprintError(f"{source} returned {got} for {n} observations; expected [{n}] or [{n}, 1]: {advice}")
 
     # -- machinery -----------------------------------------------------------------------------------------------
