@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.models.errors import DamagedFileError, ImprintError
+from imprint.models.errors import AGAIN, DamagedFileError, ImprintError
 
 
 class StorageError(ImprintError):
@@ -76,7 +76,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. Delete it and run with --resume.") from None
+        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

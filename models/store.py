@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.errors import AGAIN, DamagedFileError, unknown_name
 from imprint.models.files import write_bytes
 
 FORMAT = "1"
@@ -55,12 +55,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             header = dict(json.loads((file.metadata() or {}).get("imprint", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, ValueError, SafetensorError) as error:
-        raise DamagedFileError(f"{path} is unreadable or truncated: {error}. Delete it, run with --resume.") from None
+        raise DamagedFileError(f"{path} is unreadable or truncated: {error}. {AGAIN}") from None
     if header.get("digest") != digest_of(tensors):
-        raise DamagedFileError(
-            f"{path} was changed after it was written (its digest does not match). "
-            "Delete it and run again with --resume."
-        )
+        raise DamagedFileError(f"{path} was changed after it was written (its digest does not match). {AGAIN}")
     return tensors, header
 
 

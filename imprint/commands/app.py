@@ -128,7 +128,7 @@ def locate(
         inputs=inputs,
         nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
-        seed=seed or SEED,
+        seed=SEED if seed is None else seed,
         csv=csv,
         only=(concept or [], site or []),
     )
@@ -169,9 +169,8 @@ def latch(
         if not given:
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
-    latch_arrays(
-        source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed or SEED
-    )
+    seed = SEED if seed is None else seed
+    latch_arrays(source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed)
 
 
 def _only_for_arrays(**options: object) -> None:

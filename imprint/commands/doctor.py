@@ -91,10 +91,8 @@ def diagnose(
     checks = [_version("python", python, PYTHON)]
     checks += [_version(name, versions.get(name), allowed) for name, allowed in NEEDED.items()]
     checks.append(_torchvision(versions.get("torch"), versions.get("torchvision")))
-    checks += [
-        Check(f"import {name}", why, "broken", "Repair what the error names, or install afresh under constraints.txt.")
-        for name, why in failures.items()
-    ]
+    advice = "Repair what the error names, or install afresh under constraints.txt."
+    checks += [Check(f"import {name}", why, "broken", advice) for name, why in failures.items()]
     return [*checks, _wandb(environment), *_machine(machine)]
 
 

@@ -49,10 +49,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 
 def chosen(what: str, wanted: Sequence[str], there: Iterable[str]) -> list[str]:
-    """The names that are ``there``, each once: all, or those that are ``wanted``.
-
-    Raises :class:`UnknownNameError` for one that is not there.
-    """
+    """The names ``there``, each once: all, or those ``wanted``. Raises :class:`UnknownNameError` for another name."""
     names = list(dict.fromkeys(there))
     for name in wanted:
         if name not in names:

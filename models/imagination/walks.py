@@ -14,10 +14,7 @@ from imprint.models.states import State
 
 @dataclass(frozen=True)
 class Walks:
-    """Episodes of random actions.
-
-    Letters: N walks, K steps of the longest.
-    """
+    """Episodes of random actions: N walks, the longest of K steps."""
 
     observation: Tensor
     """uint8 ``[N, K + 1, C, H, W]``: frames, whose planes are 0 or 1."""

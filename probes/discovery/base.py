@@ -83,10 +83,7 @@ class Dictionary(ABC):
 
     def _rows(self, x: Tensor) -> Tensor:
         if x.dim() != 2 or x.shape[1] != self.directions.shape[1]:
-            raise ImprintError(
-                f"activations are {list(x.shape)}; expected [n, {self.directions.shape[1]}], the width this "
-                "dictionary was fitted on."
-            )
+            raise ImprintError(f"activations are {list(x.shape)}; expected [n, {self.directions.shape[1]}], as fitted.")
         return x.to(self.directions)
 
 

@@ -43,10 +43,7 @@ def compact_groups(groups: object, n: int) -> Ints:
 
 
 def folds_of(groups: Ints, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold 0..K-1 of each row. Groups stay whole and go, largest first, to the fold with the fewest rows.
-
-    K is at most the number of groups.
-    """
+    """Fold 0..K-1 of each row. Groups stay whole and go, largest first, to the emptiest of at most G folds."""
     sizes = np.bincount(groups)
     if len(sizes) < 2:
         raise NotMeasurableError("fewer than two groups, so nothing can be held out")

@@ -134,10 +134,7 @@ def seed_dots(rows: pd.DataFrame, y: Sequence[float], colour: str, *, name: str 
 
 
 def texts(at: Sequence[tuple[int, int]], shown: Sequence[str], strong: Sequence[bool], words: Sequence[str]) -> Plot:
-    """A text on tiles of a heat map, given by row and column, in the light colour where theirs is strong.
-
-    ``words`` are shown by the pointer.
-    """
+    """Texts on tiles (row, column) of a heat map, light where ``strong``; the pointer shows ``words``."""
     return {
         "type": "scatter",
         "mode": "text",
