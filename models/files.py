@@ -46,7 +46,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         reason = error.strerror or str(error)
-        raise StorageError(f"cannot write {path}: {reason}. Free some space or choose another --out.") from error
+        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another folder (--out).") from error
 
 
 def write_json(path: Path, data: Any) -> None:

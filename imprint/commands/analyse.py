@@ -56,13 +56,8 @@ def analyse(
 
 
 def _card(card: Card) -> list[str]:
-    return [
-        card.question,
-        f"prediction: {card.prediction}",
-        f"refuted if: {card.refuted_if}",
-        f"decision: {card.decision}",
-        f"source: {card.source}",
-    ]
+    entries = ("prediction", "refuted_if", "decision", "source")
+    return [card.question, *(f"{name.replace('_', ' ')}: {getattr(card, name)}" for name in entries)]
 
 
 def _print_exhibit(page: Console, exhibit: Exhibit) -> None:

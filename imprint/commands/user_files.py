@@ -89,7 +89,7 @@ def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: 
             raise ImprintError(f"{path}: {name!r} holds {array.dtype}; expected numbers.")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             row = int(np.flatnonzero(~np.isfinite(array.reshape(rows, -1)).all(axis=1))[0])
-            raise ImprintError(f"{path}: {name!r} is NaN or infinite, first in row {row}; drop or repair such rows.")
+            raise ImprintError(f"{path}: {name!r} holds NaN or infinities, first in row {row}; drop or repair them.")
 
 
 def flat(arrays: Mapping[str, np.ndarray]) -> Arrays:
