@@ -20,35 +20,21 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from imprint.analyses.evaluate.compare import compare
-    from imprint.analyses.evaluate.evaluate import evaluate
-    from imprint.analyses.evaluate.run import Run
-    from imprint.analyses.latch.latch import Latch, latch
-    from imprint.analyses.locate.locate import locate
-    from imprint.models.setup.learner import Setup
-    from imprint.models.setup.load import load_setup
-    from imprint.models.worlds.base import Batch, World
-    from imprint.probes.subjects.subject import Subject
-    from imprint.reports.pages.run import report
+if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
+    from imprint.analyses.evaluate.compare import compare as compare
+    from imprint.analyses.evaluate.evaluate import evaluate as evaluate
+    from imprint.analyses.evaluate.run import Run as Run
+    from imprint.analyses.latch.latch import Latch as Latch
+    from imprint.analyses.latch.latch import latch as latch
+    from imprint.analyses.locate.locate import locate as locate
+    from imprint.models.setup.learner import Setup as Setup
+    from imprint.models.setup.load import load_setup as load_setup
+    from imprint.models.worlds.base import Batch as Batch
+    from imprint.models.worlds.base import World as World
+    from imprint.probes.subjects.subject import Subject as Subject
+    from imprint.reports.pages.run import report as report
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "Batch",
-    "Latch",
-    "Run",
-    "Setup",
-    "Subject",
-    "World",
-    "__version__",
-    "compare",
-    "evaluate",
-    "latch",
-    "load_setup",
-    "locate",
-    "report",
-]
 
 _HOME = {
     "Batch": "imprint.models.worlds.base",
@@ -64,15 +50,12 @@ _HOME = {
     "locate": "imprint.analyses.locate.locate",
     "report": "imprint.reports.pages.run",
 }
+__all__ = ["__version__", *_HOME]
 
 # wandb and the Hugging Face client are dependencies of transformer-lens; neither may print anything or use the network
 # because imprint was imported. A value that the environment sets beforehand wins.
-for _name, _value in {
-    "WANDB_MODE": "disabled",
-    "WANDB_SILENT": "true",
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-}.items():
+_QUIET = {"WANDB_MODE": "disabled", "WANDB_SILENT": "true", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+for _name, _value in _QUIET.items():
     os.environ.setdefault(_name, _value)
 
 

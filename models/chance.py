@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,22 +14,15 @@ _GOLDEN, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B
 _27, _30, _31, _40 = map(np.uint64, (27, 30, 31, 40))
 
 
-@contextmanager
-def weights_from(rng: torch.Generator) -> Iterator[None]:
-    """A context in which torch's global generator is seeded by one number from ``rng``, and restored afterwards."""
-    seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
 class Born:
     """A module that can be made with initial weights from a given generator."""
 
     @classmethod
     def born(cls: type[T], *arguments: Any, rng: torch.Generator) -> T:
         """``cls(*arguments)`` with initial weights drawn from ``rng`` alone; the global random state stays as it is."""
-        with weights_from(rng):
+        seed = int(torch.randint(0, 2**31 - 1, (1,), generator=rng).item())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
             return cls(*arguments)
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+AGAIN = "Delete it and run again with --resume."
+"""Advice about a damaged file of a run."""
+
 
 class ImprintError(ValueError):
     """A mistake in what was asked for; the message says what to change."""

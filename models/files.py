@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.models.errors import DamagedFileError, ImprintError
+from imprint.models.errors import AGAIN, DamagedFileError, ImprintError
 
 
 class StorageError(ImprintError):
@@ -46,9 +46,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         reason = error.strerror or str(error)
-        raise StorageError(
-            f"cannot write {path}: {reason}. Free some space or choose another folder with --out."
-        ) from error
+        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another folder (--out).") from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -78,9 +76,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(
-            f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume."
-        ) from None
+        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

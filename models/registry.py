@@ -77,9 +77,7 @@ class Family:
         if name in (points := _entry_points(self.group)):
             member = points[name].load()
             if not (isinstance(member, type) and issubclass(member, base)):
-                raise ImprintError(
-                    f"{self.group} entry point {name!r} is {member!r}; expected a subclass of {base.__name__}."
-                )
+                raise ImprintError(f"{self.group} entry point {name!r} is {member!r}, no subclass of {base.__name__}.")
             return member
         self.require(name)
         files = self._files()

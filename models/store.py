@@ -1,12 +1,13 @@
 """Runs on disk: files are written whole or not at all, read without unpickling, and checked against changes.
 
 runs/<setup>-<hash>/
-setup.yaml                      resolved setup
-run.json                        versions, commit, machine, times
-seed-<k>/age-<n>.safetensors    learner, optimiser, assessor and generator state; digest in the header
-cells/<name>.parquet            finished cells of the analysis
-findings.parquet, findings.csv  one row per finding
-report.html
+    setup.yaml                      resolved setup
+    run.json                        versions, commit, machine, times
+    seed-<k>/age-<n>.safetensors    everything that a seed's future depends on; digest in the header
+    cells/<name>.parquet            finished cells of the analysis
+    findings.parquet, findings.csv  one row per finding
+    artefacts/<name>.npz            arrays that the report draws
+    report.html
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.errors import AGAIN, DamagedFileError, unknown_name
 from imprint.models.files import write_bytes
 
 FORMAT = "1"
@@ -54,14 +55,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             header = dict(json.loads((file.metadata() or {}).get("imprint", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, ValueError, SafetensorError) as error:
-        raise DamagedFileError(
-            f"{path} is unreadable or truncated: {error}. Delete it and run again with --resume."
-        ) from None
+        raise DamagedFileError(f"{path} is unreadable or truncated: {error}. {AGAIN}") from None
     if header.get("digest") != digest_of(tensors):
-        raise DamagedFileError(
-            f"{path} was changed after it was written (its digest does not match). "
-            "Delete it and run again with --resume."
-        )
+        raise DamagedFileError(f"{path} was changed after it was written (its digest does not match). {AGAIN}")
     return tensors, header
 
 

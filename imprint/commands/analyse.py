@@ -27,14 +27,7 @@ COLUMNS = 10
 
 
 def analyse(
-    name: str,
-    *,
-    changes: Sequence[str],
-    seeds: int | None,
-    out: Path,
-    backend: str,
-    resume: bool,
-    markdown: Path | None,
+    name: str, *, changes: list[str], seeds: int | None, out: Path, backend: str, resume: bool, markdown: Path | None
 ) -> None:
     """Answer one question and print its card, its tables and its verdict."""
     changed = parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})
@@ -63,13 +56,8 @@ def analyse(
 
 
 def _card(card: Card) -> list[str]:
-    return [
-        card.question,
-        f"prediction: {card.prediction}",
-        f"refuted if: {card.refuted_if}",
-        f"decision: {card.decision}",
-        f"source: {card.source}",
-    ]
+    entries = ("prediction", "refuted_if", "decision", "source")
+    return [card.question, *(f"{name.replace('_', ' ')}: {getattr(card, name)}" for name in entries)]
 
 
 def _print_exhibit(page: Console, exhibit: Exhibit) -> None:

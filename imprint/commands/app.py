@@ -32,18 +32,14 @@ class Backend(StrEnum):
 NULLS, ALPHA, SEED = 20, 0.05, 0
 """Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
 
-Seeds = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: that of the setup.")
-]
+Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: its own.")]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. schedule.ages=5. May be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting (see: imprint show). May be repeated."),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
 Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
-Resume = Annotated[
-    bool, typer.Option("--resume/--no-resume", help="Go on from what a stopped run finished, or begin again.")
-]
+Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again.")]
 Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None,
@@ -52,6 +48,10 @@ Groups = Annotated[
 Labels = Annotated[
     Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
 ]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
 
 def _version(wanted: bool) -> None:
@@ -60,20 +60,17 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")]
+
+
 @app.callback()
-def _top(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+def _top(version: Version = False) -> None:
     pass
 
 
 @app.command(short_help="Run an alignment setup, from initial weights to report.")
 def run(
-    setup: Annotated[
-        str, typer.Argument(help="A setup that ships (see: imprint list setups) or a YAML file.")
-    ] = "nursery",
+    setup: Annotated[str, typer.Argument(help="A name of imprint list setups, or a YAML file.")] = "nursery",
     *,
     seeds: Seeds = None,
     set_: Changes = None,
@@ -89,9 +86,7 @@ def run(
 
 @app.command(short_help="Which concepts can be read where, and since when.")
 def locate(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of activations (.npz, .safetensors).")
-    ],
+    source: Source,
     concepts: Labels = None,
     *,
     groups: Groups = None,
@@ -102,18 +97,12 @@ def locate(
     inputs: Annotated[
         str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
     ] = None,
-    nulls: Annotated[
-        int | None, typer.Option(min=5, help=f"With ACTS: label shuffles per concept; default: {NULLS}.")
-    ] = None,
+    nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
     alpha: Annotated[
         float | None,
-        typer.Option(
-            min=0.0, max=0.5, help=f"With ACTS: false discovery rate over all concepts and sites; default: {ALPHA}."
-        ),
+        typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help=f"With ACTS: seed of splits and shuffles; default: {SEED}.")
-    ] = None,
+    seed: Seed = None,
     csv: Csv = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
@@ -136,7 +125,7 @@ def locate(
         groups=groups,
         untrained=untrained,
         inputs=inputs,
-        nulls=NULLS if nulls is None else nulls,
+        nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
         seed=SEED if seed is None else seed,
         csv=csv,
@@ -146,9 +135,7 @@ def locate(
 
 @app.command(short_help="What a predicted value depends on, and the verdict.")
 def latch(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
-    ],
+    source: Source,
     concepts: Labels = None,
     *,
     value: Annotated[
@@ -163,7 +150,7 @@ def latch(
         typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas."),
     ] = None,
     groups: Groups = None,
-    seed: Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of resampling; default: {SEED}.")] = None,
+    seed: Seed = None,
 ) -> None:
     """Show what a predicted value depends on: the verdict of a run, or of values and labels of your own."""
     if concepts is None:
@@ -181,38 +168,23 @@ def latch(
         if not given:
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
-    latch_arrays(
-        source,
-        concepts,
-        value=value or "",
-        intended=intended or "",
-        proxies=names,
-        groups=groups,
-        seed=SEED if seed is None else seed,
-    )
+    seed = SEED if seed is None else seed
+    latch_arrays(source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed)
 
 
 def _only_for_arrays(**options: object) -> None:
     for name, given in options.items():
         if given is not None:
-            raise typer.BadParameter(
-                "goes with ACTS and CONCEPTS; one path alone is a run folder", param_hint=f"--{name}"
-            )
+            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")
 
 
 @app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")
 def analyse(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which question; see: imprint list questions.")],
     *,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of training seeds, if the question trains; default: its own."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; see: imprint show NAME. May be repeated."),
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder in which answers are kept.")] = Path("runs"),
+    seeds: Seeds = None,
+    set_: Changes = None,
+    out: Out = Path("runs"),
     backend: Where = Backend.local,
     resume: Resume = True,
     markdown: Annotated[
@@ -230,10 +202,7 @@ def analyse(
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
     *,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of training seeds, if all are setups; default: that of each."),
-    ] = None,
+    seeds: Seeds = None,
     out: Out = Path("runs"),
     resume: Resume = True,
     csv: Csv = None,

@@ -31,7 +31,8 @@ def list_family(wanted: str | None) -> None:
     if wanted in (None, "setups"):
         page.print(table("setups", columns, [(name, _about_setup(file)) for name, file in registry.setups().items()]))
     for family in (family for name, family in known.items() if wanted in (None, name)):
-        rows = [(member, _summary(family, member)) for member in family.names()]
+        first = {member: _docstring(family, member).partition("\n")[0] for member in family.names()}
+        rows = [(member, line.removeprefix(f"{member}:").strip()) for member, line in first.items()]
         if rows:
             page.print()
             page.print(table(family.name, columns, rows))
@@ -51,10 +52,6 @@ def _about_setup(file: Path) -> str:
 def _docstring(family: Family, name: str) -> str:
     file = family.source(name)
     return "(from another package)" if file is None else ast.get_docstring(parsed(file)) or ""
-
-
-def _summary(family: Family, name: str) -> str:
-    return _docstring(family, name).partition("\n")[0].removeprefix(f"{name}:").strip()
 
 
 def show_member(name: str) -> None:

@@ -91,10 +91,8 @@ def diagnose(
     checks = [_version("python", python, PYTHON)]
     checks += [_version(name, versions.get(name), allowed) for name, allowed in NEEDED.items()]
     checks.append(_torchvision(versions.get("torch"), versions.get("torchvision")))
-    checks += [
-        Check(f"import {name}", why, "broken", "Repair what the error names, or install afresh under constraints.txt.")
-        for name, why in failures.items()
-    ]
+    advice = "Repair what the error names, or install afresh under constraints.txt."
+    checks += [Check(f"import {name}", why, "broken", advice) for name, why in failures.items()]
     return [*checks, _wandb(environment), *_machine(machine)]
 
 
@@ -129,9 +127,7 @@ def _wandb(environment: Mapping[str, str]) -> Check:
     mode = environment.get("WANDB_MODE", "")
     if mode in ("disabled", "offline"):
         return Check("wandb", mode)
-    return Check(
-        "wandb", f"WANDB_MODE={mode or '(not set)'}", "note", "Set WANDB_MODE=disabled, so that nothing is sent."
-    )
+    return Check("wandb", f"WANDB_MODE={mode or '(not set)'}", "note", "Set WANDB_MODE=disabled to send nothing.")
 
 
 def _machine(machine: Machine) -> list[Check]:
@@ -156,11 +152,8 @@ def _installed(name: str) -> str | None:
 def _failures() -> dict[str, str]:
     """What imprint needs from its large dependencies and cannot import -> the first line of the error."""
     failures = {}
-    for module, name in (
-        ("torch", "Tensor"),
-        ("transformer_lens", "HookedRootModule"),
-        ("captum.attr", "IntegratedGradients"),
-    ):
+    parts = {"torch": "Tensor", "transformer_lens": "HookedRootModule", "captum.attr": "IntegratedGradients"}
+    for module, name in parts.items():
         try:
             getattr(import_module(module), name)
         except Exception as error:  # noqa: BLE001 (a broken installation may raise anything; it is reported, not hidden)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import console, say, table, write_csv
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.commands.text import chosen, console, say, table, write_csv
+from imprint.models.errors import DamagedFileError
 from imprint.reports.answers.runs import answer_of, planted
 from imprint.reports.reading.agents import ERASED, INTACT, metric_of, tried
 from imprint.reports.reading.run import RunData, load_run
@@ -65,6 +65,13 @@ def _spread(row: Any, *, share: bool = True) -> str:
     return bracketed(row["estimate"], row["low"], row["high"], percent if share else number)
 
 
+def _print(page: Console, title: str, columns: Sequence[str], rows: list[Any], *, right: Sequence[str] = ()) -> None:
+    """A table and an empty line; nothing when there are no rows."""
+    if rows:
+        page.print(table(title, columns, rows, right=right))
+        page.print()
+
+
 def _shares(page: Console, data: RunData) -> None:
     effects = last_age(data.pooled("latch", "effect"))
     lines = []
@@ -72,10 +79,8 @@ def _shares(page: Console, data: RunData) -> None:
         moved = row_of(effects[effects["concept"] == row["concept"]])
         effect = "" if row["concept"].startswith("(") else _spread(moved, share=False)
         lines.append((row["concept"], data.goals.get(row["concept"], ""), _spread(row), effect, cell(row["seeds"])))
-    if lines:
-        columns = ("concept", "role", "share of the value's variance", "effect (sd)", "seeds")
-        page.print(table("what the value depends on", columns, lines, right=("seeds",)))
-        page.print()
+    columns = ("concept", "role", "share of the value's variance", "effect (sd)", "seeds")
+    _print(page, "what the value depends on", columns, lines, right=("seeds",))
 
 
 def _behaviour(page: Console, data: RunData) -> None:
@@ -89,10 +94,8 @@ def _behaviour(page: Console, data: RunData) -> None:
         own = [row_of(last_age(rows[rows["agent"] == agent])) for agent in agents]
         if own[0] is not None:
             lines.append((text, *map(_spread, own), cell(own[0]["seeds"])))
-    if lines:
-        columns = ("where the goals are in different places", *(f"{agent} agents" for agent in agents), "seeds")
-        page.print(table("what the agents do", columns, lines, right=("seeds",)))
-        page.print()
+    columns = ("where the goals are in different places", *(f"{agent} agents" for agent in agents), "seeds")
+    _print(page, "what the agents do", columns, lines, right=("seeds",))
 
 
 def _causal_line(page: Console, data: RunData) -> None:
@@ -104,10 +107,8 @@ def _causal_line(page: Console, data: RunData) -> None:
         if len(rows):
             own = [row_of(rows[rows["control"] == kind]) for kind in kinds]
             lines.append((f"{goal} first", role, *map(_spread, own)))
-    if lines:
-        columns = ("", "role", "intact", "goal erased", "random directions", "random, in the span of activations")
-        page.print(table("do the agents act on it (goal erased from their activations)", columns, lines))
-        page.print()
+    columns = ("", "role", "intact", "goal erased", "random directions", "random, in the span of activations")
+    _print(page, "do the agents act on it (goal erased from their activations)", columns, lines)
 
 
 def _best_sites(page: Console, data: RunData) -> None:
@@ -119,10 +120,8 @@ def _best_sites(page: Console, data: RunData) -> None:
             first, last = own.iloc[0], own.iloc[-1]
             ends = [_spread(row, share=False) for row in (first, last)]
             lines.append((concept, data.roles.get(concept, ""), *ends, last["site"]))
-    if lines:
-        columns = ("concept", "role", "first age", "last age", "best site at the last age")
-        page.print(table("selectivity (score minus the highest floor) where it is read best", columns, lines))
-        page.print()
+    columns = ("concept", "role", "first age", "last age", "best site at the last age")
+    _print(page, "selectivity (score minus the highest floor) where it is read best", columns, lines)
 
 
 def _self_checks(page: Console, data: RunData) -> None:
@@ -140,10 +139,8 @@ def _erasures(page: Console, data: RunData) -> None:
     for (concept, site), pair in rows.groupby(["concept", "site"], sort=False):
         own = [row_of(pair[pair["control"] == control]) for control in ("erased", "random subspace")]
         lines.append((concept, site, *map(_spread, own)))
-    if lines:
-        columns = ("concept", "site", "share lost when erased", "when a random subspace is erased")
-        page.print(table("where the value takes it from", columns, lines))
-        page.print()
+    columns = ("concept", "site", "share lost when erased", "when a random subspace is erased")
+    _print(page, "where the value takes it from", columns, lines)
 
 
 def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv: Path | None) -> None:
@@ -153,8 +150,8 @@ def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv
     if rows.empty:
         say(page, f"{data.name} holds no selectivity over seeds: no concept was located.")
         return
-    shown_concepts = _chosen("concept of this run", concepts, [c for c in data.concepts if c in set(rows["concept"])])
-    shown_sites = _chosen("site of this run", sites, rows["site"])
+    shown_concepts = chosen("concept of this run", concepts, [c for c in data.concepts if c in set(rows["concept"])])
+    shown_sites = chosen("site of this run", sites, rows["site"])
     rows = rows[rows["concept"].isin(shown_concepts) & rows["site"].isin(shown_sites)]
     if csv is not None:
         every = data.findings[data.findings["analysis"] == "locate"]
@@ -169,14 +166,6 @@ def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv
         "selectivity = score minus the highest floor;  * = present: beats every floor, corrected over the whole grid;  "
         "- = not measured",
     )
-
-
-def _chosen(what: str, wanted: Sequence[str], there: Iterable[str]) -> list[str]:
-    names = list(dict.fromkeys(there))
-    for name in wanted:
-        if name not in names:
-            raise unknown_name(what, name, names)
-    return [name for name in names if not wanted or name in wanted]
 
 
 def _grid(heading: str, rows: pd.DataFrame, ages: Sequence[Any]) -> Any:

@@ -23,7 +23,16 @@ def run_setup(setup: str, *, changes: Sequence[str], seeds: int | None, out: Pat
     changed = parse_changes(changes)
     check_setup(setup, changed)
     page = console()
-    _close(page, _evaluate(page, _load(setup, seeds, changed), out=out, backend=backend, resume=resume))
+    folder = _evaluate(page, _load(setup, seeds, changed), out=out, backend=backend, resume=resume)
+    from imprint.commands.findings import closing
+    from imprint.reports.pages.run import report
+    from imprint.reports.reading.run import load_run
+
+    data = load_run(folder)
+    path = report(data)
+    page.print()
+    closing(page, data)
+    page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
@@ -52,24 +61,9 @@ def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool) -> Non
     if not resume:
         say(page, f"{folder} exists and is begun again, because of --no-resume.")
     elif (folder / "findings.parquet").exists():
-        say(
-            page,
-            f"{folder} is finished and holds this very setup, so it is used as it is. (--no-resume runs it again.)",
-        )
+        say(page, f"{folder} is finished and holds this very setup, so it is used as is. (--no-resume runs it again.)")
     else:
         say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
-
-
-def _close(page: Console, folder: Path) -> None:
-    from imprint.commands.findings import closing
-    from imprint.reports.pages.run import report
-    from imprint.reports.reading.run import load_run
-
-    data = load_run(folder)
-    path = report(data)
-    page.print()
-    closing(page, data)
-    page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
 
 
 def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: bool, csv: Path | None = None) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imprint.models.errors import ImprintError
+from imprint.models.errors import ImprintError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     for row in rows:
         made.add_row(*(Text(plain(cell)) for cell in row))
     return made
+
+
+def chosen(what: str, wanted: Sequence[str], there: Iterable[str]) -> list[str]:
+    """The names ``there``, each once: all, or those ``wanted``. Raises :class:`UnknownNameError` for another name."""
+    names = list(dict.fromkeys(there))
+    for name in wanted:
+        if name not in names:
+            raise unknown_name(what, name, names)
+    return [name for name in names if not wanted or name in wanted]
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

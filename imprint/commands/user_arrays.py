@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import console, say, table, write_csv
+from imprint.commands.text import chosen, console, say, table, write_csv
 from imprint.commands.user_files import check_rows, flat, read_arrays, read_labels, without_groups
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.reports.parts import Table
@@ -85,12 +85,9 @@ def locate_arrays(
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:
     names = [str(name) for name in there]
-    for name in wanted:
-        if name not in names:
-            raise unknown_name(f"{what} of {path.name}", name, names)
-    if not names:
+    if not names and not wanted:
         raise ImprintError(f"{path} holds no {what} besides what the options took out.")
-    return [name for name in names if not wanted or name in wanted]
+    return chosen(f"{what} of {path.name}", wanted, names)
 
 
 def _twin(path: Path, sites: Sequence[str], data: UserData) -> dict[str, np.ndarray]:
@@ -155,10 +152,8 @@ def latch_arrays(
     say(page, f"verdict: {latch.verdict}", "bold")
     say(page, latch.why)
     formats = dict.fromkeys(("share", "low", "high"), percent)
-    for shown in (
-        Table("", "share of the value's variance", latch.shares, formats),
-        Table("", "effects", latch.effects),
-    ):
+    tables = (Table("", "share of the value's variance", latch.shares, formats), Table("", "effects", latch.effects))
+    for shown in tables:
         if shown.cells:
             page.print()
             page.print(table(shown.heading, shown.header, shown.cells))

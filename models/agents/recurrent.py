@@ -39,6 +39,7 @@ class Recurrent(Agent):
         """M, width of the memory."""
 
     stacks = True
+    acting_point = "hook_memory"  # the memory is the only input of both heads
 
     def __init__(self, settings: Recurrent.Settings, view: View) -> None:
         super().__init__(settings, view)
@@ -60,11 +61,6 @@ class Recurrent(Agent):
     def read_points(self) -> tuple[str, ...]:
         """The input, every layer of the encoder and the memory."""
         return ("hook_in", *self._encoding, "hook_memory")
-
-    @property
-    def acting_point(self) -> str:
-        """The memory, the only input of both heads."""
-        return "hook_memory"
 
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
         """Act on observations ``[n, C, H, W]`` with memory ``[n, M]``."""

@@ -74,10 +74,7 @@ class Assessor(ABC):
 
     @abstractmethod
     def update(self, latents: Tensor, signal: Tensor, gate: Tensor) -> Tensor:
-        """One learning step from ``signal`` ``[S, n, T]`` where ``gate`` ``[S]`` is true.
-
-        Returns the mean squared error ``[S]``.
-        """
+        """A learning step from ``signal`` ``[S, n, T]`` where ``gate`` ``[S]`` is true; mean squared errors ``[S]``."""
 
     @abstractmethod
     def linear(self, seed: int) -> tuple[Tensor, Tensor]:

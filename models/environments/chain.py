@@ -52,9 +52,7 @@ class Chain(Environment):
         @model_validator(mode="after")
         def _cue_before_the_end(self) -> Chain.Settings:
             if self.cue_at >= self.cells - 1:
-                raise ValueError(
-                    f"cue_at is {self.cue_at} in a row of {self.cells}; the cue must come before the last cell"
-                )
+                raise ValueError(f"cue_at is {self.cue_at} in a row of {self.cells}; expected one before the last cell")
             return self
 
     actions = ("stay", "forward")

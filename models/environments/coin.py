@@ -134,10 +134,8 @@ class Coin(Environment):
         """Steps to both goals from every cell, int16 ``[n, 7, 7]`` each."""
         free, corner = ~state["walls"], torch.zeros_like(state["walls"])
         corner.flatten(1)[:, self.corner] = True
-        return {
-            "coin": grids.walking_distances(free, grids.cell_map(state["coin"], SIDE, SIDE)),
-            "corner": grids.walking_distances(free, corner),
-        }
+        goals = {"coin": grids.cell_map(state["coin"], SIDE, SIDE), "corner": corner}
+        return {name: grids.walking_distances(free, goal) for name, goal in goals.items()}
 
     def distances(self, state: State) -> dict[str, Tensor]:
         """Steps to the coin and to the corner, int64 ``[n]``; -1 where there is none or no path."""

@@ -168,11 +168,8 @@ class Keys(Environment):
 
     def distances(self, state: State) -> dict[str, Tensor]:
         """Steps to the nearest chest and the nearest key, int64 ``[n]``; -1 where there is none or no path."""
-        free = ~state["walls"]
-        return {
-            thing: grids.at(grids.walking_distances(free, state[plural]), state["agent"]).long()
-            for thing, plural in THINGS.items()
-        }
+        fields = {thing: grids.walking_distances(~state["walls"], state[plural]) for thing, plural in THINGS.items()}
+        return {thing: grids.at(field, state["agent"]).long() for thing, field in fields.items()}
 
     def facts(self, state: State) -> dict[str, Tensor]:
         """Cells and first steps to the nearest key and chest as categories (-1: none), numbers (NaN: none) and bools.

@@ -14,10 +14,7 @@ from imprint.models.states import State
 
 @dataclass(frozen=True)
 class Walks:
-    """Episodes of random actions.
-
-    Letters: N walks, K steps of the longest.
-    """
+    """Episodes of random actions: N walks, the longest of K steps."""
 
     observation: Tensor
     """uint8 ``[N, K + 1, C, H, W]``: frames, whose planes are 0 or 1."""
@@ -78,6 +75,6 @@ def walk(environment: Environment, state: State, steps: int, *, rng: torch.Gener
     frames = torch.stack(observation, 1)
     if not bool(((frames == 0) | (frames == 1)).all()):
         raise ImprintError(
-            f"observations of {type(environment).__name__} have values other than 0 and 1; expected binary planes."
+            f"observations of {type(environment).__name__} hold more than 0 and 1; expected binary planes."
         )
     return Walks(frames.to(torch.uint8), action, torch.stack(ended, 1), torch.stack(known, 1))

@@ -45,14 +45,13 @@ class Conv(Learner):
         """Temperature of the contrastive softmax."""
 
     latent_hook = "hook_context"
+    read_points = ("hook_dense", "hook_encoding", "hook_context")
 
     def __init__(self, settings: Conv.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
         s = self.s = settings
         if s.horizon >= frame.steps:
-            raise ImprintError(
-                f"learner.horizon is {s.horizon}; episodes have {frame.steps} steps, so at most {frame.steps - 1}."
-            )
+            raise ImprintError(f"learner.horizon is {s.horizon}; with {frame.steps} steps at most {frame.steps - 1}.")
         tiles = tile_count(frame, s.patch)
         self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
         self.dense = nn.Linear(s.channels * tiles, s.hidden)
@@ -64,11 +63,6 @@ class Conv(Learner):
         self.hook_encoding = HookPoint()
         self.hook_context = HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
-
-    @property
-    def read_points(self) -> tuple[str, ...]:
-        """From input to output."""
-        return ("hook_dense", "hook_encoding", "hook_context")
 
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""

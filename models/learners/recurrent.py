@@ -36,6 +36,7 @@ class Recurrent(Learner):
         """D, width of encoding and memory."""
 
     latent_hook = "hook_memory"
+    read_points = ("hook_encoding", "hook_memory")
 
     def __init__(self, settings: Recurrent.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
@@ -49,11 +50,6 @@ class Recurrent(Learner):
         self.hook_encoding = HookPoint()
         self.hook_memory = HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
-
-    @property
-    def read_points(self) -> tuple[str, ...]:
-        """From input to output."""
-        return ("hook_encoding", "hook_memory")
 
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""

@@ -23,10 +23,7 @@ class Cohort(Stacked):
         super().__init__(learners, keys=("learner.{}", "optimiser.learner.{}/{}"), lr=learning_rate)
 
     def learn(self, observation: Tensor) -> Taught:
-        """One step on ``[S, n, T, C, H, W]``.
-
-        Returns losses ``[S]`` and latents ``[S, n, T, D]`` from before the step.
-        """
+        """One step on ``[S, n, T, C, H, W]``; losses ``[S]`` and latents ``[S, n, T, D]`` from before it."""
         loss, latents = self.call(observation, method="objective")
         self.backward(loss)
         self.strike_out(torch.isfinite(loss.detach()))

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from imprint.models.chance import generator, stream_key, uniform
 from imprint.models.environments.base import Environment, Outcome
@@ -245,9 +246,6 @@ class _CutOff:
         seed, copy, t = place[:, 0] // n, place[:, 0] % n, place[:, 1]
         counts = torch.bincount(seed, minlength=seeds)
         rank = torch.arange(len(seed)) - (counts.cumsum(0) - counts)[seed]
-        observations = observation.new_zeros(seeds, int(counts.max()), *observation.shape[1:])
-        observations[seed, rank] = observation
-        memories = memory.new_zeros(seeds, int(counts.max()), memory.shape[1])
-        memories[seed, rank] = memory
-        values[seed, copy, t] = stack.act(observations, memories).value[seed, rank]
+        lined_up = [pad_sequence(part.split(counts.tolist()), batch_first=True) for part in (observation, memory)]
+        values[seed, copy, t] = stack.act(*lined_up).value[seed, rank]
         return values

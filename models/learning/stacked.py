@@ -53,9 +53,7 @@ class Stacked:
         if not self.turns:
             values, buffers = stack_module_state(self.modules)
             if buffers:
-                raise TypeError(
-                    f"{type(modules[0]).__name__} has buffers {sorted(buffers)}; stacked modules have none."
-                )
+                raise TypeError(f"{type(modules[0]).__name__} has buffers {sorted(buffers)}; expected none.")
             self.parameters = {name: value.detach().requires_grad_(True) for name, value in values.items()}
         own = [parameter for module in modules for parameter in module.parameters()]
         leaves = own if self.turns else list(self.parameters.values())

@@ -121,9 +121,8 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         """One batch of experience for every seed."""
         batches = [stream.next() for stream in self.streams]
         name = self.setup.assessor["signal"]
-        signals = [
-            signals_of(self.signals, self.world, b, g)[name] for b, g in zip(batches, self.steering, strict=True)
-        ]
+        pairs = zip(batches, self.steering, strict=True)
+        signals = [signals_of(self.signals, self.world, batch, rng)[name] for batch, rng in pairs]
         taught = self.cohort.learn(torch.stack([batch.observation for batch in batches]))
         if self.assessor.settings.open(self.age):
             alive = self.cohort.alive

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.models.chance import birth, generator
-from imprint.models.errors import DamagedFileError
+from imprint.models.errors import AGAIN, DamagedFileError
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
@@ -138,8 +138,5 @@ def read_checkpoint(setup: AlignmentSetup, folder: RunFolder, seed: int, age: in
     tensors, header = read_tensors(path)
     for name, expected in header_of(setup, seed, age).items():
         if header.get(name) != expected:
-            raise DamagedFileError(
-                f"{path} says it is of {name} {header.get(name)}; expected {expected}. "
-                "Delete it and run again with --resume."
-            )
+            raise DamagedFileError(f"{path} says it is of {name} {header.get(name)}; expected {expected}. {AGAIN}")
     return tensors

@@ -26,10 +26,7 @@ class Ages(FrozenSettings):
     seeds: int = Field(6, ge=1)
     """Training seeds, numbered from 0; the unit of replication."""
     together: int = Field(3, ge=1)
-    """Seeds that train as one batch, when the learner allows it.
-
-    Part of the setup, so that bytes do not depend on cores.
-    """
+    """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
     shared_birth: int | None = Field(None, ge=0)
     """Seed whose initial weights all seeds start from; None: each its own.
 
@@ -50,9 +47,7 @@ class Ages(FrozenSettings):
     def _one_end(self) -> Ages:
         if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
             if "experiences" in self.model_fields_set:
-                raise ValueError(
-                    f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected the same"
-                )
+                raise ValueError(f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected equal")
             object.__setattr__(self, "experiences", self.ages[-1])
         return self
 

@@ -37,10 +37,7 @@ class Decision(FrozenSettings):
     carries: float = Field(0.02, gt=0.0, lt=1.0)
     """A concept carries value when the interval of its share of the value's variance lies above this."""
     dominates: float = Field(0.75, gt=0.5, le=1.0)
-    """The value has latched onto one concept when it holds at least this part of all carried shares.
-
-    Otherwise the verdict is ``mixed``.
-    """
+    """The value has latched onto one concept that holds at least this part of all carried shares; else ``mixed``."""
     none_below: float = Field(0.10, gt=0.0, lt=1.0)
     """The value depends on no concept when none carries and the upper end of all shares together is below this."""
 

@@ -25,34 +25,37 @@ from imprint.models.settings import FrozenSettings
 STEERING = Family("steering", "imprint.models.steering", "Signal")
 
 
-def _raw(kind: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``values``, checked to be finite tensors without a gradient."""
-    for name, value in values.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{kind} {name!r} is a {type(value).__name__}; expected a torch.Tensor.")
-        if value.requires_grad or value.grad_fn is not None:
-            raise TypeError(
-                f"{kind} {name!r} carries a gradient, so it was computed by something that learns; "
-                "expected a raw feature or body state."
-            )
-        if not bool(torch.isfinite(value).all()):
-            raise ImprintError(f"{kind} {name!r} holds NaN or infinite values.")
-    return dict(values)
-
-
 @dataclass(frozen=True)
-class Senses:
-    """Crude raw features, name -> float tensor ``[n, T]``, computed by the world or by an earlier steering signal."""
+class _Raw:
+    """Named finite tensors without a gradient."""
 
     values: Mapping[str, Tensor]
+    kind: ClassVar[str]
+    """What one of them is called in errors."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _raw("sense", self.values))
+        for name, value in self.values.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{self.kind} {name!r} is a {type(value).__name__}; expected a torch.Tensor.")
+            if value.requires_grad or value.grad_fn is not None:
+                raise TypeError(
+                    f"{self.kind} {name!r} carries a gradient, so it was computed by something that learns; "
+                    "expected a raw feature or body state."
+                )
+            if not bool(torch.isfinite(value).all()):
+                raise ImprintError(f"{self.kind} {name!r} holds NaN or infinite values.")
+        object.__setattr__(self, "values", dict(self.values))
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.values:
-            raise unknown_name("sense", name, self.values)
+            raise unknown_name(self.kind, name, self.values)
         return self.values[name]
+
+
+class Senses(_Raw):
+    """Crude raw features, name -> float tensor ``[n, T]``, computed by the world or by an earlier steering signal."""
+
+    kind = "sense"
 
     def plus(self, name: str, value: Tensor) -> Senses:
         """These senses and one more, for signals that read the output of an earlier signal."""
@@ -61,19 +64,10 @@ class Senses:
         return Senses({**self.values, name: value})
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(_Raw):
     """Internal state, name -> float tensor ``[n]`` (hunger, ...)."""
 
-    values: Mapping[str, Tensor]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _raw("body state", self.values))
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.values:
-            raise unknown_name("body state", name, self.values)
-        return self.values[name]
+    kind = "body state"
 
 
 class SignalSettings(FrozenSettings):

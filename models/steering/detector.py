@@ -32,16 +32,12 @@ class Detector(Signal):
 
     settings: Settings
     unit = "firing"
+    range = (0.0, 1.0)
 
     @property
     def reads(self) -> frozenset[str]:
         """The one sense that it reads."""
         return frozenset({self.settings.sense})
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """0 when silent, 1 when firing."""
-        return (0.0, 1.0)
 
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
         """Firing ``[n, T]``; the first ``delay`` steps are silent but for false alarms."""

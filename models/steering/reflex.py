@@ -45,16 +45,12 @@ class Reflex(Signal):
 
     settings: Settings
     unit = "firing"
+    range = (0.0, 1.0)
 
     @property
     def reads(self) -> frozenset[str]:
         """Senses that trigger it and those that it depends on."""
         return frozenset({*self.settings.actions, *self.settings.when})
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """0 when silent, 1 when firing."""
-        return (0.0, 1.0)
 
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
         """Firing ``[n, T]``."""

@@ -107,10 +107,7 @@ class World(ABC):
         return {}
 
     def picture(self, observation: Tensor) -> np.ndarray:
-        """Frames to look at, uint8 ``[n, T, H, W, 3]``.
-
-        Default: the first three channels, scaled to the batch's range.
-        """
+        """Frames to look at, uint8 ``[n, T, H, W, 3]``. Default: the first three channels, scaled to their range."""
         frames = observation[:, :, :3].permute(0, 1, 3, 4, 2)
         low, high = float(frames.min()), float(frames.max())
         scaled = (frames - low) / (high - low) if high > low else torch.zeros_like(frames)
@@ -167,10 +164,7 @@ class World(ABC):
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
     ) -> Batch:
-        """Draw ``n`` episodes.
-
-        ``design``: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts.
-        """
+        """Draw ``n`` episodes: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts."""
         if n < 1:
             raise ImprintError(f"n is {n}; expected at least 1.")
         if design not in ("train", "balanced"):

@@ -121,15 +121,14 @@ class Nursery(World):
             "lamp": (False, True),
         }
         images, classes = _digits()
-        cut = int(len(images) * TRAIN_SHARE) // self.settings.block * self.settings.block
-        span = range(0, cut) if self.settings.originals == "raising" else range(cut + self.settings.block, len(images))
+        block = self.settings.block
+        cut = int(len(images) * TRAIN_SHARE) // block * block
+        span = range(0, cut) if self.settings.originals == "raising" else range(cut + block, len(images))
         self._images = images
-        blocks = [
-            np.arange(start, min(start + self.settings.block, span.stop)) for start in span[:: self.settings.block]
-        ]
-        originals = [(block, [block[classes[block] == person] for person in people]) for block in blocks]
-        originals = [(block, each) for block, each in originals if min(map(len, each)) >= 2]
-        self._block_id = torch.tensor([int(block[0]) // self.settings.block for block, _ in originals])
+        blocks = [np.arange(start, min(start + block, span.stop)) for start in span[::block]]
+        originals = [(rows, [rows[classes[rows] == person] for person in people]) for rows in blocks]
+        originals = [(rows, each) for rows, each in originals if min(map(len, each)) >= 2]
+        self._block_id = torch.tensor([int(rows[0]) // block for rows, _ in originals])
         self._count = torch.tensor([[len(index) for index in each] for _, each in originals])
         self.originals = torch.zeros(len(originals), len(people), int(self._count.max()), dtype=torch.long)
         for b, (_, each) in enumerate(originals):
@@ -253,9 +252,8 @@ class Nursery(World):
         second = self.original_of(noise["block"], after, noise["original"])
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
-        figures = torch.stack(
-            [self._images[first] * light[:, :1, None], self._images[second] * light[:, 1:, None]], dim=1
-        )
+        originals = torch.stack([self._images[first], self._images[second]], dim=1)
+        figures = originals * light[:, :, None, None]
         back = (torch.arange(STEPS) >= FIRST_BACK).long()
         ink = torch.zeros(n, STEPS, HEIGHT, WIDTH)
         ink[self._pixels(concepts, noise)] = figures[:, back]

@@ -268,9 +268,7 @@ def patch_shape(observation: Tensor, patch: tuple[int, ...] | None) -> tuple[int
         side = max(1, shape[-2] // 4) if len(shape) >= 3 else 1
         patch = (0, side, side) if len(shape) >= 3 else ()
     if len(patch) > len(shape) or any(p < 0 for p in patch):
-        raise ImprintError(
-            f"patch is {patch} for observations {list(shape)}; expected up to {len(shape)} numbers >= 0."
-        )
+        raise ImprintError(f"patch is {patch} for observations {list(shape)}; expected up to {len(shape)} sizes >= 0.")
     whole = (1,) * (len(shape) - len(patch)) + tuple(patch)
     return tuple(min(p, size) if p else size for p, size in zip(whole, shape, strict=True))
 

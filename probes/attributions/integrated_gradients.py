@@ -41,7 +41,5 @@ class IntegratedGradients(Attributor):
         """Attributions ``[n, ...]`` of a chunk."""
         method = attr.IntegratedGradients(subject.value_with_grad, multiply_by_inputs=True)
         with torch.enable_grad():
-            attributions: Tensor = method.attribute(
-                observation, baselines=baseline, n_steps=self.steps, method="gausslegendre"
-            )
+            attributions: Tensor = method.attribute(observation, baseline, n_steps=self.steps, method="gausslegendre")
         return attributions

@@ -34,11 +34,8 @@ class Occlusion(PatchAttributor):
     def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
         """Attributions ``[n, ...]`` of a chunk."""
         window = patch_shape(observation, self.patch)
+        strides = tuple(max(1, side // 2) for side in window)
         effects: Tensor = attr.Occlusion(subject.value_with_grad).attribute(
-            observation,
-            sliding_window_shapes=window,
-            strides=tuple(max(1, side // 2) for side in window),
-            baselines=baseline,
-            perturbations_per_eval=self.at_once(observation),
+            observation, window, strides, baseline, perturbations_per_eval=self.at_once(observation)
         )
         return effects / math.prod(window)

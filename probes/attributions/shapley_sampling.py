@@ -48,12 +48,9 @@ class ShapleySampling(PatchAttributor):
         index = patch_index(observation, self.patch)
         method = attr.ShapleyValueSampling(subject.value_with_grad)
         method.permutation_generator = self._orders
+        together = self.at_once(observation)
         effects: Tensor = method.attribute(
-            observation,
-            baselines=baseline,
-            feature_mask=index,
-            n_samples=self.samples,
-            perturbations_per_eval=self.at_once(observation),
+            observation, baseline, feature_mask=index, n_samples=self.samples, perturbations_per_eval=together
         )
         return spread_evenly(effects, index)
 

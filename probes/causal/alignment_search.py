@@ -65,7 +65,7 @@ class Pairs:
     """``[n, ...]``"""
     target: Tensor
     """``[n]``; bool or integer 0 / 1: labels; float: numbers in units of the value."""
-    groups: object | None = None
+    groups: object = None
     """``[n]`` groups that the split keeps whole; None: each pair is its own group."""
 
     def __post_init__(self) -> None:

@@ -88,10 +88,8 @@ def activations_and_gradients(
     Raises :class:`ImprintError` when the gradient does not reach the site.
     """
     batches = [gradient_at(subject, batch, site) for batch in observation.split(batch_size)]
-    activations, gradients = (
-        torch.cat([part.double().cpu() for part in parts]) for parts in zip(*batches, strict=True)
-    )
-    return activations, gradients
+    activations, gradients = zip(*batches, strict=True)
+    return torch.cat(activations).double().cpu(), torch.cat(gradients).double().cpu()
 
 
 def concept_activation(

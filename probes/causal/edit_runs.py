@@ -75,7 +75,7 @@ class EditRuns:
 
     @classmethod
     def of(
-        cls, subject: Subject, observation: Tensor, groups: object | None, resamples: int, *, rng: torch.Generator
+        cls, subject: Subject, observation: Tensor, groups: object, resamples: int, *, rng: torch.Generator
     ) -> EditRuns:
         """Compute the unedited values and resample the groups (``[n]``; None: each row is its own group)."""
         draws = Resamples.of(len(observation), groups, count=resamples, rng=rng)

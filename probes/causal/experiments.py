@@ -42,18 +42,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.causal.edit_runs import (
-    CONSTANT,
-    JOINED,
-    Cost,
-    EditRuns,
-    Where,
-    names_in,
-    placebo_summary,
-    places,
-    spread,
-    squared_change,
-)
+from imprint.probes.causal import edit_runs
 from imprint.probes.interventions import ablate
 from imprint.probes.interventions.ablate import Ablation, derangement
 from imprint.probes.interventions.erase import Eraser, Whitened
@@ -76,11 +65,11 @@ NOTHING = {"effect": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "placebo_high
 def ablations(
     subject: Subject,
     observation: Tensor,
-    sites: Sequence[Where] | None = None,
+    sites: Sequence[edit_runs.Where] | None = None,
     *,
-    groups: object | None = None,
+    groups: object = None,
     joint: bool = True,
-    cost: Cost = squared_change,
+    cost: edit_runs.Cost = edit_runs.squared_change,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
@@ -91,9 +80,9 @@ def ablations(
     resampled from the same other row. A placebo moves every row exactly as far as the ablation does, in a random
     direction of the span of the site's activations.
     """
-    run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
-    edited = places(subject.reached(observation) if sites is None else sites)
-    names = names_in(edited)
+    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    edited = edit_runs.places(subject.reached(observation) if sites is None else sites)
+    names = edit_runs.names_in(edited)
     if joint and len(names) > 1 and tuple(names) not in edited:
         edited.append(tuple(names))
     activations = subject.activations(observation, names)
@@ -110,7 +99,7 @@ def ablations(
             costs({name: _as_far(edit, activations[name], spans[name], rng) for name, edit in edits.items()})
             for _ in range(placebos)
         ]
-        rows.append({"site": JOINED.join(place), "how": how, **run.effect(costs(edits), placebo)})
+        rows.append({"site": edit_runs.JOINED.join(place), "how": how, **run.effect(costs(edits), placebo)})
     return pd.DataFrame(rows, columns=["site", "how", "effect", "low", "high", "placebo", "placebo_high", "n"])
 
 
@@ -135,10 +124,10 @@ def erasure(
     subject: Subject,
     observation: Tensor,
     concept: Tensor,
-    sites: Sequence[Where],
+    sites: Sequence[edit_runs.Where],
     *,
-    groups: object | None = None,
-    cost: Cost = squared_change,
+    groups: object = None,
+    cost: edit_runs.Cost = edit_runs.squared_change,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
@@ -149,12 +138,12 @@ def erasure(
     cost of erasing random subspaces of the same rank, ``placebo_high`` the largest, ``excess`` effect minus placebo.
     Where the concept does not covary with the activations beyond chance, effect and rank are 0.
     """
-    run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
-    columns, edited = _columns(concept, len(observation)), places(sites)
+    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    columns, edited = _columns(concept, len(observation)), edit_runs.places(sites)
     seed = int(torch.randint(2**31, (1,), generator=rng))
     half = torch.from_numpy(folds_of(compact_groups(groups, len(observation)), 2, np.random.default_rng(seed)))
-    halves = _Halves(run, cost, columns, half, subject.activations(observation, names_in(edited)))
-    rows = [{"site": JOINED.join(place), **halves.erased(place, placebos, rng)} for place in edited]
+    halves = _Halves(run, cost, columns, half, subject.activations(observation, edit_runs.names_in(edited)))
+    rows = [{"site": edit_runs.JOINED.join(place), **halves.erased(place, placebos, rng)} for place in edited]
     order = ["site", "effect", "low", "high", "placebo", "placebo_high", "excess", "rank", "n", "why"]
     return pd.DataFrame(rows, columns=order)
 
@@ -163,8 +152,8 @@ def erasure(
 class _Halves:
     """Erases in each half of the groups with erasers that were fitted on the other half."""
 
-    run: EditRuns
-    cost: Cost
+    run: edit_runs.EditRuns
+    cost: edit_runs.Cost
     columns: Tensor
     """``[n, k]`` of the concept."""
     half: Tensor
@@ -221,9 +210,9 @@ def patching(
     subject: Subject,
     clean: Tensor,
     counterfactual: Tensor,
-    sites: Sequence[Where] | None = None,
+    sites: Sequence[edit_runs.Where] | None = None,
     *,
-    groups: object | None = None,
+    groups: object = None,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
@@ -243,26 +232,24 @@ def patching(
         raise ImprintError(
             f"clean is {list(clean.shape)} and counterfactual {list(counterfactual.shape)}; expected pairs, row by row."
         )
-    run = EditRuns.of(subject, counterfactual, groups, resamples, rng=rng)
-    patched = places(subject.reached(clean) if sites is None else sites)
-    names, n = names_in(patched), len(clean)
+    run = edit_runs.EditRuns.of(subject, counterfactual, groups, resamples, rng=rng)
+    patched = edit_runs.places(subject.reached(clean) if sites is None else sites)
+    names, n = edit_runs.names_in(patched), len(clean)
     of_side = [subject.activations(side, names) for side in (clean, counterfactual)]
     sources = {name: torch.stack([activations[name] for activations in of_side]) for name in names}
     right = (torch.zeros(n, dtype=torch.long), torch.arange(n))
     wrong = [(torch.randint(2, (n,), generator=rng), derangement(n, groups, rng=rng)) for _ in range(placebos)]
     difference = subject.values(clean).double() - run.before
     square = difference.square()
-    square = torch.where(square.mean() <= CONSTANT * run.before.square().mean(), torch.nan, square)
+    square = torch.where(square.mean() <= edit_runs.CONSTANT * run.before.square().mean(), torch.nan, square)
     rows = []
     for place in patched:
-        products = [
-            difference * run.changes({name: Interchange(sources[name][pair]) for name in place})
-            for pair in (right, *wrong)
-        ]
+        swaps = [{name: Interchange(sources[name][pair]) for name in place} for pair in (right, *wrong)]
+        products = [difference * run.changes(swap) for swap in swaps]
         restored, *placebo = (float(product.sum() / square.sum()) for product in products)
         low, high = run.draws.ratio(products[0], square)
         estimate = {"restored": restored, "low": low, "high": high}
-        rows.append({"site": JOINED.join(place), **estimate, **placebo_summary(placebo), "n": n})
+        rows.append({"site": edit_runs.JOINED.join(place), **estimate, **edit_runs.placebo_summary(placebo), "n": n})
     return pd.DataFrame(rows)
 
 
@@ -296,7 +283,7 @@ def dose_response(
     direction: Tensor,
     *,
     strengths: Sequence[float] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
-    groups: object | None = None,
+    groups: object = None,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
@@ -309,7 +296,7 @@ def dose_response(
     doses = torch.tensor(list(strengths), dtype=torch.float64)
     if not len(doses) or not bool(torch.isfinite(doses).all()) or not bool((doses != 0).any()):
         raise ImprintError(f"strengths are {list(strengths)}; expected finite numbers, not all of them zero.")
-    run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
     activations = subject.activations(observation, [site])[site]
     unit, span = steering(activations, direction, 1.0), Whitened.of(activations)
     draws = [span.basis @ torch.randn(len(span.scale), generator=rng, dtype=torch.float64) for _ in range(placebos)]
@@ -319,16 +306,17 @@ def dose_response(
     for i, strength in enumerate(strengths):
         low, high = run.draws.mean(changes[i])
         effect = {"effect": float(changes[i].mean()), "low": low, "high": high}
-        rows.append({"strength": strength, **effect, **placebo_summary([abs(float(means[i])) for means in random])})
+        placebo = edit_runs.placebo_summary([abs(float(means[i])) for means in random])
+        rows.append({"strength": strength, **effect, **placebo})
     slopes = doses @ changes / doses.square().sum()
     placebo_slopes = [abs(float(doses @ means / doses.square().sum())) for means in random]
     low, high = run.draws.mean(slopes)
     n = len(observation)
     curve = pd.DataFrame(rows).assign(n=n)
-    return DoseResponse(curve, float(slopes.mean()), low, high, **placebo_summary(placebo_slopes), n=n)
+    return DoseResponse(curve, float(slopes.mean()), low, high, **edit_runs.placebo_summary(placebo_slopes), n=n)
 
 
-def _changes(run: EditRuns, site: str, unit: Steering, doses: Tensor) -> Tensor:
+def _changes(run: edit_runs.EditRuns, site: str, unit: Steering, doses: Tensor) -> Tensor:
     """Change of the value ``[strengths, n]`` in standard deviations; NaN for a constant value."""
     steps = [Steering(unit.direction, unit.scale, float(dose)) for dose in doses]
-    return torch.stack([run.changes({site: step}) for step in steps]) / spread(run.before).sqrt()
+    return torch.stack([run.changes({site: step}) for step in steps]) / edit_runs.spread(run.before).sqrt()

@@ -83,10 +83,7 @@ class Dictionary(ABC):
 
     def _rows(self, x: Tensor) -> Tensor:
         if x.dim() != 2 or x.shape[1] != self.directions.shape[1]:
-            raise ImprintError(
-                f"activations are {list(x.shape)}; expected [n, {self.directions.shape[1]}], the width this "
-                "dictionary was fitted on."
-            )
+            raise ImprintError(f"activations are {list(x.shape)}; expected [n, {self.directions.shape[1]}], as fitted.")
         return x.to(self.directions)
 
 
@@ -113,12 +110,7 @@ class Discovery(ABC):
     """Part of the rows (of the groups) held out of fitting to score the dictionary; 0: none."""
 
     def fit(
-        self,
-        activations: Tensor,
-        *,
-        rng: torch.Generator,
-        groups: object | None = None,
-        progress: Progress | None = None,
+        self, activations: Tensor, *, rng: torch.Generator, groups: object = None, progress: Progress | None = None
     ) -> Dictionary:
         """A dictionary fitted to activations ``[n, d]``. The same state of ``rng`` gives the same dictionary.
 
@@ -140,7 +132,7 @@ class Discovery(ABC):
             return fitted
         return replace(fitted, held_out=fitted.explained_variance(activations.detach()[held]))
 
-    def _held_out_rows(self, n: int, groups: object | None, rng: torch.Generator) -> Tensor:
+    def _held_out_rows(self, n: int, groups: object, rng: torch.Generator) -> Tensor:
         """``[n]`` bool: whole groups, about ``held_out`` of the rows."""
         if self.held_out == 0:
             return torch.zeros(n, dtype=torch.bool)

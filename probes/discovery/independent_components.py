@@ -20,15 +20,7 @@ from sklearn.decomposition import FastICA
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.discovery.base import (
-    Dictionary,
-    Discovery,
-    LinearDictionary,
-    Progress,
-    draw_seed,
-    must_converge,
-    unit_rows,
-)
+from imprint.probes.discovery.base import Discovery, LinearDictionary, Progress, draw_seed, must_converge, unit_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +40,7 @@ class IndependentComponents(Discovery):
     tolerance: float = 1e-4
     """Largest change of a direction's cosine at which the iteration stops."""
 
-    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
+    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> LinearDictionary:
         x = train.double()
         rank = int(torch.linalg.matrix_rank(x - x.mean(0), rtol=1e-6))
         if self.features is not None and not 1 <= self.features <= rank:

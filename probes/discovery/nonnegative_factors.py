@@ -76,9 +76,8 @@ class NonnegativeFactors(Discovery):
         columns = _columns(train.double(), split=split)
         if not 1 <= self.features <= min(columns.shape):
             raise ImprintError(f"features is {self.features}; expected 1 to {min(columns.shape)} for this input.")
-        method = NMF(
-            self.features, init="nndsvda", max_iter=self.steps, tol=self.tolerance, random_state=draw_seed(rng)
-        )
+        seed = draw_seed(rng)
+        method = NMF(self.features, init="nndsvda", max_iter=self.steps, tol=self.tolerance, random_state=seed)
         with must_converge("NMF", ADVICE):
             codes = method.fit_transform(columns.cpu().numpy())
         components = torch.from_numpy(method.components_.copy()).to(train.device)

@@ -19,7 +19,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.discovery.base import Dictionary, Discovery, LinearDictionary, Progress
+from imprint.probes.discovery.base import Discovery, LinearDictionary, Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +35,7 @@ class PrincipalComponents(Discovery):
     features: int | None = None
     """Number of components; None: all (the smaller of rows and width)."""
 
-    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
+    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> LinearDictionary:
         most = min(train.shape)
         if self.features is not None and not 1 <= self.features <= most:
             raise ImprintError(f"features is {self.features}; {list(train.shape)} rows x units have at most {most}.")

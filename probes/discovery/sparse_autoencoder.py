@@ -72,20 +72,16 @@ class SparseAutoencoder(Discovery):
         for step in range(self.steps):
             state.step(step)
             if (step + 1) % 50 == 0 or step + 1 == self.steps:
-                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {state.dead_count}")
+                dead = int((state.silent > self.patience).sum())
+                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {dead}")
         return self._frozen(x, state, centre, scale)
 
     def _frozen(self, x: Tensor, state: _State, centre: Tensor, scale: Tensor) -> Dictionary:
         """The dictionary in the units of the activations; dead are the features active on no training row."""
         offset, encoder = centre + scale * state.offset.detach(), state.encoder.detach()
         active = [(top_k((rows - offset) @ encoder, self.active) > 0).any(0) for rows in x.split(4096)]
-        return _Features(
-            directions=state.directions.detach(),
-            offset=offset,
-            dead=~torch.stack(active).any(0),
-            encoder=encoder,
-            active=self.active,
-        )
+        directions, dead = state.directions.detach(), ~torch.stack(active).any(0)
+        return _Features(directions=directions, offset=offset, dead=dead, encoder=encoder, active=self.active)
 
 
 class _State:
@@ -100,11 +96,6 @@ class _State:
         self.silent = torch.zeros(settings.features, dtype=torch.long, device=x.device)
         self.optimiser = torch.optim.Adam([self.directions, self.encoder, self.offset], settings.rate, eps=1e-8)
         self.error = math.nan
-
-    @property
-    def dead_count(self) -> int:
-        """Number of features inactive for more than ``patience`` rows."""
-        return int((self.silent > self.settings.patience).sum())
 
     def step(self, step: int) -> None:
         """One gradient step on rows drawn with replacement."""

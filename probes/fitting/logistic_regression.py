@@ -43,10 +43,7 @@ class ClassModel:
         return torch.log_softmax(x @ self.weight + self.bias, 1)
 
     def unscaled(self, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and bias for rows ``x`` when the model was fitted on ``(x - mean) * scale``.
-
-        One column for two classes, otherwise one per class.
-        """
+        """Weight and bias for ``x`` of a model fitted on ``(x - mean) * scale``: one column for two classes, else C."""
         weight, bias = self.weight * scale[:, None], self.bias
         if len(bias) == 2:
             weight, bias = weight[:, 1:] - weight[:, :1], bias[1:] - bias[:1]

@@ -67,12 +67,10 @@ class Sums:
         return cls(**dict(zip(PARTS, parts, strict=True)), roundoff=roundoff)
 
     def __add__(self, other: Sums) -> Sums:
-        parts = (a + b for a, b in zip(self.parts(), other.parts(), strict=True))
-        return Sums.of(parts, max(self.roundoff, other.roundoff))
+        return Sums.of(map(torch.add, self.parts(), other.parts()), max(self.roundoff, other.roundoff))
 
     def __sub__(self, other: Sums) -> Sums:
-        parts = (a - b for a, b in zip(self.parts(), other.parts(), strict=True))
-        return Sums.of(parts, max(self.roundoff, other.roundoff))
+        return Sums.of(map(torch.sub, self.parts(), other.parts()), max(self.roundoff, other.roundoff))
 
     def parts(self) -> tuple[Tensor, ...]:
         """All tensors, in the order of :data:`PARTS`."""
@@ -177,7 +175,8 @@ class Moments:
         self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[kind]))
         block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind)
         product = torch.empty(self.width, self.width, dtype=kind)
-        for k, rows in enumerate(_rows_by_fold(fold, self.folds)):
+        by_fold = torch.argsort(fold, stable=True).split(torch.bincount(fold, minlength=self.folds).tolist())
+        for k, rows in enumerate(by_fold):
             for part in rows.split(BLOCK):
                 if len(part):
                     torch.index_select(x, 0, part, out=block[: len(part)])
@@ -232,8 +231,3 @@ class Moments:
         new = Moments(self.width, self.targets, len(sums.count))
         new._centred = sums
         return new
-
-
-def _rows_by_fold(fold: Tensor, folds: int) -> list[Tensor]:
-    order = torch.argsort(fold, stable=True)
-    return list(order.split(torch.bincount(fold, minlength=folds).tolist()))

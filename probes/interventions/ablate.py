@@ -56,12 +56,12 @@ def mean(activations: Tensor) -> Ablation:
     return Ablation(activations.detach().double().mean(0))
 
 
-def resample(activations: Tensor, *, groups: object | None = None, rng: torch.Generator) -> Ablation:
+def resample(activations: Tensor, *, groups: object = None, rng: torch.Generator) -> Ablation:
     """Replace each row of ``activations [n, d]`` by one of another group; only for these rows, in this order."""
     return Ablation(activations.detach()[derangement(len(activations), groups, rng=rng)])
 
 
-def derangement(n: int, groups: object | None = None, *, rng: torch.Generator) -> Tensor:
+def derangement(n: int, groups: object = None, *, rng: torch.Generator) -> Tensor:
     """A random permutation ``[n]`` of the rows that maps every row to one of another group.
 
     Groups are laid out one after the other in random order, and this line is rotated by at least the size of the
@@ -72,9 +72,7 @@ def derangement(n: int, groups: object | None = None, *, rng: torch.Generator) -
     sizes = torch.from_numpy(np.bincount(codes.numpy()))
     largest = int(sizes.max())
     if n < 2 * largest:
-        raise NotMeasurableError(
-            f"one group holds {largest} of {n} rows; expected half at most, to swap between groups"
-        )
+        raise NotMeasurableError(f"one group holds {largest} of {n} rows; expected half or less, to swap groups")
     rank_of_group = torch.randperm(len(sizes), generator=rng)
     shuffled = torch.randperm(n, generator=rng)
     line = shuffled[rank_of_group[codes[shuffled]].argsort(stable=True)]

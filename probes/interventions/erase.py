@@ -115,9 +115,7 @@ class Whitened:
     def erase(self, concept: Tensor) -> Eraser:
         """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns); of rank 0 for a constant concept."""
         if len(concept) != len(self.rows):
-            raise ImprintError(
-                f"the concept has {len(concept)} rows, the activations {len(self.rows)}; expected as many."
-            )
+            raise ImprintError(f"the concept has {len(concept)} rows, activations {len(self.rows)}; expected as many.")
         z = independent(concept)
         return self._leace(self.rows.T @ z / len(z))
 

@@ -36,12 +36,7 @@ LEVEL_COLUMNS += ["overlap", "chance", "p_value", "same_best", "same_best_chance
 
 
 def single_unit_scores(
-    activations: Tensor,
-    labels: pd.Series,
-    *,
-    groups: object | None = None,
-    shuffles: int = 49,
-    rng: np.random.Generator,
+    activations: Tensor, labels: pd.Series, *, groups: object = None, shuffles: int = 49, rng: np.random.Generator
 ) -> Tensor:
     """Score of each unit for a concept, ``[S, d]``: 0..1, 0 where it is no better than shuffled labels, NaN when dead.
 
@@ -147,19 +142,12 @@ def _shuffled_places(p: Tensor, strata: Ints, rng: np.random.Generator) -> Tenso
 def address_by_level(
     share: Tensor, levels: pd.DataFrame, *, draws: int = 199, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Entropy and overlap of addresses ``[S, d]`` at each level.
+    """Entropy and overlap of addresses ``[S, d]``, one row per level, with the columns :data:`LEVEL_COLUMNS`.
 
-    Args:
-        share: from :func:`address`; NaN for dead units, all NaN for a network without an address.
-        levels: d rows, one column per level from coarse to fine (for example ``module``, ``site``); each place lies
-            inside one place of the level before. The level ``unit`` is added.
-        draws: shuffles for chance and p-value.
-        rng: for the shuffles.
-
-    Returns:
-        One row per level: ``level, places, networks, bits, most_bits, effective, overlap, chance, p_value, same_best,
-        same_best_chance``. ``bits`` and ``effective`` are means over networks. Where every coarser place holds a single
-        place of the level nothing can be shuffled, so overlap equals chance and p is 1.
+    ``share`` is from :func:`address`. ``levels`` has d rows and one column per level from coarse to fine (for example
+    ``module``, ``site``); each place lies inside one place of the level before. The level ``unit`` is added. ``draws``
+    is the number of shuffles for chance and p-value; ``bits`` and ``effective`` are means over networks. Where every
+    coarser place holds a single place of the level nothing can be shuffled, so overlap equals chance and p is 1.
     """
     if share.dim() != 2 or len(levels) != share.shape[1]:
         raise ImprintError(f"addresses are {list(share.shape)} for {len(levels)} units in levels; expected [S, d].")

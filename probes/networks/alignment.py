@@ -56,23 +56,19 @@ def transfer(
     concepts: pd.DataFrame,
     *,
     pairs: Tensor | None = None,
-    groups: object | None = None,
+    groups: object = None,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Scores of probes of one network read on another, by every route.
+    """Scores of probes of one network read on another, by every route, one row per pair and concept.
 
-    Args:
-        activations: ``[S, n, d]`` of S networks (seeds, ages or both) on the same n inputs.
-        concepts: n rows; float columns are numbers (scored by R2, which can be far below 0), all others classes
-            (balanced accuracy, thresholds halfway between the class means of A's training rows).
-        pairs: ``[P, 2]`` network of the probe, network it is read on; None: all ordered pairs.
-        groups: one per row; None: each row is its own group. Probes and alignments are fitted on one half of the groups
-            and scored on the other; scores are means over both ways round.
-        rng: for the halves and the random rotation.
+    ``activations`` are ``[S, n, d]`` of S networks (seeds, ages or both) on the same n inputs. ``concepts`` has n rows;
+    float columns are numbers (scored by R2, which can be far below 0), all others classes (balanced accuracy,
+    thresholds halfway between the class means of A's training rows). ``pairs`` ``[P, 2]`` are the network of the probe
+    and the network it is read on; None: all ordered pairs. Probes and alignments are fitted on one half of the
+    ``groups`` (None: each row is its own group) and scored on the other; scores are means over both ways round.
 
-    Returns:
-        One row per pair and concept: ``first, second, concept, metric``, the five routes, ``chance, n, groups, why``.
-        Scores of a concept that cannot be measured are NaN, with the reason in ``why``.
+    Columns: ``first, second, concept, metric``, the five routes, ``chance, n, groups, why``. Scores of a concept that
+    cannot be measured are NaN, with the reason in ``why``.
     """
     pairs = _pairs(activations, concepts, pairs)
     group_of = compact_groups(groups, activations.shape[1])
@@ -100,9 +96,7 @@ def transfer(
 def _pairs(activations: Tensor, concepts: pd.DataFrame, pairs: Tensor | None) -> Tensor:
     """The pairs ``[P, 2]``, by default all ordered ones; raises when the arguments do not fit together."""
     if activations.dim() != 3 or activations.shape[1] != len(concepts):
-        raise ImprintError(
-            f"activations are {list(activations.shape)} for {len(concepts)} concept rows; expected [S, n, d]."
-        )
+        raise ImprintError(f"activations are {list(activations.shape)} for {len(concepts)} labels; expected [S, n, d].")
     if not bool(torch.isfinite(activations).all()):
         raise NotMeasurableError("activations hold NaN or infinite values")
     if len(concepts.columns) == 0:
@@ -242,9 +236,7 @@ def linear_cka(first: Tensor, second: Tensor, *, debiased: bool = True) -> Tenso
     At most 1. The debiased estimate may be slightly below 0, and is NaN where HSIC(X, X) or HSIC(Y, Y) is not above 0.
     """
     if first.dim() < 2 or second.dim() < 2 or first.shape[-2] != second.shape[-2] or first.shape[-2] < 4:
-        raise ImprintError(
-            f"got {list(first.shape)} and {list(second.shape)}; expected the same 4 or more rows, [..., n, d]."
-        )
+        raise ImprintError(f"got {list(first.shape)} and {list(second.shape)}; expected 4 or more rows, [..., n, d].")
     x, y = _prepared(first), _prepared(second)
     return _hsic(x, y, debiased) / (_own(x, debiased) * _own(y, debiased)).sqrt()
 

@@ -151,10 +151,8 @@ class Columns:
 
     def repeated(self, copies: int) -> Columns:
         """This single concept followed by ``copies - 1`` shuffles of it."""
-        width = len(self.copy)
-        return Columns(
-            torch.arange(copies).repeat_interleave(width), self.choose.repeat(copies), self.classes.repeat(copies)
-        )
+        copy = torch.arange(copies).repeat_interleave(len(self.copy))
+        return Columns(copy, self.choose.repeat(copies), self.classes.repeat(copies))
 
 
 class Readout(BaseEstimator, ABC):  # type: ignore[misc]
@@ -165,14 +163,10 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> Fitted:
-        """A frozen probe of one concept.
+        """A frozen probe of one concept on rows ``x``, float ``[n, D]``.
 
-        Arguments:
-            x: float ``[n, D]``
-            y: class codes int64 ``[n]``, or float numbers ``[n]``.
-            classes: C; 0 for numbers.
-            groups: ``[n]`` rows of one group stay together in inner folds; None: each row is its own group.
-            seed: for everything that is drawn at random.
+        ``y`` are codes of ``classes`` classes, int64 ``[n]``, or float numbers ``[n]`` (then ``classes`` is 0). Rows of
+        one group stay together in inner folds (None: each is its own). Everything random is drawn from ``seed``.
         """
 
     def _fit(self, X: Any, y: Any, groups: Any) -> None:

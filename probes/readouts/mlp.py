@@ -83,16 +83,13 @@ class Mlp(ReadsClasses):
     def _trained(self, z: Tensor, y: Tensor, class_weight: Tensor, *, held: Tensor, seed: int) -> FittedNetwork:
         """The network after its best epoch, on standardised rows ``z`` of which those in ``held`` are held out."""
         rows, labels, weights = (part[~held].numpy() for part in (z, y, class_weight[y]))
-        engine = MLPClassifier(
-            (self.hidden,),
-            batch_size=min(BATCH, len(rows)),
-            learning_rate_init=RATE,
-            random_state=np.random.RandomState(seed),
-        )
+        rng, batch = np.random.RandomState(seed), min(BATCH, len(rows))
+        engine = MLPClassifier((self.hidden,), batch_size=batch, learning_rate_init=RATE, random_state=rng)
         lowest, waited = np.inf, 0
         for _ in range(self.passes):
             engine.partial_fit(rows, labels, sample_weight=weights, classes=np.arange(len(class_weight)))
-            network = _network(engine)
+            (w_1, w_2), (b_1, b_2) = engine.coefs_, engine.intercepts_
+            network = FittedNetwork(*(torch.from_numpy(part.copy()) for part in (w_1, b_1, w_2, b_2)))
             loss = _loss(network(z[held]), y[held], class_weight) if bool(held.any()) else -np.inf
             waited += 1
             if loss < lowest - LOWER or not bool(held.any()):
@@ -100,11 +97,6 @@ class Mlp(ReadsClasses):
             if waited == PATIENCE:
                 break
         return best
-
-
-def _network(engine: MLPClassifier) -> FittedNetwork:
-    (w_1, w_2), (b_1, b_2) = engine.coefs_, engine.intercepts_
-    return FittedNetwork(*(torch.from_numpy(part.copy()) for part in (w_1, b_1, w_2, b_2)))
 
 
 def _loss(reading: Tensor, y: Tensor, class_weight: Tensor) -> float:

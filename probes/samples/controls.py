@@ -26,7 +26,7 @@ REDRAWS = 100
 """How often a control task is drawn again because one of its classes is held by fewer than two types."""
 
 
-def compact_groups(groups: object | None, n: int) -> Ints:
+def compact_groups(groups: object, n: int) -> Ints:
     """Group of each row as a number 0..G-1; every row is its own group when ``groups`` is None."""
     if groups is None:
         return np.arange(n, dtype=np.int64)
@@ -43,10 +43,7 @@ def compact_groups(groups: object | None, n: int) -> Ints:
 
 
 def folds_of(groups: Ints, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold 0..K-1 of each row. Groups stay whole and go, largest first, to the fold with the fewest rows.
-
-    K is at most the number of groups.
-    """
+    """Fold 0..K-1 of each row. Groups stay whole and go, largest first, to the emptiest of at most G folds."""
     sizes = np.bincount(groups)
     if len(sizes) < 2:
         raise NotMeasurableError("fewer than two groups, so nothing can be held out")

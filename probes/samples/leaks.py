@@ -70,12 +70,8 @@ def find_leaks(
 ) -> tuple[Leak, ...]:
     """Leaks in activations ``x`` ``[n, D]`` with ``labels`` ``[n]``, in the order of :data:`KINDS`.
 
-    Arguments:
-        x: float array or tensor.
-        labels: floats are numbers, anything else classes.
-        groups: ``[n]``, as they will be given to the analysis; None when it will be given none.
-        alpha: rate of false alarms per kind.
-        rng: for the permutations.
+    Labels that are floats are numbers, all others classes. ``groups`` ``[n]`` are those that the analysis will be given
+    (None: none), ``alpha`` is the rate of false alarms per kind.
 
     Raises :class:`ImprintError` for shapes that do not fit and :class:`NotMeasurableError` for values that are missing.
     """

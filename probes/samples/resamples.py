@@ -31,7 +31,7 @@ class Resamples:
     """``[R, G]`` how often each resample draws each group."""
 
     @classmethod
-    def of(cls, n: int, groups: object | None = None, *, count: int = 1000, rng: torch.Generator) -> Resamples:
+    def of(cls, n: int, groups: object = None, *, count: int = 1000, rng: torch.Generator) -> Resamples:
         """``count`` resamples of the groups of ``n`` rows; every row is its own group when ``groups`` is ``None``."""
         codes = torch.from_numpy(compact_groups(groups, n))
         size = int(codes.max()) + 1

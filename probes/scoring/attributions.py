@@ -129,13 +129,9 @@ def infidelity(
             half = torch.rand(rows.shape, generator=draw) < 0.5
             return half.to(rows), torch.where(half, attribution.baseline, rows)
 
+        rows = min(8, samples) * len(x)
         each = metrics.infidelity(
-            subject.values,
-            remove,
-            x,
-            predicted,
-            n_perturb_samples=samples,
-            max_examples_per_batch=min(8, samples) * len(x),
+            subject.values, remove, x, predicted, n_perturb_samples=samples, max_examples_per_batch=rows
         )
         return float(each.mean())
 
@@ -173,7 +169,7 @@ def max_sensitivity(
     return sensitivity
 
 
-def pointing(attribution: Attribution, mask: Tensor, *, groups: object | None = None, level: float = 0.95) -> Pointing:
+def pointing(attribution: Attribution, mask: Tensor, *, groups: object = None, level: float = 0.95) -> Pointing:
     """Part of the observations whose largest absolute attribution lies inside ``mask`` (bool ``[n, ...]``).
 
     The interval is Clopper-Pearson's. With ``groups`` it is computed for the effective number of observations, from the

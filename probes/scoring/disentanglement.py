@@ -83,7 +83,7 @@ def dci(
     factors: pd.DataFrame,
     *,
     estimator: str = "lasso",
-    groups: object | None = None,
+    groups: object = None,
     shuffles: int = 9,
     rng: np.random.Generator,
 ) -> DCI:
@@ -113,7 +113,7 @@ def mutual_information_gap(
     factors: pd.DataFrame,
     *,
     bins: int = 20,
-    groups: object | None = None,
+    groups: object = None,
     shuffles: int = 5,
     rng: np.random.Generator,
 ) -> Gap:
@@ -135,7 +135,7 @@ def mutual_information_gap(
     return Gap(float(gaps.mean()), gaps, real, float((ranked[..., 0] - ranked[..., 1]).mean()))
 
 
-def _checked(codes: Tensor, factors: pd.DataFrame, groups: object | None) -> tuple[Floats, list[ConceptColumns], Ints]:
+def _checked(codes: Tensor, factors: pd.DataFrame, groups: object) -> tuple[Floats, list[ConceptColumns], Ints]:
     """Standardised codes (zero where constant), factors and groups; raises when they do not fit together."""
     if codes.dim() != 2 or len(codes) != len(factors):
         raise ImprintError(f"codes are {list(codes.shape)} for {len(factors)} rows of factors; expected [n, c].")

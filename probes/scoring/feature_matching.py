@@ -44,27 +44,22 @@ def match_concepts(
     activations: Tensor,
     concepts: pd.DataFrame,
     *,
-    groups: object | None = None,
+    groups: object = None,
     shuffles: int = 199,
     random_draws: int = 5,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """The best matching feature of each concept; one row per concept, or per class when it has more than two.
 
-    Args:
-        dictionary: features of this site, fitted on these rows or on others (labels are not used in fitting).
-        activations: ``[n, d]``
-        concepts: n rows; float columns are numbers, all others classes.
-        groups: one per row; halves never split one. None: each row is its own group.
-        shuffles: number of label shuffles; the smallest p-value is 1 / (shuffles + 1).
-        random_draws: sets of m random directions; their mean score is reported.
-        rng: for halves, shuffles and directions.
+    ``dictionary`` was fitted on these activations ``[n, d]`` or on others of this site (labels are not used in
+    fitting). ``concepts`` has n rows; float columns are numbers, all others classes. Halves never split one of the
+    ``groups`` (None: each row is its own). The smallest p-value is 1 / (``shuffles`` + 1).
 
-    Returns:
-        ``concept, value`` (the class; empty for numbers), ``metric`` (``auc`` or ``correlation``), ``feature`` (best on
-        all rows), ``chosen_twice`` (whether both halves chose the same feature), ``score`` and, for the same search in
-        the baselines, ``null`` (mean over shuffles), ``random`` and ``units``; ``p_value``, ``q_value``
-        (Benjamini-Hochberg), ``n``, ``groups``, ``why`` (the reason when a concept could not be measured).
+    Columns: ``concept, value`` (the class; empty for numbers), ``metric`` (``auc`` or ``correlation``), ``feature``
+    (best on all rows), ``chosen_twice`` (whether both halves chose the same feature), ``score`` and, for the same
+    search in the baselines, ``null`` (mean over shuffles), ``random`` (mean over ``random_draws`` sets of m directions)
+    and ``units``; ``p_value``, ``q_value`` (Benjamini-Hochberg), ``n``, ``groups``, ``why`` (the reason when a concept
+    could not be measured).
     """
     if len(concepts) != len(activations):
         raise ImprintError(f"concepts have {len(concepts)} rows, activations {len(activations)}; expected as many.")
@@ -264,18 +259,14 @@ def _matching(
 def stability(
     features: Sequence[Tensor], *, by: str, signed: bool = True, draws: int = 20, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """How similar each seed's features are to their matches in the other seeds.
+    """How similar each seed's features are to their matches in the other seeds, one row per seed and feature.
 
-    Args:
-        features: directions ``[m, d]``, or codes on shared inputs ``[n, m]``, of each seed.
-        by: ``directions`` or ``activations`` (codes, the only choice when seeds are different networks).
-        signed: whether codes may be negative, so that opposite directions are the same feature.
-        draws: random rotations per pair of seeds.
-        rng: for the rotations.
+    ``features`` are the directions ``[m, d]`` of each seed or its codes on shared inputs ``[n, m]``, as ``by`` says:
+    ``directions`` or ``activations`` (codes, the only choice when seeds are different networks). With ``signed``,
+    opposite directions are the same feature. ``draws`` is the number of random rotations per pair of seeds.
 
-    Returns:
-        One row per seed and feature: ``seed, feature, similarity`` (mean over the other seeds; NaN when dead), ``null``
-        (mean over the rotated matchings of the seed) and ``p_value`` (largest over the pairs of the seed).
+    Columns: ``seed, feature, similarity`` (mean over the other seeds; NaN when dead), ``null`` (mean over the rotated
+    matchings of the seed) and ``p_value`` (largest over the pairs of the seed).
     """
     if by not in ("directions", "activations"):
         raise ImprintError(f"by is {by!r}; expected 'directions' or 'activations'.")

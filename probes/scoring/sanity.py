@@ -117,7 +117,7 @@ def retrain(
     attribution: Attribution,
     labels: NDArray[np.generic],
     *,
-    groups: object | None = None,
+    groups: object = None,
     shares: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9),
     shuffles: int = 99,
     alpha: float = 0.05,
@@ -185,9 +185,8 @@ def _restored(parameters: list[nn.Parameter]) -> Iterator[None]:
 def rank_correlations(a: NDArray[np.float32], b: NDArray[np.float32], use: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Spearman correlation of each row over its elements in ``use``; NaN where either side is constant there."""
     middle = (use.sum(1, keepdims=True) + 1) / 2
-    u, v = (
-        np.where(use, rankdata(np.where(use, side, np.nan), axis=1, nan_policy="omit") - middle, 0) for side in (a, b)
-    )
+    ranks = (rankdata(np.where(use, side, np.nan), axis=1, nan_policy="omit") for side in (a, b))
+    u, v = (np.where(use, rank - middle, 0) for rank in ranks)
     spread = np.sqrt((u**2).sum(1) * (v**2).sum(1))
     return np.asarray(np.divide((u * v).sum(1), spread, out=np.full(len(u), np.nan), where=spread > 0))
 

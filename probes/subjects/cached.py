@@ -20,10 +20,8 @@ from imprint.probes.subjects.site import Site, copied, require_finite, require_r
 def from_activation_cache(cache: Any, names: Sequence[str], position: int | None = None) -> dict[str, Tensor]:
     """Activations ``{site: [n, d]}`` of a TransformerLens ``ActivationCache``, as :meth:`Subject.activations` gives.
 
-    Arguments:
-        cache: from ``run_with_cache``, with its batch axis.
-        names: hook names, as in the cache.
-        position: along axis 1; sites are then called ``name@position``. None: all positions, flattened.
+    ``names`` are hook names, as in the cache. With a ``position`` along axis 1, sites are ``name@position``; None:
+    all positions, flattened.
 
     Raises :class:`ImprintError` for a cache without a batch axis, an unknown hook, or activations that are not finite.
     """

@@ -50,9 +50,8 @@ def require_no_hooks(model: nn.Module) -> None:
     """Raise :class:`ImprintError` with the names of all modules that have foreign hooks, and how many."""
     foreign = Counter((name, kind) for name, kind, hook in registered_hooks(model) if not _belongs(hook, model))
     if foreign:
-        listed = ", ".join(
-            f"{n} {kind} hook{'s' if n > 1 else ''} on {name or 'output'!r}" for (name, kind), n in foreign.items()
-        )
+        counted = ((f"{n} {kind} hook{'s' if n > 1 else ''}", name) for (name, kind), n in foreign.items())
+        listed = ", ".join(f"{hooks} on {name or 'output'!r}" for hooks, name in counted)
         raise ImprintError(
             f"hooks were left on this model: {listed}. They see or change activations during every pass. Call remove() "
             "on the handles that registering them returned, or model.reset_hooks() in TransformerLens."

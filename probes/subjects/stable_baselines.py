@@ -115,14 +115,11 @@ class Pass(nn.Module):
 def fresh(
     observation_space: Any, action_space: Any, *, rng: torch.Generator, policy_class: Any = None, **policy_kwargs: Any
 ) -> Any:
-    """An untrained policy on the CPU, in evaluation mode.
+    """An untrained policy on the CPU, in evaluation mode; initial weights from ``rng``, not the global generator.
 
-    Arguments:
-        observation_space: that of the agent (``agent.observation_space``, images with channels first).
-        action_space: that of the agent.
-        rng: for the initial weights; the global generator is not changed.
-        policy_class: default ``ActorCriticPolicy`` (the class of "MlpPolicy").
-        policy_kwargs: as given to the agent (``net_arch``, ``activation_fn``, ``features_extractor_class``, ...).
+    The spaces are those of the agent (``agent.observation_space``, images with channels first), ``policy_kwargs`` as
+    given to it (``net_arch``, ``activation_fn``, ``features_extractor_class``, ...). Default class:
+    ``ActorCriticPolicy`` (that of "MlpPolicy").
     """
     library()
     from stable_baselines3.common.policies import ActorCriticPolicy
@@ -161,9 +158,7 @@ def library() -> None:
     try:
         import stable_baselines3  # noqa: F401 (is it installed?)
     except ImportError:
-        raise ImprintError(
-            "Stable-Baselines3 is not installed; install the extra: pip install 'imprint[sb3]'."
-        ) from None
+        raise ImprintError("Stable-Baselines3 is not installed; pip install 'imprint[sb3]'.") from None
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

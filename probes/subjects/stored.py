@@ -164,9 +164,7 @@ class ActivationStore:
         except SafetensorError as error:
             raise DamagedFileError(f"shard {path} is not a safetensors file with {KEY!r}: {error}.") from None
         if (shape, dtype) != ([shard.rows, shard.width], shard.dtype):
-            raise DamagedFileError(
-                f"shard {path} holds {dtype} {shape}; expected {shard.dtype} {[shard.rows, shard.width]}."
-            )
+            raise DamagedFileError(f"shard {path} is {dtype} {shape}, not {shard.dtype} {[shard.rows, shard.width]}.")
         self.verified.add(path)
         return path
 
@@ -201,14 +199,10 @@ def write(
 ) -> ActivationStore:
     """Write batches ``{site: [b, d]}``, for example ``subject.stream(...)``, with one block of rows in memory.
 
-    Arguments:
-        folder: must not hold a store yet.
-        batches: with the same sites, widths and types throughout.
-        labels: one row per row of activations, one column per concept.
-        groups: one label per row.
-        shard_bytes: largest size of a shard; a block has as many rows as fit in a shard of the widest site.
-
-    Raises :class:`ImprintError` and leaves nothing behind when batches or labels do not fit together.
+    The folder must not hold a store yet. Batches have the same sites, widths and types throughout; ``labels`` one row
+    per row of activations and one column per concept, ``groups`` one label per row. A block has as many rows as fit in
+    a shard of ``shard_bytes`` of the widest site. Raises :class:`ImprintError` and leaves nothing behind when batches
+    or labels do not fit together.
     """
     folder = Path(folder)
     if (folder / INDEX).exists():

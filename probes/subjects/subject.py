@@ -168,13 +168,10 @@ class Subject:
     ) -> Iterator[dict[str, Tensor]]:
         """Activations ``[b, d]`` per site, one dict per batch, on the CPU, without a gradient, in float32 or better.
 
-        Arguments:
-            observation: ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily.
-            sites: names; default :meth:`sites` of the first batch.
-            batch_size: largest number of rows per forward pass; larger batches are split.
-
-        All sites are read in one pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that
-        does not exist, does not run, runs twice, or gives NaN or infinite values.
+        ``observation`` is ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily; batches
+        of more than ``batch_size`` rows are split. Default sites: :meth:`sites` of the first batch. All are read in one
+        pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that does not exist, does not
+        run, runs twice, or gives NaN or infinite values.
         """
         batches = self._batches(observation, batch_size)
         return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
@@ -337,11 +334,7 @@ class Subject:
         if one_each:
             return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
         got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        advice = (
-            "pass value=, a function that gives one number per observation."
-            if self._value is None
-            else "return one number per row."
-        )
+        advice = "return one number per row." if self._value else "pass value=, which gives one number per row."
         raise ImprintError(f"{source} returned {got} for {n} observations; expected [{n}] or [{n}, 1]: {advice}")
 
     # -- machinery -----------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from imprint.reports.charts.rows import (
     under,
     words_of,
 )
-from imprint.reports.figures.axes import SYMBOLS, Plot, axis, error_bars, layout, limits, numbers
+from imprint.reports.figures.axes import SYMBOLS, Plot, axis, band, error_bars, layout, limits, numbers
 from imprint.reports.reading.tables import records
 from imprint.reports.words import measured, number, plural
 
@@ -175,19 +175,7 @@ def _bands(series: _Series) -> list[Plot]:
     """A band for every stretch whose interval was measured; a stroke where the stretch is a single place."""
     whole = series.rows[["estimate", "low", "high"]].notna().all(axis=1)
     stretches = series.rows[whole].groupby((~whole).cumsum()[whole])
-    return [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [*part["at"], *part["at"][::-1]],
-            "y": [*part["high"], *part["low"][::-1]],
-            "fill": "toself",
-            "fillcolor": f"{series.colour}/0.18",
-            "line": {"width": 1.6 if len(part) == 1 else 0, "color": series.colour},
-            "hoverinfo": "skip",
-        }
-        for _, part in stretches
-    ]
+    return [band(list(part["at"]), part, series.colour, edge=1.6 if len(part) == 1 else 0) for _, part in stretches]
 
 
 def _turned(trace: Plot) -> Plot:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from imprint.analyses.questions.base import Chart
 from imprint.reports.charts.rows import CROSS, Drawing, Ramp, Rows, cross, down, under, words_of
-from imprint.reports.figures.axes import DIVERGING, STRONG, Plot, label, layout, numbers, spread
+from imprint.reports.figures.axes import DIVERGING, STRONG, Plot, label, layout, numbers, spread, texts
 from imprint.reports.reading.tables import records
 from imprint.reports.words import NOT_MEASURED, measured, number
 
@@ -60,11 +60,8 @@ def _tiles(chart: Chart, grid: _Grid, panel: pd.DataFrame) -> Plot:
     gaps = {"showscale": False, "xgap": 1.5, "ygap": 1.5, "hoverinfo": "skip"}
     lost = [at for at in cells if at not in known]
     words = [f"{label(grid.lines[j], 60)}<br>{label(grid.columns[i], 60)}<br>{NOT_MEASURED}" for j, i in lost]
-    data = [
-        {"type": "heatmap", "z": z, **ends, **gaps},
-        _numbers_on(known, grid),
-        cross([i for _, i in lost], [j for j, _ in lost], words),
-    ]
+    tiles = {"type": "heatmap", "z": z, **ends, **gaps}
+    data = [tiles, _numbers_on(known, grid), cross([i for _, i in lost], [j for j, _ in lost], words)]
     x, extra = under(grid.columns, chart.x_title)
     y, height = down(grid.lines, chart.y_title, 28)
     y |= {"range": [len(grid.lines) - 0.5, -0.5], "showgrid": False}
@@ -76,13 +73,5 @@ def _numbers_on(known: Mapping[tuple[int, int], Any], grid: _Grid) -> Plot:
     shown = [number(row.estimate) for row in known.values()]
     fit = len(grid.columns) * (7 * max(map(len, shown), default=0) + 3) <= PHONE
     strong = [abs(row.estimate - grid.middle) > STRONG * grid.reach for row in known.values()]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": [i for _, i in known],
-        "y": [j for j, _ in known],
-        "text": shown if fit else [""] * len(shown),
-        "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
-        "customdata": [words_of(row, (row.y, row.x)) for row in known.values()],
-        "hovertemplate": "%{customdata}<extra></extra>",
-    }
+    words = [words_of(row, (row.y, row.x)) for row in known.values()]
+    return texts(list(known), shown if fit else [""] * len(shown), strong, words)

@@ -93,9 +93,8 @@ def charted(chart: Chart, frame: pd.DataFrame) -> Rows:
     if (chart.low is None) != (chart.high is None):
         raise ImprintError("a chart names one end of the interval only; name both, low and high, or neither.")
     named = {"panel": chart.panel} | ({"y": chart.y} if heat else {"colour": chart.colour})
-    table = pd.DataFrame(
-        {key: [""] * len(frame) if name is None else _texts(frame, name) for key, name in named.items()}
-    )
+    blank = [""] * len(frame)
+    table = pd.DataFrame({key: blank if name is None else _texts(frame, name) for key, name in named.items()})
     for key, name in (("estimate", chart.colour if heat else chart.y), ("low", chart.low), ("high", chart.high)):
         table[key] = float("nan") if name is None else _floats(frame, name)
     numeric = not heat and _is_number(_column(frame, chart.x))

@@ -104,20 +104,46 @@ def age_axis(ages: Sequence[int]) -> Plot:
     return axis("experiences lived", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
 
 
-def age_band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
-    """The intervals of ``rows`` against age, as a surface."""
-    known = rows.dropna(subset=["low", "high"]).sort_values("age")
-    x = [ages.index(int(age)) for age in known["age"]]
+def band(x: Sequence[float], rows: pd.DataFrame, colour: str, *, edge: float = 0) -> Plot:
+    """The intervals of ``rows``, which stand at ``x``, as a surface with an edge of so many pixels."""
     return {
         "type": "scatter",
         "mode": "lines",
         "x": [*x, *reversed(x)],
-        "y": [*numbers(known["high"]), *reversed(numbers(known["low"]))],
+        "y": [*numbers(rows["high"]), *reversed(numbers(rows["low"]))],
         "fill": "toself",
         "fillcolor": f"{colour}/0.18",
-        "line": {"width": 0},
+        "line": {"width": edge, "color": colour},
         "hoverinfo": "skip",
         "showlegend": False,
+    }
+
+
+def seed_dots(rows: pd.DataFrame, y: Sequence[float], colour: str, *, name: str = "", digits: str = ".1%") -> Plot:
+    """A small circle per training seed; the pointer shows ``name``, the seed and the estimate."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": numbers(rows["estimate"]),
+        "y": list(y),
+        "text": [f"{label(name)}{', ' if name else ''}seed {seed}" for seed in rows["seed"]],
+        "marker": {"size": 5, "color": "--surface", "line": {"color": colour, "width": 1}},
+        "hovertemplate": f"%{{text}}: %{{x:{digits}}}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def texts(at: Sequence[tuple[int, int]], shown: Sequence[str], strong: Sequence[bool], words: Sequence[str]) -> Plot:
+    """Texts on tiles (row, column) of a heat map, light where ``strong``; the pointer shows ``words``."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [column for _, column in at],
+        "y": [row for row, _ in at],
+        "text": list(shown),
+        "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
+        "customdata": list(words),
+        "hovertemplate": "%{customdata}<extra></extra>",
     }
 
 
@@ -134,11 +160,11 @@ def age_line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) 
     }
 
 
-def category(names: Iterable[str]) -> Plot:
+def category(names: Iterable[str], **more: Any) -> Plot:
     """A vertical axis with one name a row, the first on top, at 0, 1, ..."""
     shown = list(names)
     ticks = {"tickmode": "array", "tickvals": list(range(len(shown))), "ticktext": shown}
-    return axis("", **ticks, range=[len(shown) - 0.4, -0.6], zeroline=False)
+    return axis("", **ticks, zeroline=False, **{"range": [len(shown) - 0.4, -0.6], **more})
 
 
 def spread(*values: pd.Series, floor: float = 0.05) -> float:

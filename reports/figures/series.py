@@ -10,19 +10,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from imprint.reports.figures.axes import (
-    Plot,
-    age_axis,
-    age_band,
-    age_line,
-    axis,
-    category,
-    error_bars,
-    label,
-    layout,
-    limits,
-    numbers,
-)
+from imprint.reports.figures import axes
 from imprint.reports.words import measured
 
 
@@ -69,81 +57,71 @@ RATE = (-0.03, 1.03)
 
 def marks(
     places: Sequence[str], series: Sequence[Series], scale: Scale, *, colours: Mapping[str, str] | None = None
-) -> Plot:
+) -> axes.Plot:
     """A row per place; in it a mark with its interval per series, and a small circle per training seed.
 
     ``colours`` gives places colours of their own, instead of those of the series.
     """
-    data: list[Plot] = []
+    data: list[axes.Plot] = []
     dotted = any(len(one.seeds) for one in series)
     for i, one in enumerate(series):
         shift = 0.56 * (i + 0.5) / len(series) - 0.28
         at = {place: row + shift for row, place in enumerate(places)}
         fills = [(colours or {}).get(place, one.colour) for place in places]
-        data += [_dots(one, at, min(0.16, 0.27 / len(series)), scale), _marks(one, at, fills, scale)]
+        seeds, below = one.seeds[one.seeds["place"].isin(places)], min(0.16, 0.27 / len(series))
+        under = [at[place] + below for place in seeds["place"]]
+        data.append(axes.seed_dots(seeds, under, one.colour, name=one.name, digits=scale.hover))
+        data.append(_marks(one, at, fills, scale))
     span = {} if scale.limits is None else {"range": list(scale.limits)}
-    x = axis(scale.title, tickformat=scale.ticks, zeroline=scale.limits is None, **span)
+    x = axes.axis(scale.title, tickformat=scale.ticks, zeroline=scale.limits is None, **span)
     height = 104 + (16 + (22 if dotted else 12) * len(series)) * len(places)
     named = len(series) > 1
-    return {"data": data, "layout": layout(x, category(map(label, places)), height=height, showlegend=named)}
+    y = axes.category(map(axes.label, places))
+    return {"data": data, "layout": axes.layout(x, y, height=height, showlegend=named)}
 
 
-def _dots(one: Series, at: Mapping[str, float], below: float, scale: Scale) -> Plot:
-    """A small circle per training seed, below the mark."""
-    seeds = one.seeds[one.seeds["place"].isin(list(at))]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": numbers(seeds["estimate"]),
-        "y": [at[place] + below for place in seeds["place"]],
-        "text": [f"{label(one.name)}, seed {seed}" for seed in seeds["seed"]],
-        "marker": {"size": 5, "color": "--surface", "line": {"color": one.colour, "width": 1}},
-        "hovertemplate": f"%{{text}}: %{{x:{scale.hover}}}<extra></extra>",
-        "showlegend": False,
-    }
-
-
-def _marks(one: Series, at: Mapping[str, float], fills: Sequence[str], scale: Scale) -> Plot:
+def _marks(one: Series, at: Mapping[str, float], fills: Sequence[str], scale: Scale) -> axes.Plot:
     rows = one.rows.drop_duplicates("place", keep="last").set_index("place").reindex(list(at))
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": label(one.name),
-        "x": numbers(rows["estimate"]),
+        "name": axes.label(one.name),
+        "x": axes.numbers(rows["estimate"]),
         "y": list(at.values()),
-        "error_x": error_bars(rows),
+        "error_x": axes.error_bars(rows),
         "marker": {"size": 9, "symbol": one.symbol, "color": list(fills), "line": {"width": 1.6, "color": list(fills)}},
-        "hovertemplate": f"{label(one.name)} %{{x:{scale.hover}}}<extra></extra>",
+        "hovertemplate": f"{axes.label(one.name)} %{{x:{scale.hover}}}<extra></extra>",
     }
 
 
 def curves(
     series: Sequence[Series], ages: Sequence[int], scale: Scale, *, crossings: Sequence[float] = (), height: int = 270
-) -> Plot:
+) -> axes.Plot:
     """Lines over ages: thick over seeds with its interval, thin per seed, and a vertical line at every crossing age."""
     data = [line for one in series for line in _seed_lines(one, ages, scale)]
     for one in series:
         if one.rows[["low", "high"]].notna().any(axis=None):
-            data.append(age_band(ages, one.rows, one.colour))
-        style: Plot = {"mode": "lines", "line": {"dash": one.dash}}
+            known = one.rows.dropna(subset=["low", "high"]).sort_values("age")
+            data.append(axes.band([ages.index(int(age)) for age in known["age"]], known, one.colour))
+        style: axes.Plot = {"mode": "lines", "line": {"dash": one.dash}}
         if one.symbol:
             style |= {"mode": "lines+markers", "marker": {"size": 7, "color": one.colour, "symbol": one.symbol}}
-        hover = f"{label(one.name)} %{{y:{scale.hover}}}<extra></extra>"
-        data.append(age_line(ages, one.rows, one.colour, name=label(one.name), hovertemplate=hover, **style))
-    span = scale.limits or limits(*(column for one in series for column in _columns(one)))
-    y = axis(scale.title, tickformat=scale.ticks, range=list(span), automargin=False)
+        hover = f"{axes.label(one.name)} %{{y:{scale.hover}}}<extra></extra>"
+        data.append(axes.age_line(ages, one.rows, one.colour, name=axes.label(one.name), hovertemplate=hover, **style))
+    span = scale.limits or axes.limits(*(column for one in series for column in _columns(one)))
+    y = axes.axis(scale.title, tickformat=scale.ticks, range=list(span), automargin=False)
     shapes = [_upright(place_of(age, ages)) for age in crossings if measured(age)]
     more = {"showlegend": True, "shapes": shapes, "margin": {"l": 58, "r": 14, "t": 12, "b": 12}}
-    return {"data": data, "layout": layout(age_axis(ages), y, height=height, **more)}
+    return {"data": data, "layout": axes.layout(axes.age_axis(ages), y, height=height, **more)}
 
 
-def _seed_lines(one: Series, ages: Sequence[int], scale: Scale) -> list[Plot]:
+def _seed_lines(one: Series, ages: Sequence[int], scale: Scale) -> list[axes.Plot]:
     """A thin line per training seed."""
     thin = {"width": 0.8, "dash": one.dash}
     lines = []
     for seed, rows in one.seeds.groupby("seed"):
-        hover = f"{label(one.name)}, seed {seed}: %{{y:{scale.hover}}}<extra></extra>"
-        lines.append(age_line(ages, rows, f"{one.colour}/0.5", line=thin, showlegend=False, hovertemplate=hover))
+        hover = f"{axes.label(one.name)}, seed {seed}: %{{y:{scale.hover}}}<extra></extra>"
+        lines.append(axes.age_line(ages, rows, f"{one.colour}/0.5", line=thin, showlegend=False, hovertemplate=hover))
     return lines
 
 
@@ -161,6 +139,6 @@ def place_of(age: float, ages: Sequence[int]) -> float:
     return after - (ages[after] - age) / (ages[after] - ages[after - 1])
 
 
-def _upright(x: float) -> Plot:
+def _upright(x: float) -> axes.Plot:
     line = {"color": "--ink-soft", "width": 1.2, "dash": "dot"}
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line, "layer": "below"}

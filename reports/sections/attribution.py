@@ -54,7 +54,7 @@ def chart(run: RunData, rows: pd.DataFrame, area: pd.DataFrame) -> Figure:
         Series("part of the attribution", "--c-other1", rows.assign(place=rows["concept"])),
         Series("part of the picture", "--ink-soft", area.assign(place=area["concept"]), symbol="circle-open"),
     ]
-    plot = marks(names, series[:1] + series[1:], Scale("part of the whole"), colours=colours_of(run))
+    plot = marks(names, series, Scale("part of the whole"), colours=colours_of(run))
     ratio = (rows.set_index("concept")["estimate"] / area.set_index("concept")["estimate"]).dropna()
     reading = "No area to compare with was measured."
     if len(ratio):

@@ -80,10 +80,8 @@ def _floor_series(floors: pd.DataFrame) -> list[Series]:
 def reading(run: RunData, rows: pd.DataFrame) -> str:
     """Score at the last age, how far above the highest floor, and since when."""
     now = last_age(rows).iloc[-1]
-    gains, ages = (
-        own[own["concept"] == now["concept"]]
-        for own in (run.pooled("locate", "best_site_selectivity"), run.pooled("locate", "emergence_age"))
-    )
+    both = (run.pooled("locate", metric) for metric in ("best_site_selectivity", "emergence_age"))
+    gains, ages = (own[own["concept"] == now["concept"]] for own in both)
     above = row_of(last_age(gains.dropna(subset=["age"])).round(ROUNDING))
     since = row_of(ages)
     text = f"Score {interval(now)} at {age_words(now['age'])}{', site ' + str(now['site']) if now['site'] else ''}"

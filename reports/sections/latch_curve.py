@@ -11,15 +11,7 @@ import pandas as pd
 from imprint.reports.figures.axes import DASHES, SYMBOLS
 from imprint.reports.figures.series import RATE, Scale, Series, curves, marks
 from imprint.reports.parts import Figure, Table
-from imprint.reports.reading.agents import (
-    INTACT,
-    after_erasing,
-    causal_sentence,
-    metric_of,
-    overtakings,
-    readable,
-    where_apart,
-)
+from imprint.reports.reading import agents
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, records
 from imprint.reports.sections.base import Section, colours_of
@@ -58,7 +50,7 @@ class LatchCurve(Section):
             return None
         lines = [behaviour(run), critic(run), *(causal(run, goal) for goal in run.goals), decodability(run)]
         ages = sorted(set().union(*(line.ages for line in lines)))
-        crossed = overtakings(run)
+        crossed = agents.overtakings(run)
         crossings = [float(row.age) for row in records(crossed) if measured(row.age) and row.age > row.first]
         drawn = [draw(i, line, ages, crossings) for i, line in enumerate(lines) if line.ages]
         lacking = listing(dict.fromkeys(line.name for line in lines if not line.ages))
@@ -107,17 +99,17 @@ def behaviour(run: RunData) -> Line:
     """What is reached first where the goals are in different places."""
     colours, series = colours_of(run), []
     for i, goal in enumerate(run.goals):
-        both = [where_apart(run, metric_of(run, goal), per_seed=single) for single in (False, True)]
+        both = [agents.where_apart(run, agents.metric_of(run, goal), per_seed=single) for single in (False, True)]
         own = [rows[rows["concept"] == goal] for rows in both]
         series.append(series_of(f"{goal} first", own, colours[goal], symbol=SYMBOLS[i]))
-    either = [where_apart(run, "capability", per_seed=single) for single in (False, True)]
+    either = [agents.where_apart(run, "capability", per_seed=single) for single in (False, True)]
     series.append(series_of("either", either, "--c-other1", symbol=SYMBOLS[len(series)], dash="dot"))
     return Line("behaviour", "Behaviour: what is reached first, where the goals are apart", series, LEVELS, moved(run))
 
 
 def moved(run: RunData) -> str:
     """When the intended goal overtook the proxies, per seed."""
-    crossed = overtakings(run)
+    crossed = agents.overtakings(run)
     if crossed.empty:
         return "Behaviour of single seeds was not measured at any age."
     known = crossed.dropna(subset=["age"])
@@ -138,7 +130,7 @@ def moved(run: RunData) -> str:
 
 def dip(run: RunData) -> str:
     """Capability at its lowest after the first age, when it falls by a tenth before and recovers by one after."""
-    rows = where_apart(run, "capability").dropna(subset=["age", "estimate"]).sort_values("age")
+    rows = agents.where_apart(run, "capability").dropna(subset=["age", "estimate"]).sort_values("age")
     rates = [float(rate) for rate in rows["estimate"]]
     if len(rates) < 3:
         return ""
@@ -184,14 +176,14 @@ def unmeasured(run: RunData) -> list[str]:
 def causal(run: RunData, goal: str) -> Line:
     """How often ``goal`` is reached first when things are erased."""
     colours, series = colours_of(run), []
-    both = [after_erasing(run, goal, per_seed=single) for single in (False, True)]
-    edits = sorted(dict.fromkeys(both[0]["edit"]), key=lambda edit: (edit != INTACT, edit.startswith("random")))
+    both = [agents.after_erasing(run, goal, per_seed=single) for single in (False, True)]
+    edits = sorted(dict.fromkeys(both[0]["edit"]), key=lambda edit: (edit != agents.INTACT, edit.startswith("random")))
     for i, edit in enumerate(edits):
-        colour = colours.get(edit.removeprefix("without "), "--ink" if edit == INTACT else "--ink-soft")
+        colour = colours.get(edit.removeprefix("without "), "--ink" if edit == agents.INTACT else "--ink-soft")
         dash = "dot" if edit.startswith("random") else "solid"
         parts = [rows[rows["edit"] == edit] for rows in both]
         series.append(series_of(edit, parts, colour, symbol=SYMBOLS[i], dash=dash))
-    sentence = causal_sentence(run, goal)
+    sentence = agents.causal_sentence(run, goal)
     reading = f"{capitalised(sentence)}." if sentence else "What erasing does was not measured."
     return Line("causal line", f"Causal line: “{goal}” first after erasing", series, LEVELS, reading)
 
@@ -201,7 +193,7 @@ def decodability(run: RunData) -> Line:
     colours, texts = colours_of(run), []
     series: list[Series] = []
     for fact in run.roles:
-        parts = [readable(run, fact, per_seed=single) for single in (False, True)]
+        parts = [agents.readable(run, fact, per_seed=single) for single in (False, True)]
         if parts[0].empty:
             continue
         colour = next(colours[goal] for goal in run.goals if fact.startswith(f"{goal}_"))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from imprint.reports.parts import Table
 from imprint.reports.pictures import PER_LINE, data_uri, film
@@ -100,7 +101,7 @@ def episode(run: RunData, values: Mapping[str, np.ndarray], index: int, happened
         "events": events(values, index, steps),
         "actions": [int(action) for action in values["action"][index, :steps]],
         "value": {"name": "value", "values": short(values["value"][index, :steps]), "range": span, "colour": "--ink"},
-        "probabilities": [short(row) for row in softmax(values["logits"][index, :steps])],
+        "probabilities": [short(row) for row in softmax(values["logits"][index, :steps], axis=1)],
         "readouts": [
             {
                 "name": str(values["concepts"][k]),
@@ -134,12 +135,6 @@ def events(values: Mapping[str, np.ndarray], index: int, steps: int) -> list[str
 def short(values: np.ndarray) -> list[float | None]:
     """Numbers with four digits after the point; None where there is none."""
     return [round(float(value), 4) if np.isfinite(value) else None for value in values]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits ``[T, A]``; NaN rows stay NaN."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def rows(values: Mapping[str, np.ndarray], outcomes: list[str]) -> pd.DataFrame:

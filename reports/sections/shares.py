@@ -40,14 +40,10 @@ class Shares(Section):
         columns = ["estimate", "low", "high", "n", "seeds", "why"]
         every = pd.concat([pooled, seeds]).drop_duplicates()
         formats = dict.fromkeys(("estimate", "low", "high"), percent)
+        at_ages = every[["concept", "age", "seed", *columns]]
         tables = [
             Table("shares-now", heading, now[["concept", *columns]], formats),
-            Table(
-                "shares-ages",
-                "Shares at every age, over seeds and per seed",
-                every[["concept", "age", "seed", *columns]],
-                formats,
-            ),
+            Table("shares-ages", "Shares at every age, over seeds and per seed", at_ages, formats),
         ]
         return {"figures": drawn, "tables": tables, "missing": unmeasured(pooled)}
 

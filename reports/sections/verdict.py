@@ -46,9 +46,7 @@ def misjudged(run: RunData) -> list[str]:
     """Whether the instruments were right on subjects with a known answer."""
     checks = run.rows("planted", "self_check")
     if checks.empty:
-        return [
-            "No subjects with a known answer were judged in this run, so nothing vouches for the instruments behind it."
-        ]
+        return ["No subjects with a known answer were judged in this run, so nothing vouches for its instruments."]
     wrong = checks[~(checks["estimate"] == 1)]
     if wrong.empty:
         return []

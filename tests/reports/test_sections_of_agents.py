@@ -314,7 +314,7 @@ def test_the_player_has_the_numbers_of_the_file(run: RunData) -> None:
 
 def test_probabilities_are_those_of_the_logits() -> None:
     logits = np.array([[0.0, np.log(3.0)], [1000.0, 1000.0], [np.nan, np.nan]])
-    np.testing.assert_allclose(softmax(logits), [[0.25, 0.75], [0.5, 0.5], [np.nan, np.nan]])
+    np.testing.assert_allclose(softmax(logits, axis=1), [[0.25, 0.75], [0.5, 0.5], [np.nan, np.nan]])
 
 
 @pytest.mark.parametrize("name", ["valid", "action", "value", "logits", "known", "level", "attained"])

@@ -131,11 +131,8 @@ class Meadow(Environment):
         mother = beyond[agent, 1 + (random[:, 0] * (area - 1)).astype(np.int64)]
         pick = (random[:, 1:4] * len(away)).astype(np.int64)[:, :, None] + np.arange(TRIES)
         options = beyond[mother[:, None, None], away[pick % len(away)]]
-        free, joined, copies = (
-            options != agent[:, None, None],
-            random[:, 4:] < state["joins"].numpy(),
-            np.arange(len(agent)),
-        )
+        free, joined = options != agent[:, None, None], random[:, 4:] < state["joins"].numpy()
+        copies = np.arange(len(agent))
         cells = {"mother": mother}
         for i, name in enumerate(("food", "shelter", "stranger")):
             cell = options[copies, i, free[:, i].argmax(1)]

@@ -102,9 +102,7 @@ class Minigrid(Environment):
         elif not shift:
             self.designs = self.designs[:-2]  # type: ignore[misc]
         if given.varied and not self.task.place:
-            raise ImprintError(
-                f"varied is {given.varied}, but the goal of {given.env} has no fixed place; set it to 0."
-            )
+            raise ImprintError(f"varied is {given.varied}, but the goal of {given.env} has no fixed place; set 0.")
         self.planes = read.planes(self.task)
         """Names of the observation's planes, in order."""
         self.game = mg.shared_game(given.env)

@@ -286,9 +286,8 @@ def recorded_facts(noise: Mapping[str, Tensor]) -> pd.DataFrame:
 
 def _planes(shown: Tensor, actions: Tensor) -> Tensor:
     """Observation ``[n, T, 13, 7, 7]`` from codes ``[n, T, 7, 7]`` and actions ``[n, T]``."""
-    cells = (
-        shown[:, :, None] == torch.arange(episodes.EMPTY, episodes.LOCKED + 1, dtype=torch.uint8)[:, None, None]
-    ).float()
+    codes = torch.arange(episodes.EMPTY, episodes.LOCKED + 1, dtype=torch.uint8)
+    cells = (shown[:, :, None] == codes[:, None, None]).float()
     taken = (actions[:, :, None] == torch.arange(DoorKey.action_channels, dtype=torch.uint8)).float()
     return torch.cat([cells, taken[..., None, None].expand(*taken.shape, VIEW, VIEW)], dim=2)
 

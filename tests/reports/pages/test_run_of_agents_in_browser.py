@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from imprint.reports.reading.tables import in_turn
-from imprint.reports.sections.replay import softmax
 from tests.reports import example_agent_run as example
 from tests.reports.pages import test_run_in_browser as browser
 
@@ -94,7 +94,7 @@ def test_the_numbers_are_those_of_the_step(desk: browser.Opened) -> None:
             desk.page.click('[data-part="on"]')
         shows(desk.page, index, step)
         shown = [text.replace("\u2212", "-").replace("\u00a0%", "") for text in numbers(desk.page)]
-        chance = softmax(arrays["logits"][stored, step : step + 1])[0]
+        chance = softmax(arrays["logits"][stored, step])
         assert float(shown[0]) == pytest.approx(float(arrays["value"][stored, step]), abs=0.006)
         assert [int(text) for text in shown[1:5]] == [pytest.approx(100 * p, abs=0.6) for p in chance]
         known = arrays["known"][stored, step]
