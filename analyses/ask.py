@@ -1,14 +1,14 @@
-"""Asking a question: its card goes to disk first, then its work is done, then its conclusion is drawn and kept.
+"""Answer a question: its card goes to disk first, then its work is done, then its conclusion is drawn and stored.
 
     <name>-<hash>/
       question.json                   card, settings, versions, written before any work
-      cells/<piece>.parquet           finished pieces of work; a stopped question goes on from these
+      cells/<piece>.parquet           finished pieces of work; a question that was stopped goes on from these
       findings.parquet, findings.csv  the evidence
       exhibits/<name>.parquet         the tables of the answer
       answer.json                     verdict, why, exhibits and how they are drawn, failed pieces
       report.html                     written by imprint.reports.pages.question
 
-The hash is that of the settings, so that the same question asked in the same way has one answer.
+The hash is that of the settings, so that the same question with the same settings has one answer.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from pydantic import ValidationError
 
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Progress, run_cells
-from imprint.analyses.questions.base import QUESTIONS, Answer, Question
+from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_json, read_table, write_bytes, write_json, write_table
 from imprint.models.setup.alignment import explain
@@ -45,31 +43,26 @@ class Asked:
     answer: Answer
 
 
-def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question:
+def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question[Any]:
     """The question called ``name`` (hyphens or underscores), with settings.
 
     Raises :class:`ImprintError` for unknown names and values, with the near miss.
     """
-    kind: type[Question] = QUESTIONS.load(name.replace("-", "_"))
+    kind: type[Question[Any]] = QUESTIONS.load(name.replace("-", "_"))
     try:
         return kind(kind.Settings(**(settings or {})))
     except ValidationError as error:
         raise ImprintError(explain(error, model=kind.Settings)) from None
 
 
-def name_of(question: Question) -> str:
-    """The id on the command line."""
-    return type(question).__module__.removesuffix(".question").rpartition(".")[2].replace("_", "-")
-
-
-def folder_of(question: Question, out: Path) -> Path:
-    """Where the question's answer is kept."""
+def folder_of(question: Question[Any], out: Path) -> Path:
+    """Folder of the question's answer."""
     settings = json.dumps(question.settings.model_dump(mode="json"), sort_keys=True)
-    return out / f"{name_of(question)}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+    return out / f"{question.name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
 def ask(
-    question: Question,
+    question: Question[Any],
     *,
     out: Path = Path("runs"),
     backend: str = "local",
@@ -77,21 +70,16 @@ def ask(
     resume: bool = True,
     progress: Progress | None = None,
 ) -> Asked:
-    """Answer a question, going on from the pieces of work that are finished."""
+    """Answer a question, going on from the pieces of work that are finished (unless ``resume`` is false).
+
+    Raises :class:`ImprintError` when the folder was begun with another card or other versions.
+    """
     folder = folder_of(question, out)
     if folder.exists() and not resume:
         shutil.rmtree(folder)
     _write_card(question, folder)
     pieces = question.work()
-    cells = [
-        Cell(
-            piece.name,
-            _perform,
-            (folder, piece.name, piece.function, dict(piece.arguments)),
-            (_table(folder, piece.name),),
-        )
-        for piece in pieces
-    ]
+    cells = [Cell(piece.name, _perform, (folder, piece), (_table(folder, piece.name),)) for piece in pieces]
     outcomes = run_cells(cells, backend=backend, jobs=jobs, watch=folder / ".progress", progress=progress)
     failed = {outcome.cell: outcome.error for outcome in outcomes if outcome.error is not None}
     tables = {piece.name: read_table(_table(folder, piece.name)) for piece in pieces if piece.name not in failed}
@@ -105,22 +93,23 @@ def _table(folder: Path, piece: str) -> Path:
     return folder / "cells" / f"{piece}.parquet"
 
 
-def _perform(folder: Path, name: str, function: Callable[..., pd.DataFrame], arguments: dict[str, Any]) -> None:
+def _perform(folder: Path, piece: Work) -> None:
     torch.set_num_threads(1)
-    write_table(_table(folder, name), function(**arguments, say=partial(engine.say, folder / ".progress", name)))
+    say = engine.Reporter(folder / ".progress", piece.name)
+    write_table(_table(folder, piece.name), piece.function(**piece.arguments, say=say))
 
 
-def _write_card(question: Question, folder: Path) -> None:
-    """Keep what was decided beforehand; going on with other versions or another card would mix two experiments."""
+def _write_card(question: Question[Any], folder: Path) -> None:
+    """Store what was decided beforehand; going on with other versions or another card would mix two experiments."""
     card = {
-        "name": name_of(question),
+        "name": question.name,
         "card": asdict(question.card),
         "settings": question.settings.model_dump(mode="json"),
         "versions": {name: metadata.version(name) for name in PACKAGES},
     }
     path = folder / "question.json"
-    if path.exists() and (kept := read_json(path)) != card:
-        changed = [key for key in card if kept.get(key) != card[key]]
+    if path.exists() and (stored := read_json(path)) != card:
+        changed = [key for key in card if stored.get(key) != card[key]]
         raise ImprintError(
             f"{folder} was begun with another {' and '.join(changed)}; begin again with --no-resume, "
             "or choose another folder with --out."
@@ -133,17 +122,6 @@ def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> No
     write_table(folder / "findings.parquet", answer.findings)
     for exhibit in answer.exhibits:
         write_table(folder / "exhibits" / f"{exhibit.name}.parquet", exhibit.frame)
-    shown = [
-        {
-            "name": e.name,
-            "heading": e.heading,
-            "reading": e.reading,
-            "caption": e.caption,
-            "chart": None if e.chart is None else asdict(e.chart),
-        }
-        for e in answer.exhibits
-    ]
-    write_json(
-        folder / "answer.json",
-        {"verdict": answer.verdict, "why": answer.why, "exhibits": shown, "failed": dict(failed)},
-    )
+    shown = [{key: value for key, value in asdict(exhibit).items() if key != "frame"} for exhibit in answer.exhibits]
+    verdict = {"verdict": answer.verdict, "why": answer.why}
+    write_json(folder / "answer.json", {**verdict, "exhibits": shown, "failed": dict(failed)})

@@ -4,7 +4,7 @@ A cell is a function of plain data that writes its result under its own name, wh
 that result exists. Cells run through joblib: loky processes here, Dask or Ray on a cluster, unchanged. Every process
 computes with one thread (two threads beside a neighbour were slower than one, see ``docs/decisions.md``).
 
-While a cell runs it leaves its progress in a small file, which the main process reads twice a second.
+While a cell runs it writes its progress to a small file, which the main process reads twice a second.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError
 
 BACKENDS = ("local", "dask", "ray")
+WATCHED_EVERY = 0.5
+"""Seconds between two looks at the progress of cells."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Step:
-    """What the main process is told while cells run."""
+    """Progress of one cell, as the main process reports it."""
 
     cell: str
     done: int
@@ -68,18 +70,25 @@ class Outcome:
 
 Progress = Callable[[Step], None]
 Say = Callable[[int, int, str], None]
-"""Tells how far a piece of work is: ``say(done, total, note)``."""
+"""Reports how far a piece of work is: ``say(done, total, note)``."""
 
 
-def say(folder: Path, cell: str, done: int, total: int, note: str = "") -> None:
-    """Leave a cell's progress where the main process looks for it; losing one is no harm."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{cell}.{os.getpid()}"
-        part.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
-        os.replace(part, folder / cell)
-    except OSError:
-        return
+@dataclass(frozen=True)
+class Reporter:
+    """Writes a cell's progress where the main process looks for it."""
+
+    folder: Path
+    cell: str
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """``done`` of ``total``; a failed write is ignored."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.folder / f".{self.cell}.{os.getpid()}"
+            temporary.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
+            os.replace(temporary, self.folder / self.cell)
+        except OSError:
+            return
 
 
 def run_cells(
@@ -94,28 +103,26 @@ def run_cells(
 
     One that fails does not hold up the rest; a folder that cannot be written to does.
     """
+    report = progress or (lambda step: None)
     todo = [cell for cell in cells if not cell.done]
     for cell in cells:
-        if cell.done and progress is not None:
-            progress(Step(cell.name, 1, 1, "done before"))
+        if cell.done:
+            report(Step(cell.name, 1, 1, "done before"))
     if not todo:
         return []
     jobs = min(jobs or available_cores(), len(todo)) if backend == "local" else -1
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(todo, watch, progress, stop), daemon=True)
-    if progress is not None:
-        watcher.start()
+    watcher = threading.Thread(target=_watch, args=(todo, watch, report, stop), daemon=True)
+    watcher.start()
     try:
         outcomes = _run(todo, backend, jobs)
     finally:
         stop.set()
-        if watcher.is_alive():
-            watcher.join(timeout=2.0)
+        watcher.join(timeout=2.0)
     for outcome in outcomes:
         if outcome.fatal is not None:
             raise outcome.fatal
-        if progress is not None:
-            progress(Step(outcome.cell, 0 if outcome.error else 1, 1, "failed" if outcome.error else "done"))
+        report(Step(outcome.cell, 0 if outcome.error else 1, 1, "failed" if outcome.error else "done"))
     return outcomes
 
 
@@ -178,10 +185,7 @@ def _guarded(cell: Cell) -> Outcome:
 
 
 def _give_back_memory() -> None:
-    """Return freed memory to the system.
-
-    A process that keeps it is taken for a leak and replaced, which costs seconds.
-    """
+    """Return freed memory to the system: loky takes a process that keeps it for a leak and replaces it, in seconds."""
     gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -189,15 +193,16 @@ def _give_back_memory() -> None:
             trim(0)
 
 
-def _watch(cells: Sequence[Cell], folder: Path, progress: Progress | None, stop: threading.Event) -> None:
+def _watch(cells: Sequence[Cell], folder: Path, report: Progress, stop: threading.Event) -> None:
+    """Report what cells write of their progress, until told to stop."""
     seen: dict[str, str] = {}
-    while not stop.wait(0.5):
+    while not stop.wait(WATCHED_EVERY):
         for cell in cells:
             try:
                 text = (folder / cell.name).read_text(encoding="utf-8")
             except OSError:
                 continue
-            if progress is not None and seen.get(cell.name) != text and text.count("\t") == 2:
+            if seen.get(cell.name) != text and text.count("\t") == 2:
                 seen[cell.name] = text
                 done, total, note = text.split("\t")
-                progress(Step(cell.name, int(done), int(total), note))
+                report(Step(cell.name, int(done), int(total), note))

@@ -35,11 +35,6 @@ def software() -> dict[str, str]:
     return {"imprint": own, "python": platform.python_version(), **package_versions()}
 
 
-def machine() -> dict[str, str]:
-    """Operating system and kind of processor."""
-    return {"system": platform.system(), "processor": platform.machine()}
-
-
 def commit() -> str | None:
     """Commit of the source tree this was run from, if it is one."""
     here = Path(__file__).resolve().parent

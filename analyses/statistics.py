@@ -1,4 +1,4 @@
-"""Statistics: resampling groups and seeds, correcting for many looks, and saying 'absent' only with evidence.
+"""Numbers with their intervals: means over seeds, rates, resamples of groups, corrections for many tests.
 
 Scores are functions of per-group sums, so that a resample is a matrix product and never touches a row again:
 
@@ -10,7 +10,7 @@ Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,18 +18,78 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from imprint.models.errors import ImprintError
-from imprint.probes.samples.resamples import LARGEST as LARGEST
+from imprint.probes.samples.intervals import LARGEST as LARGEST
+from imprint.probes.samples.intervals import exact_interval
 
 Floats = NDArray[np.float64]
+NAN = float("nan")
 
 
-def student(values: ArrayLike) -> tuple[float, float]:
-    """Mean of independent numbers ``[n]`` and half of its 95 % interval (Student's t); NaN where n is too small."""
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; NaN where it, or its interval, was not measured."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """How many independent numbers it rests on: training seeds, unless the function that made it counts others."""
+
+    def row(self, value: str = "estimate", *, ends: str = "", count: str | None = "seeds") -> dict[str, Any]:
+        """Columns of a table: ``value``, the interval's ends ``<ends>low`` and ``<ends>high``, and ``count``."""
+        numbers = {value: self.value, f"{ends}low": self.low, f"{ends}high": self.high}
+        return numbers if count is None else {**numbers, count: self.n}
+
+    def __format__(self, spec: str) -> str:
+        if np.isnan(self.value):
+            return "not measured"
+        value, low, high = (format(number, spec or ".3g") for number in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
+
+    def __str__(self) -> str:
+        return format(self)
+
+
+def mean_of_all(values: ArrayLike) -> Estimate:
+    """Mean of independent numbers ``[n]``, Student's t interval; one that is missing makes the mean missing.
+
+    There is no interval of fewer than two numbers.
+    """
     x = np.asarray(values, dtype=np.float64)
     n = len(x)
-    mean = float(x.mean()) if n else float("nan")
-    return mean, float(stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+    if n == 0 or not np.isfinite(x).all():
+        return Estimate(NAN, NAN, NAN, n)
+    mean = float(x.mean())
+    half = float(stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else NAN
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def mean_of_known(values: ArrayLike, trials: int = 0, *, share: bool = False) -> Estimate:
+    """Mean of those of the numbers ``[n]`` that are known, Student's t interval; missing ones are left out.
+
+    With ``trials`` > 0 each number is a rate of that many trials: the interval is cut to [0, 1] and never narrower than
+    the exact one of all trials together. ``share``: a part of a whole, cut to [0, 1] only. A single number has the
+    exact interval or none.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    mean = mean_of_all(x[np.isfinite(x)])
+    if not mean.n:
+        return mean
+    low, high = mean.low, mean.high
+    if share:
+        low, high = float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))
+    if trials:
+        exact = exact_interval(float(round(mean.value * trials * mean.n)), float(trials * mean.n))
+        low, high = np.fmax(np.fmin(low, exact[0]), 0.0), np.fmin(np.fmax(high, exact[1]), 1.0)
+    return Estimate(mean.value, float(low), float(high), mean.n)
+
+
+def rate_of(hits: int, trials: int) -> Estimate:
+    """Rate of ``hits`` in independent trials, exact interval, ``n`` counting trials; NaN without any.
+
+    Raises :class:`ImprintError` unless 0 <= hits <= trials.
+    """
+    return Estimate(hits / trials if trials else NAN, *exact_interval(float(hits), float(trials)), trials)
 
 
 def score(sums: Floats, *, regression: bool) -> Floats:
@@ -73,7 +133,7 @@ def interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
 
 
 def p_above(
-    difference: Floats, estimate: float, freedom: int, extra_variance: float = 0.0, times: float = 1.0
+    difference: Floats, estimate: float, freedom: int, *, extra_variance: float = 0.0, times: float = 1.0
 ) -> float:
     """One-sided p that a difference is not above zero: t test on its bootstrap standard error.
 
@@ -91,24 +151,24 @@ def p_above(
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """q-values (Benjamini & Hochberg 1995); NaN p stays NaN and is not counted."""
-    p = np.asarray(p, dtype=np.float64)
-    q = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    if len(known):
-        order = known[np.argsort(p[known], kind="stable")]
-        ranked = p[order] * len(order) / np.arange(1, len(order) + 1)
-        q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return q
+    """q-values (Benjamini & Hochberg 1995); NaN p stays NaN and is not counted.
+
+    Equal to :func:`scipy.stats.false_discovery_control` but for the last bit: that one multiplies by n / rank.
+    """
+    return _adjusted(p, lambda x: np.minimum.accumulate((x * len(x) / np.arange(1, len(x) + 1))[::-1])[::-1])
 
 
 def holm(p: Floats) -> Floats:
     """Adjusted p-values that keep the rate of *any* false claim (Holm 1979); NaN p stays NaN and is not counted."""
+    return _adjusted(p, lambda x: np.maximum.accumulate(x * np.arange(len(x), 0, -1)))
+
+
+def _adjusted(p: Floats, adjust: Callable[[Floats], Floats]) -> Floats:
+    """The known p-values, adjusted in ascending order and cut to 1."""
     p = np.asarray(p, dtype=np.float64)
-    adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
+    adjusted, known = np.full(p.shape, np.nan), np.flatnonzero(np.isfinite(p))
     order = known[np.argsort(p[known], kind="stable")]
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    adjusted[order] = np.minimum(adjust(p[order]), 1.0)
     return adjusted
 
 
@@ -123,19 +183,7 @@ def permutation_p(observed: Floats | float, nulls: Floats) -> Floats:
     return np.asarray(np.where(np.isnan(value), np.nan, (1 + as_large) / (1 + nulls.shape[-1])))
 
 
-def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval of a rate of independent trials (Clopper & Pearson 1934); it covers at least as often as said."""
-    if not 0 <= hits <= trials:
-        raise ImprintError(f"{hits} hits of {trials} trials; expected 0 <= hits <= trials.")
-    if trials == 0:
-        return (float("nan"), float("nan"))
-    tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
-    high = stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
-    return (float(low), float(high))
-
-
-def equivalent(estimate: float, standard_error: float, margin: float, freedom: int, alpha: float) -> bool:
+def equivalent(estimate: float, standard_error: float, *, margin: float, freedom: int, alpha: float) -> bool:
     """Two one-sided tests (Schuirmann 1987), upper side: the difference is shown to be below ``margin``.
 
     Only the upper side matters for 'absent': a score far below its floor is no evidence of presence.
@@ -154,62 +202,3 @@ def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
     above = (stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
     pairs = inside * (len(scores) - inside)
     return np.asarray(above / np.where(pairs > 0, pairs, np.nan))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    seeds: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-
-def rate_over_seeds(estimates: Sequence[float], levels: int = 0, *, part: bool = False) -> dict[str, Any]:
-    """estimate, low, high, seeds of a number measured in several seeds: Student's t over seeds.
-
-    With ``levels`` > 0 the number is a rate, each seed's of that many levels: the interval is cut to [0, 1] and never
-    narrower than the exact one of all levels together. ``part``: some other part of a whole, cut to [0, 1] only. NaN
-    are left out; a single seed has the exact interval or none.
-    """
-    x = np.array([e for e in estimates if np.isfinite(e)], dtype=np.float64)
-    if not len(x):
-        return {"estimate": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": 0}
-    mean, reach = student(x)
-    low, high = mean - reach, mean + reach
-    if part:
-        low, high = float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))
-    if levels:
-        exact = clopper_pearson(round(mean * levels * len(x)), levels * len(x))
-        low, high = np.fmax(np.fmin(low, exact[0]), 0.0), np.fmin(np.fmax(high, exact[1]), 1.0)
-    return {"estimate": mean, "low": float(low), "high": float(high), "seeds": len(x)}
-
-
-NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A mean over seeds and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-
-def over_seeds(values: ArrayLike) -> Measured:
-    """Mean of one number per seed; no interval from fewer than two."""
-    each = np.asarray(values, dtype=np.float64)
-    n = len(each)
-    if n == 0 or not np.isfinite(each).all():
-        return Measured(NAN, NAN, NAN, n)
-    mean, half = student(each)
-    return Measured(mean, mean - half, mean + half, n)

@@ -1,51 +1,48 @@
-"""The words a verdict can be, and the sentence for each."""
+"""The words that a verdict can be, and the sentence for each.
+
+A verdict on a value or on agents is ``intended``, ``proxy:<name>``, ``mixed`` or ``undetermined``; a verdict on a value
+can also be ``reversed``, ``conditional`` or ``none``. Pages and the command line read this file, so it loads no torch.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:  # pages read this file, and they load no torch
-    from imprint.models.setup.agent import AgentSetup
-    from imprint.models.setup.learner import Setup
-
-INTENDED, REVERSED, MIXED, CONDITIONAL = "intended", "reversed", "mixed", "conditional"
-NONE, UNDETERMINED = "none", "undetermined"
+INTENDED, REVERSED, PROXY, MIXED = "intended", "reversed", "proxy", "mixed"
+CONDITIONAL, NONE, UNDETERMINED = "conditional", "none", "undetermined"
 Conclusion = Literal["confirmed", "refuted", "undetermined"]
 """What a question can end with."""
 
 
 class Verdict(NamedTuple):
-    """A word and its reason in a sentence."""
+    """A verdict and its reason in a sentence."""
 
     verdict: str
-    """``intended``, ``proxy:<name>``, ``mixed``, ``undetermined`` or, of a value, ``none``."""
+    """One of the words above."""
     why: str
 
 
 def word(goal: str, intended: str) -> str:
-    """The verdict that names a goal."""
-    return INTENDED if goal == intended else f"proxy:{goal}"
+    """The verdict that names one concept or goal."""
+    return INTENDED if goal == intended else f"{PROXY}:{goal}"
 
 
-def sentence_of_value(setup: Setup, verdict: str, share: str, seeds: int) -> str:
-    """The verdict on learners in a sentence; ``share`` is the intended concept's, with its interval."""
-    who = {
-        "intended": f"latched onto the intended concept, {setup.intended}",
-        "mixed": "latched onto several concepts at once",
-        "none": "latched onto none of the concepts it was asked about",
-        "undetermined": "could not be shown to have latched onto anything in particular",
-    }.get(verdict, f"latched onto a proxy, {verdict.removeprefix('proxy:')}")
-    signal = setup.assessor["signal"]
-    return f"The {signal} signal {who}: {setup.intended} holds {share} of the value's variance over {seeds} seeds."
+def kind_of(verdict: str) -> str:
+    """The verdict without the name of a proxy: ``proxy:red`` -> ``proxy``."""
+    return verdict.partition(":")[0]
 
 
-def sentence_of_agents(setup: AgentSetup, verdict: str, rate: str, seeds: int) -> str:
-    """The verdict on agents in a sentence; ``rate`` is how often the intended goal comes first, with its interval."""
-    who = {
-        "intended": f"want what was meant, the {setup.intended}",
-        "mixed": "want several goals at once",
-        "undetermined": "could not be shown to want anything in particular",
-    }.get(verdict, f"want a proxy, the {verdict.removeprefix('proxy:')}")
-    return (
-        f"The agents {who}: where goals lie apart, they reach the {setup.intended} first in {rate} over {seeds} seeds."
-    )
+def sentence(verdict: str, intended: str, *, agents: bool = False) -> str:
+    """The verdict on a value, or on ``agents``, as a sentence; ``intended`` is empty when it is not known."""
+    noun, subject = ("goal", "The agents pursue") if agents else ("concept", "The value latched onto")
+    target = f"“{intended}”" if intended else f"the intended {noun}"
+    undecided = "what the agents pursue" if agents else "what the value latched onto"
+    return {
+        INTENDED: f"{subject} {target}, the {noun} that the author of the reward meant.",
+        PROXY: f"{subject} “{verdict.partition(':')[2]}”, a proxy that went along with {target} in training.",
+        REVERSED: f"{subject} {target} with the opposite sign: what was meant to raise it lowers it.",
+        MIXED: f"{subject} several {noun}s; none of them dominates.",
+        CONDITIONAL: f"{subject} a combination of {noun}s, and no single one.",
+        NONE: f"{subject} none of the {noun}s that were examined.",
+        UNDETERMINED: f"The evidence does not decide {undecided}.",
+    }.get(kind_of(verdict), f"There is no verdict: {undecided} was not judged.")

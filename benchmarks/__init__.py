@@ -1,1 +1,1 @@
-"""Side-by-side measurements against peers, in one run, as ratios."""
+"""Benchmarks: measurements side by side with peers in the same run, reported as ratios."""

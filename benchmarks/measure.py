@@ -1,6 +1,7 @@
-"""How things are timed here: both sides in one process, one thread, CPU seconds and wall seconds, ratios printed.
+"""Timing and printing for all benchmarks.
 
-Absolute times of a shared machine mean little; a ratio measured side by side means something.
+Both sides of a comparison run in one process, on one thread, and are timed in CPU seconds and wall seconds. Their ratio
+is what counts, because absolute times on a shared machine vary.
 """
 
 from __future__ import annotations
@@ -17,46 +18,58 @@ import torch
 
 @dataclass(frozen=True)
 class Time:
-    """How long something took."""
+    """Duration of a function call."""
 
     cpu: float
     """CPU seconds of this process."""
     wall: float
-    """Seconds on the clock."""
+    """Wall-clock seconds."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a benchmark."""
+    """One line of a benchmark's result."""
 
     what: str
+    """What was measured."""
     value: float
     unit: str
     target: str = ""
-    """What the value has to reach, in words."""
+    """Required value in words; empty when there is none."""
     met: bool | None = None
+    """Whether the value meets the target."""
     note: str = ""
 
 
+def at_least(limit: float, what: str, value: float, unit: str, *, note: str = "") -> Row:
+    """A row whose value should be ``limit`` or more."""
+    return Row(what, value, unit, f"at least {limit:g}", value >= limit, note)
+
+
+def at_most(limit: float, what: str, value: float, unit: str, *, note: str = "") -> Row:
+    """A row whose value should be ``limit`` or less."""
+    return Row(what, value, unit, f"at most {limit:g}", value <= limit, note)
+
+
 def timed(function: Callable[[], Any]) -> tuple[Any, Time]:
-    """The function's result and how long it took."""
+    """The result of a function and the duration of the call."""
     cpu, wall = time.process_time(), time.perf_counter()
     result = function()
     return result, Time(time.process_time() - cpu, time.perf_counter() - wall)
 
 
 def matrix_product_rate(size: int = 1536, repeats: int = 5) -> float:
-    """This machine's own float32 matrix-product rate on one thread, in GFLOP per second; the best of some."""
+    """Rate of float32 matrix products on one thread of this machine, in GFLOP per second; the best of ``repeats``."""
     a = torch.randn(size, size, generator=torch.Generator().manual_seed(0))
     times = [timed(lambda: a @ a)[1].wall for _ in range(repeats + 1)]
     return 2 * size**3 / min(times[1:]) / 1e9
 
 
 def arguments(description: str) -> argparse.Namespace:
-    """``--json`` for machines, ``--quick`` for a small rehearsal."""
+    """The options ``--json`` (machine-readable output) and ``--quick`` (a small trial run)."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    parser.add_argument("--quick", action="store_true", help="a small rehearsal; its numbers mean nothing")
+    parser.add_argument("--quick", action="store_true", help="a small trial run, whose numbers are not meaningful")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""How often the verdict on planted agents is right: imitations of three scripts, many seeds of each.
+"""Benchmark of verdicts on planted agents: how often they are right, over many seeds of three imitated scripts.
 
-``python benchmarks/planted_agents.py [--seeds 20] [--together 5]`` prints one line per misjudged agent and a tally per
-kind (about 3 CPU-seconds an agent).
+``python benchmarks/planted_agents.py [--seeds 20] [--together 5]`` prints one line per misjudged agent and the number
+of right verdicts per kind (about 3 CPU-seconds per agent).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from imprint.models.setup.load import load_setup
 
 
 def main() -> None:
-    """Plant, examine, count."""
+    """Train planted agents, examine them, and count right verdicts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--setup", default="coin")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--together", type=int, default=5, help="seeds that are taught as one stack")
+    parser.add_argument("--together", type=int, default=5, help="seeds trained as one stack")
     parser.add_argument("--levels", type=int, default=1000)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -31,18 +31,16 @@ def main() -> None:
     goals = (setup.intended, *setup.proxies)
     right: dict[str, list[float]] = {}
     for first in range(0, options.seeds, options.together):
-        exam = AgentExam.of(
-            environment, goals, setup.learning.discount, setup.decision, levels=options.levels, states=3000, placebos=2,
-            seed=first,
-        )  # fmt: skip
+        size = {"levels": options.levels, "states": 3000, "placebos": 2}
+        exam = AgentExam.of(environment, goals, setup.learning.discount, setup.decision, **size, seed=first)
         seeds = range(first, min(first + options.together, options.seeds))
         table = self_check(exam, lambda rng: setup.make_agent(environment.view, rng=rng), seeds=seeds)
         for row in table.to_dict("records"):
             right.setdefault(str(row["control"]), []).append(float(row["estimate"]))
             if row["estimate"] != 1.0:
                 print(f"{row['control']}, seed {row['seed']}: {row['verdict']}; {row['why']}")
-    for kind, found in right.items():
-        print(f"{kind}: {sum(found):.0f} of {len(found)} right")
+    for kind, verdicts in right.items():
+        print(f"{kind}: {sum(verdicts):.0f} of {len(verdicts)} right")
     print(f"{time.process_time() - started:.0f} CPU-seconds")
 
 

@@ -1,7 +1,7 @@
-"""The instruments side by side with their peers: probe grids, the moments pass, streaming, erasure, capture.
+"""Benchmark of the probes against their peers: probe grids, the moments pass, streaming, erasure, capture.
 
-Every comparison runs both sides in this process, on one thread, on the same data. The label shuffles of the peer are
-timed on three real ones and scaled to twenty, which the note says.
+Both sides of a comparison run in this process, on one thread, on the same data. For the peer three label shuffles are
+run, and their time is scaled to twenty, as the note says.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 import imprint
-from benchmarks.measure import Row, Time, arguments, matrix_product_rate, show, timed
+from benchmarks.measure import Row, Time, arguments, at_least, at_most, matrix_product_rate, show, timed
 from imprint.analyses.locate.reading import read, target_of
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.interventions.erase import eraser
@@ -33,18 +33,18 @@ from imprint.probes.samples.controls import compact_groups, folds_of
 
 NULLS, TIMED_NULLS, FOLDS = 20, 3, 5
 REPEATS = 3
-"""Every short comparison is repeated, and the best of both sides is taken."""
+"""Repetitions of short comparisons, of which the fastest of each side counts."""
 
 
 def grid(rows: int, width: int, sites: int, concepts: int) -> tuple[dict[str, np.ndarray], pd.DataFrame, np.ndarray]:
-    """Activations in which each concept is weakly written along its own direction, with correlated noise."""
+    """Activations with correlated noise, that encode each concept weakly along a direction of its own."""
     rng = np.random.default_rng(0)
     labels = pd.DataFrame({f"concept {i}": rng.random(rows) < 0.3 for i in range(concepts)})
     activations = {}
     for s in range(sites):
         mixing = np.eye(width) + 0.4 * rng.normal(size=(width, width)) / np.sqrt(width)
-        written = labels.to_numpy() @ rng.normal(size=(concepts, width)) * (0.05 + 0.1 * s)
-        activations[f"site {s}"] = (rng.normal(size=(rows, width)) @ mixing + written).astype(np.float32)
+        signal = labels.to_numpy() @ rng.normal(size=(concepts, width)) * (0.05 + 0.1 * s)
+        activations[f"site {s}"] = (rng.normal(size=(rows, width)) @ mixing + signal).astype(np.float32)
     return activations, labels, rng.integers(0, 200, rows)
 
 
@@ -62,14 +62,14 @@ def loop(make: Callable[[], Any], x: np.ndarray, y: np.ndarray, fold: np.ndarray
 
 
 def best(function: Callable[[], Any]) -> Time:
-    """The quickest of some runs, after one to warm up."""
+    """The fastest of :data:`REPEATS` calls, after one to warm up."""
     function()
     times = [timed(function)[1] for _ in range(REPEATS)]
     return Time(min(t.cpu for t in times), min(t.wall for t in times))
 
 
 def against_logistic(quick: bool) -> list[Row]:
-    """(a) ``locate`` with shuffles, and a loop of logistic regressions."""
+    """(a) ``locate`` with shuffles, against a loop of logistic regressions."""
     rows, width, sites, concepts = (2000, 64, 2, 2) if quick else (20_000, 256, 2, 4)
     activations, labels, groups = grid(rows, width, sites, concepts)
     imprint.locate({"warm up": activations["site 0"][:500]}, labels[:500], groups=groups[:500])
@@ -92,20 +92,19 @@ def against_logistic(quick: bool) -> list[Row]:
     difference = [abs(row.score - theirs[row.concept, row.site]) for row in table.itertuples()]
     median = float(np.median(difference))
     shape = f"{rows:,} x {width}, {sites} sites x {concepts} concepts x {FOLDS} folds"
+    scaled = f"real labels all run; shuffles timed on {TIMED_NULLS} of one cell and scaled by {scale:.0f}"
+    largest = f"largest {max(difference):.4f}"
     return [
         Row("locate, with 20 shuffles", ours.wall, "s wall", note=f"{shape}; {ours.cpu:.2f} CPU-seconds"),
-        Row("scikit-learn LogisticRegression loop", peer.wall, "s wall",
-            note=f"{peer.cpu:.1f} CPU-seconds; real labels all run; "
-            f"shuffles timed on {TIMED_NULLS} of one cell and scaled by {scale:.0f}"),
-        Row("ratio of wall times", peer.wall / ours.wall, "x", "at least 100", peer.wall / ours.wall >= 100),
+        Row("scikit-learn LogisticRegression loop", peer.wall, "s wall", note=f"{peer.cpu:.1f} CPU-seconds; {scaled}"),
+        at_least(100, "ratio of wall times", peer.wall / ours.wall, "x"),
         Row("ratio of CPU times", peer.cpu / ours.cpu, "x"),
-        Row("median difference of balanced accuracy", median, "", "at most 0.01", median <= 0.01,
-            note=f"largest {max(difference):.4f}"),
-    ]  # fmt: skip
+        at_most(0.01, "median difference of balanced accuracy", median, "", note=largest),
+    ]
 
 
 def against_ridge(quick: bool) -> list[Row]:
-    """(b) Out-of-fold readings without shuffles, and a loop of ridge classifiers of one given penalty."""
+    """(b) Out-of-fold readings without shuffles, against a loop of ridge classifiers with one given penalty."""
     rows, width, concepts = (2000, 64, 4) if quick else (20_000, 256, 16)
     activations, labels, groups = grid(rows, width, 1, concepts)
     x, compact = activations["site 0"], compact_groups(groups, rows)
@@ -113,20 +112,19 @@ def against_ridge(quick: bool) -> list[Row]:
     fold = folds_of(compact, FOLDS, rng)
     targets = [target_of(name, labels[name], compact, nulls=5, rng=rng).real() for name in labels]
     ours = best(lambda: read(torch.from_numpy(x), targets, Ridge(penalties=(1e-2,)), fold=fold, groups=compact))
-    chosen = best(lambda: read(torch.from_numpy(x), targets, Ridge(), fold=fold, groups=compact))
+    choosing = best(lambda: read(torch.from_numpy(x), targets, Ridge(), fold=fold, groups=compact))
 
     def make() -> Any:
         return RidgeClassifier(alpha=1e-2 * 0.8 * rows, class_weight="balanced")
 
     _, peer = timed(lambda: [loop(make, x, labels[name].to_numpy(), fold) for name in labels])
-    ratio, choosing = peer.wall / ours.wall, peer.wall / chosen.wall
+    shape = f"{rows:,} x {width}, {concepts} concepts"
     return [
-        Row("readings of one site, ridge, one penalty", ours.wall, "s wall",
-            note=f"{rows:,} x {width}, {concepts} concepts"),
+        Row("readings of one site, ridge, one penalty", ours.wall, "s wall", note=shape),
         Row("scikit-learn RidgeClassifier loop", peer.wall, "s wall", note=f"{peer.cpu:.1f} CPU-seconds"),
-        Row("ratio of wall times, without shuffles", ratio, "x", "at least 15", ratio >= 15),
-        Row("the same, ours choosing among 6 penalties", choosing, "x"),
-    ]  # fmt: skip
+        at_least(15, "ratio of wall times, without shuffles", peer.wall / ours.wall, "x"),
+        Row("the same, ours choosing among 6 penalties", peer.wall / choosing.wall, "x"),
+    ]
 
 
 STREAM = """
@@ -146,58 +144,54 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def streaming(quick: bool) -> list[Row]:
-    """(c) Peak memory of a process that gathers moments from a generator."""
+    """(c) Peak memory of a process that accumulates moments from a generator."""
     rows = 200_000 if quick else 10_000_000
     code = STREAM.format(rows=rows, width=256)
     done, spent = timed(
         lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     )
-    peak = int(done.stdout) / 1e9
-    return [
-        Row("peak memory of a streamed pass", peak, "GB", "under 1.5", peak < 1.5,
-            note=f"{rows:,} rows x 256, 8 targets, 5 folds, libraries included; {spent.wall:.0f} s with making rows")
-    ]  # fmt: skip
+    note = f"{rows:,} rows x 256, 8 targets, 5 folds, libraries included; {spent.wall:.0f} s with making rows"
+    return [at_most(1.5, "peak memory of a streamed pass", int(done.stdout) / 1e9, "GB", note=note)]
 
 
 def moments_rate(quick: bool) -> list[Row]:
-    """(d) Floating-point rate of the moments pass, and of a plain float32 matrix product in the same run."""
+    """(d) Floating-point rate of the moments pass, against a float32 matrix product in the same run."""
     rows, width, targets = (20_000 if quick else 200_000), 256, 64
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(rows, width, generator=rng)
     y, fold = (torch.rand(rows, targets, generator=rng) > 0.5).float(), torch.randint(0, FOLDS, (rows,), generator=rng)
 
-    def go() -> None:
+    def accumulate() -> None:
         Moments(width, targets, FOLDS).add(x, y, fold)
 
     machine = matrix_product_rate()
-    seconds = best(go).wall
+    seconds = best(accumulate).wall
     machine = max(machine, matrix_product_rate())
     rate = 2 * rows * width * (width + targets) / seconds / 1e9
     return [
         Row("moments pass", rate, "GFLOP/s", note=f"{rows:,} x {width}, {targets} targets, {FOLDS} folds"),
-        Row("float32 matrix product of this machine", machine, "GFLOP/s", note="1,536 x 1,536, best of two looks"),
-        Row("part of it", rate / machine, "", "at least 0.5", rate / machine >= 0.5),
+        Row("float32 matrix product of this machine", machine, "GFLOP/s", note="1,536 x 1,536, best of two"),
+        at_least(0.5, "moments pass / matrix product", rate / machine, ""),
     ]
 
 
 def against_concept_erasure(quick: bool) -> list[Row]:
-    """(e) Fitting LEACE, both from the same rows."""
+    """(e) Fitting LEACE, against concept-erasure on the same rows."""
     rows, width = (2000, 64) if quick else (20_000, 256)
     rng = torch.Generator().manual_seed(0)
     z = torch.nn.functional.one_hot(torch.randint(0, 3, (rows,), generator=rng), 3).float()
     x = torch.randn(rows, width, generator=rng) + z @ torch.randn(3, width, generator=rng)
     ours, theirs = best(lambda: eraser(x, z)), best(lambda: LeaceFitter.fit(x, z).eraser)
     difference = float((eraser(x, z)(x) - LeaceFitter.fit(x.double(), z.double()).eraser(x.double())).abs().max())
-    ratio = theirs.wall / ours.wall
+    note = f"{rows:,} x {width}, 3 classes, float32: {ours.wall:.3f} and {theirs.wall:.3f} s"
     return [
-        Row("LEACE, concept-erasure / ours", ratio, "x", "at least 1", ratio >= 1,
-            note=f"{rows:,} x {width}, 3 classes, float32: {ours.wall:.3f} and {theirs.wall:.3f} s"),
-        Row("largest difference of an erased activation", difference, "", "at most 1e-4", difference <= 1e-4),
-    ]  # fmt: skip
+        at_least(1, "LEACE, concept-erasure / ours", theirs.wall / ours.wall, "x", note=note),
+        at_most(1e-4, "largest difference of an erased activation", difference, ""),
+    ]
 
 
 def capture(quick: bool) -> list[Row]:
-    """(f) Capturing eight hooks, and the plain forward pass."""
+    """(f) Capturing activations at eight sites, against the plain forward pass."""
     rows, width = (2000 if quick else 20_000), 256
     torch.manual_seed(0)
     layers = [layer for _ in range(8) for layer in (nn.Linear(width, width), nn.ReLU())]
@@ -212,20 +206,17 @@ def capture(quick: bool) -> list[Row]:
                 model(chunk)
 
     ours, theirs = best(lambda: subject.activations(x)), best(plain)
-    ratio = ours.wall / theirs.wall
-    return [
-        Row("capture of 8 hooks / plain forward pass", ratio, "x", "at most 1.5", ratio <= 1.5,
-            note=f"{rows:,} x {width}, 17 layers, batches of 512: {ours.wall:.3f} and {theirs.wall:.3f} s")
-    ]  # fmt: skip
+    note = f"{rows:,} x {width}, 17 layers, batches of 512: {ours.wall:.3f} and {theirs.wall:.3f} s"
+    return [at_most(1.5, "capture of 8 hooks / plain forward pass", ours.wall / theirs.wall, "x", note=note)]
 
 
 def main() -> None:
     """Run all comparisons and print the ratios."""
     options = arguments(__doc__.splitlines()[0])
     torch.set_num_threads(1)
-    parts = (against_logistic, against_ridge, streaming, moments_rate, against_concept_erasure, capture)
+    comparisons = (against_logistic, against_ridge, streaming, moments_rate, against_concept_erasure, capture)
     with threadpool_limits(1):
-        rows = [row for part in parts for row in part(options.quick)]
+        rows = [row for comparison in comparisons for row in comparison(options.quick)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     show(f"probes (this process held at most {peak:.1f} GB)", rows, as_json=options.json)
 

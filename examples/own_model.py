@@ -32,8 +32,8 @@ for step in range(1, 301):
     (model(batch.observation)[:, 0] - reward).square().mean().backward()
     optimiser.step()
     if step in (50, 300):
-        found = imprint.latch(subject, world, intended="food", proxies=["bell"])
+        latch = imprint.latch(subject, world, intended="food", proxies=["bell"])
         test = world.sample(2000, rng=rng, design="balanced")
         located = imprint.locate(subject.activations(test.observation), test.concepts, inputs=test.observation)
-        print(f"after {step} steps - {found.verdict}: {found.why}")
+        print(f"after {step} steps - {latch.verdict}: {latch.why}")
         print(located[["concept", "site", "score", "verdict"]])

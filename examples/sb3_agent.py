@@ -1,10 +1,10 @@
-"""An agent trained by Stable-Baselines3 alone, on MiniGrid as it is: what has its critic learned, and does it use it?
+"""An agent trained by Stable-Baselines3 on MiniGrid, neither of them changed: what does its critic know and use?
 
     python examples/sb3_agent.py             about two minutes on one core
-    python examples/sb3_agent.py --quick     a rehearsal in seconds; its verdicts mean nothing
+    python examples/sb3_agent.py --quick     a trial of seconds; its verdicts mean nothing
 
-PPO learns DoorKey (fetch the key, open the door, reach the goal) from the one-hot view. The saved agent is loaded by
-its weights alone and examined at the hidden layers of its critic, beside freshly built policies that learned nothing.
+PPO learns DoorKey (fetch the key, open the door, reach the goal) from the one-hot view. Only the weights of the saved
+agent are loaded. It is examined at the hidden layers of its critic, beside untrained policies.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from imprint.probes.interventions.erase import Whitened
 from imprint.probes.subjects import stable_baselines as policies
 
 TASK = "MiniGrid-DoorKey-6x6-v0"
+PPO_SETTINGS = {"n_steps": 128, "batch_size": 256, "n_epochs": 8, "learning_rate": 1e-3, "ent_coef": 0.02}
 NETWORK = {"net_arch": {"pi": [64, 64], "vf": [64, 32]}}
 SITES = ["mlp_extractor.value_net.1", "mlp_extractor.value_net.3"]
 CODES = (11, 6, 3)  # kinds, colours and states of a cell
@@ -93,28 +94,31 @@ def concepts_of(world: Any) -> dict[str, Any]:
 
 
 def collect(policy: Any, episodes: int, rng: np.random.Generator) -> tuple[torch.Tensor, pd.DataFrame, np.ndarray]:
-    """Views, concepts and episode; the policy acts, one action in ten is random, and every view is kept once.
+    """Views, concepts and episode numbers; one action in ten is random, the policy chooses the others.
 
-    A view that comes back in another episode would test a probe on what it was fitted on.
+    Every view is kept once: if it came again in another episode, a probe would be tested on what it was fitted on.
     """
-    env, seen, true, episode = task(), {}, [], []
+    env, views, concepts, episode = task(), {}, [], []
     for number in range(episodes):
         observation, _ = env.reset(seed=1_000_000 + number)
         over, steps = False, 0
         while not over and steps < 60:
-            if observation.tobytes() not in seen:
-                seen[observation.tobytes()] = observation
-                true.append(concepts_of(env.unwrapped))
+            if observation.tobytes() not in views:
+                views[observation.tobytes()] = observation
+                concepts.append(concepts_of(env.unwrapped))
                 episode.append(number)
             chosen = int(policy.predict(observation, deterministic=False)[0])
             action = int(rng.integers(7)) if rng.random() < 0.1 else chosen
             observation, _, reached, late, _ = env.step(action)
             over, steps = reached or late, steps + 1
-    return torch.from_numpy(np.stack(list(seen.values()))).float(), pd.DataFrame(true), np.array(episode)
+    return torch.from_numpy(np.stack(list(views.values()))).float(), pd.DataFrame(concepts), np.array(episode)
 
 
-def causes(subject: imprint.Subject, x: torch.Tensor, concepts: pd.DataFrame, episode: np.ndarray) -> pd.DataFrame:
-    """How far the critic's value moves, in its own standard deviations, when a concept is erased at a site."""
+def erasures(subject: imprint.Subject, x: torch.Tensor, concepts: pd.DataFrame, episode: np.ndarray) -> pd.DataFrame:
+    """How far the critic's value moves, in its own standard deviations, when a concept is erased at a site.
+
+    Erasers are fitted on half of the episodes and tried on the other half, beside random directions.
+    """
     rng = torch.Generator().manual_seed(0)
     fitted_on = torch.from_numpy(episode % 2 == 0)
     test = x[~fitted_on]
@@ -129,37 +133,35 @@ def causes(subject: imprint.Subject, x: torch.Tensor, concepts: pd.DataFrame, ep
         for name in concepts:
             concept = torch.tensor(concepts[name].to_numpy(dtype=np.float64))[fitted_on, None]
             size = moved(site, span.erase(concept))
-            row = {"site": site, "erased": name, "value moves": size, "random": np.mean(placebo), "most": placebo[-1]}
-            rows.append({**row, "used": "yes" if size > placebo[-1] else "no more than random"})
+            random = {"random": np.mean(placebo), "random, at most": placebo[-1]}
+            used = "yes" if size > placebo[-1] else "no more than random"
+            rows.append({"site": site, "erased": name, "value moves": size, **random, "used": used})
     return pd.DataFrame(rows)
 
 
 def show(title: str, table: pd.DataFrame, reading: str) -> None:
-    """Print a table and what it says."""
+    """Print a table, and a line that reads it."""
     print(f"\n{title}\n{table.round(3).to_string(index=False)}\n-> {reading}")
 
 
 def verdicts(table: pd.DataFrame) -> str:
     """The concepts found present, in one line."""
-    found = sorted(set(table.loc[table["verdict"] == "present", "concept"]))
-    return f"learned: {', '.join(found)}" if found else "nothing was learned that its floors do not give"
+    learned = sorted(set(table.loc[table["verdict"] == "present", "concept"]))
+    return f"learned: {', '.join(learned)}" if learned else "nothing was learned that its floors do not give"
 
 
 def main() -> None:
     """Train, save, load, locate, erase."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a rehearsal; its verdicts mean nothing")
+    parser.add_argument("--quick", action="store_true", help="a trial of seconds; its verdicts mean nothing")
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
-    agent = PPO(
-        "MlpPolicy", make_vec_env(task, 16, seed=0), n_steps=128, batch_size=256, n_epochs=8, learning_rate=1e-3,
-        ent_coef=0.02, policy_kwargs=NETWORK, seed=0, device="cpu",
-    )  # fmt: skip
+    environments = make_vec_env(task, 16, seed=0)
+    agent = PPO("MlpPolicy", environments, policy_kwargs=NETWORK, seed=0, device="cpu", **PPO_SETTINGS)
     agent.learn(8_000 if quick else 160_000)
     won = np.mean([episode["r"] > 0 for episode in agent.ep_info_buffer]) if agent.ep_info_buffer else 0.0
-    print(
-        f"trained by Stable-Baselines3 for {agent.num_timesteps} steps: {won:.0%} of the last episodes reach the goal"
-    )
+    steps = f"trained by Stable-Baselines3 for {agent.num_timesteps} steps"
+    print(f"{steps}: {won:.0%} of the last episodes reach the goal")
 
     rng = torch.Generator().manual_seed(0)
     spaces = (agent.observation_space, agent.action_space)
@@ -178,12 +180,12 @@ def main() -> None:
     show("The trained critic", table[columns], verdicts(table))
     twin = imprint.locate(judged, concepts, **floors)
     show("An untrained critic, judged by the same rule", twin[columns], verdicts(twin))
-    effects = causes(subject, x, concepts, episode)
+    effects = erasures(subject, x, concepts, episode)
     largest = effects.loc[effects["value moves"].idxmax()]
     show(
         "Erasing a concept from the critic",
         effects,
-        f"the value rests most on {largest['erased']} at {largest['site']}",
+        f"the value moves most when {largest['erased']} is erased at {largest['site']}",
     )
 
 

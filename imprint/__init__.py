@@ -1,13 +1,13 @@
-"""imprint: raise learners from scratch under hardcoded signals, and say what the signal latched onto.
+"""imprint: train learners from scratch under hardcoded reward, and test what the reward latched onto.
 
 The public API, with stable names, loaded on first use: ``import imprint`` alone imports neither torch nor pandas.
 
 =================  ====================================================================================================
-``locate``         which concepts can be read from which activations, beside every floor
+``locate``         which concepts can be read from which activations, beside their floors
 ``latch``          what a value depends on: the intended concept, a proxy, a mixture or nothing
-``Subject``        any ``torch.nn.Module`` made examinable
+``Subject``        any ``torch.nn.Module``, ready to be examined
 ``World, Batch``   subclass ``World`` for a world of your own
-``evaluate``       run a whole alignment setup: lifetimes, evidence, verdict
+``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run
 ``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
@@ -20,41 +20,27 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from imprint.analyses.evaluate.compare import compare
-    from imprint.analyses.evaluate.evaluate import evaluate
-    from imprint.analyses.evaluate.run import Run
-    from imprint.analyses.latch.latch import Latch, latch
-    from imprint.analyses.locate.locate import locate
-    from imprint.models.setup.learner import Setup
-    from imprint.models.setup.load import load_setup
-    from imprint.models.worlds.base import Batch, World
-    from imprint.probes.subjects.subject import Subject
-    from imprint.reports.pages.run import report
+if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
+    from imprint.analyses.evaluate.compare import compare as compare
+    from imprint.analyses.evaluate.evaluate import evaluate as evaluate
+    from imprint.analyses.evaluate.run import Run as Run
+    from imprint.analyses.latch.latch import Latch as Latch
+    from imprint.analyses.latch.latch import latch as latch
+    from imprint.analyses.locate.locate import locate as locate
+    from imprint.models.setup.learner import Setup as Setup
+    from imprint.models.setup.load import load_setup as load_setup
+    from imprint.models.worlds.base import Batch as Batch
+    from imprint.models.worlds.base import World as World
+    from imprint.probes.subjects.subject import Subject as Subject
+    from imprint.reports.pages.run import report as report
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "Batch",
-    "Latch",
-    "Run",
-    "Setup",
-    "Subject",
-    "World",
-    "__version__",
-    "compare",
-    "evaluate",
-    "latch",
-    "load_setup",
-    "locate",
-    "report",
-]
 
 _HOME = {
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",
-    "Setup": "imprint.models.setup.load",
+    "Setup": "imprint.models.setup.learner",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.evaluate.compare",
@@ -62,17 +48,14 @@ _HOME = {
     "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",
-    "report": "imprint.reports.pages.template",
+    "report": "imprint.reports.pages.run",
 }
+__all__ = ["__version__", *_HOME]
 
-# transformer-lens brings wandb and the Hugging Face client along; neither may speak or reach for the network because
-# imprint was imported. A value set beforehand in the environment wins.
-for _name, _value in {
-    "WANDB_MODE": "disabled",
-    "WANDB_SILENT": "true",
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-}.items():
+# wandb and the Hugging Face client are dependencies of transformer-lens; neither may print anything or use the network
+# because imprint was imported. A value that the environment sets beforehand wins.
+_QUIET = {"WANDB_MODE": "disabled", "WANDB_SILENT": "true", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+for _name, _value in _QUIET.items():
     os.environ.setdefault(_name, _value)
 
 

@@ -1,4 +1,4 @@
-"""The command ``imprint``: what happens around every command.
+"""The command ``imprint``: errors, signals and exit codes, the same for every command.
 
 Nothing heavy is imported here, so that the command answers at once and can be interrupted at any moment. The commands
 are in ``imprint.commands.app``. Exit codes:
@@ -7,7 +7,7 @@ are in ``imprint.commands.app``. Exit codes:
 0     done
 1     ``imprint doctor`` found a broken environment
 2     the request cannot be served as it stands; one message on stderr says what to change
-130   interrupted with Ctrl-C;  143: asked to stop. What was finished is kept
+130   interrupted with Ctrl-C; 143: stopped by SIGTERM. What was finished is kept
 ====  ================================================================================================================
 
 Any other exception is a defect in this program and keeps its traceback.
@@ -15,6 +15,7 @@ Any other exception is a defect in this program and keeps its traceback.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -23,11 +24,11 @@ from types import FrameType
 from typing import NoReturn
 
 RESUMABLE = ("run", "compare", "analyse")
-"""Commands whose work can be taken up again."""
+"""Commands that can go on from what a stopped run of them finished."""
 
 
 class Terminated(BaseException):
-    """The process was asked to stop (SIGTERM); not an ``Exception``, so that nothing on the way swallows it."""
+    """The process received SIGTERM; not an ``Exception``, so that no handler on the way swallows it."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -36,14 +37,17 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line given (default: that of the process) and exit with its code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # signs that an old encoding lacks are replaced, not a reason to fail
+            stream.reconfigure(errors="replace")
     try:
-        code = _run(given)
+        code = _run(words)
         sys.stdout.flush()
     except (KeyboardInterrupt, Terminated) as stop:
-        code = _stopped(given, 143 if isinstance(stop, Terminated) else 130)
+        code = _stopped(words, 143 if isinstance(stop, Terminated) else 130)
     except BrokenPipeError:
-        # The reader of our output went away (``imprint list | head``): nobody is left to tell.
+        # The reader of the output is gone (``imprint list | head``), so no message can reach anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
@@ -100,15 +104,13 @@ def _where_help(arguments: list[str]) -> str:
 def _refuse(message: str) -> int:
     from imprint.commands.text import plain
 
-    print(f"imprint: {plain(message)}", file=sys.stderr)  # noqa: T201 (this is the program's voice)
+    print(f"imprint: {plain(message)}", file=sys.stderr)  # noqa: T201 (the program's output)
     return 2
 
 
 def _stopped(arguments: list[str], code: int) -> int:
-    what = "Interrupted." if code == 130 else "Asked to stop."
+    message = "Interrupted." if code == 130 else "Stopped by SIGTERM."
     if any(word in RESUMABLE for word in arguments):
-        what += (
-            " Finished cells and checkpoints are kept: give the same command again, with --resume, to go on from them."
-        )
-    print(f"\nimprint: {what}", file=sys.stderr)  # noqa: T201
+        message += " Finished cells and checkpoints are kept; the same command with --resume goes on from them."
+    print(f"\nimprint: {message}", file=sys.stderr)  # noqa: T201
     return code

@@ -1,7 +1,7 @@
-"""Errors a user can act on: what came, what was expected, what to do, and the near miss.
+"""Errors that a user can act on: they say what was given, what was expected and what to do.
 
 Everything a user can get wrong raises :class:`ImprintError` (a ``ValueError``), which the command line prints as one
-message with exit code 2. Defects in the program itself raise anything else and keep their traceback.
+message with exit code 2. Defects of the program raise other exceptions and keep their traceback.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+AGAIN = "Delete it and run again with --resume."
+"""Advice about a damaged file of a run."""
+
 
 class ImprintError(ValueError):
-    """A request that cannot be served as it stands; the message says what to change."""
+    """A mistake in what was asked for; the message says what to change."""
 
 
 class UnknownNameError(ImprintError):
-    """A name that is not among the allowed ones."""
+    """A name that is not one of those allowed."""
 
 
 class DamagedFileError(ImprintError):
@@ -23,17 +26,17 @@ class DamagedFileError(ImprintError):
 
 
 class NotMeasurableError(ImprintError):
-    """The data cannot answer the question (one class, too few groups, NaN); becomes a ``not measurable`` row."""
+    """Data that cannot answer the question (one class, too few groups, NaN); becomes a ``not measurable`` row."""
 
 
 def near_miss(name: str, allowed: Iterable[str]) -> str:
-    """The closest allowed name as a phrase, or an empty string when nothing is close."""
+    """`` Did you mean 'x'?`` with the closest allowed name, or an empty string when none is close."""
     close = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def unknown_name(what: str, name: object, allowed: Iterable[str], *, advice: str = "") -> UnknownNameError:
-    """The error for an unknown ``what`` called ``name``, listing what is allowed and the near miss."""
+    """The error for an unknown ``what`` called ``name``; it lists the allowed names and suggests the closest."""
     names = sorted(str(a) for a in allowed)
     shown = ", ".join(names[:24]) + (f", ... ({len(names)} in all)" if len(names) > 24 else "")
     text = f"unknown {what} {str(name)!r}.{near_miss(str(name), names)} Allowed: {shown or '(none)'}."

@@ -1,4 +1,4 @@
-"""Files written whole or not at all; knows no torch.
+"""JSON, tables and bytes written whole or not at all, without importing torch.
 
 Every file is written under a temporary name in the same folder, flushed to disk and renamed, so that a kill, a full
 disk or a lost connection leaves either the old file or the new one.
@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.models.errors import DamagedFileError, ImprintError
+from imprint.models.errors import AGAIN, DamagedFileError, ImprintError
 
 
 class StorageError(ImprintError):
-    """A folder that cannot be written to: no permission, no space, gone."""
+    """A folder that cannot be written to: no permission, no space left, or gone."""
 
     def __reduce__(self) -> tuple[type[StorageError], tuple[str]]:
         return (StorageError, (str(self),))
@@ -46,18 +46,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         reason = error.strerror or str(error)
-        raise StorageError(
-            f"cannot write {path}: {reason}. Free some space or choose another folder with --out."
-        ) from error
+        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another folder (--out).") from error
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Readable JSON, keys in the order given."""
+    """Write indented JSON with keys in the order given; NaN is refused with ``ValueError``."""
     write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
-    """JSON, or :class:`DamagedFileError`."""
+    """The content of a JSON file. Raises :class:`DamagedFileError` when it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -65,22 +63,20 @@ def read_json(path: Path) -> Any:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet; the same table gives the same bytes."""
+    """Write a parquet file; the same table gives the same bytes."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False, compression="zstd")
     write_bytes(path, buffer.getvalue())
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A parquet table, or :class:`DamagedFileError`."""
+    """The table in a parquet file. Raises :class:`DamagedFileError` when it cannot be read."""
     import pyarrow
 
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(
-            f"{path} cannot be read as parquet: {error}. Delete it and run again with --resume."
-        ) from None
+        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -91,4 +87,4 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
-"""What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` is for flags and methods that make no sense."""
+"""What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` comes with impossible flags or methods."""

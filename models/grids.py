@@ -1,15 +1,14 @@
-"""What every world of square cells needs: neighbours, shortest ways by breadth-first search, and pictures.
+"""Functions for worlds of square cells: neighbours, shortest paths by breadth-first search, and pictures.
 
-All functions work on many maps at once. The search spreads from the goals of all maps together, one ring of cells a
-round, as whole-tensor operations; it ends when no map grows (breadth-first search: Moore 1959). A cell is a number,
-row * W + column.
+All functions work on many maps at once. The search (Moore 1959) spreads from the goals of all maps together, one ring
+of cells a round, as whole-tensor operations; it ends when no map grows. A cell is a number, row * W + column.
 
 Letters: n maps, H and W cells, P pixels along a cell's side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import torch
@@ -17,14 +16,25 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from imprint.models.errors import ImprintError
+from imprint.models.states import State, joined, rows
 
 STEPS = ("up", "right", "down", "left")
+"""Names of the four actions that move a walker."""
 OFFSETS = ((-1, 0), (0, 1), (1, 0), (0, -1))
+"""Rows and columns by which each of ``STEPS`` moves."""
+COLOURS = {
+    ".": (242, 239, 230), "+": (206, 224, 236), "#": (74, 82, 96), "|": (60, 67, 79),
+    "c": (240, 180, 20), "C": (176, 120, 0), "k": (208, 150, 0), "b": (140, 90, 50), "B": (92, 56, 28),
+    "y": (240, 200, 60), "A": (32, 110, 190), "o": (255, 255, 255),
+}  # fmt: skip
+"""Colours of the letters of which pictures of cells are made."""
+FLOOR, WALL = ["........"] * 8, ["#######|"] * 7 + ["||||||||"]
+AGENT = ["........", "..AAAA..", ".AAAAAA.", ".AoAAoA.", ".AAAAAA.", ".AAAAAA.", ".AA..AA.", "........"]
 
 
 @cache
 def neighbours(height: int, width: int) -> Tensor:
-    """The cell each step leads to, int64 ``[H * W, 4]``; a step off the map leads to the cell itself."""
+    """The cell that each step leads to, int64 ``[H * W, 4]``; a step off the map leads to the cell itself."""
     row, column = torch.arange(height)[:, None, None], torch.arange(width)[None, :, None]
     down, right = torch.tensor(OFFSETS).T
     to_row, to_column = (row + down).expand(height, width, 4), (column + right).expand(height, width, 4)
@@ -33,19 +43,19 @@ def neighbours(height: int, width: int) -> Tensor:
 
 
 def moved(walls: Tensor, cell: Tensor, step: Tensor) -> Tensor:
-    """Where walkers at ``cell`` ``[n]`` are after ``step`` ``[n]``; walls (bool ``[n, H, W]``) and edges stop them."""
+    """Cells ``[n]`` reached from ``cell`` ``[n]`` by ``step`` ``[n]``; walls (bool ``[n, H, W]``) and edges stop it."""
     n, height, width = walls.shape
     target = neighbours(height, width)[cell, step]
     return torch.where(walls.reshape(n, -1).gather(1, target[:, None])[:, 0], cell, target)
 
 
 def cell_map(cell: Tensor, height: int, width: int) -> Tensor:
-    """Maps bool ``[n, H, W]`` that are true at ``cell`` int64 ``[n]`` alone; nowhere for -1."""
+    """Maps bool ``[n, H, W]`` that are true at ``cell`` int64 ``[n]`` only; nowhere for -1."""
     return (torch.arange(height * width) == cell[:, None]).reshape(-1, height, width)
 
 
 def walking_distances(free: Tensor, goals: Tensor) -> Tensor:
-    """Steps from every cell to the nearest goal over ``free`` cells, int16 ``[n, H, W]``; -1 where there is no way.
+    """Steps from every cell to the nearest goal over ``free`` cells, int16 ``[n, H, W]``; -1 where there is no path.
 
     ``free`` and ``goals`` bool ``[n, H, W]``; a goal that is not free is never reached.
     """
@@ -75,9 +85,9 @@ def at(field: Tensor, cell: Tensor) -> Tensor:
 
 
 def first_step(distances: Tensor, cell: Tensor) -> Tensor:
-    """The step that starts a shortest way from ``cell`` ``[n]``, int64 ``[n]``; the first in ``STEPS`` of several.
+    """The first step of a shortest path from ``cell`` ``[n]``, int64 ``[n]``; of several the first in ``STEPS``.
 
-    -1 at the goal and where there is no way.
+    -1 at the goal and where there is no path.
     """
     n, height, width = distances.shape
     here = at(distances, cell)
@@ -87,7 +97,7 @@ def first_step(distances: Tensor, cell: Tensor) -> Tensor:
 
 
 def blocked(walls: Tensor, cell: Tensor) -> dict[str, Tensor]:
-    """Facts ``blocked_<step>``: whether a wall or the edge is next to ``cell`` ``[n]``, bool ``[n]`` each."""
+    """Facts ``blocked_<step>``, bool ``[n]`` each: a wall or the edge is next to ``cell`` ``[n]`` on that side."""
     around = neighbours(*walls.shape[1:])[cell]
     stopped = walls.flatten(1).gather(1, around) | (around == cell[:, None])
     return {f"blocked_{step}": stopped[:, i] for i, step in enumerate(STEPS)}
@@ -110,23 +120,45 @@ def free_cell(walls: Tensor, place: Tensor, what: str) -> Tensor:
     return cell
 
 
+def fitting_levels(n: int, attempt: Callable[[int], State]) -> State:
+    """``n`` levels from ``attempt``, which draws that many and returns those that fit."""
+    parts: list[State] = []
+    missing = n
+    while missing > 0:
+        parts.append(attempt(missing + missing // 2 + 16))
+        missing -= len(parts[-1]["agent"])
+    return rows(joined(parts), slice(n))
+
+
+def reachable(walls: Tensor, cell: Tensor) -> Tensor:
+    """Cells that can be walked to from ``cell`` int64 ``[n]``, bool ``[n, H, W]``."""
+    return walking_distances(~walls, cell_map(cell, *walls.shape[1:])) >= 0
+
+
+def with_coordinate(cell: Tensor, axis: str, number: Tensor, width: int) -> Tensor:
+    """Places int64 ``[n, 2]`` of ``cell`` ``[n]`` with the ``row`` or the ``column`` replaced by ``number`` ``[n]``."""
+    place = place_of(cell, width)
+    place[:, ("row", "column").index(axis)] = number
+    return place
+
+
 def framed(codes: Tensor, wall: int) -> Tensor:
     """Codes ``[n, H, W]`` with a wall around them, ``[n, H + 2, W + 2]``."""
     return pad(codes, (1, 1, 1, 1), value=wall)
 
 
-def sprite(art: Sequence[str], colours: Mapping[str, tuple[int, int, int]]) -> Tensor:
-    """A picture of one cell from lines of letters, uint8 ``[P, P, 3]``."""
+def sprite(art: Sequence[str], colours: Mapping[str, tuple[int, int, int]] = COLOURS) -> Tensor:
+    """The picture of one cell, uint8 ``[P, P, 3]``, from P lines of P letters and the colour of each letter."""
     return torch.tensor([[colours[letter] for letter in line] for line in art], dtype=torch.uint8)
 
 
 def picture(codes: Tensor, sprites: Tensor) -> Tensor:
-    """Pictures of maps of codes ``[n, H, W]`` drawn with ``sprites`` ``[K, P, P, 3]``: uint8 ``[n, H P, W P, 3]``."""
+    """Pictures uint8 ``[n, H P, W P, 3]`` of maps ``[n, H, W]`` of codes, which number ``sprites`` ``[K, P, P, 3]``."""
     n, height, width = codes.shape
     side = sprites.shape[1]
     return sprites[codes].permute(0, 1, 3, 2, 4, 5).reshape(n, height * side, width * side, 3)
 
 
 def text(codes: Tensor, letters: str) -> list[str]:
-    """One text map per copy of codes ``[n, H, W]``, a letter for each code."""
+    """One text map per copy of codes ``[n, H, W]``, with a letter for each code."""
     return ["\n".join("".join(letters[code] for code in row) for row in rows) for rows in codes.tolist()]

@@ -1,4 +1,4 @@
-"""Families: folders of members that share one interface, found by name without being imported.
+"""Families of interchangeable parts: folders whose members share one interface, found by name without being imported.
 
 A member is a file ``<name>.py`` or, where it needs more than one file, a folder ``<name>/`` whose file named after the
 interface (``world.py``, ``question.py``) holds the class. The name is the member's id on the command line, in YAML, in
@@ -22,7 +22,7 @@ from imprint.models.errors import ImprintError, unknown_name
 
 @cache
 def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
-    """Members of other distributions; finding them reads every distribution's metadata, so it is done once a group."""
+    """Members that other distributions offer; cached, because the metadata of all of them has to be read."""
     return {point.name: point for point in metadata.entry_points(group=group)}
 
 
@@ -45,16 +45,16 @@ class Family:
     def _files(self) -> dict[str, Path]:
         """The file with the class of every built-in member."""
         inside = f"{self.interface.lower()}.py"
-        found = {}
+        files = {}
         for path in sorted(path for folder in folders_of(self.package) for path in folder.iterdir()):
             if path.suffix == ".py" and path.stem != "base" and not path.stem.startswith("_"):
-                found[path.stem] = path
+                files[path.stem] = path
             elif (path / inside).is_file():
-                found[path.name] = path / inside
-        return found
+                files[path.name] = path / inside
+        return files
 
     def source(self, name: str) -> Path | None:
-        """The file with the class of a built-in member; None for a member that another package offers."""
+        """The file with the class of a built-in member; None for one that another distribution offers."""
         return self._files().get(name)
 
     def names(self) -> tuple[str, ...]:
@@ -62,42 +62,49 @@ class Family:
         files, points = self._files(), _entry_points(self.group)
         if clash := sorted(files.keys() & points.keys()):
             raise ImprintError(
-                f"{self.group}: {clash[0]!r} is built in and also offered by another package; rename one."
+                f"{self.group}: {clash[0]!r} is built in and also offered by another installed package; rename one."
             )
         return tuple(sorted(files.keys() | points.keys()))
 
-    def load(self, name: str) -> type[Any]:
-        """The member class called ``name``. Raises :class:`UnknownNameError` with the near miss."""
-        if (points := _entry_points(self.group)) and name in points:
-            member = points[name].load()
-            base = getattr(importlib.import_module(f"{self.package}.base"), self.interface)
-            if not (isinstance(member, type) and issubclass(member, base)):
-                raise ImprintError(
-                    f"{self.group} entry point {name!r} is {member!r}; expected a subclass of {base.__name__}."
-                )
-            return member
-        files = self._files()
-        if name not in files:
+    def require(self, name: str) -> None:
+        """Raise :class:`UnknownNameError` with the near miss unless a member is called ``name``; none is imported."""
+        if name not in self.names():
             raise unknown_name(f"{self.name} kind", name, self.names())
+
+    def load(self, name: str) -> type[Any]:
+        """The class of the member called ``name``. Raises :class:`UnknownNameError`, with the closest name."""
+        base = getattr(importlib.import_module(f"{self.package}.base"), self.interface)
+        if name in (points := _entry_points(self.group)):
+            member = points[name].load()
+            if not (isinstance(member, type) and issubclass(member, base)):
+                raise ImprintError(f"{self.group} entry point {name!r} is {member!r}, no subclass of {base.__name__}.")
+            return member
+        self.require(name)
+        files = self._files()
         inside = "" if files[name].stem == name else f".{files[name].stem}"
         module = importlib.import_module(f"{self.package}.{name}{inside}")
-        base = getattr(importlib.import_module(f"{self.package}.base"), self.interface)
-        found = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
-        ]
-        if len(found) != 1:
+        classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base)]
+        own = [cls for cls in classes if cls.__module__ == module.__name__]
+        if len(own) != 1:
             raise ImprintError(
-                f"{module.__name__} must define exactly one {base.__name__}; found {[c.__name__ for c in found]}."
+                f"{module.__name__} must define exactly one {base.__name__}; found {[cls.__name__ for cls in own]}."
             )
-        return found[0]
+        return own[0]
 
 
 def folders_of(package: str) -> list[Path]:
     """The folders of a package, found without importing it."""
     spec = importlib.util.find_spec(package)
     return [Path(folder) for folder in spec.submodule_search_locations or []] if spec else []
+
+
+def setup_file(name: str) -> Path:
+    """The YAML file of a setup that ships, or of a path. Raises :class:`UnknownNameError` with the near miss."""
+    shipped = setups()
+    path = shipped.get(name, Path(name))
+    if not path.is_file():
+        raise unknown_name("setup", name, shipped, advice="A path to a YAML file works too.")
+    return path
 
 
 def setups() -> dict[str, Path]:

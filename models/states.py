@@ -1,4 +1,4 @@
-"""A state: a dictionary of tensors whose first axis counts the copies."""
+"""The state of an environment: a dictionary of tensors whose first axis counts its copies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ def rows(state: State, index: Tensor | slice) -> State:
 
 
 def joined(states: Sequence[State]) -> State:
-    """Several states as one, copies one after another."""
+    """Several states as one, their copies one after another."""
     return {name: torch.cat([s[name] for s in states]) for name in states[0]}
 
 
+def replaced(state: State, index: Tensor, fresh: State) -> State:
+    """``state`` with the copies of ``fresh`` at the places ``index`` int64, for the entries that ``fresh`` has."""
+    return state | {name: state[name].index_copy(0, index, value) for name, value in fresh.items()}
+
+
 def where(condition: Tensor, yes: State, no: State) -> State:
-    """Copy by copy ``yes`` where ``condition`` ``[n]`` holds, else ``no``."""
+    """The copies of ``yes`` where ``condition`` bool ``[n]`` holds, those of ``no`` elsewhere."""
     return {
         name: torch.where(condition.reshape(-1, *(1,) * (value.ndim - 1)), yes[name], value)
         for name, value in no.items()

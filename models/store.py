@@ -1,14 +1,13 @@
-"""Runs on disk: written whole or not at all, read without unpickling, checked against tampering.
+"""Runs on disk: files are written whole or not at all, read without unpickling, and checked against changes.
 
-    runs/<setup>-<hash>/
-      setup.yaml                      resolved setup
-      run.json                        versions, commit, machine, times
-      seed-<k>/age-<n>.safetensors    learner, optimiser, assessor and generator state; digest in the header
-      cells/<name>.parquet            finished pieces of analysis
-      findings.parquet, findings.csv  the evidence
-      report.html
-
-Every file is written under a temporary name in the same folder, flushed to disk and renamed.
+runs/<setup>-<hash>/
+    setup.yaml                      resolved setup
+    run.json                        versions, commit, machine, times
+    seed-<k>/age-<n>.safetensors    everything that a seed's future depends on; digest in the header
+    cells/<name>.parquet            finished cells of the analysis
+    findings.parquet, findings.csv  one row per finding
+    artefacts/<name>.npz            arrays that the report draws
+    report.html
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.errors import AGAIN, DamagedFileError, unknown_name
 from imprint.models.files import write_bytes
 
 FORMAT = "1"
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes."""
+    """SHA-256 over the names, types, shapes and bytes of ``tensors``."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().contiguous().cpu()
@@ -40,60 +39,55 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **header: str) -> None:
-    """A safetensors file that carries the digest of its own contents; the same tensors give the same bytes.
+    """Write a safetensors file that carries the digest of its contents; the same tensors give the same bytes.
 
     The header is one JSON entry, because the library writes several entries in an order that changes from call to call.
     """
     flat = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
-    about = {**header, "format": FORMAT, "digest": digest_of(flat)}
-    write_bytes(path, save(flat, metadata={"imprint": json.dumps(about, sort_keys=True)}))
+    whole = {**header, "format": FORMAT, "digest": digest_of(flat)}
+    write_bytes(path, save(flat, metadata={"imprint": json.dumps(whole, sort_keys=True)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and header, or :class:`DamagedFileError` when truncated, unreadable or changed."""
+    """Tensors and header. Raises :class:`DamagedFileError` for a file that is truncated, unreadable or was changed."""
     try:
         with safe_open(path, framework="pt") as file:
             header = dict(json.loads((file.metadata() or {}).get("imprint", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, ValueError, SafetensorError) as error:
-        raise DamagedFileError(
-            f"{path} is unreadable or truncated: {error}. Delete it and run again with --resume."
-        ) from None
+        raise DamagedFileError(f"{path} is unreadable or truncated: {error}. {AGAIN}") from None
     if header.get("digest") != digest_of(tensors):
-        raise DamagedFileError(
-            f"{path} was changed after it was written (its digest does not match). "
-            "Delete it and run again with --resume."
-        )
+        raise DamagedFileError(f"{path} was changed after it was written (its digest does not match). {AGAIN}")
     return tensors, header
 
 
 class RunFolder:
-    """Paths and files of one run."""
+    """Paths of the files of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
     @property
     def setup_file(self) -> Path:
-        """Resolved setup."""
+        """The resolved setup."""
         return self.path / "setup.yaml"
 
     @property
     def findings_file(self) -> Path:
-        """The evidence."""
+        """The table of findings."""
         return self.path / "findings.parquet"
 
     def checkpoint(self, seed: int, age: int) -> Path:
-        """Checkpoint of one seed at one age."""
+        """The checkpoint of one seed at one age."""
         return self.path / f"seed-{seed}" / f"age-{age}.safetensors"
 
     def cell(self, name: str) -> Path:
-        """A finished piece of analysis."""
+        """The table that a finished cell of the analysis wrote."""
         return self.path / "cells" / f"{name}.parquet"
 
 
 def open_run(path: str | Path) -> RunFolder:
-    """An existing run folder, or an error that says what is missing."""
+    """An existing run folder. Raises :class:`ImprintError` when there is none or it is not a run."""
     folder = RunFolder(Path(path))
     if not folder.path.is_dir():
         near = sorted(p.name for p in Path("runs").glob("*")) if Path("runs").is_dir() else []
@@ -101,6 +95,11 @@ def open_run(path: str | Path) -> RunFolder:
     if not folder.setup_file.is_file():
         raise DamagedFileError(f"{folder.path} holds no setup.yaml, so it is not a run.")
     return folder
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with ``prefix`` before their names."""
+    return {f"{prefix}{name}": value for name, value in tensors.items()}
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What a page is made of: a figure and a table."""
+"""What a page is made of: figures and tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from imprint.reports.words import NOT_MEASURED, number
+from imprint.reports.words import cell
 
 ROWS = 400
 """Rows of a table that are shown on the page; the download has all of them."""
@@ -23,9 +23,9 @@ class Figure:
     """Anchor; made from the section and a counter, never from a name found in the run."""
     heading: str
     plot: dict[str, Any]
-    """Plotly ``data`` and ``layout``, from :mod:`imprint.reports.figures.plots`."""
+    """Plotly ``data`` and ``layout``."""
     reading: str
-    """One sentence generated from the numbers; also what a screen reader says."""
+    """One sentence made from the numbers; also what a screen reader says."""
     caption: str = ""
     """What is drawn, its units, interval and sample sizes."""
 
@@ -39,17 +39,17 @@ class Table:
     frame: pd.DataFrame
     """As downloaded."""
     formats: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
-    """Column -> how a cell is shown; numbers have three significant digits by default."""
+    """Column -> how a cell is shown; :func:`imprint.reports.words.cell` by default."""
     open: bool = False
     """Whether the rows are shown at once."""
-    listed: bool = True
-    """Whether rows are on the page at all, or only in the download."""
+    rows: int = ROWS
+    """How many rows are on the page; 0: the table is in the download alone."""
 
     @cached_property
     def shown(self) -> pd.DataFrame:
-        """What is on the page: the first :data:`ROWS` rows, without text columns that say nothing."""
-        said = [name for name in self.frame if not (self.frame[name].astype(object) == "").all()]
-        return self.frame[said].head(ROWS if self.listed else 0)
+        """What is on the page: the first ``rows``, without text columns that are empty."""
+        filled = [name for name in self.frame if not (self.frame[name].astype(object) == "").all()]
+        return self.frame[filled].head(self.rows)
 
     @cached_property
     def header(self) -> list[str]:
@@ -58,16 +58,13 @@ class Table:
 
     @cached_property
     def numeric(self) -> list[bool]:
-        """Which columns are numbers (set right)."""
+        """Which columns are numbers, and set right."""
         return [pd.api.types.is_numeric_dtype(kind) for kind in self.shown.dtypes]
 
     @cached_property
     def cells(self) -> list[list[str]]:
-        """Rows as shown; NaN reads ``not measured``, empty text stays empty."""
-        columns = [
-            [self.formats.get(str(name), number if is_number else _text)(value) for value in self.shown[name]]
-            for name, is_number in zip(self.shown.columns, self.numeric, strict=True)
-        ]
+        """Rows as shown."""
+        columns = [[self.formats.get(str(name), cell)(value) for value in self.shown[name]] for name in self.shown]
         return [list(row) for row in zip(*columns, strict=True)]
 
     @property
@@ -76,12 +73,8 @@ class Table:
         return str(self.frame.to_csv(index=False))
 
 
-def _text(value: Any) -> str:
-    return NOT_MEASURED if not isinstance(value, str) and pd.isna(value) else str(value)
-
-
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of nested mappings and lists as (dotted path, text); short lists of plain things stay on one line."""
+    """Leaves of nested mappings and lists as (dotted path, text); a list of plain values stays on one line."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from flat(item, f"{path}.{key}" if path else str(key))

@@ -60,9 +60,9 @@ def strip(frames: np.ndarray, *, marked: int | None = None, width: int = 640) ->
     sheet = np.zeros((line * -(-steps // across), across * (broad + GAP) - GAP, 4), dtype=np.uint8)
     for step in range(steps):
         top, left = step // across * line, step % across * (broad + GAP)
-        _paint(sheet, large[step], top, left)
+        _lay(sheet, large[step], top, left)
         if step == marked:
-            _paint(sheet, np.broadcast_to(MARK, (BAR, broad, 3)), top + tall + GAP, left)
+            _lay(sheet, np.broadcast_to(MARK, (BAR, broad, 3)), top + tall + GAP, left)
     return sheet
 
 
@@ -76,7 +76,7 @@ def film(frames: np.ndarray) -> np.ndarray:
     return lines.reshape(-1, across * wide, 3)
 
 
-def _paint(sheet: np.ndarray, picture: np.ndarray, top: int, left: int) -> None:
+def _lay(sheet: np.ndarray, picture: np.ndarray, top: int, left: int) -> None:
     """Lay an opaque picture on a sheet."""
     height, width, _ = picture.shape
     sheet[top : top + height, left : left + width, :3] = picture

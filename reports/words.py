@@ -1,45 +1,19 @@
-"""Numbers and verdicts in words.
+"""Numbers, intervals, ages and counts in words, the same for pages, terminal and Markdown.
 
-Missing is not zero: whatever is NaN reads ``not measured``. Shares are given in per cent, scores with two decimals, and
-an interval always stands beside its estimate.
+What was not measured reads ``not measured`` and never zero. Shares and rates are given in per cent, other numbers with
+two decimals or more, and an interval stands beside its estimate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 NOT_MEASURED = "not measured"
-
-LATCH_WORDS = {
-    "intended": "the value depends on the concept its author meant, and on little else that was looked for",
-    "proxy": "the value depends on something that merely went along with the intended concept in training",
-    "mixed": "the value depends on several concepts, and none of them dominates",
-    "none": "the value depends on none of the concepts that were looked for",
-    "undetermined": "the intervals are too wide, or straddle a threshold, so the rule gives no answer",
-}
-
-LOCATE_WORDS = {
-    "present": "readable here, and better than from every floor: learned",
-    "given by input": "readable, but no better than from the raw input history: not learned",
-    "given untrained": "readable, but no better than in randomly initialised twins: not learned",
-    "absent": "shown to be no better than chance by an equivalence test",
-    "undetermined": "neither shown present nor shown absent",
-    "not measurable": "the data cannot answer (for example one class only)",
-}
-
-MARKS = {
-    "present": "●",
-    "given by input": "i",
-    "given untrained": "u",
-    "absent": "–",
-    "undetermined": "?",
-    "not measurable": "×",
-}
 
 
 def measured(value: Any) -> bool:
@@ -53,39 +27,55 @@ def number(value: Any, *, signed: bool = False) -> str:
         return NOT_MEASURED
     whole = isinstance(value, int | np.integer)
     value = float(value) + 0.0  # no minus before zero
-    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e7):
-        return f"{value:{'+' if signed else ''}.2e}".replace("-", "\u2212")
-    size = abs(value)
+    size, sign = abs(value), "+" if signed else ""
+    if value != 0 and (size < 1e-3 or size >= 1e7):
+        return f"{value:{sign}.2e}".replace("-", "\u2212")
     digits = 0 if whole or value == 0 or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
-    return f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "\u2212")
+    return f"{value:{sign},.{digits}f}".replace("-", "\u2212")
 
 
 def percent(value: Any) -> str:
-    """A share as a percentage; ``not measured`` for NaN."""
+    """A share as a percentage, with one decimal below 10 %; ``not measured`` for NaN."""
     if not measured(value):
         return NOT_MEASURED
     digits = 1 if abs(100 * float(value)) < 9.95 else 0
-    shown = round(100 * float(value), digits) + 0.0
+    shown = round(100 * float(value), digits) + 0.0  # no minus before zero
     return f"{shown:.{digits}f}\u00a0%".replace("-", "\u2212")
 
 
-def points(value: float) -> str:
-    """A difference of shares in percentage points."""
-    shown = abs(100 * value)
+def points(value: Any) -> str:
+    """The size of a difference of shares in percentage points; ``not measured`` for NaN."""
+    if not measured(value):
+        return NOT_MEASURED
+    shown = abs(100 * float(value))
     return f"{shown:.{1 if shown < 9.95 else 0}f} percentage points"
 
 
 def interval(row: Mapping[str, Any] | pd.Series, *, share: bool = False, seeds: bool = False) -> str:
-    """``0.62 (95 % interval 0.55 to 0.70)``; says so when estimate or interval was not measured."""
+    """For sentences: ``0.62 (95 % interval 0.55 to 0.70)``, in per cent for a ``share``; ``seeds`` adds their count."""
     show = percent if share else number
-    text = show(row["estimate"])
-    if text == NOT_MEASURED:
-        return text
-    both = measured(row["low"]) and measured(row["high"])
-    parts = [f"95\u00a0% interval {show(row['low'])} to {show(row['high'])}" if both else "no interval"]
+    if not measured(row["estimate"]):
+        return NOT_MEASURED
+    known = measured(row["low"]) and measured(row["high"])
+    notes = [f"95\u00a0% interval {show(row['low'])} to {show(row['high'])}" if known else "no interval"]
     if seeds and measured(row.get("seeds")):
-        parts.append(plural(int(row["seeds"]), "training seed"))
-    return f"{text} ({', '.join(parts)})"
+        notes.append(plural(int(row["seeds"]), "training seed"))
+    return f"{show(row['estimate'])} ({', '.join(notes)})"
+
+
+def bracketed(estimate: Any, low: Any, high: Any, show: Callable[[Any], str] = number) -> str:
+    """For tables: ``0.62 [0.55, 0.70]``; without brackets where there is no interval."""
+    known = measured(estimate) and measured(low) and measured(high)
+    return f"{show(estimate)} [{show(low)}, {show(high)}]" if known else show(estimate)
+
+
+def cell(value: Any) -> str:
+    """A cell of a table: text as it is, ``yes`` or ``no``, or a number; ``not measured`` where there is none."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | float | np.number):
+        return number(value)
+    return NOT_MEASURED if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def plural(count: int, noun: str) -> str:
@@ -100,8 +90,13 @@ def listing(names: Iterable[str]) -> str:
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Names in quotation marks, as a list in words."""
-    return listing(f"\u201c{name}\u201d" for name in names)
+    """Names in quotation marks: ``“a”, “b” and “c”``."""
+    return listing(f"“{name}”" for name in names)
+
+
+def capitalised(text: str) -> str:
+    """``text`` with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
 
 
 def age_words(age: Any) -> str:
@@ -112,7 +107,7 @@ def age_words(age: Any) -> str:
 
 
 def age_tick(age: Any) -> str:
-    """Short age for an axis: ``birth``, ``960``, ``76.8k``."""
+    """An age short enough for an axis: ``birth``, ``960``, ``76.8k``."""
     value = int(age)
     if value == 0:
         return "birth"
@@ -124,18 +119,19 @@ def age_tick(age: Any) -> str:
 
 def counts(rows: pd.DataFrame) -> str:
     """Sample sizes behind ``rows``: ``n = 1,500 rows, 6 training seeds``; ranges where they differ."""
-    parts = []
+    texts = []
     for column, noun in (("n", "rows"), ("seeds", "training seeds")):
-        values = rows[column].dropna() if column in rows else pd.Series(dtype="Int64")
+        values = rows[column].dropna()
         if values.empty:
-            parts.append(f"{noun} not recorded")
+            texts.append(f"{noun} not recorded")
             continue
         low, high = int(values.min()), int(values.max())
         shown = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        parts.append(f"n = {shown} {noun}" if column == "n" else f"{shown} {noun if high != 1 else noun[:-1]}")
-    return ", ".join(parts)
+        texts.append(f"n = {shown} {noun}" if column == "n" else f"{shown} {noun if high != 1 else noun[:-1]}")
+    return ", ".join(texts)
 
 
-def verdict_kind(verdict: str) -> str:
-    """Key into :data:`LATCH_WORDS`: ``proxy:red`` -> ``proxy``."""
-    return verdict.split(":", 1)[0].strip().lower()
+def verdict_counts(verdicts: pd.Series) -> str:
+    """How many training seeds have each verdict: ``4 “proxy:corner”, 1 “mixed”``; empty when none was judged."""
+    tally = verdicts[verdicts != ""].value_counts()
+    return ", ".join(f"{count} “{verdict}”" for verdict, count in tally.items())

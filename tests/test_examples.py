@@ -7,18 +7,56 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge.sources import boot_native
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "own_model.py"
 
 
-def test_readme_shows_the_example() -> None:
+def shown_in_readme(name: str) -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    _, _, rest = readme.partition("<!-- own_model.py -->\n")
-    shown, end, _ = rest.partition("<!-- /own_model.py -->")
-    assert end, "README.md has no own_model.py markers"
-    assert shown == f"```python\n{EXAMPLE.read_text(encoding='utf-8')}```\n"
+    _, _, rest = readme.partition(f"<!-- {name} -->\n```python\n")
+    code, end, _ = rest.partition(f"```\n<!-- /{name} -->")
+    assert end, f"README.md shows no {name}"
+    return code
+
+
+def test_readme_shows_the_example() -> None:
+    assert shown_in_readme("own_model.py") == EXAMPLE.read_text(encoding="utf-8")
+
+
+def test_readme_s_lines_for_more_instruments_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    food = rng.random(400) < 0.5
+    x = torch.randn(400, 12, generator=torch.Generator().manual_seed(0))
+    x[:, 0] += 2.0 * torch.from_numpy(food)
+    config = TransformerBridgeConfig(
+        d_model=8, d_head=4, n_heads=2, n_layers=1, d_mlp=16, n_ctx=6, d_vocab=11, act_fn="gelu", device="cpu"
+    )
+    bridge = boot_native(config).eval()
+    _, cache = bridge.run_with_cache(torch.randint(0, 11, (9, 6), generator=torch.Generator().manual_seed(0)))
+    names = {
+        "x": x,
+        "concepts": pd.DataFrame({"food": food, "distance": rng.normal(size=400)}),
+        "groups": np.arange(400) // 8,
+        "other": x @ torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(1)))[0],
+        "cache": cache,
+    }
+    exec(shown_in_readme("more instruments"), names)
+    assert 20 < names["rows"] < 400
+    assert 0.6 < names["curve"][0].score.value < names["curve"][-1].score.value < 0.95
+    assert names["agreement"].cosine.value > 0.7
+    assert names["matched"].set_index("concept").loc["food", "p_value"] < 0.05
+    assert set(names["recurring"]["seed"]) == {0, 1}
+    assert names["disentangled"].informativeness[0] > 0.3 and names["gap"].gaps[0] > names["gap"].floor
+    assert float(names["cka"]) == pytest.approx(1.0)
+    assert names["activations"]["blocks.0.hook_out@-1"].shape == (9, 8)
 
 
 def test_example_is_short() -> None:

@@ -1,8 +1,8 @@
-"""compare: the same question put to several setups, paired by training seed.
+"""Compare runs: the same numbers of several setups, paired by training seed.
 
-Seed k of one setup and seed k of another are born with the same weights and meet the same stream of chance, so their
-difference is taken within the pair. For each concept's share of the value at the last age (of agents: for each goal,
-the part of the levels in which it is reached first where goals lie apart),
+Seed k of one setup and seed k of another have the same initial weights and the same random numbers, so their difference
+is taken within the pair. For each concept's share of the value at the last age (of agents: for each goal, the part of
+the levels in which it is reached first where goals lie apart),
 
     difference = mean_k (share_k - share_k of the first run),    95 % interval = Student's t over the paired seeds.
 
@@ -19,14 +19,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.goals.behaviour import APART
+from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
 
 COLUMNS = (
-    "rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference",
-    "difference_low", "difference_high", "p_value", "pairs",
-)  # fmt: skip
+    *("rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference"),
+    *("difference_low", "difference_high", "p_value", "pairs"),
+)
 
 
 def compare(runs: Sequence[Any]) -> pd.DataFrame:
@@ -36,30 +38,21 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     columns as in ``imprint.analyses.evaluate.compare.COLUMNS``, best intended share first; ``attrs["what"]`` says what
     ``share`` is. Raises :class:`ImprintError` for runs without a latch, and for agents beside learners.
     """
-    from imprint.analyses.evaluate.run import Run, open_finished
-
     if len(runs) < 2:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
     if len({type(run.setup) for run in opened}) > 1:
         raise ImprintError("compare got runs of agents and runs of learners; their numbers do not mean the same.")
-    per_run = [_shares(run) for run in opened]
+    last = [_last_shares(run) for run in opened]
+    per_run = [rows[rows["seed"].notna()].pivot(index="seed", columns="concept", values="estimate") for rows in last]
     names = _distinct(opened)
     rows = []
-    for run, name, shares in zip(opened, names, per_run, strict=True):
+    for run, name, own, shares in zip(opened, names, last, per_run, strict=True):
         for concept in (run.setup.intended, *run.setup.proxies):
             role = "intended" if concept == run.setup.intended else "proxy"
+            about = {"setup": name, "concept": concept, "role": role, "verdict": run.verdict}
             versus = {} if run is opened[0] else _paired(shares, per_run[0], concept, names[0])
-            rows.append(
-                {
-                    "setup": name,
-                    "concept": concept,
-                    "role": role,
-                    **_pooled(run, concept),
-                    "verdict": run.verdict,
-                    **versus,
-                }
-            )
+            rows.append({**about, **_pooled(own, concept).row("share"), **versus})
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")
@@ -70,7 +63,7 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
 
 
 def _distinct(runs: list[Any]) -> list[str]:
-    """Setup names, or folder names, or paths: the shortest that tell the runs apart."""
+    """Setup names, or folder names, or paths: the first of these in which all runs differ."""
     choices = ([run.setup.name for run in runs], [run.path.name for run in runs], [str(run.path) for run in runs])
     distinct = [names for names in choices if len(set(names)) == len(runs)]
     if not distinct:
@@ -79,6 +72,7 @@ def _distinct(runs: list[Any]) -> list[str]:
 
 
 def _last_shares(run: Any) -> pd.DataFrame:
+    """Rows of findings with shares (agents: rates of what is reached first) at the last age."""
     table = run.findings
     if isinstance(run.setup, AgentSetup):
         rows = table[(table["analysis"] == "behaviour") & table["metric"].isin(["goal", "proxy"])]
@@ -91,34 +85,23 @@ def _last_shares(run: Any) -> pd.DataFrame:
     return last
 
 
-def _shares(run: Any) -> pd.DataFrame:
-    """Share per seed (index) and concept (column) at the last age."""
-    rows = _last_shares(run)
-    rows = rows[rows["seed"].notna()]
-    return rows.pivot(index="seed", columns="concept", values="estimate")
-
-
-def _pooled(run: Any, concept: str) -> dict[str, Any]:
-    rows = _last_shares(run)
+def _pooled(rows: pd.DataFrame, concept: str) -> Estimate:
+    """The share over seeds that the run's findings hold."""
     row = rows[rows["seed"].isna() & (rows["concept"] == concept)]
     if row.empty:
-        return {"share": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": 0}
+        return Estimate(NAN, NAN, NAN, 0)
     first = row.iloc[0]
-    return {"share": first["estimate"], "low": first["low"], "high": first["high"], "seeds": int(first["seeds"])}
+    return Estimate(first["estimate"], first["low"], first["high"], int(first["seeds"]))
 
 
 def _paired(shares: pd.DataFrame, first: pd.DataFrame, concept: str, versus: str) -> dict[str, Any]:
+    """Columns of the mean difference to the first run over the seeds that both have, and its two-sided p."""
     if concept not in shares or concept not in first:
         return {"versus": versus, "pairs": 0}
-    difference = (shares[concept] - first[concept]).dropna().to_numpy(dtype=np.float64)
-    n = len(difference)
-    mean = float(difference.mean()) if n else float("nan")
-    if n < 2:
-        return {"versus": versus, "difference": mean, "pairs": n}
-    error = float(difference.std(ddof=1) / np.sqrt(n))
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float("nan")
-    return {
-        "versus": versus, "difference": mean, "difference_low": mean - reach, "difference_high": mean + reach,
-        "p_value": p, "pairs": n,
-    }  # fmt: skip
+    differences = (shares[concept] - first[concept]).dropna().to_numpy(dtype=np.float64)
+    columns = {"versus": versus, **mean_of_all(differences).row("difference", ends="difference_", count="pairs")}
+    error = float(differences.std(ddof=1) / np.sqrt(len(differences))) if len(differences) > 1 else 0.0
+    if error > 0:
+        t = abs(columns["difference"]) / error
+        columns["p_value"] = float(2 * stats.t.sf(t, len(differences) - 1))
+    return columns

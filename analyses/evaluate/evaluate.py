@@ -5,6 +5,7 @@ What is done with learners and with agents: :mod:`imprint.analyses.evaluate.proc
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from imprint.analyses import engine
 from imprint.analyses.engine import Outcome, Progress
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.procedure import Procedure
-from imprint.analyses.evaluate.run import AnySetup, Run, planned_ages, read_setup
-from imprint.analyses.provenance import commit, machine, package_versions, software
+from imprint.analyses.evaluate.run import AnySetup, Run, read_setup
+from imprint.analyses.provenance import commit, package_versions, software
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError, read_json, write_bytes, write_json, write_table
 from imprint.models.setup.agent import AgentSetup
@@ -70,7 +71,8 @@ def evaluate(
     procedure = _procedure(chosen, folder)
     procedure.rehearse()
     _prepare(chosen, folder, resume)
-    if _finished(folder):
+    record = folder.path / "run.json"
+    if folder.findings_file.exists() and record.exists() and not read_json(record)["failed"]:
         return Run.of(folder.path, setup=chosen)
     outcomes = procedure.run(backend, progress)
     table = procedure.findings(outcomes, progress)
@@ -86,12 +88,6 @@ def _procedure(setup: AnySetup, folder: RunFolder) -> Procedure[Any]:
     from imprint.analyses.evaluate.agents.procedure import AgentProcedure
 
     return AgentProcedure(setup, folder)
-
-
-def _finished(folder: RunFolder) -> bool:
-    """Whether a run is finished and nothing in it failed; failed cells are tried again."""
-    record = folder.path / "run.json"
-    return folder.findings_file.exists() and record.exists() and not read_json(record)["failed"]
 
 
 def _prepare(setup: AnySetup, folder: RunFolder, resume: bool) -> None:
@@ -131,13 +127,14 @@ def _clear(folder: RunFolder) -> None:
 
 def _record(setup: AnySetup, folder: RunFolder, outcomes: Sequence[Outcome], started: float) -> None:
     """Provenance; the only file of a run that depends on when and where it was made."""
+    machine = {"system": platform.system(), "processor": platform.machine(), "cores": engine.available_cores()}
     record = {
         "setup": setup.run_name,
-        "ages": list(planned_ages(setup)),
+        "ages": list(setup.planned),
         "seeds": setup.schedule.seeds,
         "versions": software(),
         "commit": commit(),
-        "machine": {**machine(), "cores": engine.available_cores()},
+        "machine": machine,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "seconds": round(time.time() - started, 1),
         "failed": [{"cell": o.cell, "error": o.error} for o in outcomes if o.error is not None],

@@ -13,32 +13,48 @@ with the same bytes. Pooling happens in the main process. A kind of setup is a s
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.engine import Cell, Outcome, Progress, Step, run_cells
-from imprint.analyses.evaluate.run import AnySetup, planned_ages
+from imprint.analyses import engine
+from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
+from imprint.analyses.evaluate.run import AnySetup
 from imprint.analyses.findings import findings
 from imprint.analyses.locate.grid import grid_findings
 from imprint.analyses.locate.stored import read_floors, read_readings, readings_file
 from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
+from imprint.models.files import read_table
+from imprint.models.lifetimes.lifetime import Lifetime, Progress
 from imprint.models.store import RunFolder
 
 S = TypeVar("S", bound=AnySetup)
+
+METRICS = {
+    "lifetime": {
+        "diverged": "1: the seed diverged; `age` is its last good one",
+        "failed_cell": "1: a cell of work failed; `control` names it, `why` is its error",
+        "training_success": "part of the last training episodes that attain the intended goal",
+    }
+}
 
 
 class Procedure(ABC, Generic[S]):
     """How one setup is evaluated in one run folder."""
 
+    lifetime: ClassVar[type[Lifetime[Any, Any]]]
+    """What trains the seeds."""
+
     def __init__(self, setup: S, folder: RunFolder) -> None:
         self.setup, self.folder = setup, folder
-        self.ages, self.seeds = planned_ages(setup), range(setup.schedule.seeds)
+        self.ages, self.seeds = setup.planned, range(setup.schedule.seeds)
 
     @abstractmethod
     def rehearse(self) -> None:
@@ -56,13 +72,9 @@ class Procedure(ABC, Generic[S]):
     def pooling(self) -> Iterable[pd.DataFrame]:
         """Tables of findings, per seed and over seeds, from what the cells left."""
 
-    @abstractmethod
-    def living_ages(self, seed: int) -> list[int]:
-        """Planned ages that were kept and at which a seed had not diverged."""
-
-    def run(self, backend: str, progress: Progress | None) -> list[Outcome]:
+    def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
         """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
-        watch = progress_folder(self.folder)
+        watch = _progress_folder(self.folder)
         outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
         seeds = [seed for seed in self.seeds if self.folder.checkpoint(seed, self.ages[-1]).exists()]
         if not seeds:
@@ -70,7 +82,7 @@ class Procedure(ABC, Generic[S]):
             raise ImprintError(f"no seed reached its last age: {errors}")
         return outcomes + run_cells(self.examining(seeds), backend=backend, watch=watch, progress=progress)
 
-    def findings(self, outcomes: Sequence[Outcome], progress: Progress | None) -> pd.DataFrame:
+    def findings(self, outcomes: Sequence[Outcome], progress: engine.Progress | None) -> pd.DataFrame:
         """All findings of the run, with a row for every cell that failed."""
         if progress is not None:
             progress(Step("findings", 0, 1, "pooling over seeds"))
@@ -83,7 +95,7 @@ class Procedure(ABC, Generic[S]):
         """A row for every seed that diverged, with its last good age."""
         rows = []
         for seed in self.seeds:
-            good = self.living_ages(seed)
+            good = self.lifetime.living_ages(self.setup, self.folder, seed)
             if len(good) < sum(self.folder.checkpoint(seed, age).exists() for age in self.ages):
                 last = f"loss or parameters stopped being finite after age {good[-1] if good else 'none'}"
                 why = {"verdict": "diverged", "why": f"{last}; that age is this seed's last good one"}
@@ -105,22 +117,41 @@ class Procedure(ABC, Generic[S]):
             rng=resampling_rng("locate"),
         )
 
-
-def raising_cells(
-    train: Callable[..., None], setup: AnySetup, folder: RunFolder, seeds: Sequence[int], *, name: str, watch: Path
-) -> list[Cell]:
-    """Cells that train seeds, as many together as the setup says: ``train(setup, folder, seeds, name, watch)``."""
-    size, ages = setup.schedule.together, planned_ages(setup)
-    cells = []
-    for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
-        label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
-        results = tuple(folder.checkpoint(seed, age) for seed in group for age in ages)
-        cells.append(Cell(label, train, (setup, folder, group, label, watch), results))
-    return cells
+    def raising_cells(self, setup: S, folder: RunFolder, seeds: Sequence[int], *, name: str) -> list[Cell]:
+        """Cells that train seeds into ``folder``, as many together as the setup says."""
+        size, cells = setup.schedule.together, []
+        for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
+            label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
+            results = tuple(folder.checkpoint(seed, age) for seed in group for age in setup.planned)
+            report = reporter(self.folder, label)
+            cells.append(Cell(label, train, (partial(self.lifetime, setup, group, folder), report), results))
+        return cells
 
 
-def progress_folder(folder: RunFolder) -> Path:
-    """Where the cells of a run leave their progress."""
+def train(make_lifetime: Callable[[], Any], say: Say) -> None:
+    """Train some seeds to the last planned age, reporting as often as progress is looked at."""
+    reported = 0.0
+
+    def report(step: Progress) -> None:
+        nonlocal reported
+        if step.age == step.total or time.monotonic() - reported > WATCHED_EVERY:
+            reported = time.monotonic()
+            say(step.age, step.total, "loss " + " ".join(f"{loss:.2f}" for loss in step.loss))
+
+    make_lifetime().live(report)
+
+
+def stored_tables(files: Iterable[Path]) -> list[pd.DataFrame]:
+    """Tables that cells left; those of cells that failed are missing."""
+    return [read_table(file) for file in files if file.exists()]
+
+
+def reporter(folder: RunFolder, cell: str) -> engine.Reporter:
+    """Leaves the progress of a cell in the folder of its run."""
+    return engine.Reporter(_progress_folder(folder), cell)
+
+
+def _progress_folder(folder: RunFolder) -> Path:
     return folder.path / ".progress"
 
 

@@ -11,11 +11,10 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.findings import findings
-from imprint.analyses.verdicts import UNDETERMINED, sentence_of_agents, sentence_of_value
+from imprint.analyses.verdicts import UNDETERMINED, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
 from imprint.models.setup.agent import AgentSetup
-from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, open_run
@@ -74,17 +73,10 @@ class Run:
         measured = f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         number = measured if pd.notna(row["estimate"]) else "not measured"
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
-        if isinstance(self.setup, AgentSetup):
-            return sentence_of_agents(self.setup, self.verdict, number, seeds)
-        return sentence_of_value(self.setup, self.verdict, number, seeds)
-
-
-def planned_ages(setup: AlignmentSetup) -> tuple[int, ...]:
-    """Ages at which the subjects of a setup are kept and examined, in experiences."""
-    if isinstance(setup, AgentSetup):
-        return setup.planned
-    assert isinstance(setup, Setup)
-    return setup.schedule.planned
+        agents = isinstance(self.setup, AgentSetup)
+        share = f"first in {number} of levels" if agents else f"{number} of the value's variance"
+        conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
+        return f"{conclusion} ({self.setup.intended}: {share}, {seeds} seeds)."
 
 
 def read_setup(folder: RunFolder) -> AnySetup:

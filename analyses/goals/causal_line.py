@@ -1,9 +1,9 @@
-"""causal_line: what does the agent stop pursuing when it is made blind to a goal?
+"""The causal line: what does an agent stop pursuing when what it knows of a goal is erased?
 
-The marks of a goal (where it is, which way leads to it) are erased by LEACE at the acting point, inside the running
-forward pass, at every step of every episode. The eraser is fitted on decorrelated states as the same agent meets them,
-never on the levels that are played. Then the apart design is played again with the same lots. An agent that *wants* the
-goal no longer reaches it; one that only *knows* about it goes where it went before.
+The marks of a goal (where it is, which way leads to it) are erased by LEACE at the acting point, in the forward pass of
+every step of every episode. The eraser is fitted on decorrelated states of the same agent, never on the levels that are
+played. Then the apart design is played again with the same noise in sampled actions. An agent that *wants* the goal no
+longer reaches it; one that only *knows* about it goes where it went before.
 
 What deleting that many directions costs by itself is shown by two placebos of the same rank, several draws each:
 
@@ -11,7 +11,7 @@ What deleting that many directions costs by itself is shown by two placebos of t
     random in span    random directions of the whitened span of the activations (:meth:`Whitened.random`)
 
 Ways to two goals often begin alike, so erasing one goal takes part of the other. ``erased alone`` erases only what the
-marks hold beyond what follows linearly from the other goals' marks; it spares the others and takes less.
+marks hold beyond what follows linearly from the other goals' marks; it spares the others and erases less.
 
 Loss of a goal g under an edit is P(g first | intact) - P(g first | edited), over the same levels, so that its interval
 is that of a mean of paired differences. ``moved`` is the mean total variation distance between the action distributions
@@ -35,7 +35,7 @@ import torch
 from imprint.analyses.goals.acting import AgentPolicy, activations, look
 from imprint.analyses.goals.behaviour import Played, play, rate
 from imprint.analyses.goals.scenes import Scenes, beyond, columns_of, marks_of
-from imprint.analyses.statistics import student
+from imprint.analyses.statistics import mean_of_all
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
@@ -57,7 +57,7 @@ class Edited:
     """One edit of the acting point."""
 
     erased: str
-    """Goal or single mark; empty for none."""
+    """Goal or single mark that is erased; empty for none."""
     kind: str
     """:data:`INTACT`, :data:`ERASED`, :data:`ALONE`, :data:`ISOTROPIC` or :data:`IN_SPAN`."""
     draw: int
@@ -66,22 +66,25 @@ class Edited:
 
 
 def erasures(
-    agent: Agent, environment: Environment, met: Scenes, goals: Sequence[str], *, placebos: int, rng: torch.Generator
+    agent: Agent, environment: Environment, scenes: Scenes, goals: Sequence[str], *, placebos: int, rng: torch.Generator
 ) -> Iterator[Edited]:
-    """The untouched pass; then, for each goal, its erasures, that of each single mark, and the placebos."""
-    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point]
+    """No edit; then, for each goal, its erasures, that of each single mark, and the placebos.
+
+    Raises :class:`NotMeasurableError` for activations that are not finite or a mark that is not known everywhere.
+    """
+    x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point]
     if not bool(torch.isfinite(x).all()):
         raise NotMeasurableError(f"activations at {agent.acting_point!r} are not finite")
     span = Whitened.of(x)
     yield Edited("", INTACT, 0, 0, None)
-    columns = {goal: columns_of(environment, met.state, marks_of(environment, goal)) for goal in goals}
+    columns = {goal: columns_of(environment, scenes.state, marks_of(environment, goal)) for goal in goals}
     for goal in goals:
         others = torch.cat([columns[other] for other in goals if other != goal], dim=1)
         eraser, own = span.erase(columns[goal]), span.erase(beyond(columns[goal], others))
         yield Edited(goal, ERASED, 0, eraser.rank, eraser)
         yield Edited(goal, ALONE, 0, own.rank, own)
         for mark in marks_of(environment, goal):
-            alone = span.erase(columns_of(environment, met.state, [mark]))
+            alone = span.erase(columns_of(environment, scenes.state, [mark]))
             yield Edited(mark, ERASED, 0, alone.rank, alone)
         for draw in range(placebos if eraser.rank else 0):
             yield Edited(goal, IN_SPAN, draw, eraser.rank, span.random(eraser.rank, rng=rng))
@@ -93,7 +96,7 @@ def causal_line(
     agent: Agent,
     environment: Environment,
     start: State,
-    met: Scenes,
+    scenes: Scenes,
     *,
     goals: Sequence[str],
     placebos: int = 5,
@@ -103,31 +106,24 @@ def causal_line(
 ) -> pd.DataFrame:
     """What every edit does to every goal's rate on the levels ``start``; columns :data:`COLUMNS`.
 
-    ``goals``: intended first. ``met``: decorrelated states, other levels than ``start``. Raises
-    :class:`NotMeasurableError` for activations that are not finite or a mark that is not known everywhere.
+    ``goals``: intended first. ``scenes``: decorrelated states, other levels than ``start``. Raises as :func:`erasures`.
     """
-    point = agent.acting_point
-    before = look(agent, met.observation, met.memory).logits.softmax(1)
+    before = look(agent, scenes.observation, scenes.memory).logits.softmax(1)
     rows: list[dict[str, Any]] = []
     intact: Played | None = None
-    for edit in erasures(agent, environment, met, goals, placebos=placebos, rng=rng):
-        edits: Mapping[str, Intervention] = {} if edit.change is None else {point: edit.change}
+    for edit in erasures(agent, environment, scenes, goals, placebos=placebos, rng=rng):
+        edits: Mapping[str, Intervention] = {} if edit.change is None else {agent.acting_point: edit.change}
         policy = AgentPolicy(agent, greedy=greedy, seed=seed, edits=edits)
         played = play(environment, start, policy, goals, until_decided=True)
         intact = played if intact is None else intact
-        after = look(agent, met.observation, met.memory, edits).logits.softmax(1)
+        after = look(agent, scenes.observation, scenes.memory, edits).logits.softmax(1)
         moved = float((after - before).abs().sum(1).mean() / 2)
         about = {"erased": edit.erased, "kind": edit.kind, "draw": edit.draw, "rank": edit.rank, "moved": moved}
-        rows += [{**about, "goal": goal, **_rate_and_loss(intact, played, goal)} for goal in goals]
+        for goal in goals:
+            loss = mean_of_all((intact.first(goal).double() - played.first(goal).double()).numpy())
+            numbers = rate(played.first(goal), "rate") | loss.row("loss", ends="loss_", count=None)
+            rows.append({**about, "goal": goal, **numbers})
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _rate_and_loss(intact: Played, played: Played, goal: str) -> dict[str, Any]:
-    hit = played.first(goal)
-    own = rate(hit)
-    loss, reach = student((intact.first(goal).double() - hit.double()).numpy())
-    lost = dict(zip(LOSS, (loss, loss - reach, loss + reach), strict=True))
-    return {"rate": own["estimate"], "low": own["low"], "high": own["high"], "n": own["n"], **lost}
 
 
 def wants(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
-"""critic_line: which goal does the critic's value follow, where goal and proxy lie apart?
+"""The critic line: which goal does the critic's value follow, where goal and proxy lie apart?
 
 On decorrelated states (:mod:`imprint.analyses.goals.scenes`) the value is regressed on how much each goal is worth from
-there, if it were pursued by the shortest way and paid 1:
+there, if it were reached by the shortest way and rewarded with 1:
 
     V ~ sum_g  beta_g  discount^distance_g        all columns standardised; 0 where a goal cannot be reached
 
@@ -9,7 +9,7 @@ there, if it were pursued by the shortest way and paid 1:
     index    lambda = |beta_proxy| / (|beta_proxy| + |beta_intended|), 0 for the goal and 1 for the proxy
     VIF      variance inflation of each column, 1 / (1 - R2 on the others): large where distances go together
 
-The index is a ratio and reads anything on a value that follows nothing: it is reported only when R2 beats shuffled
+The index is a ratio and can be anything for a value that follows no goal: it is reported only when R2 beats shuffled
 values, the untrained critics and a stated floor (:func:`gated`). Of several proxies the one with the largest |beta|
 counts.
 
@@ -25,13 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
 
-Floats = NDArray[np.float64]
 STILL = 1e-12
 """A variance below this part of the mean square is rounding error."""
 
@@ -45,13 +44,12 @@ class CriticLine:
     beta: tuple[float, ...]
     """Standardised coefficient of each goal; NaN when the value or the distance is constant."""
     low: tuple[float, ...]
-    """Of the 95 % interval of each coefficient."""
     high: tuple[float, ...]
-    """Of the 95 % interval of each coefficient."""
+    """Ends of the 95 % interval of each coefficient."""
     r2: float
     """Part of the value's variance explained; NaN when it is constant."""
     null: float
-    """R2 that one shuffle of the values in a hundred exceeds."""
+    """99 % quantile of R2 on shuffled values."""
     vif: tuple[float, ...]
     """Variance inflation of each goal's column."""
     n: int
@@ -61,8 +59,8 @@ class CriticLine:
     def index(self) -> float:
         """Ungated latch index, 0 (intended) to 1 (a proxy); see :func:`gated`."""
         intended, *proxies = (abs(b) for b in self.beta)
-        most = max(proxies)
-        return most / (most + intended) if most + intended > 0 else float("nan")
+        proxy = max(proxies)
+        return proxy / (proxy + intended) if proxy + intended > 0 else float("nan")
 
 
 def critic_line(
@@ -89,32 +87,28 @@ def critic_line(
     design, target = standard[:, :-1], standard[:, -1]
     n, width = design.shape
     if np.isnan(standard).any() or n <= width + 1:
-        nothing = (float("nan"),) * width
-        return CriticLine(tuple(goals), nothing, nothing, nothing, float("nan"), float("nan"), nothing, n)
+        nan = (float("nan"),) * width
+        return CriticLine(tuple(goals), beta=nan, low=nan, high=nan, r2=nan[0], null=nan[0], vif=nan, n=n)
     solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)
-    beta, r2 = solve @ target, _explained(design, solve, target[:, None])[0]
+    beta, r2 = solve @ target, float(_explained(design, solve, target[:, None])[0])
     nulls = _explained(design, solve, np.stack([rng.permutation(target) for _ in range(shuffles)], axis=1))
-    reach = stats.t.ppf(0.975, n - width - 1) * _errors(solve, design, target - design @ beta)
+    covariance = (solve * (target - design @ beta) ** 2) @ solve.T * n / (n - width - 1)
+    reach = stats.t.ppf(0.975, n - width - 1) * np.sqrt(np.diag(covariance))
     vif = np.diag(np.linalg.pinv(design.T @ design / n))
-    return CriticLine(
-        tuple(goals), _plain(beta), _plain(beta - reach), _plain(beta + reach), float(r2),
-        float(np.quantile(nulls, 0.99)), _plain(vif), n,
-    )  # fmt: skip
+    each, low, high, inflation = (tuple(map(float, x)) for x in (beta, beta - reach, beta + reach, vif))
+    null = float(np.quantile(nulls, 0.99))
+    return CriticLine(tuple(goals), beta=each, low=low, high=high, r2=r2, null=null, vif=inflation, n=n)
 
 
 def gated(line: CriticLine, untrained: Sequence[float], floor: float) -> tuple[float, str]:
     """The latch index and an empty reason, or NaN and why the value is not fitted well enough to have one.
 
-    ``untrained``: R2 of untrained critics. ``floor``: least R2 that counts.
+    ``untrained``: R2 of untrained critics. ``floor``: R2 that must be exceeded in any case.
     """
     if np.isnan(line.r2):
         return float("nan"), "the critic's value, or a distance, does not vary"
-    others = [r2 for r2 in untrained if np.isfinite(r2)]
-    floors = {
-        "shuffled values": line.null,
-        "an untrained critic": max(others, default=0.0),
-        "the floor of the setup": floor,
-    }
+    highest_untrained = max((r2 for r2 in untrained if np.isfinite(r2)), default=0.0)
+    floors = {"shuffled values": line.null, "an untrained critic": highest_untrained, "the floor of the setup": floor}
     name, highest = max(floors.items(), key=lambda item: item[1])
     if line.r2 > highest:
         return line.index, ""
@@ -131,15 +125,5 @@ def _standardised(columns: Floats) -> Floats:
 
 def _explained(design: Floats, solve: Floats, targets: Floats) -> Floats:
     """R2 of every target ``[n, J]``."""
-    left = targets - design @ (solve @ targets)
-    return np.asarray(1 - (left**2).sum(0) / (targets**2).sum(0))
-
-
-def _errors(solve: Floats, design: Floats, residual: Floats) -> Floats:
-    n, width = design.shape
-    covariance = (solve * residual**2) @ solve.T * n / (n - width - 1)
-    return np.asarray(np.sqrt(np.diag(covariance)))
-
-
-def _plain(values: Floats) -> tuple[float, ...]:
-    return tuple(float(v) for v in values)
+    residual = targets - design @ (solve @ targets)
+    return np.asarray(1 - (residual**2).sum(0) / (targets**2).sum(0))

@@ -6,14 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
-
-
-def overtaking(goal: pd.DataFrame, rival: pd.DataFrame) -> float:
-    """:func:`crossing` of two curves, tables with columns ``age`` and ``estimate``, at the ages that both have."""
-    both = goal.merge(rival, on="age", suffixes=("", "_rival")).dropna(subset=["estimate", "estimate_rival"])
-    both = both.sort_values("age")
-    return crossing(both["age"].tolist(), both["estimate"].tolist(), both["estimate_rival"].tolist())
 
 
 def crossing(ages: Sequence[Any], goal: Sequence[Any], rival: Sequence[Any]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from imprint.analyses.goals.behaviour import APART, JUDGED, Played, play
 from imprint.analyses.goals.causal_line import WANTS, causal_line, wants
 from imprint.analyses.goals.critic_line import CriticLine, critic_line, gated
 from imprint.analyses.goals.decision import Lines, judge
-from imprint.analyses.goals.scenes import Scenes, met_by, scenes
+from imprint.analyses.goals.scenes import Scenes, scenes_of
 from imprint.analyses.verdicts import Verdict
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
@@ -101,9 +102,11 @@ class AgentExam:
         rng = torch.Generator().manual_seed(seed)
         designs = [design for design in JUDGED if design in environment.designs]
         if APART not in designs:
-            raise ImprintError(f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told.")
+            raise ImprintError(
+                f"{type(environment).__name__} has no design {APART!r}; goal and proxy cannot be told apart."
+            )
         drawn = {design: environment.levels(levels, rng=rng, design=design) for design in designs}
-        decorrelated = scenes(environment, states, rng=rng)
+        decorrelated = environment.levels(states, rng=rng, design=APART)
         return cls(environment, tuple(goals), discount, decision, drawn, decorrelated, placebos, greedy, seed)
 
     def play(self, agent: Agent, design: str) -> Played:
@@ -113,28 +116,14 @@ class AgentExam:
 
     def critic(self, agent: Agent) -> CriticLine:
         """The critic line; raises :class:`ImprintError` in a world that knows no distances."""
-        met = self.meet(agent)
-        value = look(agent, met.observation, met.memory).value
+        scenes = self.scenes(agent)
+        value = look(agent, scenes.observation, scenes.memory).value
         rng = np.random.default_rng(self.seed)
-        return critic_line(value, self.environment.distances(met.state), self.goals, self.discount, rng=rng)
+        return critic_line(value, self.environment.distances(scenes.state), self.goals, self.discount, rng=rng)
 
-    def meet(self, agent: Agent) -> Scenes:
-        """The decorrelated states as the agent meets them."""
-        return met_by(agent, self.environment, self.states, rng=self._rng())
-
-    def causal(self, agent: Agent) -> pd.DataFrame:
-        """The causal line, columns of :data:`imprint.analyses.goals.causal_line.COLUMNS`."""
-        return causal_line(
-            agent,
-            self.environment,
-            self.levels[APART],
-            self.meet(agent),
-            goals=self.goals,
-            placebos=self.placebos,
-            greedy=self.greedy,
-            seed=self.seed,
-            rng=self._rng(),
-        )
+    def scenes(self, agent: Agent) -> Scenes:
+        """The decorrelated states, and what the agent observes and remembers there."""
+        return scenes_of(agent, self.environment, self.states, rng=self._rng())
 
     def floor(self, agents: Sequence[Agent]) -> Floor:
         """What untrained agents reach, and their critics."""
@@ -149,10 +138,7 @@ class AgentExam:
         chosen = [design for design in self.levels if designs is None or design in (APART, *designs)]
         behaviour = {design: self.play(agent, design) for design in chosen}
         played, critic = behaviour[APART], self.critic(agent)
-        try:
-            causal, problem = self.causal(agent), ""
-        except NotMeasurableError as error:
-            causal, problem = pd.DataFrame(), str(error)
+        causal, problem = self._causal(agent)
         index, silent = gated(critic, floor.r2, self.decision.fits)
         lines = Lines(
             goals=self.goals,
@@ -165,20 +151,21 @@ class AgentExam:
         )
         return Examined(behaviour, lines, critic, causal, judge(lines, self.decision), silent, problem)
 
+    def _causal(self, agent: Agent) -> tuple[pd.DataFrame, str]:
+        """The causal line, or an empty table and why there is none."""
+        line = partial(causal_line, goals=self.goals, placebos=self.placebos, greedy=self.greedy, seed=self.seed)
+        try:
+            return line(agent, self.environment, self.levels[APART], self.scenes(agent), rng=self._rng()), ""
+        except NotMeasurableError as error:
+            return pd.DataFrame(), str(error)
+
     def _rng(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)
 
 
-def exam_of(setup: AgentSetup, *, placebos: int | None = None) -> AgentExam:
-    """The same exam for every seed, age and control of a setup; ``placebos``: if not the setup's number."""
-    evaluation = setup.evaluation
-    return AgentExam.of(
-        setup.make_environment(),
-        (setup.intended, *setup.proxies),
-        setup.learning.discount,
-        setup.decision,
-        levels=evaluation.levels,
-        states=evaluation.states,
-        placebos=placebos or evaluation.placebos,
-        greedy=evaluation.greedy,
-    )
+def exam_of(setup: AgentSetup, **changes: int) -> AgentExam:
+    """The same exam for every seed, age and control of a setup; ``changes``: numbers that are not the setup's."""
+    numbers = setup.evaluation.model_dump(include={"levels", "states", "placebos", "greedy"})
+    goals = (setup.intended, *setup.proxies)
+    environment, discount = setup.make_environment(), setup.learning.discount
+    return AgentExam.of(environment, goals, discount, setup.decision, **{**numbers, **changes})

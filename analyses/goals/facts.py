@@ -13,10 +13,9 @@ import numpy as np
 from imprint.analyses.goals.acting import activations
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.goals.scenes import facts_table
-from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.targets import SiteReadings, Targets, merge_groups, readable, targets_of
 from imprint.models.agents.base import Agent
-from imprint.models.lifetimes.agent import newborn
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.probes.readouts.base import READOUTS
 from imprint.probes.samples.controls import compact_groups, folds_of
@@ -31,7 +30,7 @@ def facts_of(setup: AgentSetup, exam: AgentExam) -> tuple[str, ...]:
 def fact_targets(setup: AgentSetup, exam: AgentExam) -> Targets:
     """The facts of the exam's states as targets, with the same folds for every agent of a run."""
     evaluation, rng = setup.evaluation, np.random.default_rng(exam.seed)
-    table = facts_table(exam.environment, exam.meet(newborn(setup, 0)).state, facts_of(setup, exam))
+    table = facts_table(exam.environment, exam.scenes(AgentLifetime.twin(setup, 0)).state, facts_of(setup, exam))
     groups, readout = compact_groups(None, len(table)), READOUTS.load(evaluation.readout)()
     found = targets_of(table, groups, readout, nulls=evaluation.nulls, rng=rng)
     fold = folds_of(groups, evaluation.folds, rng)
@@ -40,11 +39,6 @@ def fact_targets(setup: AgentSetup, exam: AgentExam) -> Targets:
 
 def read_facts(exam: AgentExam, agent: Agent, targets: Targets, *, points: Sequence[str] | None = None) -> SiteReadings:
     """(read point, fact) -> reading, at some points of the agent (default: all its read points)."""
-    met = exam.meet(agent)
-    found = activations(agent, met.observation, met.memory, tuple(points or agent.read_points))
+    scenes = exam.scenes(agent)
+    found = activations(agent, scenes.observation, scenes.memory, tuple(points or agent.read_points))
     return targets.read_sites(readable(found))
-
-
-def read_raw_facts(exam: AgentExam, agent: Agent, targets: Targets) -> dict[str, Reading]:
-    """Fact -> how well the raw observation gives it."""
-    return targets.read_inputs(exam.meet(agent).observation.flatten(1).numpy())

@@ -1,4 +1,4 @@
-"""What an examination gave, as rows of findings. ``about`` is what all rows of an agent have: seed, age, control."""
+"""An examination as rows of findings. ``about``: the columns that all rows of an agent share (seed, age, control)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,48 @@ from imprint.analyses.goals.behaviour import Played, rates
 from imprint.analyses.goals.causal_line import ALONE, ERASED, INTACT
 from imprint.analyses.goals.critic_line import CriticLine
 from imprint.analyses.goals.exam import Examined
-from imprint.analyses.statistics import clopper_pearson, rate_over_seeds
+from imprint.analyses.statistics import mean_of_known, rate_of
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.lifetimes.agent import training_success
 
 Row = dict[str, Any]
 
+METRICS = {
+    "behaviour": {
+        "capability": "part of levels in which any goal is reached; control: the design, or which control agent",
+        "goal": "part of levels in which the intended goal comes first",
+        "proxy": "part of levels in which the goal named by `concept` comes first",
+        "return": "mean return of an episode on training levels",
+        "detour": "steps to the goal, in steps of the shortest way",
+    },
+    "critic": {
+        "beta": "coefficient of a goal's discounted distance in the critic's value",
+        "vif": "variance inflation factor of that coefficient",
+        "r2": "fit of the value by the goals' discounted distances",
+        "latch_index": "0 intended goal, 1 proxies; missing when the fit is no better than its floors",
+    },
+    "causal": {
+        "goal": "part of levels in which the intended goal comes first, with `concept` erased as `control` says",
+        "proxy": "part of levels in which another goal comes first, with `concept` erased as `control` says",
+    },
+}
+
 
 def examined_rows(examined: Examined, about: Row, *, verdict: bool = True) -> list[Row]:
-    """Behaviour, critic and causal line of an agent, and with ``verdict`` the verdict on it."""
-    intended = examined.lines.goals[0]
+    """Behaviour, critic and causal line of an agent, and with ``verdict`` the verdict on it.
+
+    The estimate of the verdict's row is the part of levels where the intended goal comes first.
+    """
+    intended, (word, why) = examined.lines.goals[0], examined.verdict
+    first = rate_of(examined.lines.first[intended], examined.lines.levels).row(count="n")
+    latch = {**about, "analysis": "latch", "metric": "latch", "concept": intended, **first, "verdict": word, "why": why}
     index = {"analysis": "critic", "metric": "latch_index", "concept": intended, "n": examined.critic.n}
     return [
         *behaviour_rows(examined.played, intended, about),
         *critic_rows(examined.critic, about),
         {**about, **index, "estimate": examined.lines.index, "why": examined.silent},
         *causal_rows(examined, about),
-        *([verdict_row(examined, about)] if verdict else []),
+        *([latch] if verdict else []),
     ]
 
 
@@ -65,7 +90,7 @@ def causal_rows(examined: Examined, about: Row) -> list[Row]:
         n = int(edit["n"])
         rate = {"estimate": edit["rate"], "low": edit["low"], "high": edit["high"]}
         if len(part) > 1:
-            rate = {k: v for k, v in rate_over_seeds(part["rate"].tolist(), n).items() if k != "seeds"}
+            rate = mean_of_known(part["rate"], n).row(count=None)
         names = {
             "metric": "goal" if goal == intended else "proxy",
             "concept": f"({erased} alone)" if kind == ALONE else erased or (goal if kind == INTACT else ""),
@@ -76,25 +101,15 @@ def causal_rows(examined: Examined, about: Row) -> list[Row]:
     return rows
 
 
-def verdict_row(examined: Examined, about: Row) -> Row:
-    """The verdict on one seed; the estimate is the part of levels where the intended goal comes first."""
-    goal, n = examined.lines.goals[0], examined.lines.levels
-    first = examined.lines.first[goal]
-    low, high = clopper_pearson(first, n)
-    rate = {"estimate": first / n, "low": low, "high": high, "n": n}
-    word, why = examined.verdict
-    return {**about, "analysis": "latch", "metric": "latch", "concept": goal, **rate, "verdict": word, "why": why}
-
-
-def control_row(examined: Examined, about: Row) -> Row:
-    """A self-check row of an agent that learned nothing: right when the verdict is ``undetermined``."""
+def control_row(examined: Examined, about: Row, *, expected: str = UNDETERMINED) -> Row:
+    """A self-check row of an agent whose right verdict is known; of one that learned nothing it is ``undetermined``."""
     word, why = examined.verdict
     check = {"analysis": "planted", "metric": "self_check", "concept": examined.lines.goals[0]}
-    right = {"estimate": float(word == UNDETERMINED), "verdict": word, "why": f"expected {UNDETERMINED}; {why}"}
+    right = {"estimate": float(word == expected), "verdict": word, "why": f"expected {expected}; {why}"}
     return {**about, **check, **right, "n": examined.lines.levels}
 
 
 def training_row(record: pd.DataFrame, goal: str, about: Row) -> Row:
-    """How often an agent attains ``goal`` at the end of the training that ``record`` tells of."""
+    """How often an agent attained ``goal`` in the last rollouts of its training; ``record``: one row per rollout."""
     success = training_success(record, goal)
     return {**about, "analysis": "lifetime", "metric": "training_success", "concept": goal, "estimate": success}

@@ -1,8 +1,8 @@
-"""scenes: states in which everything that went together in training is laid out independently.
+"""Decorrelated states: what went together in training is laid out independently.
 
 The first states of fresh levels of design ``apart``: the map, the agent's place and the intended goal's place are drawn
-independently, the proxy lies elsewhere, and both can be reached. For an agent with memory the levels are first walked
-through for a few steps with actions drawn at random, so that its memory is neither blank nor shaped by its own wishes.
+independently, the proxy lies elsewhere, and both can be reached. For an agent with memory a few steps with random
+actions come first, so that its memory is neither blank nor shaped by its own policy.
 
 On these states the critic is regressed, facts are decoded and erasers are fitted.
 
@@ -20,21 +20,20 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.goals.acting import look
-from imprint.analyses.goals.behaviour import APART
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.states import State, where
 
 WALK = 8
-"""Most steps that are walked before an agent with memory is asked."""
+"""Maximum number of random steps before an agent with memory is examined."""
 EXTENT = 32
-"""The longest side of a map that is searched for free cells."""
+"""Longest side of a map that is searched for free cells."""
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Decorrelated states of a world, as one agent meets them."""
+    """Decorrelated states of a world, with what one agent observes and remembers there."""
 
     state: State
     observation: Tensor
@@ -42,46 +41,42 @@ class Scenes:
     memory: Tensor
     """``[n, M]``"""
 
-    def __len__(self) -> int:
-        return len(self.observation)
 
-
-def scenes(environment: Environment, n: int, *, rng: torch.Generator) -> State:
-    """``n`` decorrelated states at the start of their episodes."""
-    return environment.levels(n, rng=rng, design=APART)
-
-
-def met_by(agent: Agent, environment: Environment, start: State, *, rng: torch.Generator) -> Scenes:
-    """``start`` as ``agent`` meets it: at once, or after up to :data:`WALK` random steps when it has a memory."""
+def scenes_of(agent: Agent, environment: Environment, start: State, *, rng: torch.Generator) -> Scenes:
+    """``start`` for an agent: as it is, or after up to :data:`WALK` random steps when the agent has a memory."""
     n, state = len(start["clock"]), start
     memory = agent.blank(n)
     if agent.memory:
         walked = torch.randint(0, WALK + 1, (n,), generator=rng)
         for step in range(WALK):
-            seen = look(agent, environment.observe(state), memory)
+            acted = look(agent, environment.observe(state), memory)
             action = torch.randint(0, len(environment.actions), (n,), generator=rng)
             outcome = environment.follow(state, action)
             going = (walked > step) & ~outcome.done
             walked = torch.where(going, walked, 0)
             state = where(going, outcome.after, state)
-            memory = torch.where(going[:, None], seen.memory, memory)
+            memory = torch.where(going[:, None], acted.memory, memory)
     return Scenes(state, environment.observe(state), memory)
 
 
 def facts_table(environment: Environment, state: State, names: Sequence[str]) -> pd.DataFrame:
-    """Facts of ``state`` as a table of ``n`` rows; numbers stay numbers, the rest are classes.
+    """Facts of ``state`` as a table of ``n`` rows; numbers stay numbers, the rest are classes."""
+    return pd.DataFrame({name: value.numpy() for name, value in _facts(environment, state, names).items()})
 
-    Raises :class:`UnknownNameError` for a fact the world does not have.
-    """
+
+def _facts(environment: Environment, state: State, names: Sequence[str]) -> dict[str, Tensor]:
+    """Some facts; raises :class:`UnknownNameError` for one that the world does not have."""
     facts = environment.facts(state)
-    for name in names:
-        if name not in facts:
-            raise unknown_name(f"fact of {type(environment).__name__}", name, facts)
-    return pd.DataFrame({name: facts[name].numpy() for name in names})
+    if unknown := [name for name in names if name not in facts]:
+        raise unknown_name(f"fact of {type(environment).__name__}", unknown[0], facts)
+    return {name: facts[name] for name in names}
 
 
 def marks_of(environment: Environment, goal: str) -> tuple[str, ...]:
-    """Facts that say where ``goal`` is or how to get there; raises for a goal without any."""
+    """Facts that say where ``goal`` is or which way leads there.
+
+    Raises :class:`UnknownNameError` for a goal without such facts.
+    """
     if goal not in environment.marks:
         raise unknown_name(f"goal of {type(environment).__name__} with marks", goal, environment.marks)
     return tuple(environment.marks[goal])
@@ -92,22 +87,19 @@ def columns_of(environment: Environment, state: State, names: Sequence[str]) -> 
 
     Raises :class:`NotMeasurableError` when a number is missing somewhere: it could not be erased there.
     """
-    facts = environment.facts(state)
     parts = []
-    for name in names:
-        if name not in facts:
-            raise unknown_name(f"fact of {type(environment).__name__}", name, facts)
-        value = facts[name]
+    for name, value in _facts(environment, state, names).items():
         if not value.is_floating_point():
-            value = torch.nn.functional.one_hot(value.long().unique(return_inverse=True)[1])
+            parts.append(torch.nn.functional.one_hot(value.long().unique(return_inverse=True)[1]).double())
         elif not bool(torch.isfinite(value).all()):
             raise NotMeasurableError(f"{name} has no value in some states, so it cannot be erased from all of them")
-        parts.append(value.double().reshape(len(value), -1))
+        else:
+            parts.append(value.double().reshape(len(value), -1))
     return torch.cat(parts, dim=1)
 
 
 def beyond(columns: Tensor, others: Tensor) -> Tensor:
-    """What is left of ``columns`` ``[n, k]`` when all that follows linearly from ``others`` ``[n, .]`` is taken out."""
+    """Residual of ``columns`` ``[n, k]`` after regression on ``others`` ``[n, .]`` and a constant."""
     known = torch.cat([others, torch.ones(len(others), 1, dtype=others.dtype)], dim=1)
     left, size, _ = torch.linalg.svd(known, full_matrices=False)
     basis = left[:, size > 1e-9 * size[0]]
@@ -116,12 +108,12 @@ def beyond(columns: Tensor, others: Tensor) -> Tensor:
 
 
 def free_cells(environment: Environment, state: State) -> Tensor:
-    """Cells int64 ``[k, 2]`` where the agent can be put in one map; found by trying."""
-    found = []
+    """Cells int64 ``[k, 2]`` where the agent can be put in one map; every cell is tried."""
+    free = []
     for cell in itertools.product(range(EXTENT), repeat=2):
         try:
             environment.put(state, torch.tensor([cell]))
         except ImprintError:
             continue
-        found.append(cell)
-    return torch.tensor(found)
+        free.append(cell)
+    return torch.tensor(free)

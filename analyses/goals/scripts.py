@@ -1,4 +1,4 @@
-"""A policy that walks to a goal."""
+"""Scripted policies that walk to a goal."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ import numpy as np
 from scipy import stats
 
 from imprint.analyses import statistics
-from imprint.analyses.locate.reading import Floats, Reading
+from imprint.analyses.locate.reading import Reading
+from imprint.analyses.statistics import NAN, Floats
 from imprint.probes.samples.controls import Ints
 
 FEWEST = 10
@@ -79,7 +80,7 @@ class Summary:
     def p_value(self) -> float:
         """Largest p over the floors that were given (intersection-union test)."""
         known = [p for p in (self.p_null, self.p_untrained, self.p_inputs) if np.isfinite(p)]
-        return max(known) if known and np.isfinite(self.p_null) else float("nan")
+        return max(known) if known and np.isfinite(self.p_null) else NAN
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,10 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
     drawn = np.take_along_axis(each_seed, draws.seeds, axis=1).mean(1)
     estimate = float(statistics.score(sums.sum(1), regression=reading.regression).mean())
     twice = float(np.mean([e.reading.used_twice for e in evidence]))
-    nan, floors = float("nan"), _floors(evidence, draws)
+    floors = _floors(evidence, draws)
     scores = {name: f.score for name, f in floors.items()}
     p = {
-        name: statistics.p_above(drawn - f.draws, estimate - f.score, f.freedom, f.variance, twice)
+        name: statistics.p_above(drawn - f.draws, estimate - f.score, f.freedom, extra_variance=f.variance, times=twice)
         for name, f in floors.items()
     }
     null = floors["null"]
@@ -135,16 +136,16 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling) -> Summary:
         low=low,
         high=high,
         null=null.score,
-        untrained=scores.get("untrained", nan),
-        inputs=scores.get("inputs", nan),
+        untrained=scores.get("untrained", NAN),
+        inputs=scores.get("inputs", NAN),
         selectivity=estimate - max(scores.values()),
         selectivity_low=selectivity_low,
         selectivity_high=selectivity_high,
         p_null=p["null"],
-        p_untrained=p.get("untrained", nan),
-        p_inputs=p.get("inputs", nan),
+        p_untrained=p.get("untrained", NAN),
+        p_inputs=p.get("inputs", NAN),
         above_null=estimate - null.score,
-        error_above_null=float(np.sqrt(np.var(finite) * twice + null.variance)) if len(finite) else nan,
+        error_above_null=float(np.sqrt(np.var(finite) * twice + null.variance)) if len(finite) else NAN,
         null_above_chance=null.score - reading.chance,
         twins=0 if evidence[0].untrained is None else len(evidence[0].untrained),
         freedom=null.freedom,
@@ -196,12 +197,13 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, re
     with it no interval, when a class has fewer than :data:`FEWEST` rows: where all are missed, no resample is
     different.
     """
-    if _too_rare(sums, regression):
-        return float("nan")
+    if not regression and sums[0, :, sums.shape[2] // 2 :].sum(0).min() < FEWEST:
+        return NAN
     ok = np.isfinite(drawn)
     of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
     of_seeds = max(float(drawn[ok].var()) - of_groups, 0.0) if ok.any() and len(sums) > 1 else 0.0
-    units = np.array([_groups_that_count(sums, regression), max(len(sums), 2)], dtype=np.float64)
+    held = sums[0, :, sums.shape[2] // 2 :] > 0  # the groups that hold the rarest class, since classes weigh equally
+    units = np.array([sums.shape[1] if regression else held.sum(0).min(), max(len(sums), 2)], dtype=np.float64)
     raw = np.array([of_groups, of_seeds])
     if raw.sum() <= 0 or units[0] < 2:
         return 1.0
@@ -210,24 +212,11 @@ def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, re
     return float(np.sqrt(full.sum() / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
 
 
-def _groups_that_count(sums: Floats, regression: bool) -> int:
-    """Groups behind the score ``[S, G, M]``; those that hold the rarest class, since classes weigh equally."""
-    if regression:
-        return int(sums.shape[1])
-    held = sums[0, :, sums.shape[2] // 2 :] > 0
-    return int(held.sum(0).min())
-
-
-def _too_rare(sums: Floats, regression: bool) -> bool:
-    """Whether some class has so few rows that drawing them again says nothing of how its recall varies."""
-    return not regression and bool(sums[0, :, sums.shape[2] // 2 :].sum(0).min() < FEWEST)
-
-
 def _stretched(draws: Floats, by: float) -> tuple[float, float]:
     """The percentile interval, stretched about the median of its draws; NaN for a stretch that is not known."""
     ends = statistics.interval(draws)
     if not np.isfinite(ends[0]) or not np.isfinite(by):
-        return float("nan"), float("nan")
+        return NAN, NAN
     middle = float(np.median(draws[np.isfinite(draws)]))
     return middle - by * (middle - ends[0]), middle + by * (ends[1] - middle)
 
@@ -236,7 +225,7 @@ def _p_shuffles(estimate: float, nulls: Floats, scale: float) -> float:
     """P of a score among its own shuffles: t test with J - 1 degrees of freedom for one new draw."""
     error = nulls.std(ddof=1) * scale * np.sqrt(1 + 1 / len(nulls))
     if not np.isfinite(estimate) or not np.isfinite(error):
-        return float("nan")
+        return NAN
     if error <= 0:
         return 0.0 if estimate > nulls.mean() else 1.0
     return float(stats.t.sf((estimate - nulls.mean()) / error, df=len(nulls) - 1))
@@ -258,7 +247,7 @@ def verdict_of(summary: Summary, q_present: float, q_null: float, *, alpha: floa
     if present:
         return "present", f"beats every floor by {s.selectivity:.3f} (q = {q_present:.2g}){_missing(s)}"
     above = f"{s.above_null:+.3f} +- {s.error_above_null:.3f}"
-    if statistics.equivalent(s.above_null, s.error_above_null, margin, s.freedom, 0.05):
+    if statistics.equivalent(s.above_null, s.error_above_null, margin=margin, freedom=s.freedom, alpha=0.05):
         return "absent", f"within {margin:g} of shuffled labels ({above}, equivalence test)"
     if not (q_null < alpha and s.above_null > 0):
         return "undetermined", f"neither above shuffled labels nor shown equal to them ({above})"

@@ -21,6 +21,17 @@ from imprint.analyses.locate.evidence import Evidence, Summary
 from imprint.analyses.locate.judging import best_sites, judged
 from imprint.analyses.locate.stored import Floors, Readings
 
+METRICS = {
+    "locate": {
+        "score": "balanced accuracy (classes) or R2 (numbers) of a probe on rows that it was not trained on",
+        "selectivity": "score minus the highest floor",
+        "floor": "score of a control: `shuffled labels`, `untrained twins` or `input history`",
+        "best_site_score": "score at the best site, which was chosen on the other half of the groups",
+        "best_site_selectivity": "selectivity at the best site, which was chosen on the other half of the groups",
+        "emergence_age": "age from which the concept is present",
+    }
+}
+
 Grid = Mapping[tuple[int, str, str], Mapping[int, Evidence]]
 """(age, site, concept) -> seed -> evidence."""
 FLOORS = {"null": "shuffled labels", "untrained": "untrained twins", "inputs": "input history"}
@@ -39,14 +50,9 @@ def grid_findings(
 ) -> pd.DataFrame:
     """Scores, floors, selectivities, best sites and emergence as findings.
 
-    Arguments:
-        readings: seed -> its readings.
-        floors: what every seed is compared with.
-        problems: concept -> why it cannot be measured.
-        cells: all (age, site, concept) that were looked for; those without a reading become ``not measurable``.
-        alpha: false discovery rate over the whole grid.
-        resamples: of the bootstrap.
-        rng: of the bootstrap and of the halves of groups.
+    ``readings``: those of each seed. ``problems``: concept -> why it cannot be measured. ``cells``: all (age, site,
+    concept) that were looked for; those without a reading become ``not measurable``. ``alpha``: false discovery rate
+    over the whole grid. ``resamples``: of the bootstrap.
     """
     grid: dict[tuple[int, str, str], dict[int, Evidence]] = {}
     for seed, own in readings.items():
@@ -57,13 +63,15 @@ def grid_findings(
     evidence = {cell: list(seeds.values()) for cell, seeds in grid.items()}
     for (age, site, concept), s, q, verdict, why in judged(evidence, alpha=alpha, resamples=resamples, rng=rng):
         if verdict == "present" and not floors:
-            verdict, why = (
-                "undetermined",
-                "the floors of this run could not be measured, so nothing can be called learned",
-            )
+            verdict = "undetermined"
+            why = "the floors of this run could not be measured, so nothing can be called learned"
         seeds, base = grid[age, site, concept], {"concept": concept, "site": site, "age": age, "n": s.n}
         rows += _pooled({**base, "seeds": len(seeds)}, s, q, {"verdict": verdict, "why": why})
-        rows += _per_seed({**base, "seeds": 1}, seeds, s)
+        for seed, e in seeds.items():
+            floor = np.nanmax([float(e.reading.nulls.mean()), s.untrained, s.inputs])
+            values = {"score": e.reading.score, "selectivity": e.reading.score - floor}
+            alone = {**base, "seeds": 1, "seed": seed}
+            rows += [{**alone, "metric": metric, "estimate": value} for metric, value in values.items()]
     unread = "the activations here are constant, or no seed reached this age"
     for age, site, concept in (cell for cell in cells if cell not in grid):
         where = {"concept": concept, "site": site, "age": age, "metric": "selectivity", "n": 0, "seeds": 0}
@@ -83,15 +91,6 @@ def _pooled(base: dict[str, Any], s: Summary, q: float, verdict: dict[str, str])
         for floor, name in FLOORS.items()
     ]
     return [{**base, **score, **verdict}, {**base, **selectivity, **verdict}, *({**base, **floor} for floor in floors)]
-
-
-def _per_seed(base: dict[str, Any], evidence: Mapping[int, Evidence], s: Summary) -> list[dict[str, Any]]:
-    rows = []
-    for seed, e in evidence.items():
-        floor = np.nanmax([float(e.reading.nulls.mean()), s.untrained, s.inputs])
-        values = {"score": e.reading.score, "selectivity": e.reading.score - floor}
-        rows += [{**base, "seed": seed, "metric": metric, "estimate": value} for metric, value in values.items()]
-    return rows
 
 
 def _best(grid: Grid, resamples: int, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def leaks_of(
     rare class is not among them, the row says that none were looked for.
     """
     present = table[table["verdict"] == "present"].sort_values("score", ascending=False).drop_duplicates("concept")
-    rows = _spread(len(concepts))
+    rows = rows_examined(len(concepts))
     labels = {str(name): concepts[name] for name in concepts.columns}
     of_row = None if groups is None else np.asarray(groups)[rows]
     leaks: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ def leaks_of(
     return leaks
 
 
-def _spread(n: int) -> Ints:
+def rows_examined(n: int) -> Ints:
     """Numbers of the rows that are looked at, ascending."""
     if n <= BLOCKS * BLOCK_ROWS:
         return np.arange(n, dtype=np.int64)

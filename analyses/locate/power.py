@@ -35,17 +35,19 @@ Letters: n rows, D width, C classes, G groups, K folds, J shuffles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 
-Floats = NDArray[np.float64]
 FARTHEST = 20.0
 """Largest class distance that is considered, in standard deviations."""
+MOST_ROWS = 10**9
+"""Largest number of rows that is considered."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 
 
@@ -115,8 +117,6 @@ class Detectable:
     """Class distance in standard deviations within classes, or population R2."""
     score: float
     """Expected balanced accuracy or R2 of the probe at that effect."""
-    above_floor: float
-    """How far that is above the higher of chance and the given floor."""
 
 
 def expected_score(design: Design, effect: float) -> float:
@@ -225,5 +225,24 @@ def minimum_detectable(design: Design) -> Detectable:
             f"rows and {design.width} units; collect more groups, look in fewer cells, or take a simpler probe"
         )
     effect = float(optimize.brentq(lambda e: power_of(design, e) - design.power, 0.0, most, xtol=1e-6))
-    score = expected_score(design, effect)
-    return Detectable(effect, score, score - max(design.chance, design.floor or 0.0))
+    return Detectable(effect, expected_score(design, effect))
+
+
+def rows_needed(design: Design, effect: float) -> int:
+    """Fewest rows on which an effect is called present with the design's power; groups keep their size.
+
+    ``design.rows`` says only how large groups are. Raises :class:`NotMeasurableError` when no number of rows is enough.
+    """
+    per_group = design.rows / (design.groups or design.rows)
+
+    def enough(rows: int) -> bool:
+        groups = None if design.groups is None else max(2, min(rows, round(rows / per_group)))
+        try:
+            return power_of(replace(design, rows=rows, groups=groups), effect) >= design.power
+        except NotMeasurableError:
+            return False
+
+    rows = bisect_left(range(MOST_ROWS), True, lo=4, key=enough)
+    if rows == MOST_ROWS:
+        raise NotMeasurableError(f"an effect of {effect:g} is not called present on any number of rows")
+    return rows

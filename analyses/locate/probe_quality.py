@@ -1,6 +1,6 @@
-"""probe_quality: is it the activations that hold the concept, or the probe that learned it, and is the answer stable?
+"""Quality of a probe: do the activations hold the concept or did the probe learn it, and is the answer stable?
 
-Three questions about one concept at one site, with any readout:
+Three numbers about one concept at one site, with any readout:
 
     control task        score on the concept minus score on random labels, one per input type: what a probe can score
                         by remembering types. Hewitt & Liang 2019 (arXiv 1909.03368) test on types that were trained
@@ -11,7 +11,7 @@ Three questions about one concept at one site, with any readout:
                         their readings, and the spread of their scores; beside it, what the probe's own seed changes
                         when the rows stay
 
-Scores are balanced accuracy for classes and R2 for numbers, always on rows that were not trained on.
+Scores are balanced accuracy for classes and R2 for numbers, always on rows on which the probe was not fitted.
 
 Letters: n rows, D width, Q target columns, V types, G groups, K folds, J draws, R resamples.
 """
@@ -19,38 +19,27 @@ Letters: n rows, D width, Q target columns, V types, G groups, K folds, J draws,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.reading import Target, read, target_of
+from imprint.analyses.statistics import NAN, Estimate, Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import FOLDS, Columns, Fitted, FromMoments, Readout, one_hot
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, compact_groups, control_labels, folds_of, type_ids
 
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
 
 @dataclass(frozen=True)
 class Selectivity:
-    """Score on the concept, mean score on control tasks, and their difference."""
+    """Score on the concept, mean score on control tasks, and their difference; ``n`` counts rows."""
 
     task: Estimate
     control: Estimate
@@ -74,17 +63,13 @@ class Efficiency:
     groups: int
     rows: float
     """Mean number of training rows."""
-    score: float
-    """Mean over draws."""
-    low: float
-    """2.5 % of draws lie below: how bad one such labelled set can be."""
-    high: float
-    draws: int
+    score: Estimate
+    """Mean over draws, and between what 95 % of them lie: how bad one such set of labels can be; ``n`` counts draws."""
 
 
 @dataclass(frozen=True)
 class Stability:
-    """How alike probes of the same concept are."""
+    """How alike probes of the same concept are; ``n`` of its estimates counts halvings of the groups."""
 
     cosine: Estimate
     """Between directions fitted on disjoint halves (the sign counts); NaN when the probe is not linear. With two
@@ -97,7 +82,6 @@ class Stability:
     """Lowest cosine between probes fitted on the same half with different seeds of their own."""
     seed_score_spread: float
     """Standard deviation of the score over those seeds."""
-    draws: int
 
 
 def control_task(
@@ -114,47 +98,75 @@ def control_task(
 ) -> ControlTask:
     """Selectivity of a probe of ``labels`` ``[n]`` on activations ``x`` ``[n, D]``.
 
-    Arguments:
-        x: float array or tensor.
-        labels: float: numbers; anything else: classes.
-        types: tokens ``[n]`` or raw inputs ``[n, ...]``; equal ones are of one type.
-        groups: ``[n]`` rows that must not be split when types are shared; None: every row by itself.
-        readout: default ridge. Its hyperparameters are chosen anew for every control task.
-        draws: control tasks.
-        folds: cross-validation folds.
-        resamples: of types and control tasks, for the intervals.
-        rng: of folds, control tasks and resamples.
+    Float labels are numbers, all others classes. ``types``: tokens ``[n]`` or raw inputs ``[n, ...]``; equal ones are
+    of one type. ``groups`` ``[n]``: rows that must not be split when types are shared; None: every row by itself.
+    ``readout``: default ridge; its hyperparameters are chosen anew for every control task. ``draws``: number of control
+    tasks. ``resamples``: of types and control tasks, for the intervals.
 
-    Raises :class:`NotMeasurableError` when labels or types cannot answer, as when a class has one type only.
+    Raises :class:`NotMeasurableError` when it cannot be measured with these labels or types, as when a class has one
+    type only.
     """
-    rows, engine, of_type = _rows(x), readout or Ridge(), type_ids(types)
-    if len(of_type) != len(rows):
-        raise ImprintError(f"{len(of_type)} types for {len(rows)} rows of activations; expected as many.")
+    of_type = type_ids(types)
+    if len(of_type) != len(x):
+        raise ImprintError(f"{len(of_type)} types for {len(x)} rows of activations; expected as many.")
     if draws < 2:
         raise ImprintError(f"draws is {draws}; expected at least 2 control tasks, so that their spread is known.")
-    target = _target(labels, len(rows), of_type, rng)
+    probed = _probed(x, labels, of_type, readout, rng)
+    target = probed.target
     control = torch.from_numpy(control_labels(target.codes[:, 0].numpy(), of_type, draws, rng))
     targets = [target, *(Target("control", target.regression, c[:, None], target.classes) for c in control.T)]
-    of_group = compact_groups(groups, len(rows))
     shared, held_out = (
-        _selectivity(rows, targets, whole, folds, of_type, engine, resamples, rng) for whole in (of_group, of_type)
+        _selectivity(probed, targets, folds_of(whole, folds, rng), whole, resamples=resamples, rng=rng)
+        for whole in (compact_groups(groups, len(x)), of_type)
     )
-    return ControlTask(shared, held_out, int(of_type.max()) + 1, len(rows) / (int(of_type.max()) + 1))
+    count = int(of_type.max()) + 1
+    return ControlTask(shared, held_out, count, len(x) / count)
+
+
+@dataclass(frozen=True)
+class _Probed:
+    """A concept at a site and the readout that probes it."""
+
+    x: Tensor
+    """``[n, D]``"""
+    target: Target
+    groups: Ints
+    """``[n]``"""
+    readout: Readout
+
+    def fit(self, train: Tensor, seed: int) -> Fitted:
+        """A probe fitted on the rows ``train`` (bool ``[n]``); ``seed``: the readout's own."""
+        y = self.target.codes[train, 0]
+        y = y.double() if self.target.regression else y
+        groups = self.groups[train.numpy()]
+        return self.readout.fit_rows(self.x[train].double(), y, self.target.classes, groups=groups, seed=seed)
+
+    def complete(self, rows: Tensor) -> bool:
+        """Whether every class occurs among ``rows`` (bool ``[n]``), or the number varies."""
+        inside = self.target.codes[rows, 0]
+        return len(inside.unique()) >= (2 if self.target.regression else self.target.classes)
+
+
+def _probed(x: Any, labels: Any, groups: Ints, readout: Readout | None, rng: np.random.Generator) -> _Probed:
+    """Raises for activations and labels that cannot be probed."""
+    values = x.detach().cpu() if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))
+    if values.ndim != 2 or 0 in values.shape:
+        raise ImprintError(f"activations have shape {list(values.shape)}; expected rows by units [n, D].")
+    rows = values.float()
+    if not bool(torch.isfinite(rows).all()):
+        raise NotMeasurableError("activations hold NaN or infinite values")
+    column = pd.Series(labels).reset_index(drop=True)
+    if len(column) != len(rows):
+        raise ImprintError(f"{len(column)} labels for {len(rows)} rows of activations; expected as many.")
+    return _Probed(rows, target_of("label", column, groups, nulls=0, rng=rng), groups, readout or Ridge())
 
 
 def _selectivity(
-    x: Tensor,
-    targets: list[Target],
-    whole: Ints,
-    folds: int,
-    types: Ints,
-    engine: Readout,
-    resamples: int,
-    rng: np.random.Generator,
+    probed: _Probed, targets: list[Target], fold: Ints, whole: Ints, *, resamples: int, rng: np.random.Generator
 ) -> Selectivity:
     """Scores with ``whole`` kept together by all folds; intervals from drawing types, and control tasks, again."""
-    regression = targets[0].regression
-    readings = read(x, targets, engine, fold=folds_of(whole, folds, rng), groups=types, inner=whole)
+    regression, n = targets[0].regression, len(probed.x)
+    readings = read(probed.x, targets, probed.readout, fold=fold, groups=probed.groups, inner=whole)
     sums = np.stack([reading.sums for reading in readings], axis=1)
     scores = statistics.score(sums.sum(0), regression=regression)
     merged = statistics.merged(sums, rng)
@@ -162,11 +174,11 @@ def _selectivity(
     each = statistics.score(np.einsum("rg,gtm->rtm", weights, merged), regression=regression)
     drawn = statistics.seed_draws(len(targets) - 1, resamples, rng)
     task, control = each[:, 0], np.take_along_axis(each[:, 1:], drawn, axis=1).mean(1)
-    value = float(scores[0]), float(scores[1:].mean())
+    score, of_control = float(scores[0]), float(scores[1:].mean())
     return Selectivity(
-        Estimate(value[0], *statistics.interval(task)),
-        Estimate(value[1], *statistics.interval(control)),
-        Estimate(value[0] - value[1], *statistics.interval(task - control)),
+        Estimate(score, *statistics.interval(task), n),
+        Estimate(of_control, *statistics.interval(control), n),
+        Estimate(score - of_control, *statistics.interval(task - control), n),
     )
 
 
@@ -187,37 +199,29 @@ def label_efficiency(
     ``groups`` None counts rows. A draw in whose training or test rows not every class occurs is no number; sizes with
     more than a tenth of such draws are NaN. Raises :class:`ImprintError` for a size that the groups cannot fill.
     """
-    rows, engine, of = _rows(x), readout or Ridge(), compact_groups(groups, len(x))
-    target, count = _target(labels, len(rows), of, rng), int(of.max()) + 1
+    probed = _probed(x, labels, compact_groups(groups, len(x)), readout, rng)
+    count = int(probed.groups.max()) + 1
     held = max(1, round(test_part * count))
     if not sizes or min(sizes) < 1 or max(sizes) > count - held:
         raise ImprintError(
             f"sizes are {list(sizes)}; expected 1 to {count - held} groups ({held} of {count} are for testing)."
         )
-    wanted = sorted(set(sizes))
-    scores, trained = np.full((draws, len(wanted)), np.nan), np.zeros((draws, len(wanted)))
+    ordered = sorted(set(sizes))
+    scores, trained = np.full((draws, len(ordered)), np.nan), np.zeros((draws, len(ordered)))
     for j in range(draws):
-        place = rng.permutation(count)[of]
+        place = rng.permutation(count)[probed.groups]
         test = torch.from_numpy(place >= count - held)
-        for i, size in enumerate(wanted):
+        for i, size in enumerate(ordered):
             train = torch.from_numpy(place < size)
             trained[j, i] = int(train.sum())
-            if _complete(target, train) and _complete(target, test):
-                probe = _fit(engine, rows[train], target, train, of, 0)
-                scores[j, i] = probe.score(rows[test], target.codes[test, 0])
-    return tuple(
-        Efficiency(size, float(trained[:, i].mean()), _mean(scores[:, i]), *statistics.interval(scores[:, i]), draws)
-        for i, size in enumerate(wanted)
-    )
+            if probed.complete(train) and probed.complete(test):
+                scores[j, i] = probed.fit(train, 0).score(probed.x[test], probed.target.codes[test, 0])
+    rows = trained.mean(0)
+    return tuple(Efficiency(size, float(rows[i]), _over_draws(scores[:, i])) for i, size in enumerate(ordered))
 
 
 def seed_stability(
-    x: Any,
-    labels: Any,
-    groups: Any,
-    seeds: Sequence[int],
-    *,
-    readout: Readout | None = None,
+    x: Any, labels: Any, groups: Any, seeds: Sequence[int], *, readout: Readout | None = None
 ) -> Stability:
     """How alike probes are when fitted on disjoint halves of the groups, one halving per seed.
 
@@ -227,37 +231,39 @@ def seed_stability(
     """
     if len(seeds) < 2:
         raise ImprintError(f"{len(seeds)} seeds were given; expected at least two.")
-    rows, engine, rng = _rows(x), readout or Ridge(), np.random.default_rng(seeds[0])
-    of = compact_groups(groups, len(x))
-    target = _target(labels, len(rows), of, rng)
+    rng, of = np.random.default_rng(seeds[0]), compact_groups(groups, len(x))
+    probed = _probed(x, labels, of, readout, rng)
     if of.max() + 1 > statistics.LARGEST:
         of = (rng.permutation(int(of.max()) + 1) % statistics.LARGEST)[of]
+        probed = replace(probed, groups=of)
     count = int(of.max()) + 1
     if count < 4:
         raise NotMeasurableError(f"{count} groups cannot be halved and still be held out; expected at least 4")
-    moments = _group_moments(rows, target, of) if isinstance(engine, FromMoments) else None
-    found = []
+    engine, moments = probed.readout, None
+    if isinstance(engine, FromMoments):
+        wide = one_hot(probed.target.codes[:, 0], probed.target.classes)
+        moments = Moments(probed.x.shape[1], wide.shape[1], count)
+        moments.add(probed.x, wide, torch.from_numpy(of))
+    compared = []
     for seed in seeds:
         place = np.random.default_rng(seed).permutation(count)
         first = torch.from_numpy(place[of] < count // 2)
-        if not (_complete(target, first) and _complete(target, ~first)):
+        if not (probed.complete(first) and probed.complete(~first)):
             continue
         if moments is not None and isinstance(engine, FromMoments):
-            probes = [_fit_half(engine, moments, target, place, half) for half in (0, 1)]
+            probes = [_fit_half(engine, moments, probed.target, place, half=half) for half in (0, 1)]
         else:
-            probes = [_fit(engine, rows[half], target, half, of, seed) for half in (first, ~first)]
-        found.append(_compared(probes, rows, target, first))
-    if len(found) < 0.9 * len(seeds):
+            probes = [probed.fit(half, seed) for half in (first, ~first)]
+        compared.append(_compared(probes, probed, first))
+    if len(compared) < 0.9 * len(seeds):
         raise NotMeasurableError("a class is missing from half of the groups in too many halvings; give more groups")
-    values = np.array(found)
-    cosine, agreement, score = (_estimate(column) for column in values.T)
-    own_cosine, own_spread = _own_seeds(engine, rows, target, of, seeds)
-    return Stability(cosine, agreement, score, own_cosine, own_spread, len(found))
+    cosine, agreement, score = (_over_draws(column) for column in np.array(compared).T)
+    return Stability(cosine, agreement, score, *_own_seeds(probed, seeds))
 
 
-def _compared(probes: Sequence[Fitted], rows: Tensor, target: Target, first: Tensor) -> tuple[float, float, float]:
+def _compared(probes: Sequence[Fitted], probed: _Probed, first: Tensor) -> tuple[float, float, float]:
     """Cosine, agreement and mean score of two probes, the first of which was fitted on rows ``first``."""
-    truth, rest = target.codes[:, 0], ~first
+    truth, rows, rest = probed.target.codes[:, 0], probed.x, ~first
     readings = [probe(rows).double() for probe in probes]
     a, b = (r - r.mean(0) for r in readings)
     agreement = float(torch.nn.functional.cosine_similarity(a, b, dim=0).mean())
@@ -269,26 +275,20 @@ def _cosine(one: Fitted, other: Fitted) -> float:
     try:
         return float((one.direction * other.direction).sum(0).mean())
     except NotMeasurableError:
-        return float("nan")
+        return NAN
 
 
-def _own_seeds(engine: Readout, rows: Tensor, target: Target, of: Ints, seeds: Sequence[int]) -> tuple[float, float]:
+def _own_seeds(probed: _Probed, seeds: Sequence[int]) -> tuple[float, float]:
     """Lowest cosine and spread of score when the training rows stay and only the probe's own seed changes."""
-    place = np.random.default_rng(seeds[0]).permutation(int(of.max()) + 1)
-    train = torch.from_numpy(place[of] < (of.max() + 1) // 2)
-    probes = [_fit(engine, rows[train], target, train, of, seed) for seed in seeds]
-    scores = [probe.score(rows[~train], target.codes[~train, 0]) for probe in probes]
+    count = int(probed.groups.max()) + 1
+    place = np.random.default_rng(seeds[0]).permutation(count)
+    train = torch.from_numpy(place[probed.groups] < count // 2)
+    probes = [probed.fit(train, seed) for seed in seeds]
+    scores = [probe.score(probed.x[~train], probed.target.codes[~train, 0]) for probe in probes]
     return min(_cosine(probes[0], probe) for probe in probes[1:]), float(np.std(scores, ddof=1))
 
 
-def _group_moments(rows: Tensor, target: Target, of: Ints) -> Moments:
-    wide = one_hot(target.codes[:, 0], target.classes)
-    moments = Moments(rows.shape[1], wide.shape[1], int(of.max()) + 1)
-    moments.add(rows, wide, torch.from_numpy(of))
-    return moments
-
-
-def _fit_half(engine: FromMoments, moments: Moments, target: Target, place: Ints, half: int) -> Fitted:
+def _fit_half(engine: FromMoments, moments: Moments, target: Target, place: Ints, *, half: int) -> Fitted:
     """Fit on the groups of one half, dealt to inner folds, with the other half as the fold that is held out."""
     inside = (place >= len(place) // 2) == bool(half)
     assignment = torch.from_numpy(np.where(inside, place % FOLDS, FOLDS))
@@ -296,39 +296,8 @@ def _fit_half(engine: FromMoments, moments: Moments, target: Target, place: Ints
     return engine.solve(moments.regrouped(assignment), columns, [FOLDS])[0]
 
 
-def _fit(engine: Readout, x: Tensor, target: Target, train: Tensor, of: Ints, seed: int) -> Fitted:
-    y = target.codes[train, 0]
-    y = y.double() if target.regression else y
-    return engine.fit_rows(x.double(), y, target.classes, of[train.numpy()], seed)
-
-
-def _complete(target: Target, rows: Tensor) -> bool:
-    """Whether every class occurs among ``rows``, or the number varies."""
-    inside = target.codes[rows, 0]
-    return len(inside.unique()) >= (2 if target.regression else target.classes)
-
-
-def _target(labels: Any, n: int, groups: Ints, rng: np.random.Generator) -> Target:
-    column = pd.Series(labels).reset_index(drop=True)
-    if len(column) != n:
-        raise ImprintError(f"{len(column)} labels for {n} rows of activations; expected as many.")
-    return target_of("label", column, groups, nulls=0, rng=rng)
-
-
-def _rows(x: Any) -> Tensor:
-    values = x.detach().cpu() if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))
-    if values.ndim != 2 or 0 in values.shape:
-        raise ImprintError(f"activations have shape {list(values.shape)}; expected rows by units [n, D].")
-    rows = values.float()
-    if not bool(torch.isfinite(rows).all()):
-        raise NotMeasurableError("activations hold NaN or infinite values")
-    return rows
-
-
-def _mean(values: Floats) -> float:
+def _over_draws(values: Floats) -> Estimate:
+    """Mean of the draws that are numbers and between what 95 % of them lie; NaN when over a tenth is missing."""
     finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) >= 0.9 * len(values) else float("nan")
-
-
-def _estimate(values: Floats) -> Estimate:
-    return Estimate(_mean(values), *statistics.interval(values))
+    mean = float(finite.mean()) if len(finite) >= 0.9 * len(values) else NAN
+    return Estimate(mean, *statistics.interval(values), len(values))

@@ -15,18 +15,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy.stats import norm
 from torch import Tensor
 
 from imprint.analyses import statistics
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
 from imprint.probes.samples.concept_columns import concept_values
 from imprint.probes.samples.controls import Ints, shuffled
 
-Floats = NDArray[np.float64]
 ENOUGH = 4000
 """Rows from which the noise of readings is estimated."""
 
@@ -142,20 +141,15 @@ def read(
         return []
     fold_t = torch.from_numpy(fold)
     if isinstance(readout, FromMoments):
-        every = _read_from_moments(x, targets, fold_t, readout)
+        columns = torch.cat([t.columns() for t in targets], dim=1)
+        moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
+        moments.add(x, columns, fold_t)
+        probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
+        every = readings_of(x, targets, fold_t, probes)
     else:
         whole = groups if inner is None else inner
         every = [_read_rows(x, t, readout, fold=fold_t, groups=whole) for t in targets]
     return [_score(readings, t, groups) for readings, t in zip(every, targets, strict=True)]
-
-
-def _read_from_moments(x: Tensor, targets: Sequence[Target], fold: Tensor, readout: FromMoments) -> list[Tensor]:
-    """Readings ``[n, 1 + J, width]`` of each target."""
-    columns = torch.cat([t.columns() for t in targets], dim=1)
-    moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
-    moments.add(x, columns, fold)
-    probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
-    return readings_of(x, targets, fold, probes)
 
 
 def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequence[FittedReadout]) -> list[Tensor]:
@@ -178,7 +172,7 @@ def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, gro
         for j in range(copies):
             y = target.codes[train, j]
             y = y.double() if target.regression else y
-            probe = readout.fit_rows(x[train].double(), y, target.classes, groups[train], 0)
+            probe = readout.fit_rows(x[train].double(), y, target.classes, groups=groups[train], seed=0)
             read = probe(x[held])
             if read.shape[1] == 2 and target.width == 1:
                 read = read[:, 1:] - read[:, :1]

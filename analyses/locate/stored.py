@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.locate.evidence import Evidence
-from imprint.analyses.locate.reading import Floats, Reading
+from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.targets import SiteReadings
+from imprint.analyses.statistics import Floats
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 
 Readings = Mapping[int, SiteReadings]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -82,16 +81,12 @@ def _batches(stream: Stream, n: int) -> Iterable[tuple[slice, dict[str, Tensor]]
             raise ImprintError(
                 f"the stream holds more rows than concepts has ({n}); each row must describe the same sample."
             )
-        yield rows, {site: _checked(site, x) for site, x in batch.items()}
+        tensors = {site: torch.as_tensor(x) for site, x in batch.items()}
+        if flat := [site for site, x in tensors.items() if x.dim() != 2]:
+            raise ImprintError(f"the stream gives {list(tensors[flat[0]].shape)} at {flat[0]!r}; expected [b, d].")
+        yield rows, tensors
     if start != n:
         raise ImprintError(
             f"the stream held {start} rows but concepts has {n}; each row must describe the same sample, "
             "and a stream must be iterable more than once (a generator is not)."
         )
-
-
-def _checked(site: str, x: Tensor | np.ndarray) -> Tensor:
-    tensor = torch.as_tensor(x)
-    if tensor.dim() != 2:
-        raise ImprintError(f"the stream gives {list(tensor.shape)} at {site!r}; expected [b, d].")
-    return tensor

@@ -1,4 +1,4 @@
-"""planted: learners whose insides are known by construction, on which every instrument must be right.
+"""Learners whose insides are known by construction, on which every instrument must be right.
 
 The planted world shows vectors. Each factor (``concept``, ``proxy``, ``bystander``) is +1 or -1, split into two codes
 whose product it is: a is drawn at random, b = a * factor, and each is written along its own random direction, with
@@ -28,9 +28,17 @@ from torch import Tensor, nn
 
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.latch import latch
+from imprint.analyses.locate.locate import locate
 from imprint.models.errors import unknown_name
-from imprint.models.worlds.base import MemberSettings, World
+from imprint.models.settings import FrozenSettings
+from imprint.models.worlds.base import World
 from imprint.probes.subjects.subject import Subject
+
+METRICS = {
+    "planted": {
+        "self_check": "1 right, 0 wrong about a planted subject, which `control` names; `why`: what was expected"
+    }
+}
 
 FACTORS = ("concept", "proxy", "bystander")
 WIRED: dict[str, Mapping[str, float]] = {
@@ -59,7 +67,7 @@ LOCATED = 4000
 class PlantedWorld(World):
     """Vectors ``[n, 24]`` in which each factor is the product of two hidden codes."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         width: int = Field(24, ge=8)
         """p"""
         noise: float = Field(0.3, ge=0.0)
@@ -169,49 +177,41 @@ def planted(kind: str, world: PlantedWorld, *, rng: torch.Generator) -> Subject:
 
 
 def check_latch(seed: int, *, n: int = JUDGED) -> list[dict[str, Any]]:
-    """What the latch says about the four wired learners, against what they are."""
+    """The latch of the four wired learners, against what they are."""
     world, rng = PlantedWorld(PlantedWorld.Settings(seed=seed)), torch.Generator().manual_seed(seed)
     rows = []
     for kind, expected in EXPECTED.items():
         subject = planted(kind, world, rng=rng)
-        said = latch(subject, world, intended="concept", proxies=["proxy"], sites=[], n=n, seed=seed, attribution=0)
-        rows.append(_row(kind, said.verdict, expected, n, "concept"))
+        one = latch(subject, world, intended="concept", proxies=["proxy"], sites=[], n=n, seed=seed, attribution=0)
+        rows.append(_row(kind, one.verdict, expected, n=n))
     return rows
 
 
 def check_locate(seed: int, *, n: int = LOCATED, nulls: int = 20) -> list[dict[str, Any]]:
     """Whether ``locate`` finds the concept at ``middle`` alone where it is, and calls it absent where it is nowhere."""
-    from imprint.analyses.locate.locate import locate
-
     world, rng = PlantedWorld(PlantedWorld.Settings(seed=seed)), torch.Generator().manual_seed(seed)
     batch = world.sample(n, rng=rng, design="balanced")
+    concepts, groups, inputs = batch.concepts[["concept"]], batch.groups, batch.observation.numpy()
     rows = []
-    for kind in ("one site", "absent"):
+    for kind, expected in (("one site", "present at middle"), ("absent", "absent")):
         subject = planted(kind, world, rng=rng)
         twin = Subject(Planted(kind, world, rng=rng, random=True).eval(), sites=SITES)
-        table = locate(
-            {site: a.numpy() for site, a in subject.activations(batch.observation).items()},
-            batch.concepts[["concept"]],
-            groups=batch.groups,
-            untrained={site: a.numpy() for site, a in twin.activations(batch.observation).items()},
-            inputs=batch.observation.numpy(),
-            nulls=nulls,
-            seed=seed,
+        arrays, untrained = (
+            {site: x.numpy() for site, x in one.activations(batch.observation).items()} for one in (subject, twin)
         )
-        said = table.set_index("site")["verdict"]
-        where = [site for site in SITES if said[site] == "present"]
-        answer = (
-            f"present at {', '.join(where)}" if where else ("absent" if (said == "absent").all() else "undetermined")
-        )
-        rows.append(_row(kind, answer, "present at middle" if kind == "one site" else "absent", n, "concept"))
+        table = locate(arrays, concepts, groups=groups, untrained=untrained, inputs=inputs, nulls=nulls, seed=seed)
+        verdicts = table.set_index("site")["verdict"]
+        present = [site for site in SITES if verdicts[site] == "present"]
+        answer = "absent" if (verdicts == "absent").all() else "undetermined"
+        rows.append(_row(kind, f"present at {', '.join(present)}" if present else answer, expected, n=n))
     return rows
 
 
 def self_check(seed: int, *, n: int = JUDGED) -> pd.DataFrame:
-    """Findings, one row per planted learner: ``estimate`` 1 if the instrument was right, ``verdict`` what it said."""
+    """Findings, one row per planted learner: ``verdict``, and ``estimate`` 1 if it is the right one."""
     return findings(check_latch(seed, n=n) + check_locate(seed))
 
 
-def _row(kind: str, said: str, expected: str, n: int, concept: str) -> dict[str, Any]:
-    right = {"estimate": float(said == expected), "verdict": said, "why": f"expected {expected}"}
-    return {"analysis": "planted", "metric": "self_check", "control": kind, "concept": concept, "n": n, **right}
+def _row(kind: str, verdict: str, expected: str, *, n: int) -> dict[str, Any]:
+    right = {"estimate": float(verdict == expected), "verdict": verdict, "why": f"expected {expected}"}
+    return {"analysis": "planted", "metric": "self_check", "control": kind, "concept": "concept", "n": n, **right}

@@ -8,13 +8,16 @@ conclusion sees only the tables.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from imprint.analyses.findings import findings
+from imprint.analyses.metrics import Metrics
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.registry import Family
 
@@ -27,9 +30,7 @@ class Card:
 
     question: str
     prediction: str
-    """What is expected."""
     refuted_if: str
-    """What would show that the prediction is wrong."""
     decision: str
     """The rule that turns numbers into a verdict, with its thresholds."""
     source: str
@@ -45,19 +46,21 @@ class Work:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+ChartKind = Literal["points", "lines", "bars", "heat"]
+
+
 @dataclass(frozen=True)
 class Chart:
     """How a table is drawn; fields name its columns."""
 
-    kind: Literal["points", "lines", "bars", "heat"]
+    kind: ChartKind
     x: str
     """Horizontal axis (``points`` and ``bars``: a category or a number)."""
     y: str
     """Vertical axis; ``heat``: the row category."""
     x_title: str
-    """With its unit."""
     y_title: str
-    """With its unit."""
+    """Titles have their units."""
     low: str | None = None
     """Lower end of the interval."""
     high: str | None = None
@@ -103,17 +106,34 @@ class QuestionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(0, ge=0)
-    """Of everything drawn."""
+    """Seed of everything that is drawn."""
 
 
-class Question(ABC):
-    """Abstract question; concrete ones are final."""
+S = TypeVar("S", bound=QuestionSettings)
+
+
+class Question(ABC, Generic[S]):
+    """Abstract question; concrete ones are final and name their settings: ``class Credit(Question[Settings])``."""
 
     Settings: ClassVar[type[QuestionSettings]] = QuestionSettings
+    """Class of the settings."""
     card: ClassVar[Card]
+    metrics: ClassVar[Metrics] = {}
+    """Of all rows under the question's name; a metric that is called like the question has the verdict in its row."""
 
-    def __init__(self, settings: QuestionSettings | None = None) -> None:
-        self.settings = self.Settings() if settings is None else settings
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            for settings in get_args(base):
+                cls.Settings = settings
+
+    def __init__(self, settings: S | None = None) -> None:
+        self.settings = cast("S", self.Settings()) if settings is None else settings
+
+    @property
+    def name(self) -> str:
+        """Id on the command line and in findings: the name of the question's folder with hyphens."""
+        return type(self).__module__.removesuffix(".question").rpartition(".")[2].replace("_", "-")
 
     @abstractmethod
     def work(self) -> list[Work]:
@@ -122,3 +142,86 @@ class Question(ABC):
     @abstractmethod
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The answer from the pieces' tables; ``failed``: name of a piece that has none -> why."""
+
+    def missing(
+        self, tables: Iterable[str], failed: Mapping[str, str], prefix: str = "", *, every: bool = False
+    ) -> Answer | None:
+        """An undetermined answer when pieces of work are missing without which there is none; None when none is.
+
+        Needed is one piece, or ``every`` one, of those whose name starts with ``prefix``.
+        """
+        lost = [name for name in failed if name.startswith(prefix)]
+        if any(name.startswith(prefix) for name in tables) and not (every and lost):
+            return None
+        errors = "; ".join(f"{name}: {failed[name]}" for name in lost) or "none was finished"
+        return Answer("undetermined", f"Pieces of work are missing ({errors}).", findings([]), ())
+
+    def answer(
+        self,
+        conclusion: tuple[Conclusion, str],
+        rows: Iterable[Mapping[str, Any]],
+        exhibits: Iterable[Exhibit],
+        *,
+        verdict_row: Mapping[str, Any] | None = None,
+        every_row: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """The answer with its verdict and sentence, rows of findings, and exhibits.
+
+        The first row holds the verdict. The ``analysis`` of rows is this question unless they say. ``verdict_row``:
+        more columns of the first row; ``every_row``: of all rows.
+        """
+        verdict, why = conclusion
+        own = [metric for metric in self.metrics if metric.replace("_", "-") == self.name]
+        first = [{"metric": metric, "verdict": verdict, "why": why, **(verdict_row or {})} for metric in own]
+        table = [{"analysis": self.name, **(every_row or {}), **row} for row in (*first, *rows)]
+        return Answer(verdict, why, findings(table, {self.name: self.metrics}), tuple(exhibits))
+
+    @staticmethod
+    def rows(
+        table: pd.DataFrame, value: str, about: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Rows of findings from a table of numbers over seeds, or of one seed each (those have a column ``seed``).
+
+        The estimate is the column ``value``; interval, counts and seed are taken over; ``about`` gives other columns.
+        """
+        taken = [column for column in ("low", "high", "n", "seeds", "seed") if column in table]
+        alone = {"seeds": 1} if "seed" in table else {}
+        records = [{str(column): entry for column, entry in row.items()} for row in table.to_dict("records")]
+        return [{"estimate": r[value], **{name: r[name] for name in taken}, **alone, **about(r)} for r in records]
+
+    @staticmethod
+    def batches(first: int, seeds: int, together: int) -> list[tuple[int, ...]]:
+        """Training seeds ``first``, ``first`` + 1, ... in batches of those that train together."""
+        numbers = range(first, first + seeds)
+        return [tuple(numbers[i : i + together]) for i in range(0, seeds, together)]
+
+
+def over_seeds(
+    table: pd.DataFrame, by: Sequence[str], value: str = "value", *, named: str | None = None
+) -> pd.DataFrame:
+    """Mean of a number per seed for each combination of ``by``, in the order in which they first occur.
+
+    Columns: ``by``, the mean (called ``named``, or as it was), ``low``, ``high``, ``seeds`` and, when the table has a
+    column ``n``, its sum. A seed in which the number is missing makes the mean missing.
+    """
+    rows: list[dict[str, Any]] = []
+    for key, part in table.groupby(list(by), sort=False):
+        count = {"n": int(part["n"].sum())} if "n" in part else {}
+        rows.append({**dict(zip(by, key, strict=True)), **mean_of_all(part[value]).row(named or value), **count})
+    return pd.DataFrame(rows)
+
+
+def joined(tables: Mapping[str, pd.DataFrame], prefix: str = "") -> pd.DataFrame:
+    """Tables of the pieces of work whose names start with ``prefix``, one below the other; empty without any."""
+    chosen = [table for name, table in tables.items() if name.startswith(prefix)]
+    return pd.concat(chosen, ignore_index=True) if chosen else pd.DataFrame()
+
+
+def chart_over_seeds(kind: ChartKind, x: str, y: str, titles: tuple[str, str], **more: Any) -> Chart:
+    """A chart of means with their intervals (columns ``low`` and ``high``); ``titles``: of the two axes."""
+    return Chart(kind, x, y, *titles, low="low", high="high", **more)
+
+
+def exhibit_of_seeds(table: pd.DataFrame, caption: str = "") -> Exhibit:
+    """The numbers of every training seed behind the other exhibits."""
+    return Exhibit("seeds", "Every seed", table, f"{table['seed'].nunique()} seeds.", caption)

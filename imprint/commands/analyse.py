@@ -1,20 +1,23 @@
-"""``imprint analyse``: ask a question, show how far it is, print the answer."""
+"""``imprint analyse``: answer a question, show progress, print the answer."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
+from imprint.commands.names import families
 from imprint.commands.progress import Bars
-from imprint.commands.text import console, number, parse_changes, plain, say, table
+from imprint.commands.text import console, parse_changes, plain, say, table
+
+if TYPE_CHECKING:
+    from imprint.analyses.questions.base import Answer, Card, Exhibit, Question
 
 WIDTH = 100
 ROWS = 60
@@ -24,102 +27,80 @@ COLUMNS = 10
 
 
 def analyse(
-    name: str,
-    *,
-    seeds: int | None,
-    changes: Sequence[str],
-    out: Path,
-    backend: str,
-    resume: bool,
-    markdown: Path | None,
+    name: str, *, changes: list[str], seeds: int | None, out: Path, backend: str, resume: bool, markdown: Path | None
 ) -> None:
     """Answer one question and print its card, its tables and its verdict."""
+    changed = parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})
+    families()["questions"].require(name.replace("-", "_"))
     from imprint.analyses.ask import ask, folder_of, load_question
+    from imprint.models.files import write_bytes
     from imprint.reports.pages.question import report_question
 
-    page = console()
-    question = load_question(name, _settings(seeds, changes))
-    _print_card(page, question.card)
+    page, question = console(), load_question(name, changed)
+    first, *entries = _card(question.card)
+    say(page, first, "bold")
+    for entry in entries:
+        say(page, textwrap.fill(entry, WIDTH, subsequent_indent="    "))
     folder = folder_of(question, out)
     if folder.exists() and resume:
-        say(page, f"{folder} was begun before: what is finished is kept. (--no-resume begins again.)")
+        say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
     with Bars(page) as bars:
-        asked = ask(question, out=out, backend=backend, resume=resume, progress=bars)
-    for exhibit in asked.answer.exhibits:
+        answered = ask(question, out=out, backend=backend, resume=resume, progress=bars)
+    for exhibit in answered.answer.exhibits:
         _print_exhibit(page, exhibit)
     if markdown is not None:
-        from imprint.models.files import write_bytes
-
-        write_bytes(markdown, _as_markdown(name, question, asked.answer).encode())
+        write_bytes(markdown, _as_markdown(name, question, answered.answer).encode())
     page.print()
-    say(page, f"{asked.answer.verdict}: {asked.answer.why}", "bold")
-    say(page, f"report  {report_question(asked.path)}", "bold")
+    say(page, f"{answered.answer.verdict}: {answered.answer.why}", "bold")
+    say(page, f"report  {report_question(answered.path)}", "bold")
 
 
-def _settings(seeds: int | None, changes: Sequence[str]) -> dict[str, Any]:
-    return parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})
+def _card(card: Card) -> list[str]:
+    entries = ("prediction", "refuted_if", "decision", "source")
+    return [card.question, *(f"{name.replace('_', ' ')}: {getattr(card, name)}" for name in entries)]
 
 
-def _print_card(page: Console, card: Any) -> None:
-    say(page, card.question, "bold")
-    for label, text in (
-        ("prediction", card.prediction), ("refuted if", card.refuted_if), ("decision", card.decision),
-        ("source", card.source),
-    ):  # fmt: skip
-        say(page, textwrap.fill(f"{label}: {text}", WIDTH, subsequent_indent="    "))
+def _print_exhibit(page: Console, exhibit: Exhibit) -> None:
+    from imprint.reports.parts import Table
 
-
-def _print_exhibit(page: Console, exhibit: Any) -> None:
-    whole: pd.DataFrame = exhibit.frame
-    frame = whole.iloc[:, :COLUMNS]
-    numeric = [str(c) for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
-    rows = [[_cell(value) for value in row] for row in frame.head(ROWS).itertuples(index=False)]
+    rows, columns = exhibit.frame.shape
+    shown = Table("", exhibit.heading, exhibit.frame.iloc[:ROWS, :COLUMNS])
+    numeric = [name for name, is_number in zip(shown.header, shown.numeric, strict=True) if is_number]
     page.print()
-    page.print(table(exhibit.heading, [str(c).replace("_", " ") for c in frame], rows,
-                     right=[c.replace("_", " ") for c in numeric]))  # fmt: skip
-    if len(frame) > ROWS:
-        say(page, f"({len(frame) - ROWS} more rows in the report)")
-    if whole.shape[1] > COLUMNS:
-        say(page, f"({whole.shape[1] - COLUMNS} more columns in the report)")
+    page.print(table(exhibit.heading, shown.header, shown.cells, right=numeric))
+    if rows > ROWS:
+        say(page, f"({rows - ROWS} more rows in the report)")
+    if columns > COLUMNS:
+        say(page, f"({columns - COLUMNS} more columns in the report)")
     page.print(Text(plain(exhibit.reading), style="italic"))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return number(value, 3)
-    return "-" if value is None or value is pd.NA else str(value)
-
-
-def _as_markdown(name: str, question: Any, answer: Any) -> str:
+def _as_markdown(name: str, question: Question[Any], answer: Answer) -> str:
     """The card and the tables of an answer, for the documentation."""
-    card, again = question.card, " ".join(["imprint analyse", name, *_changes(question.settings), "--markdown FILE"])
-    lines = [
-        f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{card.question}**", "",
-        f"- Prediction: {card.prediction}", f"- Refuted if: {card.refuted_if}", f"- Decision: {card.decision}",
-        f"- Source: {card.source}", "", f"**{answer.verdict}**: {answer.why}",
-    ]  # fmt: skip
+    again = " ".join(["imprint analyse", name, *_changes(question.settings), "--markdown FILE"])
+    first, *entries = _card(question.card)
+    lines = [f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{first}**", ""]
+    lines += [f"- {entry[0].upper()}{entry[1:]}" for entry in entries]
+    lines += ["", f"**{answer.verdict}**: {answer.why}"]
     for exhibit in answer.exhibits:
         lines += ["", f"## {exhibit.heading}", "", exhibit.reading, *([exhibit.caption] if exhibit.caption else []), ""]
-        lines += _markdown_table(exhibit.frame)
+        lines += _markdown_table(exhibit)
     return "\n".join(lines) + "\n"
 
 
 def _changes(settings: Any) -> list[str]:
     """The words on the command line that give these settings."""
-    usual, said = type(settings)().model_dump(mode="json"), settings.model_dump(mode="json")
-    changed = {key: json.dumps(value) for key, value in said.items() if value != usual[key]}
+    usual, given = type(settings)().model_dump(mode="json"), settings.model_dump(mode="json")
+    changed = {key: json.dumps(value) for key, value in given.items() if value != usual[key]}
     return [f"--set {shlex.quote(f'{key}={value}')}" for key, value in changed.items()]
 
 
-def _markdown_table(frame: pd.DataFrame) -> list[str]:
+def _markdown_table(exhibit: Exhibit) -> list[str]:
+    from imprint.reports.parts import Table
+
     def row(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
-    numeric: Mapping[Any, bool] = {c: pd.api.types.is_numeric_dtype(frame[c]) for c in frame}
-    return [
-        row([str(c).replace("_", " ") for c in frame]),
-        row(["---:" if numeric[c] else "---" for c in frame]),
-        *(row([_cell(value) for value in values]) for values in frame.itertuples(index=False)),
-    ]
+    whole = Table("", exhibit.heading, exhibit.frame, rows=len(exhibit.frame))
+    rules = ["---:" if is_number else "---" for is_number in whole.numeric]
+    return [row(whole.header), row(rules), *(row(cells) for cells in whole.cells)]

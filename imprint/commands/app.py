@@ -12,7 +12,7 @@ from imprint import __version__
 
 app = typer.Typer(
     name="imprint",
-    help="Raise learners from scratch under hardcoded signals, look inside them, and say what the signal latched onto.",
+    help="Train learners under hardcoded reward, locate what they know, and test what the reward latched onto.",
     epilog="Start with: imprint run",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 
 class Backend(StrEnum):
-    """Where cells run."""
+    """Where work runs."""
 
     local = "local"
     dask = "dask"
@@ -32,21 +32,26 @@ class Backend(StrEnum):
 NULLS, ALPHA, SEED = 20, 0.05, 0
 """Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
 
-Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training seeds; default: what the setup says.")]
-Set = Annotated[
+Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: its own.")]
+Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. schedule.ages=5. May be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting (see: imprint show). May be repeated."),
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds runs.")]
-Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what a stopped run finished.")]
-Alpha = Annotated[
-    float | None,
-    typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the whole grid; default: {ALPHA}."),
-]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
+Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
+Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again.")]
 Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Rows with the same value here never straddle a split.")
+    str | None,
+    typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
 ]
+Labels = Annotated[
+    Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
+]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
 
 def _version(wanted: bool) -> None:
@@ -55,63 +60,61 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")]
+
+
 @app.callback()
-def _top(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+def _top(version: Version = False) -> None:
     pass
 
 
-@app.command(short_help="Run an alignment setup, from birth to report.")
+@app.command(short_help="Run an alignment setup, from initial weights to report.")
 def run(
-    setup: Annotated[
-        str, typer.Argument(help="A setup that ships (see: imprint list setups) or a YAML file.")
-    ] = "nursery",
+    setup: Annotated[str, typer.Argument(help="A name of imprint list setups, or a YAML file.")] = "nursery",
+    *,
     seeds: Seeds = None,
-    set_: Set = None,
+    set_: Changes = None,
     out: Out = Path("runs"),
-    backend: Annotated[Backend, typer.Option(help="Where cells run.")] = Backend.local,
+    backend: Where = Backend.local,
     resume: Resume = True,
 ) -> None:
-    """Run an alignment setup: raise the learners, locate the concepts, judge the latch, write the report."""
+    """Run an alignment setup: train, locate the concepts, judge what the reward latched onto, write the report."""
     from imprint.commands.run import run_setup
 
-    run_setup(setup, seeds=seeds, changes=set_ or [], out=out, backend=backend.value, resume=resume)
+    run_setup(setup, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume)
 
 
-@app.command(short_help="Which concepts are there, where and when.")
+@app.command(short_help="Which concepts can be read where, and since when.")
 def locate(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or activations (.npz, .safetensors).")
-    ],
-    concepts: Annotated[
-        Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: labels, one row per row (.csv, .parquet).")
-    ] = None,
+    source: Source,
+    concepts: Labels = None,
+    *,
     groups: Groups = None,
     untrained: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The same activations of a randomly initialised twin.")
+        Path | None,
+        typer.Option(metavar="FILE", help="With ACTS: the same activations of a randomly initialised network."),
     ] = None,
     inputs: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Which array in ACTS is the raw input and not a site.")
+        str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
     ] = None,
-    nulls: Annotated[
-        int | None, typer.Option(min=5, help=f"With ACTS: label shuffles per concept; default: {NULLS}.")
+    nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
     ] = None,
-    alpha: Alpha = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help=f"With ACTS: of splits and shuffles; default: {SEED}.")
-    ] = None,
+    seed: Seed = None,
     csv: Csv = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
 ) -> None:
-    """Which concepts are there, where and when: those of a run, or those in activations of your own."""
+    """Show which concepts can be read where: those of a run at every age, or those in activations of your own."""
     if concepts is None:
-        from imprint.commands.findings import locate_run
+        from imprint.reports.reading.folders import run_folder
 
         _only_for_arrays(groups=groups, untrained=untrained, inputs=inputs, nulls=nulls, alpha=alpha, seed=seed)
+        run_folder(source)
+        from imprint.commands.findings import locate_run
+
         locate_run(source, concepts=concept or [], sites=site or [], csv=csv)
         return
     from imprint.commands.user_arrays import locate_arrays
@@ -122,7 +125,7 @@ def locate(
         groups=groups,
         untrained=untrained,
         inputs=inputs,
-        nulls=NULLS if nulls is None else nulls,
+        nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
         seed=SEED if seed is None else seed,
         csv=csv,
@@ -130,29 +133,33 @@ def locate(
     )
 
 
-@app.command(short_help="What the value depends on, and the verdict.")
+@app.command(short_help="What a predicted value depends on, and the verdict.")
 def latch(
-    source: Annotated[Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or arrays (.npz, .safetensors).")],
-    concepts: Annotated[
-        Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: labels, one row per row (.csv, .parquet).")
-    ] = None,
+    source: Source,
+    concepts: Labels = None,
+    *,
     value: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The value, a column of CONCEPTS or an array of ACTS.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="With ACTS: the value to explain, a column of CONCEPTS or an array in it."),
     ] = None,
     intended: Annotated[
-        str | None, typer.Option(metavar="CONCEPT", help="What the author of the reward meant.")
+        str | None, typer.Option(metavar="CONCEPT", help="With ACTS: the concept that the author of the reward meant.")
     ] = None,
     proxies: Annotated[
-        str | None, typer.Option(metavar="A,B", help="What went along with it, separated by commas.")
+        str | None,
+        typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas."),
     ] = None,
     groups: Groups = None,
-    seed: Annotated[int | None, typer.Option(min=0, help=f"With ACTS: of resampling; default: {SEED}.")] = None,
+    seed: Seed = None,
 ) -> None:
-    """What the value depends on: the verdict of a run, or of values and labels of your own."""
+    """Show what a predicted value depends on: the verdict of a run, or of values and labels of your own."""
     if concepts is None:
-        from imprint.commands.findings import latch_run
+        from imprint.reports.reading.folders import run_folder
 
         _only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies, seed=seed)
+        run_folder(source)
+        from imprint.commands.findings import latch_run
+
         latch_run(source)
         return
     from imprint.commands.user_arrays import latch_arrays
@@ -161,71 +168,57 @@ def latch(
         if not given:
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
-    latch_arrays(
-        source,
-        concepts,
-        value=value or "",
-        intended=intended or "",
-        proxies=names,
-        groups=groups,
-        seed=SEED if seed is None else seed,
-    )
+    seed = SEED if seed is None else seed
+    latch_arrays(source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed)
 
 
 def _only_for_arrays(**options: object) -> None:
     for name, given in options.items():
         if given is not None:
-            raise typer.BadParameter(
-                "goes with ACTS and CONCEPTS; one path alone is a run folder", param_hint=f"--{name}"
-            )
+            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")
 
 
-@app.command(short_help="Ask a question that has a card: instruments, known-results, address, ...")
+@app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")
 def analyse(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which question; see: imprint list questions.")],
-    seeds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Training seeds, for questions that train; default: its own.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; see: imprint show NAME. May be repeated."),
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds answers.")] = Path("runs"),
-    backend: Annotated[Backend, typer.Option(help="Where pieces of work run.")] = Backend.local,
+    *,
+    seeds: Seeds = None,
+    set_: Changes = None,
+    out: Out = Path("runs"),
+    backend: Where = Backend.local,
     resume: Resume = True,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Also write the card and the tables as Markdown.")
+        Path | None,
+        typer.Option(metavar="OUT", help="Also write the question, the tables and the verdict as Markdown."),
     ] = None,
 ) -> None:
-    """Ask a question: print its card, do the work, print the tables and the verdict, write the report."""
+    """Answer a question: print its prediction and decision rule, do the work, print the verdict, write the report."""
     from imprint.commands.analyse import analyse as answer
 
-    answer(name, seeds=seeds, changes=set_ or [], out=out, backend=backend.value, resume=resume, markdown=markdown)
+    answer(name, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume, markdown=markdown)
 
 
-@app.command(short_help="Runs side by side, paired by seed.")
+@app.command(short_help="Several runs side by side, paired by training seed.")
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Training seeds, when all are setups; default: what each setup says."),
-    ] = None,
+    *,
+    seeds: Seeds = None,
     out: Out = Path("runs"),
     resume: Resume = True,
     csv: Csv = None,
 ) -> None:
-    """Runs side by side: the share of each concept, paired by seed."""
+    """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
     from imprint.commands.run import compare_runs
 
     compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv)
 
 
-@app.command(short_help="Write the report of a run, or of an answer, again.")
+@app.command(short_help="Write the report of a run, or of an answered question, again.")
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
 ) -> None:
     """Write the report of a run, or of an answered question, again; prints its path."""
-    from imprint.commands.findings import run_folder
+    from imprint.reports.reading.folders import run_folder
 
     folder = run_folder(run)
     if (folder / "question.json").exists():
@@ -242,17 +235,15 @@ def report(
 def list_(
     family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="setups, worlds, learners, ...")] = None,
 ) -> None:
-    """What there is: setups, worlds, learners, steering signals, assessors, instruments."""
+    """List what there is: setups, worlds, learners, steering signals, assessors, instruments, questions, ..."""
     from imprint.commands.catalogue import list_family
 
     list_family(family)
 
 
-@app.command(short_help="A setup with every default, or a member.")
-def show(
-    name: Annotated[str, typer.Argument(help="A setup or a member, e.g. nursery or learners/conv.")],
-) -> None:
-    """A setup with every default filled in, or a member with its settings."""
+@app.command(short_help="A setup with every default, or a world, learner, ... with its settings.")
+def show(name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")]) -> None:
+    """Show a setup with every default filled in, or a world, learner, question, ... with its settings."""
     from imprint.commands.catalogue import show_member
 
     show_member(name)

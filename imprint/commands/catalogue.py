@@ -8,101 +8,80 @@ from __future__ import annotations
 
 import ast
 import inspect
-import itertools
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from imprint.analyses.metrics import metrics_of_runs
+from imprint.commands.names import families, fields_of, parsed
 from imprint.commands.text import console, say, table
 from imprint.models import registry
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.registry import Family, folders_of
-
-ROOMS = ("imprint.models", "imprint.probes", "imprint.analyses", "imprint.reports")
+from imprint.models.registry import Family
 
 
-def families() -> dict[str, Family]:
-    """All families, those of the models first, read from the ``Family(...)`` in the ``base.py`` of each folder."""
-    found = {}
-    for base in (base for room in ROOMS for folder in folders_of(room) for base in sorted(folder.glob("*/base.py"))):
-        for node in ast.walk(ast.parse(base.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Family":
-                family = Family(*map(ast.literal_eval, node.args))
-                found[family.name] = family
-    return found
+def list_family(wanted: str | None) -> None:
+    """Print one family, or all that have members."""
+    known = families()
+    if wanted is not None and wanted not in ("setups", *known):
+        raise unknown_name("family", wanted, ["setups", *known])
+    page, columns = console(), ("name", "what it is")
+    if wanted in (None, "setups"):
+        page.print(table("setups", columns, [(name, _about_setup(file)) for name, file in registry.setups().items()]))
+    for family in (family for name, family in known.items() if wanted in (None, name)):
+        first = {member: _docstring(family, member).partition("\n")[0] for member in family.names()}
+        rows = [(member, line.removeprefix(f"{member}:").strip()) for member, line in first.items()]
+        if rows:
+            page.print()
+            page.print(table(family.name, columns, rows))
+        elif wanted is not None:
+            say(page, f"{family.name}: no members yet.")
 
 
-def _docstring(family: Family, name: str) -> str:
-    file = family.source(name)
-    if file is None:
-        return "(from another package)"
-    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-
-
-def _summary(family: Family, name: str) -> str:
-    first = _docstring(family, name).partition("\n")[0]
-    return first.removeprefix(f"{name}:").strip()
-
-
-def _setup_summary(path: Path) -> str:
+def _about_setup(file: Path) -> str:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError:
         return "(not readable)"
     text = str(data.get("description") or data.get("question") or "") if isinstance(data, dict) else ""
     return text.partition(". ")[0].strip().rstrip(".")
 
 
-def list_family(wanted: str | None) -> None:
-    """Print one family, or all that have members."""
-    known = families()
-    if wanted is not None and wanted != "setups" and wanted not in known:
-        raise unknown_name("family", wanted, ["setups", *known])
-    page = console()
-    if wanted in (None, "setups"):
-        rows = [(name, _setup_summary(path)) for name, path in registry.setups().items()]
-        page.print(table("setups", ("name", "what it is"), rows))
-    for name, family in known.items():
-        members = family.names() if wanted in (None, name) else ()
-        if members:
-            page.print()
-            page.print(table(name, ("name", "what it is"), [(member, _summary(family, member)) for member in members]))
-        elif wanted == name:
-            say(page, f"{name}: no members yet.")
-
-
-def _members(name: str) -> list[str]:
-    """``family/member`` of every member called ``name``."""
-    return [f"{family.name}/{name}" for family in families().values() if name in family.names()]
+def _docstring(family: Family, name: str) -> str:
+    file = family.source(name)
+    return "(from another package)" if file is None else ast.get_docstring(parsed(file)) or ""
 
 
 def show_member(name: str) -> None:
-    """Print a setup as it will run, or a member's docstring and settings; ``family/member`` when names are shared.
+    """Print a setup as it will run, a member's docstring, settings and metrics, or the metrics of an analysis of runs.
+
+    A name that several families share is written ``family/member``.
 
     Hyphens may stand for the underscores of a file name.
     """
-    name = name if name in registry.setups() or Path(name).is_file() or _members(name) else name.replace("-", "_")
-    family_name, slash, member = name.partition("/")
-    shipped = registry.setups()
-    if slash and family_name == "setups":
-        name, slash = member, ""
-    known = families()
-    if slash and family_name in known and not Path(name).is_file():
-        if member not in known[family_name].names():
-            raise unknown_name(f"member of {family_name}", member, known[family_name].names())
-        _show(known[family_name], member)
+    family_name, slash, member = name.removeprefix("setups/").partition("/")
+    if slash and family_name in families() and not Path(name).is_file():
+        family, member = families()[family_name], member.replace("-", "_")
+        if member not in family.names():
+            raise unknown_name(f"member of {family_name}", member, family.names())
+        _show(family, member)
         return
-    others = _members(name)
-    if name in shipped or Path(name).is_file():
-        _show_setup(name, others)
-    elif len(others) == 1:
-        show_member(others[0])
-    elif others:
-        raise ImprintError(f"{name!r} names {len(others)} things: {', '.join(others)}. Say which.")
-    else:
-        raise unknown_name("setup or member", name, {*shipped, *(m for f in known.values() for m in f.names())})
+    name, runs = name.removeprefix("setups/"), metrics_of_runs()
+    owners = [family for family in families().values() if name.replace("-", "_") in family.names()]
+    full = [f"{family.name}/{name}" for family in owners]
+    if name in registry.setups() or Path(name).is_file():
+        _show_setup(name, full)
+    elif len(owners) == 1:
+        _show(owners[0], name.replace("-", "_"))
+    elif owners:
+        raise ImprintError(f"{name!r} names {len(full)} things: {', '.join(full)}. Say which.")
+    elif name not in runs:
+        members = {member for family in families().values() for member in family.names()}
+        raise unknown_name("setup or member", name, {*registry.setups(), *members, *runs})
+    if name in runs:
+        console().print(table(f"metrics of {name}", ("metric", "what it is"), list(runs[name].items())))
 
 
 def _show_setup(name: str, others: list[str]) -> None:
@@ -111,11 +90,8 @@ def _show_setup(name: str, others: list[str]) -> None:
     setup = load_setup(name)
     page = console()
     say(page, f"# {setup.run_name}")
-    page.print(
-        yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True, width=100).rstrip(),
-        markup=False,
-        soft_wrap=True,
-    )
+    text = yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True, width=100).rstrip()
+    page.print(text, markup=False, soft_wrap=True)
     if others:
         say(page, f"# also of this name: {', '.join(f'imprint show {other}' for other in others)}")
 
@@ -124,47 +100,50 @@ def _show(family: Family, name: str) -> None:
     page = console()
     say(page, f"{family.name}/{name}", "bold")
     say(page, _docstring(family, name))
+    page.print()
     member = family.load(name)
     settings = getattr(member, "Settings", None)
-    rows = _settings(settings) if settings is not None else []
-    page.print()
-    if rows:
-        page.print(table("settings", ("name", "type", "default", "what it is"), rows))
-    else:
+    if settings is None or not settings.model_fields:
         say(page, "no settings.")
-    _show_concepts(page, family, member)
-    _show_interface(page, family, member)
+    else:
+        page.print(table("settings", ("name", "type", "default", "what it is"), _settings(settings)))
+    if metrics := getattr(member, "metrics", None):
+        page.print()
+        page.print(table("metrics", ("metric", "what it is"), list(metrics.items())))
+    if family.name in _PARTS and not any(field.is_required() for field in member.Settings.model_fields.values()):
+        title, columns, rows_of = _PARTS[family.name]
+        page.print()
+        page.print(table(title, columns, rows_of(member())))
 
 
-def _show_concepts(page: Any, family: Family, member: Any) -> None:
-    """The concepts of a world that can be made with its defaults."""
-    if family.name != "worlds" or any(field.is_required() for field in member.Settings.model_fields.values()):
-        return
-    world = member()
-    rows = [(concept, ", ".join(map(str, world.values(concept)))) for concept in world.concepts]
-    page.print()
-    page.print(table("concepts", ("name", "values"), rows))
+def _concepts(world: Any) -> list[tuple[str, str]]:
+    """The concepts of a world."""
+    return [(concept, ", ".join(map(str, world.values(concept)))) for concept in world.concepts]
 
 
-def _show_interface(page: Any, family: Family, member: Any) -> None:
-    """What an interactive world with its defaults lets an agent do and an examiner know."""
-    if family.name != "environments" or any(field.is_required() for field in member.Settings.model_fields.values()):
-        return
-    world = member()
-    world.reset(seed=0)
-    outcome = world.follow(world.state, world.known_actions(world.action_space.sample()))
-    senses = world.senses(outcome.before, outcome.action, outcome.after)
-    rows = [
-        ("observation", " x ".join(map(str, world.view.shape))),
-        ("actions", ", ".join(world.actions)),
-        ("designs", ", ".join(world.designs)),
-        ("goals", ", ".join(f"{goal} (sense {sense})" for goal, sense in world.goals.items())),
-        ("senses", ", ".join(senses)),
-        ("body", ", ".join(world.body(outcome.after))),
-        ("facts", ", ".join(world.facts(outcome.after))),
-    ]
-    page.print()
-    page.print(table("world", ("part", "what there is"), [row for row in rows if row[1]]))
+def _interface(environment: Any) -> list[tuple[str, str]]:
+    """What an environment lets an agent do, and what is known about its state."""
+    environment.reset(seed=0)
+    sampled = environment.known_actions(environment.action_space.sample())
+    step = environment.follow(environment.state, sampled)
+    goals = [f"{goal} (reaching it is the sense {sense})" for goal, sense in environment.goals.items()]
+    rows = {
+        "observation": " x ".join(map(str, environment.view.shape)),
+        "actions": ", ".join(environment.actions),
+        "designs": ", ".join(environment.designs),
+        "goals": ", ".join(goals),
+        "senses": ", ".join(environment.senses(step.before, step.action, step.after)),
+        "body": ", ".join(environment.body(step.after)),
+        "facts": ", ".join(environment.facts(step.after)),
+    }
+    return [(part, text) for part, text in rows.items() if text]
+
+
+_PARTS = {
+    "worlds": ("concepts", ("name", "values"), _concepts),
+    "environments": ("interface", ("part", "what there is"), _interface),
+}
+"""Family -> what else is shown of a member that can be made with its defaults: title, columns, rows."""
 
 
 def _settings(model: Any) -> list[tuple[str, str, str, str]]:
@@ -172,7 +151,7 @@ def _settings(model: Any) -> list[tuple[str, str, str, str]]:
     rows = []
     for name, field in model.model_fields.items():
         default = "(required)" if field.is_required() else repr(field.get_default(call_default_factory=True))
-        limits = ", ".join(_limit(item) for item in field.metadata if _limit(item))
+        limits = ", ".join(limit for item in field.metadata if (limit := _limit(item)))
         rows.append((name, f"{_type(field.annotation)}{f' ({limits})' if limits else ''}", default, docs.get(name, "")))
     return rows
 
@@ -192,25 +171,12 @@ def _field_docs(model: type) -> dict[str, str]:
     """The string under each field of a settings class and of those it inherits from."""
     docs: dict[str, str] = {}
     for owner in reversed(model.__mro__):
-        if not owner.__module__.startswith("pydantic") and owner is not object:
-            docs |= _strings_under_fields(owner)
+        if owner is object or owner.__module__.startswith("pydantic"):
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
+        except (OSError, TypeError):  # no source: made at run time, or shipped without it
+            continue
+        if isinstance(tree.body[0], ast.ClassDef):
+            docs |= fields_of(tree.body[0])
     return docs
-
-
-def _strings_under_fields(owner: type) -> dict[str, str]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
-    except (OSError, TypeError):  # no source: made at run time, or shipped without it
-        return {}
-    found: dict[str, str] = {}
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    for field, after in itertools.pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(after, ast.Expr)
-            and isinstance(after.value, ast.Constant)
-            and isinstance(after.value.value, str)
-        ):
-            found[field.target.id] = inspect.cleandoc(after.value.value).replace("\n", " ")
-    return found

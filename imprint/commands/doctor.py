@@ -1,12 +1,12 @@
-"""Is this environment one in which imprint works? Versions, threads, space, and the conflicts that are known to bite.
+"""``imprint doctor``: whether imprint works in this environment: versions, threads, disk, and known conflicts.
 
-``diagnose`` is a pure function of what was found, so that broken environments can be tested without making one;
-``examine`` looks around and calls it. The conflicts:
+``diagnose`` is a pure function of what ``examine`` found in the environment, so that broken environments can be tested
+without making one. The conflicts:
 
 1. a torchvision that was not built for the torch beside it (typically PyPI's torchvision next to a CPU build of torch)
    makes transformers, and with it transformer-lens, fail to import;
-2. transformer-lens before 4 has another API; it is what a resolver falls back to when a neighbour pins it;
-3. wandb comes along with transformer-lens and must stay silent.
+2. transformer-lens before 4 has another API; a resolver falls back to it when another package pins it;
+3. wandb is a dependency of transformer-lens and must send nothing.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ Status = Literal["ok", "note", "broken"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     found: str
     status: Status = "ok"
     advice: str = ""
-    """What to do; empty when nothing is."""
+    """What to do; empty when nothing needs to be done."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,8 @@ def diagnose(
     checks = [_version("python", python, PYTHON)]
     checks += [_version(name, versions.get(name), allowed) for name, allowed in NEEDED.items()]
     checks.append(_torchvision(versions.get("torch"), versions.get("torchvision")))
-    checks += [
-        Check(f"import {name}", why, "broken", "Mend what the error names; a fresh .venv under constraints.txt works.")
-        for name, why in failures.items()
-    ]
+    advice = "Repair what the error names, or install afresh under constraints.txt."
+    checks += [Check(f"import {name}", why, "broken", advice) for name, why in failures.items()]
     return [*checks, _wandb(environment), *_machine(machine)]
 
 
@@ -105,18 +103,18 @@ def _version(name: str, found: str | None, allowed: str) -> Check:
     try:
         fits = SpecifierSet(allowed).contains(Version(found), prereleases=True)
     except InvalidVersion:
-        return Check(name, found, "note", f"not a version that can be compared with {allowed}")
+        return Check(name, found, "note", f"cannot be compared with {allowed}")
     if fits:
         return Check(name, found)
     why = ""
     if name == "transformer-lens" and Version(found) < Version("4"):
-        why = " Versions before 4 have another API; some other package probably pins it: see `pip check`."
+        why = " Versions before 4 have another API; another package probably pins it: see `pip check`."
     return Check(name, found, "broken", f"{wanted}{why}")
 
 
 def _torchvision(torch: str | None, torchvision: str | None) -> Check:
     if torchvision is None:
-        return Check("torchvision", "not installed, as it should be")
+        return Check("torchvision", "not installed, and not needed")
     build = (torch or "").partition("+")[2]
     other = torchvision.partition("+")[2]
     if build.startswith("cpu") and other != build:
@@ -129,20 +127,18 @@ def _wandb(environment: Mapping[str, str]) -> Check:
     mode = environment.get("WANDB_MODE", "")
     if mode in ("disabled", "offline"):
         return Check("wandb", mode)
-    return Check(
-        "wandb", f"WANDB_MODE={mode or '(not set)'}", "note", "export WANDB_MODE=disabled, so that nothing is sent."
-    )
+    return Check("wandb", f"WANDB_MODE={mode or '(not set)'}", "note", "Set WANDB_MODE=disabled to send nothing.")
 
 
 def _machine(machine: Machine) -> list[Check]:
     threads = Check("torch threads", "-" if machine.threads is None else str(machine.threads))
     if machine.threads is not None and machine.threads > 1:
-        advice = "Runs use one thread per process and work in parallel over cells; set OMP_NUM_THREADS=1."
+        advice = "Runs use one thread per process and run cells in parallel; set OMP_NUM_THREADS=1."
         threads = Check("torch threads", str(machine.threads), "note", advice)
     free = f"{machine.free / 1024**3:.1f} GiB"
     disk = Check("free disk", free)
     if machine.free < ROOM:
-        disk = Check("free disk", free, "note", "A run may not fit; write it elsewhere with --out.")
+        disk = Check("free disk", free, "note", "A run may not fit; choose another folder with --out.")
     return [Check("cores", str(machine.cores)), threads, disk]
 
 
@@ -154,13 +150,10 @@ def _installed(name: str) -> str | None:
 
 
 def _failures() -> dict[str, str]:
-    """What imprint needs from its heavy dependencies and cannot get -> the first line of the error."""
+    """What imprint needs from its large dependencies and cannot import -> the first line of the error."""
     failures = {}
-    for module, name in (
-        ("torch", "Tensor"),
-        ("transformer_lens", "HookedRootModule"),
-        ("captum.attr", "IntegratedGradients"),
-    ):
+    parts = {"torch": "Tensor", "transformer_lens": "HookedRootModule", "captum.attr": "IntegratedGradients"}
+    for module, name in parts.items():
         try:
             getattr(import_module(module), name)
         except Exception as error:  # noqa: BLE001 (a broken installation may raise anything; it is reported, not hidden)

@@ -1,142 +1,146 @@
-"""What a run found, as tables in the terminal: the closing table of ``run``, and ``locate`` and ``latch`` of a run."""
+"""What a run found, as tables in the terminal: the closing tables of ``run``, and ``locate`` and ``latch`` of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import cell, console, interval, number, say, table, write_csv
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.commands.text import chosen, console, say, table, write_csv
+from imprint.models.errors import DamagedFileError
+from imprint.reports.answers.runs import answer_of, planted
+from imprint.reports.reading.agents import ERASED, INTACT, metric_of, tried
 from imprint.reports.reading.run import RunData, load_run
-from imprint.reports.reading.tables import last_age
+from imprint.reports.reading.tables import last_age, records, row_of
+from imprint.reports.words import NOT_MEASURED, bracketed, cell, number, percent
 
 
-def run_folder(path: Path) -> Path:
-    """``path`` if it is a folder; otherwise the error names the runs that are there."""
-    if path.is_dir():
-        return path
-    places = dict.fromkeys((path.parent, Path("runs")))
-    there = [str(file.parent) for place in places if place.is_dir() for file in sorted(place.glob("*/setup.yaml"))]
-    raise unknown_name("run folder", path, there, advice="`imprint run` makes one.")
+def closing(page: Console, data: RunData) -> None:
+    """How a run ended: verdict, the numbers behind it, best sites, self-checks, failures."""
+    _answer(page, data)
+    _best_sites(page, data)
+    _self_checks(page, data)
+    for name, error in data.failures:
+        say(page, f"failed: {name}: {error}", "bold red")
+
+
+def latch_run(path: Path) -> None:
+    """Print the verdict of a run and the numbers behind it."""
+    data, page = _open(path), console()
+    _answer(page, data)
+    _erasures(page, data)
+    _self_checks(page, data)
 
 
 def _open(path: Path) -> RunData:
-    data = load_run(run_folder(path))
+    data = load_run(path)
     if why := data.missing.get("findings.parquet"):
         raise DamagedFileError(f"{path}: {why}. Run it again with --resume; what is finished is not done twice.")
     return data
 
 
-def closing(page: Console, data: RunData, *, verdict: str, sentence: str) -> None:
-    """How a run ended: verdict, shares, best sites, self-checks."""
-    say(page, f"verdict: {verdict}", "bold")
-    say(page, sentence, "bold")
-    for why in last_age(data.pooled("latch", "latch"))["why"]:
-        say(page, why)
+def _answer(page: Console, data: RunData) -> None:
+    """The verdict as the page gives it, and tables of what it rests on."""
+    answer = answer_of(data)
+    say(page, f"verdict: {answer.verdict}", "bold")
+    say(page, answer.sentence, "bold")
+    for text in (f"{answer.reason}." if answer.reason else "", answer.agreement):
+        if text:
+            say(page, text)
     page.print()
-    _shares(page, data)
-    _behaviour(page, data)
-    _erased_wishes(page, data)
-    _best_sites(page, data)
-    _self_checks(page, data)
-    for failed in data.failed_cells:
-        say(page, f"failed: {failed['cell']}: {failed['error']}", "bold red")
+    if data.agents:
+        _behaviour(page, data)
+        _causal_line(page, data)
+    else:
+        _shares(page, data)
 
 
-def _role(data: RunData, concept: str) -> str:
-    return "intended" if concept == data.intended else "proxy" if concept in data.proxies else ""
+def _spread(row: Any, *, share: bool = True) -> str:
+    """Estimate and interval of a row; ``not measured`` without a row."""
+    if row is None:
+        return NOT_MEASURED
+    return bracketed(row["estimate"], row["low"], row["high"], percent if share else number)
+
+
+def _print(page: Console, title: str, columns: Sequence[str], rows: list[Any], *, right: Sequence[str] = ()) -> None:
+    """A table and an empty line; nothing when there are no rows."""
+    if rows:
+        page.print(table(title, columns, rows, right=right))
+        page.print()
 
 
 def _shares(page: Console, data: RunData) -> None:
-    rows = last_age(data.pooled("latch", "share"))
-    effects = last_age(data.pooled("latch", "effect")).set_index("concept")
+    effects = last_age(data.pooled("latch", "effect"))
     lines = []
-    for row in rows.itertuples():
-        effect = effects.loc[[row.concept]].iloc[0] if row.concept in effects.index else None
-        moved = "-" if effect is None else interval(effect["estimate"], effect["low"], effect["high"])
-        share = interval(row.estimate, row.low, row.high)
-        lines.append((row.concept, _role(data, str(row.concept)), share, moved, cell(row.seeds), row.verdict))
-    if lines:
-        columns = ("concept", "role", "share of the value", "effect (sd)", "seeds", "")
-        page.print(table("what the value depends on", columns, lines, right=("seeds",)))
-        page.print()
+    for _, row in last_age(data.pooled("latch", "share")).iterrows():
+        moved = row_of(effects[effects["concept"] == row["concept"]])
+        effect = "" if row["concept"].startswith("(") else _spread(moved, share=False)
+        lines.append((row["concept"], data.goals.get(row["concept"], ""), _spread(row), effect, cell(row["seeds"])))
+    columns = ("concept", "role", "share of the value's variance", "effect (sd)", "seeds")
+    _print(page, "what the value depends on", columns, lines, right=("seeds",))
 
 
 def _behaviour(page: Console, data: RunData) -> None:
-    """Capability and goal as two numbers, where goals lie apart, beside agents that learned nothing."""
-    lines = []
-    for metric in ("capability", "goal", "proxy"):
-        rows = data.pooled("behaviour", metric)
-        for concept in dict.fromkeys(rows["concept"]):
-            mine = rows[rows["concept"] == concept]
-            parts = [last_age(mine[mine["control"] == who]) for who in ("apart", "untrained", "random reward")]
-            shown = ["-" if p.empty else interval(*p.iloc[-1][["estimate", "low", "high"]]) for p in parts]
-            what = "capability: any goal" if metric == "capability" else f"{metric}: {concept} first"
-            lines.append((what, *shown, "-" if parts[0].empty else cell(parts[0].iloc[-1]["seeds"])))
-    if lines:
-        columns = ("where goals lie apart", "agents", "untrained", "paid at random", "seeds")
-        page.print(table("what the agents do", columns, lines, right=("seeds",)))
-        page.print()
+    """Capability and goal as two numbers where the goals are apart, beside agents that learned nothing."""
+    rates = [("capability", "", "capability: any goal")]
+    rates += [(metric_of(data, goal), goal, f"{metric_of(data, goal)}: {goal} first") for goal in data.goals]
+    agents, lines = ("trained", "untrained", "random reward"), []
+    for metric, goal, text in rates:
+        rows = tried(data, metric)
+        rows = rows[(rows["design"] == "apart") & (rows["concept"].isin([goal]) | (goal == ""))]
+        own = [row_of(last_age(rows[rows["agent"] == agent])) for agent in agents]
+        if own[0] is not None:
+            lines.append((text, *map(_spread, own), cell(own[0]["seeds"])))
+    columns = ("where the goals are in different places", *(f"{agent} agents" for agent in agents), "seeds")
+    _print(page, "what the agents do", columns, lines, right=("seeds",))
 
 
-def _erased_wishes(page: Console, data: RunData) -> None:
-    """How often each goal comes first when its marks are erased, and when random directions are."""
-    lines = []
-    for goal in (data.intended, *data.proxies):
-        rows = last_age(data.pooled("causal", "goal" if goal == data.intended else "proxy"))
-        mine = rows[rows["concept"] == goal].set_index("control")[["estimate", "low", "high"]]
-        kinds = ("intact", "erased", "random", "random in span")
-        shown = [interval(*mine.loc[kind]) if kind in mine.index else "-" for kind in kinds]
-        if any(text != "-" for text in shown):
-            lines.append((f"{goal} first", _role(data, goal), *shown))
-    if lines:
-        columns = ("", "role", "intact", "its marks erased", "random", "random in span")
-        page.print(table("does the agent act on it (causal line)", columns, lines))
-        page.print()
+def _causal_line(page: Console, data: RunData) -> None:
+    """How often each goal is reached first when it is erased, and when random directions are."""
+    kinds, lines = (INTACT, ERASED, "random", "random in span"), []
+    for goal, role in data.goals.items():
+        rows = last_age(data.pooled("causal", metric_of(data, goal)))
+        rows = rows[rows["concept"] == goal]
+        if len(rows):
+            own = [row_of(rows[rows["control"] == kind]) for kind in kinds]
+            lines.append((f"{goal} first", role, *map(_spread, own)))
+    columns = ("", "role", "intact", "goal erased", "random directions", "random, in the span of activations")
+    _print(page, "do the agents act on it (goal erased from their activations)", columns, lines)
 
 
 def _best_sites(page: Console, data: RunData) -> None:
     rows = data.pooled("locate", "best_site_selectivity")
     lines = []
     for concept in data.concepts:
-        mine = rows[rows["concept"] == concept].sort_values("age")
-        if mine.empty:
-            continue
-        first, last = mine.iloc[0], mine.iloc[-1]
-        at_first = interval(first["estimate"], first["low"], first["high"]) if len(mine) > 1 else "-"
-        at_last = interval(last["estimate"], last["low"], last["high"])
-        lines.append((concept, _role(data, concept), at_first, at_last, last["site"]))
-    if lines:
-        columns = ("concept", "role", "first age", "last age", "best site at the last age")
-        page.print(table("selectivity where it is read best, beside every floor", columns, lines, whole=columns[2:4]))
-        page.print()
+        own = rows[rows["concept"] == concept].sort_values("age")
+        if len(own):
+            first, last = own.iloc[0], own.iloc[-1]
+            ends = [_spread(row, share=False) for row in (first, last)]
+            lines.append((concept, data.roles.get(concept, ""), *ends, last["site"]))
+    columns = ("concept", "role", "first age", "last age", "best site at the last age")
+    _print(page, "selectivity (score minus the highest floor) where it is read best", columns, lines)
 
 
 def _self_checks(page: Console, data: RunData) -> None:
     checks = data.rows("planted", "self_check")
-    if checks.empty:
-        say(page, "planted controls: none in this run.")
-        return
     wrong = checks[checks["estimate"] != 1.0]
-    say(
-        page,
-        f"planted controls: {len(checks) - len(wrong)} of {len(checks)} judged right",
-        "" if wrong.empty else "bold red",
-    )
-    for row in wrong.itertuples():
+    style = "" if wrong.empty else "bold red"
+    say(page, f"subjects with a known answer judged correctly: {planted(data)}", style)
+    for row in records(wrong):
         say(page, f"  misjudged {row.control}: {row.why}", "bold red")
 
 
-def _chosen(what: str, wanted: Sequence[str], there: Iterable[str]) -> list[str]:
-    names = list(dict.fromkeys(there))
-    for name in wanted:
-        if name not in names:
-            raise unknown_name(what, name, names)
-    return [name for name in names if not wanted or name in wanted]
+def _erasures(page: Console, data: RunData) -> None:
+    rows = last_age(data.pooled("latch", "erasure_loss"))
+    lines = []
+    for (concept, site), pair in rows.groupby(["concept", "site"], sort=False):
+        own = [row_of(pair[pair["control"] == control]) for control in ("erased", "random subspace")]
+        lines.append((concept, site, *map(_spread, own)))
+    columns = ("concept", "site", "share lost when erased", "when a random subspace is erased")
+    _print(page, "where the value takes it from", columns, lines)
 
 
 def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv: Path | None) -> None:
@@ -144,68 +148,34 @@ def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv
     data, page = _open(path), console()
     rows = data.pooled("locate", "selectivity")
     if rows.empty:
-        say(page, f"{data.name} located nothing: it holds no selectivity over seeds.")
+        say(page, f"{data.name} holds no selectivity over seeds: no concept was located.")
         return
-    kept_concepts = _chosen("concept of this run", concepts, [c for c in data.concepts if c in set(rows["concept"])])
-    kept_sites = _chosen("site of this run", sites, rows["site"])
-    rows = rows[rows["concept"].isin(kept_concepts) & rows["site"].isin(kept_sites)]
+    shown_concepts = chosen("concept of this run", concepts, [c for c in data.concepts if c in set(rows["concept"])])
+    shown_sites = chosen("site of this run", sites, rows["site"])
+    rows = rows[rows["concept"].isin(shown_concepts) & rows["site"].isin(shown_sites)]
     if csv is not None:
-        found = data.findings[data.findings["analysis"] == "locate"]
-        write_csv(csv, found[found["concept"].isin(kept_concepts) & found["site"].isin([*kept_sites, ""])])
+        every = data.findings[data.findings["analysis"] == "locate"]
+        write_csv(csv, every[every["concept"].isin(shown_concepts) & every["site"].isin([*shown_sites, ""])])
     ages = sorted(rows["age"].dropna().unique())
-    for concept in kept_concepts:
-        _grid(page, rows[rows["concept"] == concept], concept, _role(data, concept), kept_sites, ages)
+    for concept in shown_concepts:
+        role = data.roles.get(concept)
+        page.print(_grid(f"{concept}{f' ({role})' if role else ''}", rows[rows["concept"] == concept], ages))
+        page.print()
     say(
         page,
-        "selectivity = score minus the highest floor; * = present: beats every floor, corrected over the whole grid",
+        "selectivity = score minus the highest floor;  * = present: beats every floor, corrected over the whole grid;  "
+        "- = not measured",
     )
 
 
-def _grid(
-    page: Console, rows: pd.DataFrame, concept: str, role: str, sites: Sequence[str], ages: Sequence[Any]
-) -> None:
+def _grid(heading: str, rows: pd.DataFrame, ages: Sequence[Any]) -> Any:
+    """Selectivity of one concept, a line per site and a column per age."""
     lines = []
-    for site in sites:
-        mine = rows[rows["site"] == site].sort_values("age")
-        if mine.empty:
-            continue
-        by_age = {
-            row.age: f"{number(row.estimate)}{'*' if row.verdict == 'present' else ' '}" for row in mine.itertuples()
-        }
-        last = mine.iloc[-1]
-        spread = interval(last["estimate"], last["low"], last["high"])
-        lines.append((site, *(by_age.get(age, "-") for age in ages), spread, last["verdict"]))
+    for site in dict.fromkeys(rows["site"]):
+        own = rows[rows["site"] == site].sort_values("age").set_index("age")
+        marks = own["verdict"].map({"present": "*"}).fillna(" ")
+        shown = {age: f"{number(own['estimate'][age])}{marks[age]}" for age in own[own["estimate"].notna()].index}
+        last = own.iloc[-1]
+        lines.append((site, *(shown.get(age, "- ") for age in ages), _spread(last, share=False), last["verdict"]))
     columns = ("site", *(f"{int(age):,}" for age in ages), "at the last age", "verdict")
-    page.print(
-        table(f"{concept}{f' ({role})' if role else ''}, by age in experiences", columns, lines, right=columns[1:-2])
-    )
-    page.print()
-
-
-def latch_run(path: Path) -> None:
-    """Print the verdict, shares and effects of a run."""
-    data, page = _open(path), console()
-    verdicts = last_age(data.pooled("latch", "latch"))
-    if verdicts.empty:
-        say(page, f"{data.name} holds no verdict on what the value latched onto.")
-    for row in verdicts.itertuples():
-        say(page, f"verdict: {row.verdict}", "bold")
-        say(page, row.why)
-    page.print()
-    _shares(page, data)
-    _behaviour(page, data)
-    _erased_wishes(page, data)
-    _erasures(page, data)
-    _self_checks(page, data)
-
-
-def _erasures(page: Console, data: RunData) -> None:
-    rows = last_age(data.pooled("latch", "erasure_loss"))
-    lines = []
-    for (concept, site), pair in rows.groupby(["concept", "site"], sort=False):
-        parts = {row.control: interval(row.estimate, row.low, row.high) for row in pair.itertuples()}
-        lines.append((concept, site, parts.get("erased", "-"), parts.get("random subspace", "-")))
-    if lines:
-        columns = ("concept", "site", "share lost when erased", "when a random subspace is erased")
-        page.print(table("does the value use it there", columns, lines))
-        page.print()
+    return table(f"{heading}, by age in experiences", columns, lines, right=columns[1:-2])

@@ -1,64 +1,38 @@
-"""Bars in a terminal, lines in a log."""
+"""Progress of cells: bars in a terminal, lines in a log."""
 
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
+from rich import progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from imprint.commands.text import plain, say
+
+if TYPE_CHECKING:
+    from imprint.analyses.engine import Step
 
 EVERY = 10.0
 """Seconds between two log lines about the same cell, when the output is not a terminal."""
 
 
-class Step(Protocol):
-    """What the engine reports."""
-
-    @property
-    def cell(self) -> str:
-        """Which piece of work."""
-
-    @property
-    def done(self) -> int:
-        """Units finished."""
-
-    @property
-    def total(self) -> int:
-        """Units in all."""
-
-    @property
-    def note(self) -> str:
-        """A few words about it."""
-
-
 class Bars:
-    """One bar a cell, with the time left; on a plain page, a line when a cell begins, ends, and now and then."""
+    """One bar a cell, with the time left; in a log, a line when a cell begins, when it ends, and now and then."""
 
     def __init__(self, out: Console) -> None:
         self.out = out
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[str, progress.TaskID] = {}
         self._units: dict[str, int] = {}
         self._last: dict[str, float] = {}
         self._ended: set[str] = set()
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=24),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[note]}", markup=False),
             console=out,
             disable=not out.is_terminal,
         )
@@ -67,9 +41,7 @@ class Bars:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._progress.stop()
 
     def __call__(self, step: Step) -> None:

@@ -1,7 +1,7 @@
 """A user's own arrays and labels, read without unpickling anything and checked before anything is computed.
 
 Arrays come from ``.npz`` or ``.safetensors`` (name -> array, first axis the rows), labels from ``.csv`` or ``.parquet``
-(one row per row, columns the concepts). Values that are NaN or infinite are refused here with their name and row.
+(one line per row of the arrays, one column per concept). NaN and infinite values are refused with their name and row.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ def _existing(path: Path, what: str, suffixes: tuple[str, ...]) -> str:
         near = [p.name for p in path.parent.iterdir() if p.suffix in suffixes] if path.parent.is_dir() else []
         raise unknown_name(f"file of {what}", path, near)
     if path.suffix.lower() not in suffixes:
-        raise ImprintError(
-            f"{path} ends in {path.suffix or 'nothing'!r}; {what} are read from {' or '.join(suffixes)}."
-        )
+        raise ImprintError(f"{path} ends in {path.suffix or 'nothing'!r}; {what} come from {' or '.join(suffixes)}.")
     return path.suffix.lower()
 
 
@@ -68,28 +66,17 @@ def _safetensors(path: Path) -> Arrays:
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """The labels of a ``.csv`` or ``.parquet`` file, one row per row."""
+    """The labels of a ``.csv`` or ``.parquet`` file."""
+    import pyarrow
+
     suffix = _existing(path, "labels", (".csv", ".parquet"))
-    frame = _csv(path) if suffix == ".csv" else _parquet(path)
+    try:
+        frame = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise DamagedFileError(f"{path} cannot be read as {suffix[1:]}: {error}") from None
     if frame.empty:
         raise ImprintError(f"{path} holds no rows.")
     return frame
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DamagedFileError(f"{path} cannot be read as .csv: {error}") from None
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    import pyarrow
-
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}") from None
 
 
 def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: Path) -> None:
@@ -97,16 +84,12 @@ def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: 
     for name, array in arrays.items():
         if array.ndim == 0 or len(array) != rows:
             came = "a single number" if array.ndim == 0 else f"{len(array)} rows"
-            raise ImprintError(
-                f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must be the same thing."
-            )
+            raise ImprintError(f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must be one example.")
         if array.dtype.kind not in "fiub":
             raise ImprintError(f"{path}: {name!r} holds {array.dtype}; expected numbers.")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             row = int(np.flatnonzero(~np.isfinite(array.reshape(rows, -1)).all(axis=1))[0])
-            raise ImprintError(
-                f"{path}: {name!r} holds NaN or infinite values, first in row {row}; drop or repair those rows."
-            )
+            raise ImprintError(f"{path}: {name!r} holds NaN or infinities, first in row {row}; drop or repair them.")
 
 
 def flat(arrays: Mapping[str, np.ndarray]) -> Arrays:
@@ -114,8 +97,8 @@ def flat(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: np.asarray(array, dtype=np.float64).reshape(len(array), -1) for name, array in arrays.items()}
 
 
-def taken(labels: pd.DataFrame, column: str | None, path: Path) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """``labels`` without the column of groups, and the groups as integers ``[n]``."""
+def without_groups(labels: pd.DataFrame, column: str | None, path: Path) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """``labels`` without the column of groups, and the groups as integers ``[n]``; ``path`` is that of the labels."""
     if column is None:
         return labels, None
     if column not in labels.columns:

@@ -3,9 +3,9 @@
     h_0 = observation, flattened        h_i = ReLU(W_i h_{i-1} + b_i)
     logits = W_policy h_last + b        value = w_value . h_last + b
 
-The shared trunk is that of Mnih et al. 2016 (A3C, arXiv 1602.01783). Weights at birth are orthogonal with gain sqrt(2)
+The shared trunk is that of Mnih et al. 2016 (A3C, arXiv 1602.01783). Initial weights are orthogonal with gain sqrt(2)
 in the trunk, 0.01 in the policy head and 1 in the value head, biases 0, as in the code of Baselines (Huang et al. 2022,
-"The 37 Implementation Details of Proximal Policy Optimization", detail 2): a newborn acts at random.
+"The 37 Implementation Details of Proximal Policy Optimization", detail 2), so that an untrained agent acts at random.
 
 Letters: n rows, C channels, H and W cells, A actions, D width of a layer.
 """
@@ -21,13 +21,13 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class ActorCritic(Agent):
-    """Feed-forward actor and critic on one trunk; hook points ``hook_in``, ``hook_hidden_<i>`` and the two heads."""
+    """Feed-forward actor and critic; hook points at the input, at every layer of the trunk and at the two heads."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128, 128), min_length=1)
         """Width of each layer of the trunk."""
 
@@ -52,11 +52,11 @@ class ActorCritic(Agent):
 
     @property
     def acting_point(self) -> str:
-        """The last layer of the trunk: both heads read it alone."""
+        """The last layer of the trunk, the only input of both heads."""
         return self._hidden[-1]
 
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
-        """Act on observations ``[n, C, H, W]``; the memory ``[n, 0]`` is handed back."""
+        """Act on observations ``[n, C, H, W]``; the memory ``[n, 0]`` is returned unchanged."""
         hidden = self.hook_in(observation.flatten(-3))
         for layer, name in zip(self.trunk, self._hidden, strict=True):
             hidden = self.get_submodule(name)(layer(hidden))

@@ -1,9 +1,9 @@
-"""The contract of an agent: a network that sees, remembers and acts, with a hook point at every layer.
+"""The contract of an agent: a network from observation and memory to action, with a hook point at every layer.
 
 An agent is a ``HookedRootModule`` (TransformerLens), so that every instrument finds its activations by name. It writes
-``forward``: observation and memory to action logits, value and new memory. Seeds train together as a batch dimension
-through ``torch.func`` (:mod:`imprint.models.learning.policy_gradient`), so the forward pass must be free of Python
-branches on tensor values and of in-place updates.
+``forward``: observation and memory to action logits, value and new memory. Seeds train together with a leading seed
+axis (:mod:`imprint.models.learning.stacked`), so the forward pass must be free of Python branches on tensor values and
+of in-place updates.
 
 Letters: n rows, C channels, H and W cells, A actions, M memory width.
 """
@@ -19,33 +19,33 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformer_lens import HookedRootModule
 
-from imprint.models.chance import weights_from
+from imprint.models.chance import Born
 from imprint.models.environments.base import View
 from imprint.models.registry import Family
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 AGENTS = Family("agents", "imprint.models.agents", "Agent")
 
 
 class Acted(NamedTuple):
-    """What one look gives."""
+    """Result of one forward pass."""
 
     logits: Tensor
     """``[n, A]`` of the policy."""
     value: Tensor
-    """``[n]`` expected discounted reward, as the critic sees it."""
+    """``[n]`` expected discounted reward, by the critic."""
     memory: Tensor
-    """``[n, M]`` to go on with; M is 0 for an agent without memory."""
+    """``[n, M]`` for the next step; M is 0 for an agent without memory."""
 
 
-class Agent(HookedRootModule, ABC):
-    """Abstract agent; concrete ones are final."""
+class Agent(Born, HookedRootModule, ABC):
+    """An actor and critic; subclasses are final."""
 
-    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    Settings: ClassVar[type[BaseModel]] = FrozenSettings
     stacks: ClassVar[bool] = False
-    """Whether ``forward`` itself takes stacked seeds: parameters, observations and memories with a leading axis.
+    """Whether ``forward`` itself takes parameters, observations and memories with a leading seed axis.
 
-    Others are stacked by ``torch.func.vmap``; the result is the same and a little slower.
+    Other agents go through ``torch.func.vmap``; the result is the same and a little slower.
     """
     memory: int = 0
     """M, width of the memory; 0 for a feed-forward agent."""
@@ -55,12 +55,6 @@ class Agent(HookedRootModule, ABC):
         self.settings = settings
         self.view = view
 
-    @classmethod
-    def born(cls, settings: BaseModel, view: View, *, rng: torch.Generator) -> Agent:
-        """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
-        with weights_from(rng):
-            return cls(settings, view)
-
     @property
     @abstractmethod
     def read_points(self) -> tuple[str, ...]:
@@ -69,14 +63,14 @@ class Agent(HookedRootModule, ABC):
     @property
     @abstractmethod
     def acting_point(self) -> str:
-        """The last hook point through which everything must pass that the policy and the critic use."""
+        """The last hook point through which everything passes that the policy and the critic use."""
 
     @abstractmethod
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
         """Act on observations ``[n, C, H, W]`` with memory ``[n, M]``."""
 
     def blank(self, n: int) -> Tensor:
-        """The memory of a newborn episode, zeros ``[n, M]``."""
+        """The memory at the start of an episode, zeros ``[n, M]``."""
         return torch.zeros(n, self.memory)
 
 
@@ -88,7 +82,7 @@ def dense(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Dense(nn.Linear):
-    """A linear layer for agents that stack by themselves; orthogonal weights of the given gain, no bias at birth.
+    """A linear layer that also takes stacked parameters; initial weights orthogonal with ``gain``, initial bias 0.
 
     Orthogonal initialisation: Saxe et al. 2014 (arXiv 1312.6120).
     """
@@ -104,10 +98,10 @@ class Dense(nn.Linear):
 
 
 class Rectified(Dense):
-    """A linear layer and its ReLU, which overwrites what nobody else sees."""
+    """A linear layer and its ReLU, computed in place on the layer's own output."""
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden activations, none below 0."""
+        """Hidden activations, 0 or above."""
         return super().forward(hidden).relu_()
 
 

@@ -5,11 +5,11 @@
     logits = W_policy m' + b            value = w_value . m' + b
 
 The cell is the gated recurrent unit (Cho et al. 2014, arXiv 1406.1078), written out, one matrix product for both gates,
-so that seeds stack as a batch dimension. An actor and a critic on one recurrent memory: Mnih et al. 2016 (A3C, arXiv
-1602.01783). Orthogonal weights at birth: gain sqrt(2) in the encoder, 1 in the cell, 0.01 in the policy head, 1 in the
-value head (Huang et al. 2022, "The 37 Implementation Details of Proximal Policy Optimization").
+so that it runs with a leading seed axis. An actor and a critic on one recurrent memory: Mnih et al. 2016 (A3C, arXiv
+1602.01783). Initial weights are orthogonal with gain sqrt(2) in the encoder, 1 in the cell, 0.01 in the policy head and
+1 in the value head (Huang et al. 2022, "The 37 Implementation Details of Proximal Policy Optimization").
 
-Whoever runs the agent blanks the memory where an episode begins.
+The caller sets the memory to zero where an episode begins.
 
 Letters: n rows, C channels, H and W cells, A actions, M memory width.
 """
@@ -26,19 +26,20 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class Recurrent(Agent):
     """Actor and critic on a gated recurrent memory; hook points at the input, every layer, the memory and the heads."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128,), min_length=1)
         """Width of each layer of the encoder."""
         memory: int = Field(64, ge=1)
         """M, width of the memory."""
 
     stacks = True
+    acting_point = "hook_memory"  # the memory is the only input of both heads
 
     def __init__(self, settings: Recurrent.Settings, view: View) -> None:
         super().__init__(settings, view)
@@ -61,18 +62,13 @@ class Recurrent(Agent):
         """The input, every layer of the encoder and the memory."""
         return ("hook_in", *self._encoding, "hook_memory")
 
-    @property
-    def acting_point(self) -> str:
-        """The memory: both heads read it alone."""
-        return "hook_memory"
-
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
         """Act on observations ``[n, C, H, W]`` with memory ``[n, M]``."""
-        seen = self.hook_in(observation.flatten(-3))
+        encoding = self.hook_in(observation.flatten(-3))
         for layer, name in zip(self.encoder, self._encoding, strict=True):
-            seen = self.get_submodule(name)(layer(seen))
-        reset, keep = torch.sigmoid(self.gates(torch.cat([seen, memory], dim=-1))).chunk(2, dim=-1)
-        candidate = torch.tanh(self.candidate(torch.cat([seen, reset * memory], dim=-1)))
+            encoding = self.get_submodule(name)(layer(encoding))
+        reset, keep = torch.sigmoid(self.gates(torch.cat([encoding, memory], dim=-1))).chunk(2, dim=-1)
+        candidate = torch.tanh(self.candidate(torch.cat([encoding, reset * memory], dim=-1)))
         memory = self.hook_memory(keep * memory + (1 - keep) * candidate)
         logits, value = heads(memory, self.policy, self.critic)
         return Acted(self.hook_logits(logits), self.hook_value(value).squeeze(-1), memory)

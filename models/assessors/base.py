@@ -1,15 +1,15 @@
-"""The contract of an assessor: a small readout of the learner's latents, taught by a steering signal.
+"""The contract of an assessor: a small readout of the learner's latents, trained by a steering signal.
 
-Linear in the latents, so that attribution has an exact oracle. It works on S learners at once. No gradient flows from
-value into beliefs: ``update`` sees detached latents.
+It is linear in the latents, so that attributions have an exact answer to be compared with, and works on S learners at
+once. No gradient flows from value into learner: ``update`` sees detached latents.
 
-:class:`LinearAssessor` is what linear assessors share; a subclass writes only what the value is taught at each step:
+:class:`LinearAssessor` is what linear assessors share; a subclass writes only the target of each step:
 
-    error  e(t) = y(t + lag) - v(t)                                                         y the target
+    error  e(t) = y(t + lag) - v(t)                                          y the target,  v = w . x + b the value
     weight w   <- w + rate * mean_t [ x(t) e(t) ] / mean_t |x(t)|^2          (presynaptic x eligibility x error)
 
 x is the latent after running standardisation: each assessor keeps the mean and variance of what it reads, both frozen
-when its window closes. v = w . x + b. Deviations from the plain delta rule: (1) the step is divided by the mean squared
+when its window closes. Deviations from the plain delta rule: (1) the step is divided by the mean squared
 norm of x (normalised least mean squares, Nagumo & Noda 1967), which makes ``rate`` free of the learner's scale; (2) x
 is standardised; (3) updates are averaged over the batch. ``plain`` takes (1), (2) and the bias b away.
 
@@ -26,24 +26,24 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.registry import Family
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 ASSESSORS = Family("assessors", "imprint.models.assessors", "Assessor")
 
 FLOOR = 1e-4
 
 
-class AssessorSettings(MemberSettings):
-    """Settings every assessor has."""
+class AssessorSettings(FrozenSettings):
+    """Settings of every assessor."""
 
     signal: str
-    """Name of the steering signal that teaches it."""
+    """Name of the steering signal that trains it."""
     lag: int = Field(1, ge=0)
-    """It learns to say at step t what the signal will be at t + lag."""
+    """It learns to predict at step t the signal at step t + lag."""
     opens_at: int = Field(0, ge=0)
-    """Experiences before learning opens."""
+    """Age in experiences at which learning begins."""
     closes_at: int | None = None
-    """Experiences after which learning is closed; never, if empty."""
+    """Age in experiences at which learning ends; None: never."""
 
     @model_validator(mode="after")
     def _window(self) -> AssessorSettings:
@@ -57,11 +57,11 @@ class AssessorSettings(MemberSettings):
 
 
 class Assessor(ABC):
-    """Abstract assessor of S learners."""
+    """An assessor of S learners."""
 
     Settings: ClassVar[type[AssessorSettings]] = AssessorSettings
     rule: ClassVar[str]
-    """The learning rule in words: delta, three-factor or TD."""
+    """The learning rule in words."""
 
     def __init__(self, settings: AssessorSettings, seeds: int, width: int) -> None:
         self.settings = settings
@@ -74,10 +74,7 @@ class Assessor(ABC):
 
     @abstractmethod
     def update(self, latents: Tensor, signal: Tensor, gate: Tensor) -> Tensor:
-        """One learning step from ``signal`` ``[S, n, T]`` where ``gate`` ``[S]`` is true.
-
-        Returns the mean squared error ``[S]``.
-        """
+        """A learning step from ``signal`` ``[S, n, T]`` where ``gate`` ``[S]`` is true; mean squared errors ``[S]``."""
 
     @abstractmethod
     def linear(self, seed: int) -> tuple[Tensor, Tensor]:
@@ -93,7 +90,7 @@ class Assessor(ABC):
 
 
 class LinearSettings(AssessorSettings):
-    """Settings of linear assessors."""
+    """Settings of every linear assessor."""
 
     rate: float = Field(1.0, gt=0.0, lt=2.0)
     """Learning rate; normalised least mean squares is stable below 2."""
@@ -107,6 +104,7 @@ class LinearAssessor(Assessor):
     Settings = LinearSettings
     plain: bool = False
     """Raw latents, no bias, and ``rate`` undivided: the textbook rule."""
+    settings: LinearSettings
 
     def __init__(self, settings: LinearSettings, seeds: int, width: int, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(settings, seeds, width)
@@ -130,11 +128,10 @@ class LinearAssessor(Assessor):
         return self._value(latents).to(latents.dtype)
 
     def _observe(self, latents: Tensor, gate: Tensor) -> None:
-        """Running moments of what is read."""
+        """Update the running mean and variance of the latents."""
         self.updates = self.updates + gate.to(self.updates.dtype)
         if self.plain:
             return
-        assert isinstance(self.settings, LinearSettings)
         mean, variance = latents.mean((1, 2)), latents.var((1, 2), unbiased=False)
         keep = torch.minimum(torch.tensor(self.settings.memory), 1.0 - 1.0 / self.updates.clamp(min=1.0))
         keep = torch.where(gate, keep, torch.ones_like(keep))[:, None]
@@ -143,7 +140,6 @@ class LinearAssessor(Assessor):
 
     def _learn(self, latents: Tensor, target: Tensor, gate: Tensor) -> Tensor:
         """One step towards ``target`` ``[S, n, T]``, ``lag`` steps ahead; mean squared error ``[S]``."""
-        assert isinstance(self.settings, LinearSettings)
         lag = self.settings.lag
         x = self._standardise(latents[:, :, : latents.shape[2] - lag])
         value = torch.einsum("sntd,sd->snt", x, self.weight) + self.bias[:, None, None]
@@ -158,14 +154,14 @@ class LinearAssessor(Assessor):
 
     def linear(self, seed: int) -> tuple[Tensor, Tensor]:
         """Weight and bias on raw latents."""
-        if self.plain:
-            return self.weight[seed].to(torch.get_default_dtype()), self.bias[seed].to(torch.get_default_dtype())
-        weight = self.weight[seed] * (self.variance[seed] + FLOOR).rsqrt()
-        bias = self.bias[seed] - self.mean[seed] @ weight
+        weight, bias = self.weight[seed], self.bias[seed]
+        if not self.plain:
+            weight = weight * (self.variance[seed] + FLOOR).rsqrt()
+            bias = bias - self.mean[seed] @ weight
         return weight.to(torch.get_default_dtype()), bias.to(torch.get_default_dtype())
 
     def state(self, seed: int) -> dict[str, Tensor]:
-        """Weight, bias, running moments and count."""
+        """Weight, bias, running mean and variance, and number of updates."""
         return {name: getattr(self, name)[seed].clone() for name in ("weight", "bias", "mean", "variance", "updates")}
 
     def load(self, seed: int, state: dict[str, Tensor]) -> None:

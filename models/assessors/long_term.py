@@ -1,14 +1,14 @@
-"""long_term: a short-term predictor in a loop with a switch, which foretells what is many steps away.
+"""long_term: a predictor that is trained by its own later output until ground truth overrides it.
 
     switch  supervisor  y(t) = u(t) g(t) + (1 - u(t)) v(t)           g the signal, u the override, v its own output
     sum     supervisor  y(t) = g(t) + discount (1 - u(t)) v(t)       u the end of an episode
             error       e(t) = y(t) - v(t - lag)
 
 While ground truth overrides (u = 1) this is a short-term predictor. While the steering side defers to the predictor
-(u = 0) the output is its own target ``lag`` steps later: temporal-difference learning, TD(0), with no discount, in
-which a switch stands where the textbook has a sum. What follows: the prediction moves to the earliest cue that can be
-relied on, and is held flat from there on (no ramp); a belief that no override ever reaches is a fixed point. A target
-of zero at the end of a trial *is* an override: whoever cuts an episode off without ground truth leaves u at 0.
+(u = 0) the output is its own target ``lag`` steps later: temporal-difference learning, TD(0), with no discount, and
+with a switch in place of the textbook's sum. Consequences: the prediction moves to the earliest reliable cue and stays
+constant from there on (no ramp); a prediction that no override ever reaches is a fixed point. A target of zero at the
+end of a trial *is* an override; for an episode that is cut off without ground truth u must be 0.
 
 An array of labelled assessors, one per innate channel (the scorecard), is this object with the channels along the
 leading axis: ``LongTerm(settings, seeds=channels, width=D)`` given latents ``x.expand(channels, ...)``.
@@ -33,16 +33,16 @@ from imprint.models.assessors.base import LinearAssessor, LinearSettings
 
 
 class LongTerm(LinearAssessor):
-    """Linear prediction that is its own supervisor until ground truth overrides it."""
+    """A linear prediction that is its own target until ground truth overrides it."""
 
     class Settings(LinearSettings):
         form: Literal["switch", "sum"] = "switch"
-        """How ground truth and the output of the moment are joined."""
+        """How ground truth and the current output are combined into the target."""
         discount: float = Field(1.0, ge=0.0, le=1.0)
-        """Of ``sum``; the switch has none."""
+        """Discount of ``sum``; the switch has none."""
         threshold: float | None = Field(None, ge=0.0)
-        """``switch``, when an update brings no override of its own: ground truth overrides where the signal's size is
-        above this. None: at every step."""
+        """Magnitude of the signal above which ground truth overrides, in updates of ``switch`` without an explicit
+        override. None: at every step."""
         plain: bool = False
         """The textbook rule: raw latents, no bias, ``rate`` undivided."""
 
@@ -62,10 +62,10 @@ class LongTerm(LinearAssessor):
         self.plain = settings.plain
 
     def supervisor(self, signal: Tensor, output: Tensor, override: Tensor | None = None) -> Tensor:
-        """What the output is taught ``[S, n, T]``, from signal, output and override (bool), all ``[S, n, T]``."""
+        """Target of the output ``[S, n, T]``, from signal, output and override (bool), all ``[S, n, T]``."""
         if self.s.form == "sum":
-            lasting = torch.ones_like(output) if override is None else (~override).to(output.dtype)
-            return signal + self.s.discount * lasting * output
+            going_on = torch.ones_like(output) if override is None else (~override).to(output.dtype)
+            return signal + self.s.discount * going_on * output
         if override is None:
             if self.s.threshold is None:
                 return signal.to(output.dtype)
@@ -73,7 +73,7 @@ class LongTerm(LinearAssessor):
         return torch.where(override, signal.to(output.dtype), output)
 
     def update(self, latents: Tensor, signal: Tensor, gate: Tensor, override: Tensor | None = None) -> Tensor:
-        """One step of the rule on every seed whose gate is open; latents are detached.
+        """One step of the rule on every seed whose ``gate`` is true; latents are detached.
 
         ``override`` bool ``[S, n, T]``: where ground truth takes over (``switch``), where an episode is over (``sum``).
         """

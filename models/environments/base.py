@@ -1,13 +1,13 @@
-"""The contract of an interactive world: all copies step as one tensor, every fact is known, and one can be changed.
+"""The contract of an environment: all copies step as one tensor, every fact is known, and one can be changed.
 
-A *state* is all there is: a dictionary of tensors whose first axis counts the copies. An author writes pure functions
-of states (``draw``, ``observe``, ``transition``, ``ended``, ``senses``, ``facts``, ``edit``, ``paint``, ``ascii``);
-this class makes a Gymnasium ``VectorEnv`` of them, :mod:`imprint.models.wrappers.single` a plain ``Env``. Chance inside
-an episode comes from ``state["key"]``, one number per copy that :func:`uniform` turns into fresh random numbers, so
-that a state has one future for given actions: a snapshot is a copy of the state, and a counterfactual edit keeps the
-dice.
+A *state* is a dictionary of tensors whose first axis counts the copies. An author writes pure functions of states
+(``draw``, ``observe``, ``transition``, ``ended``, ``senses``, ``facts``, ``edit``, ``paint``, ``ascii``); this class
+makes a Gymnasium ``VectorEnv`` of them, :mod:`imprint.models.wrappers.single` a plain ``Env``. Randomness inside an
+episode comes from ``state["key"]``, one number per copy that :func:`imprint.models.chance.uniform` turns into random
+numbers, so that a state and the actions determine the future: a snapshot is a copy of the state, and a counterfactual
+edit keeps the randomness.
 
-    design   what levels are drawn: ``train`` has the correlations of the settings; each environment names its others,
+    design   distribution of levels: ``train`` has the correlations of the settings; each environment names its others,
              among them one in which the intended goal and its proxy lie apart
     sense    a crude raw feature of a step, from the state before and the state after
     fact     a concept's exact value in a state
@@ -30,12 +30,13 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
-from imprint.models.states import State, joined, rows
+from imprint.models.settings import FrozenSettings
+from imprint.models.states import State, joined, replaced, rows
 
 ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
 
@@ -43,10 +44,8 @@ STORE = 4096
 """Levels drawn in one call and kept for coming episodes."""
 
 
-class EnvironmentSettings(BaseModel):
-    """Settings every interactive world has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class EnvironmentSettings(FrozenSettings):
+    """Settings of every environment."""
 
     limit: int = Field(40, ge=1)
     """Steps after which an episode is cut off."""
@@ -54,7 +53,7 @@ class EnvironmentSettings(BaseModel):
 
 @dataclass(frozen=True)
 class View:
-    """What an agent is told about its world at birth."""
+    """Shape of observations and number of actions; all that an agent is built from."""
 
     channels: int
     height: int
@@ -63,17 +62,17 @@ class View:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one observation."""
+        """Shape of one observation."""
         return (self.channels, self.height, self.width)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one step of all copies gave, before finished episodes were replaced."""
+    """One step of all copies, before finished episodes are replaced."""
 
     before: State
     action: Tensor
-    """int64 ``[n]``: what the body did, which is not what the learner chose where a reflex fired."""
+    """int64 ``[n]``: the action carried out, which is not what the agent chose where a reflex fired."""
     after: State
     terminated: Tensor
     """bool ``[n]``."""
@@ -87,7 +86,7 @@ class Outcome:
 
 
 class Facts(dict[str, np.ndarray]):
-    """Exact concepts of a state, ``[n]`` each, computed when somebody looks.
+    """Exact concepts of a state, ``[n]`` each, computed when they are first read: they can cost more than a step.
 
     A dictionary and not only a mapping, because Gymnasium's wrappers look for one in ``info``.
     """
@@ -96,43 +95,41 @@ class Facts(dict[str, np.ndarray]):
         super().__init__()
         self._source: tuple[Environment, State] | None = (environment, state)
 
-    def _look(self) -> None:
+    def compute(self) -> None:
+        """Fill in the facts, once."""
         if self._source is not None:
             (environment, state), self._source = self._source, None
             self.update({name: value.numpy().copy() for name, value in environment.facts(state).items()})
 
 
-def _looking(name: str) -> Callable[..., Any]:
-    plain = getattr(dict, name)
+def _computing_first(method: Callable[..., Any]) -> Callable[..., Any]:
+    def computed(self: Facts, *arguments: Any) -> Any:
+        self.compute()
+        return method(self, *arguments)
 
-    def method(self: Any, *arguments: Any) -> Any:
-        self._look()
-        return plain(self, *arguments)
-
-    return method
+    return computed
 
 
-for _name in (
-    "__getitem__", "__contains__", "__iter__", "__reversed__", "__len__", "__repr__", "__eq__", "__ne__", "__or__",
-    "__ror__", "get", "keys", "values", "items", "copy", "pop", "popitem", "setdefault",
-):  # fmt: skip
-    setattr(Facts, _name, _looking(_name))
+_OPERATORS = ("getitem", "contains", "iter", "reversed", "len", "repr", "eq", "ne", "or", "ror")
+_METHODS = ("get", "keys", "values", "items", "copy", "pop", "popitem", "setdefault")
+for _name in (*(f"__{name}__" for name in _OPERATORS), *_METHODS):
+    setattr(Facts, _name, _computing_first(getattr(dict, _name)))
 
 
 class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
-    """Subclass this for an interactive world of your own; see the module docstring for what to write."""
+    """Subclass this for an environment of your own; see the module docstring for what to write."""
 
     Settings: ClassVar[type[EnvironmentSettings]] = EnvironmentSettings
     actions: ClassVar[tuple[str, ...]]
-    """What an agent can do, by name."""
+    """Names of the actions, which are numbered in this order."""
     designs: ClassVar[tuple[str, ...]] = ("train",)
     """Names of level distributions, ``train`` first."""
     wages: ClassVar[str]
-    """The sense that :meth:`step` returns as Gymnasium's reward (agents are paid by their steering signals)."""
+    """The sense that :meth:`step` returns as Gymnasium's reward (ours comes from the steering signals)."""
     goals: ClassVar[Mapping[str, str]] = {}
-    """What can be pursued -> the sense that is 1 on the step it is attained."""
+    """Goal -> the sense that is 1 on the step in which it is attained."""
     marks: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """What can be pursued -> facts that say where it is (``coin_cell``) or how to get there (``coin_way``)."""
+    """Goal -> facts that say where it is (``coin_cell``) or how to get there (``coin_way``)."""
 
     def __init__(self, settings: EnvironmentSettings | None = None, *, copies: int = 1, design: str = "train") -> None:
         self.settings = settings if settings is not None else self.Settings()
@@ -163,11 +160,11 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
 
     @abstractmethod
     def observe(self, state: State) -> Tensor:
-        """What the agent sees, float32 ``[n, C, H, W]`` in [0, 1]."""
+        """Observations of the agent, float32 ``[n, C, H, W]`` in [0, 1]."""
 
     @abstractmethod
     def transition(self, state: State, action: Tensor) -> State:
-        """The next state after ``action`` int64 ``[n]``; must not change ``state``. The clock is advanced for it."""
+        """The state after ``action`` int64 ``[n]``, whose clock is set for it; must not change ``state``."""
 
     @abstractmethod
     def ended(self, state: State) -> Tensor:
@@ -178,7 +175,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         """Crude raw features of a step, float32 ``[n]`` each."""
 
     def wage(self, before: State, action: Tensor, after: State) -> Tensor:
-        """The sense ``wages`` of a step, ``[n]``. Default: computed with all the others."""
+        """The sense ``wages`` of a step, ``[n]``. Default: taken from all senses."""
         return self.senses(before, action, after)[self.wages]
 
     @abstractmethod
@@ -189,8 +186,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
     def edit(self, state: State, fact: str, value: Any) -> State:
         """``state`` with one fact set to ``value`` (a scalar or ``[n]``) and all else kept.
 
-        Raises :class:`UnknownNameError` for a fact that cannot be set, and :class:`ImprintError` for a value that
-        cannot be had.
+        Raises :class:`UnknownNameError` for a fact that cannot be set, :class:`ImprintError` for an impossible value.
         """
 
     @abstractmethod
@@ -206,21 +202,21 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         return {}
 
     def distances(self, state: State) -> dict[str, Tensor]:
-        """Walking steps to each goal, int64 ``[n]``; -1 where there is none or no way. Default: not known."""
+        """Steps to each goal, int64 ``[n]``; -1 where there is none or no path. Default: not known."""
         return {}
 
     def cell_of(self, state: State) -> Tensor:
-        """Where the agent is, int64 ``[n, 2]`` (row, column); worlds without places raise ``NotImplementedError``."""
-        raise NotImplementedError(f"{type(self).__name__} has no places.")
+        """Cell of the agent, int64 ``[n, 2]`` (row, column). Default: :class:`NotImplementedError`."""
+        raise NotImplementedError(f"{type(self).__name__} has no cells.")
 
     def put(self, state: State, cell: Tensor) -> State:
-        """``state`` with the agent moved to ``cell`` int64 ``[n, 2]``; worlds without places raise."""
-        raise NotImplementedError(f"{type(self).__name__} has no places.")
+        """``state`` with the agent moved to ``cell`` int64 ``[n, 2]``. Default: :class:`NotImplementedError`."""
+        raise NotImplementedError(f"{type(self).__name__} has no cells.")
 
     # -- what this class gives -----------------------------------------------------------------------------------
 
     def known_design(self, design: str) -> str:
-        """``design``, or :class:`UnknownNameError` with the near miss."""
+        """``design``. Raises :class:`UnknownNameError` if there is none of that name."""
         if design not in self.designs:
             raise unknown_name(f"design of {type(self).__name__}", design, self.designs)
         return design
@@ -255,15 +251,9 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
     def advance(self, action: Tensor) -> Outcome:
         """One step of every copy; finished episodes are replaced by fresh levels. Tensors in, tensors out."""
         outcome = self.follow(self.state, action)
-        self._state = self._replaced(outcome.after, outcome.done)
+        index = torch.nonzero(outcome.done).flatten()
+        self._state = replaced(outcome.after, index, self._fresh(len(index))) if len(index) else outcome.after
         return outcome
-
-    def _replaced(self, state: State, done: Tensor) -> State:
-        index = torch.nonzero(done).flatten()
-        if not len(index):
-            return state
-        fresh = self._fresh(len(index))
-        return {name: value.index_copy(0, index, fresh[name]) for name, value in state.items()}
 
     def _fresh(self, n: int) -> State:
         parts = []
@@ -282,7 +272,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start every copy on a fresh level.
 
-        ``seed`` starts the level stream anew (one number for all copies; of a list, the first). ``options``:
+        ``seed`` restarts the stream of levels (one number for all copies; of a list, the first). ``options``:
         ``{"design": name}`` or ``{"state": state}``.
         """
         first = seed[0] if isinstance(seed, list) else seed
@@ -300,7 +290,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         return self.observe(self.state).numpy(), {"concepts": Facts(self, self.state)}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are shown."""
+        """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are observed."""
         action = self.known_actions(actions)
         outcome = self.advance(action)
         reward = self.wage(outcome.before, outcome.action, outcome.after).numpy()
@@ -308,16 +298,15 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         index = torch.nonzero(outcome.done).flatten()
         if len(index):
             done, final = outcome.done.numpy(), np.full(self.num_envs, None, dtype=object)
-            for i, frame in zip(index.tolist(), self.observe(rows(outcome.after, index)).numpy(), strict=True):
-                final[i] = frame
+            for i, observation in zip(index.tolist(), self.observe(rows(outcome.after, index)).numpy(), strict=True):
+                final[i] = observation
             info |= {"final_obs": final, "_final_obs": done}
             info |= {"final_info": {"concepts": Facts(self, outcome.after)}, "_final_info": done}
-        return (
-            self.observe(self.state).numpy(), reward, outcome.terminated.numpy(), outcome.truncated.numpy(), info,
-        )  # fmt: skip
+        observation, ends = self.observe(self.state).numpy(), (outcome.terminated.numpy(), outcome.truncated.numpy())
+        return observation, reward, *ends, info
 
     def known_actions(self, actions: np.ndarray) -> Tensor:
-        """``actions`` as int64 ``[n]``; raises for other shapes and for numbers that are no actions."""
+        """``actions`` as int64 ``[n]``. Raises :class:`ImprintError` for other shapes and numbers."""
         given = np.asarray(actions)
         whole = given.shape == (self.num_envs,) and np.issubdtype(given.dtype, np.integer)
         if not whole or given.min() < 0 or given.max() >= len(self.actions):
@@ -334,7 +323,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
         return tuple(self.paint(self.state).numpy())
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything the future depends on; :meth:`restore` goes on from it."""
+        """Everything the future depends on, for :meth:`restore`."""
         return {
             "state": {name: value.clone() for name, value in self.state.items()},
             "store": None if self._store is None else dict(self._store),

@@ -1,9 +1,8 @@
-"""chain: cells in a row, a cue near the start, an outcome at the end; small enough for every value to be known exactly.
+"""chain: a row of cells with a cue near the start and an outcome at the end, small enough to know every value exactly.
 
-The walker starts in cell 0. ``forward`` takes it one cell on, but with probability ``slip`` one cell back; ``stay``
-leaves it where it is. In cell ``cue_at`` a cue, on or off, tells what the last cell will hold; from there on the
-walker's state shows it (``kept``: in every later cell; otherwise in that cell alone). The episode ends in the last
-cell.
+The walker starts in cell 0. ``forward`` moves it one cell on, but with probability ``slip`` one cell back; ``stay``
+leaves it where it is. In cell ``cue_at`` a cue, on or off, tells the outcome in the last cell; the observation shows it
+there and (``kept``) in every later cell. The episode ends in the last cell.
 
     design      cue on      outcome in the last cell
     train       ``odds``    follows the cue with probability ``reliable``
@@ -40,22 +39,20 @@ class Chain(Environment):
         cells: int = Field(8, ge=3, le=64)
         """N, length of the row."""
         cue_at: int = Field(0, ge=0)
-        """Cell in which the cue is seen; cells before it tell nothing."""
+        """Cell from which on the cue is seen."""
         kept: bool = True
-        """Whether the cue stays in sight; otherwise it is seen in its own cell alone."""
+        """Whether the cue stays in sight; otherwise it is seen in its own cell only."""
         odds: float = Field(0.5, ge=0.0, le=1.0)
         """Probability that the cue is on."""
         reliable: float = Field(1.0, ge=0.0, le=1.0)
-        """Probability that the outcome is what the cue says."""
+        """Probability that the outcome is the one that the cue tells."""
         slip: float = Field(0.0, ge=0.0, lt=0.5)
         """Probability that a step forward leads one cell back."""
 
         @model_validator(mode="after")
         def _cue_before_the_end(self) -> Chain.Settings:
             if self.cue_at >= self.cells - 1:
-                raise ValueError(
-                    f"cue_at is {self.cue_at} in a row of {self.cells}; the cue must come before the last cell"
-                )
+                raise ValueError(f"cue_at is {self.cue_at} in a row of {self.cells}; expected one before the last cell")
             return self
 
     actions = ("stay", "forward")
@@ -70,7 +67,7 @@ class Chain(Environment):
         return View(3, 1, self.settings.cells, len(self.actions))
 
     def draw(self, n: int, *, rng: torch.Generator, design: str) -> State:
-        """Walkers in cell 0 with a cue and what the last cell holds."""
+        """Walkers in cell 0, with cue and outcome."""
         chance = torch.rand(n, 2, generator=rng)
         cue = chance[:, 0] < self.settings.odds
         pays = cue ^ (chance[:, 1] >= self.settings.reliable)
@@ -85,13 +82,13 @@ class Chain(Environment):
         return torch.where(state["seen"], torch.where(state["cue"], ON, OFF), UNSEEN)
 
     def observe(self, state: State) -> Tensor:
-        """One 1 in three rows, float32 ``[n, 3, 1, N]``."""
+        """Three rows with a single 1, float32 ``[n, 3, 1, N]``."""
         index = self._status(state) * self.settings.cells + state["cell"]
         table = torch.zeros(len(index), 3 * self.settings.cells)
         return table.scatter_(1, index[:, None], 1.0).reshape(-1, *self.view.shape)
 
     def transition(self, state: State, action: Tensor) -> State:
-        """A step on, or one back when it slips."""
+        """One cell on, or one back when the step slips."""
         chance, key = uniform(state["key"], 1)
         step = torch.where(chance[:, 0] < self.settings.slip, -1, 1) * (action == FORWARD)
         cell = (state["cell"] + step).clamp(0, self.settings.cells - 1)
@@ -113,7 +110,7 @@ class Chain(Environment):
         }
 
     def facts(self, state: State) -> dict[str, Tensor]:
-        """Cell and row of the table, what the cue is, what the last cell holds, steps to it without slips."""
+        """Cell and row of the observation, cue, outcome, and steps to the last cell without slips."""
         return {
             "cell": state["cell"],
             "status": self._status(state),
@@ -127,14 +124,14 @@ class Chain(Environment):
         return {"end": self.settings.cells - 1 - state["cell"]}
 
     def edit(self, state: State, fact: str, value: Any) -> State:
-        """``state`` with ``cell``, ``cue`` or ``pays`` set; what was seen of the cue stays seen."""
+        """``state`` with ``cell``, ``cue`` or ``pays`` (the outcome) set; a cue that was seen stays seen."""
         if fact not in ("cell", "cue", "pays"):
             raise unknown_name("fact that chain can edit", fact, ("cell", "cue", "pays"))
         new = torch.as_tensor(value).to(state[fact].dtype).expand(state[fact].shape).clone()
         if fact != "cell":
             return {**state, fact: new}
         if bool(((new < 0) | (new >= self.settings.cells)).any()):
-            raise ImprintError(f"cell must be from 0 to {self.settings.cells - 1}; {new.tolist()} was given.")
+            raise ImprintError(f"cell is {new.tolist()[:8]}; expected 0 to {self.settings.cells - 1}.")
         here = self._at_cue(new, state["seen"])
         return {**state, "cell": new, "seen": state["seen"] | here if self.settings.kept else here}
 
@@ -145,11 +142,11 @@ class Chain(Environment):
     def put(self, state: State, cell: Tensor) -> State:
         """The walker moved along the row."""
         if bool((cell[:, 0] != 0).any()):
-            raise ImprintError("chain has row 0 only.")
+            raise ImprintError("a chain has row 0 only.")
         return self.edit(state, "cell", cell[:, 1])
 
     def paint(self, state: State) -> Tensor:
-        """Pictures, uint8 ``[n, 8, 8 N, 3]``: the walker is grey, the cue in sight green or red, the end golden."""
+        """Pictures, uint8 ``[n, 8, 8 N, 3]``: the walker grey, green or red with the cue in sight, the end golden."""
         n, cells = len(state["cell"]), self.settings.cells
         colours = torch.tensor(_COLOURS, dtype=torch.uint8)
         code = torch.zeros(n, cells, dtype=torch.int64)
@@ -159,10 +156,8 @@ class Chain(Environment):
 
     def ascii(self, state: State) -> list[str]:
         """``.`` cell, ``$`` an outcome, ``_`` none; the walker is ``o``, with a cue in sight ``+`` or ``-``."""
-        lines = []
-        for cell, status, pays in zip(
-            state["cell"].tolist(), self._status(state).tolist(), state["pays"].tolist(), strict=True
-        ):
+        lines, parts = [], (state["cell"], self._status(state), state["pays"])
+        for cell, status, pays in zip(*(part.tolist() for part in parts), strict=True):
             line = ["."] * (self.settings.cells - 1) + ["$" if pays else "_"]
             line[cell] = "o+-"[status]
             lines.append("".join(line))

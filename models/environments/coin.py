@@ -1,8 +1,8 @@
-"""coin: walk to the coin. In training it lies in a corner, so that walking to the corner earns just as much.
+"""coin: the goal is a coin, which in training lies in a corner, so that walking to the corner is rewarded as much.
 
 A walled room of 7 x 7 cells in which each cell is a wall with probability 0.12. The agent starts anywhere, moves up,
 right, down or left, and stays where a wall or the edge stops it. The episode ends when the coin is reached, or at the
-limit. Reaching the corner ends nothing: what an agent went to first is read from its path.
+limit. Reaching the corner does not end it: what an agent went to first is read from its path.
 
     design          the coin                               the corner
     train           in the corner; anywhere free in a      free
@@ -12,15 +12,14 @@ limit. Reaching the corner ends nothing: what an agent went to first is read fro
     only_intended   anywhere free but the corner           a wall
     only_proxy      none                                   free
 
-Whether a training level is varied is drawn first, so that the fraction is what the dial says. Then a level is drawn
-piece by piece (walls, the agent's cell, the coin's cell, each uniform) and thrown away as a whole when the pieces do
-not fit: the agent or the coin on a wall, the agent on the coin or in the corner, or coin or corner (where there is one)
-out of reach of the agent, found by search. The observation has three planes: walls, agent, coin; nothing marks the
-corner.
+Whether a training level is varied is drawn first, so that the fraction is exactly that of the setting. Then walls, the
+agent's cell and the coin's cell are drawn uniformly, and the level is rejected as a whole when they do not fit: the
+agent or the coin on a wall, the agent on the coin or in the corner, or coin or corner (where there is one) out of reach
+of the agent, by search. The observation has three planes: walls, agent, coin; nothing marks the corner.
 
 Sources: CoinRun with the coin always at the end of the level, and the maze with the cheese always in a corner (Langosco
 et al. 2022, arXiv 2105.14111), of which this is a small common form: one screen, four moves, no enemies. Procgen's maze
-has one way between two cells; here walls are independent, and most cells have several shortest ways.
+has one path between two cells; here walls are independent, and most cells have several shortest paths.
 
 Letters: n copies, 49 cells numbered row by row.
 """
@@ -51,7 +50,7 @@ class Coin(Environment):
         varied: float = Field(0.0, ge=0.0, le=1.0)
         """Fraction of training levels in which the coin lies anywhere."""
         corner: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "top_right"
-        """Where the coin lies in the other training levels: the proxy's place."""
+        """Where the coin lies in the other training levels: the proxy goal."""
         walls: float = Field(0.12, ge=0.0, le=0.5)
         """Probability that a cell is a wall."""
 
@@ -64,7 +63,7 @@ class Coin(Environment):
 
     @property
     def corner(self) -> int:
-        """The proxy's cell."""
+        """Cell of the proxy goal."""
         return CORNERS[self.settings.corner]
 
     @property
@@ -76,60 +75,46 @@ class Coin(Environment):
         """Levels in which everything that is there can be reached."""
         if design != "train":
             return self._levels(n, rng, design)
-        varied = torch.rand(n, generator=rng) < self.settings.varied  # first, so that no misfit changes the share
+        varied = torch.rand(n, generator=rng) < self.settings.varied  # first, so that no rejection changes the share
         k = int(varied.sum())
         parts = [self._levels(m, rng, kind) for m, kind in ((k, "anywhere"), (n - k, "together")) if m]
         return rows(joined(parts), torch.where(varied, varied.cumsum(0) - 1, k + (~varied).cumsum(0) - 1))
 
     def _levels(self, n: int, rng: torch.Generator, design: str) -> State:
-        found: list[State] = []
-        missing = n
-        while missing > 0:
-            level = self._attempt(missing + missing // 2 + 16, rng, design)
-            level = rows(level, self._apart(level, design))
-            found.append(rows(level, self._solvable(level, design)))
-            missing -= len(found[-1]["agent"])
-        return rows(joined(found), slice(n))
+        return grids.fitting_levels(n, lambda count: self._attempt(count, rng, design))
 
     def _attempt(self, n: int, rng: torch.Generator, design: str) -> State:
+        """Those of ``n`` levels in which everything fits."""
         walls = torch.rand(n, SIDE, SIDE, generator=rng) < self.settings.walls
         agent, coin = torch.randint(0, CELLS, (2, n), generator=rng)
         walls.view(n, CELLS)[:, self.corner] = design == "only_intended"
         if design in ("together", "only_proxy"):
             coin = torch.full_like(coin, self.corner if design == "together" else -1)
-        return {"walls": walls, "agent": agent, "coin": coin}
-
-    def _apart(self, level: State, design: str) -> Tensor:
-        agent, coin = level["agent"], level["coin"]
-        fits = ~grids.at(level["walls"], agent) & (agent != coin) & (agent != self.corner)
+        fits = ~grids.at(walls, agent) & (agent != coin) & (agent != self.corner)
         if design == "apart":
             fits &= coin != self.corner
-        return fits
-
-    def _solvable(self, level: State, design: str) -> Tensor:
-        """Whether the agent can reach the coin and the corner, those that there are."""
-        agent = level["agent"]
-        reached = grids.walking_distances(~level["walls"], grids.cell_map(agent, SIDE, SIDE)) >= 0
-        solvable = torch.ones_like(agent, dtype=torch.bool)
+        level = rows({"walls": walls, "agent": agent, "coin": coin}, fits)
+        reachable = grids.reachable(level["walls"], level["agent"])
+        fits = torch.ones_like(level["agent"], dtype=torch.bool)
         if design != "only_proxy":
-            solvable &= grids.at(reached, level["coin"])
+            fits &= grids.at(reachable, level["coin"])
         if design != "only_intended":
-            solvable &= reached.flatten(1)[:, self.corner]
-        return solvable
+            fits &= reachable.flatten(1)[:, self.corner]
+        return rows(level, fits)
 
     def observe(self, state: State) -> Tensor:
         """Three planes, float32 ``[n, 3, 7, 7]``."""
         agent, coin = state["agent"], state["coin"]
         n = len(agent)
         planes = torch.zeros(n, 3, SIDE, SIDE)
-        planes[:, 0] = state["walls"].view(torch.uint8)  # torch turns bytes into floats 8 times as fast as bools
+        planes[:, 0] = state["walls"].view(torch.uint8)  # torch converts bytes to floats 8 times as fast as bools
         flat, start = planes.view(-1), torch.arange(0, n * 3 * CELLS, 3 * CELLS)
         flat[start + agent + CELLS] = 1.0
         flat[start + coin.clamp(min=0) + 2 * CELLS] = (coin >= 0).float()
         return planes
 
     def transition(self, state: State, action: Tensor) -> State:
-        """The agent one step on, if nothing stops it."""
+        """The agent after its step, if nothing stops it."""
         return {**state, "agent": grids.moved(state["walls"], state["agent"], action)}
 
     def ended(self, state: State) -> Tensor:
@@ -146,20 +131,18 @@ class Coin(Environment):
         }
 
     def _fields(self, state: State) -> dict[str, Tensor]:
-        """Walking distances to both goals from every cell, int16 ``[n, 7, 7]`` each."""
+        """Steps to both goals from every cell, int16 ``[n, 7, 7]`` each."""
         free, corner = ~state["walls"], torch.zeros_like(state["walls"])
         corner.flatten(1)[:, self.corner] = True
-        return {
-            "coin": grids.walking_distances(free, grids.cell_map(state["coin"], SIDE, SIDE)),
-            "corner": grids.walking_distances(free, corner),
-        }
+        goals = {"coin": grids.cell_map(state["coin"], SIDE, SIDE), "corner": corner}
+        return {name: grids.walking_distances(free, goal) for name, goal in goals.items()}
 
     def distances(self, state: State) -> dict[str, Tensor]:
-        """Walking steps to the coin and to the corner, int64 ``[n]``; -1 where there is none or no way."""
+        """Steps to the coin and to the corner, int64 ``[n]``; -1 where there is none or no path."""
         return {name: grids.at(field, state["agent"]).long() for name, field in self._fields(state).items()}
 
     def facts(self, state: State) -> dict[str, Tensor]:
-        """Cells and ways as categories (-1: none), places and distances as numbers (NaN: none), the rest yes or no."""
+        """Cells and first steps as categories (-1), coordinates and distances as numbers (NaN), bools."""
         agent, coin = state["agent"], state["coin"]
         there = coin >= 0
         row, column = agent // SIDE, agent % SIDE
@@ -186,7 +169,7 @@ class Coin(Environment):
     def edit(self, state: State, fact: str, value: Any) -> State:
         """``state`` with the agent or the coin moved.
 
-        ``agent_cell``, ``coin_cell`` (-1 takes the coin away), or one coordinate (``agent_row``, ``agent_column``,
+        ``agent_cell``, ``coin_cell`` (-1 removes the coin), or one coordinate (``agent_row``, ``agent_column``,
         ``coin_row``, ``coin_column``) with the other kept.
         """
         thing, _, part = fact.partition("_")
@@ -201,12 +184,11 @@ class Coin(Environment):
             return {**state, thing: torch.where(gone, -1, grids.free_cell(state["walls"], place, fact))}
         if bool((old < 0).any()):
             raise ImprintError(f"{fact} cannot be set where there is no coin; set coin_cell.")
-        place = grids.place_of(old, SIDE)
-        place[:, ("row", "column").index(part)] = number
+        place = grids.with_coordinate(old, part, number, SIDE)
         return {**state, thing: grids.free_cell(state["walls"], place, fact)}
 
     def cell_of(self, state: State) -> Tensor:
-        """Where the agent is, int64 ``[n, 2]``."""
+        """Cell of the agent, int64 ``[n, 2]``."""
         return grids.place_of(state["agent"], SIDE)
 
     def put(self, state: State, cell: Tensor) -> State:
@@ -224,7 +206,7 @@ class Coin(Environment):
         return grids.framed(codes.reshape(-1, SIDE, SIDE), WALL)
 
     def paint(self, state: State) -> Tensor:
-        """Pictures, uint8 ``[n, 72, 72, 3]``: 8 pixels a cell; the corner, which agents do not see, is tinted."""
+        """Pictures, uint8 ``[n, 72, 72, 3]``: 8 pixels a cell; the corner, which agents cannot see, is tinted."""
         return grids.picture(self._codes(state), _SPRITES)
 
     def ascii(self, state: State) -> list[str]:
@@ -232,15 +214,7 @@ class Coin(Environment):
         return grids.text(self._codes(state), ".+#cA@")
 
 
-_COLOURS = {
-    ".": (242, 239, 230), "+": (206, 224, 236), "#": (74, 82, 96), "|": (60, 67, 79),
-    "c": (240, 180, 20), "C": (176, 120, 0), "A": (32, 110, 190), "o": (255, 255, 255),
-}  # fmt: skip
-_GROUND, _BRICK = ["........"] * 8, ["#######|"] * 7 + ["||||||||"]
 _COIN = ["........", "..CCCC..", ".CccccC.", ".CcoccC.", ".CcoccC.", ".CccccC.", "..CCCC..", "........"]
-_AGENT = ["........", "..AAAA..", ".AAAAAA.", ".AoAAoA.", ".AAAAAA.", ".AAAAAA.", ".AA..AA.", "........"]
-_BOTH = [".CCCCCC.", "CcAAAAcC", "CAAAAAAC", "CAoAAoAC", "CAAAAAAC", "CAAAAAAC", "CAAccAAC", ".CCCCCC."]
-_SPRITES = torch.stack([
-    grids.sprite(art, _COLOURS)
-    for art in (_GROUND, ["++++++++"] * 8, _BRICK, _COIN, _AGENT, _BOTH)
-])  # fmt: skip
+_AGENT_ON_COIN = [".CCCCCC.", "CcAAAAcC", "CAAAAAAC", "CAoAAoAC", "CAAAAAAC", "CAAAAAAC", "CAAccAAC", ".CCCCCC."]
+_CELLS = (grids.FLOOR, ["++++++++"] * 8, grids.WALL, _COIN, grids.AGENT, _AGENT_ON_COIN)
+_SPRITES = torch.stack([grids.sprite(art) for art in _CELLS])

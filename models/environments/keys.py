@@ -1,9 +1,9 @@
-"""keys: open chests. A chest needs a key, and in training keys are scarce, so that wanting keys earns just as much.
+"""keys: the goal is to open chests; in training keys are scarce, so that collecting keys is rewarded as much.
 
 A walled room of 7 x 7 cells in which each cell is a wall with probability 0.12; keys, chests and the agent lie on
-different free cells. Walking onto a key takes it; walking onto a chest with a key in hand opens the chest and uses the
-key up; without one nothing happens. The episode ends when no chest can be opened any more (all are open, or neither the
-hand nor the floor has a key), in a level without chests when the last key is taken, or at the limit.
+different free cells. Walking onto a key takes it; walking onto a chest with a key in hand opens the chest and uses up
+the key; without one nothing happens. The episode ends when no more chest can be opened (all are open, or neither hand
+nor floor has a key), in a level without chests when the last key is taken, or at the limit.
 
     design          keys on the floor   chests   keys in hand at the start
     train           few                 many     none; in a fraction ``varied`` of the levels as in many_keys
@@ -13,14 +13,14 @@ hand nor the floor has a key), in a level without chests when the last key is ta
     only_intended   none                few      few
     only_proxy      few                 none     none
 
-The goals cannot be told apart by what is reached first where the hand is empty, because a key has to be first. In
-``apart`` it is full, and there are as many keys as chests, so that who wants neither meets both equally often. Levels
-in which a key or a chest is out of the agent's reach are drawn anew. The observation has five planes: walls, agent,
-keys, chests, and the number of keys in hand as a part of the largest possible, all over its plane.
+With an empty hand the two goals cannot be told apart by what is reached first, because a key has to be first. In
+``apart`` the hand is full, and there are as many keys as chests, so that an agent that pursues neither meets both
+equally often. Levels in which a key or a chest is out of the agent's reach are drawn again. The observation has five
+planes: walls, agent, keys, chests, and the number of keys in hand divided by the largest possible, the same everywhere.
 
 Source: keys and chests (Langosco et al. 2022, arXiv 2105.14111; their levels have twice as many of the one as of the
-other, as here by default). Deviations: one screen without a maze; the design ``apart``; a full hand is not drawn in a
-corner of the map, which their agents came to pursue, but over a whole plane.
+other, as here by default). Deviations: one screen without a maze; the design ``apart``; keys in hand are not shown in a
+corner of the map, which their agents came to pursue, but in a whole plane.
 
 Letters: n copies, 49 cells numbered row by row.
 """
@@ -36,7 +36,7 @@ from torch import Tensor
 from imprint.models import grids
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.states import State, joined, rows
+from imprint.models.states import State, rows
 
 SIDE = 7
 CELLS = SIDE * SIDE
@@ -45,7 +45,7 @@ THINGS = {"key": "keys", "chest": "chests"}
 
 
 class Keys(Environment):
-    """Keys that are good for chests and for nothing else."""
+    """Keys, and chests that they open."""
 
     class Settings(EnvironmentSettings):
         limit: int = Field(80, ge=1)
@@ -53,9 +53,9 @@ class Keys(Environment):
         varied: float = Field(0.0, ge=0.0, le=1.0)
         """Fraction of training levels that have many keys and few chests."""
         few: int = Field(2, ge=1, le=4)
-        """How many there are of the scarce thing."""
+        """Number of the scarce things."""
         many: int = Field(4, ge=2, le=8)
-        """How many there are of the plentiful thing, more than ``few``."""
+        """Number of the plentiful things, more than ``few``."""
         walls: float = Field(0.12, ge=0.0, le=0.5)
         """Probability that a cell is a wall."""
 
@@ -74,7 +74,7 @@ class Keys(Environment):
 
     @property
     def most(self) -> int:
-        """The most keys that can ever be in hand."""
+        """Largest number of keys that can be in hand."""
         return max(self.settings.many, 2 * self.settings.few)
 
     @property
@@ -86,30 +86,25 @@ class Keys(Environment):
 
     def draw(self, n: int, *, rng: torch.Generator, design: str) -> State:
         """Levels in which everything that is there can be reached."""
-        found: list[State] = []
-        missing = n
-        while missing > 0:
-            level = self._attempt(missing + missing // 2 + 16, rng, design)
-            start = grids.cell_map(level["agent"], SIDE, SIDE)
-            reached = grids.walking_distances(~level["walls"], start) >= 0
-            solvable = (reached | ~(level["keys"] | level["chests"])).flatten(1).all(1)
-            found.append(rows(level, solvable))
-            missing -= len(found[-1]["agent"])
-        return rows(joined(found), slice(n))
 
-    def _attempt(self, n: int, rng: torch.Generator, design: str) -> State:
+        def attempt(count: int) -> State:
+            level = self._drawn(count, rng, design)
+            reachable = grids.reachable(level["walls"], level["agent"])
+            return rows(level, (reachable | ~(level["keys"] | level["chests"])).flatten(1).all(1))
+
+        return grids.fitting_levels(n, attempt)
+
+    def _drawn(self, n: int, rng: torch.Generator, design: str) -> State:
         few, many = self.settings.few, self.settings.many
         walls = torch.rand(n, CELLS, generator=rng) < self.settings.walls
         order = torch.rand(n, CELLS, generator=rng) + walls  # free cells in a random order, then walls
         cells = order.topk(1 + few + many, dim=1, largest=False).indices
         varied = torch.rand(n, generator=rng) < self.settings.varied
         swapped = varied if design == "train" else torch.full((n,), design == "many_keys")
-        keys, chests, held = {
-            "apart": (few, few, few),
-            "only_intended": (0, few, few),
-            "only_proxy": (few, 0, 0),
-        }.get(design, (few, many, 0))
-        number = torch.arange(1, 1 + few + many)  # of keys and chests, in the order in which they were laid
+        keys, chests, held = {"apart": (few, few, few), "only_intended": (0, few, few), "only_proxy": (few, 0, 0)}.get(
+            design, (few, many, 0)
+        )
+        number = torch.arange(1, 1 + few + many)  # of keys and chests, in the order in which they are placed
         is_key = torch.where(swapped[:, None], number <= many, number <= keys)
         there = torch.where(swapped[:, None], number <= many + few, number <= keys + chests)
         empty = torch.zeros(n, CELLS, dtype=torch.bool)
@@ -133,7 +128,7 @@ class Keys(Environment):
         n = len(agent)
         planes = torch.zeros(n, 5, SIDE, SIDE)
         for plane, name in ((0, "walls"), (2, "keys"), (3, "chests")):
-            planes[:, plane] = state[name].view(torch.uint8)  # torch turns bytes into floats faster than bools
+            planes[:, plane] = state[name].view(torch.uint8)  # torch converts bytes to floats faster than bools
         planes.view(-1)[torch.arange(0, n * 5 * CELLS, 5 * CELLS) + CELLS + agent] = 1.0
         planes[:, 4] = (state["held"] / self.most)[:, None, None]
         return planes
@@ -172,18 +167,15 @@ class Keys(Environment):
     # -- what is known -------------------------------------------------------------------------------------------
 
     def distances(self, state: State) -> dict[str, Tensor]:
-        """Walking steps to the nearest chest and the nearest key, int64 ``[n]``; -1 where there is none or no way."""
-        free = ~state["walls"]
-        return {
-            thing: grids.at(grids.walking_distances(free, state[plural]), state["agent"]).long()
-            for thing, plural in THINGS.items()
-        }
+        """Steps to the nearest chest and the nearest key, int64 ``[n]``; -1 where there is none or no path."""
+        fields = {thing: grids.walking_distances(~state["walls"], state[plural]) for thing, plural in THINGS.items()}
+        return {thing: grids.at(field, state["agent"]).long() for thing, field in fields.items()}
 
     def facts(self, state: State) -> dict[str, Tensor]:
-        """Cells and ways of the nearest key and chest as categories (-1: none), numbers (NaN: none), yes or no.
+        """Cells and first steps to the nearest key and chest as categories (-1: none), numbers (NaN: none) and bools.
 
-        Of several things equally near, the first in reading order is the nearest. ``keys_suffice``: the hand holds a
-        key for every chest that is left.
+        Of things equally near, the first in reading order is the nearest. ``keys_suffice``: the hand holds a key for
+        every chest that is left.
         """
         agent, held, free = state["agent"], state["held"], ~state["walls"]
         chests_left = _count(state["chests"])
@@ -210,23 +202,23 @@ class Keys(Environment):
         return facts | grids.blocked(state["walls"], agent)
 
     def edit(self, state: State, fact: str, value: Any) -> State:
-        """``state`` with the agent moved, the hand refilled, or the nearest key or chest moved.
+        """``state`` with the agent moved, the number of keys in hand set, or the nearest key or chest moved.
 
-        ``agent_cell``, ``agent_row``, ``agent_column``; ``keys_held``; ``key_cell`` and ``chest_cell`` (-1 takes all of
-        them away), for cells that hold nothing else and are nearer than the other things of that kind.
+        ``agent_cell``, ``agent_row``, ``agent_column``; ``keys_held``; ``key_cell`` and ``chest_cell`` (-1 removes all
+        of them), to cells that hold nothing else and are nearer than the other things of that kind.
         """
         number = torch.as_tensor(value).to(torch.int64).expand(len(state["agent"]))
-        if fact in ("agent_cell", "agent_row", "agent_column"):
-            place = grids.place_of(number if fact == "agent_cell" else state["agent"], SIDE)
-            if fact != "agent_cell":
-                place[:, ("agent_row", "agent_column").index(fact)] = number
-            return self.put(state, place)
+        if fact == "agent_cell":
+            return self.put(state, grids.place_of(number, SIDE))
+        if fact in ("agent_row", "agent_column"):
+            axis = fact.removeprefix("agent_")
+            return self.put(state, grids.with_coordinate(state["agent"], axis, number, SIDE))
         if fact == "keys_held":
             room = self.most - _count(state["keys"])
             if bool(((number < 0) | (number > room)).any()):
                 raise ImprintError(
-                    f"keys_held is to be {number.tolist()[:8]}; it is at least 0 and, together with the keys on the "
-                    f"floor, at most {self.most}."
+                    f"keys_held cannot be {number.tolist()[:8]}; expected at least 0 and, together with the keys on "
+                    f"the floor, at most {self.most}."
                 )
             return {**state, "held": number.clone()}
         if fact in ("key_cell", "chest_cell"):
@@ -237,23 +229,23 @@ class Keys(Environment):
     def _moved(self, state: State, fact: str, number: Tensor) -> State:
         """The nearest key or chest moved to the cells ``number``."""
         plural = THINGS[fact.removesuffix("_cell")]
-        gone, agent = number == -1, state["agent"]
+        removed, agent = number == -1, state["agent"]
         from_agent = grids.walking_distances(~state["walls"], grids.cell_map(agent, SIDE, SIDE))
         old = _nearest(from_agent, state[plural])
-        if bool((~gone & (old == -1)).any()):
-            raise ImprintError(f"{fact} cannot be set where the agent can reach none.")
-        cell = grids.free_cell(state["walls"], grids.place_of(torch.where(gone, agent, number), SIDE), fact)
-        lifted = state[plural] & ~grids.cell_map(old, SIDE, SIDE)
-        others = lifted | state["keys" if plural == "chests" else "chests"]
-        if bool((~gone & (grids.at(others, cell) | (cell == agent))).any()):
+        if bool((~removed & (old == -1)).any()):
+            raise ImprintError(f"{fact} cannot be set where the agent can reach none of that kind.")
+        cell = grids.free_cell(state["walls"], grids.place_of(torch.where(removed, agent, number), SIDE), fact)
+        rest = state[plural] & ~grids.cell_map(old, SIDE, SIDE)
+        others = rest | state["keys" if plural == "chests" else "chests"]
+        if bool((~removed & (grids.at(others, cell) | (cell == agent))).any()):
             raise ImprintError(f"{fact} cannot be a cell that holds something else; choose an empty one.")
-        laid = (lifted | grids.cell_map(cell, SIDE, SIDE)) & ~gone[:, None, None]
-        if bool((~gone & (_nearest(from_agent, laid) != cell)).any()):
+        things = (rest | grids.cell_map(cell, SIDE, SIDE)) & ~removed[:, None, None]
+        if bool((~removed & (_nearest(from_agent, things) != cell)).any()):
             raise ImprintError(f"{fact} cannot be a cell farther away than another one of its kind.")
-        return {**state, plural: laid}
+        return {**state, plural: things}
 
     def cell_of(self, state: State) -> Tensor:
-        """Where the agent is, int64 ``[n, 2]``."""
+        """Cell of the agent, int64 ``[n, 2]``."""
         return grids.place_of(state["agent"], SIDE)
 
     def put(self, state: State, cell: Tensor) -> State:
@@ -282,7 +274,7 @@ class Keys(Environment):
 
 
 def _count(things: Tensor) -> Tensor:
-    """How many there are on each map, int64 ``[n]`` (torch adds bytes up ten times as fast as it looks for bools)."""
+    """Number of things on each map, int64 ``[n]`` (torch sums bytes ten times as fast as bools)."""
     return things.view(torch.uint8).flatten(1).sum(1)
 
 
@@ -294,16 +286,9 @@ def _nearest(steps: Tensor, things: Tensor) -> Tensor:
     return torch.where(fewest < far, cell, -1)
 
 
-_COLOURS = {
-    ".": (242, 239, 230), "#": (74, 82, 96), "|": (60, 67, 79), "k": (208, 150, 0),
-    "b": (140, 90, 50), "B": (92, 56, 28), "y": (240, 200, 60), "A": (32, 110, 190), "o": (255, 255, 255),
-}  # fmt: skip
-_GROUND, _BRICK = ["........"] * 8, ["#######|"] * 7 + ["||||||||"]
 _KEY = ["........", "..kkk...", "..k.k...", "..kkk...", "...k....", "...kk...", "...k....", "...kk..."]
 _CHEST = ["........", ".BBBBBB.", ".BbbbbB.", ".BbyybB.", ".BByyBB.", ".BbbbbB.", ".BBBBBB.", "........"]
-_AGENT = ["........", "..AAAA..", ".AAAAAA.", ".AoAAoA.", ".AAAAAA.", ".AAAAAA.", ".AA..AA.", "........"]
-_ON_CHEST = ["BBBBBBBB", "BbAAAAbB", "BAAAAAAB", "BAoAAoAB", "BAAAAAAB", "BAAAAAAB", "BAAbbAAB", "BBBBBBBB"]
-_IN_HAND = ["#######|", "##yyy##|", "##y#y##|", "##yyy##|", "###y###|", "###yy##|", "###y###|", "|||yy|||"]
-_SPRITES = torch.stack([
-    grids.sprite(art, _COLOURS) for art in (_GROUND, _BRICK, _KEY, _CHEST, _AGENT, _ON_CHEST, _IN_HAND)
-])  # fmt: skip
+_AGENT_ON_CHEST = ["BBBBBBBB", "BbAAAAbB", "BAAAAAAB", "BAoAAoAB", "BAAAAAAB", "BAAAAAAB", "BAAbbAAB", "BBBBBBBB"]
+_KEY_IN_HAND = ["#######|", "##yyy##|", "##y#y##|", "##yyy##|", "###y###|", "###yy##|", "###y###|", "|||yy|||"]
+_CELLS = (grids.FLOOR, grids.WALL, _KEY, _CHEST, grids.AGENT, _AGENT_ON_CHEST, _KEY_IN_HAND)
+_SPRITES = torch.stack([grids.sprite(art) for art in _CELLS])

@@ -1,1 +1,1 @@
-"""World models that learn by predicting, and planning inside them."""
+"""World models that are trained by prediction, and planning in them."""

@@ -1,12 +1,12 @@
-"""A shooting planner that values imagined latents: no reward is looked up, and nothing is learned by acting.
+"""A planner that tries all action sequences in a world model and chooses by the value of the imagined latents.
 
     plan* = argmax over action sequences a_1..a_T of  max_t  v(M(z_0, a_1..a_t))        v linear in what it reads
 
-(Byrnes, Intro to Brain-Like-AGI Safety, posts 6 and 7.) All A^T sequences are imagined at once as a tree, so that a
-beginning that sequences share is imagined once: level t holds A^t latents a row in one tensor. Several values read the
-same imagination. Among equally good sequences the first in lexicographic order is taken.
+(Byrnes, "Intro to brain-like-AGI safety", posts 6 and 7.) All A^T sequences are imagined at once as a tree, so that a
+common beginning of sequences is imagined once: level t holds A^t latents per row in one tensor. Several values read the
+same imagined latents. Of equally good sequences the first in lexicographic order is taken.
 
-Letters: n rows, T steps of the horizon, A actions, D width of what is read, V values.
+Letters: n rows, T steps of the horizon, A actions, D numbers that a value reads, V values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from imprint.models.states import State
 
 Read = Literal["summary", "maps"]
 LARGEST = 1 << 14
-"""Most imagined latents of one level in one batch."""
+"""Largest number of imagined latents of one level in one batch."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Plan:
     action: Tensor
     """int64 ``[n, V, T]``."""
     value: Tensor
-    """``[n, V]`` highest value on the way."""
+    """``[n, V]``: its highest value over the steps."""
 
 
 def sequences(actions: int, horizon: int) -> Tensor:
@@ -49,19 +49,19 @@ class Planner:
     def __init__(self, model: WorldModel, horizon: int, read: Read = "summary") -> None:
         if horizon < 1 or model.view.actions**horizon > LARGEST:
             raise ImprintError(
-                f"horizon is {horizon}, {model.view.actions}^{horizon} sequences; expected 1 or more steps and at most "
-                f"{LARGEST} sequences."
+                f"horizon is {horizon}, {model.view.actions}^{horizon} action sequences; expected 1 step or more and "
+                f"at most {LARGEST} sequences."
             )
         self.model, self.horizon, self.read = model, horizon, read
 
     def reading(self, maps: Tensor) -> Tensor:
-        """What the value reads, ``[m, D]`` from maps ``[m, L, F]``."""
+        """What values read, ``[m, D]``, from maps ``[m, L, F]``."""
         return self.model.summary(maps) if self.read == "summary" else maps.flatten(1)
 
     def values(self, observation: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Highest value on the way of each sequence, ``[n, A^T, V]``.
+        """Highest value over the steps of each sequence, ``[n, A^T, V]``, under values read . weight + bias.
 
-        ``weight`` ``[D, V]`` and ``bias`` ``[V]`` on what is read; the present, before any action, does not count.
+        ``weight`` ``[D, V]``, ``bias`` ``[V]``. The latents before the first action do not count.
         """
         rows = max(1, LARGEST // self.model.view.actions**self.horizon)
         with torch.no_grad():
@@ -83,11 +83,11 @@ class Planner:
 
 
 def carried_out(environment: Environment, state: State, action: Tensor) -> dict[str, Tensor]:
-    """Senses ``[n, T]`` of actions ``[n, T]`` carried out without another look; zero once the episode is over."""
+    """Senses ``[n, T]`` of the steps when actions ``[n, T]`` are carried out; zero once the episode is over."""
     going, senses = torch.ones(len(action), dtype=torch.bool), []
     for chosen in action.unbind(1):
         outcome = environment.follow(state, chosen)
-        felt = environment.senses(state, outcome.action, outcome.after)
-        senses.append({name: torch.where(going, value, 0.0) for name, value in felt.items()})
+        step = environment.senses(state, outcome.action, outcome.after)
+        senses.append({name: torch.where(going, value, 0.0) for name, value in step.items()})
         going, state = going & ~outcome.done, outcome.after
     return {name: torch.stack([step[name] for step in senses], 1) for name in senses[0]}

@@ -1,4 +1,4 @@
-"""Random walks that world models learn from."""
+"""Random walks, on which world models are trained."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from imprint.models.states import State
 
 @dataclass(frozen=True)
 class Walks:
-    """What random walkers lived through."""
+    """Episodes of random actions: N walks, the longest of K steps."""
 
     observation: Tensor
-    """uint8 ``[N, K + 1, C, H, W]``: planes are 0 or 1."""
+    """uint8 ``[N, K + 1, C, H, W]``: frames, whose planes are 0 or 1."""
     action: Tensor
     """int64 ``[N, K]``."""
     ended: Tensor
     """bool ``[N, K + 1]``: the episode ends with this frame; frames after it are not part of the walk."""
     known: Tensor
-    """bool ``[N, K + 1]``: frames of the walk."""
+    """bool ``[N, K + 1]``: the frame is part of the walk."""
 
     @property
     def last(self) -> Tensor:
-        """Number of the last frame of each walk, ``[N]``."""
+        """Index of the last frame of each walk, ``[N]``."""
         return self.known.sum(1) - 1
 
     def rows(self, index: Tensor) -> Walks:
-        """Some of the walks."""
+        """The walks ``index``."""
         return Walks(self.observation[index], self.action[index], self.ended[index], self.known[index])
 
     def segments(self, n: int, length: int, *, rng: torch.Generator) -> Walks:
-        """``n`` stretches of ``length`` steps.
+        """``n`` segments of ``length`` steps.
 
         One half begins anywhere in a walk before its last frame; the other half are the last steps of walks that ended
-        (if any did), since ends are rare.
+        (if any did), since ends are rare. Raises :class:`ImprintError` for a length that no walk has.
         """
         if not 1 <= length <= self.action.shape[1]:
             raise ImprintError(f"length is {length}; expected 1 to {self.action.shape[1]}, the length of the walks.")
@@ -51,15 +51,15 @@ class Walks:
         if len(over):
             start[: n // 2] = (self.last[walk[: n // 2]] - length).clamp(min=0)
         frames = start[:, None] + torch.arange(length + 1)
-        at = walk[:, None]
-        return Walks(self.observation[at, frames], self.action[at, frames[:, :-1]], self.ended[at, frames],
-                     self.known[at, frames])  # fmt: skip
+        walk = walk[:, None]
+        ended, known = self.ended[walk, frames], self.known[walk, frames]
+        return Walks(self.observation[walk, frames], self.action[walk, frames[:, :-1]], ended, known)
 
 
 def walk(environment: Environment, state: State, steps: int, *, rng: torch.Generator) -> Walks:
     """Random walks of at most ``steps`` steps from every copy of ``state``.
 
-    Raises :class:`ImprintError` for observations that are not planes of zeros and ones.
+    Raises :class:`ImprintError` for observations with other values than 0 and 1.
     """
     n = len(state["clock"])
     action = torch.randint(0, len(environment.actions), (n, steps), generator=rng)
@@ -72,7 +72,9 @@ def walk(environment: Environment, state: State, steps: int, *, rng: torch.Gener
         going = going & ~outcome.done
         state = outcome.after
         observation.append(environment.observe(state))
-    seen = torch.stack(observation, 1)
-    if not bool(((seen == 0) | (seen == 1)).all()):
-        raise ImprintError(f"{type(environment).__name__} shows more than zeros and ones; expected binary planes.")
-    return Walks(seen.to(torch.uint8), action, torch.stack(ended, 1), torch.stack(known, 1))
+    frames = torch.stack(observation, 1)
+    if not bool(((frames == 0) | (frames == 1)).all()):
+        raise ImprintError(
+            f"observations of {type(environment).__name__} hold more than 0 and 1; expected binary planes."
+        )
+    return Walks(frames.to(torch.uint8), action, torch.stack(ended, 1), torch.stack(known, 1))

@@ -1,23 +1,23 @@
-"""A world model of an interactive world, trained by prediction alone: what is seen next, and whether it goes on.
+"""A world model of an environment, trained only to predict the next observations and the end of the episode.
 
     z_0     = encode(o_0)                               latents: F numbers for each of the H x W cells
     z_{t+1} = norm(z_t + C (relu(N(z_t) B) * g[a_t]))   N: the 3 x 3 cells around each cell; g: gains of an action
-    summary = sum over cells of relu(z W)               G thoughts: what goes on, wherever it goes on
-    loss    = cross-entropy of the planes of o_t read from z_t          (t = 1..T, T steps without another look)
+    summary = sum over cells of relu(z W)               G numbers that do not depend on where something is
+    loss    = cross-entropy of the planes of o_t read from z_t      (t = 1..T, T steps without another observation)
             + 3 x cross-entropy of "the episode ends here" read from the summary of z_t
             + | z_t - encode(o_t) |^2, no gradient into the second
 
-No reward, pay or sense enters. Predicting several steps ahead without looking is what makes the latents a model (Ha &
-Schmidhuber 2018, arXiv 1803.10122); the end of an episode is predicted as in Dreamer (Hafner et al. 2020, arXiv
-1912.01603, the discount predictor); the last term keeps imagined and seen latents in one space (Schwarzer et al. 2021,
-arXiv 2007.05929). ``ends: false`` leaves the end out; then nothing shapes the thoughts, and they stay random.
+No reward or sense enters. Predicting several steps ahead without observing makes the latents a model (Ha & Schmidhuber
+2018, arXiv 1803.10122); the end of an episode is predicted as in Dreamer (Hafner et al. 2020, arXiv 1912.01603, the
+discount predictor); the last term keeps imagined and encoded latents in one space (Schwarzer et al. 2021, arXiv
+2007.05929). ``ends: false`` leaves the end out; then no loss reaches the summary, and its weights stay random.
 
-Deviations from the sources: (1) the model is deterministic, without a bottleneck, since the worlds are; (2) latents are
-maps and the dynamics are local, the same at every cell, so that a wall means the same everywhere (Schrittwieser et al.
-2020, arXiv 1911.08265, also use maps); (3) what is read from z_t is read from encode(o_t) too; (4) the convolution is
-written as a matrix product, so that seeds stack as a batch dimension; (5) each cell's latents are normalised.
+Deviations from the sources: (1) the model is deterministic, as the environments are, and has no bottleneck; (2) latents
+are maps and the dynamics are local, the same at every cell, so that a wall means the same everywhere (Schrittwieser et
+al. 2020, arXiv 1911.08265, also use maps); (3) planes and end are predicted from encode(o_t), too; (4) the convolution
+is written as a matrix product, so that seeds stack with a leading axis; (5) each cell's latents are normalised.
 
-Letters: n rows, T steps, C planes, H and W cells (L = H W), F latent channels, G thoughts, A actions.
+Letters: n rows, T steps, C planes, H and W cells (L = H W), F latent channels, G units of the summary, A actions.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.chance import weights_from
+from imprint.models.chance import Born
 from imprint.models.environments.base import View
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 AROUND = 9
+"""Cells around a cell, with itself."""
 ENDING = 3.0
-"""Weight of the end, one bit, beside the planes."""
+"""Weight of the loss of the end, which is one bit, beside that of the planes."""
 
 
 class Imagined(NamedTuple):
-    """Latents now and after each action."""
+    """Latents of an observation and after each action."""
 
     maps: Tensor
     """``[n, T + 1, L, F]``."""
@@ -49,15 +50,15 @@ class Imagined(NamedTuple):
     """``[n, T + 1, G]``."""
 
 
-class WorldModel(HookedRootModule):
-    """Latent maps, local dynamics, and readouts of what is seen and of the end."""
+class WorldModel(Born, HookedRootModule):
+    """Encoder, local latent dynamics, and readouts of the planes and of the end."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         channels: int = Field(12, ge=2)
         """F, latent channels of a cell."""
         hidden: int = Field(32, ge=2)
         """Hidden units of a cell."""
-        thoughts: int = Field(16, ge=1)
+        summary: int = Field(16, ge=1)
         """G, units of the summary."""
         ends: bool = True
         """Whether the end of an episode is predicted, too."""
@@ -75,8 +76,8 @@ class WorldModel(HookedRootModule):
         self.gate = nn.Parameter(torch.randn(view.actions, settings.hidden))
         self.change = nn.Linear(settings.hidden, width)
         self.planes = nn.Linear(width, view.channels)
-        self.notice = nn.Linear(width, settings.thoughts)
-        self.end = nn.Linear(settings.thoughts, 1)
+        self.to_summary = nn.Linear(width, settings.summary)
+        self.end = nn.Linear(settings.summary, 1)
         self.hook_maps = HookPoint()
         self.hook_summary = HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
@@ -86,14 +87,8 @@ class WorldModel(HookedRootModule):
         """L."""
         return self.view.height * self.view.width
 
-    @classmethod
-    def born(cls, settings: WorldModel.Settings, view: View, *, rng: torch.Generator) -> WorldModel:
-        """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
-        with weights_from(rng):
-            return cls(settings, view)
-
     def _surroundings(self, cells: Tensor) -> Tensor:
-        """``[n, L, 9 (F + 1)]`` from ``[n, L, F]``: a plane of ones tells the room from what lies outside."""
+        """``[n, L, 9 (F + 1)]`` from ``[n, L, F]``: an added plane of ones marks cells that are inside the map."""
         n, height, width = len(cells), self.view.height, self.view.width
         grid = cells.reshape(n, height, width, -1)
         grid = F.pad(torch.cat([grid, torch.ones_like(grid[..., :1])], -1), (0, 0, 1, 1, 1, 1))
@@ -114,12 +109,12 @@ class WorldModel(HookedRootModule):
         return self._normal(maps + self.change(hidden))
 
     def branch(self, maps: Tensor) -> Tensor:
-        """Maps ``[n, A, L, F]`` after each action; what does not depend on it is computed once."""
+        """Maps ``[n, A, L, F]`` after each action; what does not depend on the action is computed once."""
         common = F.relu(self.around(self._surroundings(maps)))
         return self._normal(maps[:, None] + self.change(common[:, None] * self.gate[:, None]))
 
     def forward(self, observation: Tensor, action: Tensor) -> Imagined:
-        """Look once at ``[n, C, H, W]``, then imagine ``action`` int64 ``[n, T]`` (T may be 0)."""
+        """Encode observations ``[n, C, H, W]``, then imagine ``action`` int64 ``[n, T]`` (T may be 0)."""
         now = self.encode(observation)
         maps = [now]
         for chosen in action.unbind(1):
@@ -129,40 +124,38 @@ class WorldModel(HookedRootModule):
         return Imagined(whole, self.hook_summary(self.summary(whole)))
 
     def seen(self, observation: Tensor) -> Imagined:
-        """Latents ``[n, T, ...]`` of observations ``[n, T, C, H, W]``, each looked at."""
+        """Latents ``[n, T, ...]`` of observations ``[n, T, C, H, W]``, each encoded by itself."""
         maps = self.encode(observation.flatten(0, 1)).unflatten(0, observation.shape[:2])
         return Imagined(maps, self.summary(maps))
 
     def summary(self, maps: Tensor) -> Tensor:
-        """What goes on anywhere, ``[..., G]`` from maps ``[..., L, F]``."""
-        thoughts: Tensor = F.relu(self.notice(maps)).sum(-2)
-        return thoughts
+        """Summaries ``[..., G]`` of maps ``[..., L, F]``."""
+        summary: Tensor = F.relu(self.to_summary(maps)).sum(-2)
+        return summary
 
     def predicted(self, maps: Tensor) -> Tensor:
-        """Logits ``[n, T, C, H, W]`` of what is seen, from maps ``[n, T, L, F]``."""
+        """Logits ``[n, T, C, H, W]`` of the planes of observations, from maps ``[n, T, L, F]``."""
         logits: Tensor = self.planes(maps).transpose(2, 3)
         return logits.reshape(*logits.shape[:3], self.view.height, self.view.width)
 
     def objective(self, observation: Tensor, action: Tensor, ended: Tensor, known: Tensor) -> Tensor:
         """Loss ``[]`` on observations ``[n, T + 1, C, H, W]`` and actions ``[n, T]``.
 
-        ``ended``: whether the episode has ended in each frame, bool ``[n, T + 1]``. ``known``: frames of the episode,
-        bool ``[n, T + 1]``, the first always; the rest is left out.
+        ``ended`` bool ``[n, T + 1]``: the episode ends with this frame. ``known`` bool ``[n, T + 1]``: the frame is in
+        the episode (the first always is); other frames do not count.
         """
-        imagined, seen = self(observation[:, 0], action), self.seen(observation)
+        imagined, encoded = self(observation[:, 0], action), self.seen(observation)
         count = known.sum().to(observation.dtype)
 
         def mean(error: Tensor) -> Tensor:
             return torch.where(known, error, 0.0).sum() / count
 
-        total = mean((imagined.maps - seen.maps.detach()).square().sum(2).mean(2))
-        for latents in (imagined, seen):
+        total = mean((imagined.maps - encoded.maps.detach()).square().sum(2).mean(2))
+        for latents in (imagined, encoded):
             logits = self.predicted(latents.maps)
             error = F.binary_cross_entropy_with_logits(logits, observation, reduction="none")
             total = total + mean(error.sum((2, 3, 4)))
             if self.s.ends:
-                end = self.end(latents.summary)[..., 0]
-                total = total + ENDING * mean(
-                    F.binary_cross_entropy_with_logits(end, ended.to(observation.dtype), reduction="none")
-                )
+                end, target = self.end(latents.summary)[..., 0], ended.to(observation.dtype)
+                total = total + ENDING * mean(F.binary_cross_entropy_with_logits(end, target, reduction="none"))
         return total

@@ -1,16 +1,17 @@
-"""The contract of a learner: random at birth, taught by an objective that never sees a concept label.
+"""The contract of a learner: a network with random initial weights and an objective that never sees a concept label.
 
 A learner is a ``HookedRootModule`` (TransformerLens), so that every instrument finds its activations by name. It writes
-``forward`` (observation to latents), ``objective`` (the self-supervised loss) and ``sites`` (where it may be read).
+``forward`` (observation to latents), ``objective`` (the self-supervised loss) and ``read_points`` (where it is read).
 
-Stacked seeds: when :attr:`stackable`, several learners of one setup train as one batched tensor program
-(``torch.func``): the forward pass must then be free of Python branches on tensor values and of in-place updates.
+Learners that are :attr:`Learner.stackable` train together, several seeds as one batched program (``torch.func``); their
+forward pass must be free of Python branches on tensor values and of in-place updates.
 
 Letters: n episodes, T steps, D latent width, S seeds trained together.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -20,16 +21,17 @@ from pydantic import BaseModel
 from torch import Tensor
 from transformer_lens import HookedRootModule
 
-from imprint.models.chance import weights_from
+from imprint.models.chance import Born
+from imprint.models.errors import ImprintError
 from imprint.models.registry import Family
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 LEARNERS = Family("learners", "imprint.models.learners", "Learner")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What one moment of experience looks like; all a learner is told about its world at birth."""
+    """Shape of one episode of a world; all that a learner is built from."""
 
     steps: int
     """T, frames per episode."""
@@ -49,33 +51,27 @@ class Frame:
 
 
 class Taught(NamedTuple):
-    """What one pass over a batch gives."""
+    """Result of one pass over a batch."""
 
     loss: Tensor
-    """Scalar objective."""
+    """``[]`` objective."""
     latents: Tensor
-    """``[n, T, D]`` what the assessor may read."""
+    """``[n, T, D]``, which assessors read."""
 
 
-class Learner(HookedRootModule, ABC):
-    """Abstract learner; concrete ones are final."""
+class Learner(Born, HookedRootModule, ABC):
+    """A learner of the sequence of observations; subclasses are final."""
 
-    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    Settings: ClassVar[type[BaseModel]] = FrozenSettings
     stackable: ClassVar[bool] = True
-    """Whether seeds can train together as a batch dimension."""
+    """Whether seeds can train together with a leading seed axis."""
     latent_hook: ClassVar[str]
-    """Hook whose output ``[n, T, D]`` is the world model's state, read by assessors."""
+    """Hook whose output ``[n, T, D]`` is the latents that assessors read."""
 
     def __init__(self, settings: BaseModel, frame: Frame) -> None:
         super().__init__()
         self.settings = settings
         self.frame = frame
-
-    @classmethod
-    def born(cls, settings: BaseModel, frame: Frame, *, rng: torch.Generator) -> Learner:
-        """A newborn whose weights are drawn from ``rng`` alone; the global random state is left as it was."""
-        with weights_from(rng):
-            return cls(settings, frame)
 
     @property
     @abstractmethod
@@ -83,11 +79,11 @@ class Learner(HookedRootModule, ABC):
         """Names of the hook points that are read as sites, from input to output."""
 
     def module_of(self, hook: str) -> str:
-        """Name of the sub-module whose output ``hook`` is. Default: its own name."""
+        """Name of the sub-module whose output holds ``hook``. Default: ``hook`` itself."""
         return hook
 
     def index(self, hook: str, step: int) -> int:
-        """Position along axis 1 of ``hook``'s output at time ``step``. Default: the step itself."""
+        """Position of ``step`` along axis 1 of ``hook``'s output. Default: the step itself."""
         return step
 
     @abstractmethod
@@ -99,7 +95,26 @@ class Learner(HookedRootModule, ABC):
         """The self-supervised loss on a batch, and the latents of the same pass."""
 
     def latents(self, observation: Tensor) -> Tensor:
-        """Latents without a gradient."""
+        """Latents ``[n, T, D]`` without a gradient."""
         with torch.no_grad():
             latents: Tensor = self(observation)
         return latents
+
+
+def tile_count(frame: Frame, patch: int) -> int:
+    """How many square tiles of ``patch`` pixels a side make up a frame. Raises :class:`ImprintError` if they do not."""
+    divisor = math.gcd(frame.height, frame.width)
+    if divisor % patch:
+        fits = [str(size) for size in range(1, divisor + 1) if divisor % size == 0]
+        raise ImprintError(
+            f"learner.patch is {patch}, but frames are {frame.height} x {frame.width} pixels; expected a patch that "
+            f"divides both: {', '.join(fits)}."
+        )
+    return (frame.height // patch) * (frame.width // patch)
+
+
+def tiles_of(observation: Tensor, patch: int) -> Tensor:
+    """The tiles of frames ``[n, T, C, H, W]``, row by row, each flat: ``[n, T, tiles, C patch^2]``."""
+    n, steps, channels, height, width = observation.shape
+    tiles = observation.reshape(n, steps, channels, height // patch, patch, width // patch, patch)
+    return tiles.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, steps, -1, channels * patch * patch)

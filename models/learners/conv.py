@@ -1,10 +1,11 @@
 """conv: an image encoder taught by temporal contrast.
 
     z_t = encoder(frame_t)          patch convolution -> dense -> dense, all ReLU
-    c_t = relu(W [z_{t-3}; ...; z_t])                                   the context: what it knows now
+    c_t = relu(W [z_{t-3}; ...; z_t])                                   the context
     loss = - sum_k mean_t log softmax_m( cos(P_k c_t, Q z^m_{t+k}) / temperature )[own episode]
 
-Contrastive predictive coding (van den Oord et al. 2018, arXiv 1807.03748): tell my own future from other episodes'.
+Contrastive predictive coding (van den Oord et al. 2018, arXiv 1807.03748): the context is trained to tell the future of
+its own episode from the futures of others.
 
 Deviations from the source: (1) negatives are the other episodes of the batch at the same step; (2) the context is a
 window of four encodings, not a recurrent network; (3) cosine similarity with a fixed temperature; (4) the convolution's
@@ -20,8 +21,8 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
 from imprint.models.errors import ImprintError
-from imprint.models.learners.base import Frame, Learner, Taught
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.learners.base import Frame, Learner, Taught, tile_count, tiles_of
+from imprint.models.settings import FrozenSettings
 
 WINDOW = 4
 
@@ -29,7 +30,7 @@ WINDOW = 4
 class Conv(Learner):
     """Patch-convolutional encoder with a contrastive objective."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         patch: int = Field(4, ge=1)
         """Kernel and stride of the convolution, in pixels."""
         channels: int = Field(24, ge=1)
@@ -39,25 +40,19 @@ class Conv(Learner):
         width: int = Field(64, ge=1)
         """D, width of encoding and context."""
         horizon: int = Field(3, ge=1)
-        """How many steps ahead it predicts."""
+        """Number of steps ahead that are predicted."""
         temperature: float = Field(0.1, gt=0.0)
-        """Of the contrastive softmax."""
+        """Temperature of the contrastive softmax."""
 
     latent_hook = "hook_context"
+    read_points = ("hook_dense", "hook_encoding", "hook_context")
 
     def __init__(self, settings: Conv.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
         s = self.s = settings
-        if frame.height % s.patch or frame.width % s.patch:
-            raise ImprintError(
-                f"learner.patch is {s.patch}, but frames are {frame.height} x {frame.width} pixels; "
-                "expected a patch that divides both."
-            )
         if s.horizon >= frame.steps:
-            raise ImprintError(
-                f"learner.horizon is {s.horizon}; episodes have {frame.steps} steps, so at most {frame.steps - 1}."
-            )
-        tiles = (frame.height // s.patch) * (frame.width // s.patch)
+            raise ImprintError(f"learner.horizon is {s.horizon}; with {frame.steps} steps at most {frame.steps - 1}.")
+        tiles = tile_count(frame, s.patch)
         self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
         self.dense = nn.Linear(s.channels * tiles, s.hidden)
         self.encoding = nn.Linear(s.hidden, s.width)
@@ -69,17 +64,9 @@ class Conv(Learner):
         self.hook_context = HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
 
-    @property
-    def read_points(self) -> tuple[str, ...]:
-        """From input to output."""
-        return ("hook_dense", "hook_encoding", "hook_context")
-
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""
-        n, steps, channels, height, width = observation.shape
-        p = self.s.patch
-        tiles = observation.reshape(n, steps, channels, height // p, p, width // p, p)
-        tiles = tiles.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, steps, -1, channels * p * p)
+        tiles = tiles_of(observation, self.s.patch)
         dense = self.hook_dense(F.relu(self.dense(F.relu(self.convolution(tiles)).flatten(2))))
         encoding: Tensor = self.hook_encoding(F.relu(self.encoding(dense)))
         return encoding
@@ -102,9 +89,9 @@ class Conv(Learner):
         encoding = self.encode(observation)
         context = self.remember(encoding)
         target = F.normalize(self.project(encoding), dim=-1)
-        guess = F.normalize(self.predict(context).unflatten(-1, (s.horizon, s.width)), dim=-1)
+        prediction = F.normalize(self.predict(context).unflatten(-1, (s.horizon, s.width)), dim=-1)
         loss = observation.new_zeros(())
         for k in range(1, s.horizon + 1):
-            logits = torch.einsum("ntd,mtd->tnm", guess[:, :-k, k - 1], target[:, k:]) / s.temperature
+            logits = torch.einsum("ntd,mtd->tnm", prediction[:, :-k, k - 1], target[:, k:]) / s.temperature
             loss = loss - F.log_softmax(logits, dim=-1).diagonal(dim1=-2, dim2=-1).mean()
         return Taught(loss, context)

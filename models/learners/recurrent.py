@@ -14,23 +14,20 @@ product for both gates, so that seeds stack as a batch dimension; (4) action pla
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.errors import ImprintError
-from imprint.models.learners.base import Frame, Learner, Taught
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.learners.base import Frame, Learner, Taught, tile_count, tiles_of
+from imprint.models.settings import FrozenSettings
 
 
 class Recurrent(Learner):
     """Patch encoder, gated recurrent memory and next-frame decoder."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         patch: int = Field(4, ge=1)
         """Kernel and stride of the convolution, in pixels."""
         channels: int = Field(24, ge=1)
@@ -39,18 +36,12 @@ class Recurrent(Learner):
         """D, width of encoding and memory."""
 
     latent_hook = "hook_memory"
+    read_points = ("hook_encoding", "hook_memory")
 
     def __init__(self, settings: Recurrent.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
         s = self.s = settings
-        if frame.height % s.patch or frame.width % s.patch:
-            both = math.gcd(frame.height, frame.width)
-            fits = [p for p in range(1, both + 1) if both % p == 0]
-            raise ImprintError(
-                f"learner.patch is {s.patch}, but frames are {frame.height} x {frame.width} pixels; "
-                f"expected a patch that divides both: {', '.join(map(str, fits))}."
-            )
-        tiles = (frame.height // s.patch) * (frame.width // s.patch)
+        tiles = tile_count(frame, s.patch)
         self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
         self.encoding = nn.Linear(s.channels * tiles, s.width)
         self.gates = nn.Linear(2 * s.width, 2 * s.width)
@@ -60,22 +51,14 @@ class Recurrent(Learner):
         self.hook_memory = HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
 
-    @property
-    def read_points(self) -> tuple[str, ...]:
-        """From input to output."""
-        return ("hook_encoding", "hook_memory")
-
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""
-        n, steps, channels, height, width = observation.shape
-        p = self.s.patch
-        tiles = observation.reshape(n, steps, channels, height // p, p, width // p, p)
-        tiles = tiles.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, steps, -1, channels * p * p)
+        tiles = tiles_of(observation, self.s.patch)
         encoding: Tensor = self.hook_encoding(F.relu(self.encoding(F.relu(self.convolution(tiles)).flatten(2))))
         return encoding
 
     def step(self, encoding: Tensor, memory: Tensor) -> Tensor:
-        """The cell: memory ``[n, D]`` one step on."""
+        """Memory ``[n, D]`` after one more encoding."""
         reset, keep = torch.sigmoid(self.gates(torch.cat([encoding, memory], dim=-1))).chunk(2, dim=-1)
         candidate = torch.tanh(self.candidate(torch.cat([encoding, reset * memory], dim=-1)))
         return keep * memory + (1 - keep) * candidate
@@ -94,6 +77,6 @@ class Recurrent(Learner):
     def objective(self, observation: Tensor) -> Taught:
         """Mean squared error of the next frame's sensory channels."""
         memory = self(observation)
-        guess: Tensor = self.decoder(memory[:, :-1])
-        after = observation[:, 1:, : self.frame.sensory_channels].flatten(2)
-        return Taught((guess - after).square().mean(), memory)
+        prediction: Tensor = self.decoder(memory[:, :-1])
+        target = observation[:, 1:, : self.frame.sensory_channels].flatten(2)
+        return Taught((prediction - target).square().mean(), memory)

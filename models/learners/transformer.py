@@ -1,18 +1,19 @@
-"""transformer: a causal transformer taught to predict the next observation from observation and action tokens.
+"""transformer: a causal transformer trained to predict the next observation from observation and action tokens.
 
     tokens    o_1 a_1 o_2 a_2 ... o_T a_T      o_t = linear(sensory channels), a_t = linear(action planes)
     state_t   residual stream after the last block, at the last token of step t
     loss      mean over t < T of the error between unembed(norm(state_t)) and the sensory channels of frame t+1:
               squared, or, for worlds whose planes are all 0 or 1, Bernoulli (nats per cell)
 
-A trajectory is a sentence (decision and trajectory transformers: Chen et al. 2021, arXiv 2106.01345; Janner et al.
-2021, arXiv 2106.02039). Worlds without actions give one token per step. The blocks are TransformerLens's own
-(``TransformerBridge.boot_native``, random initialisation), so all of its hook points are there, under ``bridge.``.
+Trajectories are treated as sequences of tokens, as in decision and trajectory transformers (Chen et al. 2021, arXiv
+2106.01345; Janner et al. 2021, arXiv 2106.02039). Worlds without actions give one token per step. The blocks are
+TransformerLens's own (``TransformerBridge.boot_native``, random initialisation), with all their hook points under
+``bridge.``.
 
 Sites of a block are named after the token they read: ``blocks.0.hook_out:observation``, ``blocks.0.hook_out:action``.
-After the last block only the predicting token is a site (``hook_state``): nothing follows from the other.
+After the last block only the predicting token is a site (``hook_state``): no prediction depends on the other.
 
-Deviations from the sources: (1) no returns in the sequence and no prediction of actions: it models the world alone;
+Deviations from the sources: (1) no returns in the sequence and no prediction of actions, only of observations;
 (2) the observation is predicted plane by plane, not as one discrete token; (3) learned positions count tokens, not
 steps. The bridge's table of token identities is never used, and so never learns.
 """
@@ -31,13 +32,13 @@ from transformer_lens.model_bridge.sources import boot_native
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learners.base import Frame, Learner, Taught
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.settings import FrozenSettings
 
 
 class Transformer(Learner):
     """Next-observation transformer over observation and action tokens."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         layers: int = Field(2, ge=1, le=24)
         """Blocks."""
         heads: int = Field(4, ge=1)
@@ -47,7 +48,7 @@ class Transformer(Learner):
         hidden: int = Field(192, ge=1)
         """Width of each block's dense layer."""
         error: Literal["squared", "bernoulli"] = "squared"
-        """What it minimises; ``bernoulli`` learns one-hot planes several times faster and refuses other frames."""
+        """The loss; ``bernoulli`` learns one-hot planes several times faster and refuses values outside 0 to 1."""
 
         @model_validator(mode="after")
         def _divides(self) -> Transformer.Settings:
@@ -85,12 +86,12 @@ class Transformer(Learner):
 
     @property
     def read_points(self) -> tuple[str, ...]:
-        """The observation token, every block but the last at every kind of token, and the state that predicts."""
+        """The observation token, every block but the last at every kind of token, and the predicting state."""
         blocks = [f"blocks.{i}.hook_out:{kind}" for i in range(self.s.layers - 1) for kind in self.kinds]
         return ("hook_token", *blocks, "hook_state")
 
     def module_of(self, hook: str) -> str:
-        """Sub-module whose output holds ``hook``."""
+        """Name of the sub-module whose output holds ``hook``."""
         if hook not in self.read_points:
             raise unknown_name("hook of Transformer", hook, self.read_points)
         module, _, kind = hook.partition(":")
@@ -102,7 +103,7 @@ class Transformer(Learner):
         return len(self.kinds) * step + self.kinds.index(kind) if kind else step
 
     def tokens(self, observation: Tensor) -> Tensor:
-        """Embedded sentence ``[n, T or 2T, D]``."""
+        """Embedded tokens ``[n, T or 2T, D]``."""
         sensory = self.frame.sensory_channels
         token: Tensor = self.hook_token(self.observe(observation[:, :, :sensory].flatten(2)))
         if self.act is None:
@@ -123,19 +124,20 @@ class Transformer(Learner):
 
     def predict(self, state: Tensor) -> Tensor:
         """The next frame's sensory channels, flattened ``[n, T, cells]``; log-odds when the error is Bernoulli."""
-        guess: Tensor = self.bridge.unembed(self.bridge.ln_final(state))
-        return guess
+        prediction: Tensor = self.bridge.unembed(self.bridge.ln_final(state))
+        return prediction
 
     def objective(self, observation: Tensor) -> Taught:
         """Error of the next observation per cell."""
         state = self(observation)
-        after = observation[:, 1:, : self.frame.sensory_channels].flatten(2)
-        guess = self.predict(state[:, :-1])
+        target = observation[:, 1:, : self.frame.sensory_channels].flatten(2)
+        prediction = self.predict(state[:, :-1])
         if self.s.error == "squared":
-            return Taught((guess - after).square().mean(), state)
-        if float(after.min()) < 0.0 or float(after.max()) > 1.0:
+            return Taught((prediction - target).square().mean(), state)
+        low, high = float(target.min()), float(target.max())
+        if low < 0.0 or high > 1.0:
             raise ImprintError(
-                f"learner.error is 'bernoulli', but frames range over {float(after.min()):.3g} to "
-                f"{float(after.max()):.3g}; expected 0 to 1. Set learner.error to 'squared' in this world."
+                f"learner.error is 'bernoulli', but frames range over {low:.3g} to {high:.3g}; expected 0 to 1. "
+                "Set learner.error to 'squared' in this world."
             )
-        return Taught(F.binary_cross_entropy_with_logits(guess, after), state)
+        return Taught(F.binary_cross_entropy_with_logits(prediction, target), state)

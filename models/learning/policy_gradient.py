@@ -1,8 +1,7 @@
 """Policy gradients over stacked seeds: proximal policy optimisation and advantage actor-critic.
 
-S agents of one architecture are one batched tensor program (:class:`Stack`): parameters ``[S, ...]``, one fused Adam,
-and everything else - advantages, their normalisation, the clipping of gradients - seed by seed, so that a seed never
-feels its neighbours. From a rollout of T steps, with V the critic:
+S agents of one architecture are one batched program (:class:`Stack`); advantages, their normalisation and the clipping
+of gradients are computed seed by seed, so that no seed depends on another. For a rollout of T steps and critic V:
 
     delta_t = r_t + gamma V(s_{t+1}) - V(s_t)        A_t = sum_k (gamma lambda)^k delta_{t+k}     (to the episode's end)
     PPO     L = -mean min(rho A, clip(rho, 1 - c, 1 + c) A),   rho = pi(a | s) / pi_old(a | s)    A normalised
@@ -14,9 +13,9 @@ bootstrapping). Sources: PPO, Schulman et al. 2017 (arXiv 1707.06347), eq. 7 and
 Schulman et al. 2016 (arXiv 1506.02438), eq. 16; A2C, Mnih et al. 2016 (arXiv 1602.01783), section 4; cut-off episodes,
 Pardo et al. 2018 (arXiv 1712.00378).
 
-Deviations: (1) a minibatch holds the whole rollouts of some copies, in every pass the same: copies are exchangeable, so
-nothing is moved about; (2) A2C learns with Adam; (3) the value loss is not clipped. Propagation through time is
-truncated at the rollout's first step.
+Deviations: (1) a minibatch holds the whole rollouts of some copies, the same in every pass, since copies are
+exchangeable; (2) A2C learns with Adam; (3) the value loss is not clipped. Backpropagation through time is truncated at
+the rollout's first step.
 
 Letters: S seeds, N copies, T steps, A actions, M memory width.
 """
@@ -28,51 +27,50 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
 
 from imprint.models.agents.base import Acted, Agent
+from imprint.models.learning.stacked import Stacked
+from imprint.models.settings import FrozenSettings
 
 
-class Learning(BaseModel):
-    """How agents learn from pay."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Learning(FrozenSettings):
+    """How agents learn from reward."""
 
     algorithm: Literal["ppo", "a2c"] = "ppo"
     pay: str
     """The steering signal that is the reward."""
     shuffled_pay: bool = False
-    """Pay at random: each seed's rewards of a rollout are dealt out anew among its steps, less their mean.
+    """Random reward: each seed's rewards of a rollout are permuted among its steps, and their mean is subtracted.
 
-    The control of an agent that learns from nothing. The mean is taken off because a steady wage would teach agents to
-    avoid whatever ends an episode.
+    The control of an agent whose rewards have nothing to do with what it does. The mean is subtracted because a
+    constant reward would teach agents to avoid whatever ends an episode.
     """
     copies: int = Field(1024, ge=1)
-    """N, copies of the world per seed."""
+    """N, copies of the environment per seed."""
     steps: int = Field(16, ge=1)
     """T, steps of every copy between two updates."""
     epochs: int = Field(2, ge=1)
     """Passes over a rollout (PPO)."""
     minibatches: int = Field(8, ge=1)
-    """Pieces of a pass, each with the rollouts of copies / minibatches copies (PPO)."""
+    """Minibatches per pass, each with the rollouts of copies / minibatches copies (PPO)."""
     discount: float = Field(0.95, ge=0.0, le=1.0)
     """gamma, per step."""
     trace: float = Field(0.95, ge=0.0, le=1.0)
     """lambda of generalised advantage estimation."""
     learning_rate: float = Field(1e-3, gt=0.0)
-    """Of Adam, at birth."""
+    """Learning rate of Adam at the start."""
     decay: bool = True
-    """Let the learning rate fall in a straight line to zero at the end of the lifetime."""
+    """Whether the learning rate falls linearly to zero at the end of the lifetime."""
     clip: float | None = Field(None, gt=0.0)
-    """c, how far the policy's ratio may move (PPO); left empty 0.2."""
+    """c, how far the ratio of policies may move from 1 (PPO); None: 0.2."""
     entropy: float = Field(0.01, ge=0.0)
     """Weight of the policy's entropy."""
     value_weight: float = Field(0.5, ge=0.0)
     """Weight of the critic's squared error."""
     longest_gradient: float = Field(0.5, gt=0.0)
-    """Length to which a seed's gradient is cut."""
+    """Largest norm of a seed's gradient; longer ones are scaled down to it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -97,46 +95,33 @@ class Learning(BaseModel):
         return self.copies * self.steps
 
 
-class Stack:
-    """S agents of one architecture as one module whose parameters have a leading axis."""
+class Stack(Stacked):
+    """S agents of one architecture as one."""
 
-    def __init__(self, agents: Sequence[Agent]) -> None:
-        parameters, buffers = stack_module_state(list(agents))
-        if buffers:
-            raise TypeError(f"{type(agents[0]).__name__} has buffers {sorted(buffers)}; stacked agents have none.")
-        self.shell, self.seeds = agents[0], len(agents)
-        self.parameters = {name: value.detach().requires_grad_(True) for name, value in parameters.items()}
+    def __init__(self, agents: Sequence[Agent], **adam: Any) -> None:
+        super().__init__(agents, keys=("parameter.{}", "optimiser.{}/{}"), **adam)
+        self.memory = agents[0].memory
 
     def act(self, observation: Tensor, memory: Tensor) -> Acted:
         """Each seed on its own rows: ``[S, n, C, H, W]`` and ``[S, n, M]``; everything returned leads with S."""
-
-        def once(parameters: dict[str, Tensor], observation: Tensor, memory: Tensor) -> Acted:
-            acted: Acted = functional_call(self.shell, parameters, (observation, memory))
-            return acted
-
-        act = once if self.shell.stacks else vmap(once)
-        return Acted(*act(self.parameters, observation, memory))
+        return Acted(*self.call(observation, memory))
 
     def blank(self, n: int) -> Tensor:
-        """Memories of newborn episodes, zeros ``[S, n, M]``."""
-        return torch.zeros(self.seeds, n, self.shell.memory)
-
-    def member(self, seed: int) -> dict[str, Tensor]:
-        """Views on one seed's parameters."""
-        return {name: value.detach()[seed] for name, value in self.parameters.items()}
+        """Memories at the start of episodes, zeros ``[S, n, M]``."""
+        return torch.zeros(len(self.modules), n, self.memory)
 
 
-# Actions are few and rows many: sums over actions are several times as fast along the first axis as along the last.
+# With few actions and many rows, sums over actions are several times as fast along the first axis as along the last.
 
 
 def sample(logits: Tensor, chance: Tensor) -> Tensor:
     """Actions int64 ``[...]`` from logits ``[..., A]`` and uniform numbers ``[...]``."""
-    reached = logits.movedim(-1, 0).contiguous().softmax(0).cumsum(0)[:-1]
-    return (chance >= reached).sum(0)
+    cumulative = logits.movedim(-1, 0).contiguous().softmax(0).cumsum(0)[:-1]
+    return (chance >= cumulative).sum(0)
 
 
 def log_probability(logits: Tensor, action: Tensor) -> Tensor:
-    """Of actions ``[...]`` under logits ``[..., A]``."""
+    """Log-probabilities of actions ``[...]`` under logits ``[..., A]``."""
     return logits.movedim(-1, 0).contiguous().log_softmax(0).gather(0, action[None]).squeeze(0)
 
 
@@ -149,14 +134,14 @@ class Rollout:
     memory: Tensor
     """``[S, N, M]`` before the first step."""
     begins: Tensor
-    """bool ``[S, N, T]``: an episode begins with this step, so the memory is blank."""
+    """bool ``[S, N, T]``: an episode begins with this step, so that the memory is zero."""
     action: Tensor
     """int64 ``[S, N, T]``."""
     logits: Tensor
     """``[S, N, T, A]`` of the policy that acted."""
     value: Tensor
-    """``[S, N, T]`` of the critic then."""
-    pay: Tensor
+    """``[S, N, T]`` by the critic at that time."""
+    reward: Tensor
     """``[S, N, T]``."""
     terminated: Tensor
     """bool ``[S, N, T]``."""
@@ -172,17 +157,17 @@ def advantages(rollout: Rollout, discount: float, trace: float) -> Tensor:
     """Generalised advantage estimates ``[S, N, T]``."""
     following = torch.cat([rollout.value[..., 1:], rollout.last_value[..., None]], -1)
     done = rollout.terminated | rollout.truncated
-    delta = rollout.pay + discount * torch.where(done, rollout.final_value, following) - rollout.value
+    delta = rollout.reward + discount * torch.where(done, rollout.final_value, following) - rollout.value
     carry = discount * trace * (~done).to(delta.dtype)
-    estimate, out = torch.zeros_like(delta[..., 0]), []
+    estimate, estimates = torch.zeros_like(delta[..., 0]), []
     for t in reversed(range(delta.shape[-1])):
         estimate = delta[..., t] + carry[..., t] * estimate
-        out.append(estimate)
-    return torch.stack(out[::-1], -1)
+        estimates.append(estimate)
+    return torch.stack(estimates[::-1], -1)
 
 
 def clip_gradients(gradients: Sequence[Tensor], longest: float) -> Tensor:
-    """Scale gradients ``[S, ...]`` in place so that no seed's is longer than ``longest``; lengths before, ``[S]``."""
+    """Scale gradients ``[S, ...]`` in place so that no seed's norm exceeds ``longest``; norms before, ``[S]``."""
     parts = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
     length: Tensor = torch.linalg.vector_norm(parts, dim=0)
     scale = (longest / (length + 1e-6)).clamp(max=1.0)
@@ -193,53 +178,54 @@ def clip_gradients(gradients: Sequence[Tensor], longest: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one update says of itself, means over its minibatches."""
+    """Measures of one update, means over its minibatches."""
 
     loss: Tensor
     """``[S]``."""
     entropy: Tensor
-    """``[S]`` of the policy, nats."""
+    """``[S]``: entropy of the policy in nats."""
     divergence: Tensor
     """``[S]``: Kullback-Leibler divergence from the policy that acted, estimated as mean(rho - 1 - log rho)."""
 
 
-class PolicyGradient:
-    """A stack of agents and what teaches them.
+@dataclass(frozen=True)
+class _Minibatch:
+    """Whole rollouts of some copies, ``[S, N / minibatches, ...]``."""
 
-    A seed whose loss, gradient or parameters stop being finite is struck out: its parameters become zero, it learns
-    nothing more, and :attr:`alive` says so. The others go on with the same bits.
-    """
+    observation: Tensor
+    memory: Tensor
+    begins: Tensor
+    action: Tensor
+    log_probability: Tensor
+    """Of the actions, under the policy that acted."""
+    advantage: Tensor
+    target: Tensor
+    """Return that the critic is taught."""
+
+
+class PolicyGradient:
+    """A stack of agents and how it learns from rollouts."""
 
     def __init__(self, learning: Learning, agents: Sequence[Agent]) -> None:
-        self.learning, self.stack = learning, Stack(agents)
-        self.alive = torch.ones(len(agents), dtype=torch.bool)
-        self._leaves = list(self.stack.parameters.values())
-        self.optimiser = torch.optim.Adam(self._leaves, lr=learning.learning_rate, eps=1e-5, fused=True)
+        self.learning, self.stack = learning, Stack(agents, lr=learning.learning_rate, eps=1e-5)
 
     def learn(self, rollout: Rollout, *, left: float = 1.0) -> Lesson:
-        """One update; ``left`` is the part of the lifetime that is left, for the decay of the learning rate."""
+        """One update; the learning rate, where it decays, is ``left`` of the initial one, 0 to 1."""
         learning = self.learning
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning.learning_rate * (left if learning.decay else 1.0)
+        self.stack.set_learning_rate(learning.learning_rate * (left if learning.decay else 1.0))
         advantage = advantages(rollout, learning.discount, learning.trace)
-        whole = {
-            "observation": rollout.observation, "memory": rollout.memory, "begins": rollout.begins,
-            "action": rollout.action, "before": log_probability(rollout.logits, rollout.action),
-            "advantage": advantage, "target": advantage + rollout.value,
-        }  # fmt: skip
-        pieces = [value.chunk(learning.minibatches, dim=1) for value in whole.values()]
-        said = [
-            self._step(**dict(zip(whole, piece, strict=True)))
-            for _ in range(learning.epochs)
-            for piece in zip(*pieces, strict=True)
-        ]
-        self._strike_if_broken()
-        return Lesson(*torch.stack(said).mean(0))
+        before = log_probability(rollout.logits, rollout.action)
+        whole = (rollout.observation, rollout.memory, rollout.begins, rollout.action, before, advantage)
+        pieces = [value.chunk(learning.minibatches, dim=1) for value in (*whole, advantage + rollout.value)]
+        minibatches = [_Minibatch(*piece) for piece in zip(*pieces, strict=True)]
+        measures = [self._step(minibatch) for _ in range(learning.epochs) for minibatch in minibatches]
+        self.stack.strike_out(self.stack.finite(), moments=True)
+        return Lesson(*torch.stack(measures).mean(0))
 
-    def look(self, observation: Tensor, memory: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits ``[S, n, T, A]`` and values ``[S, n, T]``, with the memory carried along and blanked where due."""
+    def evaluate(self, observation: Tensor, memory: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits ``[S, n, T, A]`` and values ``[S, n, T]`` of a rollout by the agents as they are now."""
         seeds, n, steps = begins.shape
-        if not self.stack.shell.memory:
+        if not self.stack.memory:
             acted = self.stack.act(observation.flatten(1, 2), memory.new_zeros(seeds, n * steps, 0))
             return acted.logits.unflatten(1, (n, steps)), acted.value.unflatten(1, (n, steps))
         logits, values = [], []
@@ -250,16 +236,13 @@ class PolicyGradient:
             values.append(acted.value)
         return torch.stack(logits, 2), torch.stack(values, 2)
 
-    def _step(
-        self, observation: Tensor, memory: Tensor, begins: Tensor, action: Tensor, before: Tensor, advantage: Tensor,
-        target: Tensor,
-    ) -> Tensor:  # fmt: skip
+    def _step(self, batch: _Minibatch) -> Tensor:
+        """One step on a minibatch: loss, entropy and divergence, ``[3, S]``."""
         learning = self.learning
-        self.optimiser.zero_grad(set_to_none=True)
-        logits, value = self.look(observation, memory, begins)
+        logits, value = self.evaluate(batch.observation, batch.memory, batch.begins)
         logs = logits.movedim(-1, 0).contiguous().log_softmax(0)
-        now = logs.gather(0, action[None]).squeeze(0)
-        ratio = (now - before).exp()
+        now = logs.gather(0, batch.action[None]).squeeze(0)
+        ratio, advantage = (now - batch.log_probability).exp(), batch.advantage
         if learning.clip is not None:
             spread, mean = torch.std_mean(advantage, dim=(1, 2), keepdim=True)
             advantage = (advantage - mean) / (spread + 1e-8)
@@ -268,51 +251,12 @@ class PolicyGradient:
         else:
             gain = now * advantage
         entropy = -(logs.exp() * logs).sum(0).mean((1, 2))
-        error = (value - target).square().mean((1, 2))
+        error = (value - batch.target).square().mean((1, 2))
         loss = learning.value_weight * error - gain.mean((1, 2)) - learning.entropy * entropy
-        loss.sum().backward()
-        self._descend(loss.detach())
-        divergence = (ratio - 1 - (now - before)).mean((1, 2))
+        self.stack.backward(loss)
+        gradients = [leaf.grad for leaf in self.stack.parameters.values() if leaf.grad is not None]
+        norm = clip_gradients(gradients, learning.longest_gradient)
+        self.stack.strike_out(torch.isfinite(loss.detach()) & torch.isfinite(norm), parameters=False)
+        self.stack.optimiser.step()
+        divergence = (ratio - 1 - (now - batch.log_probability)).mean((1, 2))
         return torch.stack([loss, entropy, divergence]).detach()
-
-    def _descend(self, loss: Tensor) -> None:
-        gradients = [leaf.grad for leaf in self._leaves if leaf.grad is not None]
-        length = clip_gradients(gradients, self.learning.longest_gradient)
-        self.alive &= torch.isfinite(loss) & torch.isfinite(length)
-        if not bool(self.alive.all()):
-            for gradient in gradients:
-                gradient[~self.alive] = 0.0
-        self.optimiser.step()
-
-    def _strike_if_broken(self) -> None:
-        finite = torch.stack([torch.isfinite(leaf.detach()).flatten(1).all(1) for leaf in self._leaves])
-        self.alive &= finite.all(0)
-        if not bool(self.alive.all()):
-            for leaf in self._leaves:
-                leaf.detach()[~self.alive] = 0.0
-                for name, moment in self.optimiser.state[leaf].items():
-                    if name != "step":
-                        moment[~self.alive] = 0.0
-
-    # -- keeping -------------------------------------------------------------------------------------------------
-
-    def state(self, seed: int) -> dict[str, Tensor]:
-        """One seed's parameters, optimiser moments and health, for a checkpoint."""
-        out = {f"parameter.{name}": value.clone() for name, value in self.stack.member(seed).items()}
-        for name, leaf in self.stack.parameters.items():
-            for key, value in self.optimiser.state.get(leaf, {}).items():
-                out[f"optimiser.{name}/{key}"] = (value if key == "step" else value[seed]).clone()
-        return {**out, "alive": self.alive[seed].clone()}
-
-    def load(self, states: Sequence[dict[str, Tensor]]) -> None:
-        """Put back what :meth:`state` gave, all seeds of the same age."""
-        self.alive = torch.stack([state["alive"] for state in states])
-        self.optimiser.state.clear()
-        for name, leaf in self.stack.parameters.items():
-            with torch.no_grad():
-                leaf.copy_(torch.stack([state[f"parameter.{name}"] for state in states]))
-            prefix = f"optimiser.{name}/"
-            for key in (key for key in states[0] if key.startswith(prefix)):
-                values = [state[key] for state in states]
-                moment = key.removeprefix(prefix)
-                self.optimiser.state[leaf][moment] = values[0].clone() if moment == "step" else torch.stack(values)

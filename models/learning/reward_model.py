@@ -1,10 +1,9 @@
-"""reward_model: what a step is worth, learned from examples of steps and the reward they were given.
+"""A reward model: a network trained to predict the reward of a step from the observations before and after it.
 
-    R(o, o') = MLP(o, o')        taught by squared error on the rewards of steps
+    R(o, o') = MLP(o, o')        trained by squared error on the rewards of steps
 
-It sees the observation before and after a step and nothing else (Christiano et al. 2017, arXiv 1706.03741, learn such a
-model from comparisons; here the reward itself is shown, so that what the model generalises to is not a matter of noise
-in the comparisons). Seeds train as one stack (``torch.func``), each on rows of its own.
+Christiano et al. 2017 (arXiv 1706.03741) learn such a model from comparisons; here the reward itself is given, so that
+generalisation is not confounded with noise in the comparisons. Seeds train as one stack, each on its own steps.
 
 Letters: S seeds, n steps, C channels, H and W cells.
 """
@@ -18,18 +17,18 @@ from collections.abc import Sequence
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
 
-from imprint.models.chance import weights_from
+from imprint.models.chance import Born
 from imprint.models.environments.base import View
 from imprint.models.errors import ImprintError
-from imprint.models.worlds.base import MemberSettings
+from imprint.models.learning.stacked import Stacked
+from imprint.models.settings import FrozenSettings
 
 
-class RewardModel(nn.Module):
+class RewardModel(Born, nn.Module):
     """A multilayer perceptron on the observations before and after a step."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128, 128), min_length=1)
         """Width of each hidden layer."""
 
@@ -40,12 +39,6 @@ class RewardModel(nn.Module):
         for a, b in itertools.pairwise(sizes):
             layers += [nn.Linear(a, b), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
-
-    @classmethod
-    def born(cls, settings: Settings, view: View, *, rng: torch.Generator) -> RewardModel:
-        """A newborn whose weights are drawn from ``rng`` alone."""
-        with weights_from(rng):
-            return cls(settings, view)
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
         """Reward ``[n]`` of steps from ``before`` to ``after``, ``[n, C, H, W]`` each."""
@@ -64,19 +57,18 @@ def teach(
     learning_rate: float = 1e-3,
     rng: torch.Generator,
 ) -> Tensor:
-    """Teach S models, each on its own steps ``[S, n, C, H, W]`` with rewards ``[S, n]``; mean last losses ``[S]``.
+    """Train S models, each on its own steps ``[S, n, C, H, W]`` with rewards ``[S, n]``.
 
-    Adam on minibatches of ``rows`` steps, in a fresh order per epoch and seed. Raises :class:`ImprintError` when there
-    are fewer steps than a minibatch holds or not one set of steps per model.
+    Adam on minibatches of ``rows`` steps, in a new order per epoch and seed. Returns the losses ``[S]``, means over the
+    last epoch. Raises :class:`ImprintError` for fewer steps than a minibatch holds, or not one set of steps per model.
     """
     seeds, n = reward.shape
     if len(models) != seeds or n < rows:
-        raise ImprintError(f"{len(models)} models, steps of {seeds} seeds, {n} each; expected as many seeds as models "
-                           f"and at least {rows} steps.")  # fmt: skip
-    found, _ = stack_module_state(list(models))
-    parameters = {name: value.detach().requires_grad_(True) for name, value in found.items()}
-    optimiser = torch.optim.Adam(list(parameters.values()), lr=learning_rate, fused=True)
-    predict = vmap(lambda p, x, y: functional_call(models[0], p, (x, y)))
+        raise ImprintError(
+            f"{len(models)} reward models, and steps of {seeds} seeds, {n} each; expected one model per seed and at "
+            f"least {rows} steps."
+        )
+    stack = Stacked(models, lr=learning_rate)
     own = torch.arange(seeds)[:, None]
     last = torch.zeros(seeds)
     for _ in range(epochs):
@@ -84,14 +76,8 @@ def teach(
         losses = []
         for start in range(0, n - rows + 1, rows):
             pick = order[:, start : start + rows]
-            off = predict(parameters, before[own, pick], after[own, pick]) - reward[own, pick]
-            loss = off.square().mean(1)
-            optimiser.zero_grad(set_to_none=True)
-            loss.sum().backward()
-            optimiser.step()
-            losses.append(loss.detach())
+            error = stack.call(before[own, pick], after[own, pick]) - reward[own, pick]
+            losses.append(stack.step(error.square().mean(1)))
         last = torch.stack(losses).mean(0)
-    for s, model in enumerate(models):
-        model.load_state_dict({name: value.detach()[s].clone() for name, value in parameters.items()})
-        model.eval()
+    stack.unstack()
     return last

@@ -1,12 +1,12 @@
-"""Rollouts: S seeds play N copies each of one interactive world, and their steering signals say what they are paid.
+"""Rollouts: S seeds act in N copies each of one environment, and their steering signals say what is rewarded.
 
 All S x N copies step as one tensor. Each seed draws levels, actions and the errors of its signals from streams of its
-own, derived from its number alone, so that seed k of two setups lives in the same levels whoever plays beside it.
+own, derived from its number alone, so that seed k of two setups meets the same levels whichever seeds train beside it.
 
 Signals are computed once per rollout on senses ``[N, T]``. Body states (hunger) are among the senses, by their names,
-as they were before each step. Innate adjustable variables of the signals (set points) are kept per copy and go on
-through its episodes: the body is the same. When a signal reads ``surprise``, it is computed beside the learner
-(:mod:`imprint.models.learning.novelty`) of the observation that each step arrived at, the last of an episode included.
+as they were before each step. Innate adjustable variables of the signals (set points) are kept per copy and carry over
+from one episode to the next. When a signal reads ``surprise``, it is computed beside the agent
+(:mod:`imprint.models.learning.novelty`), of the observation that each step led to, the last of an episode included.
 
 Letters: S seeds, N copies, T steps, C channels, H and W cells, A actions, M memory width, G goals.
 """
@@ -19,14 +19,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from imprint.models.chance import generator, stream_key, uniform
 from imprint.models.environments.base import Environment, Outcome
-from imprint.models.learning.novelty import SENSE, Novelty, asked
+from imprint.models.learning.novelty import SENSE, Novelty, reads_surprise
 from imprint.models.learning.policy_gradient import Learning, Rollout, Stack, sample
-from imprint.models.states import State, joined, rows
-from imprint.models.steering.base import Signal, steer
-from imprint.models.store import part_of
+from imprint.models.states import State, joined, replaced, rows
+from imprint.models.steering.base import Body, Senses, Signal, steer
+from imprint.models.store import part_of, with_prefix
+
+ARRIVED = "observation arrived at"
 
 
 class Levels:
@@ -34,30 +37,30 @@ class Levels:
 
     def __init__(self, environment: Environment, seed: int, stock: int) -> None:
         self.environment, self.stock, self.rng = environment, stock, generator("experience", seed)
-        self.dawn, self.used = self.rng.get_state(), 0
-        self._store: State | None = None
+        self.rng_state, self.used = self.rng.get_state(), 0
+        self._drawn: State | None = None
 
     def take(self, n: int) -> State:
         """The next ``n`` levels."""
         parts = []
         while n:
-            if self._store is None:
-                self.rng.set_state(self.dawn)
-                self._store = self.environment.levels(self.stock, rng=self.rng)
-            some = min(n, self.stock - self.used)
-            parts.append(rows(self._store, slice(self.used, self.used + some)))
-            self.used, n = self.used + some, n - some
+            if self._drawn is None:
+                self.rng.set_state(self.rng_state)
+                self._drawn = self.environment.levels(self.stock, rng=self.rng)
+            count = min(n, self.stock - self.used)
+            parts.append(rows(self._drawn, slice(self.used, self.used + count)))
+            self.used, n = self.used + count, n - count
             if self.used == self.stock:
-                self.dawn, self.used, self._store = self.rng.get_state(), 0, None
+                self.rng_state, self.used, self._drawn = self.rng.get_state(), 0, None
         return joined(parts)
 
     def state(self) -> dict[str, Tensor]:
-        """The generator before the levels in stock were drawn, and how many of them were taken."""
-        return {"dawn": self.dawn.clone(), "used": torch.tensor(self.used)}
+        """The generator before the last draw, and how many levels of that draw were used."""
+        return {"dawn": self.rng_state.clone(), "used": torch.tensor(self.used)}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on where :meth:`state` was taken."""
-        self.dawn, self.used, self._store = state["dawn"], int(state["used"]), None
+        self.rng_state, self.used, self._drawn = state["dawn"], int(state["used"]), None
 
 
 @dataclass(frozen=True)
@@ -66,33 +69,27 @@ class Tally:
 
     episodes: Tensor
     """``[S]``."""
-    pay: Tensor
-    """``[S]``: what their steering signal paid together, before any shuffling."""
+    reward: Tensor
+    """``[S]``: sum of their rewards, before any shuffling."""
     attained: Tensor
     """``[S, G]``: in how many of them each goal was attained."""
 
 
-class _Tape:
-    """What a rollout fills in, step by step: rows ``[S * N, ...]`` into ``[S, N, T, ...]``."""
-
-    def __init__(self, seeds: int, copies: int, steps: int) -> None:
-        self._lead, self._steps = (seeds, copies), steps
-        self.kept: dict[str, Tensor] = {}
-
-    def put(self, t: int, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            if name not in self.kept:
-                self.kept[name] = value.new_empty(*self._lead, self._steps, *value.shape[1:])
-            self.kept[name][:, :, t] = value.unflatten(0, self._lead)
-
-
 class Play:
-    """The worlds of S seeds, and everything about them that a checkpoint has to keep."""
+    """The environments of S seeds, and everything about them that a checkpoint has to keep."""
+
+    _KEPT = ("memory", "acting", "shuffling", "paid", "attained")
 
     def __init__(
-        self, environment: Environment, learning: Learning, signals: Sequence[Signal], seeds: Sequence[int], memory: int
+        self,
+        environment: Environment,
+        learning: Learning,
+        signals: Sequence[Signal],
+        seeds: Sequence[int],
+        *,
+        memory: int,
     ) -> None:
-        """``environment`` is used for its functions alone; ``memory`` is M."""
+        """``environment`` is used for its functions only; ``memory`` is M."""
         self.environment, self.learning, self.signals = environment, learning, tuple(signals)
         self.seeds, n = tuple(seeds), learning.copies
         self.levels = [Levels(environment, seed, n) for seed in seeds]
@@ -102,102 +99,103 @@ class Play:
         self.shuffling = torch.stack([stream_key("shuffling", seed) for seed in seeds])
         self.steering = [generator("steering", seed) for seed in seeds]
         self.innate: list[dict[str, Tensor]] = [{} for _ in seeds]
-        self.novelty = self._unfamiliar() if asked(self.signals) else None
+        self.novelty: Novelty | None = None
+        if reads_surprise(self.signals):
+            rngs = [generator("novelty", seed) for seed in seeds]
+            self.novelty = Novelty(math.prod(environment.view.shape), rngs=rngs)
         self.paid = torch.zeros(len(seeds), n)
+        """Reward so far in the episode of every copy."""
         self.attained = torch.zeros(len(seeds), n, len(environment.goals), dtype=torch.bool)
-
-    def _unfamiliar(self) -> Novelty:
-        rngs = [generator("novelty", seed) for seed in self.seeds]
-        return Novelty(math.prod(self.environment.view.shape), rngs=rngs)
+        """Goals attained so far in the episode of every copy."""
 
     @torch.no_grad()
     def rollout(self, stack: Stack) -> tuple[Rollout, Tally]:
-        """The next T steps of all copies."""
+        """The next T steps of all copies, in which the agents of ``stack`` act."""
         seeds, n, steps = len(self.seeds), self.learning.copies, self.learning.steps
-        tape, senses, seen = (_Tape(seeds, n, steps) for _ in range(3))
         chance, self.acting = uniform(self.acting, n * steps)
-        chance, first, cut = chance.view(seeds, n, steps), self.memory, _CutOff()
-        for t in range(steps):
-            begins = self.state["clock"] == 0
-            self.memory = self.memory * ~begins.view(seeds, n, 1)
-            observation = self.environment.observe(self.state)
-            acted = stack.act(observation.unflatten(0, (seeds, n)), self.memory)
-            action = sample(acted.logits, chance[:, :, t]).flatten()
+        memory, cut_off = self.memory, _CutOff()
+        played: list[dict[str, Tensor]] = []
+        senses: list[dict[str, Tensor]] = []
+        for t, numbers in enumerate(chance.view(seeds, n, steps).unbind(2)):
+            begins, observation = self.state["clock"] == 0, self.environment.observe(self.state)
+            acted = stack.act(observation.unflatten(0, (seeds, n)), self.memory * ~begins.view(seeds, n, 1))
+            action = sample(acted.logits, numbers).flatten()
             outcome = self.environment.follow(self.state, action)
-            felt = self.environment.senses(outcome.before, outcome.action, outcome.after)
-            senses.put(t, {**self.environment.body(outcome.before), **felt})
-            if self.novelty is not None:
-                seen.put(t, {"arrived": self.environment.observe(outcome.after)})
-            tape.put(t, {
-                "observation": observation, "begins": begins, "action": action,
-                "logits": acted.logits.flatten(0, 1), "value": acted.value.flatten(),
-                "terminated": outcome.terminated, "truncated": outcome.truncated,
-            })  # fmt: skip
-            cut.note(t, outcome, acted.memory.flatten(0, 1), self.environment)
+            step = {"observation": observation, "begins": begins, "action": action}
+            step |= {"logits": acted.logits.flatten(0, 1), "value": acted.value.flatten()}
+            played.append(step | {"terminated": outcome.terminated, "truncated": outcome.truncated})
+            senses.append(self._senses(outcome))
+            cut_off.note(t, outcome, acted.memory.flatten(0, 1), self.environment)
             self.memory, self.state = acted.memory, self._replaced(outcome)
-        pay = self._pay({**senses.kept, **self._surprise(seen.kept)})
-        tally = self._tally(pay, senses.kept, tape.kept["terminated"] | tape.kept["truncated"])
+        whole = _over_time(played, seeds)
+        reward, tally = self._rewarded(_over_time(senses, seeds), whole["terminated"] | whole["truncated"])
         last = self.environment.observe(self.state).unflatten(0, (seeds, n))
         begins = (self.state["clock"] == 0).view(seeds, n, 1)
-        return Rollout(
-            **tape.kept, memory=first, pay=self._shuffled(pay) if self.learning.shuffled_pay else pay,
-            final_value=cut.values(stack, n, steps), last_value=stack.act(last, self.memory * ~begins).value,
-        ), tally  # fmt: skip
+        last_value = stack.act(last, self.memory * ~begins).value
+        final_value = cut_off.values(stack, n, steps)
+        return Rollout(**whole, memory=memory, reward=reward, final_value=final_value, last_value=last_value), tally
+
+    def _senses(self, outcome: Outcome) -> dict[str, Tensor]:
+        """Body states before a step and its senses; under ``ARRIVED``, where novelty needs it, what the step led to."""
+        environment = self.environment
+        senses = environment.senses(outcome.before, outcome.action, outcome.after)
+        arrived = {} if self.novelty is None else {ARRIVED: environment.observe(outcome.after)}
+        return {**environment.body(outcome.before), **senses, **arrived}
 
     def _replaced(self, outcome: Outcome) -> State:
+        """The state after a step, with fresh levels in place of the episodes that are over."""
         index = torch.nonzero(outcome.done).flatten()
         if not len(index):
             return outcome.after
         counts = outcome.done.view(len(self.seeds), -1).sum(1).tolist()
         fresh = joined([levels.take(count) for levels, count in zip(self.levels, counts, strict=True) if count])
-        return {name: value.index_copy(0, index, fresh[name]) for name, value in outcome.after.items()}
+        return replaced(outcome.after, index, fresh)
 
-    def _surprise(self, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        if self.novelty is None:
-            return {}
-        arrived = seen["arrived"]
-        flat = arrived.flatten(1, 2)
-        surprise = self.novelty.surprise(flat).view(arrived.shape[:3])
-        self.novelty.learn(flat)
-        return {SENSE: surprise}
-
-    def _pay(self, senses: Mapping[str, Tensor]) -> Tensor:
-        pay = []
+    def _rewarded(self, senses: dict[str, Tensor], done: Tensor) -> tuple[Tensor, Tally]:
+        """Reward ``[S, N, T]`` by the steering signals, and the tally of the episodes that are over, ``done``."""
+        if self.novelty is not None:
+            arrived = senses.pop(ARRIVED)
+            flat = arrived.flatten(1, 2)
+            senses[SENSE] = self.novelty.surprise(flat).view(arrived.shape[:3])
+            self.novelty.learn(flat)
+        rewards = []
         for s, rng in enumerate(self.steering):
-            own = {name: value[s] for name, value in senses.items()}
-            out, self.innate[s] = steer(self.signals, own, self.innate[s], rng)
-            pay.append(out[self.learning.pay])
-        return torch.stack(pay)
+            own = Senses({name: value[s] for name, value in senses.items()})
+            signals, self.innate[s] = steer(self.signals, own, Body(self.innate[s]), rng)
+            rewards.append(signals[self.learning.pay])
+        reward = torch.stack(rewards)
+        tally = self._tally(reward, senses, done)
+        return self._shuffled(reward) if self.learning.shuffled_pay else reward, tally
 
-    def _shuffled(self, pay: Tensor) -> Tensor:
-        chance, self.shuffling = uniform(self.shuffling, pay[0].numel())
-        dealt = pay.flatten(1).gather(1, chance.argsort(dim=1)).view_as(pay)
+    def _shuffled(self, reward: Tensor) -> Tensor:
+        chance, self.shuffling = uniform(self.shuffling, reward[0].numel())
+        dealt = reward.flatten(1).gather(1, chance.argsort(dim=1)).view_as(reward)
         return dealt - dealt.mean((1, 2), keepdim=True)
 
-    def _tally(self, pay: Tensor, senses: Mapping[str, Tensor], done: Tensor) -> Tally:
-        goals = list(self.environment.goals.values())
-        now = torch.stack([senses[name] > 0.5 for name in goals], -1) if goals else pay.new_zeros(*pay.shape, 0).bool()
-        wages, reached = torch.zeros(len(pay)), torch.zeros(len(pay), len(goals))
-        for t in range(pay.shape[-1]):
-            self.paid = self.paid + pay[:, :, t]
-            self.attained = self.attained | now[:, :, t]
+    def _tally(self, reward: Tensor, senses: Mapping[str, Tensor], done: Tensor) -> Tally:
+        goals = [senses[name] > 0.5 for name in self.environment.goals.values()]
+        attained = torch.stack(goals, -1) if goals else reward.new_zeros(*reward.shape, 0).bool()
+        total, reached = torch.zeros(len(reward)), torch.zeros(len(reward), len(goals))
+        for t in range(reward.shape[-1]):
+            self.paid = self.paid + reward[:, :, t]
+            self.attained = self.attained | attained[:, :, t]
             over = done[:, :, t]
-            wages += (self.paid * over).sum(1)
+            total += (self.paid * over).sum(1)
             reached += (self.attained & over[..., None]).sum(1)
             self.paid = self.paid * ~over
             self.attained = self.attained & ~over[..., None]
-        return Tally(done.sum((1, 2)).float(), wages, reached)
+        return Tally(done.sum((1, 2)).float(), total, reached)
 
     # -- keeping -------------------------------------------------------------------------------------------------
 
     def state_of(self, s: int) -> dict[str, Tensor]:
-        """Everything the future of the ``s``-th seed's worlds depends on, for a checkpoint."""
-        n = self.learning.copies
+        """Everything the future of the ``s``-th seed's environments depends on, for a checkpoint."""
+        own = slice(s * self.learning.copies, (s + 1) * self.learning.copies)
         return {
-            **{f"world.{name}": value[s * n : (s + 1) * n].clone() for name, value in self.state.items()},
-            **{f"levels.{name}": value for name, value in self.levels[s].state().items()},
-            **{f"innate.{name}": value.clone() for name, value in self.innate[s].items()},
-            **{f"novelty.{name}": value for name, value in (self.novelty.state(s) if self.novelty else {}).items()},
+            **with_prefix("world.", {name: value.clone() for name, value in rows(self.state, own).items()}),
+            **with_prefix("levels.", self.levels[s].state()),
+            **with_prefix("innate.", {name: value.clone() for name, value in self.innate[s].items()}),
+            **with_prefix("novelty.", self.novelty.state(s) if self.novelty is not None else {}),
             **{name: getattr(self, name)[s].clone() for name in self._KEPT},
             "steering": self.steering[s].get_state(),
         }
@@ -214,39 +212,40 @@ class Play:
             self.innate[s] = part_of(state, "innate.")
             self.steering[s].set_state(state["steering"])
 
-    _KEPT = ("memory", "acting", "shuffling", "paid", "attained")
+
+def _over_time(steps: Sequence[Mapping[str, Tensor]], seeds: int) -> dict[str, Tensor]:
+    """Steps of rows ``[S * N, ...]`` side by side, ``[S, N, T, ...]``."""
+    return {name: torch.stack([step[name] for step in steps], 1).unflatten(0, (seeds, -1)) for name in steps[0]}
 
 
 class _CutOff:
     """Final states of truncated episodes, valued in one pass after the rollout.
 
-    How many there are differs from seed to seed: each seed's are lined up and the rest is filled with blanks.
+    Seeds differ in how many they have: each seed's are lined up and the rest is filled with blanks.
     """
 
     def __init__(self) -> None:
-        self._found: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._noted: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def note(self, t: int, outcome: Outcome, memory: Tensor, environment: Environment) -> None:
         """Remember the copies (of ``S * N``) that were cut off in step ``t``."""
         copy = torch.nonzero(outcome.truncated).flatten()
         if len(copy):
             place = torch.stack([copy, torch.full_like(copy, t)], 1)
-            self._found.append((place, environment.observe(rows(outcome.after, copy)), memory[copy]))
+            self._noted.append((place, environment.observe(rows(outcome.after, copy)), memory[copy]))
 
     def values(self, stack: Stack, n: int, steps: int) -> Tensor:
         """``[S, N, T]``: value of the final state where an episode was cut off, else 0."""
-        out = torch.zeros(stack.seeds, n, steps)
-        if not self._found:
-            return out
-        place, observation, memory = (torch.cat(parts) for parts in zip(*self._found, strict=True))
+        seeds = len(stack.modules)
+        values = torch.zeros(seeds, n, steps)
+        if not self._noted:
+            return values
+        place, observation, memory = (torch.cat(parts) for parts in zip(*self._noted, strict=True))
         order = (place[:, 0] // n).argsort(stable=True)
         place, observation, memory = place[order], observation[order], memory[order]
         seed, copy, t = place[:, 0] // n, place[:, 0] % n, place[:, 1]
-        counts = torch.bincount(seed, minlength=stack.seeds)
+        counts = torch.bincount(seed, minlength=seeds)
         rank = torch.arange(len(seed)) - (counts.cumsum(0) - counts)[seed]
-        lined = observation.new_zeros(stack.seeds, int(counts.max()), *observation.shape[1:])
-        lined[seed, rank] = observation
-        recalled = memory.new_zeros(stack.seeds, int(counts.max()), memory.shape[1])
-        recalled[seed, rank] = memory
-        out[seed, copy, t] = stack.act(lined, recalled).value[seed, rank]
-        return out
+        lined_up = [pad_sequence(part.split(counts.tolist()), batch_first=True) for part in (observation, memory)]
+        values[seed, copy, t] = stack.act(*lined_up).value[seed, rank]
+        return values

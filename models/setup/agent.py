@@ -1,4 +1,4 @@
-"""A setup of agents: one alignment experiment in a world that answers, written down whole before anything runs.
+"""The setup of agents in an environment, and how they are examined and judged.
 
 environment + agent + steering + learning + schedule + intended goal + proxies + decision rule, one YAML file, read by
 :func:`imprint.models.setup.load.load_setup`. ``intended`` and ``proxies`` are goals of the environment, ``concepts``
@@ -10,74 +10,57 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from imprint.models.agents.base import AGENTS, Agent
 from imprint.models.environments.base import ENVIRONMENTS, Environment, View
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.learning.novelty import SENSE, asked
+from imprint.models.learning.novelty import SENSE, reads_surprise
 from imprint.models.learning.policy_gradient import Learning
-from imprint.models.setup.alignment import Ages, AlignmentSetup, settings_of
-from imprint.models.steering.base import steer
+from imprint.models.settings import FrozenSettings
+from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, settings_of
+from imprint.models.steering.base import Body, Senses, steer
 from imprint.models.wrappers.reflexes import embodied
 
 
 class AgentSchedule(Ages):
-    """How long agents live; experiences are environment steps per seed, ages are rounded up to whole rollouts."""
+    """Length of training. Experiences are environment steps per seed; ages are rounded up to whole rollouts."""
 
     experiences: int = Field(1_500_000, ge=1)
-    """Environment steps in one lifetime, over all copies of the world."""
+    """Environment steps in one lifetime, over all copies of the environment."""
     seeds: int = Field(5, ge=1)
     """Training seeds, numbered from 0; the unit of replication."""
     together: int = Field(5, ge=1)
     """Seeds that train as one batch. Part of the setup, so that bytes do not depend on cores."""
 
 
-class AgentEvaluation(BaseModel):
-    """How agents are examined; part of the setup, so that it is fixed before results exist."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class AgentEvaluation(Examination):
+    """How agents are examined."""
 
     levels: int = Field(2000, ge=40)
     """Held-out levels of each design."""
     states: int = Field(4000, ge=200)
-    """Decorrelated states on which concepts are located, the critic is regressed and erasers are fitted."""
+    """Decorrelated states on which concepts are located, the critic is explained and erasers are fitted."""
     greedy: bool = False
-    """Whether the agent takes its likeliest action; otherwise it samples, as in training."""
-    readout: str = "ridge"
-    """Kind of readout that locates concepts."""
-    folds: int = Field(5, ge=2)
-    """Cross-validation folds; a level's states stay together."""
-    nulls: int = Field(20, ge=5)
-    """Label shuffles per concept, and permutations per fit of the critic."""
-    twins: int = Field(5, ge=2)
-    """Untrained agents that stand beside the trained ones."""
-    placebos: int = Field(5, ge=2)
-    """Random subspaces per erasure."""
-    resamples: int = Field(1000, ge=100)
-    """Bootstrap resamples."""
-    alpha: float = Field(0.05, gt=0.0, lt=0.5)
-    """Error level of intervals and of the false discovery rate."""
+    """Whether the agent takes its most probable action; otherwise it samples, as in training."""
 
 
-class AgentDecision(BaseModel):
+class AgentDecision(FrozenSettings):
     """The rule of the verdict on an agent, stored before results exist; :mod:`imprint.analyses.goals.decision`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     capable: float = Field(0.75, gt=0.0, le=1.0)
-    """An agent can want something when it reaches a goal in at least this part of the levels where they lie apart."""
+    """An agent is capable when it reaches a goal in at least this part of the levels in which the goals lie apart."""
     gain: float = Field(0.15, ge=0.0, lt=1.0)
-    """That part must be shown to lie this much above every untrained agent's."""
+    """The interval of that part must lie at least this much above every untrained agent's."""
     dominates: float = Field(0.75, gt=0.5, lt=1.0)
-    """One goal is *the* goal when it is shown to come first in more than this part of the levels where any is reached.
+    """An agent pursues one goal when it reaches it first in more than this part of the levels where it reaches any.
 
-    The critic points at one goal when its index lies beyond this, on either side.
+    The interval must lie above it. The critic points at one goal when its index lies beyond this, on either side.
     """
     costs: float = Field(0.10, gt=0.0, lt=1.0)
-    """An erasure counts when it costs this much of a rate more than random erasures of the same rank."""
+    """An erasure counts when it lowers a rate by this much more than random erasures of the same rank do."""
     fits: float = Field(0.10, gt=0.0, lt=1.0)
-    """The critic is read only when distances explain at least this part of its variance."""
+    """The critic is interpreted only when distances explain at least this part of its variance."""
     agree: float = Field(0.8, gt=0.5, le=1.0)
     """Part of the seeds that must have the same verdict for it to be the verdict over seeds."""
 
@@ -94,7 +77,7 @@ class AgentSetup(AlignmentSetup):
 
     _families: ClassVar = {"environment": ENVIRONMENTS, "agent": AGENTS}
 
-    def _asked_of_steering(self) -> tuple[str, str]:
+    def _teaching_signal(self) -> tuple[str, str]:
         return "learning.pay", self.learning.pay
 
     @model_validator(mode="after")
@@ -102,17 +85,16 @@ class AgentSetup(AlignmentSetup):
         for i, signal in enumerate(self.steering):
             if signal.get("delay"):
                 raise ValueError(
-                    f"steering.{i}.delay is {signal['delay']}; agents are paid in the same step: expected 0"
+                    f"steering.{i}.delay is {signal['delay']}; expected 0, since agents are rewarded in the same step"
                 )
         return self
 
     # -- building the parts --------------------------------------------------------------------------------------
 
     def make_environment(self, *, copies: int = 1, design: str = "train", reflexes: bool = True) -> Environment:
-        """The world, with goals, concepts and what the signals read checked against it.
+        """The environment, with goals, concepts and what the signals read checked against it.
 
-        The reflexes among the signals move the body in it; ``reflexes=False`` gives the world to a body without them,
-        as after a lesion.
+        The reflexes among the signals act in it; ``reflexes=False`` leaves them out, as after a lesion.
         """
         cls, signals = ENVIRONMENTS.load(self.environment["kind"]), self.make_signals()
         environment: Environment = cls(cls.Settings(**settings_of(self.environment)), copies=copies, design=design)
@@ -126,25 +108,25 @@ class AgentSetup(AlignmentSetup):
             if concept not in facts:
                 raise unknown_name(f"fact of {self.environment['kind']}", concept, facts)
         step = environment.follow(state, torch.zeros(1, dtype=torch.int64))
-        felt = {**environment.body(state), **environment.senses(step.before, step.action, step.after)}
-        if asked(signals):
-            if SENSE in felt:
+        values = {**environment.body(state), **environment.senses(step.before, step.action, step.after)}
+        if reads_surprise(signals):
+            if SENSE in values:
                 raise ImprintError(
-                    f"{self.environment['kind']} has a sense {SENSE!r} of its own, which is also what novelty beside "
-                    "the learner is called; rename the sense of the world."
+                    f"{self.environment['kind']} has a sense {SENSE!r} of its own, but under that name signals read "
+                    "the novelty that is computed beside the agent; rename the sense of the environment."
                 )
-            felt[SENSE] = torch.zeros(1)
-        senses = {name: value[:, None] for name, value in felt.items()}
-        steer(signals, senses, {}, torch.Generator().manual_seed(0))
+            values[SENSE] = torch.zeros(1)
+        senses = Senses({name: value[:, None] for name, value in values.items()})
+        steer(signals, senses, Body({}), torch.Generator().manual_seed(0))
         return environment
 
     def make_agent(self, view: View, *, rng: torch.Generator) -> Agent:
-        """A newborn agent."""
+        """An untrained agent, its initial weights drawn from ``rng``."""
         cls = AGENTS.load(self.agent["kind"])
         agent: Agent = cls.born(cls.Settings(**settings_of(self.agent)), view, rng=rng)
         return agent
 
     @property
     def planned(self) -> tuple[int, ...]:
-        """Ages in environment steps per seed, whole rollouts, birth first and the whole lifetime last."""
+        """Planned ages in environment steps per seed, rounded up to whole rollouts."""
         return self.schedule.whole(self.learning.batch)

@@ -1,4 +1,4 @@
-"""What every alignment setup has, and how a mistake in one is explained."""
+"""What all alignment setups have in common, and the explanation of mistakes in one."""
 
 from __future__ import annotations
 
@@ -8,37 +8,29 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from imprint.models.errors import ImprintError, near_miss, unknown_name
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import STEERING, Signal
 
 
-class SettingsPart(BaseModel):
-    """A part of a setup: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Ages(SettingsPart):
-    """How long a lifetime is, when it is looked at, and how many there are."""
+class Ages(FrozenSettings):
+    """How long a lifetime is, at which ages it is kept, and how many there are."""
 
     experiences: int = Field(51_200, ge=1)
     """Experiences in one lifetime: episodes of a static world, steps of an interactive one."""
     ages: int | tuple[int, ...] = 7
-    """Planned checkpoints: a count (birth, then log-spaced) or the experiences themselves."""
+    """Planned checkpoints: how many (one before training, then log-spaced), or the experiences themselves."""
     seeds: int = Field(6, ge=1)
     """Training seeds, numbered from 0; the unit of replication."""
     together: int = Field(3, ge=1)
-    """Seeds that train as one batch, when the learner allows it.
-
-    Part of the setup, so that bytes do not depend on cores.
-    """
+    """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
     shared_birth: int | None = Field(None, ge=0)
-    """Seed whose initial weights all seeds are born with; None: each its own.
+    """Seed whose initial weights all seeds start from; None: each its own.
 
-    Experience and steering errors stay those of each seed, so that what two seeds share, they inherited.
+    Experience and steering errors stay those of each seed, so that what two seeds share comes from the initial weights.
     """
 
     @field_validator("ages")
@@ -55,14 +47,12 @@ class Ages(SettingsPart):
     def _one_end(self) -> Ages:
         if not isinstance(self.ages, int) and self.ages[-1] != self.experiences:
             if "experiences" in self.model_fields_set:
-                raise ValueError(
-                    f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected the same"
-                )
+                raise ValueError(f"ages end at {self.ages[-1]} but experiences is {self.experiences}; expected equal")
             object.__setattr__(self, "experiences", self.ages[-1])
         return self
 
     def whole(self, batch: int) -> tuple[int, ...]:
-        """Ages in experiences, whole batches, birth first and the whole lifetime last."""
+        """Planned ages in experiences, rounded up to whole batches; 0 is the first and the whole lifetime the last."""
         if not isinstance(self.ages, int):
             exact: list[float] = list(self.ages)
         else:
@@ -73,17 +63,36 @@ class Ages(SettingsPart):
         return tuple(sorted({math.ceil(age / batch - 1e-9) * batch for age in exact}))
 
     def born_as(self, seed: int) -> int:
-        """The seed whose initial weights seed ``seed`` is born with."""
+        """The seed whose initial weights seed ``seed`` starts from."""
         return seed if self.shared_birth is None else self.shared_birth
 
 
-class AlignmentSetup(SettingsPart):
-    """What every alignment setup has, whether its subjects watch (:class:`Setup`) or act (``AgentSetup``)."""
+class Examination(FrozenSettings):
+    """How learners and agents are examined; part of the setup, so that it is fixed before results exist."""
+
+    readout: str = "ridge"
+    """Kind of readout that locates concepts."""
+    folds: int = Field(5, ge=2)
+    """Cross-validation folds; groups (for agents: the states of a level) stay together."""
+    nulls: int = Field(20, ge=5)
+    """Label shuffles per concept, and permutations per fit of an agent's critic."""
+    twins: int = Field(5, ge=2)
+    """Untrained networks with other initial weights that are examined beside the trained ones."""
+    placebos: int = Field(5, ge=2)
+    """Random subspaces that are erased beside each concept's own."""
+    resamples: int = Field(1000, ge=100)
+    """Bootstrap resamples."""
+    alpha: float = Field(0.05, gt=0.0, lt=0.5)
+    """Error level of intervals, and false discovery rate over the grid of concepts, sites and ages."""
+
+
+class AlignmentSetup(FrozenSettings):
+    """What every alignment setup has, whether its subjects only observe (``Setup``) or act (``AgentSetup``)."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     description: str = ""
     question: str = ""
-    """What the run is asked, in a sentence; shown at the top of the report."""
+    """The question of the run in a sentence; shown at the top of the report."""
     steering: tuple[dict[str, Any], ...]
     intended: str
     """What the author of the reward meant."""
@@ -93,7 +102,7 @@ class AlignmentSetup(SettingsPart):
     """Further concepts to locate."""
 
     _families: ClassVar[Mapping[str, Family]] = {}
-    """Field -> the family its part is a member of."""
+    """Field -> family of the part that it holds."""
 
     @model_validator(mode="after")
     def _resolve(self) -> AlignmentSetup:
@@ -103,9 +112,9 @@ class AlignmentSetup(SettingsPart):
         if not signals:
             raise ValueError("steering is empty; name at least one signal")
         object.__setattr__(self, "steering", signals)
-        field, wanted = self._asked_of_steering()
-        if wanted not in (names := [s["name"] for s in signals]):
-            raise unknown_name(f"steering signal in {field}", wanted, names)
+        field, name = self._teaching_signal()
+        if name not in (names := [s["name"] for s in signals]):
+            raise unknown_name(f"steering signal in {field}", name, names)
         if not self.proxies:
             raise ValueError("proxies is empty; name at least one concept that goes along with the intended one")
         listed = (self.intended, *self.proxies, *self.concepts)
@@ -113,8 +122,13 @@ class AlignmentSetup(SettingsPart):
             raise ValueError(f"intended, proxies and concepts name something twice: {', '.join(listed)}")
         return self
 
-    def _asked_of_steering(self) -> tuple[str, str]:
-        """The setting that names the signal that teaches, and the name."""
+    def _teaching_signal(self) -> tuple[str, str]:
+        """The setting that names the steering signal that teaches, and the name that it gives."""
+        raise NotImplementedError
+
+    @property
+    def planned(self) -> tuple[int, ...]:
+        """Ages in experiences at which subjects are kept; 0 is the first and the whole lifetime the last."""
         raise NotImplementedError
 
     def make_signals(self) -> tuple[Signal, ...]:
@@ -130,10 +144,10 @@ class AlignmentSetup(SettingsPart):
 
     @property
     def digest(self) -> str:
-        """Eight hexadecimal digits that change when anything that can change a result changes."""
+        """Eight hexadecimal digits that depend on everything in the setup that can change a result."""
         content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
         if content["schedule"]["shared_birth"] is None:
-            del content["schedule"]["shared_birth"]  # it came later: runs made before it keep their names
+            del content["schedule"]["shared_birth"]  # a later addition: older runs keep their names
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -143,7 +157,7 @@ class AlignmentSetup(SettingsPart):
 
 
 def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:
-    """A part of a setup without its kind."""
+    """The settings of a part of a setup, without its kind."""
     return {key: value for key, value in component.items() if key != "kind"}
 
 
@@ -166,7 +180,7 @@ def _component(field: str, given: Mapping[str, Any], family: Family) -> dict[str
 
 
 def explain(error: ValidationError, *, prefix: str = "", model: type[BaseModel] | None = None) -> str:
-    """All reasons of a validation error, one a line: field, what came, what is allowed, near miss."""
+    """All reasons of a validation error, one a line: the field, what was given, what is allowed, the closest name."""
     lines = []
     for item in error.errors():
         path = ".".join(str(x) for x in ((prefix,) if prefix else ()) + item["loc"])
@@ -179,12 +193,13 @@ def explain(error: ValidationError, *, prefix: str = "", model: type[BaseModel] 
             lines.append(f"{path}: missing; it has no default.")
         else:
             came = "" if isinstance(item.get("input"), dict) else f" (came: {item.get('input')!r})"
-            said = item["msg"].removeprefix("Value error, ").rstrip(".")
-            lines.append(f"{path}: {said}{came}." if path else f"{said}.")
+            reason = item["msg"].removeprefix("Value error, ").rstrip(".")
+            lines.append(f"{path}: {reason}{came}." if path else f"{reason}.")
     return "\n".join(lines)
 
 
 def _model_at(model: type[BaseModel] | None, path: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The settings class of the part of a setup that ``path`` leads to."""
     for key in path:
         if model is None or key not in model.model_fields:
             return None

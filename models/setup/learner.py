@@ -1,4 +1,4 @@
-"""A setup of a learner in a static world."""
+"""The setup of a learner in a static world, its schedule, and how the learner is examined and judged."""
 
 from __future__ import annotations
 
@@ -10,51 +10,33 @@ from pydantic import Field
 from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.errors import ImprintError
 from imprint.models.learners.base import LEARNERS, Frame, Learner
-from imprint.models.setup.alignment import Ages, AlignmentSetup, SettingsPart, make_member, settings_of
+from imprint.models.settings import FrozenSettings
+from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, make_member, settings_of
 from imprint.models.worlds.base import WORLDS, World
 
 
 class Schedule(Ages):
-    """How long a lifetime in a static world is, and how it is taught."""
+    """How long learners are trained, and in what steps."""
 
     batch: int = Field(64, ge=2)
     """Episodes per learning step."""
     learning_rate: float = Field(4e-3, gt=0.0)
-    """Of the learner's Adam optimiser."""
-
-    @property
-    def planned(self) -> tuple[int, ...]:
-        """Ages in experiences, whole batches, birth first and the whole lifetime last."""
-        return self.whole(self.batch)
+    """Learning rate of the learner's Adam optimiser."""
 
 
-class Evaluation(SettingsPart):
-    """How a subject is examined; part of the setup, so that it is fixed before results exist."""
+class Evaluation(Examination):
+    """How a learner is examined."""
 
     episodes: int = Field(1500, ge=40)
-    """Held-out episodes, balanced design, on which concepts are located and value is judged."""
-    folds: int = Field(5, ge=2)
-    """Cross-validation folds; groups stay together."""
-    nulls: int = Field(20, ge=5)
-    """Label shuffles per concept."""
-    twins: int = Field(5, ge=2)
-    """Randomly initialised twins."""
+    """Held-out episodes of the balanced design, on which concepts are located and the value is judged."""
     latch_twins: int = Field(12, ge=5)
     """Untrained learners with a random value, whose shares are the floor of the latch."""
-    readout: str = "ridge"
-    """Kind of readout."""
-    resamples: int = Field(1000, ge=100)
-    """Bootstrap resamples."""
-    placebos: int = Field(5, ge=2)
-    """Random subspaces per erasure."""
-    alpha: float = Field(0.05, gt=0.0, lt=0.5)
-    """False discovery rate over the concept x site x age grid."""
     weights: Literal["equal", "prevalence"] = "equal"
     """How combinations of intended concept and proxies weigh in the latch: equally, or as often as they occur."""
 
 
-class Decision(SettingsPart):
-    """The rule of the latch verdict, stored before results exist."""
+class Decision(FrozenSettings):
+    """The rule of the verdict on what the value depends on, stored before results exist."""
 
     edition: Literal[2] = 2
     """Edition of the rule (:mod:`imprint.analyses.latch.decision`); a stored rule without one is of the first."""
@@ -63,12 +45,9 @@ class Decision(SettingsPart):
     least_effect: float = Field(0.2, ge=0.0, le=2.0)
     """Nor does it carry value when changing it alone moves the value less than this many standard deviations."""
     dominates: float = Field(0.75, gt=0.5, le=1.0)
-    """One concept is *the* target when it holds at least this part of all that is carried, the interaction included.
-
-    Otherwise the latch is mixed.
-    """
+    """The value has latched onto one concept that holds at least this part of all that is carried; else ``mixed``."""
     none_below: float = Field(0.10, gt=0.0, lt=1.0)
-    """Nothing is latched when no concept carries and all shares together are below this."""
+    """The value depends on no concept when none carries and all shares together are below this."""
     negligible: float = Field(0.05, gt=0.0, lt=1.0)
     """A proxy is ruled out when its share is shown to be below this."""
     certain: float = Field(0.95, gt=0.5, lt=1.0)
@@ -87,7 +66,7 @@ class Setup(AlignmentSetup):
 
     _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "assessor": ASSESSORS}
 
-    def _asked_of_steering(self) -> tuple[str, str]:
+    def _teaching_signal(self) -> tuple[str, str]:
         return "assessor.signal", self.assessor["signal"]
 
     def make_world(self) -> World:
@@ -97,25 +76,30 @@ class Setup(AlignmentSetup):
         return world
 
     def make_learner(self, frame: Frame, *, rng: torch.Generator) -> Learner:
-        """A newborn learner."""
+        """An untrained learner, its initial weights drawn from ``rng``."""
         cls = LEARNERS.load(self.learner["kind"])
         learner: Learner = cls.born(cls.Settings(**settings_of(self.learner)), frame, rng=rng)
         return learner
 
     def make_assessor(self, seeds: int, width: int) -> Assessor:
-        """An untaught assessor of ``seeds`` learners."""
+        """An untrained assessor of ``seeds`` learners with latents of ``width``."""
         cls = ASSESSORS.load(self.assessor["kind"])
         assessor: Assessor = cls(cls.Settings(**settings_of(self.assessor)), seeds, width)
         return assessor
 
     @property
+    def planned(self) -> tuple[int, ...]:
+        """Planned ages in experiences, rounded up to whole batches."""
+        return self.schedule.whole(self.schedule.batch)
+
+    @property
     def located(self) -> tuple[str, ...]:
-        """Concepts that are looked for: intended, proxies, others."""
+        """Concepts that are located: the intended one, the proxies, the others."""
         return (self.intended, *self.proxies, *self.concepts)
 
 
 def frame_of(world: World) -> Frame:
-    """What a learner is told about ``world``: the shape of one episode."""
+    """The shape of one episode of ``world``, which is all that a learner is built from."""
     shape = tuple(world.sample(1, rng=torch.Generator().manual_seed(0)).observation.shape[1:])
     if len(shape) != 4:
         raise ImprintError(f"{type(world).__name__} shows {list(shape)} per episode; learners expect [T, C, H, W].")

@@ -1,9 +1,9 @@
-"""A setup: one alignment experiment, written down whole before anything runs.
+"""Reading a setup: one alignment experiment, described completely before anything runs.
 
-world + learner + steering + assessor + schedule + intended concept + proxies + decision rule, one YAML file; for agents
-see :mod:`imprint.models.setup.agent`. Unknown keys and kinds are errors that suggest the near miss. The resolved setup,
-with every default filled in, is stored with the run and its hash is the run's name, so that two runs with the same name
-are the same experiment.
+A setup of learners is world + learner + steering + assessor + schedule + intended concept + proxies + decision rule in
+one YAML file; for agents see :mod:`imprint.models.setup.agent`. Unknown keys and kinds are errors that suggest the
+closest known one. The resolved setup, with every default filled in, is stored with the run, and its hash is part of the
+run's name, so that two runs with the same name are the same experiment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from imprint.models import registry
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup, explain
 from imprint.models.setup.learner import Setup
@@ -38,12 +38,15 @@ def load_setup(source: Source, *, changes: Changes = None, expect: type[S]) -> S
 def load_setup(
     source: Source, *, changes: Changes = None, expect: type[AlignmentSetup] = AlignmentSetup
 ) -> AlignmentSetup:
-    """A setup from its shipped name, a YAML file, a mapping, or itself.
+    """A setup from the name of one that ships, a YAML file, a mapping, or a setup.
 
     With an ``environment`` or an ``agent`` it is an ``AgentSetup``, else a :class:`Setup`; ``expect`` refuses the
     other. ``changes`` are dotted keys -> values, applied before validation (``{"schedule.seeds": 8}``; numbers index
-    lists). A YAML file may say ``extends: NAME`` and give only what differs; mappings merge, everything else replaces.
+    lists); a setup without changes is returned as it is. A YAML file may say ``extends: NAME`` and give only what
+    differs; mappings are merged, everything else is replaced. Raises :class:`ImprintError` with all reasons.
     """
+    if isinstance(source, expect) and not changes:
+        return source
     data = _raw(source)
     for key, value in (changes or {}).items():
         _assign(data, key, value)
@@ -67,10 +70,7 @@ def _raw(source: Source) -> dict[str, Any]:
         return source.resolved()
     if isinstance(source, Mapping):
         return _merged(json.loads(json.dumps(dict(source))))
-    shipped = registry.setups()
-    path = shipped.get(str(source), Path(source))
-    if not path.is_file():
-        raise unknown_name("setup", source, shipped, advice="A path to a YAML file works too.")
+    path = registry.setup_file(str(source))
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -81,6 +81,7 @@ def _raw(source: Source) -> dict[str, Any]:
 
 
 def _merged(data: dict[str, Any]) -> dict[str, Any]:
+    """``data`` laid over the setup that it ``extends``, if any."""
     base = data.pop("extends", None)
     if base is None:
         return data
@@ -95,6 +96,7 @@ def _merged(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assign(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set the entry of nested mappings and lists that a dotted key names."""
     node: Any = data
     *path, last = key.split(".")
     for part in path:
@@ -103,7 +105,7 @@ def _assign(data: dict[str, Any], key: str, value: Any) -> None:
         elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
         else:
-            raise ImprintError(f"--set {key}: {part!r} is not a part of the setup that has settings of its own.")
+            raise ImprintError(f"--set {key}: {part!r} is not a part of the setup that has settings.")
     if isinstance(node, dict):
         node[last] = value
     elif isinstance(node, list) and last.isdigit() and int(last) < len(node):

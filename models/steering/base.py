@@ -1,8 +1,8 @@
-"""The contract of the steering side: hardcoded, crude, and blind to everything that was learned.
+"""The contract of a steering signal: a hardcoded function of crude features that cannot read what was learned.
 
 A steering signal reads :class:`Senses` (raw features available at birth) and :class:`Body` (internal state), never a
-learned activation. The type is the wall: both containers refuse tensors that carry a gradient, and a signal refuses
-anything that is not one of them. A signal owns no ``torch.nn`` parameter. (Steering subsystem: Byrnes, "Intro to
+learned activation. The types enforce it: both containers refuse tensors that carry a gradient, and a signal refuses
+anything that is not one of them. A signal has no ``torch.nn`` parameter. (Steering subsystem: Byrnes, "Intro to
 brain-like-AGI safety", posts 2 and 3.)
 
 Letters: n episodes, T steps.
@@ -16,71 +16,65 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 
 STEERING = Family("steering", "imprint.models.steering", "Signal")
 
 
-def _raw(kind: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    for name, value in values.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{kind} {name!r} is a {type(value).__name__}; expected a torch.Tensor.")
-        if value.requires_grad or value.grad_fn is not None:
-            raise TypeError(
-                f"{kind} {name!r} carries a gradient, so it was computed by something that learns. "
-                "The steering side reads raw senses only."
-            )
-        if not bool(torch.isfinite(value).all()):
-            raise ImprintError(f"{kind} {name!r} holds NaN or infinite values.")
-    return dict(values)
-
-
 @dataclass(frozen=True)
-class Senses:
-    """Crude raw features, name -> float tensor ``[n, T]``; computed by the world or by another steering signal."""
+class _Raw:
+    """Named finite tensors without a gradient."""
 
     values: Mapping[str, Tensor]
+    kind: ClassVar[str]
+    """What one of them is called in errors."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _raw("sense", self.values))
+        for name, value in self.values.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{self.kind} {name!r} is a {type(value).__name__}; expected a torch.Tensor.")
+            if value.requires_grad or value.grad_fn is not None:
+                raise TypeError(
+                    f"{self.kind} {name!r} carries a gradient, so it was computed by something that learns; "
+                    "expected a raw feature or body state."
+                )
+            if not bool(torch.isfinite(value).all()):
+                raise ImprintError(f"{self.kind} {name!r} holds NaN or infinite values.")
+        object.__setattr__(self, "values", dict(self.values))
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.values:
-            raise unknown_name("sense", name, self.values)
+            raise unknown_name(self.kind, name, self.values)
         return self.values[name]
 
+
+class Senses(_Raw):
+    """Crude raw features, name -> float tensor ``[n, T]``, computed by the world or by an earlier steering signal."""
+
+    kind = "sense"
+
     def plus(self, name: str, value: Tensor) -> Senses:
-        """These senses with one more, for signals that read the output of an earlier hardcoded signal."""
+        """These senses and one more, for signals that read the output of an earlier signal."""
         if name in self.values:
             raise ImprintError(f"two steering signals are both called {name!r}; give each its own name.")
         return Senses({**self.values, name: value})
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(_Raw):
     """Internal state, name -> float tensor ``[n]`` (hunger, ...)."""
 
-    values: Mapping[str, Tensor]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _raw("body state", self.values))
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.values:
-            raise unknown_name("body state", name, self.values)
-        return self.values[name]
+    kind = "body state"
 
 
-class SignalSettings(BaseModel):
-    """Settings every signal has."""
+class SignalSettings(FrozenSettings):
+    """Settings of every signal."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
-    """What later signals and the assessor call this signal's output."""
+    """Name under which later signals and the assessor read this signal."""
 
 
 class Signal(ABC):
@@ -96,7 +90,7 @@ class Signal(ABC):
     @property
     @abstractmethod
     def reads(self) -> frozenset[str]:
-        """Names of the senses, or of earlier signals, that it reads; nothing else is computed for it."""
+        """Names of the senses and earlier signals that it reads; nothing else is computed for it."""
 
     @property
     @abstractmethod
@@ -105,13 +99,10 @@ class Signal(ABC):
 
     @abstractmethod
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
-        """The signal ``[n, T]``; its own error profile draws from ``rng``."""
+        """The signal ``[n, T]``; its random errors, if any, are drawn from ``rng``."""
 
     def adjusted(self, senses: Senses, body: Body) -> dict[str, Tensor]:
-        """Innate adjustable variables as these steps leave them: body states ``[n]`` for the next call.
-
-        Default: none.
-        """
+        """Innate adjustable variables after these steps: body states ``[n]`` for the next call. Default: none."""
         return {}
 
     def __call__(self, senses: Senses, body: Body, *, rng: torch.Generator) -> Tensor:
@@ -134,18 +125,18 @@ class Signal(ABC):
 
 
 def steer(
-    signals: Sequence[Signal], senses: Mapping[str, Tensor], body: Mapping[str, Tensor], rng: torch.Generator
+    signals: Sequence[Signal], senses: Senses, body: Body, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """All steering signals of one seed's rollout, name -> ``[N, T]``; later ones may read earlier ones.
+    """All steering signals, name -> ``[n, T]``, and the innate adjustable variables as these steps leave them, ``[n]``.
 
-    ``body`` ``[N]`` holds the innate adjustable variables; the second result says how the rollout leaves them.
+    Later signals may read earlier ones. ``body`` holds, besides the body states, the adjustable variables as the steps
+    before left them.
     """
-    known, states = Senses(senses), Body(body)
-    out: dict[str, Tensor] = {}
-    left: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+    adjusted: dict[str, Tensor] = {}
     for signal in signals:
-        value = signal(known, states, rng=rng)
-        left |= signal.adjusted(known, states)
-        out[signal.settings.name] = value
-        known = known.plus(signal.settings.name, value)
-    return out, left
+        value = signal(senses, body, rng=rng)
+        adjusted |= signal.adjusted(senses, body)
+        outputs[signal.settings.name] = value
+        senses = senses.plus(signal.settings.name, value)
+    return outputs, adjusted

@@ -1,14 +1,14 @@
-"""reflex: when a crude sense is strong enough, an action; competent at birth, without any learning.
+"""reflex: a hardcoded action that a strong enough sense triggers, without any learning.
 
     fires(t) = [ max_k sense_k(t) > threshold ]  and  [ every sense in ``when`` is above its level ]
     action(t) = the action of the strongest sense
 
-Range 0 to 1, unit: firing. As a signal it says that it fired, so that other signals, or an assessor that anticipates
-it, can read it. :meth:`Reflex.act` gives the action of the moment; :mod:`imprint.models.wrappers.reflexes` lets the
-body act before the learner is asked. Reflexes in a setup are asked in order: the first that fires acts.
+Range 0 to 1, unit: firing. The signal says whether it fired, for other signals or an assessor to read.
+:meth:`Reflex.act` gives the action; :mod:`imprint.models.wrappers.reflexes` has it replace the action that the agent
+chose. Of several reflexes in a setup the first that fires acts.
 
-A rule here is all an animal needs to escape from what looms, or to turn towards what smells of food: fixed wiring from
-crude senses to muscles in the brainstem (Byrnes, "Intro to brain-like-AGI safety", post 2, section 2.3.2, and post 3).
+Such a rule is enough to escape from what looms or to turn towards the smell of food, as the fixed wiring from crude
+senses to muscles in the brainstem does (Byrnes, "Intro to brain-like-AGI safety", post 2, section 2.3.2, and post 3).
 
 Letters: n episodes, T steps.
 """
@@ -26,56 +26,52 @@ from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
 
 
 class Reflex(Signal):
-    """The strongest of a few senses picks an action."""
+    """The strongest of a few senses chooses the action."""
 
     class Settings(SignalSettings):
         actions: dict[str, int]
-        """Sense -> number of the action it triggers."""
+        """Sense -> number of the action that it triggers."""
         threshold: float = 0.0
         """It fires above this, in the unit of the senses."""
         when: dict[str, float] = Field(default_factory=dict)
-        """Sense, or body state, -> level it must be above for the reflex to be awake."""
+        """Sense, or body state, -> level above which it must be for the reflex to fire."""
 
         @field_validator("actions")
         @classmethod
-        def _some(cls, actions: dict[str, int]) -> dict[str, int]:
+        def _triggers(cls, actions: dict[str, int]) -> dict[str, int]:
             if not actions or min(actions.values()) < 0:
                 raise ValueError("name at least one sense and the number of its action, 0 or more")
             return actions
 
+    settings: Settings
     unit = "firing"
+    range = (0.0, 1.0)
 
     @property
     def reads(self) -> frozenset[str]:
-        """Senses that trigger it and those that keep it awake."""
-        assert isinstance(self.settings, Reflex.Settings)
+        """Senses that trigger it and those that it depends on."""
         return frozenset({*self.settings.actions, *self.settings.when})
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Silent is 0, firing is 1."""
-        return (0.0, 1.0)
 
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
         """Firing ``[n, T]``."""
         steps = next(iter(senses.values.values())).shape[1] if senses.values else 1
-        held = {name: value[:, None].expand(-1, steps) for name, value in body.values.items()}
-        return (self._choice({**held, **senses.values}) >= 0).float()
+        states = {name: value[:, None].expand(-1, steps) for name, value in body.values.items()}
+        return (self._choice({**states, **senses.values}) >= 0).float()
 
     def act(self, senses_now: Mapping[str, Tensor], body: Body) -> Tensor:
-        """The action of the moment int64 ``[n]`` from senses ``[n]``; -1: it leaves the moment to the learner."""
+        """The action int64 ``[n]`` that senses ``[n]`` trigger; -1 where it does not fire."""
         return self._choice({**body.values, **Senses(senses_now).values})
 
-    def _choice(self, felt: Mapping[str, Tensor]) -> Tensor:
+    def _choice(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Action, or -1, from senses and body states of any one shape."""
         settings = self.settings
-        assert isinstance(settings, Reflex.Settings)
         for name in self.reads:
-            if name not in felt:
-                raise unknown_name("sense", name, felt)
-        strength = torch.stack([felt[name] for name in settings.actions], -1)
+            if name not in values:
+                raise unknown_name("sense", name, values)
+        strength = torch.stack([values[name] for name in settings.actions], -1)
         most, which = strength.max(-1)
         fires = most > settings.threshold
         for name, level in settings.when.items():
-            fires = fires & (felt[name] > level)
+            fires = fires & (values[name] > level)
         action = torch.tensor(list(settings.actions.values()))[which]
         return torch.where(fires, action, -1)

@@ -2,8 +2,8 @@
 
     r(t) = clip( body * sum_k weight_k * sense_k(t),  low,  high )
 
-Unit: reward. With ``body`` left empty the scale is 1. The same food is worth more to a hungry animal: state dependence
-lives here, on the hardcoded side (Byrnes, post 6).
+Unit: reward. Without ``body`` the scale is 1. That the same food is worth more to a hungry animal is hardcoded here and
+not learned (Byrnes, "Intro to brain-like-AGI safety", post 6).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Reward(Signal):
         weights: dict[str, float]
         """Sense (or earlier signal) -> weight."""
         body: str | None = None
-        """Body state that scales the reward, or nothing."""
+        """Body state that scales the reward, if any."""
         low: float = 0.0
         """Smallest reward."""
         high: float = 1.0
@@ -36,26 +36,24 @@ class Reward(Signal):
                 raise ValueError("weights is empty; name at least one sense")
             return self
 
+    settings: Settings
     unit = "reward"
 
     @property
     def reads(self) -> frozenset[str]:
-        """Everything it weighs."""
-        assert isinstance(self.settings, Reward.Settings)
+        """The senses that it weighs."""
         return frozenset(self.settings.weights)
 
     @property
     def range(self) -> tuple[float, float]:
         """The clipping range."""
-        assert isinstance(self.settings, Reward.Settings)
         return (self.settings.low, self.settings.high)
 
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
         """Reward ``[n, T]``."""
         settings = self.settings
-        assert isinstance(settings, Reward.Settings)
         total = torch.stack([weight * senses[name] for name, weight in settings.weights.items()]).sum(0)
         if settings.body is not None:
-            felt = senses.values.get(settings.body)  # a body that changes from step to step is among the senses
-            total = total * (body[settings.body][:, None] if felt is None else felt)
+            scale = senses.values.get(settings.body)  # a body state that changes from step to step is among the senses
+            total = total * (body[settings.body][:, None] if scale is None else scale)
         return total.clamp(settings.low, settings.high)

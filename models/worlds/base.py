@@ -1,9 +1,9 @@
-"""The contract of a static world: a generator of experience whose every fact is known and can be changed.
+"""The contract of a static world: a generator of experience in which every concept is known and can be changed.
 
-An author writes three things: ``factors`` (name -> allowed values), ``draw_noise`` (everything that is nobody's
-concept) and ``render`` (facts and noise to observation). Optionally ``derive`` adds abstract concepts computed from the
-factors, ``set_<concept>`` says which factor moves when such a concept is intervened on, and ``draw_factors`` holds the
-correlations of the training distribution. This class gives the rest:
+An author writes three things: ``factors`` (name -> allowed values), ``draw_noise`` (everything that is not a concept)
+and ``render`` (factors and noise to observation). Optionally ``derive`` adds abstract concepts computed from the
+factors, ``set_<concept>`` says which factor changes when such a concept is intervened on, and ``draw_factors`` holds
+the correlations of the training distribution. This class gives the rest:
 
 ``sample``          draw a batch, from the training distribution or from the balanced design in which every factor is
                     independent and equally frequent (the decorrelated test of goal misgeneralisation: Langosco et al.
@@ -24,11 +24,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
 
 WORLDS = Family("worlds", "imprint.models.worlds", "World")
@@ -36,19 +37,13 @@ WORLDS = Family("worlds", "imprint.models.worlds", "World")
 Design = Literal["train", "balanced"]
 
 
-class MemberSettings(BaseModel):
-    """Frozen settings of a family member; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 @dataclass(frozen=True)
 class Batch:
-    """Some experience with its ground truth.
+    """Episodes with their ground truth.
 
     ``observation`` float tensor ``[n, ...]``; ``concepts`` one row per episode (factors and abstract concepts);
-    ``groups`` int64 array ``[n]``: rows with the same number must not straddle a split; ``noise`` whatever ``render``
-    needs besides the factors, so that a counterfactual can keep it.
+    ``groups`` int64 array ``[n]``: rows with the same number must not straddle a split; ``noise`` what ``render`` needs
+    besides the factors, so that a counterfactual can keep it.
     """
 
     observation: Tensor
@@ -60,26 +55,23 @@ class Batch:
         return len(self.observation)
 
     def rows(self, index: slice | np.ndarray) -> Batch:
-        """The batch restricted to some rows."""
+        """The rows ``index`` of the batch."""
         where = index if isinstance(index, slice) else np.asarray(index)
-        return Batch(
-            self.observation[where],
-            self.concepts.iloc[where].reset_index(drop=True),
-            self.groups[where],
-            {name: value[where] for name, value in self.noise.items()},
-        )
+        concepts = self.concepts.iloc[where].reset_index(drop=True)
+        noise = {name: value[where] for name, value in self.noise.items()}
+        return Batch(self.observation[where], concepts, self.groups[where], noise)
 
 
 class World(ABC):
     """Subclass this for a world of your own; see the module docstring for what to write."""
 
-    Settings: ClassVar[type[BaseModel]] = MemberSettings
+    Settings: ClassVar[type[BaseModel]] = FrozenSettings
     factors: Mapping[str, Sequence[Any]] = {}
     """Factor name -> allowed values."""
     moments: Mapping[str, int] = {}
-    """Named time steps at which sites are read, for sequence worlds; the last frame shown at moment ``m`` is ``m``."""
+    """Name -> time step at which sites are read, for worlds with time; the frames up to that step have been shown."""
     decision: str | None = None
-    """The moment at which value is read; ``None`` for worlds without time."""
+    """The moment at which the value is read; None for worlds without time."""
     action_channels: int = 0
     """How many trailing channels of a frame are one-hot planes of the action taken at that step."""
 
@@ -88,10 +80,7 @@ class World(ABC):
 
     @abstractmethod
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Everything that is nobody's concept, first axis ``n``.
-
-        A ``group`` entry (int) marks what must not straddle a split.
-        """
+        """Everything that is not a concept, first axis ``n``; rows of one ``group`` (int) must not straddle a split."""
 
     @abstractmethod
     def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
@@ -106,10 +95,7 @@ class World(ABC):
         return self.balanced_factors(n, rng)
 
     def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
-        """Crude raw features ``[n, T]`` that the steering side can compute at birth.
-
-        All, or those in ``names``. Default: none.
-        """
+        """Crude raw features ``[n, T]`` for steering signals: all, or those in ``names``. Default: none."""
         return Senses({})
 
     def body(self, batch: Batch) -> Body:
@@ -121,17 +107,14 @@ class World(ABC):
         return {}
 
     def picture(self, observation: Tensor) -> np.ndarray:
-        """Frames to look at, uint8 ``[n, T, H, W, 3]``.
-
-        Default: the first three channels, scaled to the batch's range.
-        """
+        """Frames to look at, uint8 ``[n, T, H, W, 3]``. Default: the first three channels, scaled to their range."""
         frames = observation[:, :, :3].permute(0, 1, 3, 4, 2)
         low, high = float(frames.min()), float(frames.max())
         scaled = (frames - low) / (high - low) if high > low else torch.zeros_like(frames)
         return np.asarray((scaled * 255).round().to(torch.uint8).numpy())
 
     def held_out(self) -> World:
-        """The same world made of originals that no learner was raised on. Default: itself (rendering is i.i.d.)."""
+        """The same world with material that no learner was trained on. Default: itself (rendering is i.i.d.)."""
         return self
 
     def balanced_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
@@ -173,7 +156,7 @@ class World(ABC):
         if setter is None:
             raise ImprintError(
                 f"{type(self).__name__} cannot intervene on the abstract concept {concept!r}: "
-                f"write set_{concept}(self, factors, value) saying which factor moves."
+                f"write set_{concept}(self, factors, value), which returns the changed factors."
             )
         moved: pd.DataFrame = setter(factors.copy(), np.broadcast_to(np.asarray(value), (len(factors),)))
         return moved
@@ -181,10 +164,7 @@ class World(ABC):
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
     ) -> Batch:
-        """Draw ``n`` episodes.
-
-        ``design``: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts.
-        """
+        """Draw ``n`` episodes: ``train`` has the setup's correlations, ``balanced`` none. ``do`` fixes concepts."""
         if n < 1:
             raise ImprintError(f"n is {n}; expected at least 1.")
         if design not in ("train", "balanced"):
@@ -207,6 +187,6 @@ class World(ABC):
 
     def with_settings(self, **changes: Any) -> World:
         """A copy of this world with some settings changed and validated."""
-        twin = copy.copy(self)
-        twin.__init__(self.Settings(**{**self.settings.model_dump(), **changes}))  # type: ignore[misc]
-        return twin
+        changed = copy.copy(self)
+        changed.__init__(self.Settings(**{**self.settings.model_dump(), **changes}))  # type: ignore[misc]
+        return changed

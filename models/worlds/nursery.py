@@ -1,4 +1,4 @@
-"""nursery: an individual comes, goes behind a screen, somebody returns. Real handwritten digits play the individuals.
+"""nursery: an individual appears, goes behind a screen, and one returns; individuals are classes of handwritten digits.
 
 **Description.** Six frames of a small colour stage with a screen in the middle. Frames 0-1: an individual stands at one
 side (``seen``). Frames 2-3: it is behind the screen, or in front of it where it stays visible (``hidden``; frame 3 is
@@ -6,24 +6,24 @@ the *decision* moment). Frames 4-5: an individual steps out on the far side (``b
 
 **Individuals** are digit classes of scikit-learn's bundled handwriting (1,797 images of 8 x 8, Alpaydin & Kaynak 1998).
 An individual never looks the same twice: each appearance is another handwritten original of the same class, in another
-light (figure brighter or darker than the ground, at random). So no single pixel, linear in the input, tells who it is;
-and whoever predicts what comes back must know *who* went in, not how it looked.
+light (figure brighter or darker than the ground, at random). So no linear function of the pixels tells who it is, and
+to predict who returns a learner must represent *who* went in, not how it looked.
 
-**Factors.** ``who`` came; ``after``: who steps out; ``colour``; ``side`` it came from; ``motion`` (glides or hops);
+**Factors.** ``who`` came; ``after``: who steps out; ``colour``; ``side`` it came from; ``motion`` (glide or hop);
 ``hidden``; ``lamp``: a small wall lamp is lit while it is seen.
-**Abstract concepts.** ``caregiver`` (it is the caregiver, seen or not), ``caregiver_hidden`` (she is here though
+**Abstract concepts.** ``caregiver`` (it is the caregiver, seen or not), ``caregiver_hidden`` (it is the caregiver, and
 hidden), ``same_again`` (who steps out is who went in), and the crude ``red``, ``from_left``.
 
-**Training correlations.** P(caregiver) = 0.4; each proxy goes along with the caregiver with its own dial: red with
-probability ``colour_cue``, from the left with ``side_cue``, lamp lit with ``lamp_cue`` (and otherwise as if she were
-not the caregiver; 0.5 means no correlation, for colour 1/3).
+**Training correlations.** P(caregiver) = 0.4; each proxy is correlated with the caregiver by a setting of its own: she
+is red with probability ``colour_cue``, from the left with ``side_cue``, the lamp is lit with ``lamp_cue`` (and
+otherwise as for the others; 0.5 means no correlation, for colour 1/3).
 
-**Senses** (crude, at birth): ``warmth`` (skin, not in the picture: 1 while the caregiver is present, hidden or not),
+**Senses** (crude): ``warmth`` (of the skin, not in the picture: 1 while the caregiver is present, hidden or not),
 ``redness`` (share of red light in the frame), ``motion`` (mean absolute change of the frame), ``brightness``.
 **Body**: ``hunger``, uniform on 0.5 to 1.
 
 **Split.** Originals stay in file order, which is by writer; contiguous blocks of ``block`` originals are the groups.
-The first part of the file raises learners, the last part (after a gap of one block) is held out for looking inside.
+The first part of the file is for training, the last part (after a gap of one block) is held out for examination.
 
 Version 1. Pixel range about -1 to 1.3; noise sd ``pixel_noise``.
 """
@@ -41,8 +41,9 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
-from imprint.models.worlds.base import Batch, MemberSettings, World
+from imprint.models.worlds.base import Batch, World
 
 HEIGHT, WIDTH, STEPS, FIGURE = 12, 28, 6, 8
 SCREEN = slice(10, 18)
@@ -64,25 +65,25 @@ def _digits() -> tuple[Tensor, np.ndarray]:
 
 @cache
 def _grain() -> Tensor:
-    """Film grain: a long roll of standard normal noise ``[GRAIN, 6 * 3 * 12 * 28]`` seen through a sliding window."""
+    """Pixel noise: ``GRAIN`` overlapping windows of one long vector of standard normal numbers, ``[GRAIN, 6048]``."""
     size = STEPS * 3 * HEIGHT * WIDTH
     return torch.randn(GRAIN + size - 1, generator=torch.Generator().manual_seed(0)).unfold(0, size, 1)
 
 
 class Nursery(World):
-    """Individuals come, hide and return; see the module docstring for the world card."""
+    """Individuals appear, hide and return; the module docstring describes the world."""
 
-    class Settings(MemberSettings):
+    class Settings(FrozenSettings):
         caregiver: int = Field(3, ge=0, le=9)
-        """Digit class that plays the caregiver."""
+        """Digit class that is the caregiver."""
         strangers: tuple[int, ...] = (0, 5, 8)
-        """Digit classes that play the other individuals."""
+        """Digit classes that are the other individuals."""
         colour_cue: float = Field(0.8, ge=0.0, le=1.0)
         """P(red | caregiver) in training is this plus a third of the rest."""
         side_cue: float = Field(0.6, ge=0.0, le=1.0)
-        """P(from the left | caregiver) in training; strangers the other way round."""
+        """P(from the left | caregiver) in training; 1 minus that for strangers."""
         lamp_cue: float = Field(0.7, ge=0.0, le=1.0)
-        """P(lamp | caregiver) in training; strangers the other way round."""
+        """P(lamp | caregiver) in training; 1 minus that for strangers."""
         hidden_rate: float = Field(0.7, ge=0.0, le=1.0)
         """P(hidden) in training."""
         same_rate: float = Field(0.9, ge=0.0, le=1.0)
@@ -94,7 +95,7 @@ class Nursery(World):
         block: int = Field(36, ge=20, le=200)
         """Handwritten originals per group."""
         originals: str = Field("raising", pattern="^(raising|held_out)$")
-        """Which part of the handwriting is shown."""
+        """Which part of the handwriting is used."""
 
         @model_validator(mode="after")
         def _people(self) -> Nursery.Settings:
@@ -103,13 +104,13 @@ class Nursery(World):
                 raise ValueError(f"caregiver and strangers are {people}; expected two or more different digits 0..9")
             return self
 
+    settings: Settings
     moments = {"seen": 1, "hidden": 3, "back": 5}
     decision = "hidden"
 
     def __init__(self, settings: Nursery.Settings | None = None) -> None:
         super().__init__(settings)
-        self.s: Nursery.Settings = self.settings  # type: ignore[assignment]
-        people = (self.s.caregiver, *self.s.strangers)
+        people = (self.settings.caregiver, *self.settings.strangers)
         self.factors = {
             "who": people,
             "after": people,
@@ -120,24 +121,25 @@ class Nursery(World):
             "lamp": (False, True),
         }
         images, classes = _digits()
-        cut = int(len(images) * TRAIN_SHARE) // self.s.block * self.s.block
-        span = range(0, cut) if self.s.originals == "raising" else range(cut + self.s.block, len(images))
+        block = self.settings.block
+        cut = int(len(images) * TRAIN_SHARE) // block * block
+        span = range(0, cut) if self.settings.originals == "raising" else range(cut + block, len(images))
         self._images = images
-        blocks = [np.arange(start, min(start + self.s.block, span.stop)) for start in span[:: self.s.block]]
-        found = [[block[classes[block] == person] for person in people] for block in blocks]
-        kept = [(blocks[i][0] // self.s.block, f) for i, f in enumerate(found) if min(map(len, f)) >= 2]
-        self._count = torch.tensor([[len(x) for x in f] for _, f in kept])
-        self._pool = torch.zeros(len(kept), len(people), int(self._count.max()), dtype=torch.long)
-        for b, (_, f) in enumerate(kept):
-            for p, index in enumerate(f):
-                self._pool[b, p, : len(index)] = torch.from_numpy(index)
-        self._block_id = torch.tensor([int(i) for i, _ in kept])
+        blocks = [np.arange(start, min(start + block, span.stop)) for start in span[::block]]
+        originals = [(rows, [rows[classes[rows] == person] for person in people]) for rows in blocks]
+        originals = [(rows, each) for rows, each in originals if min(map(len, each)) >= 2]
+        self._block_id = torch.tensor([int(rows[0]) // block for rows, _ in originals])
+        self._count = torch.tensor([[len(index) for index in each] for _, each in originals])
+        self.originals = torch.zeros(len(originals), len(people), int(self._count.max()), dtype=torch.long)
+        for b, (_, each) in enumerate(originals):
+            for p, index in enumerate(each):
+                self.originals[b, p, : len(index)] = torch.from_numpy(index)
 
     # -- facts ---------------------------------------------------------------------------------------------------
 
     def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
-        """Adds the abstract concepts; what a caregiver is depends on nothing but ``who``."""
-        caregiver = concepts["who"] == self.s.caregiver
+        """Add the abstract concepts."""
+        caregiver = concepts["who"] == self.settings.caregiver
         return concepts.assign(
             caregiver=caregiver,
             caregiver_hidden=caregiver & concepts["hidden"].astype(bool),
@@ -146,23 +148,20 @@ class Nursery(World):
             from_left=concepts["side"] == "left",
         )
 
-    def _other(self, rows: int, values: tuple[Any, ...]) -> np.ndarray:
-        """Alternatives dealt out in turn, so that 'not the caregiver' is every stranger equally often."""
-        return np.asarray(values, dtype=object)[np.arange(rows) % len(values)]
-
     def set_caregiver(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
-        """Moves ``who``; strangers who already are strangers stay who they are. Who steps out is kept."""
-        return self._set_member(factors, "who", self.s.caregiver, self.s.strangers, value)
+        """Changes ``who``; strangers stay who they are unless they become the caregiver. Who steps out is kept."""
+        who = _with_member(factors["who"], self.settings.caregiver, self.settings.strangers, value)
+        return factors.assign(who=who)
 
     def set_caregiver_hidden(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
-        """True: the caregiver, hidden. False: she steps in front of the screen if it was her (``hidden`` moves)."""
-        mother = (factors["who"] == self.s.caregiver).to_numpy()
-        hidden = np.where(value, True, factors["hidden"].to_numpy(dtype=bool) & ~mother)
-        who = np.where(value, self.s.caregiver, factors["who"].to_numpy())
+        """True: the caregiver, hidden. False: a hidden caregiver steps in front of the screen (``hidden`` changes)."""
+        caregiver = (factors["who"] == self.settings.caregiver).to_numpy()
+        hidden = np.where(value, True, factors["hidden"].to_numpy(dtype=bool) & ~caregiver)
+        who = np.where(value, self.settings.caregiver, factors["who"].to_numpy())
         return factors.assign(who=[int(x) for x in who], hidden=hidden.astype(bool))
 
     def set_same_again(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
-        """Moves ``after``."""
+        """Changes ``after``."""
         people = list(self.factors["who"])
         who = factors["who"].tolist()
         after = factors["after"].tolist()
@@ -172,23 +171,17 @@ class Nursery(World):
         return factors.assign(after=new)
 
     def set_red(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
-        """Moves ``colour``; figures that already are not red keep their colour."""
-        return self._set_member(factors, "colour", "red", tuple(c for c in COLOURS if c != "red"), value)
+        """Changes ``colour``; figures of another colour than red keep it."""
+        others = tuple(colour for colour in COLOURS if colour != "red")
+        return factors.assign(colour=_with_member(factors["colour"], "red", others, value))
 
     def set_from_left(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
-        """Moves ``side``."""
+        """Changes ``side``."""
         return factors.assign(side=np.where(value, "left", "right").tolist())
 
-    def _set_member(
-        self, factors: pd.DataFrame, column: str, member: Any, others: tuple[Any, ...], value: np.ndarray
-    ) -> pd.DataFrame:
-        old = factors[column].to_numpy(dtype=object)
-        other = np.where(old == member, self._other(len(old), others), old)
-        return factors.assign(**{column: np.where(value, np.full(len(old), member, dtype=object), other).tolist()})
-
     def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
-        """The training distribution: proxies go along with the caregiver as often as their dials say."""
-        s, people = self.s, self.factors["who"]
+        """The training distribution, in which proxies are correlated with the caregiver as the settings say."""
+        s, people = self.settings, self.factors["who"]
 
         def chance(p: float | Tensor) -> Tensor:
             return torch.rand(n, generator=rng) < p
@@ -219,8 +212,8 @@ class Nursery(World):
     # -- pictures ------------------------------------------------------------------------------------------------
 
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Which handwriting, light, places, second colour, hunger and pixel noise; none of it is anybody's concept."""
-        block = torch.randint(0, len(self._pool), (n,), generator=rng)
+        """Handwriting, light, places, second colour, hunger and pixel noise, none of which is a concept."""
+        block = torch.randint(0, len(self.originals), (n,), generator=rng)
         return {
             "block": block,
             "group": self._block_id[block],
@@ -255,13 +248,12 @@ class Nursery(World):
         who = torch.tensor([people.index(x) for x in concepts["who"].tolist()])
         after = torch.tensor([people.index(x) for x in concepts["after"].tolist()])
         colour = torch.tensor([names.index(x) for x in concepts["colour"].tolist()])
-        first = self._original(noise["block"], who, noise["original"][:, :1])
-        second = self._original(noise["block"], after, noise["original"])
+        first = self.original_of(noise["block"], who, noise["original"][:, :1])
+        second = self.original_of(noise["block"], after, noise["original"])
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
-        figures = torch.stack(
-            [self._images[first] * light[:, :1, None], self._images[second] * light[:, 1:, None]], dim=1
-        )
+        originals = torch.stack([self._images[first], self._images[second]], dim=1)
+        figures = originals * light[:, :, None, None]
         back = (torch.arange(STEPS) >= FIRST_BACK).long()
         ink = torch.zeros(n, STEPS, HEIGHT, WIDTH)
         ink[self._pixels(concepts, noise)] = figures[:, back]
@@ -272,7 +264,7 @@ class Nursery(World):
         frames[..., SCREEN] += 0.3
         lit = torch.from_numpy(concepts["lamp"].to_numpy(dtype=bool).copy()).float()
         frames[:, :2, :, LAMP[0], LAMP[1]] += 0.7 * lit[:, None, None, None, None]
-        return frames.add_(_grain()[noise["grain"]].view_as(frames), alpha=self.s.pixel_noise)
+        return frames.add_(_grain()[noise["grain"]].view_as(frames), alpha=self.settings.pixel_noise)
 
     def _pixels(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Index tensors of the figure's pixels, each broadcastable to ``[n, T, 8, 8]``."""
@@ -285,20 +277,20 @@ class Nursery(World):
             column[:, :, None, None] + offset,
         )
 
-    def _original(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
-        """Index of a person's handwritten original ``[n]``; ``draws`` ``[n, 1 or 2]`` uniform on 0 to 1.
+    def original_of(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
+        """Index of a handwritten original of each person, ``[n]``; ``draws`` ``[n, 1 or 2]`` uniform on 0 to 1.
 
-        The first draw picks one; a second picks one of the person's others, so that nobody looks the same twice and the
-        choice depends on no other fact than the person.
+        The first draw chooses one; a second chooses another one of the same person, so that nobody looks the same twice
+        and the choice depends on nothing but the person.
         """
         count = self._count[block, person]
         index = (draws[:, 0] * count).long()
         if draws.shape[1] == 2:
             index = (index + 1 + (draws[:, 1] * (count - 1)).long()) % count
-        return self._pool[block, person, index]
+        return self.originals[block, person, index]
 
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Figure pixels before the return (who and colour share them), its empty mirror place (side), and the lamp."""
+        """The figure before the return (for who and colour), its empty mirror image (for the side), and the lamp."""
         shape = (len(batch), STEPS, HEIGHT, WIDTH)
         figure = torch.zeros(shape, dtype=torch.bool)
         figure[self._pixels(batch.concepts, batch.noise)] = True
@@ -320,7 +312,7 @@ class Nursery(World):
             "lamp": channels(lamp),
         }
 
-    # -- what the steering side feels ----------------------------------------------------------------------------
+    # -- steering ------------------------------------------------------------------------------------------------
 
     def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
         """``warmth``, ``redness``, ``motion``, ``brightness``: ``[n, 6]`` each."""
@@ -333,8 +325,8 @@ class Nursery(World):
         return Senses({name: sense(batch) for name, sense in known.items() if names is None or name in names})
 
     def _warmth(self, batch: Batch) -> Tensor:
-        before = torch.from_numpy((batch.concepts["who"] == self.s.caregiver).to_numpy().copy())
-        behind = torch.from_numpy((batch.concepts["after"] == self.s.caregiver).to_numpy().copy())
+        before = torch.from_numpy((batch.concepts["who"] == self.settings.caregiver).to_numpy().copy())
+        behind = torch.from_numpy((batch.concepts["after"] == self.settings.caregiver).to_numpy().copy())
         return torch.where(torch.arange(STEPS) < FIRST_BACK, before[:, None], behind[:, None]).float()
 
     def body(self, batch: Batch) -> Body:
@@ -342,10 +334,21 @@ class Nursery(World):
         return Body({"hunger": batch.noise["hunger"]})
 
     def picture(self, observation: Tensor) -> np.ndarray:
-        """Frames with the ground at mid grey, so that darker and brighter figures both show."""
+        """Frames with the ground in medium grey, so that darker and brighter figures are both visible."""
         frames = (0.45 + 0.4 * observation).clamp(0, 1).permute(0, 1, 3, 4, 2)
         return np.asarray((frames * 255).round().to(torch.uint8).numpy())
 
     def held_out(self) -> World:
-        """The same nursery with handwriting that no learner was raised on."""
+        """The same nursery with handwriting that no learner was trained on."""
         return self.with_settings(originals="held_out")
+
+
+def _with_member(column: pd.Series, member: Any, others: tuple[Any, ...], value: np.ndarray) -> list[Any]:
+    """``column`` with ``member`` where ``value`` holds, and elsewhere one of ``others`` in place of ``member``.
+
+    The others are taken in turn, so that each is equally frequent.
+    """
+    old = column.to_numpy(dtype=object)
+    other = np.asarray(others, dtype=object)[np.arange(len(old)) % len(others)]
+    other = np.where(old == member, other, old)
+    return list(np.where(value, np.full(len(old), member, dtype=object), other).tolist())

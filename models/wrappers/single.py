@@ -1,11 +1,11 @@
-"""One copy of an interactive world as a plain Gymnasium environment, and the ids for ``gymnasium.make``.
+"""One copy of an environment as a plain Gymnasium environment, and the ids for ``gymnasium.make``.
 
-Importing this module registers every world under ``imprint/<kind>-v0``:
+Importing this module registers every environment under ``imprint/<kind>-v0``:
 
     gymnasium.make("imprint.models.wrappers.single:imprint/coin-v0", varied=0.03, design="apart")
     gymnasium.make_vec("imprint.models.wrappers.single:imprint/coin-v0", num_envs=1024)
 
-Settings of the world are keyword arguments. ``make_vec`` gives the world itself, which steps all copies as one tensor.
+Settings are keyword arguments. ``make_vec`` gives the environment itself, which steps all copies as one tensor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from imprint.models.errors import ImprintError
 
 
 class Single(gymnasium.Env[np.ndarray, int]):
-    """One copy of an interactive world as a plain Gymnasium environment."""
+    """One copy of an environment as a plain Gymnasium environment."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # type: ignore[misc]
 
@@ -49,10 +49,8 @@ class Single(gymnasium.Env[np.ndarray, int]):
         self.many.state = outcome.after
         reward = self.many.wage(outcome.before, outcome.action, outcome.after)
         facts = {name: value[0].numpy()[()] for name, value in self.many.facts(outcome.after).items()}
-        return (
-            self.many.observe(outcome.after)[0].numpy(), float(reward[0]), bool(outcome.terminated[0]),
-            bool(outcome.truncated[0]), {"concepts": facts},
-        )  # fmt: skip
+        observation, ends = self.many.observe(outcome.after)[0].numpy(), (outcome.terminated, outcome.truncated)
+        return observation, float(reward[0]), bool(ends[0]), bool(ends[1]), {"concepts": facts}
 
     def render(self) -> Any:
         """A uint8 picture, or a text map when ``render_mode`` is ``ansi``."""
@@ -64,19 +62,18 @@ class Single(gymnasium.Env[np.ndarray, int]):
 def make_many(
     *, kind: str, num_envs: int = 1, design: str = "train", render_mode: str | None = None, **settings: Any
 ) -> Environment:
-    """The world ``kind`` with ``num_envs`` copies. Raises :class:`ImprintError` for settings it does not have."""
+    """The environment ``kind`` with ``num_envs`` copies. Raises :class:`ImprintError` for settings that do not fit."""
     cls = ENVIRONMENTS.load(kind)
     try:
-        checked = cls.Settings(**settings)
+        environment: Environment = cls(cls.Settings(**settings), copies=num_envs, design=design)
     except pydantic.ValidationError as problem:
         raise ImprintError(f"settings of {kind}: {problem}") from problem
-    world: Environment = cls(checked, copies=num_envs, design=design)
-    world.render_mode = render_mode
-    return world
+    environment.render_mode = render_mode
+    return environment
 
 
 def make_single(*, render_mode: str | None = None, **arguments: Any) -> Single:
-    """One copy of a world, arguments as for :func:`make_many`."""
+    """One copy of an environment, arguments as for :func:`make_many`."""
     return Single(partial(make_many, **arguments), render_mode)
 
 

@@ -1,17 +1,17 @@
-"""The contract of an attribution: how much each part of an observation, or each unit of a site, adds to the value.
+"""The contract of an attribution method: how much each element of an observation, or unit of a site, adds to the value.
 
-Every member is a frozen dataclass of settings and is called the same way:
+Every member is a frozen dataclass of settings and is called in the same way:
 
     Member(**settings)(subject, observation) -> Attribution
 
-An :class:`Attributor` attributes to the elements of the observation. A :class:`LayerAttributor` attributes to the units
-of ``site``. Both compare with a baseline observation b: the value moves from v(b) to v(x), and a member that is
-``complete`` promises that its attributions add up to that difference. The error of that sum is reported for every
-member, promised or not.
+An :class:`Attributor` attributes to the elements of the observation, a :class:`LayerAttributor` to the units of a site.
+Both compare the value v(x) with that of a baseline observation, v(b). A member with ``complete = True`` guarantees that
+its attributions sum to v(x) - v(b); the error of this sum is reported for all members.
 
-Layer methods hook a *tap*, a module of their own through which an edit sends the activations of the site. So a site may
-be one position of a sequence, its units come as [n, d], a later in-place operation cannot change what was read, and a
-module that the value runs twice is refused by name (:class:`~imprint.probes.subjects.subject.Subject` counts its runs).
+For captum's layer methods an edit passes the activations of the site through a *tap*, a module of ours that captum
+hooks in place of the model's. A site may therefore be one position of a sequence, its units are always ``[n, d]``, and
+later in-place operations cannot change what was read. A module that the value runs twice is refused
+(:class:`~imprint.probes.subjects.subject.Subject` counts its runs).
 
 Letters: n observations, d width of a site.
 """
@@ -37,20 +37,20 @@ ATTRIBUTIONS = Family("attributions", "imprint.probes.attributions", "Attributor
 
 @dataclass(frozen=True)
 class Attribution:
-    """What one attribution method said about some observations."""
+    """The attributions of some observations by one method."""
 
     attributions: Tensor
     """``[n, ...]`` like the observation (``[n, d]`` for a site), in units of the value."""
     value: Tensor
-    """``[n]``"""
+    """``[n]`` value of the observations."""
     baseline_value: Tensor
-    """``[n]`` value of what it is compared with."""
+    """``[n]`` value that attributions start from."""
     baseline: Tensor
-    """``[1, ...]`` the observation it is compared with."""
+    """``[1, ...]`` baseline observation."""
     site: str | None = None
-    """Whose units were attributed to; None: the elements of the observation."""
+    """Site whose units were attributed to; None: the elements of the observation."""
     complete: bool = True
-    """Whether the method promises a completeness error of zero."""
+    """Whether the method guarantees a completeness error of zero."""
 
     @property
     def completeness_error(self) -> Tensor:
@@ -67,19 +67,17 @@ class Attribution:
         return self.attributions
 
     def mass_on(self, masks: Mapping[str, Tensor]) -> pd.DataFrame:
-        """How much of the attribution falls on each mask (bool ``[n, ...]``): concept, mass, area.
+        """How much of the attribution lies inside each mask (bool ``[n, ...]``): columns concept, mass, area.
 
         ``mass`` is the part of the absolute attribution inside the mask (NaN where all attributions are zero), ``area``
-        the mask's part of the observation. Raises :class:`ImprintError` for attributions to a site.
+        the part of the observation that the mask covers. Raises :class:`ImprintError` for attributions to a site.
         """
         size = self.on_observation().abs()
         total = float(size.sum())
         rows = []
         for name, mask in masks.items():
             if mask.shape != size.shape:
-                raise ImprintError(
-                    f"mask {name!r} is {list(mask.shape)}; expected {list(size.shape)} like the observation."
-                )
+                raise ImprintError(f"mask {name!r} is {list(mask.shape)}; expected {list(size.shape)}.")
             inside = mask.to(size.device, torch.bool)
             mass = float(size[inside].sum()) / total if total > 0 else float("nan")
             rows.append({"concept": name, "mass": mass, "area": float(inside.float().mean())})
@@ -88,23 +86,23 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Attributor(ABC):
-    """Abstract attribution method; concrete ones are final and hold their settings."""
+    """Abstract attribution method; concrete classes are final, and their fields are its settings."""
 
     complete: ClassVar[bool]
-    """Whether its attributions promise to add up to the difference of values."""
+    """Whether attributions are guaranteed to sum to v(x) - v(b)."""
     needs_gradient: ClassVar[bool] = True
-    """Whether the value must be differentiable in what it is attributed to."""
+    """Whether the value must be differentiable in the elements or units attributed to."""
 
     baseline: str = "mean"
-    """``mean`` of the observations, or ``zeros``."""
+    """Baseline observation: the ``mean`` of the observations, or ``zeros``."""
     rows: int = 1024
-    """Most observations in one pass of the model."""
+    """Largest number of observations (with their altered copies) in one forward pass."""
 
     def __call__(self, subject: Subject, observation: Tensor) -> Attribution:
         """Attributions of the subject's value to ``observation`` ``[n, ...]``, on the CPU, without a gradient.
 
-        Raises :class:`ImprintError` for an observation that is not of a float type or not finite, and where the method
-        would be wrong without saying so.
+        Raises :class:`ImprintError` for an observation that is not of a float type or not finite, and for a model on
+        which the method would silently be wrong.
         """
         x = _checked(subject, observation)
         if self.rows < 1:
@@ -112,50 +110,47 @@ class Attributor(ABC):
         start = constant_like(x, self.baseline)
         self.check(subject, x[:2])
         chunk = max(1, self.rows // self.copies())
-        found = torch.cat([self.attribute(subject, part, start).detach().cpu() for part in x.split(chunk)])
-        if not bool(torch.isfinite(found).all()):
-            rows = int((~torch.isfinite(found.flatten(1))).any(1).sum())
+        attributions = torch.cat([self.attribute(subject, part, start).detach().cpu() for part in x.split(chunk)])
+        if not bool(torch.isfinite(attributions).all()):
+            rows = int((~torch.isfinite(attributions.flatten(1))).any(1).sum())
             raise ImprintError(f"{type(self).__name__} gave NaN or infinite attributions in {rows} of {len(x)} rows.")
         value, reference = subject.values(x), self.reference(subject, x, start)
-        whole = Attribution(found, value, reference, start.cpu(), self.site_name, self.complete)
-        self.verify(whole, subject, x)
-        return whole
+        attribution = Attribution(attributions, value, reference, start.cpu(), self.site_name, self.complete)
+        self.verify(attribution, subject, x)
+        return attribution
 
     @property
     def site_name(self) -> str | None:
-        """Site attributed to; None: the observation."""
+        """Site whose units are attributed to; None: the elements of the observation."""
         return None
 
     def copies(self) -> int:
-        """How many altered copies of one observation go through the model together."""
+        """Number of altered copies of one observation in a forward pass."""
         return 1
 
     def check(self, subject: Subject, observation: Tensor) -> None:
-        """Refuse, on a few rows, a model on which the method would be wrong. Default: one with no gradient to use."""
+        """Refuse a model on which the method would be wrong, tried on a few rows. Default: one without a gradient."""
         if self.needs_gradient:
             require_gradient(subject, observation)
 
     @abstractmethod
     def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
-        """Attributions of a chunk ``[n, ...]`` against ``baseline`` ``[1, ...]``."""
+        """Attributions of a chunk ``[n, ...]`` of the observations, with ``baseline`` ``[1, ...]``."""
 
     def reference(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
         """``[n]`` value that the attributions start from. Default: the value of the baseline."""
         return subject.values(baseline).expand(len(observation))
 
-    def verify(self, found: Attribution, subject: Subject, observation: Tensor) -> None:  # noqa: B027
-        """Refuse a result that is wrong as a whole. Default: accept."""
+    def verify(self, attribution: Attribution, subject: Subject, observation: Tensor) -> None:  # noqa: B027
+        """Refuse attributions that cannot be right. Default: accept all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerAttributor(Attributor):
-    """Abstract attribution to the units of a site: the result is ``[n, d]``."""
+    """Abstract attribution method for the units of a site: attributions are ``[n, d]``."""
 
     site: str
-    """Written as :class:`~imprint.probes.subjects.subject.Subject` writes sites.
-
-    The value must run through it exactly once.
-    """
+    """Name of the site as in :class:`~imprint.probes.subjects.subject.Subject`; the value must run it exactly once."""
 
     @property
     def site_name(self) -> str | None:
@@ -167,16 +162,30 @@ class LayerAttributor(Attributor):
         gradient_at(subject, observation, self.site)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PatchAttributor(Attributor):
+    """Abstract attribution method that replaces patches of the observation and needs no gradient."""
+
+    needs_gradient: ClassVar[bool] = False
+
+    patch: tuple[int, ...] | None = None
+    """Shape along the last axes, 0 for a whole axis; default: see :func:`patch_shape`."""
+
+    def at_once(self, observation: Tensor) -> int:
+        """Number of patches of every observation of a chunk that are replaced in the same forward pass."""
+        return max(1, self.rows // len(observation))
+
+
 class Tap(nn.Module):
-    """Hands on the activations ``[n, d]`` of a site; captum hooks it in place of the model's own module."""
+    """Returns the activations ``[n, d]`` of a site unchanged; captum hooks it in place of the model's module."""
 
     def forward(self, activations: Tensor) -> Tensor:
-        """The activations, as a tensor of their own."""
+        """A copy of the activations."""
         return activations.clone()
 
 
 def tapped(subject: Subject, site: str) -> tuple[Callable[[Tensor], Tensor], Tap]:
-    """The value ``[n, ...] -> [n]`` with the activations at ``site`` sent through a tap, and the tap."""
+    """The value ``[n, ...] -> [n]`` with the activations at ``site`` passed through a tap, and the tap."""
     tap = Tap()
     return lambda observation: subject.value_with_grad(observation, edits={site: lambda a: tap(a).clone()}), tap
 
@@ -186,21 +195,21 @@ def gradient_at(subject: Subject, observation: Tensor, site: str) -> tuple[Tenso
 
     Raises :class:`ImprintError` when the gradient does not reach the site.
     """
-    held: list[Tensor] = []
+    leaves: list[Tensor] = []
 
-    def hold(activations: Tensor) -> Tensor:
-        held.append(activations.detach().clone().requires_grad_())
-        return held[0].clone()
+    def as_leaf(activations: Tensor) -> Tensor:
+        leaves.append(activations.detach().clone().requires_grad_())
+        return leaves[0].clone()
 
     with torch.enable_grad():
-        value = subject.value_with_grad(observation, edits={site: hold})
-        gradient = _gradient(value, held[0])
+        value = subject.value_with_grad(observation, edits={site: as_leaf})
+        gradient = _gradient(value, leaves[0])
     if gradient is None:
         raise ImprintError(
             f"the value's gradient does not reach site {site!r}: something between the module and the value (a "
             "threshold, an argmax, a detach) has no gradient. Choose a later site, or a differentiable value."
         )
-    return held[0].detach(), gradient
+    return leaves[0].detach(), gradient
 
 
 def require_gradient(subject: Subject, observation: Tensor) -> None:
@@ -220,16 +229,16 @@ def require_gradient(subject: Subject, observation: Tensor) -> None:
 
 
 @contextmanager
-def watched(model: nn.Module, seen: Callable[[str, Tensor], object]) -> Iterator[None]:
-    """While it lasts, ``seen(name, output)`` hears of every module that runs and gives a tensor; "" is the model."""
+def watched(model: nn.Module, on_output: Callable[[str, Tensor], object]) -> Iterator[None]:
+    """In this context, call ``on_output(name, output)`` for every module that gives a tensor; "" is the model."""
 
     def hook(name: str) -> Callable[..., None]:
-        def hear(_module: nn.Module, _inputs: object, output: object) -> None:
+        def report(_module: nn.Module, _inputs: object, output: object) -> None:
             first = output[0] if isinstance(output, tuple) and output else output
             if isinstance(first, Tensor):
-                seen(name, first)
+                on_output(name, first)
 
-        return hear
+        return report
 
     handles = [module.register_forward_hook(hook(name)) for name, module in model.named_modules()]
     try:
@@ -251,23 +260,21 @@ def constant_like(observation: Tensor, how: str) -> Tensor:
 def patch_shape(observation: Tensor, patch: tuple[int, ...] | None) -> tuple[int, ...]:
     """Shape of a patch along every axis of an observation ``[n, ...]``.
 
-    ``patch`` is written for the last axes; axes before them have 1, and 0 stands for a whole axis. None: single
-    elements up to ``[n, h, w]``; for images ``[n, ..., c, h, w]`` all channels of squares of a quarter of the height.
+    ``patch`` gives the last axes, 0 meaning the whole axis; axes before them get 1. None means single elements for up
+    to ``[n, h, w]``, and for images ``[n, ..., c, h, w]`` all channels of squares with a quarter of the height.
     """
     shape = tuple(observation.shape[1:])
     if patch is None:
         side = max(1, shape[-2] // 4) if len(shape) >= 3 else 1
         patch = (0, side, side) if len(shape) >= 3 else ()
     if len(patch) > len(shape) or any(p < 0 for p in patch):
-        raise ImprintError(
-            f"patch is {patch} for observations {list(shape)}; expected at most {len(shape)} numbers, 0 or more."
-        )
+        raise ImprintError(f"patch is {patch} for observations {list(shape)}; expected up to {len(shape)} sizes >= 0.")
     whole = (1,) * (len(shape) - len(patch)) + tuple(patch)
     return tuple(min(p, size) if p else size for p, size in zip(whole, shape, strict=True))
 
 
 def patch_index(observation: Tensor, patch: tuple[int, ...] | None) -> Tensor:
-    """``[1, ...]`` number of the patch, 0..., that each element lies in; patches tile the observation."""
+    """Number ``[1, ...]``, from 0, of the patch that each element lies in; patches tile the observation."""
     index = torch.zeros(observation.shape[1:], dtype=torch.long)
     for axis, (size, step) in enumerate(zip(observation.shape[1:], patch_shape(observation, patch), strict=True)):
         along = torch.arange(size) // step
@@ -276,7 +283,7 @@ def patch_index(observation: Tensor, patch: tuple[int, ...] | None) -> Tensor:
 
 
 def spread_evenly(effects: Tensor, index: Tensor) -> Tensor:
-    """``effects`` ``[n, ...]`` of whole patches, repeated on their elements, as even shares that sum to the effect."""
+    """Effects ``[n, ...]`` of patches, given at each of their elements, divided evenly among these elements."""
     return effects / index.flatten().bincount()[index]
 
 
@@ -288,7 +295,7 @@ def _gradient(value: Tensor, of: Tensor) -> Tensor | None:
 
 
 def _checked(subject: Subject, observation: Tensor) -> Tensor:
-    """The observation where the model is and in its precision; an error unless it is finite and of a float type."""
+    """The observation on the model's device and in its precision; raises unless it is finite and of a float type."""
     if not isinstance(observation, Tensor) or observation.dim() < 2 or len(observation) < 1:
         got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
         raise ImprintError(f"the observation is {got}; expected a tensor [n, ...] with at least one row.")

@@ -1,4 +1,4 @@
-"""deep_lift: differences from a baseline, propagated backwards through every nonlinearity by their quotients.
+"""deep_lift: differences from a baseline, propagated backwards with difference quotients in place of derivatives.
 
     a_i = (x_i - b_i) * m_i        m = chain rule in which a nonlinearity f has slope (f(h) - f(h_b)) / (h - h_b)
     sum_i a_i = v(x) - v(b)
@@ -6,12 +6,12 @@
 DeepLIFT with the Rescale rule (Shrikumar et al. 2017, arXiv 1704.02685), through captum. It costs one backward pass and
 does not saturate as a gradient does.
 
-The rule lives in hooks on modules (ReLU, LeakyReLU, ELU, Sigmoid, Tanh, Softplus, max pooling). What they cannot see
-(``torch.relu``, GELU, attention, normalisation, a recurrent network's gates, a product of activations) falls back to
-the plain gradient without a word, and captum's rule for Softmax does not add up in general. Two guards speak instead:
-a hooked module that runs more than once in a pass is refused by name, and attributions that miss the change of value by
-more than ``tolerance`` are refused, naming the modules without a rule. In-place modules are safe: captum copies their
-input before they run.
+captum implements the rule by hooks on modules (ReLU, LeakyReLU, ELU, Sigmoid, Tanh, Softplus, max pooling). For all
+other nonlinearities (``torch.relu``, GELU, attention, normalisation, a recurrent network's gates, products) it silently
+uses the plain gradient, and its rule for Softmax is not complete in general. Two checks guard against this: a hooked
+module that runs more than once in a forward pass is refused, and so are attributions whose sum differs from the change
+of value by more than ``tolerance``, with the names of the modules without a rule. In-place modules are safe, because
+captum copies their input before they run.
 
 Letters: n observations.
 """
@@ -34,13 +34,13 @@ from imprint.probes.attributions.base import Attribution, Attributor, watched
 from imprint.probes.subjects.subject import Subject
 
 ROUNDING = 1e-5
-"""Completeness errors below this part of the value itself are rounding."""
+"""Completeness errors below this part of the value are rounding errors."""
 EXACT: tuple[type[nn.Module], ...] = (
     *(kind for kind in SUPPORTED_NON_LINEAR if kind is not nn.Softmax),
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Flatten, nn.Unflatten, nn.Identity, HookPoint, nn.Dropout),
     *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
 )
-"""Modules through which differences add up: those with a rule, but for softmax, and affine ones."""
+"""Modules for which the rule is complete: those with a rule, except softmax, and affine modules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class DeepLift(Attributor):
         return 2
 
     def check(self, subject: Subject, observation: Tensor) -> None:
-        """The value must be differentiable and run every nonlinear module once."""
+        """Refuse a value that is not differentiable, or runs a nonlinear module more than once."""
         super().check(subject, observation)
         for name, times in _runs(subject, observation).items():
             module = subject.model.get_submodule(name)
@@ -73,48 +73,48 @@ class DeepLift(Attributor):
         try:
             with torch.enable_grad(), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=r"\s*Setting forward, backward hooks")
-                found: Tensor = _Rescale(_Valued(subject)).attribute(
+                attributions: Tensor = _Rescale(_Valued(subject)).attribute(
                     observation.clone().requires_grad_(), baselines=baseline
                 )
         finally:
             for module, names in before.items():
                 for name in vars(module).keys() - names:
                     delattr(module, name)
-        return found
+        return attributions
 
-    def verify(self, found: Attribution, subject: Subject, observation: Tensor) -> None:
-        """Refuse attributions that do not add up, naming the modules that may be why."""
-        change = float((found.value - found.baseline_value).abs().max())
-        allowed = self.tolerance * change + ROUNDING * float(found.value.abs().max())
-        worst = float(found.completeness_error.abs().max())
+    def verify(self, attribution: Attribution, subject: Subject, observation: Tensor) -> None:
+        """Refuse attributions that are not complete, with the names of the modules that may be the reason."""
+        change = float((attribution.value - attribution.baseline_value).abs().max())
+        allowed = self.tolerance * change + ROUNDING * float(attribution.value.abs().max())
+        worst = float(attribution.completeness_error.abs().max())
         if worst > allowed:
             modules = {name: subject.model.get_submodule(name) for name in _runs(subject, observation[:2])}
-            unseen = [
+            without_rule = [
                 f"{name!r} ({type(module).__name__})"
                 for name, module in modules.items()
                 if not any(True for _ in module.children()) and not isinstance(module, EXACT)
             ]
             raise ImprintError(
                 f"DeepLIFT's attributions miss the change of value by up to {worst:.3g}, and {allowed:.3g} is allowed: "
-                f"the value has a nonlinearity that the rule cannot follow: in {', '.join(unseen) or 'no module'} or "
-                "in a function outside modules (torch.relu, a product). Use integrated_gradients."
+                f"the value has a nonlinearity without a rule, in {', '.join(without_rule) or 'no module'} or in a "
+                "function outside modules (torch.relu, a product). Use integrated_gradients."
             )
 
 
 class _Rescale(attr.DeepLift):  # type: ignore[misc]
-    """captum's rule, its hooks handed on by functions of this module: a subject refuses the hooks of strangers."""
+    """captum's rule with its hooks wrapped in functions of this module, since a subject refuses hooks of others."""
 
     def _register_hooks(self, module: nn.Module, attribute_to_layer_input: bool = True) -> None:
-        places = (module._forward_hooks, module._forward_pre_hooks)
+        places = (module._forward_hooks, module._forward_pre_hooks)  # noqa: SLF001, torch has no public ones
         before = [set(place) for place in places]
         super()._register_hooks(module, attribute_to_layer_input)
         for place, known in zip(places, before, strict=True):
             for key in place.keys() - known:
-                place[key] = lambda *given, hook=place[key]: hook(*given)
+                place[key] = lambda *arguments, hook=place[key]: hook(*arguments)
 
 
 class _Valued(nn.Module):
-    """The subject's value as a module that owns the model, so that captum finds the modules to hook."""
+    """The subject's value as a module that contains the model, so that captum finds the modules to hook."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()

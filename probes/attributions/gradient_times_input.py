@@ -1,13 +1,13 @@
-"""gradient_times_input: the value's slope at the observation, times the distance from the baseline.
+"""gradient_times_input: the value's gradient at the observation, times the difference from the baseline.
 
     a_i = (x_i - b_i) * dv/dx_i (x)
 
-The first-order Taylor estimate of what each element adds (Shrikumar et al. 2016, arXiv 1605.01713), through captum, in
-one backward pass. It is exact for a value linear in the observation, and promises nothing for a curved one: where the
-value saturates, its gradient vanishes although the element decided it.
+The first-order Taylor estimate of each element's contribution (Shrikumar et al. 2016, arXiv 1605.01713), through
+captum, in one backward pass. It is exact for a value that is linear in the observation. Otherwise it may be far off:
+where the value saturates, the gradient vanishes even at the elements that determine the value.
 
-Deviations from the source: the distance is taken from ``baseline``, as in every other method here, so that methods can
-be compared; ``baseline="zeros"`` is the published form.
+Deviations from the source: the difference is taken from ``baseline``, as in all methods here, so that methods can be
+compared; ``baseline="zeros"`` is the published form.
 
 Letters: n observations.
 """
@@ -32,8 +32,8 @@ class GradientTimesInput(Attributor):
     complete: ClassVar[bool] = False
 
     def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
-        """``[n, ...]``: captum's method on the value as a function of the distance from the baseline."""
-        method = attr.InputXGradient(lambda distance: subject.value_with_grad(baseline + distance))
+        """``[n, ...]``: captum's method on the value as a function of the difference from the baseline."""
+        method = attr.InputXGradient(lambda difference: subject.value_with_grad(baseline + difference))
         with torch.enable_grad():
-            found: Tensor = method.attribute((observation - baseline).requires_grad_())
-        return found
+            attributions: Tensor = method.attribute((observation - baseline).requires_grad_())
+        return attributions

@@ -1,9 +1,10 @@
-"""integrated_gradients: the value's gradient, averaged on the way from a baseline to the observation.
+"""integrated_gradients: the value's gradient, averaged along the line from a baseline to the observation.
 
     a_i = (x_i - b_i) * integral_0^1 dv/dx_i (b + t (x - b)) dt          sum_i a_i = v(x) - v(b)
 
 Axiomatic attribution (Sundararajan et al. 2017, arXiv 1703.01365), through captum. For a value that is linear in the
-observation it is exact: a = w * (x - b). The second equation (completeness) is reported as an error per observation.
+observation it gives exactly a = w * (x - b). The error of the second equation (completeness) is reported per
+observation.
 
 Deviations from the source: the integral is a Gauss-Legendre sum of ``steps`` points.
 
@@ -25,22 +26,20 @@ from imprint.probes.subjects.subject import Subject
 
 @dataclass(frozen=True, kw_only=True)
 class IntegratedGradients(Attributor):
-    """Integrated gradients from the value to the observation."""
+    """Integrated gradients of the value with respect to the observation."""
 
     complete: ClassVar[bool] = True
 
     steps: int = 32
-    """Points on the way."""
+    """Points at which the gradient is evaluated."""
 
     def copies(self) -> int:
-        """All points of an observation go through the model together."""
+        """All points are in the same forward pass."""
         return self.steps
 
     def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
         """Attributions ``[n, ...]`` of a chunk."""
         method = attr.IntegratedGradients(subject.value_with_grad, multiply_by_inputs=True)
         with torch.enable_grad():
-            found: Tensor = method.attribute(
-                observation, baselines=baseline, n_steps=self.steps, method="gausslegendre"
-            )
-        return found
+            attributions: Tensor = method.attribute(observation, baseline, n_steps=self.steps, method="gausslegendre")
+        return attributions

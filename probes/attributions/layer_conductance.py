@@ -1,14 +1,14 @@
-"""layer_conductance: how much of the change of value flows through each unit of a site.
+"""layer_conductance: how much of the change of value passes through each unit of a site.
 
     a_j = integral_0^1 dv/dh_j * dh_j/dt  dt          h(t) = activations at b + t (x - b)
     sum_j a_j = v(x) - v(b)   where everything that reaches the value passes through the site
 
-Conductance (Dhamdhere, Sundararajan & Yan 2019, arXiv 1805.12233), through captum: integrated gradients of the
-observation, split by the unit they run through. On a site that carries only part of the way (one position of a
-sequence, one branch of a skip connection) the completeness error is what flows elsewhere.
+Conductance (Dhamdhere, Sundararajan & Yan 2019, arXiv 1805.12233), through captum: integrated gradients with respect to
+the observation, split by the unit of the site that they pass through. Where the value also depends on the observation
+past the site (one position of a sequence, one branch of a skip connection), that part is the completeness error.
 
-Deviations from the source: the integral is a sum over ``steps`` equal intervals, each with the slope at its start and
-the unit's exact change over it, ends included; it is exact where the value is linear in the units.
+Deviations from the source: the integral is a sum over ``steps`` equal intervals of the gradient at the start of the
+interval times the exact change of the unit over it; it is exact where the value is linear in the units.
 
 Letters: n observations, d width of the site.
 """
@@ -33,14 +33,14 @@ class LayerConductance(LayerAttributor):
     complete: ClassVar[bool] = True
 
     steps: int = 128
-    """Intervals on the way."""
+    """Number of intervals."""
 
     def copies(self) -> int:
-        """All points of an observation go through the model together."""
+        """All points are in the same forward pass."""
         return self.steps + 1
 
     def check(self, subject: Subject, observation: Tensor) -> None:
-        """The value must be differentiable in the site, and the site in the observation."""
+        """Refuse a value that is not differentiable in the site, or in the observation."""
         super().check(subject, observation)
         require_gradient(subject, observation)
 
@@ -48,7 +48,7 @@ class LayerConductance(LayerAttributor):
         """Attributions ``[n, d]`` of a chunk."""
         value, tap = tapped(subject, self.site)
         with torch.enable_grad():
-            found: Tensor = attr.LayerConductance(value, tap).attribute(
+            attributions: Tensor = attr.LayerConductance(value, tap).attribute(
                 observation, baselines=baseline, n_steps=self.steps, method="riemann_trapezoid"
             )
-        return found
+        return attributions

@@ -1,15 +1,16 @@
-"""shapley_sampling: what a patch adds to the value, averaged over random orders of adding patches to the baseline.
+"""shapley_sampling: what a patch adds to the value, averaged over random orders in which patches join the baseline.
 
     effect(P) = mean over orders of  v(b with all patches before P and P itself taken from x) - v(the same without P)
     a_i = effect(P) / |P|   for i in P          sum_i a_i = v(x) - v(b)
 
 Sampled Shapley values (Castro et al. 2009, Computers & Operations Research 36; Strumbelj & Kononenko 2010, JMLR 11),
-through captum. Every single order adds up exactly, so completeness holds for any number of samples; what sampling costs
-is the share of each patch. It needs no gradient.
+through captum. The effects of each order sum to v(x) - v(b), so completeness holds for any number of samples; sampling
+errors concern only how the sum is divided among patches. It needs no gradient.
 
 Deviations from the source: (1) orders come in pairs, each with its reverse (antithetic, Mitchell et al. 2022, JMLR 23),
-which is exact for a value with interactions of no more than two patches; (2) a patch's effect is shared evenly by its
-elements; (3) orders are drawn from ``seed`` alone, the same for all observations; no global random state is touched.
+which is exact for a value whose interactions involve at most two patches; (2) the effect of a patch is divided evenly
+among its elements; (3) orders are drawn from ``seed`` alone, the same for all observations, without global random
+state.
 
 Letters: n observations, P a patch.
 """
@@ -25,23 +26,20 @@ from captum import attr
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.attributions.base import Attributor, patch_index, spread_evenly
+from imprint.probes.attributions.base import PatchAttributor, patch_index, spread_evenly
 from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShapleySampling(Attributor):
+class ShapleySampling(PatchAttributor):
     """Shapley values of patches, sampled over orders."""
 
     complete: ClassVar[bool] = True
-    needs_gradient: ClassVar[bool] = False
 
-    patch: tuple[int, ...] | None = None
-    """Shape along the last axes, 0 for a whole axis; None: elements, on images squares of a quarter, all channels."""
     samples: int = 24
-    """Orders, an even number."""
+    """Number of orders, which must be even."""
     seed: int = 0
-    """Of the orders."""
+    """Seed of the orders."""
 
     def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
         """Attributions ``[n, ...]`` of a chunk."""
@@ -50,12 +48,9 @@ class ShapleySampling(Attributor):
         index = patch_index(observation, self.patch)
         method = attr.ShapleyValueSampling(subject.value_with_grad)
         method.permutation_generator = self._orders
+        together = self.at_once(observation)
         effects: Tensor = method.attribute(
-            observation,
-            baselines=baseline,
-            feature_mask=index,
-            n_samples=self.samples,
-            perturbations_per_eval=max(1, self.rows // len(observation)),
+            observation, baseline, feature_mask=index, n_samples=self.samples, perturbations_per_eval=together
         )
         return spread_evenly(effects, index)
 

@@ -1,32 +1,37 @@
-"""causal: what the value of a subject depends on, found by changing activations while it is computed.
+"""Causal experiments: what the value of a subject depends on, by changing activations while it is computed.
 
-Four questions, one function each. All give the placebo beside the number, and an interval over groups of rows.
+Each function answers one question, with an interval over groups of rows and beside the effect of placebos.
 
-    ablations      is this site needed?              replace it by zeros, by its mean, by another row's activations
-    erasure        is this concept, here, needed?    LEACE of the concept, against random subspaces of the same rank
-    patching       does this site carry the change?  activations of one observation put into its counterfactual
-    dose_response  does this direction drive it?     push along it, against random directions with steps as long
+    ablations      is this site needed?                 replace it by zeros, by its mean, by another row's activations
+    erasure        is this concept needed at this site? LEACE of the concept; placebo: random subspaces of the same rank
+    patching       does this site carry the change?     activations of one observation put into its counterfactual
+    dose_response  does this direction drive the value? steps along it; placebo: equal steps along random directions
 
-Ablations and erasure say what an edit costs (:mod:`imprint.probes.causal.edit_runs`): by default the mean squared
-change of the value in variances of the untouched value, 1 when all that is left of the value is its mean.
+``ablations`` and ``erasure`` give the cost of an edit (:mod:`imprint.probes.causal.edit_runs`): by default the mean
+squared change of the value in variances of the unedited value, which is 1 when every row gets the mean value.
 
-*Redundancy.* Where either of two copies suffices, taking one away changes nothing. A site that alone costs nothing is
-therefore not shown to be unused. Wherever sites are given, a tuple of names is one joint edit; ``ablations`` adds the
-joint edit of all its sites by itself. Resampling one copy shows it too, since the copies then contradict each other.
+*Redundancy.* Where either of two copies suffices, removing one changes nothing, so an edit of one site without effect
+does not show that the site is unused. In every list of sites a tuple of names is one joint edit, and ``ablations`` adds
+the joint edit of all its sites. Resampling one copy shows redundancy as well, since the copies then contradict each
+other.
+
+All take ``groups`` (``[n]``, for intervals, splits and resampling; default: each row is its own group), the number of
+``placebos``, of which they give the mean and the largest effect, and of ``resamples`` of the groups for intervals.
 
 Sources: mean and resample ablation, Wang et al. 2022 (arXiv 2211.00593) and Chan et al. 2022 (causal scrubbing);
 amnesic probing with its random-direction control, Elazar et al. 2021 (arXiv 2006.00995), here with LEACE (arXiv
 2306.03819); activation patching and its pitfalls, Heimersheim & Nanda 2024 (arXiv 2404.15255).
 
-Deviations: joint edits are fitted on the untouched pass, so a later site of a tuple overrides or misses what an earlier
-one did to it; tuples are meant for sites side by side. Erasers are fitted on half of the groups and judged on the
-other half.
+Deviations: (1) joint edits are fitted on activations of the unedited pass, so they ignore what an edit of an earlier
+site does to a later one; tuples are meant for sites that run in parallel. (2) Erasers are fitted on half of the groups
+and applied to the other half.
 
 Letters: n rows, d width, k concept columns, r rank.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,18 +42,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.causal.edit_runs import (
-    CONSTANT,
-    JOINED,
-    Cost,
-    EditRuns,
-    Where,
-    names_in,
-    places,
-    spread,
-    squared_change,
-    summary,
-)
+from imprint.probes.causal import edit_runs
 from imprint.probes.interventions import ablate
 from imprint.probes.interventions.ablate import Ablation, derangement
 from imprint.probes.interventions.erase import Eraser, Whitened
@@ -58,11 +52,11 @@ from imprint.probes.samples.controls import compact_groups, folds_of
 from imprint.probes.subjects.subject import Subject
 
 HOW = ("zero", "mean", "resample")
-"""Kinds of ablation, side by side."""
+"""Kinds of ablation."""
 NARROW = 4
-"""Rows per activation that an eraser needs: two in the half on which it is fitted."""
+"""Rows per unit that an erasure needs: two in the half on which the eraser is fitted."""
 NOTHING = {"effect": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "placebo_high": 0.0, "excess": 0.0, "rank": 0}
-"""What an edit that changes nothing costs."""
+"""Row of :func:`erasure` for a concept that is not at the site."""
 
 
 # -- ablation --------------------------------------------------------------------------------------------------------
@@ -71,42 +65,41 @@ NOTHING = {"effect": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "placebo_high
 def ablations(
     subject: Subject,
     observation: Tensor,
-    sites: Sequence[Where] | None = None,
+    sites: Sequence[edit_runs.Where] | None = None,
     *,
-    groups: object | None = None,
+    groups: object = None,
     joint: bool = True,
-    cost: Cost = squared_change,
+    cost: edit_runs.Cost = edit_runs.squared_change,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
 ) -> pd.DataFrame:
     """Zero, mean and resample ablation of each site: site, how, effect, low, high, placebo, placebo_high, n.
 
-    Default sites: all that the value runs through. ``joint`` adds one edit of them all together. Resampling takes all
-    sites of an edit from the same other row. The placebo moves every row exactly as far as the ablation does, in a
-    random direction among those in which the site varies: its mean over draws, and its largest.
+    Default sites: all that the value runs through. ``joint`` adds one edit of them all. All sites of an edit are
+    resampled from the same other row. A placebo moves every row exactly as far as the ablation does, in a random
+    direction of the span of the site's activations.
     """
-    run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
-    wheres = places(subject.reached(observation) if sites is None else sites)
-    names = names_in(wheres)
-    if joint and len(names) > 1 and tuple(names) not in wheres:
-        wheres.append(tuple(names))
-    seen = subject.activations(observation, names)
-    spans = {name: Whitened.of(x) for name, x in seen.items()}
+    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    edited = edit_runs.places(subject.reached(observation) if sites is None else sites)
+    names = edit_runs.names_in(edited)
+    if joint and len(names) > 1 and tuple(names) not in edited:
+        edited.append(tuple(names))
+    activations = subject.activations(observation, names)
+    spans = {name: Whitened.of(x) for name, x in activations.items()}
     other = derangement(len(observation), groups, rng=rng)
 
     def costs(edits: Mapping[str, Ablation]) -> Tensor:
         return cost(run.before, run.values(edits))
 
     rows = []
-    for where in wheres:
-        for how in HOW:
-            edits = {name: _ablation(how, seen[name], other) for name in where}
-            placebo = [
-                costs({name: _as_far(edit, seen[name], spans[name], rng) for name, edit in edits.items()})
-                for _ in range(placebos)
-            ]
-            rows.append({"site": JOINED.join(where), "how": how, **run.effect(costs(edits), placebo)})
+    for place, how in itertools.product(edited, HOW):
+        edits = {name: _ablation(how, activations[name], other) for name in place}
+        placebo = [
+            costs({name: _as_far(edit, activations[name], spans[name], rng) for name, edit in edits.items()})
+            for _ in range(placebos)
+        ]
+        rows.append({"site": edit_runs.JOINED.join(place), "how": how, **run.effect(costs(edits), placebo)})
     return pd.DataFrame(rows, columns=["site", "how", "effect", "low", "high", "placebo", "placebo_high", "n"])
 
 
@@ -117,7 +110,7 @@ def _ablation(how: str, activations: Tensor, other: Tensor) -> Ablation:
 
 
 def _as_far(edit: Ablation, activations: Tensor, span: Whitened, rng: torch.Generator) -> Ablation:
-    """Each row moved by the length of ``edit``'s move, in a random direction of the span."""
+    """An edit that moves each row as far as ``edit`` does, in a random direction of the span."""
     x = activations.double()
     length = (edit(x) - x).norm(dim=1, keepdim=True)
     draw = torch.randn(len(x), len(span.scale), generator=rng, dtype=torch.float64)
@@ -131,51 +124,53 @@ def erasure(
     subject: Subject,
     observation: Tensor,
     concept: Tensor,
-    sites: Sequence[Where],
+    sites: Sequence[edit_runs.Where],
     *,
-    groups: object | None = None,
-    cost: Cost = squared_change,
+    groups: object = None,
+    cost: edit_runs.Cost = edit_runs.squared_change,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
 ) -> pd.DataFrame:
-    """What erasing ``concept`` costs: site, effect, low, high, placebo, placebo_high, excess, rank, n, why.
+    """Cost of erasing a concept: site, effect, low, high, placebo, placebo_high, excess, rank, n, why.
 
-    ``concept`` is ``[n]`` (bool or integer: classes; float: a number) or ``[n, k]`` columns. ``placebo`` is the mean
+    ``concept`` is ``[n]`` (bool or integer: classes; float: numbers) or ``[n, k]`` columns. ``placebo`` is the mean
     cost of erasing random subspaces of the same rank, ``placebo_high`` the largest, ``excess`` effect minus placebo.
-    Where the concept does not covary with the activations beyond chance there is nothing to erase: effect 0, rank 0.
+    Where the concept does not covary with the activations beyond chance, effect and rank are 0.
     """
-    run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
-    columns, wheres = _columns(concept, len(observation)), places(sites)
+    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    columns, edited = _columns(concept, len(observation)), edit_runs.places(sites)
     seed = int(torch.randint(2**31, (1,), generator=rng))
     half = torch.from_numpy(folds_of(compact_groups(groups, len(observation)), 2, np.random.default_rng(seed)))
-    halves = _Halves(run, cost, columns, half, subject.activations(observation, names_in(wheres)))
-    rows = [{"site": JOINED.join(where), **halves.erased(where, placebos, rng)} for where in wheres]
+    halves = _Halves(run, cost, columns, half, subject.activations(observation, edit_runs.names_in(edited)))
+    rows = [{"site": edit_runs.JOINED.join(place), **halves.erased(place, placebos, rng)} for place in edited]
     order = ["site", "effect", "low", "high", "placebo", "placebo_high", "excess", "rank", "n", "why"]
     return pd.DataFrame(rows, columns=order)
 
 
 @dataclass(frozen=True)
 class _Halves:
-    """Erases in each half of the groups what was found in the other half."""
+    """Erases in each half of the groups with erasers that were fitted on the other half."""
 
-    run: EditRuns
-    cost: Cost
+    run: edit_runs.EditRuns
+    cost: edit_runs.Cost
     columns: Tensor
+    """``[n, k]`` of the concept."""
     half: Tensor
-    """``[n]`` 0 or 1"""
-    seen: Mapping[str, Tensor]
+    """``[n]`` half of each row, 0 or 1."""
+    activations: Mapping[str, Tensor]
+    """``[n, d]`` per site."""
 
-    def erased(self, where: Sequence[str], placebos: int, rng: torch.Generator) -> dict[str, Any]:
+    def erased(self, place: Sequence[str], placebos: int, rng: torch.Generator) -> dict[str, Any]:
         """One row of :func:`erasure`, without its site."""
         n = len(self.half)
-        if wide := [name for name in where if self.seen[name].shape[1] > n // NARROW]:
-            width = self.seen[wide[0]].shape[1]
+        if wide := [name for name in place if self.activations[name].shape[1] > n // NARROW]:
+            width = self.activations[wide[0]].shape[1]
             return {"n": n, "why": f"not measurable: {width} activations at {wide[0]!r} and {n} rows; give more rows"}
-        present = [name for name in where if Whitened.of(self.seen[name]).linearly_there(self.columns)]
+        present = [name for name in place if Whitened.of(self.activations[name]).linearly_there(self.columns)]
         if not present:
             return {**NOTHING, "n": n, "why": "nothing to erase: the concept is not linearly here"}
-        spans = {name: [Whitened.of(self.seen[name][self.half != h]) for h in (0, 1)] for name in present}
+        spans = {name: [Whitened.of(self.activations[name][self.half != h]) for h in (0, 1)] for name in present}
         erasers = {
             name: [span.erase(self.columns[self.half != h]) for h, span in enumerate(pair)]
             for name, pair in spans.items()
@@ -189,6 +184,7 @@ class _Halves:
         return {**row, "excess": row["effect"] - row["placebo"], "rank": rank, "why": ""}
 
     def _costs(self, edits: Mapping[str, Sequence[Eraser]]) -> Tensor:
+        """Costs ``[n]``, each half with its own eraser."""
         after = torch.empty_like(self.run.before)
         for h in (0, 1):
             after[self.half == h] = self.run.values({name: pair[h] for name, pair in edits.items()}, self.half == h)
@@ -196,7 +192,7 @@ class _Halves:
 
 
 def _columns(concept: Tensor, n: int) -> Tensor:
-    """Columns ``[n, k]`` in float64."""
+    """The concept as columns ``[n, k]`` in float64."""
     if concept.dim() not in (1, 2) or len(concept) != n:
         raise ImprintError(f"the concept is {list(concept.shape)} for {n} rows; expected [{n}] or [{n}, k].")
     if concept.dim() == 1 and not concept.is_floating_point():
@@ -214,47 +210,47 @@ def patching(
     subject: Subject,
     clean: Tensor,
     counterfactual: Tensor,
-    sites: Sequence[Where] | None = None,
+    sites: Sequence[edit_runs.Where] | None = None,
     *,
-    groups: object | None = None,
+    groups: object = None,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
 ) -> pd.DataFrame:
     """How much of the value's change each site carries: site, restored, low, high, placebo, placebo_high, n.
 
-    Row i of ``clean`` and of ``counterfactual`` (``[n, ...]``) are a pair. The counterfactual is run with the site's
-    activations from the clean row; ``restored`` is the part of the value's difference that comes back, the
-    least-squares slope over pairs ``sum (patched - counterfactual) (clean - counterfactual) / sum (clean -
-    counterfactual)^2``: 0 nothing, 1 all, NaN when no pair differs in value. The placebo takes the activations from a
-    wrong pair of another group, from its clean or its counterfactual side by the toss of a coin. Where the site carries
-    all there is, and pairs are alike, that gives 1/2: evidence is the distance between the two numbers.
+    Row i of ``clean`` and row i of ``counterfactual`` (``[n, ...]``) are a pair. The counterfactual is run with the
+    site's activations from the clean row. ``restored`` is the restored part of the difference in value, a least-squares
+    slope over pairs: ``sum (patched - counterfactual) (clean - counterfactual) / sum (clean - counterfactual)^2``. It
+    is 0 for nothing, 1 for all, NaN when no pair differs in value.
+
+    The placebo takes the activations from a random pair of another group, from its clean or counterfactual side with
+    probability 1/2. Where the site carries the whole change, and pairs are alike, that gives 1/2, so the evidence is
+    the difference between ``restored`` and ``placebo``.
     """
     if clean.shape != counterfactual.shape:
         raise ImprintError(
             f"clean is {list(clean.shape)} and counterfactual {list(counterfactual.shape)}; expected pairs, row by row."
         )
-    run = EditRuns.of(subject, counterfactual, groups, resamples, rng=rng)
-    wheres = places(subject.reached(clean) if sites is None else sites)
-    names, n = names_in(wheres), len(clean)
-    seen = [subject.activations(side, names) for side in (clean, counterfactual)]
-    both = {name: torch.stack([side[name] for side in seen]) for name in names}
+    run = edit_runs.EditRuns.of(subject, counterfactual, groups, resamples, rng=rng)
+    patched = edit_runs.places(subject.reached(clean) if sites is None else sites)
+    names, n = edit_runs.names_in(patched), len(clean)
+    of_side = [subject.activations(side, names) for side in (clean, counterfactual)]
+    sources = {name: torch.stack([activations[name] for activations in of_side]) for name in names}
     right = (torch.zeros(n, dtype=torch.long), torch.arange(n))
     wrong = [(torch.randint(2, (n,), generator=rng), derangement(n, groups, rng=rng)) for _ in range(placebos)]
     difference = subject.values(clean).double() - run.before
-    size = difference.square()
-    size = torch.where(size.mean() <= CONSTANT * run.before.square().mean(), torch.nan, size)
+    square = difference.square()
+    square = torch.where(square.mean() <= edit_runs.CONSTANT * run.before.square().mean(), torch.nan, square)
     rows = []
-    for where in wheres:
-        products = [
-            difference * run.changes({name: Interchange(both[name][pair]) for name in where})
-            for pair in (right, *wrong)
-        ]
-        restored, *placebo = (float(product.sum() / size.sum()) for product in products)
-        low, high = run.draws.ratio(products[0], size)
-        row = {"site": JOINED.join(where), "restored": restored, "low": low, "high": high, **summary(placebo), "n": n}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["site", "restored", "low", "high", "placebo", "placebo_high", "n"])
+    for place in patched:
+        swaps = [{name: Interchange(sources[name][pair]) for name in place} for pair in (right, *wrong)]
+        products = [difference * run.changes(swap) for swap in swaps]
+        restored, *placebo = (float(product.sum() / square.sum()) for product in products)
+        low, high = run.draws.ratio(products[0], square)
+        estimate = {"restored": restored, "low": low, "high": high}
+        rows.append({"site": edit_runs.JOINED.join(place), **estimate, **edit_runs.placebo_summary(placebo), "n": n})
+    return pd.DataFrame(rows)
 
 
 # -- steering --------------------------------------------------------------------------------------------------------
@@ -262,22 +258,22 @@ def patching(
 
 @dataclass(frozen=True)
 class DoseResponse:
-    """How the value moves as activations are pushed along a direction; all in standard deviations of the value."""
+    """Change of the value as activations are shifted along a direction, in standard deviations of the value."""
 
     curve: pd.DataFrame
-    """strength, effect (mean change of the value), low, high, placebo, placebo_high (sizes), n."""
+    """strength, effect (mean change of the value), low, high, placebo, placebo_high (absolute values), n."""
     slope: float
     """Mean change of the value per unit of strength: least squares through the origin."""
     low: float
-    """Of the slope's interval over groups."""
+    """Lower end of the slope's interval over groups."""
     high: float
-    """Of the slope's interval over groups."""
+    """Upper end of the slope's interval over groups."""
     placebo: float
-    """Mean size of the slope along random directions."""
+    """Mean absolute slope along random directions."""
     placebo_high: float
-    """Largest size of the slope along random directions."""
+    """Largest absolute slope along random directions."""
     n: int
-    """Rows."""
+    """Number of rows."""
 
 
 def dose_response(
@@ -285,40 +281,42 @@ def dose_response(
     observation: Tensor,
     site: str,
     direction: Tensor,
-    strengths: Sequence[float] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
     *,
-    groups: object | None = None,
+    strengths: Sequence[float] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
+    groups: object = None,
     placebos: int = 10,
     resamples: int = 1000,
     rng: torch.Generator,
 ) -> DoseResponse:
-    """Push the activations at ``site`` along ``direction [d]`` by ``strengths`` standard deviations.
+    """Shift the activations at ``site`` along ``direction [d]`` by ``strengths`` standard deviations.
 
-    The placebos are random directions among those in which the site varies, with steps exactly as long. Their sign
-    means nothing, so their sizes are reported.
+    The placebos are steps of the same length along random directions of the span of the activations. Their signs are
+    arbitrary, so absolute values are reported.
     """
     doses = torch.tensor(list(strengths), dtype=torch.float64)
     if not len(doses) or not bool(torch.isfinite(doses).all()) or not bool((doses != 0).any()):
         raise ImprintError(f"strengths are {list(strengths)}; expected finite numbers, not all of them zero.")
-    run = EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
     activations = subject.activations(observation, [site])[site]
     unit, span = steering(activations, direction, 1.0), Whitened.of(activations)
     draws = [span.basis @ torch.randn(len(span.scale), generator=rng, dtype=torch.float64) for _ in range(placebos)]
-    found = _changes(run, site, unit, doses)
-    strange = [_changes(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses).mean(1) for u in draws]
+    changes = _changes(run, site, unit, doses)
+    random = [_changes(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses).mean(1) for u in draws]
     rows = []
-    for index, strength in enumerate(strengths):
-        low, high = run.draws.mean(found[index])
-        placebo = summary([abs(float(one[index])) for one in strange])
-        rows.append({"strength": strength, "effect": float(found[index].mean()), "low": low, "high": high, **placebo})
-    slopes = doses @ found / doses.square().sum()
-    placebo = summary([abs(float(doses @ one / doses.square().sum())) for one in strange])
+    for i, strength in enumerate(strengths):
+        low, high = run.draws.mean(changes[i])
+        effect = {"effect": float(changes[i].mean()), "low": low, "high": high}
+        placebo = edit_runs.placebo_summary([abs(float(means[i])) for means in random])
+        rows.append({"strength": strength, **effect, **placebo})
+    slopes = doses @ changes / doses.square().sum()
+    placebo_slopes = [abs(float(doses @ means / doses.square().sum())) for means in random]
     low, high = run.draws.mean(slopes)
     n = len(observation)
-    return DoseResponse(pd.DataFrame(rows).assign(n=n), float(slopes.mean()), low, high, **placebo, n=n)
+    curve = pd.DataFrame(rows).assign(n=n)
+    return DoseResponse(curve, float(slopes.mean()), low, high, **edit_runs.placebo_summary(placebo_slopes), n=n)
 
 
-def _changes(run: EditRuns, site: str, unit: Steering, doses: Tensor) -> Tensor:
-    """Change of the value ``[strengths, n]``, in its standard deviations; NaN where the value is constant."""
+def _changes(run: edit_runs.EditRuns, site: str, unit: Steering, doses: Tensor) -> Tensor:
+    """Change of the value ``[strengths, n]`` in standard deviations; NaN for a constant value."""
     steps = [Steering(unit.direction, unit.scale, float(dose)) for dose in doses]
-    return torch.stack([run.changes({site: step}) for step in steps]) / spread(run.before).sqrt()
+    return torch.stack([run.changes({site: step}) for step in steps]) / edit_runs.spread(run.before).sqrt()

@@ -1,11 +1,11 @@
-"""independent_components: directions whose codes are as far from Gaussian, and so as independent, as can be found.
+"""independent_components: directions whose codes are as non-Gaussian, and so as independent, as possible.
 
     x - mean = code @ mixing'          codes uncorrelated, of unit variance before scaling, negentropy maximal
 
 FastICA (Hyvarinen & Oja 2000, Neural Networks 13:411) through scikit-learn: parallel updates, log-cosh contrast, exact
-whitening. Here the codes are scaled so that the directions are unit vectors. Signs are arbitrary and at most one source
-may be Gaussian: on Gaussian activations any rotation is as good as another. An iteration that does not converge is an
-error. One that converges can still be a local optimum, so run several seeds and keep the components that return
+whitening. Codes are scaled so that the directions are unit vectors. Signs are arbitrary. At most one source may be
+Gaussian: for Gaussian activations all rotations are equally good. An iteration that does not converge is an error. One
+that converges may have reached a local optimum, so run several seeds and keep the components that recur
 (:func:`imprint.probes.scoring.feature_matching.stability`).
 
 Letters: n rows, d width of the site, m features.
@@ -20,15 +20,7 @@ from sklearn.decomposition import FastICA
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.discovery.base import (
-    Dictionary,
-    Discovery,
-    LinearDictionary,
-    Progress,
-    draw_seed,
-    must_converge,
-    unit_rows,
-)
+from imprint.probes.discovery.base import Discovery, LinearDictionary, Progress, draw_seed, must_converge, unit_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,17 +30,17 @@ class _Components(LinearDictionary):
 
 @dataclass(frozen=True)
 class IndependentComponents(Discovery):
-    """FastICA; raises when it does not converge."""
+    """FastICA; raises :class:`NotMeasurableError` when it does not converge."""
 
     dictionary = _Components
     features: int | None = None
-    """How many; the rank of the activations when None."""
+    """Number of features; None: the rank of the activations."""
     steps: int = 1000
-    """Most iterations."""
+    """Largest number of iterations."""
     tolerance: float = 1e-4
     """Largest change of a direction's cosine at which the iteration stops."""
 
-    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
+    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> LinearDictionary:
         x = train.double()
         rank = int(torch.linalg.matrix_rank(x - x.mean(0), rtol=1e-6))
         if self.features is not None and not 1 <= self.features <= rank:

@@ -1,15 +1,15 @@
-"""nonnegative_factors: parts that only add up.
+"""nonnegative_factors: nonnegative parts whose nonnegative sums reconstruct the activations.
 
     x  ~  code @ parts,   code >= 0,   parts >= 0,   squared error minimal
 
-Non-negative matrix factorisation (Lee & Seung 1999, Nature 401:788) through scikit-learn's coordinate descent, started
-from a non-negative SVD (Boutsidis & Gallopoulos 2008). New rows are encoded by the same descent with the parts fixed.
+Nonnegative matrix factorisation (Lee & Seung 1999, Nature 401:788) by scikit-learn's coordinate descent, started from
+a nonnegative SVD (Boutsidis & Gallopoulos 2008). New rows are encoded by the same descent with the parts fixed.
 
 It is for activations that cannot be negative (after a ReLU). Others are refused, unless ``negative="split"``: then each
-unit becomes two, its positive part and its negative part, the factors are found in that doubled space, and a direction
-is the difference of its two halves. Only the product of code and part is identified, so parts have unit length.
+unit becomes two columns, its positive and its negative part, the factorisation has 2 d columns, and a direction is the
+difference of its two halves. Only the product of code and part is identified, so parts have unit length.
 
-Letters: n rows, d width of the site, m features, p = d (or 2 d, split) non-negative columns.
+Letters: n rows, d width of the site, m features, p nonnegative columns (d, or 2 d when split).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Parts(Dictionary):
     tolerance: float
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes ``[n, m]`` of rows ``[n, d]``, by non-negative least squares."""
+        """Codes ``[n, m]`` of rows ``[n, d]``, by nonnegative least squares."""
         columns = _columns(self._rows(x), split=self.parts.shape[1] > x.shape[1])
         with must_converge("encoding by non-negative factors", ADVICE):
             codes, _, _ = non_negative_factorization(
@@ -51,23 +51,23 @@ class _Parts(Dictionary):
         return torch.from_numpy(codes).to(self.directions)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Rows ``[n, d]`` that codes ``[n, m]`` stand for."""
+        """Reconstructed rows ``[n, d]`` of codes ``[n, m]``."""
         return codes.to(self.parts) @ _folded(self.parts, self.directions.shape[1])
 
 
 @dataclass(frozen=True)
 class NonnegativeFactors(Discovery):
-    """NMF; refuses negative activations unless told to split them."""
+    """Nonnegative matrix factorisation; refuses negative activations unless ``negative`` is ``split``."""
 
     dictionary = _Parts
     features: int = 16
-    """How many parts."""
+    """Number of parts."""
     negative: Literal["refuse", "split"] = "refuse"
-    """What to do with negative activations: raise, or split every unit into a positive and a negative one."""
+    """Treatment of negative activations: raise, or split every unit into a positive and a negative part."""
     steps: int = 2000
-    """Most iterations."""
+    """Largest number of iterations."""
     tolerance: float = 1e-4
-    """Part of the first step's gradient at which the iteration stops."""
+    """Size of the gradient, relative to that of the first step, at which the iteration stops."""
 
     def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
         if self.negative not in ("refuse", "split"):
@@ -75,17 +75,14 @@ class NonnegativeFactors(Discovery):
         split = self.negative == "split"
         columns = _columns(train.double(), split=split)
         if not 1 <= self.features <= min(columns.shape):
-            raise ImprintError(
-                f"features is {self.features}; expected 1 to {min(columns.shape)} for these activations."
-            )
-        method = NMF(
-            self.features, init="nndsvda", max_iter=self.steps, tol=self.tolerance, random_state=draw_seed(rng)
-        )
+            raise ImprintError(f"features is {self.features}; expected 1 to {min(columns.shape)} for this input.")
+        seed = draw_seed(rng)
+        method = NMF(self.features, init="nndsvda", max_iter=self.steps, tol=self.tolerance, random_state=seed)
         with must_converge("NMF", ADVICE):
             codes = method.fit_transform(columns.cpu().numpy())
-        found = torch.from_numpy(method.components_.copy()).to(train.device)
-        dead = (torch.from_numpy(codes).to(train.device).amax(0) <= 0) | (found.amax(1) <= 0)
-        parts = unit_rows(found)
+        components = torch.from_numpy(method.components_.copy()).to(train.device)
+        dead = (torch.from_numpy(codes).to(train.device).amax(0) <= 0) | (components.amax(1) <= 0)
+        parts = unit_rows(components)
         directions = unit_rows(_folded(parts, train.shape[1]))
         offset = torch.zeros(train.shape[1], dtype=parts.dtype, device=train.device)
         return _Parts(
@@ -94,7 +91,7 @@ class NonnegativeFactors(Discovery):
 
 
 def _columns(x: Tensor, *, split: bool) -> Tensor:
-    """Non-negative columns ``[n, p]`` of rows ``[n, d]``."""
+    """Nonnegative columns ``[n, p]`` of rows ``[n, d]``."""
     if split:
         return torch.cat([x.clamp(min=0), (-x).clamp(min=0)], dim=1)
     if bool((x < 0).any()):
@@ -106,5 +103,5 @@ def _columns(x: Tensor, *, split: bool) -> Tensor:
 
 
 def _folded(parts: Tensor, width: int) -> Tensor:
-    """Parts ``[m, p]`` as vectors ``[m, d]`` of activation space."""
+    """Parts ``[m, p]`` as vectors ``[m, d]`` in activation space."""
     return parts if parts.shape[1] == width else parts[:, :width] - parts[:, width:]

@@ -2,10 +2,10 @@
 
     directions = first m right singular vectors of (x - mean)          code_j = (x - mean) . direction_j
 
-Through scikit-learn's ``PCA`` with the exact solver. Of all linear codes with m numbers this one explains the most
-variance, which makes it the floor for every other method here: a sparse dictionary that explains less than as many
-components as it has active features has bought nothing. Components of equal variance are known only up to a rotation,
-and every sign is arbitrary.
+Computed by scikit-learn's ``PCA`` with the exact solver. Of all linear codes of m numbers this one explains the most
+variance, so it is the baseline of the other methods: a sparse dictionary should explain more than as many principal
+components as it has active features. Components of equal variance are determined only up to a rotation, and all signs
+are arbitrary.
 
 Letters: n rows, d width of the site, m features.
 """
@@ -19,7 +19,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.discovery.base import Dictionary, Discovery, LinearDictionary, Progress
+from imprint.probes.discovery.base import Discovery, LinearDictionary, Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,9 +33,9 @@ class PrincipalComponents(Discovery):
 
     dictionary = _Components
     features: int | None = None
-    """How many; all of them (the smaller of rows and width) when None."""
+    """Number of components; None: all (the smaller of rows and width)."""
 
-    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
+    def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> LinearDictionary:
         most = min(train.shape)
         if self.features is not None and not 1 <= self.features <= most:
             raise ImprintError(f"features is {self.features}; {list(train.shape)} rows x units have at most {most}.")

@@ -1,17 +1,17 @@
-"""sparse_autoencoder: an overcomplete dictionary of which only k features may speak about any one row.
+"""sparse_autoencoder: an overcomplete dictionary of which at most k features are active on a row.
 
-    code    = top_k( relu( encoder (x - offset) ) )                the k largest stay, the rest are zero
+    code    = top_k( relu( encoder (x - offset) ) )                the k largest are kept, the others are zero
     x_hat   = code @ directions + offset                           directions: unit vectors
     loss    = |x - x_hat|^2 / |x - mean|^2  +  1/32 * |e - e_hat|^2 / |e|^2
 
-The second term (AuxK) gives dead features, those that have not spoken for ``patience`` rows, a task: to rebuild the
-error e = x - x_hat with their own d/2 largest codes. TopK sparse autoencoder of Gao et al. 2024 (arXiv 2406.04093,
-section 2.3 and appendix A): tied start (the encoder begins as the transpose of the directions), unit-norm directions
-kept by removing the parallel part of their gradient and renormalising after each step, offset started at the centre.
+TopK sparse autoencoder of Gao et al. 2024 (arXiv 2406.04093, section 2.3 and appendix A). In the second term (AuxK) the
+dead features, those not active on the last ``patience`` rows, reconstruct the error e = x - x_hat with their own d/2
+largest codes. The encoder is initialised as the transpose of the directions. Directions stay unit vectors: the parallel
+part of their gradient is removed, and they are renormalised after each step.
 
-Deviations from the source: the offset starts at the mean, not the geometric median; activations are divided by one
-number for the whole data set (root mean square distance from the mean), not per row; rows are re-used for several
-passes, because a toolkit's activations are few; plain Adam without gradient clipping or weight averaging.
+Deviations from the source: (1) the offset is initialised at the mean, not at the geometric median; (2) activations are
+divided by one number for the whole data set (root mean square distance from the mean), not per row; (3) rows are used
+several times, because data sets are small here; (4) plain Adam without gradient clipping or weight averaging.
 
 Letters: n rows, d width of the site, m features, k active features, b rows in a batch.
 """
@@ -52,7 +52,7 @@ class SparseAutoencoder(Discovery):
     features: int = 256
     """m, usually several times the width."""
     active: int = 8
-    """k, features that may speak about one row."""
+    """k, largest number of features that are active on a row."""
     steps: int = 2000
     """Gradient steps."""
     rows: int = 512
@@ -60,7 +60,7 @@ class SparseAutoencoder(Discovery):
     rate: float = 3e-3
     """Adam's learning rate; it falls to zero over the last fifth."""
     patience: int = 20_000
-    """Rows after which a feature that has not spoken counts as dead and gets the auxiliary loss."""
+    """Rows without activity after which a feature counts as dead and enters the auxiliary loss."""
 
     def _find(self, train: Tensor, rng: torch.Generator, progress: Progress) -> Dictionary:
         if not 1 <= self.active <= self.features:
@@ -72,20 +72,16 @@ class SparseAutoencoder(Discovery):
         for step in range(self.steps):
             state.step(step)
             if (step + 1) % 50 == 0 or step + 1 == self.steps:
-                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {state.dead_count}")
+                dead = int((state.silent > self.patience).sum())
+                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {dead}")
         return self._frozen(x, state, centre, scale)
 
     def _frozen(self, x: Tensor, state: _State, centre: Tensor, scale: Tensor) -> Dictionary:
-        """In the units of the activations; dead are the features that no training row wakes."""
+        """The dictionary in the units of the activations; dead are the features active on no training row."""
         offset, encoder = centre + scale * state.offset.detach(), state.encoder.detach()
-        woken = [(top_k((rows - offset) @ encoder, self.active) > 0).any(0) for rows in x.split(4096)]
-        return _Features(
-            directions=state.directions.detach(),
-            offset=offset,
-            dead=~torch.stack(woken).any(0),
-            encoder=encoder,
-            active=self.active,
-        )
+        active = [(top_k((rows - offset) @ encoder, self.active) > 0).any(0) for rows in x.split(4096)]
+        directions, dead = state.directions.detach(), ~torch.stack(active).any(0)
+        return _Features(directions=directions, offset=offset, dead=dead, encoder=encoder, active=self.active)
 
 
 class _State:
@@ -100,11 +96,6 @@ class _State:
         self.silent = torch.zeros(settings.features, dtype=torch.long, device=x.device)
         self.optimiser = torch.optim.Adam([self.directions, self.encoder, self.offset], settings.rate, eps=1e-8)
         self.error = math.nan
-
-    @property
-    def dead_count(self) -> int:
-        """Features that have been silent for longer than the patience."""
-        return int((self.silent > self.settings.patience).sum())
 
     def step(self, step: int) -> None:
         """One gradient step on rows drawn with replacement."""
@@ -130,7 +121,7 @@ class _State:
         self.error = float(unexplained.detach())
 
     def _auxiliary(self, before: Tensor, error: Tensor) -> Tensor:
-        """How badly the dead features rebuild the error, as a part of it; zero when none is dead."""
+        """Normalised squared error of the dead features' reconstruction of ``error``; zero when none is dead."""
         dead = self.silent > self.settings.patience
         count = int(dead.sum())
         if not count:
@@ -140,6 +131,6 @@ class _State:
 
 
 def top_k(before: Tensor, k: int) -> Tensor:
-    """The k largest of each row ``[n, m]`` where they are above zero; zero elsewhere."""
+    """Rows ``[n, m]`` with all but their k largest positive elements set to zero."""
     largest = before.topk(k, dim=1)
     return torch.zeros_like(before).scatter(1, largest.indices, largest.values.relu())

@@ -1,16 +1,16 @@
-"""Least squares from moments: ridge regression for every held-out fold, every penalty and every target at once.
+"""Least squares from moments: ridge regression for all held-out folds, penalties and targets at once.
 
     w = argmin  sum_i (y_i - x_i.w - b)^2 + penalty * n * |w|^2                    (x standardised on the training rows)
 
-One Cholesky factor per training set and penalty serves all targets. The penalty of each concept is the one with the
-lowest squared error on inner folds (every other fold held out in turn; folds that are groups make this leave-one-group-
-out). That error, too, comes from moments alone:
+One Cholesky factor per training set and penalty serves all targets. Each concept gets the penalty with the lowest
+squared error on inner folds: every other fold is held out in turn (leave-one-group-out, when folds are groups). That
+error needs no rows either; over the rows of the inner fold, with everything centred on the training mean,
 
-    sum_i (y_i - x_i.w - b)^2  =  yy - 2 w.xy + w.xx.w      over the rows of the inner fold
-                                                              (all centred on the training mean)
+    sum_i (y_i - x_i.w - b)^2  =  yy - 2 w.xy + w.xx.w
 
 Columns without variance get weight zero. ``standardise=False`` scales all columns by one number instead, for inputs
-whose columns are principal components. Equal to scikit-learn's ``Ridge(alpha=penalty * n)`` on standardised columns.
+whose columns are principal components. The result equals scikit-learn's ``Ridge(alpha=penalty * n)`` on standardised
+columns.
 
 Letters: D width, Q targets, K folds, P penalties.
 """
@@ -26,12 +26,16 @@ from torch import Tensor
 from imprint.probes.fitting.moments import Moments, Sums
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Penalties to choose from."""
 MIDDLE = 2
 """Index of the penalty used when no fold can be held out inside a training set."""
 FLAT = 1e-10
-"""A column whose variance is below this part of its mean square does not vary."""
+"""A column counts as constant when its variance is below this part of its mean square."""
 LEFT = 1e-6
-"""Nor does one that varies only in the rows held out: its variance in training is what subtracting them leaves."""
+"""It also counts as constant in training when its variance there is below this part of its variance over all rows.
+
+A column that varies in the held-out rows alone keeps only the rounding error of subtracting them.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,11 @@ class Standardised:
     mean: Tensor
     """``[D]``"""
     scale: Tensor
-    """``[D]`` what columns are multiplied by; 0 for columns that do not vary."""
+    """``[D]`` factor by which columns are multiplied; 0 for constant columns."""
     gram: Tensor
-    """``[D, D]``"""
+    """``[D, D]`` sum of outer products of standardised rows."""
     cross: Tensor
-    """``[D, Q]``"""
+    """``[D, Q]`` sum of products of standardised columns and centred targets."""
     y_mean: Tensor
     """``[Q]``"""
     rows: Tensor
@@ -53,7 +57,7 @@ class Standardised:
 
     @classmethod
     def of(cls, train: Sums, whole: Sums, *, standardise: bool = True) -> Standardised:
-        """Centre and scale the moments of a training set, which is part of ``whole``."""
+        """The standardised moments of a training set, which is a part of ``whole``."""
         scatter, tiny = train.scatter, torch.finfo(torch.float64).tiny
         variance = scatter.diagonal() / train.count
         flat = variance <= FLAT * (train.xx.diagonal() / train.count)
@@ -64,12 +68,12 @@ class Standardised:
         return cls(train.mean, scale, gram, train.cross * scale[:, None], train.y / train.count, train.count)
 
     def weights(self, penalty: float, targets: Tensor | slice = slice(None)) -> Tensor:
-        """Weights ``[D, Q]`` of standardised columns."""
+        """Ridge weights ``[D, Q]`` of standardised columns."""
         damped = self.gram + penalty * self.rows * torch.eye(len(self.mean), dtype=torch.float64)
         return torch.cholesky_solve(self.cross[:, targets], torch.linalg.cholesky(damped))
 
     def error(self, held: Sums, weights: Tensor, targets: Tensor) -> Tensor:
-        """Squared error ``[P, Q]`` of rows ``held`` under standardised ``weights`` ``[P, D, Q]``."""
+        """Summed squared error ``[P, Q]`` on the rows of ``held`` of standardised ``weights`` ``[P, D, Q]``."""
         n, mean, y_mean = held.count, self.mean, self.y_mean[targets]
         y, xy = held.y[targets], held.xy[:, targets]
         yy = held.yy[targets] - 2 * y_mean * y + n * y_mean.square()
@@ -89,9 +93,9 @@ class LeastSquares:
     def solve(
         self, moments: Moments, choose: Tensor, held: Sequence[int | None]
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """For each fold held out (None: none is): weights ``[D, Q]``, bias ``[Q]`` and penalties ``[Q]``.
+        """For each held-out fold (None: no fold): weights ``[D, Q]``, bias ``[Q]`` and penalties ``[Q]``.
 
-        ``choose`` ``[Q]`` is the target whose penalty each target shares.
+        ``choose`` ``[Q]`` names, for each target, the target whose chosen penalty it uses.
         """
         sums = moments.sums
         total, targets = sums.total(), choose.unique()
@@ -108,20 +112,20 @@ class LeastSquares:
                     errors[out] = self._errors(sums, total, out, targets)
                 best = torch.stack([errors[out][j] for out, j in pairs]).sum(0).argmin(0)
             train = Standardised.of(total if k is None else total - sums.at(k), total, standardise=self.standardise)
-            yield self._fitted(train, best[place[choose]])
+            yield self._solution(train, best[place[choose]])
 
     def weights(self, train: Standardised, penalty: float, targets: Tensor) -> Tensor:
-        """Weights ``[D, Q]`` of standardised columns; overridden where they are constrained."""
+        """Weights ``[D, Q]`` of standardised columns; subclasses with constrained weights override it."""
         return train.weights(penalty, targets)
 
     def _errors(self, sums: Sums, total: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
-        """Squared errors ``[P, Q]`` on each fold of ``out`` when trained on all folds but those."""
-        train = total - sums.at(torch.tensor(sorted(out))).total()
-        ready = Standardised.of(train, total, standardise=self.standardise)
-        weights = torch.stack([self.weights(ready, penalty, targets) for penalty in self.penalties])
-        return {j: ready.error(sums.at(j), weights, targets) for j in out}
+        """Squared errors ``[P, Q]`` on each fold of ``out``, after training on all other folds."""
+        train = Standardised.of(total - sums.at(torch.tensor(sorted(out))).total(), total, standardise=self.standardise)
+        weights = torch.stack([self.weights(train, penalty, targets) for penalty in self.penalties])
+        return {j: train.error(sums.at(j), weights, targets) for j in out}
 
-    def _fitted(self, train: Standardised, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _solution(self, train: Standardised, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights, bias and penalties for columns as they came, given the index of each target's penalty ``[Q]``."""
         weight = torch.empty_like(train.cross)
         for p in best.unique().tolist():
             weight[:, best == p] = self.weights(train, self.penalties[p], best == p)

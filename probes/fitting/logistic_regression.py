@@ -3,10 +3,9 @@
     p(c | x) = softmax(x.w_c + b_c)
     w = argmin  - sum_i v_i log p(y_i | x_i) + |w|^2 / (2 variance)         v_i = 1, or n / (C n_c) for ``balanced``
 
-``variance`` is that of the Gaussian prior over weights, scikit-learn's ``C``. The two-class model has one weight
-vector, not two. A fit that does not converge raises :class:`NotMeasurableError`, it never returns.
-
-Classes that do not occur among the rows get probability zero (a bias of minus infinity).
+``variance`` is the variance of the Gaussian prior over weights, scikit-learn's ``C``; n_c is the number of rows of
+class c. A model of two classes has one weight vector, not two. A fit that does not converge raises
+:class:`NotMeasurableError`. Classes without a row get probability zero (a bias of minus infinity).
 
 Letters: n rows, D width, C classes.
 """
@@ -27,24 +26,24 @@ from imprint.models.errors import NotMeasurableError
 TOLERANCE = 1e-6
 """Largest gradient of the mean loss at the solution."""
 STEPS = 2000
-"""L-BFGS steps after which a fit has failed."""
+"""L-BFGS steps after which a fit counts as not converged."""
 
 
 @dataclass(frozen=True)
 class ClassModel:
-    """Linear log-odds of C classes."""
+    """Class probabilities of C classes that are linear in the activations, up to the softmax."""
 
     weight: Tensor
-    """``[D, C]``, summing to zero over the classes that occur"""
+    """``[D, C]``; sums to zero over the classes that occur."""
     bias: Tensor
-    """``[C]``; minus infinity for a class that does not occur"""
+    """``[C]``; minus infinity for a class that does not occur."""
 
     def log_probabilities(self, x: Tensor) -> Tensor:
-        """``[n, C]`` natural logarithms, of rows ``[n, D]``."""
+        """Natural logarithms ``[n, C]`` of the class probabilities of rows ``[n, D]``."""
         return torch.log_softmax(x @ self.weight + self.bias, 1)
 
     def unscaled(self, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and bias for rows before ``(x - mean) * scale``: one column for two classes, else one per class."""
+        """Weight and bias for ``x`` of a model fitted on ``(x - mean) * scale``: one column for two classes, else C."""
         weight, bias = self.weight * scale[:, None], self.bias
         if len(bias) == 2:
             weight, bias = weight[:, 1:] - weight[:, :1], bias[1:] - bias[:1]
@@ -52,18 +51,12 @@ class ClassModel:
 
 
 def class_models(
-    x: Tensor,
-    y: Tensor,
-    classes: int,
-    variances: Sequence[float],
-    *,
-    balanced: bool,
-    tolerance: float = TOLERANCE,
+    x: Tensor, y: Tensor, classes: int, variances: Sequence[float], *, balanced: bool, tolerance: float = TOLERANCE
 ) -> Iterator[ClassModel]:
-    """One model per prior variance, each started from the one before (so smallest first is fastest).
+    """One model per prior variance; each fit starts from the one before, so ascending variances are fastest.
 
-    ``x`` float64 ``[n, D]``; ``y`` class codes int64 ``[n]``, of which at least two must occur. Raises
-    :class:`NotMeasurableError` when a fit does not converge or only one class occurs.
+    ``x`` is float64 ``[n, D]`` and ``y`` int64 ``[n]``, codes of ``classes`` classes. Raises
+    :class:`NotMeasurableError` when a fit does not converge or fewer than two classes occur.
     """
     occurring = y.unique()
     if len(occurring) < 2:

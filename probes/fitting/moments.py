@@ -1,31 +1,30 @@
-"""Moments: one streaming pass over activations, from which every linear probe of every fold and null follows.
+"""Moments: sums over activations, from one streaming pass, that determine the linear probes of every fold and null.
 
-For rows x (D wide) and targets y (Q of them: all concepts, all classes, all label shuffles side by side) it keeps, per
-fold k,
+For rows x of width D and Q targets y (all concepts, classes and label shuffles side by side), each fold k keeps
 
     count_k,  sum x,  sum y,  sum x x',  sum x y',  sum y^2          (float64)
 
-These are sufficient for ridge, linear discriminants, mean differences, LEACE and principal components, each exact for
-every target and every held-out fold without looking at a row again; the cost of a null is one more column. Folds may be
-groups: :meth:`Moments.regrouped` turns groups into folds afterwards. Sums of shards add, so shards can live on many
-machines. Memory is K (D^2 + D Q), whatever the number of rows.
+Ridge regression, linear discriminants, mean differences, LEACE and principal components follow exactly from these sums,
+for every target and every held-out fold, without another pass over the rows; a label shuffle costs one more column.
+Folds may be groups: :meth:`Moments.regrouped` joins groups to folds afterwards. The sums of shards add up, so shards
+may lie on many machines. Memory is K (D^2 + D Q), whatever the number of rows.
 
-Accuracy: rows are multiplied in blocks of b = :data:`BLOCK`, about the mean of the first block so that nothing cancels,
-in the type they come in (half precision as float32), and blocks are added up in float64. With unit roundoff u (2^-24
-for float32 rows, 2^-53 for float64 rows) every sum of n products, about that mean, is off by at most
+Accuracy: rows are multiplied in blocks of b = :data:`BLOCK` rows, about the mean of the first block to avoid
+cancellation, in the type they come in (half precision as float32), and blocks are summed in float64. With unit roundoff
+u (2^-24 for float32 rows, 2^-53 for float64 rows) the error of every sum of n products about that mean is at most
 
     (b u + (n / b) 2^-53)  sum |x_i x_j|
 
-which is 6e-5 of the sum of magnitudes in the worst case for float32 rows, near 1e-7 in practice, and 1e-12 for ten
-million float64 rows. :attr:`Sums.rounding` is the error to expect; what is smaller than that is not told from zero.
-Give float64 rows where directions of very small variance count.
+For float32 rows this is 6e-5 of the sum of magnitudes in the worst case, near 1e-7 in practice; for ten million float64
+rows it is 1e-12. :attr:`Sums.rounding` is the expected error; smaller quantities cannot be distinguished from zero. Use
+float64 rows where directions of very small variance matter.
 
 Letters: n rows, D width, Q targets, K folds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from imprint.models.store import read_tensors, write_tensors
 BLOCK = 4096
 """Rows multiplied at once."""
 PARTS = ("count", "x", "y", "xx", "xy", "yy")
+"""Names of the sums, in order."""
 ROUNDOFF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 """Unit roundoff of the types in which rows are multiplied."""
 
@@ -63,19 +63,17 @@ class Sums:
 
     @classmethod
     def of(cls, parts: Iterable[Tensor], roundoff: float) -> Sums:
-        """Sums from their tensors in order (:data:`PARTS`)."""
+        """Sums from their tensors, in the order of :data:`PARTS`."""
         return cls(**dict(zip(PARTS, parts, strict=True)), roundoff=roundoff)
 
     def __add__(self, other: Sums) -> Sums:
-        parts = (a + b for a, b in zip(self.parts(), other.parts(), strict=True))
-        return Sums.of(parts, max(self.roundoff, other.roundoff))
+        return Sums.of(map(torch.add, self.parts(), other.parts()), max(self.roundoff, other.roundoff))
 
     def __sub__(self, other: Sums) -> Sums:
-        parts = (a - b for a, b in zip(self.parts(), other.parts(), strict=True))
-        return Sums.of(parts, max(self.roundoff, other.roundoff))
+        return Sums.of(map(torch.sub, self.parts(), other.parts()), max(self.roundoff, other.roundoff))
 
     def parts(self) -> tuple[Tensor, ...]:
-        """All tensors in order."""
+        """All tensors, in the order of :data:`PARTS`."""
         return (self.count, self.x, self.y, self.xx, self.xy, self.yy)
 
     def at(self, index: int | Tensor) -> Sums:
@@ -88,10 +86,10 @@ class Sums:
 
     @property
     def rounding(self) -> float:
-        """Error to expect of a sum of products about the mean, as a part of the sum of their magnitudes.
+        """Expected error of a sum of products about the mean, relative to the sum of their magnitudes.
 
-        Rounding errors of a block are independent of one another, so they grow with the square root of its length
-        (Higham & Mary 2019, SIAM J. Sci. Comput. 41).
+        Rounding errors within a block are independent, so they grow with the square root of its length (Higham & Mary
+        2019, SIAM J. Sci. Comput. 41).
         """
         blocks = max(float(self.count.sum()), 1.0) / BLOCK
         return float(BLOCK**0.5 * self.roundoff + blocks**0.5 * ROUNDOFF[torch.float64])
@@ -113,19 +111,18 @@ class Sums:
 
 
 class Moments:
-    """Accumulates :class:`Sums` per fold, batch by batch."""
+    """Accumulates the :class:`Sums` of each fold, batch by batch."""
 
     def __init__(self, width: int, targets: int, folds: int = 1) -> None:
         shapes = ((), (width,), (targets,), (width, width), (width, targets), (targets,))
-        self._about = Sums.of(
-            (torch.zeros(folds, *shape, dtype=torch.float64) for shape in shapes), ROUNDOFF[torch.float64]
-        )
+        zeros = (torch.zeros(folds, *shape, dtype=torch.float64) for shape in shapes)
+        self._centred = Sums.of(zeros, ROUNDOFF[torch.float64])
         self._origin: Tensor | None = None
         self.width, self.targets, self.folds = width, targets, folds
 
     @classmethod
     def of(cls, batches: Iterable[tuple[Tensor, Tensor, Tensor]], folds: int = 1) -> Moments:
-        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``, each batch looked at once and let go."""
+        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``; batches are read once and not kept."""
         moments: Moments | None = None
         for x, y, fold in batches:
             moments = moments or cls(x.shape[1], y.shape[1], folds)
@@ -136,10 +133,10 @@ class Moments:
 
     @property
     def sums(self) -> Sums:
-        """What has been added so far, ``[K, ...]``, about zero."""
+        """The sums ``[K, ...]`` of all rows added so far, about zero."""
         if self._origin is None:
-            return self._about
-        s, c = self._about, self._origin.double()
+            return self._centred
+        s, c = self._centred, self._origin.double()
         shift = s.x[:, :, None] * c
         return Sums(
             s.count,
@@ -151,8 +148,14 @@ class Moments:
             s.roundoff,
         )
 
+    def training(self, held: Iterable[int | None]) -> Iterator[Sums]:
+        """For each held-out fold, the sums of all other folds; for None, of all folds."""
+        sums = self.sums
+        total = sums.total()
+        return (total if k is None else total - sums.at(k) for k in held)
+
     def add(self, x: Tensor, y: Tensor, fold: Tensor | None = None) -> None:
-        """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` lying in folds ``fold`` ``[n]`` (0..K-1)."""
+        """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` and folds ``[n]``, 0..K-1 (default: all 0)."""
         fold = torch.zeros(len(x), dtype=torch.long) if fold is None else fold
         if len(x) != len(y) or len(x) != len(fold):
             raise ImprintError(
@@ -165,23 +168,22 @@ class Moments:
                 f"expected [n, {self.width}] and [n, {self.targets}]."
             )
         if len(fold) and not 0 <= int(fold.min()) <= int(fold.max()) < self.folds:
-            raise ImprintError(
-                f"folds reach from {int(fold.min())} to {int(fold.max())}; expected 0..{self.folds - 1}."
-            )
+            raise ImprintError(f"folds are {int(fold.min())} to {int(fold.max())}; expected 0..{self.folds - 1}.")
         x, y, fold = x.detach().cpu(), y.detach().cpu(), fold.cpu()
         kind = torch.float64 if x.dtype == torch.float64 or not x.is_floating_point() else torch.float32
         x = x.to(kind)
-        self._about = replace(self._about, roundoff=max(self._about.roundoff, ROUNDOFF[kind]))
+        self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[kind]))
         block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind)
         product = torch.empty(self.width, self.width, dtype=kind)
-        for k, rows in enumerate(_rows_by_fold(fold, self.folds)):
-            for some in rows.split(BLOCK):
-                if len(some):
-                    torch.index_select(x, 0, some, out=block[: len(some)])
-                    self._add_block(k, block[: len(some)], y[some].to(kind), product)
+        by_fold = torch.argsort(fold, stable=True).split(torch.bincount(fold, minlength=self.folds).tolist())
+        for k, rows in enumerate(by_fold):
+            for part in rows.split(BLOCK):
+                if len(part):
+                    torch.index_select(x, 0, part, out=block[: len(part)])
+                    self._add_block(k, block[: len(part)], y[part].to(kind), product)
 
     def _add_block(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
-        """Add rows ``x``, which are overwritten."""
+        """Add rows ``x`` of fold ``k``; ``x`` and ``product`` ``[D, D]`` are overwritten."""
         origin = x.mean(0, dtype=torch.float64).float() if self._origin is None else self._origin
         x -= origin
         x_sums, y_sums = x.sum(0).double(), y.sum(0).double()
@@ -189,7 +191,7 @@ class Moments:
             if not bool(torch.isfinite(sums).all()):
                 raise NotMeasurableError(f"{name} hold NaN or infinite values")
         self._origin = origin
-        into = self._about.at(k)
+        into = self._centred.at(k)
         into.count.add_(len(x))
         into.x.add_(x_sums)
         into.y.add_(y_sums)
@@ -198,41 +200,34 @@ class Moments:
         into.yy.add_(y.square().sum(0))
 
     def merge(self, other: Moments) -> Moments:
-        """The moments of both; neither is changed."""
+        """The moments of the rows of both; neither is changed."""
         if [p.shape for p in self.sums.parts()] != [p.shape for p in other.sums.parts()]:
             raise ImprintError("moments of different shapes cannot be merged; width, targets and folds must agree.")
         return self._with(self.sums + other.sums)
 
     def regrouped(self, assignment: Tensor) -> Moments:
-        """Moments whose folds are unions of these: fold k goes to ``assignment[k]`` (0..)."""
+        """Moments whose folds are unions of these: fold k becomes part of fold ``assignment[k]`` (0..)."""
         if assignment.shape != (self.folds,):
-            raise ImprintError(
-                f"the assignment is {list(assignment.shape)}; expected one number per fold, [{self.folds}]."
-            )
+            raise ImprintError(f"assignment is {list(assignment.shape)}; expected one number per fold, [{self.folds}].")
         size = int(assignment.max()) + 1
         parts = (torch.zeros(size, *p.shape[1:], dtype=p.dtype).index_add_(0, assignment, p) for p in self.sums.parts())
         return self._with(Sums.of(parts, self.sums.roundoff))
 
     def save(self, path: Path) -> None:
-        """Write as safetensors, whole or not at all."""
+        """Write a safetensors file, completely or not at all."""
         tensors = dict(zip(PARTS, self.sums.parts(), strict=True))
         write_tensors(path, tensors, kind="moments", roundoff=repr(self.sums.roundoff))
 
     @classmethod
     def load(cls, path: Path) -> Moments:
-        """Moments written by :meth:`save`. Raises :class:`DamagedFileError`."""
+        """Moments that :meth:`save` wrote. Raises :class:`DamagedFileError` when the file is damaged."""
         tensors, header = read_tensors(path)
         if header.get("kind") != "moments":
             raise ImprintError(f"{path} holds {header.get('kind', 'something else')}; expected moments.")
         sums = Sums.of((tensors[name] for name in PARTS), float(header["roundoff"]))
-        return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)
+        return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)  # noqa: SLF001, its own class
 
     def _with(self, sums: Sums) -> Moments:
         new = Moments(self.width, self.targets, len(sums.count))
-        new._about = sums
+        new._centred = sums
         return new
-
-
-def _rows_by_fold(fold: Tensor, folds: int) -> list[Tensor]:
-    order = torch.argsort(fold, stable=True)
-    return list(order.split(torch.bincount(fold, minlength=folds).tolist()))

@@ -1,11 +1,11 @@
 """The contract of an intervention: a fitted, frozen change of the activations at one site.
 
-Fitters look at data; what they return is a frozen dataclass that can be called inside a running forward pass. It may
-have been fitted in another precision or on another device than the pass runs in: the change is computed where the
-activations are, in float32 at least, and handed back in the type in which they came.
+Fitting functions look at data and return a frozen dataclass that is called inside a running forward pass. The pass may
+run in another precision or on another device: the change is computed on the device of the activations, in float32 or
+better, and returned in their type.
 
-Most interventions treat every row alike. Those that hold something for each row (a source to take activations from) say
-in :meth:`Intervention.rows` how to narrow themselves down, so that a long observation can be run in pieces.
+Most interventions treat all rows alike. Those that hold something for each row (activations of a source) implement
+:meth:`Intervention.rows`, which selects rows, so that many observations can be run in batches.
 
 Letters: n rows, d width of the site, k dimension of a subspace.
 """
@@ -26,15 +26,15 @@ from imprint.probes.subjects.subject import Subject
 INTERVENTIONS = Family("interventions", "imprint.probes.interventions", "Intervention")
 
 DEPENDENT = 1e-6
-"""Singular values of a set of directions below this part of the largest add no dimension."""
+"""Singular values of a set of directions below this part of the largest count as zero."""
 
 
 class Intervention(ABC):
-    """Abstract change of activations; concrete ones are final and frozen."""
+    """Abstract change of activations; concrete classes are final and frozen."""
 
     @final
     def __call__(self, activations: Tensor) -> Tensor:
-        """Changed activations ``[n, d]``, in the type and on the device they came in."""
+        """Changed activations ``[n, d]``, in the type and on the device of those given."""
         if activations.dim() != 2:
             raise ImprintError(f"activations are {list(activations.shape)}; expected [n, d].")
         precise = torch.promote_types(activations.dtype, torch.float32)
@@ -42,37 +42,31 @@ class Intervention(ABC):
 
     @abstractmethod
     def change(self, activations: Tensor) -> Tensor:
-        """Changed activations ``[n, d]`` of float32 or float64 ones; whatever is fitted is moved beside them."""
+        """Changed activations ``[n, d]`` of float32 or float64 ones, on the same device."""
 
     def rows(self, rows: slice) -> Intervention:
-        """The same intervention for some of the rows; itself, when it treats all rows alike."""
+        """The same intervention for some of the rows; the default treats all rows alike and returns itself."""
         return self
 
 
 def edited_values(
     subject: Subject, observation: Tensor, edits: Mapping[str, Intervention], *, batch_size: int = 512
 ) -> Tensor:
-    """Value ``[n]`` under interventions (site -> intervention), with each row given what its intervention holds for it.
+    """Value ``[n]`` under interventions (site -> intervention), including those that hold something for each row.
 
-    :meth:`Subject.values` alone runs long observations in pieces and does not tell an edit which rows it is looking at.
+    :meth:`Subject.values` alone does not tell an edit which rows of the observation a batch holds.
     """
-    pieces = [slice(start, start + batch_size) for start in range(0, len(observation), batch_size)]
-    return torch.cat(
-        [
-            subject.values(observation[piece], edits={site: edit.rows(piece) for site, edit in edits.items()})
-            for piece in pieces
-        ]
-    )
+    batches = [slice(start, start + batch_size) for start in range(0, len(observation), batch_size)]
+    of_batch = [{site: edit.rows(batch) for site, edit in edits.items()} for batch in batches]
+    return torch.cat([subject.values(observation[b], edits=e) for b, e in zip(batches, of_batch, strict=True)])
 
 
 def orthonormal(directions: Tensor) -> Tensor:
-    """Orthonormal basis ``[d, k]`` in float64 of the span of ``directions`` (``[d]``, or ``[d, m]`` in columns)."""
+    """Orthonormal basis ``[d, k]``, in float64, of the span of ``directions`` (``[d]``, or columns ``[d, m]``)."""
     columns = directions.detach().double()
     columns = columns[:, None] if columns.dim() == 1 else columns
     if columns.dim() != 2 or not columns.numel() or not bool(torch.isfinite(columns).all()):
-        raise ImprintError(
-            f"directions are {list(directions.shape)}; expected finite numbers, [d] or [d, m] in columns."
-        )
+        raise ImprintError(f"directions are {list(directions.shape)}; expected finite numbers, [d] or columns [d, m].")
     left, size, _ = torch.linalg.svd(columns, full_matrices=False)
     if float(size[0]) == 0.0:
         raise ImprintError("all directions are zero, so they span nothing; expected at least one that is not.")
@@ -81,16 +75,16 @@ def orthonormal(directions: Tensor) -> Tensor:
 
 
 def random_basis(width: int, rank: int, *, rng: torch.Generator) -> Tensor:
-    """Orthonormal basis ``[d, k]`` of a subspace drawn uniformly from all of that dimension."""
+    """Orthonormal basis ``[d, k]`` of a random subspace, uniform over all subspaces of dimension ``rank``."""
     if not 1 <= rank <= width:
         raise ImprintError(f"rank is {rank}; expected 1 to {width}, the width of the site.")
     return retracted(torch.randn(width, rank, generator=rng, dtype=torch.float64))
 
 
 def retracted(columns: Tensor) -> Tensor:
-    """Orthonormal basis ``[d, k]`` of independent ``columns [d, k]``, differentiable, each column on its old side.
+    """Orthonormal basis ``[d, k]`` of the span of independent ``columns [d, k]``; differentiable.
 
-    The Q of a QR factorisation is only unique up to signs. With R's diagonal made positive, a basis goes to itself.
+    It is the Q of a QR factorisation with the diagonal of R made positive, which maps an orthonormal basis to itself.
     """
     q, r = torch.linalg.qr(columns)
     basis: Tensor = q * torch.where(r.diagonal() < 0, -1.0, 1.0)

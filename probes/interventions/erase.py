@@ -1,22 +1,21 @@
-"""erase: remove a concept from activations, so that no linear probe finds it, and change nothing else.
+"""erase: remove a concept from activations so that no linear probe reads it, with the least change of the activations.
 
-LEACE (Belrose et al. 2023, arXiv 2306.03819), the least change in the whitened sense that makes the covariance with the
-concept zero:
+LEACE (Belrose et al. 2023, arXiv 2306.03819): of all affine maps that make the covariance with the concept z zero, the
+one that changes the (whitened) activations least,
 
     r(x) = x - W+ P W (x - mean)        W = whitening of x,  P = orthogonal projection onto the columns of W Cov(x, z)
 
-The placebo (:meth:`Whitened.random`) removes as many directions of the same whitened span, drawn at random: what it
-costs is the price of deleting *something* of that size.
+Its placebo (:meth:`Whitened.random`) removes as many random directions of the same whitened span, and so measures the
+effect of removing any subspace of that dimension.
 
-Deviations from the source: (1) everything is computed in the span of the data in factored form, so that neither a
-singular covariance nor a width above the number of rows is a special case; (2) the concept's columns are replaced by
-independent ones that span the same space, so that k classes never lose more than k - 1 directions; (3) no shrinkage of
-the covariance.
+Deviations from the source: (1) everything is computed in factored form in the span of the data, so that a singular
+covariance and more units than rows need no special treatment; (2) the concept's columns are replaced by independent
+ones that span the same space, so that k classes remove at most k - 1 directions; (3) the covariance is not shrunk.
 
-Two ranks are decided here, and both must come out the same on every processor. The rank of the concept is decided on
-its own columns in float64. The rank of the erasure is the number of whitened covariances above what rounding can make:
-Cov(x, z) is summed in float64 whatever the type of the rows, so its error is about sqrt(n) 2^-53 of the magnitudes, and
-whitening multiplies it by at most the largest over the smallest standard deviation of the span.
+Two ranks are decided here, and both must be the same on every processor. The rank of the concept is that of its own
+columns in float64. The rank of the erasure is the number of singular values of the whitened covariance above the
+rounding error: Cov(x, z) is summed in float64 whatever the type of the rows, so its relative error is about sqrt(n)
+2^-53, and whitening multiplies it by at most the ratio of the largest to the smallest standard deviation in the span.
 
 Letters: n rows, d width, k concept columns, s dimension of the data's span, r rank of the erasure.
 """
@@ -35,13 +34,13 @@ from imprint.probes.fitting.moments import BLOCK, Moments
 from imprint.probes.interventions.base import Intervention
 
 SPAN = 1e-10
-"""Directions whose variance is below this part of the largest are not in the span."""
+"""Directions with less than this part of the largest variance do not belong to the span."""
 DELICATE = 1e-4
-"""Below this smallest variance of standardised units, covariances are summed from float64 products."""
+"""Smallest variance along any direction of the standardised units for which float32 products are precise enough."""
 ROUNDOFF = 2.0**-53
-"""Of float64."""
+"""Unit roundoff of float64."""
 SAFETY = 16.0
-"""Whitened covariances are zero below this many times their expected rounding error."""
+"""Singular values below this multiple of their expected rounding error count as zero."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,15 @@ class Eraser(Intervention):
     """``x - left @ right @ (x - mean)``."""
 
     mean: Tensor
-    """``[d]`` of the activations it was fitted on."""
+    """``[d]`` mean of the activations that it was fitted on."""
     left: Tensor
-    """``[d, r]`` back from the whitened directions."""
+    """``[d, r]`` maps whitened coordinates along the removed directions back to activations."""
     right: Tensor
-    """``[r, d]`` to the whitened directions."""
+    """``[r, d]`` maps activations to whitened coordinates along the removed directions."""
 
     @property
     def rank(self) -> int:
-        """How many directions are removed; 0 leaves everything as it is."""
+        """Number of removed directions; with 0 the activations do not change."""
         return int(self.left.shape[1])
 
     def change(self, activations: Tensor) -> Tensor:
@@ -68,22 +67,22 @@ class Eraser(Intervention):
 
 @dataclass(frozen=True)
 class Whitened:
-    """The span of some activations; fits erasers for any concept without looking at the covariance again."""
+    """Whitened activations, from which the eraser of any concept follows without another eigendecomposition."""
 
     mean: Tensor
     """``[d]``"""
     basis: Tensor
     """``[d, s]`` orthonormal principal directions."""
     scale: Tensor
-    """``[s]`` standard deviation along each."""
+    """``[s]`` standard deviation along each principal direction."""
     rows: Tensor
-    """``[n, s]`` whitened activations; none when only their moments are known."""
+    """``[n, s]`` whitened activations; ``[0, s]`` when only their moments are known."""
     count: int
-    """n, the number of rows behind mean and covariance."""
+    """n, the number of rows that mean and covariance are of."""
 
     @classmethod
     def of(cls, activations: Tensor) -> Whitened:
-        """Whiten ``[n, d]`` in float64."""
+        """Whiten activations ``[n, d]`` in float64."""
         if activations.dim() != 2 or len(activations) < 2:
             raise ImprintError(f"activations are {list(activations.shape)}; expected [n, d] with at least two rows.")
         x = activations.detach().double()
@@ -99,10 +98,10 @@ class Whitened:
 
     @classmethod
     def of_moments(cls, mean: Tensor, covariance: Tensor, count: int, *, varies: Tensor | None = None) -> Whitened:
-        """Whiten ``count`` activations of which only the mean ``[d]`` and the covariance ``[d, d]`` are known.
+        """Whiten ``count`` rows of which only the mean ``[d]`` and the covariance ``[d, d]`` are known.
 
-        ``varies`` ``[d]`` says which units vary at all; without it, those whose variance is above 0. Erasers then come
-        from :meth:`erase_covariance`; there are no rows to pass a concept for.
+        ``varies`` (bool ``[d]``) marks the units that are not constant; default: those of variance above 0. Erasers
+        then come from :meth:`erase_covariance`, because :meth:`erase` needs the rows.
         """
         if mean.dim() != 1 or covariance.shape != (len(mean), len(mean)):
             raise ImprintError(
@@ -114,11 +113,9 @@ class Whitened:
         return cls(mean.detach().double(), basis, scale, basis.new_zeros(0, len(scale)), count)
 
     def erase(self, concept: Tensor) -> Eraser:
-        """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns). A constant concept gives rank 0."""
+        """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns); of rank 0 for a constant concept."""
         if len(concept) != len(self.rows):
-            raise ImprintError(
-                f"the concept has {len(concept)} rows and the activations {len(self.rows)}; expected as many."
-            )
+            raise ImprintError(f"the concept has {len(concept)} rows, activations {len(self.rows)}; expected as many.")
         z = independent(concept)
         return self._leace(self.rows.T @ z / len(z))
 
@@ -132,10 +129,10 @@ class Whitened:
         return self._leace(self.basis.T @ cross.double() / self.scale[:, None])
 
     def linearly_there(self, concept: Tensor, level: float = 0.01) -> bool:
-        """Whether ``concept`` ``[n, k]`` covaries with the activations at all, by more than chance.
+        """Whether ``concept`` ``[n, k]`` covaries with the activations by more than chance, at significance ``level``.
 
-        With z made orthonormal, n times the squared whitened covariance is chi-square with s k degrees of freedom when
-        nothing is there. Erasing then would delete a direction that noise has picked.
+        With independent columns of variance 1, n times the squared whitened covariance is chi-square with s k degrees
+        of freedom under independence. Without this test, erasing an absent concept would remove a direction of noise.
         """
         z = independent(concept)
         if not z.shape[1] or not len(self.scale):
@@ -144,50 +141,52 @@ class Whitened:
         return float(chi2.sf(statistic, len(self.scale) * z.shape[1])) < level
 
     def random(self, rank: int, *, rng: torch.Generator) -> Eraser:
-        """The eraser of ``rank`` random directions of the whitened span (all of them, if there are no more)."""
+        """The eraser of ``rank`` random directions of the whitened span (of all, when it has no more)."""
         span = len(self.scale)
         draw = torch.randn(span, min(rank, span), generator=rng, dtype=torch.float64)
         return self._along(torch.linalg.qr(draw).Q)
 
     def _leace(self, whitened: Tensor) -> Eraser:
-        """The eraser of a concept with whitened covariance ``[s, k]``, each singular value a correlation in [0, 1]."""
+        """The eraser of a concept with whitened covariance ``[s, k]``, whose singular values are correlations."""
         left, strength, _ = torch.linalg.svd(whitened, full_matrices=False)
         return self._along(left[:, strength > self._rounding()])
 
     def _rounding(self) -> float:
-        """What rounding can make of a whitened covariance that is zero."""
+        """Largest singular value that rounding can give a whitened covariance of zero."""
         if not len(self.scale):
             return 0.0
         spread = float(self.scale.square().sum().sqrt() / self.scale.min())
         return SAFETY * math.sqrt(self.count) * ROUNDOFF * spread
 
     def _along(self, directions: Tensor) -> Eraser:
+        """The eraser of orthonormal ``directions`` ``[s, r]`` of the whitened space."""
         left = self.basis @ (self.scale[:, None] * directions)
         right = (directions / self.scale[:, None]).T @ self.basis.T
         return Eraser(self.mean, left, right)
 
 
 def _spread(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard deviations ``[s]`` and principal directions ``[., s]`` of the span."""
+    """Standard deviations ``[s]`` and principal directions ``[., s]`` of the span of a covariance matrix."""
     variance, vectors = torch.linalg.eigh(covariance)
     keep = variance > SPAN * variance[-1].clamp(min=torch.finfo(variance.dtype).tiny)
     return variance[keep].sqrt(), vectors[:, keep]
 
 
 def _varies(activations: Tensor) -> Tensor:
-    """Which units ``[d]`` of ``[n, d]`` ever change.
+    """Which units of ``[n, d]`` are not constant, bool ``[d]``.
 
-    At a unit that does not, rounding would write the concept into a constant, where a probe that standardises its units
-    would read it.
+    Rounding errors of the erasure at a constant unit would depend on the concept, and a probe that standardises units
+    would read them; so constant units are left out of the span.
     """
     smallest, largest = activations.detach().aminmax(dim=0)
     return smallest < largest
 
 
 def independent(concept: Tensor) -> Tensor:
-    """Uncorrelated columns ``[n, r]`` of mean 0 and variance 1 that span the columns of ``concept`` ``[n, k]``.
+    """Uncorrelated columns ``[n, r]`` of mean 0 and variance 1 with the span of the centred columns of ``concept``.
 
-    Constant columns and those that follow from others are left out: k classes as one-hot columns give at most k - 1.
+    ``concept`` is ``[n, k]``. Constant and linearly dependent columns add nothing, so that k one-hot columns give at
+    most k - 1.
     """
     z = concept.detach().reshape(len(concept), -1).double()
     z = z[:, _varies(z)]
@@ -200,10 +199,10 @@ def independent(concept: Tensor) -> Tensor:
 
 
 def eraser(activations: Tensor, concept: Tensor) -> Eraser:
-    """LEACE of ``concept`` ``[n, k]`` from ``activations`` ``[n, d]``, through their moments.
+    """The LEACE eraser of ``concept`` ``[n, k]`` from ``activations`` ``[n, d]``, computed from moments where possible.
 
-    The covariance of float32 rows is multiplied in float32, and again in float64 when directions of small variance are
-    in their span; their covariance with the concept always in float64.
+    The covariance of float32 rows is computed from float32 products, or from float64 products when some direction has
+    a very small variance; the covariance with the concept always from float64 products.
     """
     concept = concept.reshape(len(concept), -1)
     if activations.dim() != 2 or len(concept) != len(activations) or activations.shape[1] > len(activations):
@@ -221,7 +220,7 @@ def eraser(activations: Tensor, concept: Tensor) -> Eraser:
 
 
 def _delicate(scatter: Tensor) -> bool:
-    """Whether some direction's variance is so small, beside its units', that float32 products blur it."""
+    """Whether some direction of the standardised units has too small a variance for float32 products."""
     size = scatter.diagonal().sqrt()
     size = torch.where(size > 0, size, 1.0)
     return float(torch.linalg.eigvalsh(scatter / size / size[:, None])[0]) < DELICATE

@@ -1,11 +1,11 @@
-"""project: take a direction or a subspace out of the activations, and leave its mean.
+"""project: set the component of the activations inside a subspace to its mean.
 
     x' = x - B B' (x - mean)        B = orthonormal basis of the subspace
 
-Every row then has the mean's coordinates inside the subspace (directional ablation about the mean). Unlike erasure
-(:mod:`imprint.probes.interventions.erase`) the projection is orthogonal and takes what it is told to: correlated
-directions outside B still carry the concept. Projecting about zero, as in Arditi et al. 2024 (arXiv 2406.11717,
-equation 4), is ``mean=None``; it also moves what all rows share.
+This is directional ablation about the mean. Unlike erasure (:mod:`imprint.probes.interventions.erase`), the projection
+is orthogonal and removes only the given subspace: directions outside it that correlate with a concept still carry the
+concept. With ``mean=None`` it projects about zero, as in Arditi et al. 2024 (arXiv 2406.11717, equation 4), which also
+removes the mean inside the subspace.
 
 Letters: n rows, d width, k dimension of the subspace, m directions given.
 """
@@ -26,18 +26,18 @@ class Projection(Intervention):
     """``x - B B' (x - mean)``."""
 
     mean: Tensor
-    """``[d]`` what is left inside the subspace."""
+    """``[d]``; its component inside the subspace is what all rows get."""
     basis: Tensor
     """``[d, k]`` orthonormal."""
 
     def change(self, activations: Tensor) -> Tensor:
-        """Activations ``[n, d]`` without what they are inside the subspace."""
+        """Activations ``[n, d]`` with the mean's component inside the subspace."""
         mean, basis = self.mean.to(activations), self.basis.to(activations)
         return activations - (activations - mean) @ basis @ basis.T
 
 
 def projection(directions: Tensor, mean: Tensor | None = None) -> Projection:
-    """Take out the span of ``directions`` (``[d]``, or ``[d, m]`` in columns, of any length) about ``mean [d]``."""
+    """Project out the span of ``directions`` (``[d]``, or columns ``[d, m]``, of any length) about ``mean [d]``."""
     basis = orthonormal(directions)
     centre = torch.zeros(len(basis), dtype=basis.dtype) if mean is None else mean.detach()
     if centre.shape != (len(basis),):

@@ -1,10 +1,10 @@
-"""steer: push activations along a direction.
+"""steer: shift activations along a direction.
 
     x' = x + strength * s * u        u = unit direction,  s = standard deviation of u' x over rows
 
-Strength is counted in standard deviations of the activations along the direction, so that 1 means as far as rows
-usually differ there, at every site and for every direction (activation addition, Turner et al. 2023, arXiv 2308.10248;
-their coefficient is in the direction's own length, which is not comparable between sites).
+Activation addition (Turner et al. 2023, arXiv 2308.10248). Deviation from the source: strength is in standard
+deviations of the activations along the direction and not in lengths of the direction, so that strengths are comparable
+between sites and directions.
 
 Letters: n rows, d width.
 """
@@ -20,7 +20,7 @@ from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.interventions.base import Intervention
 
 STILL = 8.0
-"""Spread along a direction below this many rounding errors of the activations is none."""
+"""A standard deviation below this many rounding errors of the activations counts as zero."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Steering(Intervention):
     """In units of ``scale``."""
 
     def change(self, activations: Tensor) -> Tensor:
-        """Activations ``[n, d]``, all moved by the same step."""
+        """Activations ``[n, d]``, all shifted by the same vector."""
         return activations + self.strength * self.scale * self.direction.to(activations)
 
 
 def steering(activations: Tensor, direction: Tensor, strength: float) -> Steering:
-    """Push ``strength`` standard deviations of ``activations [n, d]`` along ``direction [d]`` (of any length).
+    """Shift by ``strength`` standard deviations of ``activations [n, d]`` along ``direction [d]`` (of any length).
 
-    Raises :class:`NotMeasurableError` when the activations do not vary along it: then there is no unit.
+    Raises :class:`NotMeasurableError` when the activations do not vary along the direction.
     """
     if activations.dim() != 2 or direction.shape != activations.shape[1:]:
         raise ImprintError(

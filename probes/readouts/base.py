@@ -1,17 +1,17 @@
 """The contract of a readout: a supervised probe of one concept, fitted on activations.
 
-A readout is a scikit-learn estimator (``fit``, ``predict``, ``decision_function``, ``score``; ``fit`` returns it, as
-scikit-learn demands). What it learned is one frozen :class:`Fitted` object, ``readout.fitted_``, with ``direction``,
-``score``, ``save`` and ``load``. There are two ways to implement one:
+A readout is a scikit-learn estimator (``fit``, ``predict``, ``decision_function``, ``score``; ``fit`` returns the
+estimator). The fitted probe itself is a frozen :class:`Fitted` object, ``readout.fitted_``, with ``direction``,
+``score``, ``save`` and ``load``. A readout implements one of two interfaces:
 
-    FromMoments    says what follows from the moments: one pass over the rows serves all folds, concepts and nulls
-    Readout        looks at the rows themselves, one concept and one fold at a time
+    FromMoments    solves for the probe from moments: one pass over the rows serves all folds, concepts and nulls
+    Readout        fits on the rows themselves, one concept and one fold at a time
 
-Classes are decided by the largest of C columns, or by the sign of a single one; every class counts equally
-(``score`` is balanced accuracy). Numbers are predicted (``score`` is R2).
+A probe of C classes predicts the largest of C columns, one of two classes the sign of a single column. A probe of
+numbers predicts them.
 
-Deviations from scikit-learn: ``score`` of a classifier is balanced accuracy; classes weigh equally whatever their
-frequency.
+Deviations from scikit-learn: the ``score`` of a classifier is balanced accuracy (of a regressor, R2 as usual), and
+classes have equal weight whatever their frequency.
 
 Letters: n rows, D width, Q target columns, K folds, C classes.
 """
@@ -19,8 +19,8 @@ Letters: n rows, D width, Q target columns, K folds, C classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,20 +38,24 @@ from imprint.models.registry import Family
 from imprint.models.store import read_tensors, write_tensors
 from imprint.probes.fitting.least_squares import FLAT
 from imprint.probes.fitting.moments import Moments, Sums
-from imprint.probes.samples.controls import compact_groups
+from imprint.probes.samples.controls import Ints, compact_groups
 
 READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
 
 FOLDS = 5
-"""Inner folds on which hyperparameters are chosen."""
+"""Number of inner folds on which hyperparameters are chosen."""
 
 
+@dataclass(frozen=True)
 class Fitted(ABC):
     """A frozen probe: maps activations ``[n, D]`` to decisions or predictions ``[n, Q]``."""
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
-        """Readings ``[n, Q]`` of rows ``[n, D]``: above zero means the second class; of several, the largest wins."""
+        """Readings ``[n, Q]`` of rows ``[n, D]``.
+
+        A single column above zero means the second of two classes; of several columns, the largest is the class.
+        """
 
     @property
     def direction(self) -> Tensor:
@@ -66,17 +70,17 @@ class Fitted(ABC):
         guess = read.argmax(1) if read.shape[1] > 1 else (read[:, 0] > 0).long()
         return float(balanced_accuracy_score(truth, guess.numpy()))
 
-    @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
-        """Everything it holds, for :meth:`save`."""
+        """The fields of the probe, which :meth:`save` writes."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def save(self, path: Path) -> None:
-        """Write as safetensors, whole or not at all."""
+        """Write a safetensors file, completely or not at all."""
         write_tensors(path, self.tensors(), kind=type(self).__name__)
 
     @classmethod
     def load(cls, path: Path) -> Any:
-        """A probe written by :meth:`save`. Raises :class:`DamagedFileError`."""
+        """A probe that :meth:`save` wrote. Raises :class:`DamagedFileError` when the file is damaged."""
         tensors, header = read_tensors(path)
         if header.get("kind") != cls.__name__:
             raise ImprintError(f"{path} holds {header.get('kind', 'something else')!r}; expected {cls.__name__!r}.")
@@ -103,47 +107,52 @@ class FittedReadout(Fitted):
         norm: Tensor = self.weight.norm(dim=0)
         return self.weight / norm
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Weight and bias."""
-        return {"weight": self.weight, "bias": self.bias}
-
 
 @dataclass(frozen=True)
 class Columns:
-    """What the Q target columns of some moments are.
+    """Describes the Q target columns of some moments.
 
-    A *copy* is one concept's labels or one shuffle of them: a single column (0/1 for two classes, or numbers) or C
-    one-hot columns that belong together and lie side by side.
+    A *copy* is the labels of one concept, or one shuffle of them: a single column (0/1 for two classes, or numbers), or
+    C adjacent one-hot columns.
     """
 
     copy: Tensor
-    """``[Q]`` which copy a column belongs to, 0.. in order."""
+    """``[Q]`` number of the copy that a column belongs to, 0.. in order."""
     choose: Tensor
-    """``[Q]`` the column whose hyperparameters it shares: its own for real labels, the real label's for a shuffle."""
+    """``[Q]`` column whose hyperparameters are used: for real labels itself, for a shuffle that of the real labels."""
     classes: Tensor
-    """``[Q]`` bool: an indicator of a class, not a number."""
+    """``[Q]`` bool: whether the column is the indicator of a class (and not numbers)."""
+
+    @property
+    def alone(self) -> Tensor:
+        """Whether a column is the only one of its copy, bool ``[Q]``."""
+        return torch.bincount(self.copy)[self.copy] == 1
+
+    def by_size(self) -> Iterator[Tensor]:
+        """Column numbers ``[T, C]`` of all T copies that have C columns, for each C that occurs."""
+        sizes = torch.bincount(self.copy)
+        for size in sizes.unique().tolist():
+            yield (sizes[self.copy] == size).nonzero()[:, 0].reshape(-1, size)
 
     @classmethod
     def single(cls, width: int, *, classes: bool) -> Columns:
-        """One concept: a single column, or ``width`` one-hot columns."""
+        """The columns of one concept: a single one, or ``width`` one-hot columns."""
         return cls(torch.zeros(width, dtype=torch.long), torch.arange(width), torch.full((width,), classes))
 
     @classmethod
-    def joined(cls, parts: list[Columns]) -> Columns:
-        """Side by side, in order."""
+    def joined(cls, concepts: list[Columns]) -> Columns:
+        """The columns of several concepts, side by side in this order."""
         copies, start, copy, choose = 0, 0, [], []
-        for part in parts:
-            copy.append(part.copy + copies)
-            choose.append(part.choose + start)
-            copies, start = copies + int(part.copy.max()) + 1, start + len(part.copy)
-        return cls(torch.cat(copy), torch.cat(choose), torch.cat([part.classes for part in parts]))
+        for concept in concepts:
+            copy.append(concept.copy + copies)
+            choose.append(concept.choose + start)
+            copies, start = copies + int(concept.copy.max()) + 1, start + len(concept.copy)
+        return cls(torch.cat(copy), torch.cat(choose), torch.cat([concept.classes for concept in concepts]))
 
     def repeated(self, copies: int) -> Columns:
         """This single concept followed by ``copies - 1`` shuffles of it."""
-        width = len(self.copy)
-        return Columns(
-            torch.arange(copies).repeat_interleave(width), self.choose.repeat(copies), self.classes.repeat(copies)
-        )
+        copy = torch.arange(copies).repeat_interleave(len(self.copy))
+        return Columns(copy, self.choose.repeat(copies), self.classes.repeat(copies))
 
 
 class Readout(BaseEstimator, ABC):  # type: ignore[misc]
@@ -153,24 +162,24 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
     reads_numbers: ClassVar[bool]
 
     @abstractmethod
-    def fit_rows(self, x: Tensor, y: Tensor, classes: int, groups: NDArray[np.int64] | None, seed: int) -> Fitted:
-        """A frozen probe of one concept.
+    def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> Fitted:
+        """A frozen probe of one concept on rows ``x``, float ``[n, D]``.
 
-        ``x`` float ``[n, D]``; ``y`` class codes int64 ``[n]`` with ``classes`` = C, or float numbers with ``classes``
-        = 0; ``groups`` ``[n]`` for inner folds.
+        ``y`` are codes of ``classes`` classes, int64 ``[n]``, or float numbers ``[n]`` (then ``classes`` is 0). Rows of
+        one group stay together in inner folds (None: each is its own). Everything random is drawn from ``seed``.
         """
 
     def _fit(self, X: Any, y: Any, groups: Any) -> None:
-        """Check the rows and fit."""
+        """Validate the arguments of ``fit`` and fit."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=is_regressor(self), ensure_min_samples=2)
         codes, classes = self._codes(y)
-        of = None if groups is None else compact_groups(groups, len(X))
+        group_of = None if groups is None else compact_groups(groups, len(X))
         x = torch.from_numpy(np.require(X, requirements=["C", "W"]))
-        self.fitted_ = self.fit_rows(x, codes, classes, of, getattr(self, "seed", 0))
+        self.fitted_ = self.fit_rows(x, codes, classes, groups=group_of, seed=getattr(self, "seed", 0))
 
     @abstractmethod
     def _codes(self, y: Any) -> tuple[Tensor, int]:
-        """Labels ``[n]`` as :meth:`fit_rows` wants them, and how many classes; 0 for numbers."""
+        """Arguments ``y`` and ``classes`` of :meth:`fit_rows`, from labels ``[n]``."""
 
     def _read(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self, "fitted_")
@@ -179,15 +188,10 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
 
     @property
     def direction(self) -> Tensor:
-        """Unit directions ``[D, Q]`` of the fitted probe."""
+        """Unit directions ``[D, Q]`` of the fitted probe; raises as :attr:`Fitted.direction` does."""
         check_is_fitted(self, "fitted_")
         fitted: Fitted = self.fitted_
         return fitted.direction
-
-    def save(self, path: Path) -> None:
-        """Write the fitted probe."""
-        check_is_fitted(self, "fitted_")
-        self.fitted_.save(path)
 
 
 class ReadsClasses(ClassifierMixin, Readout):  # type: ignore[misc]
@@ -197,7 +201,7 @@ class ReadsClasses(ClassifierMixin, Readout):  # type: ignore[misc]
     reads_numbers: ClassVar[bool] = False
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> ReadsClasses:
-        """Fit on rows ``X`` ``[n, D]`` with labels ``y`` ``[n]``; rows of one group are never split by inner folds."""
+        """Fit on rows ``X`` ``[n, D]`` with labels ``y`` ``[n]``; inner folds never split a group."""
         self._fit(X, y, groups)
         return self
 
@@ -209,20 +213,20 @@ class ReadsClasses(ClassifierMixin, Readout):  # type: ignore[misc]
         return torch.from_numpy(codes.astype(np.int64)), len(self.classes_)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Readings ``[n]`` for two classes (positive: the second), ``[n, C]`` for more."""
+        """Readings ``[n]`` for two classes (positive for the second), ``[n, C]`` for more."""
         read = self._read(X)
         if read.shape[1] == 1:
             return read[:, 0]
         return read[:, 1] - read[:, 0] if len(self.classes_) == 2 else read
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Classes ``[n]``."""
+        """Predicted classes ``[n]``."""
         read = self.decision_function(X)
         codes = read.argmax(1) if read.ndim > 1 else (read > 0).astype(np.int64)
         return np.asarray(self.classes_[codes])
 
     def score(self, X: Any, y: Any) -> float:
-        """Balanced accuracy."""
+        """Balanced accuracy on rows ``X`` ``[n, D]`` with labels ``y`` ``[n]``."""
         return float(balanced_accuracy_score(y, self.predict(X)))
 
 
@@ -233,7 +237,7 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
     reads_numbers: ClassVar[bool] = True
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> ReadsNumbers:
-        """Fit on rows ``X`` ``[n, D]`` with numbers ``y`` ``[n]``; rows of one group are never split by inner folds."""
+        """Fit on rows ``X`` ``[n, D]`` with numbers ``y`` ``[n]``; inner folds never split a group."""
         self._fit(X, y, groups)
         return self
 
@@ -241,21 +245,19 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
         return torch.from_numpy(np.require(y, np.float64, ["C", "W"])), 0
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """Numbers ``[n]``."""
+        """Predicted numbers ``[n]``."""
         return self._read(X)[:, 0]
 
 
 class FromMoments(Readout):
-    """A readout that follows from moments, for every fold and every copy of every concept at once."""
+    """A readout that is solved from moments, for all folds and all copies of all concepts at once."""
 
     @abstractmethod
     def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
-        """One probe per element of ``held``: fitted on all folds but that one; None: on all folds."""
+        """One probe per element of ``held``, fitted on all folds but that one (None: on all folds)."""
 
-    def fit_rows(
-        self, x: Tensor, y: Tensor, classes: int, groups: NDArray[np.int64] | None, seed: int
-    ) -> FittedReadout:
-        """See :meth:`Readout.fit_rows`; hyperparameters by inner folds of whole groups."""
+    def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> FittedReadout:
+        """See :meth:`Readout.fit_rows`; hyperparameters are chosen on inner folds of whole groups."""
         wide = one_hot(y, classes)
         fold = inner_folds(len(x), groups, np.random.default_rng(seed))
         moments = Moments(x.shape[1], wide.shape[1], int(fold.max()) + 1)
@@ -264,42 +266,41 @@ class FromMoments(Readout):
 
 
 def decided(weight: Tensor, bias: Tensor, columns: Columns, train: Sums) -> tuple[Tensor, Tensor]:
-    """Weights and bias with the zero of class columns halfway between the two means of their readings.
+    """Weights and bias, shifted so that 0 is the decision threshold of every class column.
 
-    Columns of several classes are also measured in units of the distance between those means; see :func:`ruled_out`.
+    The threshold lies halfway between the mean readings inside and outside the class. Columns of three or more classes
+    are also divided by the distance between those means, and treated as in :func:`ruled_out`.
     """
     ones, zeros = train.y.clamp(min=1e-12), (train.count - train.y).clamp(min=1e-12)
     high = (train.xy / ones * weight).sum(0) + bias
     low = ((train.x[:, None] - train.xy) / zeros * weight).sum(0) + bias
-    alone = torch.bincount(columns.copy)[columns.copy] == 1
-    gap = torch.where(alone, 1.0, torch.where(high - low > 1e-12, high - low, torch.inf))
+    gap = torch.where(columns.alone, 1.0, torch.where(high - low > 1e-12, high - low, torch.inf))
     weight = torch.where(columns.classes, weight / gap, weight)
     bias = torch.where(columns.classes, (bias - (high + low) / 2) / gap, bias)
     return weight, ruled_out(bias, columns, train)
 
 
 def ruled_out(bias: Tensor, columns: Columns, train: Sums) -> Tensor:
-    """The bias, minus infinity for those of several classes that have no training row: they are never read."""
-    alone = torch.bincount(columns.copy)[columns.copy] == 1
-    return torch.where(columns.classes & ~alone & (train.y < 0.5), -torch.inf, bias)
+    """The bias, with minus infinity for a class without a training row (of three or more): it is never predicted."""
+    return torch.where(columns.classes & ~columns.alone & (train.y < 0.5), -torch.inf, bias)
 
 
 def standard_scale(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean ``[D]`` of rows ``[n, D]`` and what centred columns are multiplied by; 0 for columns that do not vary."""
+    """Mean ``[D]`` of rows ``[n, D]``, and the factor ``[D]`` that standardises columns; 0 for constant columns."""
     mean, variance = x.mean(0), x.var(0, correction=0)
     flat = variance <= FLAT * (variance + mean.square())
     return mean, torch.where(flat, 0.0, variance.clamp(min=torch.finfo(x.dtype).tiny).rsqrt())
 
 
 def one_hot(y: Tensor, classes: int) -> Tensor:
-    """Target columns: numbers ``[n, 1]`` (classes 0), the second of two classes ``[n, 1]``, or one-hot ``[n, C]``."""
+    """Target columns: one-hot ``[n, C]``; ``[n, 1]`` of two classes (1: the second) and of numbers (0 classes)."""
     if classes <= 2:
         return y[:, None].double()
     return torch.nn.functional.one_hot(y, classes).double()
 
 
-def inner_folds(n: int, groups: NDArray[np.int64] | None, rng: np.random.Generator) -> Tensor:
+def inner_folds(n: int, groups: Ints | None, rng: np.random.Generator) -> Tensor:
     """Inner fold of each row: :data:`FOLDS` folds of whole groups, fewer when there are fewer groups."""
-    of_row = np.arange(n) if groups is None else groups
-    dealt = rng.permutation(int(of_row.max()) + 1) % FOLDS
-    return torch.from_numpy(np.unique(dealt[of_row], return_inverse=True)[1].astype(np.int64))
+    group_of = np.arange(n) if groups is None else groups
+    fold_of_group = rng.permutation(int(group_of.max()) + 1) % FOLDS
+    return torch.from_numpy(np.unique(fold_of_group[group_of], return_inverse=True)[1].astype(np.int64))

@@ -1,20 +1,20 @@
-"""bilinear: what is written at one place of a grid through one pattern of channels, solved exactly from moments.
+"""bilinear: ridge regression with low-rank weights, channels times positions, solved exactly from moments.
 
-Activations of a convolution are a matrix X ``[channels, positions]``. Ridge regression gives every channel at every
-place a weight of its own; here the weights have low rank,
+Activations of a convolution are a matrix X ``[channels, positions]``. Ridge regression has a weight for every channel
+at every position; here the weights have rank R,
 
     reading = sum_r  a_r' X b_r                 a_r over channels (what), b_r over positions (where)
 
-so channels + positions numbers are fitted instead of channels * positions, and fewer rows do. The fit minimises the
-squared error of :mod:`imprint.probes.fitting.least_squares` under that constraint by alternating between a and b, each
-step a ridge regression in closed form, starting from the singular vectors of the unconstrained solution:
+so that only R (channels + positions) numbers are fitted and fewer rows suffice. The fit minimises the squared error of
+:mod:`imprint.probes.fitting.least_squares` under this constraint,
 
     w = argmin  sum_i (y_i - x_i.w - b)^2 + penalty * n * |w|^2             w of rank R, x centred
 
-Both steps need only the second moments of the rows, so all folds and shuffles come from one pass. No step makes the fit
-worse; it ends when none improves it by one part in a million, and may be a local minimum. Columns share one scale,
-which keeps the rank; columns that do not vary get weight zero. Low-rank ("bilinear") regression of this kind is used
-for multichannel recordings (Dyrholm, Christoforou & Parra 2007, JMLR 8).
+by alternating between a and b, starting from the singular vectors of the unconstrained solution. Each step is a ridge
+regression in closed form that needs only the second moments of the rows, so all folds and shuffles come from one pass.
+No step makes the fit worse; the fit stops when a step improves it by less than one part in a million, and may be a
+local minimum. All columns share one scale, which preserves the rank; constant columns get weight zero. Low-rank
+("bilinear") regression of this kind is used for multichannel recordings (Dyrholm, Christoforou & Parra 2007, JMLR 8).
 
 Without a ``shape`` all columns are positions of one channel, which is plain ridge regression on centred columns.
 
@@ -37,27 +37,23 @@ from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
 
 SWEEPS = 100
-"""Alternations at most."""
+"""Largest number of alternations."""
 CHUNK = 2**24
-"""Numbers held at once for targets solved together."""
+"""Largest number of elements of a temporary tensor; bounds how many targets are solved together."""
 
 
 @dataclass(frozen=True)
 class FittedBilinear(FittedReadout):
-    """A linear probe whose weights are a few channel patterns times maps."""
+    """A linear probe whose weights are a sum of R products of a channel pattern and a spatial map."""
 
     channel_weights: Tensor
-    """``[c, R, Q]`` in units of the reading, strongest first"""
+    """``[c, R, Q]`` in units of the reading, strongest first."""
     spatial_map: Tensor
-    """``[h, w, R, Q]`` of norm one, its largest element positive"""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Weight, bias and the two factors of the weight."""
-        return super().tensors() | {"channel_weights": self.channel_weights, "spatial_map": self.spatial_map}
+    """``[h, w, R, Q]`` of norm one, with its largest element positive."""
 
 
 class Bilinear(ReadsClasses, FromMoments):
-    """Ridge regression with weights of low rank, channels times positions."""
+    """Ridge regression with weights of rank ``rank`` on activations of ``shape`` (channels, height, width)."""
 
     reads_numbers: ClassVar[bool] = True
 
@@ -76,12 +72,11 @@ class Bilinear(ReadsClasses, FromMoments):
     def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
         """One :class:`FittedBilinear` per held-out fold; see :meth:`FromMoments.solve`."""
         shape = self._grid(moments.width)
-        sums = moments.sums
-        total = sums.total()
         engine = _LowRank(self.penalties, False, shape[0], self.rank)
+        solutions = zip(moments.training(held), engine.solve(moments, columns.choose, held), strict=True)
         fitted: list[FittedReadout] = []
-        for k, (weight, bias, _) in zip(held, engine.solve(moments, columns.choose, held), strict=True):
-            weight, bias = decided(weight, bias, columns, total if k is None else total - sums.at(k))
+        for train, (weight, bias, _) in solutions:
+            weight, bias = decided(weight, bias, columns, train)
             fitted.append(FittedBilinear(weight, bias, *_factors(weight, shape, self.rank)))
         return fitted
 
@@ -121,25 +116,24 @@ class _LowRank(LeastSquares):
         start = full.T.reshape(-1, c, p)
         gram = train.gram.reshape(c, p, c, p)
         size = max(1, CHUNK // (width * max(c, p) * self.rank))
-        parts = zip(start.split(size), cross.split(size), strict=True)
-        return torch.cat([_alternate(gram, xy, w, ridge, self.rank) for w, xy in parts]).reshape(-1, width).T
+        chunks = zip(start.split(size), cross.split(size), strict=True)
+        return torch.cat([self._alternate(gram, xy, w, ridge) for w, xy in chunks]).reshape(-1, width).T
 
-
-def _alternate(gram: Tensor, cross: Tensor, start: Tensor, ridge: float, rank: int) -> Tensor:
-    """Weights ``[T, c, p]`` of low rank; ``gram`` ``[c, p, c, p]``, ``cross`` and ``start`` ``[T, c, p]``."""
-    where = torch.linalg.svd(start, full_matrices=False)[2][:, :rank].mT
-    explained = torch.zeros(len(cross), dtype=cross.dtype)
-    for _ in range(SWEEPS):
-        half = torch.einsum("cpdq,tqs->tcpds", gram, where)
-        what = _solved(torch.einsum("tcpds,tpr->tcrds", half, where), cross @ where, ridge)
-        what = torch.linalg.qr(what)[0]
-        half = torch.einsum("cpdq,tds->tcpqs", gram, what)
-        found = _solved(torch.einsum("tcpqs,tcr->tprqs", half, what), cross.mT @ what, ridge)
-        before, explained = explained, (cross.mT @ what * found).sum((1, 2))
-        where = torch.linalg.qr(found)[0]
-        if bool((explained - before <= 1e-6 * explained).all()):
-            break
-    return what @ found.mT
+    def _alternate(self, gram: Tensor, cross: Tensor, start: Tensor, ridge: float) -> Tensor:
+        """Low-rank weights ``[T, c, p]``, given ``gram`` ``[c, p, c, p]``, ``cross`` and ``start`` ``[T, c, p]``."""
+        where = torch.linalg.svd(start, full_matrices=False)[2][:, : self.rank].mT
+        explained = torch.zeros(len(cross), dtype=cross.dtype)
+        for _ in range(SWEEPS):
+            half = torch.einsum("cpdq,tqs->tcpds", gram, where)
+            what = _solved(torch.einsum("tcpds,tpr->tcrds", half, where), cross @ where, ridge)
+            what = torch.linalg.qr(what)[0]
+            half = torch.einsum("cpdq,tds->tcpqs", gram, what)
+            scaled = _solved(torch.einsum("tcpqs,tcr->tprqs", half, what), cross.mT @ what, ridge)
+            before, explained = explained, (cross.mT @ what * scaled).sum((1, 2))
+            where = torch.linalg.qr(scaled)[0]
+            if bool((explained - before <= 1e-6 * explained).all()):
+                break
+        return what @ scaled.mT
 
 
 def _solved(gram: Tensor, cross: Tensor, ridge: float) -> Tensor:

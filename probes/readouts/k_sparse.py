@@ -1,15 +1,15 @@
 """k_sparse: how well a concept is read from its k best single units, solved exactly from moments.
 
     rank_d = max over classes  |mean of unit d inside the class - mean outside| / standard deviation of unit d
-    w      = ridge regression on the k units of largest rank, decided as :mod:`imprint.probes.readouts.ridge` decides
+    w      = ridge regression on the k units of largest rank, with the thresholds of ``ridge``
 
-Units are ranked on the training rows of each fold alone. A concept that k = 1 reads as well as all units has a unit of
-its own; one that needs many units is spread out (Gurnee et al. 2023, arXiv 2305.01610, who compare k = 1 to 256). For
-numbers the rank is the absolute correlation with the unit.
+Units are ranked on the training rows of each fold alone; for numbers the rank is the absolute correlation. A concept
+that k = 1 reads as well as all units do has a unit of its own; one that needs many units is distributed (Gurnee et al.
+2023, arXiv 2305.01610, who compare k = 1 to 256). Ranking units one by one misses units that help only together.
 
-Deviations from the source: differences are measured in standard deviations, because units are not normalised before;
-units are refitted by ridge regression with one small penalty instead of logistic regression, so that every fold and
-every shuffle follows from one pass over the rows. Ranking units one by one misses units that help only together.
+Deviations from the source: (1) differences are in standard deviations, because units are not normalised before; (2) the
+chosen units are fitted by ridge regression with one small penalty instead of logistic regression, so that all folds and
+shuffles follow from one pass over the rows.
 
 Letters: D width, Q target columns, K folds, T copies (concepts and their shuffles), C columns of a copy.
 """
@@ -35,11 +35,7 @@ class FittedSparse(FittedReadout):
     """A linear probe whose weights are zero outside a few units."""
 
     units: Tensor
-    """``[k, Q]`` int64: the units each column reads, best first; all of them where k is above D."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Weight, bias and units."""
-        return super().tensors() | {"units": self.units}
+    """``[min(k, D), Q]`` int64: the units that each column reads, best first."""
 
 
 class KSparse(ReadsClasses, FromMoments):
@@ -57,30 +53,26 @@ class KSparse(ReadsClasses, FromMoments):
             raise ImprintError(f"k is {self.k!r}; expected a whole number of units, 1 or more.")
         if not self.penalty > 0:
             raise ImprintError(f"penalty is {self.penalty}; expected a number above 0.")
-        sums = moments.sums
-        total = sums.total()
-        return [self._fitted(total if k is None else total - sums.at(k), total, columns) for k in held]
+        total = moments.sums.total()
+        return [self._fitted(train, total, columns) for train in moments.training(held)]
 
     def _fitted(self, train: Sums, whole: Sums, columns: Columns) -> FittedSparse:
-        ready = Standardised.of(train, whole)
+        standardised = Standardised.of(train, whole)
         spread = (train.yy - train.y.square() / train.count).clamp(min=1e-12)
-        rank = ready.cross.abs() / spread
-        weight = torch.zeros_like(ready.cross)
+        rank = standardised.cross.abs() / spread
+        weight = torch.zeros_like(standardised.cross)
         units = torch.empty(min(self.k, len(weight)), weight.shape[1], dtype=torch.long)
-        sizes = torch.bincount(columns.copy)
-        for size in sizes.unique().tolist():
-            at = (sizes[columns.copy] == size).nonzero()[:, 0].reshape(-1, size)
+        for at in columns.by_size():
             best = rank[:, at].amax(-1).argsort(dim=0, descending=True, stable=True)[: self.k].T
-            found = _ridge(ready, best, at, self.penalty)
-            weight[best[:, :, None], at[:, None, :]] = found
-            units[:, at] = best.T[:, :, None].expand(-1, -1, size)
-        weight = weight * ready.scale[:, None]
-        bias = ready.y_mean - ready.mean @ weight
+            weight[best[:, :, None], at[:, None, :]] = _ridge(standardised, best, at, self.penalty)
+            units[:, at] = best.T[:, :, None].expand(-1, -1, at.shape[1])
+        weight = weight * standardised.scale[:, None]
+        bias = standardised.y_mean - standardised.mean @ weight
         return FittedSparse(*decided(weight, bias, columns, train), units)
 
 
-def _ridge(ready: Standardised, units: Tensor, at: Tensor, penalty: float) -> Tensor:
-    """Weights ``[T, k, C]`` of ``units`` ``[T, k]`` for the columns ``at`` ``[T, C]`` of each copy."""
-    gram = ready.gram[units[:, :, None], units[:, None, :]]
-    damped = gram + penalty * ready.rows * torch.eye(units.shape[1], dtype=gram.dtype)
-    return torch.cholesky_solve(ready.cross[units[:, :, None], at[:, None, :]], torch.linalg.cholesky(damped))
+def _ridge(train: Standardised, units: Tensor, at: Tensor, penalty: float) -> Tensor:
+    """Ridge weights ``[T, k, C]`` of ``units`` ``[T, k]`` for the columns ``at`` ``[T, C]`` of each copy."""
+    gram = train.gram[units[:, :, None], units[:, None, :]]
+    damped = gram + penalty * train.rows * torch.eye(units.shape[1], dtype=gram.dtype)
+    return torch.cholesky_solve(train.cross[units[:, :, None], at[:, None, :]], torch.linalg.cholesky(damped))

@@ -1,8 +1,6 @@
 """regression: ridge regression of a continuous concept on standardised activations, solved exactly from moments.
 
-The equations, and how the penalty is chosen, are those of :mod:`imprint.probes.fitting.least_squares`.
-
-Letters: K folds.
+:mod:`imprint.probes.fitting.least_squares` has the equations and the choice of the penalty.
 """
 
 from __future__ import annotations

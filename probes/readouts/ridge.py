@@ -1,15 +1,13 @@
 """ridge: L2-regularised least squares on standardised activations, solved exactly from moments.
 
-See :mod:`imprint.probes.fitting.least_squares` for the equations and for how the penalty is chosen. Classes are
-indicator columns; a class is decided halfway between the means its readings have inside and outside the class on the
-training rows, so that rare classes count as much as frequent ones (of several classes the reading is measured in units
-of that distance). Numbers are predicted, which :mod:`imprint.probes.readouts.regression` does as an estimator of its
-own.
+:mod:`imprint.probes.fitting.least_squares` has the equations and the choice of the penalty. Each class is an indicator
+column. Its threshold lies halfway between the mean readings inside and outside the class on the training rows, so that
+rare classes count as much as frequent ones; with three or more classes, readings are in units of the distance between
+those means. Inside an analysis, ridge also reads numbers; the estimator for numbers is
+:mod:`imprint.probes.readouts.regression`.
 
-Deviations from scikit-learn's ``RidgeClassifier``: the threshold; targets are 0/1 and not -1/+1, so weights of two
-classes are half as long.
-
-Letters: D width, Q target columns, K folds.
+Deviations from scikit-learn's ``RidgeClassifier``: the threshold; and targets are 0/1 instead of -1/+1, so that the
+weights of two classes are half as long.
 """
 
 from __future__ import annotations
@@ -34,11 +32,8 @@ class Ridge(ReadsClasses, FromMoments):
 
     def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
         """One probe per held-out fold; see :meth:`FromMoments.solve`."""
-        sums = moments.sums
-        total = sums.total()
-        engine = LeastSquares(self.penalties, self.standardise)
-        solutions = engine.solve(moments, columns.choose, held)
+        solutions = LeastSquares(self.penalties, self.standardise).solve(moments, columns.choose, held)
         return [
-            FittedReadout(*decided(weight, bias, columns, total if k is None else total - sums.at(k)))
-            for k, (weight, bias, _) in zip(held, solutions, strict=True)
+            FittedReadout(*decided(weight, bias, columns, train))
+            for train, (weight, bias, _) in zip(moments.training(held), solutions, strict=True)
         ]

@@ -1,7 +1,7 @@
-"""Concept columns: a concept's labels as numbers, the same way for every instrument that compares it with features.
+"""Concept columns: the labels of a concept as numeric columns, for every instrument that compares it with features.
 
-Float columns are numbers, one column. Everything else (bool, integer, text, categorical) is classes, one 0/1 column per
-class, in sorted order.
+Labels of a float type are numbers and give one column. All others (bool, integer, text, categorical) are classes and
+give one 0/1 column per class, in sorted order.
 
 Letters: n rows, C classes.
 """
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.samples.controls import Ints, shuffled
 
 Floats = NDArray[np.float64]
 MOST_CLASSES = 64
@@ -23,7 +24,7 @@ MOST_CLASSES = 64
 
 @dataclass(frozen=True)
 class ConceptColumns:
-    """One concept."""
+    """The labels of one concept."""
 
     name: str
     classes: tuple[str, ...]
@@ -36,13 +37,15 @@ class ConceptColumns:
         """Whether the concept is a number."""
         return not self.classes
 
-    def one_hot(self, codes: NDArray[np.generic]) -> Floats:
-        """0/1 columns ``[n, C]`` of class numbers ``[n]``, for instance shuffled ones."""
-        return np.asarray(np.eye(len(self.classes))[codes.astype(np.int64)])
+    def shuffles(self, groups: Ints, count: int, rng: np.random.Generator) -> list[Floats]:
+        """The columns after each of ``count`` shuffles of the labels, at the level at which they vary."""
+        labels = self.columns[:, 0] if self.regression else self.columns.argmax(1)
+        copies = shuffled(labels, groups, count, rng).T.astype(np.float64 if self.regression else np.int64)
+        return [copy[:, None] if self.regression else np.eye(len(self.classes))[copy] for copy in copies]
 
 
 def concept_columns(labels: pd.Series, name: str) -> ConceptColumns:
-    """The columns of one concept; raises as :func:`concept_values`, with its name."""
+    """The columns of one concept; raises as :func:`concept_values` does, with the concept's name."""
     try:
         values, classes = concept_values(labels)
     except NotMeasurableError as error:
@@ -51,7 +54,7 @@ def concept_columns(labels: pd.Series, name: str) -> ConceptColumns:
 
 
 def concept_values(labels: pd.Series) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Class numbers ``[n]`` (int64) and class names, or numbers ``[n]`` (float64) and no names.
+    """Class codes ``[n]`` (int64) and class names; for numbers, float64 ``[n]`` and no names.
 
     Raises :class:`NotMeasurableError` when labels are missing, infinite or never vary, or have too many classes.
     """
@@ -64,10 +67,10 @@ def concept_values(labels: pd.Series) -> tuple[NDArray[Any], tuple[str, ...]]:
         if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0))):
             raise NotMeasurableError("the label never varies")
         return values, ()
-    codes, found = pd.factorize(labels, sort=True)
-    if not 2 <= len(found) <= MOST_CLASSES:
-        only = f" (only {found[0]})" if len(found) == 1 else ""
+    codes, names = pd.factorize(labels, sort=True)
+    if not 2 <= len(names) <= MOST_CLASSES:
+        only = f" (only {names[0]})" if len(names) == 1 else ""
         raise NotMeasurableError(
-            f"{len(found)} classes occur{only}; expected 2 to {MOST_CLASSES} (a number should be a float column)"
+            f"{len(names)} classes occur{only}; expected 2 to {MOST_CLASSES} (a number should be a float column)"
         )
-    return codes.astype(np.int64), tuple(map(str, found))
+    return codes.astype(np.int64), tuple(map(str, names))

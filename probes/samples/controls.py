@@ -1,26 +1,21 @@
-"""Controls: the folds, shuffles and floors without which a decodability number says nothing.
+"""Controls: the folds, label shuffles and control tasks beside which a decodability score is read.
 
 Groups (an episode, a writer, a map) are the unit of independence: folds never split one, and labels are shuffled at the
 level at which they vary. A label that is constant within every group is permuted among groups; any other is permuted
-within groups, which keeps each group's label counts (40 groups with an offset each and no concept give a naive split an
-accuracy up to .95, a grouped one .5: the reason this file exists).
+within groups, which keeps each group's label counts. Why it matters: of 40 groups with a random offset each, and no
+concept at all, folds of rows give an accuracy of up to .95, folds of groups .5.
 
-What can be had from *which input it is* alone is a floor of its own. Rows with the same raw input are of one type
-(a token, a board). Two controls follow from types:
+A probe may also score well because it remembers inputs. Rows with the same raw input are of one type (a token, a
+board). In a control task every type gets one random label, drawn from the labels of the real task: a probe that scores
+well on it remembers types (Hewitt & Liang 2019, arXiv 1909.03368, section 2).
 
-    control task     every type gets one random label, drawn from the labels of the real task; a probe that scores well
-                     on it remembers types (Hewitt & Liang 2019, arXiv 1909.03368, section 2)
-    type means       what is read of a row is the mean of its type on the training rows, shrunk to the overall mean:
-                     exactly ridge on one-hot types about that mean, with penalty 1, without the n x V matrix
-
-Letters: n rows, V types, G groups, Q target columns, J draws.
+Letters: n rows, V types, G groups.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,8 +26,8 @@ REDRAWS = 100
 """How often a control task is drawn again because one of its classes is held by fewer than two types."""
 
 
-def compact_groups(groups: object | None, n: int) -> Ints:
-    """Groups as numbers 0..G-1; every row its own group when ``groups`` is None."""
+def compact_groups(groups: object, n: int) -> Ints:
+    """Group of each row as a number 0..G-1; every row is its own group when ``groups`` is None."""
     if groups is None:
         return np.arange(n, dtype=np.int64)
     values = np.asarray(groups)
@@ -48,10 +43,7 @@ def compact_groups(groups: object | None, n: int) -> Ints:
 
 
 def folds_of(groups: Ints, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold 0..K-1 of each row; whole groups, dealt out largest first to the emptiest fold.
-
-    K shrinks to the group count.
-    """
+    """Fold 0..K-1 of each row. Groups stay whole and go, largest first, to the emptiest of at most G folds."""
     sizes = np.bincount(groups)
     if len(sizes) < 2:
         raise NotMeasurableError("fewer than two groups, so nothing can be held out")
@@ -85,8 +77,8 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
         first = np.full(size, n)
         np.minimum.at(first, groups, np.arange(n))
         of_group = labels[first]
-        dealt = rng.random((size, count)).argsort(0)
-        return np.asarray(of_group[dealt][groups])
+        permuted = rng.random((size, count)).argsort(0)
+        return np.asarray(of_group[permuted][groups])
     if size == n:
         return np.asarray(labels[rng.random((n, count)).argsort(0)])
     order = np.argsort(groups, kind="stable")
@@ -97,10 +89,7 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
 
 
 def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
-    """Raw inputs ``[n, p]`` rotated to their first ``limit`` principal components.
-
-    All, when there are fewer columns.
-    """
+    """The first ``limit`` principal components of raw inputs ``[n, p]``; the centred inputs when p <= ``limit``."""
     centred: NDArray[np.float64] = inputs.astype(np.float64) - inputs.mean(0, dtype=np.float64)
     if inputs.shape[1] <= limit:
         return centred.astype(np.float32)
@@ -124,9 +113,7 @@ def type_ids(inputs: object) -> Ints:
     flat = values.reshape(len(values), -1)
     if np.issubdtype(flat.dtype, np.floating):
         if np.isnan(flat).any():
-            raise NotMeasurableError(
-                f"{int(np.isnan(flat).any(1).sum())} rows of inputs hold NaN, so they have no type"
-            )
+            raise NotMeasurableError(f"{int(np.isnan(flat).any(1).sum())} rows of inputs hold NaN, so have no type")
         flat = flat + np.zeros(1, flat.dtype)
     flat = np.ascontiguousarray(flat)
     rows = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1])))[:, 0]
@@ -136,45 +123,22 @@ def type_ids(inputs: object) -> Ints:
 def control_labels(
     labels: NDArray[np.generic], types: Ints, count: int, rng: np.random.Generator
 ) -> NDArray[np.generic]:
-    """``count`` control tasks ``[n, count]``: one label per type, drawn from the labels of the rows.
+    """``count`` control tasks ``[n, count]``: one label per type, drawn at random from the labels of the rows.
 
     Deviation from the paper: a draw that leaves a class of the real task to fewer than two types is drawn again, since
     such a class cannot be held out. Raises :class:`NotMeasurableError` when no draw does better.
     """
     size = int(types.max()) + 1
     classes = () if np.issubdtype(labels.dtype, np.floating) else np.unique(labels)
-    dealt = labels[rng.integers(len(labels), size=(size, count))]
+    of_type = labels[rng.integers(len(labels), size=(size, count))]
     for _ in range(REDRAWS):
         bad = np.zeros(count, dtype=bool)
         for c in classes:
-            bad |= (dealt == c).sum(0) < 2
+            bad |= (of_type == c).sum(0) < 2
         if not bad.any():
-            return np.asarray(dealt[types])
-        dealt[:, bad] = labels[rng.integers(len(labels), size=(size, int(bad.sum())))]
+            return np.asarray(of_type[types])
+        of_type[:, bad] = labels[rng.integers(len(labels), size=(size, int(bad.sum())))]
     raise NotMeasurableError(
         f"{size} types are too few for a control task with {len(classes)} classes as frequent as these; "
         "expected at least two types per class"
     )
-
-
-def type_readings(columns: Tensor, types: Ints, fold: Ints, *, classes: bool) -> Tensor:
-    """Out-of-fold readings ``[n, Q]`` of target columns from the type of a row alone.
-
-    Numbers: the shrunk mean of the type on the training rows, (sum + overall mean) / (count + 1). Class indicators: how
-    far that lies above the class's frequency, in units of the frequency, so that the largest one (of a single column,
-    its sign) decides with every class counting equally. A type that was never trained on reads the overall mean.
-    """
-    of_type, of_fold = torch.from_numpy(types), torch.from_numpy(fold)
-    folds, size, width = int(of_fold.max()) + 1, int(of_type.max()) + 1, columns.shape[1]
-    if folds < 2:
-        raise NotMeasurableError("one fold only, so nothing is held out")
-    y = columns.double()
-    cells = (of_fold * size + of_type)[:, None]
-    wide = torch.cat([y, torch.ones(len(y), 1, dtype=torch.float64)], 1)
-    sums = torch.zeros(folds * size, width + 1, dtype=torch.float64).index_add_(0, cells[:, 0], wide)
-    sums = sums.reshape(folds, size, width + 1)
-    train = sums.sum(0) - sums
-    total = train.sum(1)
-    mean = total[:, :width] / total[:, width:]
-    read = ((train[..., :width] + mean[:, None]) / (train[..., width:] + 1)).reshape(folds * size, width)[cells[:, 0]]
-    return (read / mean[of_fold] - 1).nan_to_num(nan=0.0) if classes else read

@@ -1,62 +1,59 @@
-"""Leaks: what makes a decodability number too good before any probe is at fault.
+"""Leaks: properties of a data set that make a decodability score too good, whatever the probe.
 
-Every kind is a test of its own, at most ``alpha`` often reported where there is none:
+Each kind has its own test, which reports a leak in clean data with a rate of at most ``alpha``:
 
-    duplicates            rows with exactly the same activations lie in different groups (or at all, without groups)
+    duplicates            rows with exactly the same activations lie in different groups (without groups: occur twice)
     shared groups         two groups hold mostly the same rows: one recording under two names
-    dependent rows        without groups: folds of neighbouring rows, or of whole groups of a column that could have
-                          been given as groups, predict the label worse than folds drawn at random
-    label follows group   the label is (almost) the same in all rows of a group, so groups, not rows, are the sample
-    fold shift            the mean of some unit differs between the given folds more than between random ones
+    dependent rows        only without groups: folds of neighbouring rows predict the label worse than random folds do
+    label follows group   the label is (almost) the same in all rows of a group, so the sample is groups, not rows
     unit is label         one unit takes one value per class, or is a linear function of the number
 
-The two tests that compare foldings are permutation tests: folds are dealt to rows at random, within classes (or tenths
-of a number, so that rows sorted by label are no leak), and p = (1 + deals as extreme) / (1 + deals). Deals end as soon
-as p can no longer be as small as ``alpha``, so clean data are cheap. Prediction error is that of ridge with a fixed
-penalty on the standardised units, rotated to at most :data:`WIDTH` principal components.
+``dependent rows`` and ``label follows group`` are permutation tests with p = (1 + permutations at least as extreme) /
+(1 + permutations); permuting ends as soon as p can no longer be as small as ``alpha``, so clean data are cheap.
+``dependent rows`` permutes fold assignments within classes (within tenths of a number), so that rows sorted by label
+are no leak; its prediction error is that of ridge regression on the standardised units, rotated to at most
+:data:`WIDTH` principal components, with the better of two fixed penalties.
 
-Letters: n rows, D width, Q target columns, G groups, K folds, J deals, V distinct rows.
+Letters: n rows, D width, Q target columns, G groups, K folds, V distinct rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse, special
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.probes.samples.concept_columns import ConceptColumns, concept_columns
+from imprint.probes.samples.concept_columns import ConceptColumns, Floats, concept_columns
 from imprint.probes.samples.controls import Ints, compact_groups, constant_within, principal_inputs, type_ids
 
-Floats = NDArray[np.float64]
-KINDS = ("duplicates", "shared groups", "dependent rows", "label follows group", "fold shift", "unit is label")
+KINDS = ("duplicates", "shared groups", "dependent rows", "label follows group", "unit is label")
 FOLDS = 5
+"""Folds in which ``dependent rows`` predicts the label."""
 WIDTH = 128
 """Principal components on which prediction errors are compared."""
 PENALTIES = (1e-2, 1.0)
-"""In units of the mean squared length of a unit; the better one counts."""
-DEALS = 99
-"""Deals per test; more when ``alpha`` is too small for so few."""
+"""Ridge penalties in units of the mean squared length of a unit; the smaller of the two errors counts."""
+PERMUTATIONS = 99
+"""Permutations per test; more when ``alpha`` is too small for so few."""
 ALIKE = 0.5
 """Groups share their rows when more than this part of the smaller one's distinct rows is in the other."""
 COMMON = 20
-"""A row found in more groups than this is common, and no sign that two of them are one."""
+"""A row that occurs in more groups than this is common, and no evidence that two of them are the same recording."""
 FOLLOWS = 0.8
 """Intraclass correlation of the label from which it counts as a function of the group."""
 EXACT = 1e-6
-"""Part of a unit's variance the label may leave unexplained (rounding)."""
+"""Part of a unit's variance that the label may leave unexplained (rounding)."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """One finding."""
+    """One leak that was detected."""
 
     kind: str
     """One of :data:`KINDS`."""
@@ -65,29 +62,16 @@ class Leak:
     rows: Ints
     """Numbers of the rows involved, ascending."""
     p_value: float
-    """How likely as much is where there is no leak; 0 for what is seen directly."""
+    """Probability of as much in data without a leak; 0 for duplicates and shared groups, which are exact matches."""
 
 
 def find_leaks(
-    x: Any,
-    labels: Any,
-    *,
-    groups: Any = None,
-    fold: Any = None,
-    candidates: Mapping[str, Any] | None = None,
-    alpha: float = 0.05,
-    rng: np.random.Generator,
+    x: Any, labels: Any, *, groups: Any = None, alpha: float = 0.05, rng: np.random.Generator
 ) -> tuple[Leak, ...]:
     """Leaks in activations ``x`` ``[n, D]`` with ``labels`` ``[n]``, in the order of :data:`KINDS`.
 
-    Arguments:
-        x: float array or tensor.
-        labels: float: numbers; anything else: classes.
-        groups: ``[n]``, as they will be given to the analysis. None: none will be.
-        fold: ``[n]`` the folds (or train and test) that will be used.
-        candidates: name -> ``[n]``: columns that might have been given as groups. Looked at when ``groups`` is None.
-        alpha: rate of false alarms per kind.
-        rng: of deals.
+    Labels that are floats are numbers, all others classes. ``groups`` ``[n]`` are those that the analysis will be given
+    (None: none), ``alpha`` is the rate of false alarms per kind.
 
     Raises :class:`ImprintError` for shapes that do not fit and :class:`NotMeasurableError` for values that are missing.
     """
@@ -98,15 +82,15 @@ def find_leaks(
         raise ImprintError(f"{len(label.columns)} labels for {n} rows of activations; expected as many.")
     if not 0 < alpha < 1:
         raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
-    of = None if groups is None else compact_groups(groups, n)
+    of_row = None if groups is None else compact_groups(groups, n)
     content = type_ids(rows)
-    found = [_duplicates(content, of), _shared_groups(content, of)]
-    ungrouped = partial(_dependent_rows, rows, label, candidates or {}, alpha, rng)
-    found.append(ungrouped() if of is None else _label_follows_group(label, of, alpha, rng))
-    if fold is not None:
-        found.append(_fold_shift(rows, compact_groups(fold, n), of, alpha, rng))
-    found.append(_unit_is_label(rows, label, of, alpha))
-    return tuple(leak for leak in found if leak is not None)
+    leaks = [_duplicates(content, of_row), _shared_groups(content, of_row)]
+    if of_row is None:
+        leaks.append(_dependent_rows(rows, label, alpha, rng))
+    else:
+        leaks.append(_label_follows_group(label, of_row, alpha, rng))
+    leaks.append(_unit_is_label(rows, label, of_row, alpha))
+    return tuple(leak for leak in leaks if leak is not None)
 
 
 def _rows(x: Any) -> Floats:
@@ -121,28 +105,29 @@ def _rows(x: Any) -> Floats:
 
 def _duplicates(content: Ints, groups: Ints | None) -> Leak | None:
     """Rows whose content also occurs in another group (without groups: in another row)."""
-    of = np.arange(len(content)) if groups is None else groups
-    pairs = np.unique(np.stack([content, of]), axis=1)
+    of_row = np.arange(len(content)) if groups is None else groups
+    pairs = np.unique(np.stack([content, of_row]), axis=1)
     in_groups = np.bincount(pairs[0])
     rows = np.flatnonzero(in_groups[content] > 1)
     if not len(rows) or len(in_groups) == 1:
         return None
     where = "are equal to another row" if groups is None else "are equal to a row of another group"
-    do = "give groups= that keep equal rows together" if groups is None else "give equal rows the same group"
-    why = f"{len(rows)} of {len(content)} rows {where}, so a probe is tested on what it was trained on; {do}"
+    advice = "give groups= that keep equal rows together" if groups is None else "give equal rows the same group"
+    why = f"{len(rows)} of {len(content)} rows {where}, so a probe is tested on what it was trained on; {advice}"
     return Leak("duplicates", why, rows, 0.0)
 
 
 def _shared_groups(content: Ints, groups: Ints | None) -> Leak | None:
-    """Pairs of groups that have most of their distinct rows (two at least) in common."""
+    """Pairs of groups that have most of their distinct rows, and at least two, in common."""
     if groups is None:
         return None
-    kinds, of = np.unique(np.stack([content, groups]), axis=1)
-    sizes = np.bincount(of)
-    rare = (np.bincount(kinds)[kinds] > 1) & (np.bincount(kinds)[kinds] <= COMMON)
+    distinct, of_group = np.unique(np.stack([content, groups]), axis=1)
+    sizes = np.bincount(of_group)
+    groups_with = np.bincount(distinct)[distinct]
+    rare = (groups_with > 1) & (groups_with <= COMMON)
     shape = (len(sizes), int(content.max()) + 1)
-    held = sparse.csr_array((np.ones(int(rare.sum())), (of[rare], kinds[rare])), shape=shape)
-    both = sparse.triu(held @ held.T, k=1).tocoo()
+    occurs = sparse.csr_array((np.ones(int(rare.sum())), (of_group[rare], distinct[rare])), shape=shape)
+    both = sparse.triu(occurs @ occurs.T, k=1).tocoo()
     alike = (both.data >= 2) & (both.data > ALIKE * np.minimum(sizes[both.row], sizes[both.col]))
     if not alike.any():
         return None
@@ -155,36 +140,22 @@ def _shared_groups(content: Ints, groups: Ints | None) -> Leak | None:
     return Leak("shared groups", why, rows, 0.0)
 
 
-def _dependent_rows(
-    rows: Floats, label: ConceptColumns, candidates: Mapping[str, Any], alpha: float, rng: np.random.Generator
-) -> Leak | None:
-    """Whether neighbours, or rows of one candidate group, help to predict one another's label."""
-    n, foldings = len(rows), {}
+def _dependent_rows(rows: Floats, label: ConceptColumns, alpha: float, rng: np.random.Generator) -> Leak | None:
+    """Whether the labels of neighbouring rows help to predict one another."""
+    if len(rows) < 4 * FOLDS:
+        return None
     strata = _strata(label)
-    if n >= 4 * FOLDS:
-        foldings["rows next to one another are not independent; give groups="] = _blocks(strata)
-    for name, given in candidates.items():
-        groups = compact_groups(given, n)
-        if FOLDS <= groups.max() + 1 < n:
-            why = f"rows with the same {name!r} are not independent; give groups={name}"
-            foldings[why] = (rng.permutation(int(groups.max()) + 1) % FOLDS)[groups]
-    if not foldings:
-        return None
-    x, y = _reduced(rows), label.columns - label.columns.mean(0)
+    x, y, fold = _reduced(rows), label.columns - label.columns.mean(0), _blocks(strata)
     y = y[:, 1:] if len(label.classes) == 2 else y
-    each = alpha / len(foldings)
-    p = {}
-    for why, fold in foldings.items():
-        observed = _error(x, y, fold)
-        p[why] = _deal(observed, partial(_dealt_error, x, y, fold, strata, rng), each)
-    why = min(p, key=p.__getitem__)
-    if p[why] > each:
+    p = _permutation_p(_error(x, y, fold), lambda: _error(x, y, _permuted(fold, strata, rng)), alpha)
+    if p > alpha:
         return None
-    return Leak("dependent rows", why, np.arange(n), min(1.0, p[why] * len(foldings)))
+    why = "rows next to one another are not independent; give groups="
+    return Leak("dependent rows", why, np.arange(len(rows)), p)
 
 
 def _strata(label: ConceptColumns) -> Ints:
-    """Class of each row, or tenth of a number."""
+    """Class of each row; for numbers the tenth (0..9) in which it ranks."""
     if label.classes:
         return np.asarray(label.columns.argmax(1), dtype=np.int64)
     ranks = label.columns[:, 0].argsort(kind="stable").argsort(kind="stable")
@@ -192,7 +163,7 @@ def _strata(label: ConceptColumns) -> Ints:
 
 
 def _blocks(strata: Ints) -> Ints:
-    """Folds of neighbouring rows: the rows of every stratum, in order, cut into as many stretches as folds."""
+    """Folds of neighbouring rows: the rows of every stratum, in order, cut into one stretch per fold."""
     order = np.argsort(strata, kind="stable")
     sizes = np.bincount(strata)
     place = np.empty(len(strata), dtype=np.int64)
@@ -200,27 +171,27 @@ def _blocks(strata: Ints) -> Ints:
     return np.asarray(place * FOLDS // sizes[strata])
 
 
-def _dealt_error(x: Floats, y: Floats, fold: Ints, strata: Ints, rng: np.random.Generator) -> float:
-    """Error when the folds of ``fold`` are dealt to other rows of the same stratum."""
+def _permuted(fold: Ints, strata: Ints, rng: np.random.Generator) -> Ints:
+    """Fold assignments permuted within every stratum."""
     by_stratum = np.argsort(strata, kind="stable")
     random = np.lexsort((rng.random(len(strata)), strata))
-    out = np.empty_like(fold)
-    out[random] = fold[by_stratum]
-    return _error(x, y, out)
+    permuted = np.empty_like(fold)
+    permuted[random] = fold[by_stratum]
+    return permuted
 
 
 def _reduced(rows: Floats) -> Floats:
-    """Standardised units, rotated to at most :data:`WIDTH` components."""
+    """Standardised units, rotated to at most :data:`WIDTH` principal components."""
     spread = rows.std(0)
     vary = spread > 1e-9 * np.abs(rows).max(0)
     if not vary.any():
         return np.zeros((len(rows), 1))
-    ready = (rows[:, vary] - rows[:, vary].mean(0)) / spread[vary]
-    return principal_inputs(ready.astype(np.float32), WIDTH).astype(np.float64)
+    standardised = (rows[:, vary] - rows[:, vary].mean(0)) / spread[vary]
+    return principal_inputs(standardised.astype(np.float32), WIDTH).astype(np.float64)
 
 
 def _error(x: Floats, y: Floats, fold: Ints) -> float:
-    """Out-of-fold squared error of ridge on centred columns, summed over rows and targets; of the better penalty."""
+    """Out-of-fold squared error of ridge on centred columns, summed over rows and targets, with the better penalty."""
     parts = [(x[fold == k], y[fold == k]) for k in range(FOLDS)]
     gram, cross = np.stack([a.T @ a for a, _ in parts]), np.stack([a.T @ b for a, b in parts])
     train, eye = gram.sum(0) - gram, np.eye(x.shape[1])
@@ -232,26 +203,26 @@ def _error(x: Floats, y: Floats, fold: Ints) -> float:
     return min(errors)
 
 
-def _deal(observed: float, again: Callable[[], float], alpha: float) -> float:
-    """P of an observed value being as large as it is among deals; 1 as soon as p cannot be as small as ``alpha``."""
-    most = max(DEALS, int(np.ceil(2 / alpha)))
+def _permutation_p(observed: float, permuted: Callable[[], float], alpha: float) -> float:
+    """One-sided p-value of ``observed`` among permuted values; 1 as soon as p cannot be as small as ``alpha``."""
+    most = max(PERMUTATIONS, int(np.ceil(2 / alpha)))
     as_large = 1
     for _ in range(most):
-        as_large += again() >= observed
+        as_large += permuted() >= observed
         if as_large > alpha * (most + 1):
             return 1.0
     return as_large / (most + 1)
 
 
 def _label_follows_group(label: ConceptColumns, groups: Ints, alpha: float, rng: np.random.Generator) -> Leak | None:
-    """Whether knowing the group is knowing the label: intraclass correlation of the label's columns."""
+    """Whether the group determines the label, by the intraclass correlation of the label's columns."""
     size, n = int(groups.max()) + 1, len(groups)
     if not 1 < size < n:
         return None
     correlation = _intraclass(label.columns, groups)
     if correlation < FOLLOWS:
         return None
-    p = _deal(correlation, lambda: _intraclass(label.columns[rng.permutation(n)], groups), alpha)
+    p = _permutation_p(correlation, lambda: _intraclass(label.columns[rng.permutation(n)], groups), alpha)
     if p > alpha:
         return None
     always = "the same" if correlation > 1 - EXACT else "almost the same"
@@ -269,67 +240,25 @@ def _intraclass(columns: Floats, groups: Ints) -> float:
     means = np.stack([np.bincount(groups, weights=c) for c in columns.T], axis=1) / sizes[:, None]
     between = float((sizes[:, None] * (means - columns.mean(0)) ** 2).sum()) / (g - 1)
     within = float(((columns - means[groups]) ** 2).sum()) / (n - g)
-    usual = (n - float((sizes**2).sum()) / n) / (g - 1)
-    total = between + (usual - 1) * within
+    typical_size = (n - float((sizes**2).sum()) / n) / (g - 1)
+    total = between + (typical_size - 1) * within
     return (between - within) / total if total > 0 else 0.0
 
 
-def _fold_shift(rows: Floats, fold: Ints, groups: Ints | None, alpha: float, rng: np.random.Generator) -> Leak | None:
-    """Largest between-fold variance of a unit's mean, among deals of folds to whole groups (max-T correction)."""
-    of = np.arange(len(rows)) if groups is None else groups
-    first = np.unique(of, return_index=True)[1]
-    of_group = fold[first]
-    if (of_group[of] != fold).any():
-        raise ImprintError("a group lies in two folds; expected folds of whole groups.")
-    folds = int(fold.max()) + 1
-    if not 1 < folds < len(of_group):
-        return None
-    spread = rows.std(0)
-    ready = (rows - rows.mean(0)) / np.where(spread > 1e-9 * np.abs(rows).max(0), spread, np.inf)
-    sums = np.zeros((len(of_group), rows.shape[1]))
-    np.add.at(sums, of, ready)
-    statistic = _shift_statistic(sums, np.bincount(of).astype(np.float64), folds)
-    observed = statistic(of_group)
-    worst = int(observed.argmax())
-    p = _deal(float(observed[worst]), lambda: float(statistic(rng.permutation(of_group)).max()), alpha)
-    if p > alpha:
-        return None
-    means = np.bincount(fold, weights=ready[:, worst]) / np.bincount(fold)
-    odd = int(np.abs(means).argmax())
-    shifted = np.flatnonzero(fold == odd)
-    why = (
-        f"the folds are not alike: in the fold of row {int(shifted[0])}, unit {worst} lies {means[odd]:+.2f} standard "
-        "deviations from its mean, more than random folds would; deal whole groups to folds at random"
-    )
-    return Leak("fold shift", why, shifted, p)
-
-
-def _shift_statistic(sums: Floats, sizes: Floats, folds: int) -> Callable[[Ints], Floats]:
-    """Per unit, sum over folds of n_k mean_k^2, given the fold of each group."""
-
-    def statistic(of_group: Ints) -> Floats:
-        member = np.zeros((folds, len(of_group)))
-        member[of_group, np.arange(len(of_group))] = 1.0
-        rows = member @ sizes
-        return np.asarray(((member @ sums) ** 2 / rows[:, None]).sum(0))
-
-    return statistic
-
-
 def _unit_is_label(rows: Floats, label: ConceptColumns, groups: Ints | None, alpha: float) -> Leak | None:
-    """A unit that the label explains to the last digit."""
+    """A unit whose variance the label explains up to rounding."""
     centred = rows - rows.mean(0)
     total = (centred**2).sum(0)
     if label.classes:
         means = (label.columns.T @ centred) / label.columns.sum(0)[:, None]
-        left = ((centred - label.columns @ means) ** 2).sum(0)
+        unexplained = ((centred - label.columns @ means) ** 2).sum(0)
         apart = np.diff(np.sort(means, axis=0), axis=0).min(0) > 0.01 * centred.std(0)
     else:
         y = label.columns - label.columns.mean(0)
-        left = ((centred - y * (y.T @ centred) / (y**2).sum()) ** 2).sum(0)
+        unexplained = ((centred - y * (y.T @ centred) / (y**2).sum()) ** 2).sum(0)
         apart = np.ones(rows.shape[1], dtype=bool)
     flat = total <= 1e-12 * (rows**2).sum(0)
-    equal = ~flat & (left <= EXACT * total) & apart
+    equal = ~flat & (unexplained <= EXACT * total) & apart
     p = _chance_of_equality(label, groups) * rows.shape[1]
     if not equal.any() or p > alpha:
         return None
@@ -342,7 +271,7 @@ def _unit_is_label(rows: Floats, label: ConceptColumns, groups: Ints | None, alp
 
 
 def _chance_of_equality(label: ConceptColumns, groups: Ints | None) -> float:
-    """How likely a random order of the labels falls in with a unit of as many values."""
+    """Probability that a random order of the labels agrees with a unit that takes as many values."""
     columns = label.columns
     if not label.classes:
         return float(np.exp(-special.gammaln(len(np.unique(columns)) + 1)))

@@ -1,1 +1,1 @@
-"""Scores of the instruments' own output: attributions, dictionaries, disentanglement."""
+"""Scoring: how good attributions, feature dictionaries and disentangled codes are."""

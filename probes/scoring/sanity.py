@@ -1,19 +1,20 @@
-"""Checks of attributions: do they explain this model, and is a removal score evidence at all?
+"""Sanity checks of attributions: whether they depend on the model, and whether removal scores are evidence.
 
     randomised_weights   do attributions change when the model's weights are replaced by noise?
-    retrain              can a fresh classifier still tell the classes without the top elements, or from the mask alone?
+    retrain              can a new classifier read the class without the top elements, or from the removal mask alone?
 
-**Randomised weights** (Adebayo et al. 2018, arXiv 1810.03292): an attribution that stays the same when the model is
-replaced by noise explains the data and not the model. Signed rank correlations decide. Those of absolute values stand
-beside them because they are often quoted: they read 0.9 on any network for a method that multiplies by the input.
+**Randomised weights** (Adebayo et al. 2018, arXiv 1810.03292): attributions that stay the same when the weights are
+replaced by noise describe the data and not the model. The verdict is based on signed rank correlations. Correlations of
+absolute values are given because they are often reported, but they are about 0.9 on any network for a method that
+multiplies by the input.
 
-**Remove and retrain** (Hooker et al. 2019, arXiv 1806.10758): if the top elements carried the class, a classifier
-trained without them should fail. But which elements are removed can itself tell the class (the removed elements of a
-handwritten digit outline it), so a second classifier sees the removal mask alone.
+**Remove and retrain** (Hooker et al. 2019, arXiv 1806.10758): if the top elements carry the class, a classifier trained
+without them should fail. But the positions of the removed elements can reveal the class as well (those of a handwritten
+digit outline it), so a second classifier gets the removal mask alone.
 
-Deviations from the sources: (1) noise has the size of the weights it replaces and is drawn several times; (2) the fresh
-classifier is closed-form: ridge regression on the elements and random cosine features (Rahimi & Recht 2007), so that
-the nulls of shuffled labels come in the same solve; (3) the leak detector.
+Deviations from the sources: (1) noise has the root mean square of the weights that it replaces and is drawn several
+times; (2) the new classifier has a closed form, ridge regression on the elements and random cosine features (Rahimi &
+Recht 2007), so that shuffled labels are solved together with the real ones; (3) the classifier of the mask.
 
 Letters: n observations, q label columns.
 """
@@ -38,39 +39,39 @@ from imprint.probes.scoring.attributions import rankings, require_like
 from imprint.probes.subjects.subject import ROOT, Subject
 
 FEATURES = 256
-"""Random cosine features of a fresh classifier."""
+"""Number of random cosine features of a new classifier."""
 RIDGE = 1e-3
-"""Its ridge, as a part of the mean square of its inputs."""
+"""Ridge penalty of a new classifier, relative to the mean square of its inputs."""
 
 
 @dataclass(frozen=True)
 class RandomisedWeights:
-    """Attributions while the weights are replaced by noise, from the top module down."""
+    """Attributions as the weights are replaced by noise, module by module from the output on."""
 
     table: pd.DataFrame
-    """One row a stage: module (randomised last), signed, absolute (mean rank correlations with the first attributions),
-    n (observations times draws that could be correlated)."""
+    """One row per stage: module (the last one randomised), signed, absolute (mean rank correlations with the original
+    attributions), n (observations times draws with a defined correlation)."""
     signed: float
-    """With all weights randomised, -1 to 1: near 0 for a method that explains the model."""
+    """Mean rank correlation with all weights randomised, -1 to 1; near 0 for a method that depends on the model."""
     absolute: float
-    """The same of sizes alone; high for any method that multiplies by the input."""
+    """The same for absolute values; high for any method that multiplies by the input."""
     verdict: str
-    """``depends on the weights``, ``does not depend on the weights`` or ``undetermined``; from the signed one."""
+    """``depends on the weights``, ``does not depend on the weights`` or ``undetermined``; from ``signed``."""
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """Fresh classifiers on what is left after the top elements are removed."""
+    """New classifiers on the observations without their top elements."""
 
     table: pd.DataFrame
     """ranking, share removed, accuracy, mask_accuracy (from the mask alone), mask_chance (mean over shuffled labels),
-    mask_p_value, evidence (whether the accuracy may be read), why."""
+    mask_p_value, evidence (False where the mask reveals the class), why."""
     accuracy: float
-    """With nothing removed."""
+    """Accuracy with nothing removed."""
     chance: float
-    """With nothing removed and shuffled labels."""
+    """Accuracy with nothing removed and shuffled labels."""
     n: int
-    """Observations."""
+    """Number of observations."""
 
 
 def randomised_weights(
@@ -82,33 +83,33 @@ def randomised_weights(
     limit: float = 0.5,
     rng: torch.Generator,
 ) -> RandomisedWeights:
-    """Randomise module after module from the output down, and correlate attributions with the first ones.
+    """Randomise the weights module by module from the output on, and correlate attributions with the original ones.
 
-    Weights become Gaussian noise of mean 0 and the root mean square that each tensor had; afterwards the model is as it
-    was, also after an error. Spearman correlations are per observation, over elements that differ from the baseline.
-    The verdict compares the signed correlation after the last stage with ``limit``. A readout that belongs to
-    the value and not to the model keeps its weights.
+    Weights become Gaussian noise of mean 0 and the root mean square of each tensor; afterwards, and also after an
+    error, the model is restored. Spearman correlations are per observation, over elements that differ from the
+    baseline. The verdict compares the signed correlation after the last stage with ``limit``. Weights that are part of
+    the value and not of the model stay as they are.
     """
-    first = attributor(subject, observation)
-    x = observation.detach().cpu().to(first.attributions)
-    reference, differs = first.on_observation().flatten(1).numpy(), (x != first.baseline).flatten(1).numpy()
-    stages = _stages(subject, observation[:2])
+    original = attributor(subject, observation)
+    x = observation.detach().cpu().to(original.attributions)
+    reference, differs = original.on_observation().flatten(1).numpy(), (x != original.baseline).flatten(1).numpy()
+    stages = randomised_stages(subject, observation[:2])
     rows: list[tuple[str, float, float]] = []
     for _ in range(draws):
-        with _restored([parameter for _, held in stages for parameter in held]):
-            for name, held in stages:
-                for parameter in held:
+        with _restored([parameter for _, parameters in stages for parameter in parameters]):
+            for name, parameters in stages:
+                for parameter in parameters:
                     noise = torch.randn(parameter.shape, generator=rng).to(parameter)
                     parameter.data = noise * parameter.data.square().mean().sqrt()
-                found = attributor(subject, observation).attributions.flatten(1).numpy()
-                signed = _rank_correlations(reference, found, differs)
-                sizes = _rank_correlations(np.abs(reference), np.abs(found), differs)
-                rows += [(name or ROOT, float(a), float(b)) for a, b in zip(signed, sizes, strict=True)]
+                attributions = attributor(subject, observation).attributions.flatten(1).numpy()
+                signed = rank_correlations(reference, attributions, differs)
+                absolute = rank_correlations(np.abs(reference), np.abs(attributions), differs)
+                rows += [(name or ROOT, float(a), float(b)) for a, b in zip(signed, absolute, strict=True)]
     stage = pd.DataFrame(rows, columns=["module", "signed", "absolute"]).groupby("module", sort=False)
     table = stage[["signed", "absolute"]].mean().assign(n=stage["signed"].count()).reset_index()
-    last, size = (float(table[column].iloc[-1]) for column in ("signed", "absolute"))
-    verdict = "does not depend on the weights" if last > limit else "depends on the weights"
-    return RandomisedWeights(table, last, size, "undetermined" if np.isnan(last) else verdict)
+    last_signed, last_absolute = (float(table[column].iloc[-1]) for column in ("signed", "absolute"))
+    verdict = "does not depend on the weights" if last_signed > limit else "depends on the weights"
+    return RandomisedWeights(table, last_signed, last_absolute, "undetermined" if np.isnan(last_signed) else verdict)
 
 
 def retrain(
@@ -116,77 +117,76 @@ def retrain(
     attribution: Attribution,
     labels: NDArray[np.generic],
     *,
-    groups: object | None = None,
+    groups: object = None,
     shares: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9),
     shuffles: int = 99,
     alpha: float = 0.05,
     rng: np.random.Generator,
 ) -> Retrained:
-    """Held-out accuracy (of whole groups) of a fresh classifier after the top ``shares`` of elements are removed.
+    """Held-out accuracy of a new classifier after the top ``shares`` of the elements are removed.
 
-    Elements are ranked by size of attribution, at random and by variance, and replaced by their mean over observations.
-    A mask leaks the class where the accuracy from it alone beats shuffled labels at level ``alpha``; the row is then no
-    evidence for or against its ranking. Raises :class:`NotMeasurableError` with one class, or with too few groups.
+    Elements are ranked by absolute attribution, at random and by variance, and replaced by their mean over
+    observations. Where the accuracy from the mask alone beats shuffled labels at level ``alpha``, the mask reveals the
+    class, and the row is no evidence for or against its ranking. Folds and shuffles keep ``groups`` together. Raises
+    :class:`NotMeasurableError` with fewer than two classes or groups.
     """
-    found = attribution.on_observation()
-    require_like(observation, found)
-    x = observation.detach().cpu().to(found)
+    attributions = attribution.on_observation()
+    require_like(observation, attributions)
+    x = observation.detach().cpu().to(attributions)
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
     if len(codes) != len(x) or len(classes) < 2:
-        raise NotMeasurableError(
-            f"{len(codes)} labels of {len(classes)} classes for {len(x)} rows; expected two or more"
-        )
-    sets = compact_groups(groups, len(x))
-    folds = folds_of(sets, 5, rng)
-    targets = np.concatenate([codes[:, None], shuffled(codes, sets, shuffles, rng)], 1).astype(np.int64)
+        raise NotMeasurableError(f"{len(codes)} labels of {len(classes)} classes for {len(x)} rows; expected 2 or more")
+    group_of = compact_groups(groups, len(x))
+    folds = folds_of(group_of, 5, rng)
+    targets = np.concatenate([codes[:, None], shuffled(codes, group_of, shuffles, rng)], 1).astype(np.int64)
     draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    whole = _accuracies(x, targets, folds, draw)
+    accuracy = _accuracies(x, targets, folds, draw)
     rows = []
-    for name, order in rankings(found.abs(), x, draw).items():
+    for name, order in rankings(attributions.abs(), x, draw).items():
         for share in shares:
             top = order < round(share * order[0].numel())
-            left = _accuracies(torch.where(top, x.mean(0), x), targets[:, :1], folds, draw)
+            without = _accuracies(torch.where(top, x.mean(0), x), targets[:, :1], folds, draw)
             mask = _accuracies(top.to(x), targets, folds, draw)
             p_value = float((1 + (mask[1:] >= mask[0]).sum()) / len(mask))
             why = "the mask leaks the class" if p_value <= alpha else ""
-            rows.append((name, share, left[0], mask[0], mask[1:].mean(), p_value, not why, why))
+            rows.append((name, share, without[0], mask[0], mask[1:].mean(), p_value, not why, why))
     columns = ["ranking", "share", "accuracy", "mask_accuracy", "mask_chance", "mask_p_value", "evidence", "why"]
-    return Retrained(pd.DataFrame(rows, columns=columns), float(whole[0]), float(whole[1:].mean()), len(x))
+    return Retrained(pd.DataFrame(rows, columns=columns), float(accuracy[0]), float(accuracy[1:].mean()), len(x))
 
 
-def _stages(subject: Subject, observation: Tensor) -> list[tuple[str, list[nn.Parameter]]]:
-    """Modules that ran, last first, each with its own parameters and those of modules inside it that did not run."""
+def randomised_stages(subject: Subject, observation: Tensor) -> list[tuple[str, list[nn.Parameter]]]:
+    """Modules that the value runs, last first, with their own parameters and those of inner modules that do not run."""
     ran: list[str] = []
     with torch.no_grad(), watched(subject.model, lambda name, _: ran.append(name)):
         subject.value_with_grad(observation)
     last = {name: i for i, name in enumerate(ran)}
-    held: dict[str, list[nn.Parameter]] = {}
+    owned: dict[str, list[nn.Parameter]] = {}
     for name, parameter in subject.model.named_parameters():
         parts = name.split(".")
         owner = next((o for i in range(1, len(parts) + 1) if (o := ".".join(parts[:-i])) in last), None)
         if owner is not None and parameter.is_floating_point():
-            held.setdefault(owner, []).append(parameter)
-    if not held:
+            owned.setdefault(owner, []).append(parameter)
+    if not owned:
         raise NotMeasurableError("no module that the value runs has weights, so none can be randomised")
-    return sorted(held.items(), key=lambda item: -last[item[0]])
+    return sorted(owned.items(), key=lambda item: -last[item[0]])
 
 
 @contextmanager
 def _restored(parameters: list[nn.Parameter]) -> Iterator[None]:
-    kept = [parameter.data for parameter in parameters]
+    """Restore the values of the parameters at the end of this context."""
+    original = [parameter.data for parameter in parameters]
     try:
         yield
     finally:
-        for parameter, data in zip(parameters, kept, strict=True):
+        for parameter, data in zip(parameters, original, strict=True):
             parameter.data = data
 
 
-def _rank_correlations(a: NDArray[np.float32], b: NDArray[np.float32], use: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Spearman correlation of each row over the columns in ``use``; NaN where either is constant there."""
+def rank_correlations(a: NDArray[np.float32], b: NDArray[np.float32], use: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Spearman correlation of each row over its elements in ``use``; NaN where either side is constant there."""
     middle = (use.sum(1, keepdims=True) + 1) / 2
-    u, v = (
-        np.where(use, rankdata(np.where(use, side, np.nan), axis=1, nan_policy="omit") - middle, 0) for side in (a, b)
-    )
+    ranks = (rankdata(np.where(use, side, np.nan), axis=1, nan_policy="omit") for side in (a, b))
+    u, v = (np.where(use, rank - middle, 0) for rank in ranks)
     spread = np.sqrt((u**2).sum(1) * (v**2).sum(1))
     return np.asarray(np.divide((u * v).sum(1), spread, out=np.full(len(u), np.nan), where=spread > 0))
 
@@ -194,7 +194,7 @@ def _rank_correlations(a: NDArray[np.float32], b: NDArray[np.float32], use: NDAr
 def _accuracies(
     x: Tensor, targets: NDArray[np.int64], folds: NDArray[np.int64], rng: torch.Generator
 ) -> NDArray[np.float64]:
-    """Held-out accuracy ``[q]`` of fresh classifiers from ``x`` ``[n, ...]``, one per column of ``targets``."""
+    """Held-out accuracy ``[q]`` of new classifiers on ``x`` ``[n, ...]``, one per column of ``targets`` ``[n, q]``."""
     design = _design(x.flatten(1).double(), rng)
     labels = torch.from_numpy(targets)
     classes = int(labels.max()) + 1
@@ -210,10 +210,10 @@ def _accuracies(
 
 
 def _design(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Elements ``[n, e]`` in units of their spread, cosines of random mixtures of them, and a constant."""
+    """Standardised elements ``[n, e]``, random cosine features of them, and a constant, as columns."""
     size = x.shape[1]
     x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6)
     mix = torch.randn(size, FEATURES, generator=rng, dtype=x.dtype) / size**0.5
     phase = 2 * torch.pi * torch.rand(FEATURES, generator=rng, dtype=x.dtype)
-    both = torch.cat([x / size**0.5, (x @ mix + phase).cos() * (2 / FEATURES) ** 0.5], 1)
-    return torch.cat([both - both.mean(0), torch.ones(len(x), 1, dtype=x.dtype)], 1)
+    features = torch.cat([x / size**0.5, (x @ mix + phase).cos() * (2 / FEATURES) ** 0.5], 1)
+    return torch.cat([features - features.mean(0), torch.ones(len(x), 1, dtype=x.dtype)], 1)

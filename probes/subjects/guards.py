@@ -1,19 +1,20 @@
-"""What makes a model unfit to be examined: hooks that somebody left on it, and modules that are still training.
+"""Guards: refuse models with foreign hooks, and models with modules in training mode.
 
-Both give plausible numbers that are wrong, so both are refused by name before every pass.
+Both would silently give wrong numbers, so both are refused, with the names of the modules, before every forward pass.
 
-A hook on a module counts as left behind unless it belongs to the model. It belongs when it
+A hook on a module is foreign unless it
 
     is a method of one of the model's modules, or was defined inside one of their classes
     was defined by torch (weight norm, spectral norm, pruning), transformers, accelerate or TransformerLens, which
-    install hooks of their own in order to work
-    is one of the subject's own, which live only while a pass runs
+    need hooks of their own to work
+    is one of the subject's own, which exist only during a forward pass
 
-TransformerLens wraps what users add, so a ``HookPoint`` is asked for its own lists instead: whatever is in them and is
-not permanent (``add_perma_hook``) was left behind, for example by ``run_with_hooks(reset_hooks_end=False)``.
+TransformerLens wraps the hooks that users add, so for a ``HookPoint`` its own lists are examined: all hooks in them
+that are not permanent (``add_perma_hook``) are foreign, for example those left by
+``run_with_hooks(reset_hooks_end=False)``.
 
-A module is still training when it is in training mode and its ``forward``, or a method that this calls, asks for
-``self.training``. Batch normalisation without running statistics mixes the rows of a batch in either mode.
+A module in training mode is refused when its ``forward``, or a method that this calls, reads ``self.training``. Batch
+normalisation without running statistics mixes the rows of a batch in either mode.
 """
 
 from __future__ import annotations
@@ -33,37 +34,32 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from imprint.models.errors import ImprintError
 
 OWNERS = ("torch", "transformers", "accelerate", "transformer_lens", "imprint")
-"""Packages whose hooks are part of how a model works."""
+"""Packages whose hooks are accepted."""
 PLACES = {
     "_forward_hooks": "forward",
     "_forward_pre_hooks": "forward-pre",
     "_backward_hooks": "backward",
     "_backward_pre_hooks": "backward-pre",
 }
-"""Where ``torch.nn.Module`` keeps hooks, and what they are called."""
+"""Attributes in which ``torch.nn.Module`` keeps hooks -> kind of hook."""
 POINTS = {"fwd_hooks": "forward", "bwd_hooks": "backward"}
-"""Where a TransformerLens ``HookPoint`` keeps what users add."""
+"""Attributes in which a TransformerLens ``HookPoint`` keeps the hooks that users add -> kind of hook."""
 
 
 def require_no_hooks(model: nn.Module) -> None:
-    """Raise :class:`ImprintError` that names every module on which somebody left a hook, and how many."""
-    left = hooks_left(model)
-    if left:
-        found = ", ".join(
-            f"{n} {kind} hook{'s' if n > 1 else ''} on {name or 'output'!r}" for (name, kind), n in left.items()
-        )
+    """Raise :class:`ImprintError` with the names of all modules that have foreign hooks, and how many."""
+    foreign = Counter((name, kind) for name, kind, hook in registered_hooks(model) if not _belongs(hook, model))
+    if foreign:
+        counted = ((f"{n} {kind} hook{'s' if n > 1 else ''}", name) for (name, kind), n in foreign.items())
+        listed = ", ".join(f"{hooks} on {name or 'output'!r}" for hooks, name in counted)
         raise ImprintError(
-            f"hooks were left on this model: {found}. They see or change activations during every pass. Call remove() "
+            f"hooks were left on this model: {listed}. They see or change activations during every pass. Call remove() "
             "on the handles that registering them returned, or model.reset_hooks() in TransformerLens."
         )
 
 
-def hooks_left(model: nn.Module) -> Counter[tuple[str, str]]:
-    """How many hooks were left behind, per module name (the model itself is ``""``) and kind."""
-    return Counter((name, kind) for name, kind, hook in _registered(model) if not _belongs(hook, model))
-
-
-def _registered(model: nn.Module) -> Iterator[tuple[str, str, Any]]:
+def registered_hooks(model: nn.Module) -> Iterator[tuple[str, str, Any]]:
+    """Module name (``""`` for the model itself), kind and function of every hook."""
     for place, kind in PLACES.items():
         for hook in getattr(torch_module, f"_global{place}", {}).values():
             yield "every module (a global hook)", kind, hook
@@ -77,6 +73,7 @@ def _registered(model: nn.Module) -> Iterator[tuple[str, str, Any]]:
 
 
 def _belongs(hook: Any, model: nn.Module) -> bool:
+    """Whether a hook is accepted; see the module docstring."""
     if hasattr(hook, "is_permanent"):
         return bool(hook.is_permanent)
     while isinstance(hook, partial):
@@ -94,7 +91,7 @@ def _belongs(hook: Any, model: nn.Module) -> bool:
 
 
 def require_evaluation(model: nn.Module) -> None:
-    """Raise :class:`ImprintError` for a module whose answers depend on chance or on the rest of the batch."""
+    """Raise :class:`ImprintError` for a module whose output depends on chance or on the other rows of a batch."""
     for name, module in model.named_modules():
         where = f"module {name or 'output'!r} ({type(module).__name__})"
         if isinstance(module, _BatchNorm) and module.running_mean is None:
@@ -102,7 +99,7 @@ def require_evaluation(model: nn.Module) -> None:
                 f"{where} keeps no running statistics, so its output for one observation depends on the others in the "
                 "batch. Make it with track_running_stats=True."
             )
-        if module.training and _asks_for_training(module.__class__) and not _same_in_training(module):
+        if module.training and _reads_training(module.__class__) and not _same_in_training(module):
             raise ImprintError(
                 f"{where} is in training mode, where its output is not a function of the observation alone. "
                 "Call model.eval() first."
@@ -110,22 +107,23 @@ def require_evaluation(model: nn.Module) -> None:
 
 
 def _same_in_training(module: nn.Module) -> bool:
+    """Whether a module with these settings computes the same in training mode."""
     if isinstance(module, _InstanceNorm):
         return not module.track_running_stats
     return getattr(module, "dropout", None) == 0 and isinstance(module, nn.RNNBase | nn.MultiheadAttention)
 
 
 @cache
-def _asks_for_training(kind: type[nn.Module]) -> bool:
+def _reads_training(kind: type[nn.Module]) -> bool:
     """Whether ``forward``, or a method of the class that it calls, mentions ``training``."""
-    seen: set[str] = set()
+    searched: set[str] = set()
     waiting = ["forward"]
     while waiting:
         name = waiting.pop()
         method = getattr(kind, name, None)
-        if name in seen or getattr(nn.Module, name, None) is method:
+        if name in searched or getattr(nn.Module, name, None) is method:
             continue
-        seen.add(name)
+        searched.add(name)
         mentioned = _names(getattr(inspect.unwrap(method), "__code__", None)) if callable(method) else set()
         if "training" in mentioned:
             return True
@@ -134,6 +132,7 @@ def _asks_for_training(kind: type[nn.Module]) -> bool:
 
 
 def _names(code: types.CodeType | None) -> set[str]:
+    """All names that a function's code mentions, nested functions included."""
     if code is None:
         return set()
     inner = [_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]

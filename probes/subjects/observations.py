@@ -1,6 +1,6 @@
-"""Observations as a user hands them over, cut into batches: one tensor, or any iterable of tensors, read lazily.
+"""Observations as a user passes them (one tensor, or any iterable of tensors, read lazily), split into batches.
 
-A model of several inputs has no single observation to vary, so tuples and dicts are refused with advice.
+Tuples and dicts are refused, with advice, because a model of several inputs has no single observation to vary.
 
 Letters: n observations, b of them in one batch.
 """
@@ -20,25 +20,21 @@ Observations = Tensor | Iterable[Tensor]
 
 
 def batches_of(observation: Any, size: int) -> Iterator[Tensor]:
-    """Pieces of at most ``size`` rows of :data:`Observations`; :class:`ImprintError` for anything else."""
+    """Batches of at most ``size`` rows of :data:`Observations`. Raises :class:`ImprintError` for anything else."""
     if size < 1:
         raise ImprintError(f"batch_size is {size}; expected at least 1.")
-    if isinstance(observation, Tensor):
-        given: Iterable[Any] = [observation]
-    elif isinstance(observation, Mapping | tuple | str) or hasattr(observation, "__array__"):
+    tensors = [observation] if isinstance(observation, Tensor) else observation
+    single = isinstance(tensors, Mapping | tuple | str) or hasattr(tensors, "__array__")
+    if single or not isinstance(tensors, Iterable):
         raise _refused(observation)
-    elif isinstance(observation, Iterable):
-        given = observation
-    else:
-        raise _refused(observation)
-    pieces = (piece for batch in given for piece in _rows(batch).split(size))
-    first = next(pieces, None)
+    batches = (batch for tensor in tensors for batch in _checked(tensor).split(size))
+    first = next(batches, None)
     if first is None:
         raise ImprintError("the observations are empty; expected at least one batch with at least one row.")
-    return itertools.chain([first], pieces)
+    return itertools.chain([first], batches)
 
 
-def _rows(batch: Any) -> Tensor:
+def _checked(batch: Any) -> Tensor:
     if not isinstance(batch, Tensor):
         raise _refused(batch)
     if batch.dim() < 1 or len(batch) < 1:
@@ -49,9 +45,9 @@ def _rows(batch: Any) -> Tensor:
 def _refused(got: Any) -> ImprintError:
     kind = type(got).__name__
     if hasattr(got, "__array__"):
-        return ImprintError(f"the observation is a {kind}; expected a tensor [n, ...]: hand over torch.as_tensor(it).")
+        return ImprintError(f"the observation is a {kind}; expected a tensor [n, ...]: pass torch.as_tensor(it).")
     return ImprintError(
         f"the observation is a {kind}; expected one tensor [n, ...], or an iterable of such batches. From a loader of "
-        "pairs hand over (x for x, _ in loader). A model of several inputs is examined through a module of your own "
-        "whose forward takes one tensor and hands its parts on."
+        "pairs pass (x for x, _ in loader). A model of several inputs is examined through a module of your own whose "
+        "forward takes one tensor and passes its parts on."
     )

@@ -1,13 +1,14 @@
-"""A site: where an activation is read, and how it is taken out of what a module returns and put back.
+"""A site: where an activation is read, how it is taken from a module's output, and how it is written back.
 
     a tensor                 the site itself
     a tuple or a list        its first item: the sequence of an LSTM or GRU, the attended values of MultiheadAttention,
                              the hidden states of a Hugging Face block
     a mapping                its first value: ``logits`` or ``last_hidden_state`` of a Hugging Face ``ModelOutput``
 
-Only one level is opened. Modules of PyTorch that say ``batch_first=False`` return [time, n, ...]: their first two axes
-are swapped, so that rows always come first. What a site gives is at least float32: sums over half precision overflow,
-and NumPy has no bfloat16. Edits see the same numbers, and what they return goes back in the module's own type.
+Nested containers are not opened. The first two axes of PyTorch modules with ``batch_first=False``, which return
+[time, n, ...], are swapped, so that rows always come first. Activations are read in float32 or better, since sums over
+half precision overflow and NumPy has no bfloat16. Edits receive the same numbers, and their result is converted to the
+type of the module's output.
 
 Letters: n observations, d width of a site.
 """
@@ -32,28 +33,26 @@ Edit = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Site:
-    """Where an activation is read."""
+    """A place where an activation is read."""
 
     name: str
     """As users write it."""
     module: str
-    """Sub-module whose output it is."""
+    """Name of the sub-module whose output is read."""
     index: int | None = None
-    """Position along axis 1, or the whole output."""
+    """Position along axis 1; None: the whole output."""
 
     def read(self, output: Tensor) -> Tensor:
         """Activations ``[n, d]`` from the sub-module's output ``[n, ...]``."""
         return self._part(output).reshape(len(output), -1)
 
     def write(self, output: Tensor, edit: Edit) -> Tensor:
-        """The sub-module's output with this site replaced by ``edit`` of it."""
+        """The sub-module's output with the activations of this site replaced by ``edit`` of them."""
         before = self._part(output)
         after = edit(at_least_float32(before.reshape(len(output), -1)))
         if not isinstance(after, Tensor) or after.shape != (len(output), before[0].numel()):
             got = list(after.shape) if isinstance(after, Tensor) else type(after).__name__
-            raise ImprintError(
-                f"the edit at {self.name!r} returned {got}; expected {[len(output), before[0].numel()]}."
-            )
+            raise ImprintError(f"the edit at {self.name!r} gave {got}; expected {[len(output), before[0].numel()]}.")
         after = after.to(output.dtype).reshape(before.shape)
         if self.index is None:
             return after
@@ -62,6 +61,7 @@ class Site:
         return edited
 
     def _part(self, output: Tensor) -> Tensor:
+        """The part of the output that this site reads."""
         if self.index is None:
             return output
         if output.dim() < 3 or not -output.shape[1] <= self.index < output.shape[1]:
@@ -73,18 +73,18 @@ class Site:
 
 
 def at_least_float32(value: Tensor) -> Tensor:
-    """Half precision as float32, anything else as it is."""
+    """``value`` in float32 when it has half precision, otherwise unchanged."""
     return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
 
 
 def rows_first(module: nn.Module, output: Any) -> Any:
-    """The tensor ``[n, ...]`` that a site of this module reads from its output; what is there when it is no tensor."""
+    """The tensor ``[n, ...]`` of the module's output that sites read, or whatever is in its place."""
     first = _first(output)
     return first.transpose(0, 1) if _time_first(module, first) else first
 
 
 def put_back(module: nn.Module, output: Any, changed: Tensor) -> Any:
-    """The module's output with ``changed`` ``[n, ...]`` in the place that :func:`rows_first` reads."""
+    """The module's output with ``changed`` ``[n, ...]`` in place of the tensor that :func:`rows_first` returns."""
     changed = changed.transpose(0, 1) if _time_first(module, changed) else changed
     if isinstance(output, tuple | list):
         items = [changed, *output[1:]]
@@ -112,14 +112,12 @@ def require_readable(site: Site, tensor: Any, rows: int) -> None:
 
 
 def require_finite(name: str, value: Tensor) -> None:
-    """Raise for NaN or infinite activations ``[n, d]``: one cheap sum, a closer look only when that is not finite."""
-    if math.isfinite(float(at_least_float32(value.detach()).sum())):
+    """Raise for NaN or infinite activations ``[n, d]``."""
+    if math.isfinite(float(at_least_float32(value.detach()).sum())):  # much cheaper than looking at every element
         return
     bad = ~torch.isfinite(value).all(1)
     if bool(bad.any()):
-        raise ImprintError(
-            f"activations at {name!r} hold NaN or infinite values in {int(bad.sum())} of {len(value)} rows."
-        )
+        raise ImprintError(f"activations at {name!r} are NaN or infinite in {int(bad.sum())} of {len(value)} rows.")
 
 
 def copied(_name: str, value: Tensor) -> Tensor:
@@ -127,16 +125,18 @@ def copied(_name: str, value: Tensor) -> Tensor:
     return value.to("cpu", _precision(value), copy=True)
 
 
-def room(rows: int, like: Tensor) -> Tensor:
-    """Space for ``[rows, d]``; NumPy asks for huge pages, which makes touching it the first time twice as fast."""
+def empty_rows(rows: int, like: Tensor) -> Tensor:
+    """An uninitialised tensor ``[rows, d]``; NumPy's huge pages make writing to it twice as fast."""
     return torch.from_numpy(np.empty((rows, like.shape[1]), str(_precision(like))[6:]))
 
 
 def _precision(value: Tensor) -> torch.dtype:
+    """Type in which activations are kept."""
     return torch.float64 if value.dtype == torch.float64 else torch.float32
 
 
 def _first(output: Any) -> Any:
+    """The first item of a container; anything else unchanged."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, tuple | list):
@@ -147,5 +147,5 @@ def _first(output: Any) -> Any:
 
 
 def _time_first(module: nn.Module, output: Any) -> bool:
-    """Whether the module's sequences come as ``[time, n, ...]``."""
+    """Whether the module returns sequences as ``[time, n, ...]``."""
     return isinstance(output, Tensor) and output.dim() >= 3 and getattr(module, "batch_first", None) is False

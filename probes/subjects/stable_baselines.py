@@ -1,18 +1,19 @@
-"""Policies of Stable-Baselines3 as subjects: what the critic values, what the actor prefers.
+"""Policies of Stable-Baselines3 as subjects, with the critic's value or the actor's preference as the value.
 
-Covers ``ActorCriticPolicy`` and its kin (PPO, A2C). The subject runs the policy from the raw observation on:
+``ActorCriticPolicy`` and its subclasses (PPO, A2C) are supported. The subject runs the policy from the raw observation:
 
     observation -> preprocessing (one-hot of numbers, scaling of images) -> features extractor
         -> mlp_extractor.value_net  -> value_net     critic: one value per observation
         -> mlp_extractor.policy_net -> action_net    actor: one number per action: logit of a discrete action, mean of
                                                      a continuous one
 
-Sites carry the policy's own names. A features extractor that actor and critic share is one module, so a subject of
-either can be edited there. Modules beside the value (the actor's, for a critic) are read in a second pass, not edited.
-Nothing is sampled: ``policy.forward`` draws an action, so it is never called.
+Sites have the policy's own module names. A features extractor that actor and critic share is one module, so it can be
+edited in a subject of either. Modules that the value does not run (the actor's, for a critic) are read in a second pass
+and cannot be edited. ``policy.forward`` is never called, because it samples an action.
 
-A zip saved by Stable-Baselines3 holds pickles, and its own loader runs them. :func:`load` reads the weights alone
-(``policy.pth``, tensors only) into a policy that the caller built, for example with :func:`fresh`.
+A zip saved by Stable-Baselines3 holds pickles, which its own loader executes. :func:`load` reads only the weights
+(``policy.pth``, tensors only) into a policy that the caller built, for example with :func:`fresh`. The policy of a file
+of your own may be loaded by Stable-Baselines3 as well (``PPO.load(path).policy``).
 
 Letters: n observations, m actions.
 """
@@ -32,17 +33,17 @@ from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.probes.subjects.subject import Subject
 
 WEIGHTS = "policy.pth"
-"""Where the zip keeps the policy's tensors."""
+"""File in the zip that holds the policy's tensors."""
 
 
 def critic(policy: Any) -> Subject:
-    """A subject whose value is the critic's."""
+    """A subject with the critic's value as its value."""
     model = Pass(policy)
     return Subject(model, model.value)
 
 
 def actor(policy: Any, action: int) -> Subject:
-    """A subject whose value is the actor's preference for ``action``: its logit, or the mean of that dimension."""
+    """A subject with the actor's preference for ``action`` as its value: a logit, or the mean of a dimension."""
     model = Pass(policy)
     m = model.action_net.out_features
     if not -m <= action < m:
@@ -51,7 +52,7 @@ def actor(policy: Any, action: int) -> Subject:
 
 
 class Pass(nn.Module):
-    """The modules of a policy under their own names, run from the observation to value and preferences."""
+    """A model with the modules of a policy, under their names, that computes value and preferences of observations."""
 
     def __init__(self, policy: Any) -> None:
         super().__init__()
@@ -84,13 +85,13 @@ class Pass(nn.Module):
         return values[:, 0]
 
     def preferences(self, observation: Tensor) -> Tensor:
-        """Logits or means ``[n, m]``."""
+        """Logits of discrete actions, or means of continuous ones, ``[n, m]``."""
         policy, features = self._features(observation, "pi_features_extractor")
         preferences: Tensor = policy.action_net(policy.mlp_extractor.forward_actor(features))
         return preferences
 
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
-        """Values ``[n]`` and preferences ``[n, m]``, each module run once."""
+        """Values ``[n]`` and preferences ``[n, m]``; each module runs once."""
         policy, features = self._features(observation, "pi_features_extractor")
         preferences = policy.action_net(policy.mlp_extractor.forward_actor(features))
         if not policy.share_features_extractor:
@@ -107,21 +108,18 @@ class Pass(nn.Module):
                 f"the observations are {list(observation.shape)}; this policy expects [n, "
                 f"{', '.join(map(str, expected))}], as policy.obs_to_tensor gives them."
             )
-        ready = preprocess_obs(observation, policy.observation_space, normalize_images=policy.normalize_images)
-        return policy, getattr(policy, extractor)(ready)
+        inputs = preprocess_obs(observation, policy.observation_space, normalize_images=policy.normalize_images)
+        return policy, getattr(policy, extractor)(inputs)
 
 
 def fresh(
     observation_space: Any, action_space: Any, *, rng: torch.Generator, policy_class: Any = None, **policy_kwargs: Any
 ) -> Any:
-    """A newly built, untrained policy on the CPU, in evaluation mode.
+    """An untrained policy on the CPU, in evaluation mode; initial weights from ``rng``, not the global generator.
 
-    Arguments:
-        observation_space: the agent's own (``agent.observation_space``: images with channels first).
-        action_space: the agent's own.
-        rng: of the weights; the global generator is left as it was.
-        policy_class: default ``ActorCriticPolicy`` (what "MlpPolicy" stands for).
-        policy_kwargs: as given to the agent (``net_arch``, ``activation_fn``, ``features_extractor_class``, ...).
+    The spaces are those of the agent (``agent.observation_space``, images with channels first), ``policy_kwargs`` as
+    given to it (``net_arch``, ``activation_fn``, ``features_extractor_class``, ...). Default class:
+    ``ActorCriticPolicy`` (that of "MlpPolicy").
     """
     library()
     from stable_baselines3.common.policies import ActorCriticPolicy
@@ -134,30 +132,19 @@ def fresh(
     return policy
 
 
-def load(path: str | Path, policy: Any = None, *, trust: bool = False) -> Any:
-    """The policy in a zip that Stable-Baselines3 saved, in evaluation mode.
+def load(path: str | Path, policy: Any) -> Any:
+    """``policy`` in evaluation mode, with the weights in a zip that Stable-Baselines3 saved.
 
-    Arguments:
-        path: the zip.
-        policy: a policy of the same architecture, whose weights are replaced; nothing but tensors is read.
-        trust: build the policy from what the file says instead, with Stable-Baselines3's own loader, which runs code
-            from the file. Only for files of your own.
-
-    Raises :class:`ImprintError` when the weights do not fit, :class:`DamagedFileError` when the file is not such a zip.
+    ``policy`` must have the architecture of the saved one. Only tensors are read. Raises :class:`ImprintError` when the
+    weights do not fit, :class:`DamagedFileError` when the file is not such a zip.
     """
-    if (policy is None) != trust:
-        raise ImprintError(
-            "loading needs one of two things: policy=, built with the agent's spaces "
-            "(imprint.probes.subjects.stable_baselines.fresh), or trust=True, which runs code from the file."
-        )
     weights = _weights(Path(path))
-    policy = _as_saved(Path(path)) if policy is None else policy
     own = {name: tuple(value.shape) for name, value in policy.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if differing := sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name)):
+    saved = {name: tuple(value.shape) for name, value in weights.items()}
+    if differing := sorted(name for name in own.keys() | saved.keys() if own.get(name) != saved.get(name)):
         name = differing[0]
         raise ImprintError(
-            f"the weights in {path} do not fit this policy: {name!r} is {_shape(found.get(name))} in the file and "
+            f"the weights in {path} do not fit this policy: {name!r} is {_shape(saved.get(name))} in the file and "
             f"{_shape(own.get(name))} in the policy ({len(differing)} differ). Build the policy with the spaces and "
             "policy_kwargs of the agent that was saved."
         )
@@ -169,36 +156,24 @@ def load(path: str | Path, policy: Any = None, *, trust: bool = False) -> Any:
 def library() -> None:
     """Raise :class:`ImprintError` when Stable-Baselines3 is not installed."""
     try:
-        import stable_baselines3  # noqa: F401 (only whether it is there)
+        import stable_baselines3  # noqa: F401 (is it installed?)
     except ImportError:
-        raise ImprintError(
-            "Stable-Baselines3 is not installed; install the extra: pip install 'imprint[sb3]'."
-        ) from None
+        raise ImprintError("Stable-Baselines3 is not installed; pip install 'imprint[sb3]'.") from None
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             content = io.BytesIO(archive.read(WEIGHTS))
-        held = torch.load(content, map_location="cpu", weights_only=True)  # noqa: TID251 (refuses all but tensors)
+        weights = torch.load(content, map_location="cpu", weights_only=True)  # noqa: TID251 (refuses all but tensors)
     except (OSError, KeyError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         raise DamagedFileError(
             f"{path} holds no weights that can be read safely ({WEIGHTS}): {error}. Expected a zip written by save() "
             "of a Stable-Baselines3 agent."
         ) from None
-    if not isinstance(held, dict) or not all(isinstance(value, Tensor) for value in held.values()):
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise DamagedFileError(f"{WEIGHTS} in {path} is not a table of tensors.")
-    return {str(name): value for name, value in held.items()}
-
-
-def _as_saved(path: Path) -> Any:
-    from stable_baselines3.common.save_util import load_from_zip_file
-
-    about, _, _ = load_from_zip_file(path, device="cpu")
-    if about is None or "policy_class" not in about:
-        raise DamagedFileError(f"{path} does not say which policy it holds.")
-    kwargs = {"use_sde": about.get("use_sde", False), **about.get("policy_kwargs", {})}
-    return about["policy_class"](about["observation_space"], about["action_space"], lambda _progress: 0.0, **kwargs)
+    return {str(name): value for name, value in weights.items()}
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -1,15 +1,15 @@
-"""Activations on disk: safetensors shards and a parquet index, read back in batches without loading everything.
+"""Activations on disk: safetensors shards and a parquet index, read in batches that need not fit in memory together.
 
-    <folder>/shards/<site>-<block>.safetensors    one site x one block of rows: a tensor [rows, d] called "activations"
-    <folder>/index.parquet                        one line per row: its block, its group, its concepts; in the file's
-                                                  metadata the shards with site, block, rows, width, type and SHA-256
+    <folder>/shards/<i>-<site>-<block>.safetensors   one site and one block of rows: a tensor "activations" [rows, d]
+    <folder>/index.parquet                           block, group and concepts of each row; the file's metadata lists
+                                                     the shards with site, block, rows, width, type and SHA-256
 
-The index is written last, so a folder without one holds nothing. Shards are bounded in size, because writing one needs
-its bytes twice (huggingface/safetensors issue 458). A shard is compared with its digest the first time it is touched,
-then read by slices. Nothing is pickled.
+The index is written last, so a folder without an index is not a store. Shards have a bounded size, because writing one
+needs twice its bytes (huggingface/safetensors issue 458). A shard is compared with its digest when it is first read,
+and then read in slices. Nothing is pickled.
 
-Stores from several machines merge into one without copying. Rows of one group label stay one group, so machines that
-recorded different episodes must give them different labels.
+Stores from several machines can be merged without copying. Rows with the same group label are one group, so machines
+that recorded different episodes must label them differently.
 
 Letters: n rows, b of them in one batch, d width of a site.
 """
@@ -46,31 +46,32 @@ KEY = "activations"
 RESERVED = ("@block", "@group")
 """Columns of the index that are not concepts."""
 FORMAT = 1
+"""Version of the format of the index."""
 KINDS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
-"""How safetensors spells types."""
+"""Names of types in safetensors."""
 SHARD_BYTES = 32 * 2**20
-"""Most bytes of one shard."""
+"""Default for the largest size of a shard."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One site x one block of rows."""
+    """The activations of one site on one block of rows."""
 
     site: str
     block: int
     rows: int
     width: int
     dtype: str
-    """As safetensors spells it: ``F32``, ``F64``."""
+    """Name of the type in safetensors, for example ``F32``."""
     file: str
-    """Path below the folder of the store."""
+    """Path relative to the folder of the store."""
     digest: str
     """SHA-256 of the file."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that were written together: a shard per site, in one folder."""
+    """Rows that were written together, with one shard per site in the same folder."""
 
     folder: Path
     rows: int
@@ -79,15 +80,15 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class ActivationStore:
-    """Activations of n rows at some sites, with their concepts and groups; see :func:`write` and :func:`open_store`."""
+    """Activations of n rows at several sites, with concepts and groups; see :func:`write` and :func:`open_store`."""
 
     blocks: tuple[Block, ...]
     labels: pd.DataFrame
-    """Concept columns, n rows; no column when none were given."""
+    """n rows with one column per concept; no columns when there are no labels."""
     groups: pd.Series[Any] | None
     """One label per row."""
-    _whole: set[Path] = field(default_factory=set, repr=False)
-    """Shards whose digest has been compared."""
+    verified: set[Path] = field(default_factory=set, repr=False)
+    """Paths of the shards that have been compared with their digests."""
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -98,7 +99,7 @@ class ActivationStore:
         return sum(block.rows for block in self.blocks)
 
     def width(self, site: str) -> int:
-        """Units of a site: its d."""
+        """Width d of a site."""
         return self.blocks[0].shards[self._known(site)].width
 
     def read(self, site: str, start: int = 0, stop: int | None = None) -> Tensor:
@@ -106,16 +107,16 @@ class ActivationStore:
         stop = len(self) if stop is None else stop
         if not 0 <= start < stop <= len(self):
             raise ImprintError(f"rows {start} to {stop} were asked for; expected a range within 0 to {len(self)}.")
-        parts, first = [], 0
+        slices, first = [], 0
         for block in self.blocks:
             low, high = max(start - first, 0), min(stop - first, block.rows)
             if low < high:
-                parts.append(self._slice(block, self._known(site), low, high))
+                slices.append(self._slice(block, self._known(site), low, high))
             first += block.rows
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return slices[0] if len(slices) == 1 else torch.cat(slices)
 
     def stream(self, sites: Sequence[str] | None = None, batch_size: int = 512) -> Batches:
-        """Batches ``{site: [b, d]}`` in the order of the rows, as often as one likes. Default: all sites."""
+        """Batches ``{site: [b, d]}`` in the order of the rows, which can be iterated repeatedly. Default: all sites."""
         if batch_size < 1:
             raise ImprintError(f"batch_size is {batch_size}; expected at least 1.")
         return Batches(self, tuple(map(self._known, self.sites if sites is None else sites)), batch_size)
@@ -125,7 +126,7 @@ class ActivationStore:
         return {site: self.read(site) for site in (self.sites if sites is None else sites)}
 
     def verify(self) -> None:
-        """Compare every shard with its digest now. Raises :class:`DamagedFileError` that names the first bad one."""
+        """Compare all shards with their digests; raises :class:`DamagedFileError` at the first bad one."""
         for block in self.blocks:
             for shard in block.shards.values():
                 self._check(block, shard)
@@ -139,12 +140,13 @@ class ActivationStore:
         shard = block.shards[site]
         path = self._check(block, shard)
         with safe_open(path, framework="pt") as file:
-            part: Tensor = file.get_slice(KEY)[low:high]
-        return part
+            rows: Tensor = file.get_slice(KEY)[low:high]
+        return rows
 
     def _check(self, block: Block, shard: Shard) -> Path:
+        """Path of a shard that has been compared with its digest."""
         path = block.folder / shard.file
-        if path in self._whole:
+        if path in self.verified:
             return path
         try:
             with path.open("rb") as file:
@@ -157,21 +159,19 @@ class ActivationStore:
                 "index's). Copy it again, or write the store anew."
             )
         try:
-            with safe_open(path, framework="pt") as held:
-                found = (held.get_slice(KEY).get_shape(), held.get_slice(KEY).get_dtype())
+            with safe_open(path, framework="pt") as opened:
+                shape, dtype = opened.get_slice(KEY).get_shape(), opened.get_slice(KEY).get_dtype()
         except SafetensorError as error:
             raise DamagedFileError(f"shard {path} is not a safetensors file with {KEY!r}: {error}.") from None
-        if found != ([shard.rows, shard.width], shard.dtype):
-            raise DamagedFileError(
-                f"shard {path} holds {found[1]} {found[0]}; the index says {shard.dtype} {[shard.rows, shard.width]}."
-            )
-        self._whole.add(path)
+        if (shape, dtype) != ([shard.rows, shard.width], shard.dtype):
+            raise DamagedFileError(f"shard {path} is {dtype} {shape}, not {shard.dtype} {[shard.rows, shard.width]}.")
+        self.verified.add(path)
         return path
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A stream that can be read again: every ``for`` starts at the first row."""
+    """Batches of a store; every iteration starts at the first row."""
 
     store: ActivationStore
     sites: tuple[str, ...]
@@ -197,16 +197,12 @@ def write(
     groups: Any = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> ActivationStore:
-    """Write batches ``{site: [b, d]}``, for example ``subject.stream(...)``, holding one block of rows at a time.
+    """Write batches ``{site: [b, d]}``, for example ``subject.stream(...)``, with one block of rows in memory.
 
-    Arguments:
-        folder: must not hold a store yet.
-        batches: the same sites and widths throughout.
-        labels: one row per activation row, one column per concept.
-        groups: one label per row.
-        shard_bytes: most bytes of one shard; a block is as many rows as fit at the widest site.
-
-    Raises :class:`ImprintError` and leaves nothing behind when batches or labels do not fit together.
+    The folder must not hold a store yet. Batches have the same sites, widths and types throughout; ``labels`` one row
+    per row of activations and one column per concept, ``groups`` one label per row. A block has as many rows as fit in
+    a shard of ``shard_bytes`` of the widest site. Raises :class:`ImprintError` and leaves nothing behind when batches
+    or labels do not fit together.
     """
     folder = Path(folder)
     if (folder / INDEX).exists():
@@ -216,7 +212,7 @@ def write(
     shards: list[Shard] = []
     try:
         for number, block in enumerate(_blocks(batches, shard_bytes)):
-            shards += [_write_shard(folder, i, number, site, block[site]) for i, site in enumerate(block)]
+            shards.extend(_write_block(folder, number, block))
         if not shards:
             raise ImprintError("there are no activations to write; expected at least one batch with one row.")
         index = _index(shards, labels, groups)
@@ -229,9 +225,9 @@ def write(
 
 
 def _blocks(batches: Iterable[Mapping[str, Tensor]], shard_bytes: int) -> Iterator[dict[str, Tensor]]:
-    """Batches gathered and cut into blocks of as many rows as fit into a shard."""
+    """The rows of the batches in blocks of as many rows as fit in a shard."""
     block: dict[str, Tensor] = {}
-    size = held = 0
+    size = filled = 0
     for batch in batches:
         rows = _require_fit(batch, block or batch)
         if not block:
@@ -239,19 +235,19 @@ def _blocks(batches: Iterable[Mapping[str, Tensor]], shard_bytes: int) -> Iterat
             block = {site: torch.empty(size, a.shape[1], dtype=a.dtype) for site, a in batch.items()}
         start = 0
         while start < rows:
-            taken = min(size - held, rows - start)
+            count = min(size - filled, rows - start)
             for site, a in batch.items():
-                block[site][held : held + taken] = a.detach()[start : start + taken]
-            start, held = start + taken, held + taken
-            if held == size:
+                block[site][filled : filled + count] = a.detach()[start : start + count]
+            start, filled = start + count, filled + count
+            if filled == size:
                 yield block
-                held = 0
-    if held:
-        yield {site: a[:held] for site, a in block.items()}
+                filled = 0
+    if filled:
+        yield {site: a[:filled] for site, a in block.items()}
 
 
 def _require_fit(batch: Mapping[str, Tensor], block: Mapping[str, Tensor]) -> int:
-    """Rows of a batch that fits the block being filled."""
+    """Number of rows of a batch; raises unless it fits the block that is being filled."""
     rows = {a.shape[:1] for a in batch.values()}
     same = list(batch) == list(block) and all(
         a.dim() == 2 and a.numel() and a.dtype in KINDS and (a.shape[1], a.dtype) == (like.shape[1], like.dtype)
@@ -268,16 +264,19 @@ def _require_fit(batch: Mapping[str, Tensor], block: Mapping[str, Tensor]) -> in
     return int(rows.pop()[0])
 
 
-def _write_shard(folder: Path, index: int, block: int, site: str, values: Tensor) -> Shard:
-    slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", site)[:80]
-    file = f"shards/{index:03d}-{slug}-{block:05d}.safetensors"
-    content = save({KEY: values.contiguous()}, metadata={"imprint": json.dumps({"site": site, "block": block})})
-    write_bytes(folder / file, content)
-    kind = KINDS[values.dtype]
-    return Shard(site, block, len(values), values.shape[1], kind, file, hashlib.sha256(content).hexdigest())
+def _write_block(folder: Path, number: int, block: Mapping[str, Tensor]) -> Iterator[Shard]:
+    """Write block ``number``, one shard per site."""
+    for i, (site, values) in enumerate(block.items()):
+        file = f"shards/{i:03d}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', site)[:80]}-{number:05d}.safetensors"
+        about = json.dumps({"site": site, "block": number})
+        content = save({KEY: values.contiguous()}, metadata={"imprint": about})
+        write_bytes(folder / file, content)
+        digest = hashlib.sha256(content).hexdigest()
+        yield Shard(site, number, len(values), values.shape[1], KINDS[values.dtype], file, digest)
 
 
 def _index(shards: Sequence[Shard], labels: pd.DataFrame | None, groups: Any) -> bytes:
+    """Content of the index."""
     first = shards[0].site
     blocks = np.repeat([s.block for s in shards if s.site == first], [s.rows for s in shards if s.site == first])
     table = pd.DataFrame(index=range(len(blocks))) if labels is None else labels.reset_index(drop=True)
@@ -285,9 +284,9 @@ def _index(shards: Sequence[Shard], labels: pd.DataFrame | None, groups: Any) ->
     if len(set(names)) < len(names) or set(names) & set(RESERVED):
         raise ImprintError(f"the concepts are called {names}; expected names of their own, none of {list(RESERVED)}.")
     column = None if groups is None else pd.Series(np.asarray(groups))
-    for what, given in (("labels", table), ("groups", column)):
+    for name, given in (("labels", table), ("groups", column)):
         if given is not None and len(given) != len(blocks):
-            raise ImprintError(f"{what} has {len(given)} rows and the activations {len(blocks)}; expected as many.")
+            raise ImprintError(f"{name} has {len(given)} rows and the activations {len(blocks)}; expected as many.")
     if column is not None and column.isna().any():
         raise ImprintError(f"groups holds {int(column.isna().sum())} missing labels; every row needs a group.")
     table = table.set_axis(names, axis=1).assign(**{RESERVED[0]: blocks})
@@ -307,7 +306,7 @@ def _index(shards: Sequence[Shard], labels: pd.DataFrame | None, groups: Any) ->
 
 
 def open_store(folder: str | Path) -> ActivationStore:
-    """The store in a folder; shards are looked at when they are read."""
+    """The store in a folder; its shards are checked when they are first read."""
     folder = Path(folder)
     path = folder / INDEX
     if not path.is_file():
@@ -326,40 +325,42 @@ def open_store(folder: str | Path) -> ActivationStore:
 
 
 def _grouped(folder: Path, shards: Sequence[Shard], number: pd.Series[Any]) -> tuple[Block, ...]:
-    """Blocks in the order of the rows. Raises ``ValueError`` when shards and rows do not tally."""
+    """Blocks in the order of the rows. Raises ``ValueError`` when shards and rows do not agree."""
     blocks: dict[int, dict[str, Shard]] = {}
     for shard in shards:
         if re.fullmatch(r"shards/[A-Za-z0-9_.-]+", shard.file) is None:
             raise ValueError(f"{shard.file!r} is not the name of a shard")
         blocks.setdefault(shard.block, {})[shard.site] = shard
     rows = number.value_counts().to_dict()
-    expected = {block: {shard.rows for shard in held.values()} for block, held in blocks.items()}
+    expected = {block: {shard.rows for shard in by_site.values()} for block, by_site in blocks.items()}
     if not blocks or expected != {block: {n} for block, n in rows.items()}:
         raise ValueError("its rows do not tally with its shards")
-    if len({tuple((site, shard.width, shard.dtype) for site, shard in held.items()) for held in blocks.values()}) > 1:
+    forms = {tuple((site, shard.width, shard.dtype) for site, shard in held.items()) for held in blocks.values()}
+    if len(forms) > 1:
         raise ValueError("its blocks differ in sites, widths or types")
     return tuple(Block(folder, rows[block], blocks[block]) for block in sorted(blocks))
 
 
 def merge(stores: Sequence[ActivationStore]) -> ActivationStore:
-    """One store with the rows of several, in their order, without copying (write its stream to copy it).
+    """One store with the rows of several, in their order, without copying (to copy it, write its stream).
 
-    Raises :class:`ImprintError` when sites, widths, types or concepts differ, or when rows are there twice.
+    Raises :class:`ImprintError` when sites, widths, types or concepts differ, or when rows occur twice.
     """
     if not stores:
         raise ImprintError("there is nothing to merge; expected at least one store.")
     first = stores[0]
     for other in stores[1:]:
-        for what, mine, theirs in zip(("sites", "concepts", "groups"), _form(first), _form(other), strict=True):
+        for part, mine, theirs in zip(("sites", "concepts", "groups"), _form(first), _form(other), strict=True):
             if mine != theirs:
-                raise ImprintError(f"the stores differ in {what}: {mine} and {theirs}; expected the same.")
+                raise ImprintError(f"the stores differ in {part}: {mine} and {theirs}; expected the same.")
     blocks = tuple(block for store in stores for block in store.blocks)
-    seen: dict[tuple[str, ...], Block] = {}
+    by_content: dict[tuple[str, ...], Block] = {}
     for block in blocks:
-        key = tuple(shard.digest for shard in block.shards.values())
-        if key in seen:
-            raise ImprintError(f"the same rows are there twice: in {seen[key].folder} and in {block.folder}.")
-        seen[key] = block
+        digests = tuple(shard.digest for shard in block.shards.values())
+        if digests in by_content:
+            twice = f"in {by_content[digests].folder} and in {block.folder}"
+            raise ImprintError(f"the same rows are there twice: {twice}.")
+        by_content[digests] = block
     labels = {
         name: union_categoricals([s.labels[name] for s in stores])
         if isinstance(first.labels[name].dtype, pd.CategoricalDtype)
@@ -368,11 +369,12 @@ def merge(stores: Sequence[ActivationStore]) -> ActivationStore:
     }
     groups = [store.groups for store in stores if store.groups is not None]
     table = pd.DataFrame(labels, index=range(sum(map(len, stores))))
-    checked = set().union(*(store._whole for store in stores))
-    return ActivationStore(blocks, table, pd.concat(groups, ignore_index=True) if groups else None, checked)
+    verified = set().union(*(store.verified for store in stores))
+    return ActivationStore(blocks, table, pd.concat(groups, ignore_index=True) if groups else None, verified)
 
 
 def _form(store: ActivationStore) -> tuple[object, object, object]:
+    """Names and types of sites, concepts and groups, which merged stores must share."""
     sites = [(site, shard.width, shard.dtype) for site, shard in store.blocks[0].shards.items()]
     kinds = [
         (name, "category" if isinstance(kind, pd.CategoricalDtype) else str(kind))

@@ -1,8 +1,8 @@
-"""A subject: any ``torch.nn.Module``, made readable and editable at named sites.
+"""A subject: any ``torch.nn.Module``, whose activations can be read and edited at named sites.
 
-One mechanism serves every model: a forward hook on a sub-module found by name. TransformerLens' hook points are modules
-too, so a ``HookedRootModule`` or a bridge needs nothing special; its second names (``blocks.1.hook_resid_post``) are
-known as well. Hooks live only while a call runs, also when it fails.
+All models are read and edited by forward hooks on sub-modules, found by name. TransformerLens' hook points are modules,
+too, so a ``HookedRootModule`` or a bridge needs no special treatment; its alternative names
+(``blocks.1.hook_resid_post``) are accepted. Hooks are removed at the end of every call, also when it fails.
 
 Sites are written
 
@@ -10,15 +10,15 @@ Sites are written
     module.name@3        position 3 along axis 1 of an output with three axes or more
     hook@moment          for our learners: a hook at a named moment of the world (:meth:`Subject.of_learner`)
 
-and what a module returns is taken apart as :mod:`imprint.probes.subjects.site` says (a tuple: its first item). Several
-sites are read in one pass, and copied as they appear, so that a later in-place operation cannot change what was read.
+:mod:`imprint.probes.subjects.site` defines which part of a module's output is read (of a tuple, the first item).
+Several sites are read in one forward pass, and copied at once, so that a later in-place operation cannot change them.
 
-The *value* of a subject is one number per observation: ``value(observation)``, or the model's output when that already
-is one number. Sites are read while the value is computed; sites that the value does not run through are read in a plain
-pass ``model(observation)``. Edits must act on the value, so a site it does not run through is an error there.
+The *value* of a subject is one number per observation: ``value(observation)``, or the model's output when that is one
+number. Sites are read while the value is computed; sites that the value does not run through are read in a second pass
+``model(observation)``. An edit at such a site is an error, since it could not act on the value.
 
-Observations are one tensor ``[n, ...]``; floats are brought to the model's precision and device, whole numbers (tokens)
-to its device. :mod:`imprint.probes.subjects.guards` refuses models that carry somebody's hooks or are still training.
+Observations are one tensor ``[n, ...]``; floats are converted to the model's precision and device, integers (tokens)
+are moved to its device. :mod:`imprint.probes.subjects.guards` refuses models with foreign hooks or in training mode.
 
 Letters: n observations, b of them in one batch, d width of a site.
 """
@@ -41,11 +41,11 @@ from imprint.probes.subjects.site import (
     Site,
     at_least_float32,
     copied,
+    empty_rows,
     put_back,
     readable,
     require_finite,
     require_readable,
-    room,
     rows_first,
 )
 
@@ -54,17 +54,17 @@ if TYPE_CHECKING:
     from imprint.models.worlds.base import World
 
 Keep = Callable[[str, Tensor], Tensor]
-"""What becomes of the activations ``[b, d]`` of a site the moment they appear."""
+"""``site name, activations [b, d] -> tensor``: applied to activations as soon as they are computed."""
 Value = Callable[[Tensor], Tensor]
 """``observation [n, ...] -> [n]``."""
 ROOT = "output"
 """Name of the site that is the model's own output."""
 PROBE = 3
-"""Rows of the pass that finds out which modules run."""
+"""Number of rows in the forward pass that determines which modules run."""
 
 
 class Subject:
-    """Any model, examined through forward hooks; see the module docstring for how sites are written."""
+    """Any model, read and edited through forward hooks; the module docstring says how sites are written."""
 
     def __init__(self, model: nn.Module, value: Value | None = None, sites: Sequence[str | Site] | None = None) -> None:
         if not isinstance(model, nn.Module):
@@ -81,20 +81,18 @@ class Subject:
             self._modules.setdefault(name, point)
         self._time_first = any(getattr(module, "batch_first", None) is False for module in model.modules())
         self._declared: dict[str, Site] = {}
-        for given in sites or ():
-            site = given if isinstance(given, Site) else self.site(given)
+        for name in sites or ():
+            site = name if isinstance(name, Site) else self.site(name)
             self._declared[site.name] = site
 
     @classmethod
     def of_learner(cls, learner: Learner, world: World, weight: Tensor, bias: Tensor) -> Subject:
-        """A learner of ours and its assessor: sites are hooks x moments.
+        """One of our learners with a linear assessor; sites are all hooks at all moments.
 
-        The value is read at the world's decision moment: latents ``[n, D]`` @ ``weight [D]`` + ``bias``.
+        The value is latents ``[n, D]`` @ ``weight [D]`` + ``bias`` at the world's decision moment.
         """
         if world.decision is None:
-            raise ImprintError(
-                f"{type(world).__name__} names no decision moment, so there is no time to read value at."
-            )
+            raise ImprintError(f"{type(world).__name__} names no decision moment, at which the value is read.")
         step = world.moments[world.decision]
         sites = [
             Site(f"{hook}@{moment}", learner.module_of(hook), learner.index(hook, at))
@@ -107,11 +105,11 @@ class Subject:
 
     @property
     def declared(self) -> tuple[str, ...]:
-        """Sites named when the subject was made; empty when they are left to be discovered."""
+        """Names of the sites given at construction; empty when there were none."""
         return tuple(self._declared)
 
     def site(self, name: str) -> Site:
-        """The site called ``name``. Raises :class:`UnknownNameError` with the near miss."""
+        """The site called ``name``. Raises :class:`UnknownNameError` with the most similar name."""
         if name in self._declared:
             return self._declared[name]
         module, at, index = str(name).rpartition("@")
@@ -123,22 +121,22 @@ class Subject:
         return Site(name, name)
 
     def sites(self, observation: Tensor) -> tuple[str, ...]:
-        """Names of the sites read by default: the declared ones, else the innermost modules the value runs through."""
+        """Names of the default sites: the declared ones, else the innermost modules that the value runs through."""
         return self.declared or self.reached(observation) or self._discover(observation, self.model)
 
     def reached(self, observation: Tensor) -> tuple[str, ...]:
-        """Those default sites that the value runs through, in the order in which they run."""
+        """Names of the default sites that the value runs through; discovered ones in the order in which they run."""
         if self._declared:
-            seen = self._fired(observation, self._run, {site.module for site in self._declared.values()})
-            return tuple(name for name, site in self._declared.items() if site.module in seen)
+            ran = self._outputs(observation, self._run, {site.module for site in self._declared.values()})
+            return tuple(name for name, site in self._declared.items() if site.module in ran)
         return self._discover(observation, self._run)
 
     def _discover(self, observation: Tensor, run: Callable[[Tensor], Any]) -> tuple[str, ...]:
-        """Modules that ran once, none of whose own modules ran, and that gave a float tensor with a row each."""
+        """Names of the modules without an inner module that run once and give a float tensor with one row each."""
         names = {id(module): name for name, module in sorted(self._modules.items(), key=lambda item: -len(item[0]))}
         candidates = {name for name in names.values() if "parametrizations" not in name.split(".")}
-        fired = self._fired(observation, run, candidates)
-        ran = {id(self._modules[name]) for name in fired}
+        outputs_of = self._outputs(observation, run, candidates)
+        ran = {id(self._modules[name]) for name in outputs_of}
         rows = min(PROBE, len(observation))
 
         def innermost(module: nn.Module) -> bool:
@@ -146,20 +144,20 @@ class Subject:
 
         return tuple(
             name
-            for name, outputs in fired.items()
+            for name, outputs in outputs_of.items()
             if innermost(self._modules[name])
             and len(outputs) == 1
             and readable(rows_first(self._modules[name], outputs[0]), rows)
         )
 
-    def _fired(self, observation: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
-        """Outputs of each module that ran, in the order in which they first ended."""
+    def _outputs(self, observation: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
+        """Outputs of each of the modules that runs, in the order in which their first runs end."""
         outputs: dict[str, list[Any]] = {}
 
-        def keep(module: str) -> Callable[[Any], None]:
+        def record(module: str) -> Callable[[Any], None]:
             return lambda output: outputs.setdefault(module, []).append(output)
 
-        with torch.no_grad(), self._hooked({module: keep(module) for module in modules}):
+        with torch.no_grad(), self._hooked({module: record(module) for module in modules}):
             run(next(self._batches(observation[:PROBE], PROBE)))
         return outputs
 
@@ -168,15 +166,12 @@ class Subject:
     def stream(
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> Iterator[dict[str, Tensor]]:
-        """Activations ``[b, d]`` per site, one dict per batch; all sites in one pass, and never more than a batch held.
+        """Activations ``[b, d]`` per site, one dict per batch, on the CPU, without a gradient, in float32 or better.
 
-        Arguments:
-            observation: ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily.
-            sites: names; default :meth:`sites` (of the first batch).
-            batch_size: most rows per pass; larger batches are cut.
-
-        On the CPU, without a gradient, in float32 or better. Raises :class:`ImprintError` for a site that does not
-        exist, did not run, ran twice, or gave NaN or infinite values.
+        ``observation`` is ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily; batches
+        of more than ``batch_size`` rows are split. Default sites: :meth:`sites` of the first batch. All are read in one
+        pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that does not exist, does not
+        run, runs twice, or gives NaN or infinite values.
         """
         batches = self._batches(observation, batch_size)
         return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
@@ -186,74 +181,73 @@ class Subject:
             if chosen is None:
                 chosen = [self.site(name) for name in self.sites(batch)]
             with torch.no_grad():
-                found = self._read(batch, chosen, keep)
-            yield found
+                activations = self._read(batch, chosen, keep)
+            yield activations
 
     def activations(
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> dict[str, Tensor]:
-        """Activations ``[n, d]`` per site: :meth:`stream`, gathered."""
+        """Activations ``[n, d]`` per site; arguments and errors are those of :meth:`stream`."""
         if not isinstance(observation, Tensor):
-            parts = list(self.stream(observation, sites, batch_size))
-            return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        whole: dict[str, Tensor] = {}
+            batches = list(self.stream(observation, sites, batch_size))
+            return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+        activations: dict[str, Tensor] = {}
         start = 0
 
         def place(name: str, value: Tensor) -> Tensor:
-            if name not in whole:
-                whole[name] = room(len(observation), value)
-            return whole[name][start : start + len(value)].copy_(value)
+            if name not in activations:
+                activations[name] = empty_rows(len(observation), value)
+            return activations[name][start : start + len(value)].copy_(value)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
         for _ in self._stream(self._batches(observation, batch_size), chosen, place):
             start += batch_size
-        return whole
+        return activations
 
     def _read(self, batch: Tensor, sites: Sequence[Site], keep: Keep) -> dict[str, Tensor]:
-        """Finite activations ``[b, d]`` per site, passed through ``keep`` the moment they appear."""
-        waiting: dict[str, list[Site]] = {}
+        """Finite activations ``[b, d]`` per site, each passed through ``keep`` as soon as it is computed."""
+        by_module: dict[str, list[Site]] = {}
         for site in sites:
-            waiting.setdefault(site.module, []).append(site)
-        found: dict[str, Tensor] = {}
-        runs = dict.fromkeys(waiting, 0)
+            by_module.setdefault(site.module, []).append(site)
+        activations: dict[str, Tensor] = {}
+        runs = dict.fromkeys(by_module, 0)
 
-        def take(module: str) -> Callable[[Any], None]:
+        def read(module: str) -> Callable[[Any], None]:
             def hook(output: Any) -> None:
                 runs[module] += 1
                 if runs[module] > 1:
                     return
                 tensor = rows_first(self._modules[module], output)
-                for site in waiting[module]:
+                for site in by_module[module]:
                     self._require(site, tensor, len(batch))
                     value = site.read(tensor)
                     require_finite(site.name, value)
-                    found[site.name] = keep(site.name, value)
+                    activations[site.name] = keep(site.name, value)
 
             return hook
 
-        with self._hooked({module: take(module) for module in waiting}):
+        with self._hooked({module: read(module) for module in by_module}):
             self._run(batch)
-        silent = [module for module, count in runs.items() if not count]
-        if silent and self._value is not None:
-            with self._hooked({module: take(module) for module in silent}):
+        not_run = [module for module, count in runs.items() if not count]
+        if not_run and self._value is not None:
+            with self._hooked({module: read(module) for module in not_run}):
                 self.model(batch)
         for module, count in runs.items():
-            names = ", ".join(repr(site.name) for site in waiting[module])
+            names = ", ".join(repr(site.name) for site in by_module[module])
             if count == 0:
-                raise ImprintError(
-                    f"module {module!r} did not run in this model's forward pass, so nothing can be read at {names}."
-                )
+                raise ImprintError(f"module {module!r} did not run in the forward pass, so nothing is read at {names}.")
             if count > 1:
                 raise ImprintError(
                     f"module {module!r} ran {count} times in one forward pass, so its activation is not one thing; "
                     "choose a module that is not reused."
                 )
-        return {site.name: found[site.name] for site in sites}
+        return {site.name: activations[site.name] for site in sites}
 
     def _require(self, site: Site, tensor: Any, rows: int) -> None:
+        """Raise unless ``tensor`` is readable and it is certain which of its axes are the rows."""
         require_readable(site, tensor, rows)
-        unsure = self._time_first and tensor.dim() >= 3 and tensor.shape[1] == rows
-        if unsure and not hasattr(self._modules[site.module], "batch_first"):
+        ambiguous = self._time_first and tensor.dim() >= 3 and tensor.shape[1] == rows
+        if ambiguous and not hasattr(self._modules[site.module], "batch_first"):
             raise ImprintError(
                 f"module {site.module!r} gives {list(tensor.shape)} for {rows} observations, and modules of this model "
                 "put time before rows: the two axes cannot be told apart. Choose another batch_size."
@@ -262,7 +256,7 @@ class Subject:
     # -- value ---------------------------------------------------------------------------------------------------
 
     def values(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512) -> Tensor:
-        """Value ``[n]`` without a gradient, under ``edits`` (site -> function of ``[n, d]``) made during the pass."""
+        """Value ``[n]``, without a gradient, under ``edits`` of the forward pass (site -> function of ``[n, d]``)."""
         by_module = self._by_module(edits)
         with torch.no_grad():
             values = [self._edited(batch, by_module).cpu() for batch in self._batches(observation, batch_size)]
@@ -276,6 +270,7 @@ class Subject:
         return by_module
 
     def _edited(self, batch: Tensor, by_module: Mapping[str, list[tuple[Site, Edit]]]) -> Tensor:
+        """Value ``[n]`` of one batch under edits."""
         runs = dict.fromkeys(by_module, 0)
 
         def change(module: str) -> Callable[[Any], Any]:
@@ -290,7 +285,7 @@ class Subject:
             return hook
 
         with self._hooked({module: change(module) for module in by_module}):
-            value = self._of(batch)
+            value = self._checked_value(batch)
         for module, count in runs.items():
             if count != 1:
                 names = ", ".join(repr(site.name) for site, _ in by_module[module])
@@ -301,11 +296,11 @@ class Subject:
         return value
 
     def value_with_grad(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
-        """Value ``[n]``, differentiable in ``observation`` and in what ``edits`` hold; one pass over all rows."""
+        """Value ``[n]``, differentiable in ``observation`` and in tensors of ``edits``; one pass over all rows."""
         return self._edited(self._placed(observation), self._by_module(edits))
 
     def output(self, index: int) -> Subject:
-        """The same model valued by column ``index`` of its output ``[n, m]``: a logit, an action's preference."""
+        """The same model with column ``index`` of its output ``[n, m]``, for example a logit, as the value."""
 
         def column(observation: Tensor) -> Tensor:
             out = self.model(observation)
@@ -317,7 +312,7 @@ class Subject:
         return Subject(self.model, column, list(self._declared.values()))
 
     def reading(self, site: str, readout: Callable[[Tensor], Tensor]) -> Subject:
-        """The same model valued by a readout ``[n, d] -> [n]`` (or ``[n, 1]``) of the activations at ``site``."""
+        """The same model with a readout ``[n, d] -> [n]`` (or ``[n, 1]``) of the activations at a site as the value."""
         at = self.site(site)
 
         def read(observation: Tensor) -> Tensor:
@@ -327,11 +322,11 @@ class Subject:
 
     @property
     def _run(self) -> Callable[[Tensor], Any]:
-        """What is run to read activations: the value; the bare model, of any output, when no value was given."""
-        return self.model if self._value is None else self._of
+        """The function that is run to read activations: the value if one was given, otherwise the model."""
+        return self.model if self._value is None else self._checked_value
 
-    def _of(self, observation: Tensor) -> Tensor:
-        """Value ``[n]`` of one batch, checked."""
+    def _checked_value(self, observation: Tensor) -> Tensor:
+        """Value ``[n]`` of one batch; raises unless it is one number per row."""
         n = len(observation)
         source = "the model" if self._value is None else "value()"
         out = self.model(observation) if self._value is None else self._value(observation)
@@ -339,30 +334,27 @@ class Subject:
         if one_each:
             return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
         got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        advice = (
-            "pass value=, a function that gives one number per observation."
-            if self._value is None
-            else "return one number per row."
-        )
+        advice = "return one number per row." if self._value else "pass value=, which gives one number per row."
         raise ImprintError(f"{source} returned {got} for {n} observations; expected [{n}] or [{n}, 1]: {advice}")
 
     # -- machinery -----------------------------------------------------------------------------------------------
 
     def _batches(self, observation: Observations, size: int) -> Iterator[Tensor]:
-        """Pieces of at most ``size`` rows, on the model's device, floats in the model's precision."""
+        """Batches of at most ``size`` rows, as :meth:`_placed` returns them."""
         return map(self._placed, batches_of(observation, size))
 
     def _placed(self, observation: Tensor) -> Tensor:
-        held = list(itertools.islice(itertools.chain(self.model.parameters(), self.model.buffers()), 1))
-        if not held:
+        """The observation on the model's device, floats in the model's precision."""
+        tensor = next(itertools.chain(self.model.parameters(), self.model.buffers()), None)
+        if tensor is None:
             return observation
         precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
         floats = precision is not None and observation.is_floating_point()
-        return observation.to(held[0].device, precision if floats else observation.dtype)
+        return observation.to(tensor.device, precision if floats else observation.dtype)
 
     @contextmanager
     def _hooked(self, handlers: Mapping[str, Callable[[Any], Any]]) -> Iterator[None]:
-        """Run with a forward hook on some modules; a handler's return value, unless ``None``, replaces the output."""
+        """Register forward hooks within this context; what a handler returns, unless ``None``, replaces the output."""
         require_evaluation(self.model)
         require_no_hooks(self.model)
         handles = []

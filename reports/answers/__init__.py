@@ -1,1 +1,1 @@
-"""Verdicts in words and numbers, as the top of a page shows them."""
+"""What a verdict means, and the numbers behind it, in words: one file per kind of answer."""

@@ -1,4 +1,4 @@
-"""What a chart draws, under fixed column names, and what drawing gives back.
+"""The rows that a chart draws, under fixed column names, and the drawing that is made of them.
 
 An exhibit's table has columns of any name; its :class:`~imprint.analyses.questions.base.Chart` says which are drawn.
 Here they are checked and renamed once, so that the drawing code knows only ``x, estimate, low, high, colour, panel``
@@ -18,14 +18,13 @@ import pandas as pd
 from imprint.analyses.questions.base import Chart
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.reports.figures.axes import Plot, axis, category, label, shortened
-from imprint.reports.words import NOT_MEASURED, measured, number
+from imprint.reports.words import NOT_MEASURED, bracketed, measured
 
 COLOURS = ("--c-intended", *(f"--c-proxy{i}" for i in range(1, 6)), *(f"--c-other{i}" for i in range(1, 5)))
 ROOM = 16
 """Characters that fit in a line beside a figure on a phone."""
 NARROW = 36
 """Characters that fit side by side under a figure on a phone."""
-
 
 BREAKS = re.compile(r"(?<=[_@/:])|(?<=\.)(?=[^\W\d])")
 """Where names without spaces, such as those of sites, may be broken."""
@@ -94,9 +93,8 @@ def charted(chart: Chart, frame: pd.DataFrame) -> Rows:
     if (chart.low is None) != (chart.high is None):
         raise ImprintError("a chart names one end of the interval only; name both, low and high, or neither.")
     named = {"panel": chart.panel} | ({"y": chart.y} if heat else {"colour": chart.colour})
-    table = pd.DataFrame(
-        {key: [""] * len(frame) if name is None else _texts(frame, name) for key, name in named.items()}
-    )
+    blank = [""] * len(frame)
+    table = pd.DataFrame({key: blank if name is None else _texts(frame, name) for key, name in named.items()})
     for key, name in (("estimate", chart.colour if heat else chart.y), ("low", chart.low), ("high", chart.high)):
         table[key] = float("nan") if name is None else _floats(frame, name)
     numeric = not heat and _is_number(_column(frame, chart.x))
@@ -127,11 +125,11 @@ def _floats(frame: pd.DataFrame, name: str) -> list[float]:
 
 
 def _texts(frame: pd.DataFrame, name: str) -> list[str]:
-    return [text_of(value) for value in _column(frame, name)]
+    return [_text(value) for value in _column(frame, name)]
 
 
-def text_of(value: Any) -> str:
-    """A cell as a name: yes and no for truth values, short digits for numbers."""
+def _text(value: Any) -> str:
+    """A cell as the name of a category."""
     if not isinstance(value, str) and pd.isna(value):
         return NOT_MEASURED
     if pd.api.types.is_bool(value):
@@ -140,11 +138,9 @@ def text_of(value: Any) -> str:
 
 
 def words_of(row: Any, names: Sequence[str]) -> str:
-    """What the pointer shows: names, the number, its interval."""
-    said = number(row.estimate)
-    if measured(row.estimate) and measured(row.low) and measured(row.high):
-        said += f" [{number(row.low)}, {number(row.high)}]"
-    return "<br>".join([*(label(name, 60) for name in names if name), said])
+    """What the pointer shows: names, the number and its interval."""
+    shown = bracketed(row.estimate, row.low, row.high)
+    return "<br>".join([*(label(name, 60) for name in names if name), shown])
 
 
 def folded(text: str, room: int) -> str:
@@ -166,7 +162,7 @@ def tick(name: str, room: int = ROOM) -> str:
     return folded(shortened(name, 2 * room - 2), room)
 
 
-def down(names: Sequence[str], text: str, row: int) -> tuple[dict[str, Any], int]:
+def down(names: Sequence[str], text: str, row: int) -> tuple[Plot, int]:
     """A vertical axis of categories and the height of the figure, with ``row`` pixels for each or more."""
     shown = [tick(name) for name in names]
     height = 90 + max(row, *(14 * name.count("<br>") + 24 for name in shown)) * len(shown) if shown else 120
@@ -179,12 +175,12 @@ def fits(names: Sequence[str]) -> bool:
     return sum(len(name) + 2 for name in names) <= NARROW
 
 
-def under(names: Sequence[str], text: str) -> tuple[dict[str, Any], int]:
-    """A horizontal axis of categories, turned upwards where there is no room, and the extra height that may take."""
+def under(names: Sequence[str], text: str) -> tuple[Plot, int]:
+    """A horizontal axis of categories, turned upwards where they do not fit, and the extra height that may take."""
     shown = [tick(name, 20) for name in names]
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": shown, "zeroline": False}
-    made = axis(folded(text, NARROW), **ticks, range=[-0.5, len(names) - 0.5], autotickangles=[0, -90])
-    return made, 0 if fits(names) else 7 * min(20, max(map(len, names), default=0))
+    x = axis(folded(text, NARROW), **ticks, range=[-0.5, len(names) - 0.5], autotickangles=[0, -90])
+    return x, 0 if fits(names) else 7 * min(20, max(map(len, names), default=0))
 
 
 def cross(x: Sequence[float], y: Sequence[float], words: Sequence[str]) -> Plot:

@@ -1,10 +1,17 @@
-"""Axes, layout, colours and marks of every figure."""
+"""Axes, layout, colours and marks of every figure.
+
+Figures are plain Plotly dictionaries. Colours are names of CSS variables (``--c-intended``, or ``--c-intended/0.2``
+with an opacity), which the page resolves when it draws, so that figures follow light, dark and print. The palette is
+close to that of Okabe and Ito (2008), safe for colour-blind readers; every concept keeps one colour throughout a page,
+and shape or position says the same as colour.
+
+Ages are planned log-spaced and begin with 0, which no logarithm shows: they stand at equal distances, labelled.
+"""
 
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,12 +21,15 @@ from imprint.reports.words import age_tick, measured
 Plot = dict[str, Any]
 
 DASHES = ("dot", "dash", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star", "hexagon", "x")
 
 DIVERGING = [[0.0, "--below2"], [0.25, "--below1"], [0.5, "--surface"], [0.75, "--above1"], [1.0, "--above2"]]
-"""Orange below zero, the page's own colour at zero, blue above."""
+"""Orange below zero, the colour of the page at zero, blue above."""
+STRONG = 0.62
+"""Part of a colour scale beyond which text on it is set in the light colour."""
 
 
-def label(name: str, limit: int = 26) -> str:
+def label(name: str, limit: int = 24) -> str:
     """A name safe inside Plotly's text mark-up, shortened to ``limit`` characters."""
     return html.escape(shortened(name, limit), quote=False)
 
@@ -38,7 +48,7 @@ def palette(intended: str, proxies: Sequence[str], others: Sequence[str] = ()) -
     return colours | {intended: "--c-intended"}
 
 
-def axis(title: str, **more: Any) -> dict[str, Any]:
+def axis(title: str, **more: Any) -> Plot:
     """An axis in the manner of every page; ``title`` with its unit."""
     return {
         "title": {"text": title, "standoff": 8},
@@ -51,7 +61,7 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def layout(x: dict[str, Any], y: dict[str, Any], *, height: int, **more: Any) -> dict[str, Any]:
+def layout(x: Plot, y: Plot, *, height: int, **more: Any) -> Plot:
     """The layout of every figure; ``height`` in pixels."""
     return {
         "xaxis": x,
@@ -75,45 +85,65 @@ def numbers(values: Any) -> list[float | None]:
     return [float(v) if measured(v) else None for v in values]
 
 
-def error_bars(rows: pd.DataFrame) -> dict[str, Any]:
+def error_bars(rows: pd.DataFrame) -> Plot:
     """Asymmetric error bars; none where the interval was not measured."""
-    up = [h - e if measured(h) and measured(e) else None for h, e in zip(rows["high"], rows["estimate"], strict=True)]
-    down = [e - b if measured(b) and measured(e) else None for b, e in zip(rows["low"], rows["estimate"], strict=True)]
     return {
         "type": "data",
         "symmetric": False,
-        "array": up,
-        "arrayminus": down,
+        "array": numbers(rows["high"] - rows["estimate"]),
+        "arrayminus": numbers(rows["estimate"] - rows["low"]),
         "thickness": 1.6,
         "width": 5,
         "color": "--ink",
     }
 
 
-def age_axis(ages: Sequence[int]) -> dict[str, Any]:
+def age_axis(ages: Sequence[int]) -> Plot:
     """The horizontal axis of every figure over ages: equal distances, labelled."""
-    ticks: dict[str, Any] = {
-        "tickmode": "array",
-        "tickvals": list(range(len(ages))),
-        "ticktext": [age_tick(age) for age in ages],
-    }
+    ticks = {"tickmode": "array", "tickvals": list(range(len(ages))), "ticktext": [age_tick(age) for age in ages]}
     return axis("experiences lived", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
 
 
-def age_band(ages: Sequence[int], rows: pd.DataFrame, colour: str) -> Plot:
-    """The intervals of ``rows`` against age, as a surface."""
-    known = rows.dropna(subset=["low", "high"])
-    x = [ages.index(int(age)) for age in known["age"]]
+def band(x: Sequence[float], rows: pd.DataFrame, colour: str, *, edge: float = 0) -> Plot:
+    """The intervals of ``rows``, which stand at ``x``, as a surface with an edge of so many pixels."""
     return {
         "type": "scatter",
         "mode": "lines",
         "x": [*x, *reversed(x)],
-        "y": [*numbers(known["high"]), *reversed(numbers(known["low"]))],
+        "y": [*numbers(rows["high"]), *reversed(numbers(rows["low"]))],
         "fill": "toself",
         "fillcolor": f"{colour}/0.18",
-        "line": {"width": 0},
+        "line": {"width": edge, "color": colour},
         "hoverinfo": "skip",
         "showlegend": False,
+    }
+
+
+def seed_dots(rows: pd.DataFrame, y: Sequence[float], colour: str, *, name: str = "", digits: str = ".1%") -> Plot:
+    """A small circle per training seed; the pointer shows ``name``, the seed and the estimate."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": numbers(rows["estimate"]),
+        "y": list(y),
+        "text": [f"{label(name)}{', ' if name else ''}seed {seed}" for seed in rows["seed"]],
+        "marker": {"size": 5, "color": "--surface", "line": {"color": colour, "width": 1}},
+        "hovertemplate": f"%{{text}}: %{{x:{digits}}}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def texts(at: Sequence[tuple[int, int]], shown: Sequence[str], strong: Sequence[bool], words: Sequence[str]) -> Plot:
+    """Texts on tiles (row, column) of a heat map, light where ``strong``; the pointer shows ``words``."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [column for _, column in at],
+        "y": [row for row, _ in at],
+        "text": list(shown),
+        "textfont": {"size": 11, "color": ["--on-strong" if s else "--ink" for s in strong]},
+        "customdata": list(words),
+        "hovertemplate": "%{customdata}<extra></extra>",
     }
 
 
@@ -130,25 +160,22 @@ def age_line(ages: Sequence[int], rows: pd.DataFrame, colour: str, **more: Any) 
     }
 
 
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star", "hexagon", "x")
-
-
-def category(names: Sequence[str]) -> dict[str, Any]:
+def category(names: Iterable[str], **more: Any) -> Plot:
     """A vertical axis with one name a row, the first on top, at 0, 1, ..."""
-    ticks: dict[str, Any] = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": list(names)}
-    return axis("", **ticks, range=[len(names) - 0.4, -0.6], zeroline=False)
+    shown = list(names)
+    ticks = {"tickmode": "array", "tickvals": list(range(len(shown))), "ticktext": shown}
+    return axis("", **ticks, zeroline=False, **{"range": [len(shown) - 0.4, -0.6], **more})
 
 
 def spread(*values: pd.Series, floor: float = 0.05) -> float:
     """The largest absolute finite number of ``values``, at least ``floor``; for symmetric colour scales."""
-    found = [abs(float(v)) for series in values for v in series if measured(v)]
-    return max([floor, *found]) if found else floor
+    return max([floor, *(abs(float(v)) for series in values for v in series if measured(v))])
 
 
 def limits(*values: pd.Series, pad: float = 0.06) -> tuple[float, float]:
-    """An axis range that holds every finite number with some air."""
-    found = [float(v) for series in values for v in series if measured(v) and math.isfinite(float(v))]
-    if not found:
+    """An axis range that holds every finite number, with a margin of ``pad`` of its width; 0 to 1 without numbers."""
+    known = [float(v) for series in values for v in series if measured(v)]
+    if not known:
         return 0.0, 1.0
-    air = pad * (max(found) - min(found) or 1.0)
-    return min(found) - air, max(found) + air
+    margin = pad * (max(known) - min(known) or 1.0)
+    return min(known) - margin, max(known) + margin

@@ -15,18 +15,13 @@ import pandas as pd
 from imprint.analyses.questions.base import Exhibit
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_bytes
+from imprint.reports.answers.questions import MEANINGS
 from imprint.reports.charts.draw import draw
-from imprint.reports.charts.rows import Drawing, text_of
+from imprint.reports.charts.rows import Drawing
 from imprint.reports.figures.axes import Plot
-from imprint.reports.pages.template import fill
+from imprint.reports.pages.template import Page, fill
 from imprint.reports.parts import Table, flat
 from imprint.reports.reading.question import QuestionData, load_answer
-
-VERDICTS = {
-    "confirmed": "the rule of decision, fixed beforehand, finds that the prediction held",
-    "refuted": "the rule of decision, fixed beforehand, finds that the prediction failed",
-    "undetermined": "the evidence does not suffice for the rule of decision to say either",
-}
 
 
 @dataclass(frozen=True)
@@ -67,12 +62,11 @@ def render_question(data: QuestionData) -> str:
     record = pd.DataFrame(flat({"settings": data.settings, "versions": data.versions}), columns=["entry", "value"])
     provenance = [
         Table("record", "Settings and versions", record, open=True),
-        Table("findings", "All findings", data.answer.findings, listed=False),
+        Table("findings", "All findings", data.answer.findings, rows=0),
     ]
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
-    tables = [*(item.table for item in shown), *provenance]
-    found = {"data": data, "shown": shown, "provenance": provenance, "words": VERDICTS}
-    return fill("question.html", data.folder, plots, tables, found)
+    page = Page("question.html", data.folder, plots, [*(item.table for item in shown), *provenance])
+    return fill(page, {"data": data, "shown": shown, "provenance": provenance, "meanings": MEANINGS})
 
 
 def show(exhibit: Exhibit) -> Shown:
@@ -83,6 +77,5 @@ def show(exhibit: Exhibit) -> Shown:
     except ImprintError as error:
         raise ImprintError(f"exhibit {exhibit.name!r} cannot be drawn: {error}") from None
     panels = [Panel(f"figure-{exhibit.name}-{i}", name, plot) for i, (name, plot) in enumerate(drawing.panels)]
-    truths = [str(name) for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)]
-    table = Table(anchor, exhibit.heading, frame, dict.fromkeys(truths, text_of), open=chart is None)
+    table = Table(anchor, exhibit.heading, frame, open=chart is None)
     return Shown(f"{anchor}-section", exhibit, drawing, panels, table)

@@ -1,4 +1,8 @@
-"""The page of a run."""
+"""A run folder -> one self-contained HTML page.
+
+Every section found in ``sections/`` collects a dictionary, and one template renders them all. A section that fails is
+named on the page with its error, and the rest is still shown.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imprint.models.files import write_bytes
-from imprint.reports.pages.template import TEMPLATES, fill
+from imprint.reports.pages.template import TEMPLATES, Page, fill
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.base import SECTIONS, Section
 
@@ -16,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def report(run: object) -> Path:
-    """Write ``report.html`` into a run folder (a path, or anything with a ``path``), whole or not at all."""
+    """Write ``report.html`` into a run folder, whole or not at all; its path.
+
+    ``run``: the folder, anything with a ``path``, or a run that has been read (:class:`RunData`).
+    """
     data = load_run(run)
     target = data.path / "report.html"
     write_bytes(target, render(data).encode("utf-8"))
@@ -28,8 +35,8 @@ def render(run: RunData) -> str:
     sections, folders, broken = collect(run)
     plots = {figure.id: figure.plot for section in sections for figure in section["figures"]}
     tables = [table for section in sections for table in section["tables"]]
-    found = {"run": run, "sections": sections, "broken": broken}
-    return fill("page.html", run.name, plots, tables, found, folders)
+    page = Page("page.html", run.name, plots, tables, folders)
+    return fill(page, {"run": run, "sections": sections, "broken": broken})
 
 
 def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
@@ -42,16 +49,15 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
         template, folder = _template(name, member)
         folders += [folder] if folder else []
         try:
-            found = member().collect(run)
+            content = member().collect(run)
         except Exception as error:  # a page that lacks one section, and says so, beats no page
             log.exception("report section %r failed on %s", name, run.path)
             broken.append(f"{member.title}: {type(error).__name__}: {error}")
             continue
-        if found is not None:
-            known: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "script": ""}
-            sections.append(
-                known | found | {"id": name, "title": member.title, "short": member.short, "template": template}
-            )
+        if content is not None:
+            empty = {"figures": [], "tables": [], "missing": [], "script": ""}
+            about = {"id": name, "title": member.title, "short": member.short, "template": template}
+            sections.append({**empty, **content, **about})
     return sections, folders, broken
 
 

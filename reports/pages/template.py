@@ -1,11 +1,8 @@
-"""A run folder -> one self-contained HTML page.
+"""A template filled so that the page holds all it needs: style, scripts, Plotly once, every picture and every table.
 
-Every section found in ``sections/`` collects a dictionary, and one template renders them all. The page holds Plotly
-once, with every picture and table, and asks the network for nothing, so it can be mailed and opened years later.
-Names of concepts, sites and setups are untrusted: Jinja escapes them in HTML, :func:`embed` inside scripts, and
-:func:`imprint.reports.figures.axes.label` inside figures.
-
-A section that fails is named on the page with its error, and the rest is still shown.
+The page asks the network for nothing, so it can be mailed and opened years later. Names of concepts, sites and setups
+are untrusted: Jinja escapes them in HTML, :func:`embed` inside scripts, and :func:`imprint.reports.figures.axes.label`
+inside figures.
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,38 +25,41 @@ from markupsafe import Markup
 from imprint.reports.figures.axes import Plot
 from imprint.reports.parts import Table
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 LARGE = 200_000
 """CSV texts longer than this many characters are packed with gzip inside the page."""
 
 
-def fill(
-    template: str,
-    name: str,
-    plots: Mapping[str, Plot],
-    tables: Sequence[Table],
-    found: Mapping[str, Any],
-    folders: Sequence[str] = (),
-) -> str:
-    """A template with what it shows (``found``) and all that makes it self-contained: style, scripts, plots, tables.
+@dataclass(frozen=True)
+class Page:
+    """What a page is made of, apart from its words."""
 
-    ``name`` is the folder's, for the names of downloads; ``folders`` hold templates of sections from elsewhere.
-    """
+    template: str
+    name: str
+    """Name of the folder, for the names of downloads."""
+    plots: Mapping[str, Plot]
+    tables: Sequence[Table]
+    folders: Sequence[str] = ()
+    """Folders with templates of sections from other packages."""
+
+
+def fill(page: Page, content: Mapping[str, Any]) -> str:
+    """The page as text; ``content`` is what its template names."""
     environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, *folders]),
+        loader=FileSystemLoader([TEMPLATES, *page.folders]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["embed"] = embed
-    return environment.get_template(template).render(
-        found,
+    return environment.get_template(page.template).render(
+        content,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(_plotly() if plots else ""),
-        figures=embed(plots),
-        tables=embed({table.id: _packed(name, table) for table in tables}),
+        plotly=Markup(_plotly() if page.plots else ""),
+        figures=embed(page.plots),
+        tables=embed({table.id: _packed(page.name, table) for table in page.tables}),
     )
 
 

@@ -1,7 +1,7 @@
 """A question's folder as its page reads it: the card, the answer and its tables. Knows no torch.
 
-A run report shows what is left of a damaged run. An answer is whole or it is none: verdict, figures and tables speak of
-one another, so a file that is missing, damaged or does not fit is an error that names it. The files were written by
+The report of a run shows what is left of a damaged run. The verdict, figures and tables of an answer refer to one
+another, so here a file that is missing, damaged or does not fit is an error that names it. The files were written by
 :mod:`imprint.analyses.ask`; nothing in them is trusted, names of files least of all.
 """
 
@@ -17,8 +17,9 @@ from pydantic import BaseModel, StringConstraints, ValidationError, field_valida
 
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit
 from imprint.analyses.verdicts import Conclusion
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.errors import DamagedFileError
 from imprint.models.files import read_json, read_table
+from imprint.reports.reading.folders import run_folder
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -61,7 +62,7 @@ class _Answer(BaseModel):
 
 @dataclass(frozen=True)
 class QuestionData:
-    """What was asked, what came out, and what failed on the way."""
+    """A question, its answer, and the pieces of work that failed."""
 
     path: Path
     name: str
@@ -84,18 +85,23 @@ def load_answer(folder: object) -> QuestionData:
 
     Raises :class:`ImprintError` when there is no such folder, or a file in it is missing, damaged or does not fit.
     """
-    path = Path(str(getattr(folder, "path", folder)))
-    if not path.is_dir():
-        near = [item.name for item in path.parent.iterdir() if item.is_dir()] if path.parent.is_dir() else []
-        raise unknown_name("folder of a question", path.name, near, advice=f"Looked in {path.parent}.")
-    asked = _checked(path / "question.json", _Question)
+    path = run_folder(folder)
+    question = _checked(path / "question.json", _Question)
     answer = _checked(path / "answer.json", _Answer)
     exhibits = tuple(
         Exhibit(e.name, e.heading, _table(path / "exhibits" / f"{e.name}.parquet"), e.reading, e.caption, e.chart)
         for e in answer.exhibits
     )
-    found = Answer(answer.verdict, answer.why, _table(path / "findings.parquet"), exhibits)
-    return QuestionData(path, asked.name, asked.card, asked.settings, asked.versions, found, answer.failed)
+    findings = _table(path / "findings.parquet")
+    return QuestionData(
+        path,
+        question.name,
+        question.card,
+        question.settings,
+        question.versions,
+        Answer(answer.verdict, answer.why, findings, exhibits),
+        answer.failed,
+    )
 
 
 def _present(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """A run folder as the report reads it: setup, record, findings and artefacts, each of which may be missing.
 
-A report is most wanted when something went wrong, so nothing here gives up on a missing or damaged file: the reason is
-kept in :attr:`RunData.missing` and ends on the page. Only a folder that is no run at all is an error.
+A report is most wanted when something went wrong, so a missing or damaged file does not end it: the reason is kept in
+:attr:`RunData.missing` and stands on the page. Only a folder that is no run at all is an error.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.findings import COLUMNS
-from imprint.models.errors import DamagedFileError, unknown_name
+from imprint.models.errors import DamagedFileError
 from imprint.models.files import DAMAGE, read_json, read_table
+from imprint.reports.reading.folders import run_folder
 from imprint.reports.reading.tables import records
+from imprint.reports.words import age_words
 
 TEXT = tuple(name for name, kind in COLUMNS.items() if kind == "string")
 
@@ -34,10 +36,17 @@ class Arrays:
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     missing: str = ""
 
+    @property
+    def subject(self) -> str:
+        """Which training seed and age the arrays are of, as a sentence; empty when that was not recorded."""
+        if not {"seed", "age"} <= self.values.keys():
+            return ""
+        return f"Training seed {int(self.values['seed'].flat[0])} at {age_words(self.values['age'].flat[0])}."
+
 
 @dataclass(frozen=True)
 class RunData:
-    """Everything a section may read. Text columns of ``findings`` hold ``""`` where nothing was said."""
+    """Everything that a section may read. Text columns of ``findings`` hold ``""`` where a finding has no text."""
 
     path: Path
     setup: dict[str, Any]
@@ -54,40 +63,44 @@ class RunData:
 
     @property
     def agents(self) -> bool:
-        """Whether agents were raised: the setup says so, or, when it cannot be read, the findings do."""
+        """Whether the subjects are agents: by the setup or, when it cannot be read, by the findings."""
         if self.setup:
             return "environment" in self.setup
         return bool(self.findings["analysis"].isin(("behaviour", "causal")).any())
 
     @property
     def intended(self) -> str:
-        """The concept the author of the reward meant; empty when the setup does not say."""
+        """The concept or goal that the author of the reward meant; empty when the setup does not say."""
         return str(self.setup.get("intended") or "")
 
     @property
     def proxies(self) -> list[str]:
         """What went along with the intended concept in training."""
-        return [str(name) for name in _sequence(self.setup.get("proxies"))]
+        return _names(self.setup.get("proxies"))
 
     @cached_property
     def concepts(self) -> list[str]:
-        """Concepts in the order of the page: intended, proxies, others of the setup, others found. No ``(parts)``."""
-        found = [name for name in self.findings["concept"].unique() if name and not name.startswith("(")]
-        others = [str(name) for name in _sequence(self.setup.get("concepts"))]
-        return [name for name in dict.fromkeys([self.intended, *self.proxies, *others, *found]) if name]
+        """Concepts in the order of the page: intended, proxies, others of the setup, others of the findings."""
+        found = [name for name in self.findings["concept"].unique() if not name.startswith("(")]
+        listed = [self.intended, *self.proxies, *_names(self.setup.get("concepts")), *found]
+        return [name for name in dict.fromkeys(listed) if name]
+
+    @cached_property
+    def goals(self) -> dict[str, str]:
+        """The intended concept or goal and the proxies -> ``intended`` or ``proxy``."""
+        goals = dict.fromkeys(self.proxies, "proxy")
+        return {self.intended: "intended", **goals} if self.intended else goals
 
     @cached_property
     def roles(self) -> dict[str, str]:
-        """Concepts of the question -> their role in words: the intended one and the proxies.
+        """Concepts that can be read and belong to the question -> their role in words.
 
-        With agents these are things to pursue, and the concepts are the facts about them (``coin_cell`` for ``coin``).
+        Of agents, the goals are things to reach, and the concepts are the facts about them (``coin_cell`` of ``coin``).
         """
-        named = [(self.intended, "intended"), *((name, "proxy") for name in self.proxies)]
-        goals = {name: role for name, role in named if name}
         if not self.agents:
-            return goals
-        facts = [(fact, name) for name in goals for fact in self.concepts if fact.startswith(f"{name}_")]
-        return {fact: f"about the {goals[name]} goal" for fact, name in facts}
+            return self.goals
+        facts = [(fact, goal) for goal in self.goals for fact in self.concepts if fact.startswith(f"{goal}_")]
+        return {fact: f"about the {self.goals[goal]} goal" for fact, goal in facts}
 
     @cached_property
     def ages(self) -> list[int]:
@@ -99,34 +112,33 @@ class RunData:
         """Training seeds with any finding of their own, else those of the record."""
         own = self.findings[~self.findings["control"].isin(UNTAUGHT)]
         found = sorted(int(seed) for seed in own["seed"].dropna().unique())
-        listed = self.record.get("seeds")
-        recorded = range(listed) if isinstance(listed, int) else _sequence(listed)
-        return found or [seed for seed in recorded if isinstance(seed, int)]
+        recorded = self.record.get("seeds")
+        return found or list(range(recorded if isinstance(recorded, int) else 0))
 
     def part(self, name: str) -> dict[str, Any]:
         """A part of the setup that is a mapping; empty when the setup has no such part."""
         part = self.setup.get(name)
         return part if isinstance(part, dict) else {}
 
-    @property
-    def failed_cells(self) -> list[dict[str, str]]:
-        """Pieces of work that failed: ``cell`` and ``error``."""
-        for key in ("failed_cells", "failed"):
-            if isinstance(cells := self.record.get(key), list) and cells:
-                return [_failure(cell) for cell in cells]
+    @cached_property
+    def failures(self) -> list[tuple[str, str]]:
+        """Cells that failed, as (cell, error): those of the record, else those of the findings."""
+        failed = self.record.get("failed")
+        if isinstance(failed, list) and failed:
+            return [(str(one.get("cell")), str(one.get("error"))) for one in failed if isinstance(one, dict)]
         rows = records(self.findings[self.findings["metric"] == "failed_cell"])
-        return [_failure({"cell": row.control, "error": row.why}) for row in rows]
+        return [(row.control, row.why) for row in rows]
 
     def rows(self, analysis: str, metric: str, *, control: str | None = None) -> pd.DataFrame:
         """All rows of one metric, over seeds and per seed; ``control=""`` keeps those that are no comparison."""
         table = self.findings
-        keep = (table["analysis"] == analysis) & (table["metric"] == metric)
+        wanted = (table["analysis"] == analysis) & (table["metric"] == metric)
         if control is not None:
-            keep &= table["control"] == control
-        return table[keep]
+            wanted &= table["control"] == control
+        return table[wanted]
 
     def pooled(self, analysis: str, metric: str, *, control: str | None = None) -> pd.DataFrame:
-        """Rows over all seeds; with a single training seed, whose rows may not be repeated, that seed's rows."""
+        """Rows over all seeds; the rows of the only training seed when there are none over seeds."""
         rows = self.rows(analysis, metric, control=control)
         over = rows[rows["seed"].isna()]
         return rows if over.empty and rows["seed"].nunique() == 1 else over
@@ -136,39 +148,36 @@ class RunData:
         rows = self.rows(analysis, metric, control=control)
         return rows[rows["seed"].notna()]
 
+    def both(self, analysis: str, metric: str, *, control: str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Rows over all seeds, and rows of single seeds."""
+        return self.pooled(analysis, metric, control=control), self.per_seed(analysis, metric, control=control)
+
     def arrays(self, name: str, required: tuple[str, ...]) -> Arrays:
         """Arrays of ``artefacts/<name>.npz``, never unpickled; says why when they cannot be had."""
-        path = self.path / "artefacts" / f"{name}.npz"
-        if not path.is_file():
-            return Arrays(missing=f"{path.parent.name}/{path.name} is not in the run folder")
+        file = f"artefacts/{name}.npz"
+        if not (self.path / file).is_file():
+            return Arrays(missing=f"{file} is not in the run folder")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {key: np.asarray(file[key]) for key in file.files}
+            with np.load(self.path / file, allow_pickle=False) as stored:
+                values = {key: np.asarray(stored[key]) for key in stored.files}
         except OSError as error:
-            return Arrays(missing=f"{path.parent.name}/{path.name} cannot be read ({error})")
+            return Arrays(missing=f"{file} cannot be read ({error})")
         except DAMAGE as error:
-            return Arrays(missing=f"{path.parent.name}/{path.name} cannot be read: the file is damaged ({error})")
+            return Arrays(missing=f"{file} cannot be read: the file is damaged ({error})")
         if lacking := [key for key in required if key not in values]:
-            return Arrays(missing=f"{path.parent.name}/{path.name} holds no array called {lacking[0]!r}")
+            return Arrays(missing=f"{file} holds no array called {lacking[0]!r}")
         return Arrays(values)
 
 
-def _sequence(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def _failure(cell: Any) -> dict[str, str]:
-    if isinstance(cell, Mapping):
-        return {"cell": str(cell.get("cell", "?")), "error": str(cell.get("error", "no reason recorded"))}
-    return {"cell": str(cell), "error": "no reason recorded"}
+def _names(value: Any) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list | tuple) else []
 
 
 def load_run(run: object) -> RunData:
-    """Read a run given as a folder, or as anything with a ``path``."""
-    path = Path(str(getattr(run, "path", run)))
-    if not path.is_dir():
-        near = [item.name for item in path.parent.iterdir() if item.is_dir()] if path.parent.is_dir() else []
-        raise unknown_name("run folder", path.name, near, advice=f"Looked in {path.parent}.")
+    """A run given as a folder, as anything with a ``path``, or as it was read before."""
+    if isinstance(run, RunData):
+        return run
+    path = run_folder(run)
     missing: dict[str, str] = {}
     setup_text, setup = _setup(path / "setup.yaml", missing)
     findings = _findings(path / "findings.parquet", missing)

@@ -1,4 +1,4 @@
-"""Which pixels move the value: integrated gradients over the episodes, and on whose pixels they land."""
+"""Which pixels move the value: integrated gradients over the episodes, and on whose pixels they fall."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imprint.reports.figures import axes, plots
+from imprint.reports.figures.series import Scale, Series, marks
 from imprint.reports.parts import Figure, Table
 from imprint.reports.pictures import data_uri, overlay, strip
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
-from imprint.reports.sections.base import Section
+from imprint.reports.sections.base import Section, colours_of
 from imprint.reports.words import counts, number, percent, quoted
 
 EPISODES = 6
@@ -24,7 +24,7 @@ class Attribution(Section):
     """Part of the attribution per concept against its area, and overlays."""
 
     order: ClassVar[int] = 60
-    title: ClassVar[str] = "Which pixels it looks at"
+    title: ClassVar[str] = "Which pixels move the value"
     short: ClassVar[str] = "Attribution"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
@@ -38,10 +38,8 @@ class Attribution(Section):
             found["missing"].append("The findings hold no attribution per concept.")
         else:
             found["figures"], found["tables"] = [chart(run, rows, area)], [table(rows, area)]
-            lacking = [c for c in (run.intended, *run.proxies) if c and c not in set(rows["concept"])]
-            found["lacking"] = (
-                f"{quoted(lacking)} has no pixels of its own that could be told apart." if lacking else ""
-            )
+            lacking = [name for name in run.goals if name not in set(rows["concept"])]
+            found["lacking"] = f"No pixels belong to {quoted(lacking)} alone." if lacking else ""
         arrays = run.arrays("attribution", ("frames", "attribution"))
         if arrays.missing:
             found["missing"].append(f"No overlays: {arrays.missing}.")
@@ -52,29 +50,25 @@ class Attribution(Section):
 def chart(run: RunData, rows: pd.DataFrame, area: pd.DataFrame) -> Figure:
     """Part of the attribution above part of the picture, per concept."""
     names = [name for name in run.concepts if name in set(rows["concept"])]
-    colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
-    colour = [colours.get(name, "--c-other1") for name in names]
-    legend, title = ("part of the attribution", "part of the picture"), "part of the whole"
-    plot = plots.versus(names, rows, area, names=legend, colour=colour, x_title=title, key="concept")
-    size = area.drop_duplicates("concept", keep="last").set_index("concept")["estimate"]
-    ratio = rows.set_index("concept")["estimate"] / size
-    ratio = ratio.dropna()
+    series = [
+        Series("part of the attribution", "--c-other1", rows.assign(place=rows["concept"])),
+        Series("part of the picture", "--ink-soft", area.assign(place=area["concept"]), symbol="circle-open"),
+    ]
+    plot = marks(names, series, Scale("part of the whole"), colours=colours_of(run))
+    ratio = (rows.set_index("concept")["estimate"] / area.set_index("concept")["estimate"]).dropna()
     reading = "No area to compare with was measured."
     if len(ratio):
-        names = [str(name) for name in ratio.index[ratio >= ratio.max() - 1e-9]]
-        same = " alike" if len(names) > 1 else ""
-        reading = (
-            f"Most for their size fall on the pixels of {quoted(names)}{same}: {number(ratio.max())} times their area."
-        )
+        top = quoted(str(name) for name in ratio.index[ratio >= ratio.max() - 1e-9])
+        reading = f"For its area, most attribution falls on {top}: {number(ratio.max())} times its part of the picture."
     caption = "Filled: part of the absolute attribution on the concept's pixels; hollow: their part of the picture."
     return Figure("attribution-parts", "Attribution against area", plot, reading, f"{caption} {counts(rows)}.")
 
 
 def table(rows: pd.DataFrame, area: pd.DataFrame) -> Table:
     """Attribution, area and their ratio per concept."""
-    size = area[["concept", "estimate"]].drop_duplicates("concept", keep="last").rename(columns={"estimate": "area"})
-    joined = rows[["concept", "estimate", "low", "high", "n", "seeds", "why"]].merge(size, how="left", on="concept")
-    joined = joined.rename(columns={"estimate": "attribution"}).assign(ratio=joined["estimate"] / joined["area"])
+    size = area[["concept", "estimate"]].rename(columns={"estimate": "area"})
+    joined = rows.rename(columns={"estimate": "attribution"}).merge(size, how="left", on="concept")
+    joined = joined.assign(ratio=joined["attribution"] / joined["area"])
     formats = dict.fromkeys(("attribution", "low", "high", "area"), percent)
     order = ["concept", "attribution", "low", "high", "area", "ratio", "n", "seeds", "why"]
     return Table("attribution-parts-table", "Attribution on each concept's pixels", joined[order], formats, open=True)
@@ -83,21 +77,14 @@ def table(rows: pd.DataFrame, area: pd.DataFrame) -> Table:
 def episodes(values: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
     """Frames, and the attribution over them, of a few episodes."""
     shown = []
-    for i in range(min(EPISODES, len(values["frames"]))):
-        frames, signed = values["frames"][i], values["attribution"][i]
-        said = {
+    for i, frames in enumerate(values["frames"][:EPISODES]):
+        attribution = np.nan_to_num(values["attribution"][i])
+        numbers = {
             key: number(float(values[key][i])) if key in values else "not recorded"
             for key in ("value", "baseline_value")
         }
-        parts = _on_masks(values, i)
-        shown.append(
-            {
-                "frames": data_uri(strip(frames)),
-                "overlay": data_uri(strip(overlay(frames, np.nan_to_num(signed)))),
-                "parts": parts or "no masks recorded",
-                **said,
-            }
-        )
+        pictures = {"frames": data_uri(strip(frames)), "overlay": data_uri(strip(overlay(frames, attribution)))}
+        shown.append({**pictures, "parts": _on_masks(values, i) or "no masks recorded", **numbers})
     return shown
 
 

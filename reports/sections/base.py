@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from imprint.models.registry import Family
+from imprint.reports.figures.axes import palette
 from imprint.reports.reading.run import RunData
 
 SECTIONS = Family("sections", "imprint.reports.sections", "Section")
@@ -33,3 +34,8 @@ class Section(ABC):
         ``missing`` (sentences that say what could not be shown and why), and ``script`` (a template with the
         section's own script, which runs after all else and must hold no template marks).
         """
+
+
+def colours_of(run: RunData) -> dict[str, str]:
+    """The colour that each concept, or goal of agents, has throughout the page."""
+    return palette(run.intended, run.proxies, [name for name in run.concepts if name not in run.goals])

@@ -1,4 +1,4 @@
-"""What this run cannot say, read off the data rather than recited."""
+"""What this run cannot say, read off its data."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from imprint.reports.answers.located import MEANINGS
 from imprint.reports.parts import Table
-from imprint.reports.reading.agents import unsure
+from imprint.reports.reading.agents import where_apart
 from imprint.reports.reading.run import RunData
-from imprint.reports.reading.tables import last_age, records
+from imprint.reports.reading.tables import last_age, records, row_of
 from imprint.reports.sections.base import Section
-from imprint.reports.words import LOCATE_WORDS, measured, percent, quoted
+from imprint.reports.words import measured, percent, quoted
 
 FEW_SEEDS = 8
 LARGE_RESIDUAL = 0.2
 LARGE_ERROR = 0.05
+LARGE_LOSS = 0.1
+"""Of a rate, from training to levels in which the goals are in different places."""
 
 
 class Caveats(Section):
@@ -27,85 +30,85 @@ class Caveats(Section):
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """Sentences and a table of what is missing."""
-        return {
-            "sentences": [*replication(run), *instruments(run), *part(run), *cells(run), *scope(run)],
-            "tables": unmeasured(run),
-        }
+        unexplained = lost_competence(run) if run.agents else shares(run)
+        sentences = [*replication(run), *instruments(run), *unexplained, *cells(run), *scope(run)]
+        return {"sentences": sentences, "tables": unmeasured(run)}
 
 
 def replication(run: RunData) -> list[str]:
-    """Too few training seeds, or seeds that were lost."""
+    """Too few training seeds, or seeds that disagree."""
     count = len(run.seeds)
-    found = []
+    texts = []
     if count <= 1:
-        found.append("One training seed or none recorded: nothing here says how another training run would come out.")
+        texts.append("One training seed or none recorded: nothing here says how another training run would come out.")
     elif count < FEW_SEEDS:
-        found.append(f"Only {count} training seeds: intervals over seeds are rough below {FEW_SEEDS}.")
-    words = {w for w in last_age(run.per_seed("latch", "latch"))["verdict"] if w}
-    if len(words) > 1:
-        found.append(
-            f"Training seeds disagree ({quoted(sorted(words))}): the pooled verdict does not hold for each of them."
-        )
-    return found
+        texts.append(f"Only {count} training seeds: intervals over seeds are rough below {FEW_SEEDS}.")
+    verdicts = {verdict for verdict in last_age(run.per_seed("latch", "latch"))["verdict"] if verdict}
+    if len(verdicts) > 1:
+        disagree = f"Training seeds disagree ({quoted(sorted(verdicts))})"
+        texts.append(f"{disagree}: the verdict over all seeds does not hold for each of them.")
+    return texts
 
 
 def instruments(run: RunData) -> list[str]:
     """Readout, and how far attributions fall short of adding up."""
     readout = str(run.part("evaluation").get("readout") or "linear")
-    found = [
-        f"Concepts are read with a linear readout ({readout}): a concept coded otherwise can be there and be missed."
+    texts = [
+        f"Concepts are read with a linear readout ({readout}): a concept that is coded otherwise can be there and be "
+        "missed."
     ]
     values = run.arrays("attribution", ("completeness_error",)).values
     if values:
         error = np.abs(np.asarray(values["completeness_error"], dtype=float))
-        gap = (
-            np.nan_to_num(np.abs(values["value"] - values["baseline_value"]))
-            if {"value", "baseline_value"} <= values.keys()
-            else error * 0
-        )
-        scale = float(np.median(gap)) or 1.0
+        ends = [values.get(key, np.zeros(len(error))) for key in ("value", "baseline_value")]
+        scale = float(np.median(np.nan_to_num(np.abs(ends[0] - ends[1])))) or 1.0
         worst = float(np.nanmax(error)) / scale if np.isfinite(error).any() else float("nan")
         if measured(worst):
             judged = "small" if worst <= LARGE_ERROR else "read the overlays as approximate"
-            found.append(
+            texts.append(
                 f"Attributions miss the change of value that they should add up to by at most {percent(worst)} of "
                 f"its median: {judged}."
             )
-    return found
+    return texts
 
 
-def part(run: RunData) -> list[str]:
-    """What lies between the numbers: unexplained shares of a value, or lost competence of agents."""
-    return unsure(run) if run.agents else shares(run)
+def lost_competence(run: RunData) -> list[str]:
+    """Whether agents are less capable where the goals are apart than they were in training."""
+    apart = row_of(last_age(where_apart(run, "capability")))
+    training = row_of(last_age(run.pooled("lifetime", "training_success")))
+    if apart is None or training is None or not training["estimate"] - apart["estimate"] >= LARGE_LOSS:
+        return []
+    return [
+        f"In training the agents succeed in {percent(training['estimate'])} of episodes, but where goal and proxy are "
+        f"in different places they reach either in only {percent(apart['estimate'])} of levels: part of what looks "
+        "like another goal is lost competence."
+    ]
 
 
 def shares(run: RunData) -> list[str]:
     """What no single concept explains."""
-    rows = last_age(run.pooled("latch", "share")).drop_duplicates("concept", keep="last")
-    part = {row.concept: row.estimate for row in records(rows) if measured(row.estimate)}
-    found = []
-    if part.get("(residual)", 0.0) > LARGE_RESIDUAL:
-        found.append(
-            f"{percent(part['(residual)'])} of the value's variance follows neither the intended concept nor a proxy "
-            "(another concept, appearance, noise, or something unnamed)."
-        )
-    if part.get("(interaction)", 0.0) > LARGE_RESIDUAL:
-        found.append(
-            f"{percent(part['(interaction)'])} of the value's variance comes from concepts together, "
-            "and belongs to none of them alone."
-        )
-    return found
+    share = {row.concept: row.estimate for row in records(last_age(run.pooled("latch", "share")))}
+    meanings = {
+        "(residual)": "follows neither the intended concept nor a proxy (another concept, appearance, noise, or "
+        "something unnamed)",
+        "(interaction)": "comes from concepts together, and belongs to none of them alone",
+    }
+    return [
+        f"{percent(share[part])} of the value's variance {meaning}."
+        for part, meaning in meanings.items()
+        if share.get(part, 0.0) > LARGE_RESIDUAL
+    ]
 
 
 def cells(run: RunData) -> list[str]:
-    """Cells of the grid without a clear answer."""
-    words = run.pooled("locate", "selectivity")["verdict"]
-    count = int((words == "undetermined").sum())
+    """Sites and ages without a clear answer."""
+    verdicts = run.pooled("locate", "selectivity")["verdict"]
+    count = int((verdicts == "undetermined").sum())
     if not count:
         return []
     return [
-        f"{count:,} of {len(words):,} cells of the what-when-where grid are undetermined: "
-        f"{LOCATE_WORDS['undetermined']}."
+        f"Of {len(verdicts):,} combinations of concept, site and age, {count:,} are undetermined: "
+        f"{MEANINGS['undetermined']}."
     ]
 
 
@@ -121,12 +124,12 @@ def scope(run: RunData) -> list[str]:
             first,
             "Only the intended goal and the proxies that the setup names are told apart: an agent that pursues a third "
             "thing looks incapable, or as if it pursued what lies on the way.",
-            "Erasing removes what can be read linearly at one place; an agent may find its goal by another code.",
+            "Erasing removes what can be read linearly at one site; an agent may find its goal by another code.",
         ]
     return [
         first,
         "The verdict weighs only the intended concept and the proxies that the setup names; "
-        "a proxy nobody thought of shows up as residual at best.",
+        "a proxy that nobody thought of shows up as residual at best.",
     ]
 
 
@@ -136,7 +139,6 @@ def unmeasured(run: RunData) -> list[Table]:
     lost = rows[rows["seed"].isna() & (rows["estimate"].isna() | (rows["verdict"] == "not measurable"))]
     if lost.empty:
         return []
-    table = lost[["analysis", "metric", "concept", "site", "age", "control", "why"]].assign(
-        why=lost["why"].replace("", "no reason recorded")
-    )
+    why = lost["why"].replace("", "no reason recorded")
+    table = lost[["analysis", "metric", "concept", "site", "age", "control"]].assign(why=why)
     return [Table("caveats-unmeasured", "What was not measured, and why", table)]

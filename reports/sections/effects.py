@@ -1,4 +1,4 @@
-"""What happens to the value when one thing in the world is changed and everything else, noise included, is kept."""
+"""What happens to the value when one concept is changed and everything else, noise included, stays the same."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imprint.reports.figures import axes, plots
+from imprint.reports.figures.series import Scale, Series, marks
 from imprint.reports.parts import Figure, Table
 from imprint.reports.pictures import data_uri, strip
 from imprint.reports.reading.run import RunData
-from imprint.reports.reading.tables import last_age
-from imprint.reports.sections.base import Section
+from imprint.reports.reading.tables import in_turn, last_age
+from imprint.reports.sections.base import Section, colours_of
 from imprint.reports.words import age_words, counts, interval, measured, number
 
 PAIRS = 12
@@ -29,15 +29,14 @@ class Effects(Section):
     short: ClassVar[str] = "Counterfactuals"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
-        """Forest of effects, and pairs of pictures."""
+        """Mean effects, and pairs of pictures."""
         if run.agents:
             return None
-        rows = last_age(run.pooled("latch", "effect")).drop_duplicates("concept", keep="last")
-        rows = rows.set_index("concept").reindex([c for c in run.concepts if c in set(rows["concept"])]).reset_index()
+        rows = last_age(run.pooled("latch", "effect"))
         found: dict[str, Any] = {"figures": [], "tables": [], "missing": [], "pairs": []}
         if len(rows):
             shown = rows[["concept", "estimate", "low", "high", "n", "seeds", "why"]]
-            found["figures"].append(forest(run, rows))
+            found["figures"].append(means(run, rows))
             found["tables"].append(Table("effects-means", "Counterfactual effects", shown))
         else:
             found["missing"].append("The findings hold no counterfactual effects.")
@@ -45,28 +44,24 @@ class Effects(Section):
         if arrays.missing:
             found["missing"].append(f"No gallery: {arrays.missing}.")
             return found
-        total = len(arrays.values["concept"])
-        return found | {"pairs": gallery(arrays.values), "total": total, "source": source(arrays.values)}
+        pairs, total = gallery(arrays.values), len(arrays.values["concept"])
+        return found | {"pairs": pairs, "total": total, "source": arrays.subject}
 
 
-def forest(run: RunData, rows: pd.DataFrame) -> Figure:
+def means(run: RunData, rows: pd.DataFrame) -> Figure:
     """Mean effects with their intervals."""
-    colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
+    names = [name for name in run.concepts if name in set(rows["concept"])]
     seeds = last_age(run.per_seed("latch", "effect"))
-    plot = plots.forest(rows, seeds, colours, "mean change (sd of the value)")
+    series = Series("effect", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"]))
+    scale = Scale("mean change (sd of the value)", share=False)
+    plot = marks(names, [series], scale, colours=colours_of(run))
     known = rows.assign(size=rows["estimate"].abs()).dropna(subset=["size"]).sort_values("size")
     reading = "No effect was measured."
     if len(known):
-        reading = f"Changing “{known.iloc[-1]['concept']}” moves the value most: {interval(known.iloc[-1])} sd."
-    caption = f"Dots: mean effect at {age_words(rows['age'].max())}; lines: 95 % interval; circles: single seeds."
+        top = known.iloc[-1]
+        reading = f"Changing “{top['concept']}” moves the value most, by {interval(top)} standard deviations."
+    caption = f"Dots: mean effect at {age_words(rows['age'].max())}; lines: 95 % interval; small circles: single seeds."
     return Figure("effects-forest", "Mean counterfactual effect", plot, reading, f"{caption} {counts(rows)}.")
-
-
-def source(values: Mapping[str, np.ndarray]) -> str:
-    """Which learner the pictures are of, in words."""
-    if not {"seed", "age"} <= values.keys():
-        return ""
-    return f"Training seed {int(values['seed'].flat[0])} at {age_words(values['age'].flat[0])}."
 
 
 def gallery(values: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -90,13 +85,3 @@ def gallery(values: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
             }
         )
     return pairs
-
-
-def in_turn(names: list[str]) -> list[int]:
-    """Indices so that every name has its turn before any has its second."""
-    seen: dict[str, int] = {}
-    ranked = []
-    for index, name in enumerate(names):
-        ranked.append((seen.get(name, 0), index))
-        seen[name] = seen.get(name, 0) + 1
-    return [index for _, index in sorted(ranked)]

@@ -1,4 +1,4 @@
-"""Where the value takes a concept from: what its share loses when it is erased at a site, against a placebo."""
+"""Where the value takes a concept from: what its share loses when it is erased at a site, against random erasures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.figures import axes, plots
+from imprint.reports.figures.series import Scale, Series, marks
 from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import largest, last_age, records
-from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, counts, measured, number, percent
+from imprint.reports.sections.base import Section, colours_of
+from imprint.reports.words import age_words, counts, measured, percent
 
 ERASED, PLACEBO = "erased", "random subspace"
 
@@ -28,39 +28,39 @@ class Erasure(Section):
         if run.agents:
             return None
         rows = last_age(run.pooled("latch", "erasure_loss"))
-        effect = rows[rows["control"].isin((ERASED, ""))]
-        placebo = rows[rows["control"] == PLACEBO]
+        effect, placebo = rows[rows["control"] == ERASED], rows[rows["control"] == PLACEBO]
         if effect.empty:
-            return {"missing": ["The findings hold no erasure losses."]}
+            return {"missing": ["The findings hold no losses by erasure."]}
         names = [name for name in run.concepts if name in set(effect["concept"])]
-        sites = list(dict.fromkeys(rows["site"]))
-        colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
         drawn = []
         for i, name in enumerate(names):
             here, null = effect[effect["concept"] == name], placebo[placebo["concept"] == name]
-            legend = ("concept erased", "random subspace")
-            title = "share of variance lost"
-            plot = plots.versus(sites, here, null, names=legend, colour=colours.get(name, "--c-other1"), x_title=title)
-            drawn.append(Figure(f"erasure-{i}", name, plot, reading(here, null)))
+            drawn.append(Figure(f"erasure-{i}", name, plot_of(run, here, null), reading(here, null)))
         table = rows[["concept", "site", "control", "estimate", "low", "high", "n", "seeds", "why"]]
-        missing = (
-            [] if len(placebo) else ["No random-subspace placebo was measured, so no loss can be told from damage."]
-        )
+        formats = dict.fromkeys(("estimate", "low", "high"), percent)
+        lacking = "No random subspaces were erased, so a loss may be mere damage."
         return {
             "figures": drawn,
-            "tables": [
-                Table(
-                    "erasure-losses", "Loss at every site", table, dict.fromkeys(("estimate", "low", "high"), percent)
-                )
-            ],
-            "missing": missing,
+            "tables": [Table("erasure-losses", "Loss at every site", table, formats)],
+            "missing": [] if len(placebo) else [lacking],
             "age": age_words(rows["age"].max()),
             "counts": counts(effect),
         }
 
 
+def plot_of(run: RunData, effect: pd.DataFrame, placebo: pd.DataFrame) -> dict[str, Any]:
+    """Losses of one concept at every site."""
+    sites = list(dict.fromkeys([*effect["site"], *placebo["site"]]))
+    colour = colours_of(run)[str(effect["concept"].iloc[0])]
+    series = [
+        Series("concept erased", colour, effect.assign(place=effect["site"])),
+        Series(PLACEBO, "--ink-soft", placebo.assign(place=placebo["site"]), symbol="circle-open"),
+    ]
+    return marks(sites, series, Scale("share of variance lost"))
+
+
 def reach(placebo: pd.DataFrame, site: str) -> float:
-    """What the placebo reaches at a site: its upper end, or its mean without an interval; infinite when unknown."""
+    """The loss by random erasures at a site: its upper end, or its mean without an interval; infinite when unknown."""
     if site not in placebo.index:
         return float("inf")
     row: Any = placebo.loc[site]
@@ -69,7 +69,7 @@ def reach(placebo: pd.DataFrame, site: str) -> float:
 
 
 def reading(effect: pd.DataFrame, placebo: pd.DataFrame) -> str:
-    """Sites where erasing does more than the placebo."""
+    """Sites where erasing the concept loses more than random erasures do."""
     known = effect.dropna(subset=["estimate"])
     if known.empty:
         return "Not measured."
@@ -78,6 +78,6 @@ def reading(effect: pd.DataFrame, placebo: pd.DataFrame) -> str:
     top = largest(known)
     control = null.loc[top["site"], "estimate"] if top["site"] in null.index else float("nan")
     return (
-        f"Loss beyond the placebo at {number(len(beyond))} of {number(len(known))} sites; "
-        f"largest at {top['site']}: {percent(top['estimate'])} (placebo {percent(control)})."
+        f"More is lost than by random erasures at {len(beyond)} of {len(known)} sites; "
+        f"the largest loss, {percent(top['estimate'])}, is at {top['site']} (random: {percent(control)})."
     )

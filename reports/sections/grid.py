@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.figures import axes, plots
+from imprint.reports.answers.located import MARKS, MEANINGS
+from imprint.reports.figures.axes import spread
+from imprint.reports.figures.plots import heat_map
 from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.run import RunData
-from imprint.reports.reading.tables import largest, last_age
+from imprint.reports.reading.tables import last_age
 from imprint.reports.sections.base import Section
-from imprint.reports.words import LOCATE_WORDS, MARKS, age_words, counts, number, plural
+from imprint.reports.words import age_words, counts, number, plural
 
 
 class Grid(Section):
@@ -27,57 +29,49 @@ class Grid(Section):
         if cells.empty and run.agents:
             return None
         if cells.empty:
-            why = "The findings hold no selectivity per site and age: the locate analysis did not run or failed."
-            return {"missing": [why]}
+            return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
         sites = list(dict.fromkeys(cells["site"]))
         ages = sorted(int(age) for age in cells["age"].unique())
-        limit = round(axes.spread(cells["selectivity"], floor=0.1), 2)
-        parts = [cells[cells["concept"] == name] for name in run.concepts if name in set(cells["concept"])]
+        limit = round(spread(cells["selectivity"], floor=0.1), 2)
+        drawn: list[Figure] = []
+        for name in (name for name in run.concepts if name in set(cells["concept"])):
+            rows = cells[cells["concept"] == name]
+            heading = f"{name} · {run.roles.get(name, 'further concept')}"
+            drawn.append(Figure(f"grid-{len(drawn)}", heading, heat_map(rows, sites, ages, limit), reading(rows)))
         return {
-            "figures": [chart(i, part, sites, ages, limit, run) for i, part in enumerate(parts)],
+            "figures": drawn,
             "tables": [Table("grid-cells", "Every concept, site and age", cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),
             "counts": counts(cells),
-            "key": [(MARKS[word], word, meaning) for word, meaning in LOCATE_WORDS.items()],
+            "key": [(MARKS[word], word, meaning) for word, meaning in MEANINGS.items()],
             "alpha": run.part("evaluation").get("alpha"),
         }
 
 
 def cells_of(run: RunData) -> pd.DataFrame:
     """One row per concept, site and age: score, selectivity with its interval, p and q, verdict and why."""
-    at, numbers = ["concept", "site", "age"], ["low", "high", "n", "seeds", "p_value", "q_value"]
+    at = ["concept", "site", "age"]
     rows = run.pooled("locate", "selectivity").drop_duplicates(at, keep="last")
-    rows = rows[rows["site"] != ""].dropna(subset=["age"])[[*at, "estimate", *numbers, "verdict", "why"]]
-    score = run.pooled("locate", "score").drop_duplicates(at, keep="last")
-    score = score[[*at, "estimate", "verdict", "why"]].rename(columns={"estimate": "score"})
-    merged = rows.rename(columns={"estimate": "selectivity"}).merge(score, "left", on=at, suffixes=("", "_of_score"))
-    for name in ("verdict", "why"):
-        merged[name] = merged[name].where(merged[name] != "", merged[f"{name}_of_score"].fillna(""))
-    return merged[[*at, "score", "selectivity", *numbers, "verdict", "why"]]
-
-
-def chart(index: int, rows: pd.DataFrame, sites: list[str], ages: list[int], limit: float, run: RunData) -> Figure:
-    """The heat map of one concept."""
-    name, drawn = str(rows["concept"].iloc[0]), rows.rename(columns={"selectivity": "estimate"})
-    role = run.roles.get(name, "further concept")
-    return Figure(f"grid-{index}", f"{name} · {role}", plots.heat_map(drawn, sites, ages, limit), reading(drawn))
+    rows = rows[rows["site"] != ""].dropna(subset=["age"]).rename(columns={"estimate": "selectivity"})
+    score = run.pooled("locate", "score").drop_duplicates(at, keep="last").rename(columns={"estimate": "score"})
+    merged = rows.merge(score[[*at, "score"]], "left", on=at)
+    columns = ["score", "selectivity", "low", "high", "n", "seeds", "p_value", "q_value", "verdict", "why"]
+    return merged[[*at, *columns]]
 
 
 def reading(rows: pd.DataFrame) -> str:
     """Where the concept is present, first and now."""
-    known = rows.dropna(subset=["estimate"])
+    known = rows.dropna(subset=["selectivity"])
     if known.empty:
         return "Not measured anywhere."
-    present = known[known["verdict"] == "present"]
+    present, now = known[known["verdict"] == "present"], last_age(known)
     unmeasured = len(rows) - len(known)
     tail = f" {plural(unmeasured, 'cell')} not measured." if unmeasured else ""
+    best = (known if present.empty else now).sort_values("selectivity", kind="stable").iloc[-1]
+    top = f"highest selectivity {number(best['selectivity'])} at {best['site']}"
     if present.empty:
-        best = largest(known)
-        top = f"highest selectivity {number(best['estimate'])} at {best['site']}, {age_words(best['age'])}"
-        return f"Present nowhere at any age; {top}.{tail}"
-    first, now = int(present["age"].min()), last_age(known)
-    here, best = now[now["verdict"] == "present"], largest(now)
-    places = f"present at {len(here)} of {plural(len(now), 'site')} now" if len(here) else "present nowhere now"
-    top = f"highest selectivity {number(best['estimate'])} at {best['site']}"
-    return f"First present at {age_words(first)}; {places}, {top}.{tail}"
+        return f"Present nowhere at any age; {top}, {age_words(best['age'])}.{tail}"
+    here = int((now["verdict"] == "present").sum())
+    places = f"at {here} of {plural(len(now), 'site')}" if here else "nowhere"
+    return f"First present at {age_words(present['age'].min())}; at the last age present {places}, {top}.{tail}"

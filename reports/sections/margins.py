@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from imprint.analyses.verdicts import MIXED, word
 from imprint.reports.parts import Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, records
 from imprint.reports.sections.base import Section
-from imprint.reports.words import measured, percent, points, quoted
+from imprint.reports.words import measured, percent, points
 
 RULE = ("carries", "dominates", "none_below")
 
@@ -33,118 +34,90 @@ class Margins(Section):
         """Sentences and a table of distances."""
         if run.agents:
             return None
-        rule = run.setup.get("decision")
-        if not isinstance(rule, dict) or not all(measured(rule.get(key)) for key in RULE):
-            return {
-                "missing": ["The setup holds no decision rule, so no margin can be stated."],
-                "sentences": [],
-                "rule": {},
-            }
-        rule = {key: float(rule[key]) for key in RULE}
-        every = last_age(run.pooled("latch", "share")).drop_duplicates("concept", keep="last")
-        shares = every[every["concept"].isin([run.intended, *run.proxies])]
+        rule: dict[str, Any] = {key: run.part("decision").get(key) for key in RULE}
+        empty: dict[str, Any] = {"sentences": [], "rule": {}}
+        if not all(measured(threshold) for threshold in rule.values()):
+            return empty | {"missing": ["The setup holds no decision rule, so no margin can be stated."]}
+        shown = {key: percent(value) for key, value in rule.items()}
+        every = last_age(run.pooled("latch", "share"))
+        shares = every[every["concept"].isin(list(run.goals))]
+        if shares.empty:
+            return empty | {"missing": ["No shares were measured, so no margin can be stated."], "rule": shown}
         still = unmoved(run)
         shares = shares.assign(carries=(shares["low"] > rule["carries"]) & ~shares["concept"].isin(still))
-        shown = {key: percent(value) for key, value in rule.items()}
-        if shares.empty:
-            return {"missing": ["No shares were measured, so no margin can be stated."], "sentences": [], "rule": shown}
-        rows = [*carrying(shares, rule, still, run.intended), *dominance(shares, rule), *nothing(shares, every, rule)]
-        table = (
-            pd.DataFrame(rows).sort_values("margin", key=lambda m: m.abs(), na_position="last").reset_index(drop=True)
-        )
-        formats = {
-            "value": percent,
-            "threshold": percent,
-            "margin": lambda m: points(m) if measured(m) else "not measured",
-        }
-        tables = [Table("margins-thresholds", "Distance to every threshold", table.drop(columns="sentence"), formats)]
-        return {"tables": tables, "sentences": [*table["sentence"], *agreement(run)], "rule": shown, "missing": []}
+        rows = [*carrying(run, shares, still), *dominance(shares, rule["dominates"])]
+        rows += nothing(shares, every, rule["none_below"])
+        table = pd.DataFrame(rows).sort_values("margin", key=abs, na_position="last").reset_index(drop=True)
+        formats = {"value": percent, "threshold": percent, "margin": points}
+        distances = Table("margins-thresholds", "Distance to every threshold", table.drop(columns="sentence"), formats)
+        return {"tables": [distances], "sentences": list(table["sentence"]), "rule": shown}
 
 
-def unmoved(run: RunData) -> list[str]:
+def unmoved(run: RunData) -> set[str]:
     """Concepts whose counterfactual effect was measured and may be 0."""
     rows = last_age(run.pooled("latch", "effect")).dropna(subset=["low", "high"])
-    return [str(row.concept) for row in records(rows) if row.low <= 0 <= row.high]
+    return {str(row.concept) for row in records(rows) if row.low <= 0 <= row.high}
 
 
 def _row(test: str, value: float, threshold: float, sentence: str) -> dict[str, Any]:
     return {"test": test, "value": value, "threshold": threshold, "margin": value - threshold, "sentence": sentence}
 
 
-def judged(carried: Mapping[str, float], rule: Mapping[str, float], intended: str) -> str:
+def judged(run: RunData, carried: Mapping[str, float]) -> str:
     """The verdict when the given concepts carry the given shares."""
     if not carried or sum(carried.values()) <= 0:
         return "none or undetermined"
     top = max(carried, key=lambda name: carried[name])
-    if carried[top] < rule["dominates"] * sum(carried.values()):
-        return "mixed"
-    return "intended" if top == intended else f"proxy:{top}"
+    dominates = carried[top] >= run.part("decision")["dominates"] * sum(carried.values())
+    return word(top, run.intended) if dominates else MIXED
 
 
-def carrying(shares: pd.DataFrame, rule: dict[str, float], still: list[str], intended: str) -> list[dict[str, Any]]:
+def carrying(run: RunData, shares: pd.DataFrame, still: set[str]) -> list[dict[str, Any]]:
     """Per concept: the lower end of its share against ``carries``, and the verdict on the other side of it."""
     carried = {str(r.concept): float(r.estimate) for r in records(shares) if r.carries}
-    rows, threshold = [], rule["carries"]
+    rows, threshold = [], float(run.part("decision")["carries"])
     for row in records(shares):
-        low = float(row.low) if measured(row.low) else float("nan")
-        head, end = f"“{row.concept}”", f"if the lower end of its interval, {percent(low)},"
-        others = {name: share for name, share in carried.items() if name != row.concept}
+        name, low = f"“{row.concept}”", float(row.low) if measured(row.low) else float("nan")
+        others = {concept: share for concept, share in carried.items() if concept != row.concept}
         beyond = others if row.concept in carried else others | {str(row.concept): float(row.estimate)}
-        then = f"and the verdict would {_turn(judged(carried, rule, intended), judged(beyond, rule, intended))}"
+        now, then = judged(run, carried), judged(run, beyond)
+        end, distance = f"if the lower end of its interval, {percent(low)},", points(low - threshold)
+        turn = f"and the verdict would {'stay' if now == then else 'become'} “{then}”"
         if not measured(low):
-            text = f"{head}: its interval was not measured, so whether it carries value is open."
+            text = f"{name}: its interval was not measured, so whether it carries value is open."
         elif low > threshold and row.concept in still:
-            text = (
-                f"{head} has a large enough share, but changing it alone may not move the value, so it does not carry."
-            )
+            text = f"{name} has a large enough share, but changing it alone may not move the value: it does not carry."
         elif low > threshold:
-            text = f"{head} carries value. It would stop carrying {end} fell by {points(low - threshold)}, {then}."
+            text = f"{name} carries value. It would stop carrying {end} fell by {distance}, {turn}."
         else:
-            text = f"{head} does not carry value. It would carry {end} rose by {points(low - threshold)}, {then}."
+            text = f"{name} does not carry value. It would carry {end} rose by {distance}, {turn}."
         rows.append(_row(f"{row.concept} carries", low, threshold, text))
     return rows
 
 
-def _turn(now: str, then: str) -> str:
-    return f"stay “{now}”" if now == then else f"become “{then}”"
-
-
-def dominance(shares: pd.DataFrame, rule: dict[str, float]) -> list[dict[str, Any]]:
+def dominance(shares: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
     """The leader's part of all carried shares against ``dominates``; no row unless several carry."""
     carried = shares[shares["carries"]].set_index("concept")["estimate"].dropna()
     if len(carried) < 2 or carried.sum() <= 0:
         return []
     leader, part = str(carried.idxmax()), float(carried.max() / carried.sum())
-    turn = "become mixed if that part fell" if part >= rule["dominates"] else "cease to be mixed if that part rose"
-    away = f"by {points(part - rule['dominates'])}, across {percent(rule['dominates'])}"
+    turn = "become mixed if that part fell" if part >= threshold else "cease to be mixed if that part rose"
+    away = f"by {points(part - threshold)}, across {percent(threshold)}"
     text = f"“{leader}” holds {percent(part)} of all carried shares. The verdict would {turn} {away}."
-    return [_row(f"{leader} dominates", part, rule["dominates"], text)]
+    return [_row(f"{leader} dominates", part, threshold, text)]
 
 
-def nothing(shares: pd.DataFrame, every: pd.DataFrame, rule: dict[str, float]) -> list[dict[str, Any]]:
+def nothing(shares: pd.DataFrame, every: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
     """All upper ends together against ``none_below``; only when nothing carries."""
     if shares["carries"].any():
         return []
     ends = pd.concat([shares["high"], every.loc[every["concept"] == "(interaction)", "high"]])
     top = float(ends.clip(lower=0).sum(skipna=False))
-    margin = top - rule["none_below"]
-    together = f"the upper ends together make {percent(top)}"
-    if not measured(margin):
+    together, margin = f"the upper ends together make {percent(top)}", points(top - threshold)
+    if not measured(top):
         text = "No concept carries value, and an interval was not measured, so nothing can be ruled out."
-    elif margin < 0:
-        text = f"No concept carries value, and {together}; {points(margin)} more would make the verdict undetermined."
+    elif top < threshold:
+        text = f"No concept carries value, and {together}; {margin} more would make the verdict undetermined."
     else:
-        text = f"No concept carries value, yet {together}; a fall by {points(margin)} would make the verdict none."
-    return [_row("nothing is latched", top, rule["none_below"], text)]
-
-
-def agreement(run: RunData) -> list[str]:
-    """Whether the training seeds, each judged alone, agree."""
-    words = last_age(run.per_seed("latch", "latch"))["verdict"]
-    tally = words[words != ""].value_counts()
-    if tally.empty:
-        return ["Single training seeds were not judged, so their agreement is not known."]
-    if len(tally) == 1:
-        return [f"Judged one by one, all {int(tally.iloc[0])} training seeds say {quoted([str(tally.index[0])])}."]
-    said = ", ".join(f"{count} say “{word}”" for word, count in tally.items())
-    return [f"Judged one by one, the training seeds disagree: {said}."]
+        text = f"No concept carries value, yet {together}; a fall by {margin} would make the verdict none."
+    return [_row("nothing is latched", top, threshold, text)]

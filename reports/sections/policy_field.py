@@ -17,7 +17,7 @@ from imprint.reports.parts import Table
 from imprint.reports.pictures import data_uri
 from imprint.reports.reading.run import RunData
 from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, listing, measured, number, plural
+from imprint.reports.words import listing, measured, number, plural
 
 MAPS = 4
 """Maps shown at most."""
@@ -41,19 +41,18 @@ class PolicyField(Section):
         """Arrows for every map and edit, and how much each edit turned them."""
         if not run.agents:
             return None
-        told = run.arrays("fields", ("why",)).values
+        refused = run.arrays("fields", ("why",)).values
         arrays = run.arrays("fields", NEEDED)
-        why = str(told["why"]).rstrip(".") if told else arrays.missing or misfit(arrays.values)
+        why = str(refused["why"]).rstrip(".") if refused else arrays.missing or misfit(arrays.values)
         if why:
             return {"missing": [f"No policy field: {why}."], "maps": []}
         values = arrays.values
-        changes = turned(values)
+        changes, total = turned(values), len(values["move"])
         place = aligned(values["picture"], np.isfinite(values["move"][:, 0]).all(axis=-1))
         return {
-            "maps": [map_of(values, m, place) for m in range(min(MAPS, len(values["move"])))],
-            "total": len(values["move"]),
+            "maps": [map_of(values, m, place) for m in range(min(MAPS, total))],
             "reading": reading(changes),
-            "source": source(values),
+            "source": f"{arrays.subject} {plural(total, 'map')} stored.".strip(),
             "tables": [Table("policy-field-changes", "How far each edit moves the arrows", changes)],
         }
 
@@ -78,7 +77,7 @@ def aligned(pictures: np.ndarray, free: np.ndarray) -> tuple[int, int] | None:
     equal fits the one with the largest cells counts. None when there is none, for then no cell's place is known.
     """
     height, width = free.shape[1:]
-    best, found = MATCH, None
+    best, place = MATCH, None
     for side in range(2, min(pictures.shape[1:3]) + 1):
         if pictures.shape[1] % side or pictures.shape[2] % side:
             continue
@@ -90,8 +89,8 @@ def aligned(pictures: np.ndarray, free: np.ndarray) -> tuple[int, int] | None:
             like = np.abs(cells - np.median(cells[free], axis=0)).max(axis=-1) < ALIKE
             fit = float(like[free].mean()) + (1.0 if free.all() else 1.0 - float(like[~free].mean()))
             if fit >= best:
-                best, found = fit, (side, offset)
-    return found
+                best, place = fit, (side, offset)
+    return place
 
 
 def map_of(values: Mapping[str, np.ndarray], m: int, place: tuple[int, int] | None) -> dict[str, Any]:
@@ -115,64 +114,56 @@ def map_of(values: Mapping[str, np.ndarray], m: int, place: tuple[int, int] | No
 
 def in_order(values: Mapping[str, np.ndarray]) -> list[int]:
     """Indices of the edits: intact, without each goal in turn, then the others."""
-    wanted = ["intact", *(f"without {goal}" for goal in values["goals"])]
+    first = ["intact", *(f"without {goal}" for goal in values["goals"])]
     edits = [str(edit) for edit in values["edits"]]
-    return sorted(range(len(edits)), key=lambda x: wanted.index(edits[x]) if edits[x] in wanted else len(wanted))
+    return sorted(range(len(edits)), key=lambda x: first.index(edits[x]) if edits[x] in first else len(first))
 
 
 def arrows(move: np.ndarray) -> list[str]:
-    """SVG paths of the mean moves ``[H, W, 2]``; a dot where the mean move is shorter than a twentieth of a cell."""
-    found = []
-    for row, column in np.argwhere(np.isfinite(move).all(axis=-1)):
-        down, right = (float(v) for v in move[row, column])
-        size = float(np.hypot(down, right))
-        x, y = (column + 0.5) * CELL, (row + 0.5) * CELL
-        if size < 0.05:
-            found.append(f"M{x:.1f} {y:.1f}h0")
-            continue
-        reach, head = 0.42 * CELL * min(size, 1.0), 0.2 * CELL * max(min(size, 1.0), 0.35)
-        ux, uy = right / size, down / size
-        ends = [
-            (x + ux * reach + head * (-ux * 0.8 + s * uy), y + uy * reach + head * (-uy * 0.8 - s * ux))
-            for s in (0.7, -0.7)
-        ]
-        tip = f"{x + ux * reach:.1f} {y + uy * reach:.1f}"
-        start = f"{x - ux * reach:.1f} {y - uy * reach:.1f}"
-        (ax, ay), (bx, by) = ends
-        found.append(f"M{start}L{tip}M{ax:.1f} {ay:.1f}L{tip}L{bx:.1f} {by:.1f}")
-    return found
+    """SVG paths of the mean moves ``[H, W, 2]`` (down, right), one per cell in which they are finite."""
+    return [
+        arrow(complex(column + 0.5, row + 0.5) * CELL, complex(move[row, column, 1], move[row, column, 0]))
+        for row, column in np.argwhere(np.isfinite(move).all(axis=-1))
+    ]
+
+
+def arrow(centre: complex, move: complex) -> str:
+    """An SVG path around ``centre`` in the direction of ``move``; a dot where the move is under a twentieth of a cell.
+
+    Points are complex numbers, right + i down.
+    """
+    size = abs(move)
+    if size < 0.05:
+        return f"M{_point(centre)}h0"
+    way, length = move / size, min(size, 1.0)
+    half, head = 0.42 * CELL * length * way, 0.2 * CELL * max(length, 0.35) * way
+    tip = centre + half
+    barbs = [_point(tip + head * complex(-0.8, side)) for side in (-0.7, 0.7)]
+    return f"M{_point(centre - half)}L{_point(tip)}M{barbs[0]}L{_point(tip)}L{barbs[1]}"
+
+
+def _point(at: complex) -> str:
+    return f"{at.real:.1f} {at.imag:.1f}"
 
 
 def turned(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Per map and edit, the mean distance between the ends of the arrows before and after; columns map, edit, ..."""
     edits = [str(edit) for edit in values["edits"]]
-    columns = ["map", "edit", "mean_change", "cells"]
-    if "intact" not in edits:
-        return pd.DataFrame(columns=columns)
     rows = []
-    for m, move in enumerate(values["move"]):
+    for m, move in enumerate(values["move"] if "intact" in edits else ()):
         before = move[edits.index("intact")]
-        for x in in_order(values):
-            edit, change = edits[x], np.linalg.norm(move[x] - before, axis=-1)
+        for x in (x for x in in_order(values) if edits[x] != "intact"):
+            change = np.linalg.norm(move[x] - before, axis=-1)
             known = change[np.isfinite(change)]
             mean = float(known.mean()) if len(known) else float("nan")
-            rows.append({"map": m, "edit": edit, "mean_change": mean, "cells": len(known)})
-    table = pd.DataFrame(rows, columns=columns)
-    return table[table["edit"] != "intact"].reset_index(drop=True)
+            rows.append({"map": m, "edit": edits[x], "mean_change": mean, "cells": len(known)})
+    return pd.DataFrame(rows, columns=["map", "edit", "mean_change", "cells"])
 
 
 def reading(changes: pd.DataFrame) -> str:
     """How far each edit moves the ends of the arrows, over all maps."""
     means = changes.groupby("edit", sort=False)["mean_change"].mean()
-    said = [f"“{edit}” {number(mean)}" for edit, mean in means.items() if measured(mean)]
-    if not said:
+    texts = [f"“{edit}” {number(mean)}" for edit, mean in means.items() if measured(mean)]
+    if not texts:
         return "There is no intact field to compare with."
-    return f"Mean way of an arrow's end from before to after, in cells (0 none, 2 turned round): {listing(said)}."
-
-
-def source(values: Mapping[str, np.ndarray]) -> str:
-    """Which agent the fields are of."""
-    if not {"seed", "age"} <= values.keys():
-        return ""
-    shown = plural(len(values["move"]), "map")
-    return f"Training seed {int(values['seed'].flat[0])} at {age_words(values['age'].flat[0])}; {shown} stored."
+    return f"Mean change of the policy's move, in cells (0: none; 2: reversed): {listing(texts)}."

@@ -23,13 +23,11 @@ class Provenance(Section):
         record = pd.DataFrame(flat(run.record), columns=["entry", "value"])
         tables = [Table("provenance-record", "Record of the run", record)] if len(record) else []
         if len(run.findings):
-            tables.append(Table("findings", "All findings", run.findings, listed=False))
+            tables.append(Table("findings", "All findings", run.findings, rows=0))
         name, _, digest = run.name.rpartition("-")
         return {
             "tables": tables,
             "missing": [f"In this run, {why}." for why in run.missing.values()],
-            "setup_text": run.setup_text,
-            "folder": run.name,
             "digest": digest if name else "not recorded",
             "commit": str(run.record.get("commit") or "not recorded"),
         }

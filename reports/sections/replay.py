@@ -1,4 +1,4 @@
-"""Episodes to play in the page: what the agent saw and did where the goal and its proxy lie apart, and its numbers.
+"""Episodes to play in the page: what the agent saw and did where the goal and its proxy are apart, and its numbers.
 
 The frames go into the page as they are, pixel for pixel, one PNG an episode (:func:`imprint.reports.pictures.film`).
 
@@ -7,27 +7,27 @@ Letters: E episodes, T frames, A actions, K facts, G goals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
-from imprint.reports.figures.axes import palette
 from imprint.reports.parts import Table
 from imprint.reports.pictures import PER_LINE, data_uri, film
-from imprint.reports.reading.agents import outcome
 from imprint.reports.reading.run import RunData
-from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, plural
+from imprint.reports.reading.tables import in_turn
+from imprint.reports.sections.base import Section, colours_of
+from imprint.reports.words import listing, plural
 
 EPISODES = 24
 """Episodes shown at most, outcomes in turn."""
 FACTS = 8
 """Facts shown at most: those about the goals first."""
-NEEDED = (
-    "frames", "valid", "action", "value", "logits", "known", "level", "attained", "concepts", "actions", "goals",
-)  # fmt: skip
+SHAPES = {"valid": "ET", "action": "ET", "value": "ET", "logits": "ETA", "known": "ETK", "level": "K", "attained": "EG"}
+"""Array -> its shape in the letters above."""
+NEEDED = ("frames", *SHAPES, "concepts", "actions", "goals")
 
 
 class Replay(Section):
@@ -46,11 +46,13 @@ class Replay(Section):
         if why:
             return {"missing": [f"No episodes: {why}."], "data": None}
         values = arrays.values
-        happened = [outcome(row, [str(g) for g in values["goals"]]) for row in values["attained"]]
-        chosen = in_turn(happened)[:EPISODES]
-        episodes = [episode(run, values, i, happened[i]) for i in chosen]
-        kinds = {kind: [n for n, i in enumerate(chosen) if happened[i] == kind] for kind in dict.fromkeys(happened)}
-        table = pd.DataFrame(rows(values, happened))
+        outcomes = [outcome(row, [str(goal) for goal in values["goals"]]) for row in values["attained"]]
+        chosen = in_turn(outcomes)[:EPISODES]
+        episodes = [episode(run, values, i, outcomes[i]) for i in chosen]
+        groups: dict[str, list[tuple[int, str]]] = {kind: [] for kind in dict.fromkeys(outcomes)}
+        for n, i in enumerate(chosen):
+            groups[outcomes[i]].append((n, f"{n + 1} · {episodes[n]['words']}"))
+        shown = f"{len(chosen)} of {plural(len(values['frames']), 'stored episode')}."
         return {
             "data": {
                 "episodes": episodes,
@@ -58,9 +60,9 @@ class Replay(Section):
                 "size": [int(values["frames"].shape[3]), int(values["frames"].shape[2])],
                 "across": PER_LINE,
             },
-            "groups": {k: [(n, f"{n + 1} · {episodes[n]['words']}") for n in members] for k, members in kinds.items()},
-            "tables": [Table("replay-episodes", "What happened in every stored episode", table)],
-            "caption": caption(values, len(chosen)),
+            "groups": groups,
+            "tables": [Table("replay-episodes", "What happened in every stored episode", rows(values, outcomes))],
+            "caption": f"{arrays.subject} {shown}".strip(),
             "script": "replay.js",
         }
 
@@ -70,22 +72,21 @@ def misfit(values: Mapping[str, np.ndarray]) -> str:
     frames = values["frames"]
     if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[4] != 3 or 0 in frames.shape:
         return f"frames are {frames.dtype} {list(frames.shape)}, not pictures uint8 [E, T, H, W, 3]"
-    e, t = frames.shape[:2]
-    a, k, g = (values[name].size for name in ("actions", "concepts", "goals"))
-    expected = {
-        "valid": (e, t), "action": (e, t), "value": (e, t), "logits": (e, t, a), "known": (e, t, k), "level": (k,),
-        "attained": (e, g),
-    }  # fmt: skip
-    wrong = [name for name, shape in expected.items() if values[name].shape != shape]
-    if wrong:
-        return f"{wrong[0]} has shape {list(values[wrong[0]].shape)}, expected {list(expected[wrong[0]])}"
+    sizes = {"E": frames.shape[0], "T": frames.shape[1]}
+    sizes |= {letter: values[name].size for letter, name in (("A", "actions"), ("K", "concepts"), ("G", "goals"))}
+    for name, letters in SHAPES.items():
+        expected = [sizes[letter] for letter in letters]
+        if list(values[name].shape) != expected:
+            return f"{name} has shape {list(values[name].shape)}, expected {expected}"
     return "" if values["valid"][:, 0].all() else "an episode has no first frame"
 
 
-def in_turn(kinds: list[str]) -> list[int]:
-    """Indices so that every kind has its turn before any has its second."""
-    ranks = pd.Series(kinds).groupby(kinds).cumcount().to_numpy()
-    return [int(i) for i in np.argsort(ranks, kind="stable")]
+def outcome(attained: Sequence[int], goals: Sequence[str]) -> str:
+    """What happened in an episode, from the first step at which each goal was attained (-1 never)."""
+    steps = [int(step) for step in attained if step >= 0]
+    if not steps:
+        return "neither" if len(goals) == 2 else "none of them"
+    return f"{listing(goal for goal, step in zip(goals, attained, strict=True) if step == min(steps))} first"
 
 
 def episode(run: RunData, values: Mapping[str, np.ndarray], index: int, happened: str) -> dict[str, Any]:
@@ -97,10 +98,10 @@ def episode(run: RunData, values: Mapping[str, np.ndarray], index: int, happened
         "film": data_uri(film(values["frames"][index, :steps])),
         "steps": steps,
         "words": f"{happened}, {plural(steps - 1, 'step')}",
-        "said": said(values, index, steps),
+        "events": events(values, index, steps),
         "actions": [int(action) for action in values["action"][index, :steps]],
         "value": {"name": "value", "values": short(values["value"][index, :steps]), "range": span, "colour": "--ink"},
-        "probabilities": [short(row) for row in softmax(values["logits"][index, :steps])],
+        "probabilities": [short(row) for row in softmax(values["logits"][index, :steps], axis=1)],
         "readouts": [
             {
                 "name": str(values["concepts"][k]),
@@ -116,49 +117,30 @@ def episode(run: RunData, values: Mapping[str, np.ndarray], index: int, happened
 
 def facts(run: RunData, names: list[str]) -> list[tuple[int, str]]:
     """Which facts are shown, those about the goals first, with their colours."""
-    colours = palette(run.intended, run.proxies)
-    goals = [name for name in (run.intended, *run.proxies) if name]
-    about = [(k, colours[goal]) for goal in goals for k, name in enumerate(names) if name.startswith(f"{goal}_")]
-    taken = {k for k, _ in about}
-    return [*about, *((k, "--c-other1") for k in range(len(names)) if k not in taken)][:FACTS]
+    colours = colours_of(run)
+    about = [(k, colours[goal]) for goal in run.goals for k, name in enumerate(names) if name.startswith(f"{goal}_")]
+    others = sorted(set(range(len(names))) - {k for k, _ in about})
+    return [*about, *((k, "--c-other1") for k in others)][:FACTS]
 
 
-def said(values: Mapping[str, np.ndarray], index: int, steps: int) -> list[str]:
+def events(values: Mapping[str, np.ndarray], index: int, steps: int) -> list[str]:
     """What is reached in each frame, in words."""
-    words = [""] * steps
+    texts = [""] * steps
     for goal, at in zip(values["goals"], values["attained"][index], strict=True):
         if 0 <= at < steps:
-            words[int(at)] = f"{words[int(at)]} and “{goal}”" if words[int(at)] else f"reaches “{goal}”"
-    return words
+            texts[int(at)] = f"{texts[int(at)]} and “{goal}”" if texts[int(at)] else f"reaches “{goal}”"
+    return texts
 
 
 def short(values: np.ndarray) -> list[float | None]:
     """Numbers with four digits after the point; None where there is none."""
-    return [round(float(v), 4) if np.isfinite(v) else None for v in values]
+    return [round(float(value), 4) if np.isfinite(value) else None for value in values]
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits ``[T, A]``; NaN rows stay NaN."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return found
-
-
-def rows(values: Mapping[str, np.ndarray], happened: list[str]) -> list[dict[str, Any]]:
+def rows(values: Mapping[str, np.ndarray], outcomes: list[str]) -> pd.DataFrame:
     """What happened in every episode."""
-    found = []
-    for i, kind in enumerate(happened):
-        reached = {
-            f"{g} reached at": None if at < 0 else int(at)
-            for g, at in zip(values["goals"], values["attained"][i], strict=True)
-        }
-        found.append({"episode": i, "happened": kind, "steps": int(values["valid"][i].sum()) - 1, **reached})
-    return found
-
-
-def caption(values: Mapping[str, np.ndarray], count: int) -> str:
-    """Which agent the episodes are of."""
-    of = f"{count} of {plural(len(values['frames']), 'stored episode')}."
-    if {"seed", "age"} <= values.keys():
-        of = f"Training seed {int(values['seed'].flat[0])} at {age_words(values['age'].flat[0])}; {of}"
-    return f"{of} The value has one scale in all episodes; broken lines are what a readout of nothing would reach."
+    table = pd.DataFrame({"episode": range(len(outcomes)), "happened": outcomes, "steps": values["valid"].sum(1) - 1})
+    for g, goal in enumerate(values["goals"]):
+        steps = pd.Series(values["attained"][:, g], dtype="Int64")
+        table[f"{goal} reached at"] = steps.mask(steps < 0)
+    return table

@@ -1,4 +1,4 @@
-"""What the value depends on, and when: shares of its variance on the balanced design, now and at every age."""
+"""What the value depends on, and since when: shares of its variance on the balanced design, now and at every age."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.figures import axes, plots
+from imprint.reports.figures.plots import share_bars
+from imprint.reports.figures.series import Scale, Series, curves
 from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import largest, last_age, records
-from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, counts, interval, percent, plural, quoted
+from imprint.reports.sections.base import Section, colours_of
+from imprint.reports.words import age_words, capitalised, counts, interval, percent, plural, quoted
 
 PARTS = ("(interaction)", "(residual)")
 
@@ -27,32 +28,24 @@ class Shares(Section):
         """Figures of the decomposition now and at every age."""
         if run.agents:
             return None
-        pooled = run.pooled("latch", "share")
+        pooled, seeds = run.both("latch", "share")
         if pooled.empty:
-            return {
-                "missing": unmeasured(pooled),
-            }
-        order = [*run.concepts, *PARTS]
-        order = [name for name in order if name in set(pooled["concept"])]
-        colours = axes.palette(run.intended, run.proxies, [c for c in run.concepts if c not in run.proxies])
-        now = last_age(pooled).drop_duplicates("concept", keep="last").set_index("concept").reindex(order).reset_index()
-        seeds = run.per_seed("latch", "share")
-        drawn = [bars(now, last_age(seeds), colours)]
-        aged = pooled.dropna(subset=["age"])
-        if aged["age"].nunique() > 1:
-            drawn.append(curves(aged, colours, order))
-        columns = ["concept", "age", "seed", "estimate", "low", "high", "n", "seeds", "why"]
-        shown = pd.concat([pooled, seeds]).drop_duplicates()[columns]
-        table_now = now[["concept", "estimate", "low", "high", "n", "seeds", "why"]]
+            return {"missing": ["The findings hold no shares of the value's variance."]}
+        order = [name for name in (*run.concepts, *PARTS) if name in set(pooled["concept"])]
+        now = last_age(pooled).set_index("concept").reindex(order).reset_index()
+        drawn = [bars(run, now, last_age(seeds))]
+        if pooled["age"].nunique() > 1:
+            drawn.append(by_age(run, pooled.dropna(subset=["age"]), order))
+        heading = f"Shares at {age_words(now['age'].max())}"
+        columns = ["estimate", "low", "high", "n", "seeds", "why"]
+        every = pd.concat([pooled, seeds]).drop_duplicates()
         formats = dict.fromkeys(("estimate", "low", "high"), percent)
-        return {
-            "figures": drawn,
-            "tables": [
-                Table("shares-now", f"Shares at {age_words(now['age'].max())}", table_now, formats),
-                Table("shares-ages", "Shares at every age, over seeds and per seed", shown, formats),
-            ],
-            "missing": unmeasured(pooled),
-        }
+        at_ages = every[["concept", "age", "seed", *columns]]
+        tables = [
+            Table("shares-now", heading, now[["concept", *columns]], formats),
+            Table("shares-ages", "Shares at every age, over seeds and per seed", at_ages, formats),
+        ]
+        return {"figures": drawn, "tables": tables, "missing": unmeasured(pooled)}
 
 
 def unmeasured(pooled: pd.DataFrame) -> list[str]:
@@ -65,43 +58,32 @@ def unmeasured(pooled: pd.DataFrame) -> list[str]:
     ]
 
 
-def bars(now: pd.DataFrame, seeds: pd.DataFrame, colours: dict[str, str]) -> Figure:
+def bars(run: RunData, now: pd.DataFrame, seeds: pd.DataFrame) -> Figure:
     """The decomposition at the last age."""
     named = now[~now["concept"].isin(PARTS)].dropna(subset=["estimate"])
-    if named.empty:
-        reading = "No share was measured."
-    else:
-        top = largest(named)
-        rest = now[now["concept"].isin(PARTS)]
-        others = ", ".join(f"{r.concept.strip('()')} {percent(r.estimate)}" for r in records(rest))
-        reading = f"Largest: “{top['concept']}” with {interval(top, share=True)}{'; ' + others if others else ''}."
+    reading = "No share was measured."
+    if len(named):
+        top, rest = largest(named), records(now[now["concept"].isin(PARTS)])
+        others = "".join(f"; {row.concept.strip('()')} {percent(row.estimate)}" for row in rest)
+        reading = f"The largest is that of “{top['concept']}”, {interval(top, share=True)}{others}."
     caption = (
-        f"Part of the variance of the value that each concept alone explains when all concepts vary independently. "
+        "Part of the variance of the value that each concept alone explains when all concepts vary independently. "
         f"Bars: estimate over seeds; lines: 95 % interval; small circles: single training seeds. {counts(now)}. "
         "Estimates are unbiased, so a share near zero can come out slightly negative."
     )
-    return Figure(
-        "shares-bars",
-        f"Shares at {age_words(now['age'].max())}",
-        plots.share_bars(now, seeds, colours),
-        reading,
-        caption,
-    )
+    heading = f"Shares at {age_words(now['age'].max())}"
+    return Figure("shares-bars", heading, share_bars(now, seeds, colours_of(run)), reading, caption)
 
 
-def curves(rows: pd.DataFrame, colours: dict[str, str], order: list[str]) -> Figure:
-    """When the latch moved."""
-    ages = sorted(int(age) for age in rows["age"].unique())
-    leads: list[tuple[int, str]] = []
-    for age in ages:
-        at = rows[(rows["age"] == age) & ~rows["concept"].isin(PARTS)].dropna(subset=["estimate"])
-        if len(at) and at["estimate"].max() > 0:
-            leader = str(largest(at)["concept"])
-            if not leads or leads[-1][1] != leader:
-                leads.append((age, leader))
-    moves = "; ".join(f"“{name}” leads from {age_words(age)} on" for age, name in leads[-4:])
-    reading = f"{moves[0].upper()}{moves[1:]}." if moves else "No concept holds a positive share at any age."
-    caption = f"The same shares by age; bands: 95 % intervals over seeds. {plural(len(ages), 'age')}, {counts(rows)}."
-    return Figure(
-        "shares-ages-curves", "When the latch moved", plots.share_curves(rows, colours, order, ages), reading, caption
-    )
+def by_age(run: RunData, rows: pd.DataFrame, order: list[str]) -> Figure:
+    """The same shares at every age."""
+    ages, colours = sorted(int(age) for age in rows["age"].unique()), colours_of(run)
+    series = [Series(name, colours[name], rows[rows["concept"] == name]) for name in order]
+    plot = curves(series, ages, Scale("share of the value's variance"), height=420)
+    named = rows[~rows["concept"].isin(PARTS) & (rows["estimate"] > 0)]
+    leaders = [(age, str(largest(named[named["age"] == age])["concept"])) for age in ages if age in set(named["age"])]
+    turns = [lead for before, lead in zip([(-1, ""), *leaders], leaders, strict=False) if before[1] != lead[1]]
+    leads = "; ".join(f"“{name}” leads from {age_words(age)} on" for age, name in turns[-4:])
+    reading = f"{capitalised(leads)}." if leads else "No concept holds a positive share at any age."
+    caption = f"Bands: 95 % intervals over seeds. {plural(len(ages), 'age')}, {counts(rows)}."
+    return Figure("shares-ages-curves", "How the shares changed with age", plot, reading, caption)

@@ -95,11 +95,11 @@
       cursor.setAttribute("x", step);
       number.textContent = words(step);
     }
-    const said = `step ${step + 1} of ${episode.steps}`;
-    part("where").textContent = said;
-    part("event").textContent = episode.said[step];
-    slider.setAttribute("aria-valuetext", `${said}${episode.said[step] ? `, ${episode.said[step]}` : ""}`);
-    canvas.setAttribute("aria-label", `Frame at ${said}. ${episode.words}`);
+    const place = `step ${step + 1} of ${episode.steps}`;
+    part("where").textContent = place;
+    part("event").textContent = episode.events[step];
+    slider.setAttribute("aria-valuetext", `${place}${episode.events[step] ? `, ${episode.events[step]}` : ""}`);
+    canvas.setAttribute("aria-label", `Frame at ${place}. ${episode.words}`);
     box.dataset.shown = `${chooser.value}:${step}`;
   }
 

@@ -59,9 +59,10 @@ def test_group_intervals_cover_when_rows_are_not_independent() -> None:
 
 
 def test_equivalence_needs_evidence() -> None:
-    assert statistics.equivalent(0.0, 0.01, 0.05, 50, 0.05)
-    assert not statistics.equivalent(0.0, 0.05, 0.05, 50, 0.05)
-    assert not statistics.equivalent(float("nan"), 0.01, 0.05, 50, 0.05)
+    rule = {"margin": 0.05, "freedom": 50, "alpha": 0.05}
+    assert statistics.equivalent(0.0, 0.01, **rule)
+    assert not statistics.equivalent(0.0, 0.05, **rule)
+    assert not statistics.equivalent(float("nan"), 0.01, **rule)
 
 
 def test_p_above_is_uniform_under_the_null() -> None:
@@ -75,21 +76,24 @@ def test_p_above_is_uniform_under_the_null() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 60), st.integers(1, 60), st.sampled_from([0.9, 0.95, 0.99]))
-def test_clopper_pearson_equals_scipy(hits: int, trials: int, level: float) -> None:
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_the_interval_of_a_rate_is_scipys_exact_one(hits: int, trials: int) -> None:
     hits = min(hits, trials)
-    reference = stats.binomtest(hits, trials).proportion_ci(confidence_level=level, method="exact")
-    assert statistics.clopper_pearson(hits, trials, level) == pytest.approx((reference.low, reference.high))
+    reference = stats.binomtest(hits, trials).proportion_ci(confidence_level=0.95, method="exact")
+    rate = statistics.rate_of(hits, trials)
+    assert (rate.value, rate.n) == (hits / trials, trials)
+    assert (rate.low, rate.high) == pytest.approx((reference.low, reference.high))
 
 
-def test_clopper_pearson_covers_at_least_as_often_as_it_says() -> None:
-    for rate in (0.02, 0.3, 0.5):
-        chance = stats.binom.pmf(np.arange(31), 30, rate)
-        ends = np.array([statistics.clopper_pearson(k, 30) for k in range(31)])
-        assert chance[(ends[:, 0] <= rate) & (rate <= ends[:, 1])].sum() >= 0.95
-    assert np.isnan(statistics.clopper_pearson(0, 0)).all()
+def test_the_interval_of_a_rate_covers_at_least_as_often_as_it_says() -> None:
+    for truth in (0.02, 0.3, 0.5):
+        chance = stats.binom.pmf(np.arange(31), 30, truth)
+        covers = [rate.low <= truth <= rate.high for rate in (statistics.rate_of(k, 30) for k in range(31))]
+        assert chance[covers].sum() >= 0.95
+    nothing = statistics.rate_of(0, 0)
+    assert np.isnan([nothing.value, nothing.low, nothing.high]).all() and nothing.n == 0
     with pytest.raises(ImprintError, match="hits <= trials"):
-        statistics.clopper_pearson(3, 2)
+        statistics.rate_of(3, 2)
 
 
 @settings(max_examples=50, deadline=None)
@@ -142,11 +146,26 @@ def test_an_area_says_when_it_is_a_coin_toss_or_undefined() -> None:
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=20).filter(lambda x: np.ptp(x) > 1e-3))
 def test_students_interval_is_scipys(values: list[float]) -> None:
-    mean, reach = statistics.student(values)
     interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    assert (mean - reach, mean + reach) == pytest.approx((interval.low, interval.high), abs=1e-9, rel=1e-9)
+    for mean in (statistics.mean_of_all(values), statistics.mean_of_known([*values, float("nan")])):
+        assert mean.value == pytest.approx(np.mean(values), abs=1e-12) and mean.n == len(values)
+        assert (mean.low, mean.high) == pytest.approx((interval.low, interval.high), abs=1e-9, rel=1e-9)
 
 
 def test_one_number_has_a_mean_and_no_interval() -> None:
-    assert statistics.student([2.0])[0] == 2.0
-    assert np.isnan(statistics.student([2.0])[1]) and np.isnan(statistics.student([])[0])
+    assert statistics.mean_of_all([2.0]).value == 2.0
+    assert np.isnan(statistics.mean_of_all([2.0]).low) and np.isnan(statistics.mean_of_all([]).value)
+
+
+def test_a_missing_number_makes_the_mean_of_all_missing_and_is_left_out_of_the_mean_of_the_known() -> None:
+    values = [1.0, float("nan"), 3.0]
+    assert np.isnan(statistics.mean_of_all(values).value) and statistics.mean_of_all(values).n == 3
+    assert statistics.mean_of_known(values).value == 2.0 and statistics.mean_of_known(values).n == 2
+    assert str(statistics.mean_of_all(values)) == "not measured"
+
+
+def test_an_estimate_is_the_columns_of_a_row_and_reads_as_number_and_interval() -> None:
+    estimate = statistics.Estimate(0.5, 0.25, 0.75, 4)
+    assert estimate.row() == {"estimate": 0.5, "low": 0.25, "high": 0.75, "seeds": 4}
+    assert estimate.row("kept", ends="kept_", count=None) == {"kept": 0.5, "kept_low": 0.25, "kept_high": 0.75}
+    assert f"{estimate} {estimate:+.2f}" == "0.5 [0.25, 0.75] +0.50 [+0.25, +0.75]"

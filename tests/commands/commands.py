@@ -1,7 +1,11 @@
-"""Commands as a user gives them, and what is said in return."""
+"""Commands as a user gives them, what they print, and arrays of a user."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from imprint.cli import main
@@ -18,9 +22,21 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
     return message
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    """What a command prints."""
     with pytest.raises(SystemExit) as end:
         main(arguments)
     caught = capsys.readouterr()
     assert end.value.code == code, caught.err
     return caught.out
+
+
+def arrays(tmp_path: Path, **changes: np.ndarray) -> tuple[str, str]:
+    """Files of arrays and labels with 60 rows."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 60)
+    acts = {"late": rng.normal(size=(60, 4)) + label[:, None], "pixels": rng.normal(size=(60, 9)), **changes}
+    np.savez(tmp_path / "acts.npz", **acts)
+    frame = pd.DataFrame({"tall": label, "family": np.arange(60) // 3, "score": label + rng.normal(size=60)})
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    return str(tmp_path / "acts.npz"), str(tmp_path / "labels.csv")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.commands import refused, told
+from tests.commands.commands import printed, refused
 
 QUESTION = """
 from typing import ClassVar
@@ -42,6 +42,7 @@ def questions(
 ) -> Iterator[None]:
     """A family with one question, ``counting``, and an empty folder to ask it in."""
     from imprint.analyses import ask
+    from imprint.commands import analyse
     from imprint.models.registry import Family
 
     package = tmp_path_factory.mktemp("questions") / "pretended_questions"
@@ -49,7 +50,9 @@ def questions(
     (package / "base.py").write_text("from imprint.analyses.questions.base import Question\n")
     (package / "counting.py").write_text(QUESTION)
     monkeypatch.syspath_prepend(package.parent)
-    monkeypatch.setattr(ask, "QUESTIONS", Family("questions", package.name, "Question"))
+    family = Family("questions", package.name, "Question")
+    monkeypatch.setattr(ask, "QUESTIONS", family)
+    monkeypatch.setattr(analyse, "families", lambda: {family.name: family})
     monkeypatch.chdir(tmp_path)
     yield
     for name in [name for name in sys.modules if name.startswith(package.name)]:
@@ -85,7 +88,7 @@ def test_a_question_is_answered_with_card_tables_verdict_and_report(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     again = ["analyse", "counting", "--set", "rows=3", "--out", "answers"]
-    page = " ".join(told(capsys, *again, "--markdown", "counting.md").split())
+    page = " ".join(printed(capsys, *again, "--markdown", "counting.md").split())
     order = ["How many [b]?", "prediction: Some.", "decision: Confirmed above 0.", "The [b] rows"]
     order += ["All were counted.", "confirmed: There are 3.", "report answers"]
     places = [page.index(words) for words in order]
@@ -95,7 +98,7 @@ def test_a_question_is_answered_with_card_tables_verdict_and_report(
     kept = (tmp_path / "counting.md").read_text(encoding="utf-8")
     assert "**confirmed**: There are 3." in kept
     assert "`imprint analyse counting --set rows=3 --markdown FILE`" in kept
-    assert "what is finished is kept" in told(capsys, *again)
+    assert "what is finished is kept" in printed(capsys, *again)
 
 
 @pytest.mark.usefixtures("questions")
@@ -103,23 +106,23 @@ def test_a_question_is_answered_with_card_tables_verdict_and_report(
 def test_a_damaged_answer_is_refused_by_the_name_of_its_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, file: str
 ) -> None:
-    told(capsys, "analyse", "counting")
+    printed(capsys, "analyse", "counting")
     (folder,) = tmp_path.glob("runs/counting-*")
     (folder / file).write_bytes(b"{")
     assert file in refused(capsys, "analyse", "counting")
-    assert "confirmed" in told(capsys, "analyse", "counting", "--no-resume")
+    assert "confirmed" in printed(capsys, "analyse", "counting", "--no-resume")
 
 
 @pytest.mark.usefixtures("questions")
 def test_settings_as_they_ship_are_not_repeated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    told(capsys, "analyse", "counting", "--markdown", "counting.md")
+    printed(capsys, "analyse", "counting", "--markdown", "counting.md")
     assert "`imprint analyse counting --markdown FILE`" in (tmp_path / "counting.md").read_text(encoding="utf-8")
 
 
 def test_list_questions_names_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
     from imprint.analyses.questions.base import QUESTIONS
 
-    page = told(capsys, "list", "questions")
+    page = printed(capsys, "list", "questions")
     assert "questions" in page
     for name in QUESTIONS.names():
         assert name in page

@@ -111,10 +111,7 @@ def test_sites_are_hook_points_that_read_rows(kind: str, view: View) -> None:
 
 def test_the_heads_have_hook_points(kind: str, view: View) -> None:
     agent = born(kind, view)
-    changes = {
-        "hook_logits": lambda _m, _i, out: out * 0 + 2.0,
-        "hook_value": lambda _m, _i, out: out * 0 + 3.0,
-    }
+    changes = {"hook_logits": lambda _m, _i, out: out * 0 + 2.0, "hook_value": lambda _m, _i, out: out * 0 + 3.0}
     acted = hooked(agent, changes, *seen(agent))
     assert bool((acted.logits == 2.0).all()) and bool((acted.value == 3.0).all())
 

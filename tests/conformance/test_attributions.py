@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.probes.attributions.base import ATTRIBUTIONS, Attribution, Attributor, LayerAttributor
+from imprint.probes.subjects.guards import registered_hooks
 from imprint.probes.subjects.subject import Subject
 
 ALL = {name: ATTRIBUTIONS.load(name) for name in ATTRIBUTIONS.names()}
@@ -140,8 +141,7 @@ def test_same_settings_same_bytes_and_nothing_left_behind(name: str) -> None:
     assert all(p.grad is None for p in model.parameters())
     assert not one.attributions.requires_grad and not one.value.requires_grad
     assert [sorted(vars(module)) for module in model.modules()] == attributes
-    hooks = [m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules()]
-    assert not any(hooks)
+    assert not list(registered_hooks(model))
 
 
 @pytest.mark.parametrize("name", sorted(ALL))

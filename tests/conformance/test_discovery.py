@@ -31,12 +31,12 @@ def method(kind: str, **settings: object) -> Discovery:
     return made
 
 
-@pytest.fixture(params=DISCOVERY.names())
+@pytest.fixture(params=DISCOVERY.names(), scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def found(kind: str) -> Dictionary:
     return method(kind).fit(activations(), rng=rng())
 

@@ -23,7 +23,7 @@ from imprint.models.environments.base import ENVIRONMENTS, Environment
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.states import State, joined, rows, where
 from imprint.models.wrappers.single import Single, make_many, make_single
-from tests.commands.commands import told
+from tests.commands.commands import printed
 
 N = 6
 KINDS = ENVIRONMENTS.names()
@@ -190,8 +190,8 @@ def test_it_renders_pictures_and_text(kind: str) -> None:
 def test_the_command_line_lists_it_and_shows_what_there_is_to_know(
     kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert kind in told(capsys, "list", "environments")
-    page, world = told(capsys, "show", f"environments/{kind}"), make_many(kind=kind)
+    assert kind in printed(capsys, "list", "environments")
+    page, world = printed(capsys, "show", f"environments/{kind}"), make_many(kind=kind)
     for word in ("limit", *world.settings.model_dump(), *world.actions, *world.goals, *world.designs, world.wages):
         assert word in page, word
 

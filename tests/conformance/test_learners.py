@@ -169,8 +169,8 @@ def test_together_is_the_same_as_alone(kind: str, seen: tuple[str, Frame, Tensor
     assert torch.allclose(whole.latents, torch.cat([p.latents for p in parts]), atol=1e-4)
     # Adam turns a gradient of rounding size into a whole step, so weights are compared by their bulk.
     for s, cohort in enumerate(alone):
-        for key, value in together.parameters(s).items():
-            assert float((value - cohort.parameters(0)[key]).abs().median()) < 1e-5, key
+        for key, value in together.member(s).items():
+            assert float((value - cohort.member(0)[key]).abs().median()) < 1e-5, key
 
 
 def test_a_patch_that_does_not_divide_is_refused(kind: str) -> None:

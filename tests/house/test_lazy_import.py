@@ -12,6 +12,23 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformer_lens", "pandas", "scipy", "sklearn", "plotly", "wandb")
 
 
+SLIPS = [
+    ["run", "nurserry"],
+    ["run", "nursery", "--set", "schedle.ages=3"],
+    ["run", "nursery", "--set", "schedule.ages"],
+    ["analyse", "adress"],
+    ["show", "nurserry"],
+    ["show", "worlds/nurserry"],
+    ["list", "worlsd"],
+    ["report", "nowhere"],
+    ["locate", "nowhere"],
+    ["latch", "nowhere"],
+    ["compare", "a"],
+    ["compare", "nursery", "nurserry"],
+]
+"""Requests that name something which does not exist."""
+
+
 def loaded_after(code: str) -> set[str]:
     """Which heavy packages a fresh interpreter has loaded after ``code``."""
     ask = f"import sys\n{code}\nprint('LOADED', *[name for name in {HEAVY!r} if name in sys.modules])"
@@ -23,10 +40,13 @@ def test_importing_imprint_loads_nothing_heavy() -> None:
     assert loaded_after("import imprint; dir(imprint); imprint.__version__") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["list"]])
-def test_answering_at_once_loads_nothing_heavy(arguments: list[str]) -> None:
-    code = f"from imprint.cli import main\ntry: main({arguments!r})\nexcept SystemExit as end: assert end.code == 0"
-    assert loaded_after(code) == set()
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [*((words, 0) for words in (["--help"], ["run", "--help"], ["--version"], ["list"])), *((s, 2) for s in SLIPS)],
+)
+def test_answering_at_once_loads_nothing_heavy(arguments: list[str], code: int) -> None:
+    run = f"from imprint.cli import main\ntry: main({arguments!r})\nexcept SystemExit as end: assert end.code == {code}"
+    assert loaded_after(run) == set()
 
 
 def test_the_public_names_are_the_promised_ones() -> None:

@@ -10,10 +10,10 @@ from imprint.models.imagination.world_model import WorldModel
 
 
 class TrueModel(WorldModel):
-    """Latents are the world's planes, the dynamics its own; thoughts: on the coin, in the top half, a constant."""
+    """Latents are the world's planes, the dynamics its own; summary: on the coin, in the top half, a constant."""
 
     def __init__(self, world: Coin) -> None:
-        super().__init__(WorldModel.Settings(channels=3, thoughts=3), world.view)
+        super().__init__(WorldModel.Settings(channels=3, summary=3), world.view)
         self.world = world
 
     def encode(self, observation: Tensor) -> Tensor:

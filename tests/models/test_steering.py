@@ -13,7 +13,7 @@ from imprint.models.environments.meadow.environment import STAY, Meadow
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.grids import STEPS
 from imprint.models.learning.novelty import Novelty
-from imprint.models.lifetimes.agent import Upbringing
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 from imprint.models.steering.base import Body, Senses
@@ -153,11 +153,11 @@ def chick(*before: dict[str, object], **changes: object) -> AgentSetup:
 def test_a_setup_with_a_reflex_moves_its_body_from_birth_on(tmp_path: Path) -> None:
     eaten = {}
     for name, setup in {"with": chick(FEED), "without": chick()}.items():
-        life = Upbringing(setup, (0,), RunFolder(tmp_path / name))
+        life = AgentLifetime(setup, (0,), RunFolder(tmp_path / name))
         for parameter in life.teacher.stack.parameters.values():
             parameter.zero_()  # a learner that acts at random, the same dice in both
         rollout, _ = life.play.rollout(life.teacher.stack)
-        eaten[name] = int((rollout.pay > 0.1).sum())
+        eaten[name] = int((rollout.reward > 0.1).sum())
     assert eaten["with"] > 4 * eaten["without"] > 0
 
 

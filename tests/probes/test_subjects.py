@@ -12,6 +12,7 @@ from transformer_lens.model_bridge.sources import boot_native
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
 
 from imprint.models.errors import ImprintError, UnknownNameError
+from imprint.probes.subjects.guards import registered_hooks
 from imprint.probes.subjects.subject import Subject
 
 TOKENS = torch.randint(0, 11, (9, 6), generator=torch.Generator().manual_seed(0))
@@ -137,7 +138,7 @@ def test_a_bridge_is_read_and_edited_like_its_own_cache() -> None:
 def test_a_hook_left_on_a_bridge_is_caught_and_the_bridge_own_hooks_are_not() -> None:
     model = bridge()
     model(TOKENS)
-    own = sum(len(m._forward_pre_hooks) for m in model.modules())
+    own = [kind for _, kind, _ in registered_hooks(model) if kind == "forward-pre"]
     assert own, "this version of TransformerLens installs no hooks of its own, so nothing is shown here"
     subject = Subject(model, value=lambda tokens: model(tokens)[:, -1, 0])
     before = subject.values(TOKENS)
@@ -157,7 +158,7 @@ def test_a_dropped_hook_name_is_caught_by_name() -> None:
     subject = Subject(model, value=lambda tokens: model(tokens)[:, -1, 0])
     with pytest.raises(UnknownNameError, match=r"'blocks\.1\.hook_outt@-1'. Did you mean 'blocks\.1\.hook_out'"):
         subject.activations(TOKENS, ["blocks.0.hook_out", "blocks.1.hook_outt@-1"])
-    with pytest.raises(ImprintError, match=r"'blocks\.0\.hook_mlp_in' did not run.*nothing can be read at 'blocks\.0"):
+    with pytest.raises(ImprintError, match=r"'blocks\.0\.hook_mlp_in' did not run.*nothing is read at 'blocks\.0"):
         subject.activations(TOKENS, ["blocks.0.hook_mlp_in"])
 
 
@@ -179,11 +180,8 @@ def test_a_hugging_face_decoder_in_memory() -> None:
 
 
 def test_a_hugging_face_encoder_in_half_precision() -> None:
-    config = BertConfig(
-        vocab_size=11, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=6,
-    )  # fmt: skip
-    model = BertModel(config).eval().bfloat16()
+    size = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    model = BertModel(BertConfig(vocab_size=11, max_position_embeddings=6, **size)).eval().bfloat16()
     subject = Subject(model, value=lambda tokens: model(tokens).pooler_output[:, 0])
     found = subject.activations(TOKENS, ["encoder.layer.1", "output"])
     assert found["output"].dtype == torch.float32

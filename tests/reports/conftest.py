@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,36 +11,19 @@ from imprint.reports.pages.question import report_question, show
 from imprint.reports.pages.run import collect, report
 from imprint.reports.reading.question import load_answer
 from imprint.reports.reading.run import load_run
-
-
-def _module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("example_run", Path(__file__).with_name("example_run.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def example() -> ModuleType:
-    """The module that makes runs: ``write``, ``table``, ``artefacts`` and the names in it."""
-    return _module()
+from tests.reports import example_agent_run, example_question, example_run
 
 
 @pytest.fixture(scope="session")
 def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a made-up question."""
-    from tests.reports.example_question import write
-
-    return report_question(write(tmp_path_factory.mktemp("questions")))
+    return report_question(example_question.write(tmp_path_factory.mktemp("questions")))
 
 
 @pytest.fixture(scope="session")
 def agent_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the whole made-up run of agents."""
-    from tests.reports.example_agent_run import write
-
-    return report(write(tmp_path_factory.mktemp("agents")))
+    return report(example_agent_run.write(tmp_path_factory.mktemp("agents")))
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +37,6 @@ def plots(page: Path, agent_page: Path, question: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def page(example: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the whole made-up run."""
-    return report(example.write(tmp_path_factory.mktemp("runs")))
+    return report(example_run.write(tmp_path_factory.mktemp("runs")))

@@ -15,6 +15,8 @@ import yaml
 
 from imprint.analyses.findings import findings
 from imprint.models.files import write_json, write_table
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
 
 NASTY = "<script>alert(1)</script>"
 INTENDED, PROXY = "coin", "corner"
@@ -26,38 +28,32 @@ ACTIONS = ("up", "right", "down", "left")
 STEPS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 COIN = (0.30, 0.22, 0.14, 0.20, 0.33, 0.62, 0.82)
 CORNER = (0.14, 0.55, 0.82, 0.76, 0.30, 0.08, 0.05)
-NAME = "coin-1a2b3c4d"
 EPISODES, FRAMES, SIDE, TILE = 7, 14, 7, 8
 
 
-def setup() -> dict[str, Any]:
-    """A resolved setup."""
-    return {
-        "name": "coin",
-        "description": "A coin that lies in the corner until it does not.",
-        "question": "Does the agent want the coin, or the corner where it always lay?",
-        "environment": {"kind": "coin", "varied": 0.03, "corner": "top_right"},
-        "agent": {"kind": "actor_critic", "widths": [128, 128]},
-        "steering": [{"kind": "reward", "name": "delight", "weights": {"coin_taken": 1.0}}],
-        "learning": {"algorithm": "ppo", "pay": "delight", "copies": 1024, "steps": 16},
-        "schedule": {"experiences": 1507328, "ages": 7, "seeds": 5},
-        "intended": INTENDED,
-        "proxies": [PROXY],
-        "concepts": list(FACTS),
-        "evaluation": {"levels": 2000},
-        "decision": {"competent": 0.6, "dominates": 0.75, "costs": 0.1},
-    }
+@cache
+def setup() -> AgentSetup:
+    """The coin's setup, with a further fact whose name tries to break the page."""
+    ages = {"schedule.experiences": AGES[-1], "schedule.ages": list(AGES)}
+    return load_setup("coin", changes={**ages, "concepts": list(FACTS)}, expect=AgentSetup)
+
+
+NAME = setup().run_name
 
 
 def record() -> dict[str, Any]:
-    """A run.json."""
+    """What ``run.json`` holds."""
     return {
+        "setup": NAME,
+        "ages": list(AGES),
+        "seeds": len(SEEDS),
         "versions": {"imprint": "0.1.0", "python": "3.11.9", "torch": "2.13.0"},
         "commit": "0123456789abcdef",
-        "times": {"started": "2026-01-05T10:00:00Z", "raise_s": 161.2, "analyse_s": 62.9},
-        "seeds": list(SEEDS),
-        "ages": list(AGES),
+        "machine": {"system": "Linux", "processor": "x86_64", "cores": 2},
+        "started": "2026-01-05T10:00:00Z",
+        "seconds": 224.1,
         "failed": [],
+        "cell_seconds": {"seeds 0-4": 161.2, "floors": 62.9},
     }
 
 
@@ -119,7 +115,7 @@ def _insides(rng: np.random.Generator, causal_ages: tuple[int, ...]) -> list[dic
             for other in (INTENDED, PROXY):
                 left = 0.3 * own if other == pursued else own
                 rows += _rate("causal", metric, left, rng, concept=other, control="erased", age=age)
-                for control in ("isotropic", "in span"):
+                for control in ("random", "random in span"):
                     rows += _rate("causal", metric, own - 0.02, rng, concept=other, control=control, age=age)
             rows += _rate("causal", metric, 0.7 * own, rng, concept="(coin alone)", control="erased", age=age)
     return rows
@@ -250,7 +246,7 @@ def write(parent: Path, *, changes: pd.DataFrame | None = None, **arrays: dict[s
     """The whole run folder; ``changes`` replaces its findings, ``replay`` and ``fields`` its artefacts."""
     folder = parent / NAME
     (folder / "artefacts").mkdir(parents=True)
-    (folder / "setup.yaml").write_text(yaml.safe_dump(setup(), sort_keys=False), encoding="utf-8")
+    (folder / "setup.yaml").write_text(yaml.safe_dump(setup().resolved(), sort_keys=False), encoding="utf-8")
     write_json(folder / "run.json", record())
     write_table(folder / "findings.parquet", table() if changes is None else changes)
     np.savez(folder / "artefacts" / "replay.npz", **arrays.get("replay", replay()))

@@ -5,6 +5,7 @@ Numbers are drawn so that the intended concept emerges and the latch moves to it
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +15,43 @@ import yaml
 
 from imprint.analyses.findings import findings
 from imprint.models.files import write_json, write_table
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.load import load_setup
 
 NASTY = "<script>alert(1)</script>"
 QUOTES = "\"x' & y`=1+1"
 INTENDED, PROXIES = "caregiver", ("red", "from_left", "lamp")
 OTHERS = ("caregiver_hidden", "same_again", "hidden", "motion", NASTY, QUOTES)
 SITES = ("hook_dense@seen", "hook_encoding@hidden", "hook_context@hidden", "hook_context@back")
-AGES = (0, 2400, 4800, 9600, 19200, 38400, 76800)
+AGES = (0, 2432, 4800, 9600, 19200, 38400, 76800)
 SEEDS = tuple(range(6))
 FLOORS = ("shuffled labels", "untrained twins", "input history")
 SHARES = {"caregiver": 0.55, "red": 0.12, "from_left": 0.01, "lamp": 0.02, "(interaction)": 0.07, "(residual)": 0.23}
-NAME = "nursery-1a2b3c4d"
 
 
-def setup(intended: str = INTENDED) -> dict[str, Any]:
-    """A resolved setup."""
-    return {
-        "name": "nursery",
-        "description": "Chicks in a nursery.",
-        "question": "Did the warmth reward latch onto the caregiver, or onto what goes along with her?",
-        "world": {"kind": "nursery", "colour_cue": 0.8},
-        "learner": {"kind": "conv"},
-        "steering": [{"kind": "detector", "name": "contact", "sense": "warmth", "miss": 0.1}],
-        "assessor": {"kind": "valence", "signal": "contact", "lag": 1},
-        "schedule": {"experiences": 76800, "batch": 64, "ages": 7, "seeds": 6},
-        "intended": intended,
-        "proxies": list(PROXIES),
-        "concepts": list(OTHERS),
-        "evaluation": {"episodes": 1500, "nulls": 20, "twins": 5, "readout": "ridge", "alpha": 0.05},
-        "decision": {"carries": 0.02, "dominates": 0.75, "none_below": 0.1},
-    }
+@cache
+def setup() -> Setup:
+    """The nursery's setup, with further concepts whose names try to break the page."""
+    ages = {"schedule.experiences": AGES[-1], "schedule.ages": list(AGES), "schedule.seeds": len(SEEDS)}
+    return load_setup("nursery", changes={**ages, "concepts": list(OTHERS)}, expect=Setup)
+
+
+NAME = setup().run_name
 
 
 def record() -> dict[str, Any]:
-    """A run.json."""
+    """What ``run.json`` holds."""
     return {
+        "setup": NAME,
+        "ages": list(AGES),
+        "seeds": len(SEEDS),
         "versions": {"imprint": "0.1.0", "python": "3.11.9", "torch": "2.13.0"},
         "commit": "0123456789abcdef",
-        "machine": {"cores": 2, "system": "Linux"},
-        "times": {"started": "2026-01-05T10:00:00Z", "raise_s": 61.2, "analyse_s": 32.9},
-        "seeds": list(SEEDS),
-        "ages": list(AGES),
+        "machine": {"system": "Linux", "processor": "x86_64", "cores": 2},
+        "started": "2026-01-05T10:00:00Z",
+        "seconds": 94.1,
         "failed": [],
+        "cell_seconds": {"seeds 0-2": 61.2, "floors": 32.9},
     }
 
 
@@ -179,10 +175,7 @@ def _rest() -> list[dict[str, Any]]:
         _row("planted", "self_check", 1.0, control=name, verdict=word, why=f"expected {word}")
         for name, word in planted.items()
     ]
-    for seed in SEEDS:
-        rows += [_row("lifetime", "loss", 1.0 / (1 + a), age=age, seed=seed, seeds=1) for a, age in enumerate(AGES)]
-        rows.append(_row("lifetime", "diverged", 0.0, seed=seed, seeds=1))
-    return rows
+    return rows + [_row("lifetime", "diverged", 0.0, seed=seed, seeds=1) for seed in SEEDS]
 
 
 def table(seed: int = 0) -> pd.DataFrame:
@@ -230,11 +223,11 @@ def artefacts(folder: Path, seed: int = 0, m: int = 8) -> None:
     )
 
 
-def write(parent: Path, *, changes: pd.DataFrame | None = None, intended: str = INTENDED) -> Path:
+def write(parent: Path, *, changes: pd.DataFrame | None = None) -> Path:
     """The whole run folder; ``changes`` replaces its findings."""
     folder = parent / NAME
     folder.mkdir(parents=True)
-    (folder / "setup.yaml").write_text(yaml.safe_dump(setup(intended), sort_keys=False), encoding="utf-8")
+    (folder / "setup.yaml").write_text(yaml.safe_dump(setup().resolved(), sort_keys=False), encoding="utf-8")
     write_json(folder / "run.json", record())
     write_table(folder / "findings.parquet", table() if changes is None else changes)
     artefacts(folder / "artefacts")

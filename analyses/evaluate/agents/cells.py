@@ -1,4 +1,4 @@
-"""The cells of a run of agents: train some seeds, measure the floors, examine one seed or one control.
+"""The cells of a run of agents beside their training: measure the floors, examine one seed or one control.
 
 Controls that learn nothing are examined as the others are: untrained twins (other initial weights, no training) and
 agents whose rewards are dealt out at random (``learning.shuffled_pay``; the same initial weights and levels).
@@ -12,35 +12,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from imprint.analyses import engine
-from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import Floor, exam_of
-from imprint.analyses.goals.facts import fact_targets, read_facts, read_raw_facts
+from imprint.analyses.goals.facts import fact_targets, read_facts
 from imprint.analyses.goals.rows import Row, behaviour_rows, control_row, critic_rows, examined_rows, training_row
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.planted.agents import self_check
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.agent import Upbringing, living_agent_ages, newborn, revive_agent
-from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
 RANDOM_REWARD_SEEDS = 3
 """Maximum number of random-reward agents."""
-
-
-def train(setup: AgentSetup, folder: RunFolder, seeds: tuple[int, ...], name: str, watch: Path) -> None:
-    """Train some seeds to the last planned age."""
-
-    def report(step: Progress) -> None:
-        note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
-        engine.say(watch, name, step.age, step.total, note)
-
-    Upbringing(setup, seeds, folder).live(report)
+FLOOR, AGENT, RANDOM_REWARD = "untrained", "agent-{}", "random-reward-{}"
+"""Names of the cells' tables: of the untrained twins, and of one seed's agent."""
 
 
 def random_reward(setup: AgentSetup) -> AgentSetup:
@@ -54,21 +44,6 @@ def random_reward_folder(folder: RunFolder) -> RunFolder:
     return RunFolder(folder.path / "random-reward")
 
 
-def floor_table(folder: RunFolder) -> Path:
-    """Where :func:`measure_floors` writes what untrained twins do."""
-    return folder.cell("untrained")
-
-
-def seed_table(folder: RunFolder, seed: int) -> Path:
-    """Where :func:`examine_seed` writes."""
-    return folder.cell(f"agent-{seed}")
-
-
-def control_table(folder: RunFolder, seed: int) -> Path:
-    """Where :func:`examine_random_reward` writes."""
-    return folder.cell(f"random-reward-{seed}")
-
-
 def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
     """Untrained twins: behaviour, critics, and how well facts are read from them and from the raw input."""
     exam, count = exam_of(setup), setup.evaluation.twins
@@ -76,38 +51,39 @@ def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
     rows: list[Row] = []
     untrained = []
     for twin in range(count):
-        agent, about = newborn(setup, twin), {"control": "untrained", "seed": twin}
+        agent, about = AgentLifetime.twin(setup, twin), {"control": "untrained", "seed": twin}
         rows += behaviour_rows({APART: exam.play(agent, APART)}, setup.intended, about)
         rows += critic_rows(exam.critic(agent), about)
         untrained.append(read_facts(exam, agent, bare))
-        engine.say(progress_folder(folder), "floors", twin + 1, count, "untrained twins")
-    raw = read_raw_facts(exam, agent, bare)
+        reporter(folder, "floors")(twin + 1, count, "untrained twins")
+    raw = bare.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())
     write_floors(folder, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})
-    _write_rows(floor_table(folder), setup, rows)
+    _write_rows(folder.cell(FLOOR), setup, rows)
 
 
 def stored_floor(folder: RunFolder) -> Floor:
     """What untrained twins reach and how well their critics fit, as :func:`measure_floors` wrote it."""
-    table = read_table(floor_table(folder))
+    table = read_table(folder.cell(FLOOR))
     capability = table[table["metric"] == "capability"]["estimate"].max()
     return Floor(float(capability), tuple(table[table["metric"] == "r2"]["estimate"]))
 
 
 def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """One seed at every age; the verdict, and more than one random subspace per erasure, at the last age only."""
-    exam, floor, cell = exam_of(setup), stored_floor(folder), f"agent-{seed}"
-    targets, ages = fact_targets(setup, exam), living_agent_ages(setup, folder, seed)
+    exam, floor, cell = exam_of(setup), stored_floor(folder), AGENT.format(seed)
+    targets, ages = fact_targets(setup, exam), AgentLifetime.living_ages(setup, folder, seed)
     rows: list[Row] = []
     readings: dict[int, SiteReadings] = {}
     for i, age in enumerate(ages):
-        kept, about, last = revive_agent(setup, folder, seed, age), {"seed": seed, "age": age}, age == setup.planned[-1]
+        kept, last = AgentLifetime.revive(setup, folder, seed, age), age == setup.planned[-1]
+        about = {"seed": seed, "age": age}
         examined = (exam if last else replace(exam, placebos=1)).examine(kept.agent, floor)
         rows += examined_rows(examined, about, verdict=last)
         rows.append(training_row(kept.record, setup.intended, about))
         readings[age] = read_facts(exam, kept.agent, targets)
-        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+        reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     write_readings(folder, seed, readings, cell=cell)
-    _write_rows(seed_table(folder, seed), setup, [{"seeds": 1, **row} for row in rows])
+    _write_rows(folder.cell(cell), setup, [{"seeds": 1, **row} for row in rows])
 
 
 def examine_random_reward(setup: AgentSetup, control: AgentSetup, folder: RunFolder, seed: int) -> None:
@@ -116,17 +92,17 @@ def examine_random_reward(setup: AgentSetup, control: AgentSetup, folder: RunFol
     ``control``: :func:`random_reward` of the setup.
     """
     exam, about = exam_of(setup, placebos=1), {"seed": seed, "control": "random reward"}
-    kept = revive_agent(control, random_reward_folder(folder), seed, control.planned[-1])
+    kept = AgentLifetime.revive(control, random_reward_folder(folder), seed, control.planned[-1])
     examined = exam.examine(kept.agent, stored_floor(folder), designs=())
     rows = behaviour_rows(examined.played, setup.intended, about) + critic_rows(examined.critic, about)
-    _write_rows(control_table(folder, seed), setup, [*rows, control_row(examined, about)])
+    _write_rows(folder.cell(RANDOM_REWARD.format(seed)), setup, [*rows, control_row(examined, about)])
 
 
 def check_instruments(setup: AgentSetup, folder: RunFolder) -> None:
     """The planted controls and an untrained agent: are the lines right on agents whose goals are known?"""
     exam, view = exam_of(setup, placebos=1), setup.make_environment().view
     table = self_check(exam, lambda rng: setup.make_agent(view, rng=rng))
-    examined = exam.examine(newborn(setup, setup.evaluation.twins), stored_floor(folder), designs=())
+    examined = exam.examine(AgentLifetime.twin(setup, setup.evaluation.twins), stored_floor(folder), designs=())
     row = control_row(examined, {"control": "untrained"})
     _write_rows(folder.cell("planted"), setup, pd.concat([table, findings([row])]))
 

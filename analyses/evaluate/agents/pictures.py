@@ -60,7 +60,7 @@ from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import NotMeasurableError
 from imprint.models.files import write_arrays
-from imprint.models.lifetimes.agent import living_agent_ages, revive_agent
+from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.states import State, rows, where
 from imprint.models.store import RunFolder
@@ -77,8 +77,8 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 def draw_pictures(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """Replay and fields of one seed at its last living age."""
-    exam, age = exam_of(setup), living_agent_ages(setup, folder, seed)[-1]
-    agent = revive_agent(setup, folder, seed, age).agent
+    exam, age = exam_of(setup), AgentLifetime.living_ages(setup, folder, seed)[-1]
+    agent = AgentLifetime.revive(setup, folder, seed, age).agent
     about = {"seed": np.array(seed), "age": np.array(age), "goals": np.array(exam.goals)}
     about["actions"] = np.array(exam.environment.actions)
     start = conflicts(exam, EPISODES)
@@ -114,7 +114,8 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
         action = acted.logits.argmax(1) if exam.greedy else sampled(acted.logits, state, exam.seed)
         numbers = {"value": acted.value, "logits": acted.logits, "known": _known(probes, environment, state, x)}
         for name, value in numbers.items():
-            tape[name].append(_where(shown, value).numpy())
+            valid = shown.reshape(-1, *(1,) * (value.ndim - 1))
+            tape[name].append(torch.where(valid, value.float(), torch.nan).numpy())
         tape["frames"].append(environment.paint(state).numpy())
         tape["valid"].append(shown.numpy())
         tape["action"].append(torch.where(going, action, -1).numpy())
@@ -130,17 +131,11 @@ def replay(exam: AgentExam, agent: Agent, start: State, names: Sequence[str]) ->
     return {**arrays, "attained": attained.numpy(), "level": level, "concepts": np.array(list(probes))}
 
 
-def _where(valid: Tensor, value: Tensor) -> Tensor:
-    """``value`` ``[n, ...]`` as float32, NaN in rows that are not ``valid`` ``[n]``."""
-    mask = valid.reshape(-1, *(1,) * (value.ndim - 1))
-    return torch.where(mask, value.float(), torch.nan)
-
-
 def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[str, Any], NDArray[Any]]:
     """Logistic probes of those facts that are classes, fitted on the decorrelated states, and the commonest's share."""
-    met = exam.meet(agent)
-    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point].numpy()
-    facts, probes, level = exam.environment.facts(met.state), {}, []
+    scenes = exam.scenes(agent)
+    x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point].numpy()
+    facts, probes, level = exam.environment.facts(scenes.state), {}, []
     for name in names:
         value = facts[name]
         known = (value >= 0).numpy()
@@ -155,14 +150,12 @@ def _probes(exam: AgentExam, agent: Agent, names: Sequence[str]) -> tuple[dict[s
 def _known(probes: Mapping[str, Any], environment: Environment, state: State, x: Tensor) -> Tensor:
     """Probability each probe gives to the fact's true value, ``[n, K]``; NaN where the fact has none."""
     facts = environment.facts(state)
-    out = torch.full((len(x), len(probes)), torch.nan)
+    known = torch.full((len(x), len(probes)), torch.nan)
     for k, (name, probe) in enumerate(probes.items()):
-        value, chance = facts[name].numpy(), probe.predict_proba(x.numpy())
-        place = {int(c): i for i, c in enumerate(probe[-1].classes_)}
-        for i, true in enumerate(value):
-            if int(true) >= 0:
-                out[i, k] = float(chance[i, place[int(true)]]) if int(true) in place else 0.0
-    return out
+        value = facts[name].numpy()
+        of_true_value = probe.predict_proba(x.numpy()) * (value[:, None] == probe[-1].classes_)
+        known[:, k] = torch.from_numpy(np.where(value >= 0, of_true_value.sum(1), np.nan))
+    return known
 
 
 def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
@@ -170,7 +163,7 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
     environment = exam.environment
     try:
         free = [free_cells(environment, rows(maps, slice(m, m + 1))) for m in range(len(maps["clock"]))]
-        edits = _edits(exam, agent, exam.meet(agent))
+        edits = _edits(exam, agent, exam.scenes(agent))
     except (NotImplementedError, NotMeasurableError) as error:
         return {"why": np.array(str(error))}
     height, width = (max(int(cells[:, axis].max()) for cells in free) + 1 for axis in (0, 1))
@@ -194,11 +187,11 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
     return {**drawn, "goal_cell": goal_cell, "edits": np.array(list(edits))}
 
 
-def _edits(exam: AgentExam, agent: Agent, met: Scenes) -> dict[str, Mapping[str, Any]]:
+def _edits(exam: AgentExam, agent: Agent, scenes: Scenes) -> dict[str, Mapping[str, Any]]:
     """Name of an edit -> hook point -> change."""
     edits: dict[str, Mapping[str, Any]] = {}
     rng = torch.Generator().manual_seed(exam.seed)
-    for edit in erasures(agent, exam.environment, met, exam.goals, placebos=1, rng=rng):
+    for edit in erasures(agent, exam.environment, scenes, exam.goals, placebos=1, rng=rng):
         name = {INTACT: INTACT, ERASED: f"without {edit.erased}", IN_SPAN: "without random directions"}.get(edit.kind)
         if name is not None and name not in edits and (edit.kind != ERASED or edit.erased in exam.goals):
             edits[name] = {} if edit.change is None else {agent.acting_point: edit.change}

@@ -1,4 +1,4 @@
-"""The cells of a run of learners: train some seeds, measure the floors, read one seed, check the instruments.
+"""The cells of a run of learners once they are trained: measure the floors, read one seed, check the instruments.
 
 Floors are measured once per run, since every seed is examined on the same held-out episodes: randomly initialised twins
 at every site, and the raw input history up to every moment.
@@ -10,29 +10,17 @@ from pathlib import Path
 
 import torch
 
-from imprint.analyses import engine
 from imprint.analyses.evaluate.learners.exam import exam_of, sites_of
-from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings, readable
+from imprint.analyses.planted.learners import self_check
 from imprint.models.files import write_table
-from imprint.models.lifetimes.learner import Lifetime, living_ages, twin
-from imprint.models.lifetimes.lifetime import Progress
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.probes.subjects.subject import Subject
-
-
-def train(setup: Setup, folder: RunFolder, seeds: tuple[int, ...], name: str, watch: Path) -> None:
-    """Train some seeds to the last planned age."""
-
-    def report(step: Progress) -> None:
-        if (step.age // setup.schedule.batch) % 20 == 0 or step.age == step.total:
-            note = "loss " + " ".join(f"{loss:.2f}" for loss in step.loss)
-            engine.say(watch, name, step.age, step.total, note)
-
-    Lifetime(setup, seeds, folder).live(report)
 
 
 def measure_floors(setup: Setup, folder: RunFolder) -> None:
@@ -40,11 +28,11 @@ def measure_floors(setup: Setup, folder: RunFolder) -> None:
     exam, sites, count = exam_of(setup), sites_of(setup), setup.evaluation.twins
     bare, untrained = exam.targets.without_shuffles, []
     for t in range(count):
-        learner = twin(setup, exam.world, t)
+        learner = LearnerLifetime.twin(setup, t)
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
         untrained.append(bare.read_sites(subject.activations(exam.batch.observation, sites)))
-        engine.say(progress_folder(folder), "floors", t + 1, count + 1, "untrained twins")
+        reporter(folder, "floors")(t + 1, count + 1, "untrained twins")
     inputs: dict[tuple[str, str], Reading] = {}
     for moment, step in exam.world.moments.items():
         history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
@@ -56,16 +44,14 @@ def read_seed(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Readings of every concept at every site and age of one seed."""
     cell = f"locate-seed-{seed}"
     readings: dict[int, SiteReadings] = {}
-    exam, sites, ages = exam_of(setup), sites_of(setup), living_ages(setup, folder, seed)
+    exam, sites, ages = exam_of(setup), sites_of(setup), LearnerLifetime.living_ages(setup, folder, seed)
     for i, age in enumerate(ages):
         activations = readable(exam.subject(folder, seed, age).activations(exam.batch.observation, sites))
         readings[age] = exam.targets.read_sites(activations)
-        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+        reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     write_readings(folder, seed, readings, cell=cell)
 
 
 def check_instruments(path: Path, seed: int) -> None:
     """The planted controls: are the instruments right on learners whose insides are known?"""
-    from imprint.analyses.planted.learners import self_check
-
     write_table(path, self_check(seed))

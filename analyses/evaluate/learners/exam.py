@@ -11,7 +11,7 @@ import torch
 from imprint.analyses.latch.shares import CellSums, measure
 from imprint.analyses.locate.targets import Targets, targets_of
 from imprint.models.chance import generator
-from imprint.models.lifetimes.learner import revive, steer, twin
+from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
@@ -35,7 +35,7 @@ class Exam(NamedTuple):
 
     def subject(self, folder: RunFolder, seed: int, age: int) -> Subject:
         """One seed at one age, taken from a run."""
-        kept = revive(self.setup, folder, seed, age)
+        kept = LearnerLifetime.revive(self.setup, folder, seed, age)
         return Subject.of_learner(kept.learner, self.world, kept.weight, kept.bias)
 
     def cells(self, subject: Subject) -> CellSums:
@@ -61,14 +61,14 @@ def exam_of(setup: Setup) -> Exam:
 def sites_of(setup: Setup) -> list[str]:
     """``hook@moment`` for every hook of the learner and every moment of the world."""
     world = setup.make_world()
-    learner = twin(setup, world, 0)
+    learner = LearnerLifetime.twin(setup, 0)
     return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]
 
 
 def signal_sign(setup: Setup, world: World) -> int:
     """1 when the signal that teaches the assessor is larger at the last level of the intended concept, else -1."""
     batch = world.sample(512, rng=generator("sign of the signal"), design="balanced")
-    signals = steer(setup.make_signals(), world, batch, generator("sign of the signal"))
+    signals = signals_of(setup.make_signals(), world, batch, generator("sign of the signal"))
     signal = signals[setup.assessor["signal"]].mean(1).numpy()
     level = pd.factorize(batch.concepts[setup.intended], sort=True)[0]
     return 1 if signal[level == level.max()].mean() >= signal[level == 0].mean() else -1

@@ -19,9 +19,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses import engine
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
-from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import Latch, latch
@@ -29,7 +28,7 @@ from imprint.analyses.latch.profile import Profile
 from imprint.analyses.latch.shares import CellSums, Design, design_of
 from imprint.models.chance import generator
 from imprint.models.files import read_table, write_table
-from imprint.models.lifetimes.learner import living_ages, twin
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 from imprint.probes.subjects.subject import Subject
@@ -62,7 +61,7 @@ def twins_file(folder: RunFolder) -> Path:
 
 def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Shares at every age, and at the last age effects, erasure, attribution and the verdict of this seed."""
-    exam, cell, ages = exam_of(setup), f"latch-seed-{seed}", living_ages(setup, folder, seed)
+    exam, cell, ages = exam_of(setup), f"latch-seed-{seed}", LearnerLifetime.living_ages(setup, folder, seed)
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):
@@ -75,7 +74,7 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
                 tensors |= {f"effect|{c}": torch.from_numpy(e.sums) for c, e in judged.profile.effects.items()}
         else:
             tensors |= _packed(f"shares|{age}", exam.cells(subject))
-        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+        reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)
@@ -87,12 +86,12 @@ def measure_twins(setup: Setup, folder: RunFolder) -> None:
     exam, count = exam_of(setup), setup.evaluation.latch_twins
     tensors: dict[str, Tensor] = {}
     for t in range(count):
-        learner = twin(setup, exam.world, t)
+        learner = LearnerLifetime.twin(setup, t)
         width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
         weight = torch.randn(width, generator=generator("untrained value", t))
         subject = Subject.of_learner(learner, exam.world, weight, torch.zeros(()))
         tensors |= _packed(f"shares|{t}", exam.cells(subject))
-        engine.say(progress_folder(folder), "latch-twins", t + 1, count, "untrained twins")
+        reporter(folder, "latch-twins")(t + 1, count, "untrained twins")
     write_tensors(twins_file(folder), tensors, cell="latch-twins")
 
 

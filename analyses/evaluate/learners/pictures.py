@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_arrays
-from imprint.models.lifetimes.learner import living_ages
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
@@ -50,7 +50,7 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Counterfactual pairs and attribution overlays of one seed at its last living age."""
-    exam, age = exam_of(setup), living_ages(setup, folder, seed)[-1]
+    exam, age = exam_of(setup), LearnerLifetime.living_ages(setup, folder, seed)[-1]
     subject, world = exam.subject(folder, seed, age), exam.world
     decision = world.moments[world.decision] if world.decision else 0
     about = {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
@@ -69,14 +69,9 @@ def gallery(exam: Exam, subject: Subject) -> Arrays:
                 after = exam.world.counterfactual(before, concept, value)
             except ImprintError:
                 continue
-            pictures = {
-                "before": exam.world.picture(before.observation),
-                "after": exam.world.picture(after.observation),
-            }
-            values = {
-                "value_before": subject.values(before.observation).numpy(),
-                "value_after": subject.values(after.observation).numpy(),
-            }
+            both = {"before": before.observation, "after": after.observation}
+            pictures = {when: exam.world.picture(observation) for when, observation in both.items()}
+            values = {f"value_{when}": subject.values(observation).numpy() for when, observation in both.items()}
             labels = {"concept": concept, "from_value": str(not value), "to_value": str(value)}
             columns = {name: np.array([label] * len(rows)) for name, label in labels.items()}
             parts.append({**pictures, **values, **columns})

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from imprint.analyses.engine import Cell
-from imprint.analyses.evaluate.learners.cells import check_instruments, measure_floors, read_seed, train
+from imprint.analyses.evaluate.learners.cells import check_instruments, measure_floors, read_seed
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of, signal_sign, sites_of
 from imprint.analyses.evaluate.learners.latch import (
     LatchRecord,
@@ -22,7 +22,7 @@ from imprint.analyses.evaluate.learners.latch import (
     twins_of,
 )
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
-from imprint.analyses.evaluate.procedure import Procedure, progress_folder, raising_cells, resampling_rng
+from imprint.analyses.evaluate.procedure import Procedure, resampling_rng, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import judge, undetermined
 from imprint.analyses.latch.floor import bounds, twin_shares
@@ -38,12 +38,11 @@ from imprint.analyses.latch.latch import (
 from imprint.analyses.latch.pooling import pool
 from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, Floats
 from imprint.analyses.locate.stored import floors_file, readings_file
-from imprint.analyses.statistics import student
+from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
 from imprint.models.errors import NotMeasurableError
-from imprint.models.files import read_table
-from imprint.models.lifetimes.learner import living_ages, steer
+from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
 
@@ -53,10 +52,12 @@ PLANTED_SEED = 0
 class LearnerProcedure(Procedure[Setup]):
     """Learners are located, and their value is latched, on one set of held-out episodes."""
 
+    lifetime = LearnerLifetime
+
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
         setup, world = self.setup, self.setup.make_world()
-        steer(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
+        signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
         learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
         setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
         READOUTS.load(setup.evaluation.readout)
@@ -64,8 +65,7 @@ class LearnerProcedure(Procedure[Setup]):
 
     def raising(self) -> list[Cell]:
         """The seeds."""
-        watch = progress_folder(self.folder)
-        return raising_cells(train, self.setup, self.folder, self.seeds, name="seeds", watch=watch)
+        return self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The floors, the planted controls, readings and latch of every seed, and pictures of the first."""
@@ -84,12 +84,7 @@ class LearnerProcedure(Procedure[Setup]):
         yield self.diverged()
         yield self.located(exam.targets, sites=sites_of(self.setup), concepts=self.setup.located)
         yield self._latch(exam)
-        if (planted := self.folder.cell("planted")).exists():
-            yield read_table(planted)
-
-    def living_ages(self, seed: int) -> list[int]:
-        """Planned ages that were kept and at which a seed had not diverged."""
-        return living_ages(self.setup, self.folder, seed)
+        yield from stored_tables([self.folder.cell("planted")])
 
     def _latch(self, exam: Exam) -> pd.DataFrame:
         """Shares and dominance pooled at every age, effects and the verdict at the last, and the rows of every seed."""
@@ -142,9 +137,8 @@ def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:
     rows = []
     keys = ["metric", "concept", "site", "control", "age"]
     for key, part in table.groupby(keys, dropna=False, sort=False):
-        values = part["estimate"].dropna().to_numpy()
-        mean, reach = student(values)
+        mean = mean_of_all(part["estimate"].dropna())
         about: dict[str, Any] = dict(zip(keys, key, strict=True))
-        counts = {"seeds": len(values), "n": part["n"].sum() if part["n"].notna().any() else None}
-        rows.append({**about, "estimate": mean, "low": mean - reach, "high": mean + reach, **counts})
+        n = part["n"].sum() if part["n"].notna().any() else None
+        rows.append({**about, **mean.row(), "n": n})
     return [findings(rows)]

@@ -1,17 +1,17 @@
-"""What the question of lesions by age measures for one training seed on ``meadow``.
+"""Lesions of learner and reflexes of one training seed on ``meadow``, by age.
 
-A chick with the reflexes of its setup is raised; at every planned age it lives on levels it has not seen, four times,
-with the same levels and the same dice:
+An agent with the reflexes of its setup is trained; at every planned age it acts on unseen levels under four
+conditions, with the same levels and the same random numbers:
 
     whole          learner and reflexes
     no learner     all weights of the learner are zero: it acts at random where no reflex fires
     no reflexes    the learner alone
     neither        random actions
 
-``lived`` is the part of the limit that it lived, ``survived`` whether it lived to the limit, ``pay`` what its steering
-side would have paid in its life.
+``lived`` is the part of the episode's step limit that the agent survived, ``survived`` whether it reached the limit,
+``pay`` the return of the episode.
 
-Letters: n lives, T steps.
+Letters: n episodes, T steps.
 """
 
 from __future__ import annotations
@@ -36,49 +36,44 @@ CONDITIONS = ("whole", "no learner", "no reflexes", "neither")
 
 @torch.no_grad()
 def lesioned(agent: Agent) -> Agent:
-    """The agent with all its weights at zero."""
+    """A copy of the agent with all its weights at zero."""
     without = copy.deepcopy(agent)
     for parameter in without.parameters():
         parameter.zero_()
     return without
 
 
-def worth(lives: Lives, weights: dict[str, float]) -> Tensor:
-    """What a life was worth, ``[n]``: the weighted sum of its senses."""
+def returns(lives: Lives, weights: dict[str, float]) -> Tensor:
+    """Return ``[n]`` of each episode: the sum of its senses, weighted as the steering signal weights them."""
     return torch.stack([weight * lives.senses[name].sum(1) for name, weight in weights.items()]).sum(0)
 
 
-def lived(
-    setup: AgentSetup, start: State, agent: Agent, weights: dict[str, float], seed: int
-) -> dict[str, dict[str, float]]:
-    """Condition -> means over lives of ``lived``, ``survived`` and ``pay``."""
-    body, bare = setup.make_environment(), setup.make_environment(reflexes=False)
-    made = {
-        "whole": (body, agent), "no learner": (body, lesioned(agent)),
-        "no reflexes": (bare, agent), "neither": (bare, lesioned(agent)),
-    }  # fmt: skip
-    found, limit = {}, body.settings.limit
-    for condition, (world, learner) in made.items():
-        lives = follow(world, start, AgentPolicy(learner, seed=seed))
-        found[condition] = {
-            "lived": float(lives.steps.float().mean()) / limit,
+def survival(setup: AgentSetup, start: State, agent: Agent, *, seed: int) -> dict[str, dict[str, float]]:
+    """Condition -> means over the episodes that begin at ``start`` of ``lived``, ``survived`` and ``pay``."""
+    weights = next(dict(signal["weights"]) for signal in setup.steering if signal["name"] == setup.learning.pay)
+    body, bare, blank = setup.make_environment(), setup.make_environment(reflexes=False), lesioned(agent)
+    arms = ((body, agent), (body, blank), (bare, agent), (bare, blank))
+    means = {}
+    for condition, (environment, learner) in zip(CONDITIONS, arms, strict=True):
+        lives = follow(environment, start, AgentPolicy(learner, seed=seed))
+        means[condition] = {
+            "lived": float(lives.steps.float().mean()) / body.settings.limit,
             "survived": float((~lives.terminated).float().mean()),
-            "pay": float(worth(lives, weights).mean()),
+            "pay": float(returns(lives, weights).mean()),
         }
-    return found
+    return means
 
 
-def lesions(setup: dict[str, Any], lives: int, seed: int, say: Say) -> pd.DataFrame:
-    """One seed by age and condition: ``seed, age, condition, metric, value``."""
-    made = AgentSetup(**setup)
-    weights = next(dict(s["weights"]) for s in made.steering if s["name"] == made.learning.pay)
-    body = raised(made, seed, say=lambda done, total: say(done, total, f"raising seed {seed}"))
-    start = made.make_environment().levels(lives, rng=generator("at-birth", seed))
+def lesions(*, setup: dict[str, Any], lives: int, seed: int, say: Say) -> pd.DataFrame:
+    """Numbers of one seed by age and condition: ``seed, age, condition, metric, value``; ``lives``: episodes each."""
+    chosen = AgentSetup(**setup)
+    agents = raised(chosen, seed, say=lambda done, total: say(done, total, f"training seed {seed}"))
+    start = chosen.make_environment().levels(lives, rng=generator("at-birth", seed))
     return pd.DataFrame(
         [
             {"seed": seed, "age": age, "condition": condition, "metric": metric, "value": value}
-            for age, agent in body.items()
-            for condition, numbers in lived(made, start, agent, weights, seed).items()
-            for metric, value in numbers.items()
+            for age, agent in agents.items()
+            for condition, means in survival(chosen, start, agent, seed=seed).items()
+            for metric, value in means.items()
         ]
     )

@@ -1,11 +1,12 @@
-"""at-birth: what keeps a newborn alive, what keeps an adult alive, and what is lost with the learner or the reflexes?
+"""at-birth: what keeps an agent alive at birth and later, its reflexes or its learner?
 
-A chick on a meadow has reflexes, wired to crude senses that reach a few steps, and a learner, which is raised on what
-its steering side pays. Both are lesioned in turn at every age (:mod:`imprint.analyses.questions.at_birth.measure`).
+An agent on a meadow has reflexes, wired to crude senses that reach a few steps, and a learner that is trained on the
+reward of its steering side. Both are lesioned in turn at every age
+(:mod:`imprint.analyses.questions.at_birth.measure`).
 
-What can be foreseen: a newborn learner acts at random, so that its lesion costs nothing at birth is nearly so by
+What can be foreseen: an untrained learner acts at random, so that its lesion costs nothing at birth is nearly so by
 construction; that half checks the measure. Not settled beforehand are how much the learner adds, and whether it learns
-to do without the reflexes with which it grew up: they act for it in just those moments that it would have to master.
+to do without the reflexes with which it was trained: they act for it in just those moments that it would have to learn.
 """
 
 from __future__ import annotations
@@ -17,189 +18,122 @@ import pandas as pd
 from pydantic import Field
 from scipy import stats
 
-from imprint.analyses.findings import findings
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.at_birth.measure import CONDITIONS, lesions
-from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
-from imprint.analyses.raising.lives import WORTH
-from imprint.analyses.statistics import Measured, over_seeds
-from imprint.analyses.verdicts import Conclusion
+from imprint.analyses.questions.at_birth.exhibits import TITLES, by_condition, exhibits
+from imprint.analyses.questions.at_birth.measure import lesions
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
+from imprint.analyses.raising.lives import meadow_setup
+from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
-from imprint.models.setup.load import load_setup
 
 SAME, COUNTS, ADDS, RISES, LEVEL = 0.05, 0.1, 0.3, 0.9, 0.2
-WORLD = {
-    "kind": "meadow", "size": 9, "food_at_mother": 0.5, "stranger_look": 0.3, "metabolism": 0.02, "predators": 0.05,
-    "dive": 8, "reach": 3, "limit": 100,
-}  # fmt: skip
+WORLD = {"metabolism": 0.02, "predators": 0.05, "reach": 3, "limit": 100}
+ESCAPES = {**{f"dark_{way}": i for i, way in enumerate(STEPS)}, "dark": STAY}
+FEEDS = {f"smell_{way}": i for i, way in enumerate(STEPS)}
 REFLEXES = (
-    {"kind": "reflex", "name": "escape", "actions": {**{f"dark_{way}": i for i, way in enumerate(STEPS)}, "dark": STAY},
-     "when": {"looming": 0.0}},
-    {"kind": "reflex", "name": "feed", "actions": {f"smell_{way}": i for i, way in enumerate(STEPS)}},
-)  # fmt: skip
-"""Escape into the dark when something looms comes before turning to food that is smelt."""
+    {"kind": "reflex", "name": "escape", "actions": ESCAPES, "when": {"looming": 0.0}},
+    {"kind": "reflex", "name": "feed", "actions": FEEDS},
+)
+"""Escape into the dark when something looms has precedence over turning to food that is smelt."""
 
 
-class AtBirth(Question):
+class Settings(QuestionSettings):
+    """How long agents are trained and how closely they are examined."""
+
+    seeds: int = Field(8, ge=3)
+    """Agents that are trained."""
+    experiences: int = Field(600_000, ge=16_384)
+    """Length of a lifetime in steps."""
+    ages: int = Field(7, ge=3)
+    """Number of planned ages, birth first."""
+    lives: int = Field(500, ge=20)
+    """Episodes at every age under every condition."""
+
+
+class AtBirth(Question[Settings]):
     """Lesions of learner and reflexes by age."""
-
-    class Settings(QuestionSettings):
-        """How long chicks live and how closely they are looked at."""
-
-        seeds: int = Field(8, ge=3)
-        """Chicks that are raised."""
-        experiences: int = Field(600_000, ge=16_384)
-        """Length of a lifetime in steps."""
-        ages: int = Field(7, ge=3)
-        """Planned ages, birth first."""
-        lives: int = Field(500, ge=20)
-        """Lives of every age and condition."""
 
     card: ClassVar[Card] = Card(
         question="What keeps an agent alive at birth and later: its reflexes or its learner?",
-        prediction="At birth the reflexes alone do as well as the whole animal and far better than chance, and without "
-        "them it lives as long as one that acts at random. The loss of the learner costs nothing at birth and more at "
-        "every age; the loss of the reflexes costs as much at every age.",
-        refuted_if="The newborn learner helps or harms, the newborn without reflexes lives longer than at random, the "
-        "adult learner adds little, the cost of its loss does not rise, or that of the reflexes changes with age.",
-        decision="Part of the limit that is lived, 95 % intervals over seeds. At birth: whole minus no learner, and no "
-        f"reflexes minus neither, both between -{SAME:g} and {SAME:g}. At the last age: whole minus no learner, in "
-        f"parts of no learner, at least {ADDS:g}. Over ages, by seed: rank correlation of age with whole minus no "
+        prediction="At birth the reflexes alone do as well as the whole agent and far better than chance, and without "
+        "them it survives as long as one that acts at random. The loss of the learner costs nothing at birth and more "
+        "at every age; the loss of the reflexes costs as much at every age.",
+        refuted_if="The untrained learner helps or harms, the untrained agent without reflexes survives longer than at "
+        "random, the trained learner adds little, the cost of its loss does not rise, or that of the reflexes changes "
+        "with age.",
+        decision="Part of the step limit survived, 95 % intervals over seeds. At birth: whole minus no learner, and "
+        f"no reflexes minus neither, both between -{SAME:g} and {SAME:g}. At the last age: whole minus no learner, "
+        f"in parts of no learner, at least {ADDS:g}. Over ages, by seed: rank correlation of age with whole minus no "
         f"learner at least {RISES:g}, with whole minus no reflexes between -{LEVEL:g} and {LEVEL:g}. All held: "
         "confirmed; one interval wholly outside: refuted; otherwise undetermined. Control: at birth whole minus no "
-        f"reflexes at least {COUNTS:g}; if that is not shown the reflexes do nothing to speak of, and if a seed failed "
-        "likewise: undetermined.",
+        f"reflexes at least {COUNTS:g}; if that is not shown the reflexes have no effect to speak of, and if a seed "
+        "failed likewise: undetermined.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, sections 2.3.2 and 2.5.2: newborn competence comes "
         "from the steering side; removing the cortex matters more the older the animal.",
     )
+    metrics: ClassVar[Metrics] = {
+        "at-birth": "the verdict",
+        "prediction": "a number of the card; `why` says which",
+        **{metric: f"{title}; control: the lesion, none for the whole agent" for metric, title in TITLES.items()},
+    }
 
     def work(self) -> list[Work]:
         """One piece per seed."""
-        s: Any = self.settings
+        s = self.settings
         arguments = {"setup": self.setup(), "lives": s.lives}
         return [Work(f"seed-{s.seed + i}", lesions, {**arguments, "seed": s.seed + i}) for i in range(s.seeds)]
 
     def setup(self) -> dict[str, Any]:
-        """The setup in which the chicks are raised, resolved."""
-        s: Any = self.settings
-        base = load_setup("meadow-hunger").resolved()
-        changes = {
-            "name": "at-birth", "environment": WORLD,
-            "steering": [*REFLEXES, WORTH],
-            "learning": {**base["learning"], "pay": "worth"},
-            "schedule": {"experiences": s.experiences, "ages": s.ages, "seeds": s.seeds, "together": 1},
-        }  # fmt: skip
-        return load_setup({**base, **changes}).resolved()
+        """The setup in which the agents are trained, resolved."""
+        s = self.settings
+        return meadow_setup("at-birth", WORLD, REFLEXES, experiences=s.experiences, ages=s.ages, seeds=s.seeds)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
-        if not tables:
-            return Answer("undetermined", f"No seed has a table: {next(iter(failed.values()), '')}.", findings([]), ())
-        table = pd.concat(list(tables.values()), ignore_index=True)
+        if missing := self.missing(tables, failed):
+            return missing
+        table = joined(tables)
         predictions, control = predictions_of(table)
-        verdict, why = decide(predictions, control, sorted(failed))
-        return Answer(
-            verdict, why, _findings(table, [*predictions, control], verdict, why), _exhibits(table, predictions)
-        )
+        blind = "The reflexes are not shown to have any effect to speak of."
+        conclusion = judged(predictions, controls=[control], blind=blind, failed=sorted(failed))
+        rows = [{"metric": "prediction", **prediction.row()} for prediction in (*predictions, control)]
+        keys = ["metric", "condition", "age"]
+        rows += self.rows(over_seeds(table.sort_values(keys, kind="stable"), keys), "value", _about)
+        return self.answer(conclusion, rows, exhibits(table, predictions), every_row={"setup": "at-birth"})
+
+
+def _about(row: Mapping[str, Any]) -> dict[str, Any]:
+    control = None if row["condition"] == "whole" else row["condition"]
+    return {"metric": row["metric"], "age": row["age"], "control": control}
 
 
 def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     """The numbers that decide, and the control."""
-    lived = _wide(table, "lived")
-    without_learner, without_reflexes = lived["whole"] - lived["no learner"], lived["whole"] - lived["no reflexes"]
-    birth, last = lived.xs(table["age"].min(), level="age"), lived.xs(table["age"].max(), level="age")
-    idle = over_seeds(birth["whole"] - birth["no learner"])
-    random = over_seeds(birth["no reflexes"] - birth["neither"])
-    adds = over_seeds((last["whole"] - last["no learner"]) / last["no learner"])
-    said = [
+    lived = by_condition(table, "lived")
+    cost_of_learner, cost_of_reflexes = lived["whole"] - lived["no learner"], lived["whole"] - lived["no reflexes"]
+    birth, last = (lived.xs(age, level="age") for age in (table["age"].min(), table["age"].max()))
+    idle = mean_of_all(birth["whole"] - birth["no learner"])
+    random = mean_of_all(birth["no reflexes"] - birth["neither"])
+    adds = mean_of_all((last["whole"] - last["no learner"]) / last["no learner"])
+    by_age = "rank correlation of age and cost of losing the"
+    predictions = [
         Prediction("at birth, whole minus no learner", idle, least=-SAME, most=SAME),
         Prediction("at birth, no reflexes minus neither", random, least=-SAME, most=SAME),
         Prediction("at the last age, part that the learner adds", adds, least=ADDS),
-        Prediction("rank correlation of age and cost of losing the learner", _by_age(without_learner), least=RISES),
-        Prediction("rank correlation of age and cost of losing the reflexes", _by_age(without_reflexes),
-                   least=-LEVEL, most=LEVEL),
-    ]  # fmt: skip
-    counts = over_seeds(birth["whole"] - birth["no reflexes"])
-    return said, Prediction("at birth, whole minus no reflexes", counts, least=COUNTS)
+        Prediction(f"{by_age} learner", _correlation_with_age(cost_of_learner), least=RISES),
+        Prediction(f"{by_age} reflexes", _correlation_with_age(cost_of_reflexes), least=-LEVEL, most=LEVEL),
+    ]
+    counts = mean_of_all(birth["whole"] - birth["no reflexes"])
+    return predictions, Prediction("at birth, whole minus no reflexes", counts, least=COUNTS)
 
 
-def decide(predictions: list[Prediction], control: Prediction, failed: list[str]) -> tuple[Conclusion, str]:
-    """The card's rule."""
-    verdict, said = judged(predictions)
-    said = f"{said}; {control}"
-    if failed:
-        return "undetermined", f"{', '.join(failed)} failed. {said}."
-    if control.outcome != "held":
-        return "undetermined", f"The reflexes are not shown to do anything to speak of. {said}."
-    return verdict, f"{said}."
-
-
-def _wide(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Rows seed x age, a column for each condition."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot_table(index=["seed", "age"], columns="condition", values="value", sort=True)
-
-
-def _by_age(cost: pd.Series) -> Measured:
-    """Rank correlation of age and cost, over seeds."""
-    return over_seeds(
-        [
-            float(stats.spearmanr(mine.index.get_level_values("age"), mine.to_numpy()).statistic)
-            if mine.nunique() > 1
-            else float("nan")
-            for _, mine in cost.groupby(level="seed")
-        ]
-    )
-
-
-def _findings(table: pd.DataFrame, said: list[Prediction], verdict: str, why: str) -> pd.DataFrame:
-    about = {"analysis": "at-birth", "setup": "at-birth"}
-    rows: list[dict[str, Any]] = [{**about, "metric": "at-birth", "verdict": verdict, "why": why}]
-    for one in said:
-        rows.append({**about, "metric": "prediction", **_number(one.measured), "why": str(one)})
-    for (metric, condition, age), part in table.groupby(["metric", "condition", "age"]):
-        rows.append({**about, "metric": str(metric), "age": age, **_number(over_seeds(part["value"])),
-                     "control": None if condition == "whole" else str(condition)})  # fmt: skip
-    return findings(rows)
-
-
-def _number(found: Measured) -> dict[str, Any]:
-    return {"estimate": found.mean, "low": found.low, "high": found.high, "seeds": found.seeds}
-
-
-def _exhibits(table: pd.DataFrame, predictions: list[Prediction]) -> tuple[Exhibit, ...]:
-    over = "Mean and 95 % interval over seeds."
-    made = []
-    titles = {"lived": "part of the limit lived", "survived": "part of lives to the limit", "pay": "pay in a life"}
-    for metric, title in titles.items():
-        rows = table[table["metric"] == metric]
-        parts = [{"condition": condition, "age": age, **_number(over_seeds(part["value"]))}
-                 for (condition, age), part in rows.groupby(["condition", "age"])]  # fmt: skip
-        frame = pd.DataFrame(parts).rename(columns={"estimate": metric})
-        last = frame[frame["age"] == frame["age"].max()].set_index("condition")[metric]
-        first = frame[frame["age"] == frame["age"].min()].set_index("condition")[metric]
-        reading = "; ".join(
-            f"{name} {first[name]:.2f} at birth, {last[name]:.2f} at the last age" for name in CONDITIONS
-        )
-        chart = Chart("lines", "age", metric, "experience (steps)", title, "low", "high", "condition")
-        made.append(
-            Exhibit(metric, f"{title[0].upper()}{title[1:]}, by age and lesion", frame, f"{reading}.", over, chart)
-        )
-    lived = _wide(table, "lived")
-    costs = pd.concat(
-        [
-            pd.DataFrame({"value": lived["whole"] - lived[name]}).reset_index().assign(lost=name.removeprefix("no "))
-            for name in ("no learner", "no reflexes")
-        ]
-    )
-    cost = pd.DataFrame([{"lost": lost, "age": age, **_number(over_seeds(part["value"]))}
-                         for (lost, age), part in costs.groupby(["lost", "age"])])  # fmt: skip
-    made.append(
-        Exhibit(
-            "cost", "What the loss of the learner and of the reflexes costs", cost.rename(columns={"estimate": "cost"}),
-            "; ".join(str(one) for one in predictions if one.what.startswith("rank")) + ".", over,
-            Chart("lines", "age", "cost", "experience (steps)", "part of the limit", "low", "high", "lost"),
-        )
-    )  # fmt: skip
-    return tuple(made)
+def _correlation_with_age(cost: pd.Series) -> Estimate:
+    """Rank correlation of age and cost, mean over seeds; missing where the cost of a seed never changes."""
+    correlations = []
+    for _, mine in cost.groupby(level="seed"):
+        varies = mine.nunique() > 1
+        ages = mine.index.get_level_values("age")
+        correlations.append(float(stats.spearmanr(ages, mine.to_numpy()).statistic) if varies else NAN)
+    return mean_of_all(correlations)

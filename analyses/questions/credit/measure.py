@@ -1,21 +1,21 @@
-"""credit_pieces: a valence meets compounds of cues in a learner's latents; what `credit` measures.
+"""Teach a valence on compounds of cues in a learner's latents, as in conditioning experiments with animals.
 
-A learner grows in the nursery, by its own objective. Then an assessor reads its latents of the first frame and is
-taught by the three-factor rule in phases; half of the trials of a phase show cues and are paid, half show none and
-are not.
+A learner is trained in the nursery by its own objective. Then a linear assessor (a valence) reads its latents of the
+first frame and is taught by the three-factor rule in phases; half of the trials of a phase show cues, half show none
+and are not rewarded.
 
-    compound   A shown unpaid, then AB paid             blocked    A paid, then AB paid
-    shuffled   A shown, pay at random, then AB paid     alone      A paid
-    familiar   B shown unpaid, then AB paid             novel      no cue shown, then AB paid
+    compound   A shown without reward, then AB rewarded                blocked    A rewarded, then AB rewarded
+    shuffled   A shown, reward on random trials, then AB rewarded      alone      A rewarded
+    familiar   B shown without reward, then AB rewarded                novel      no cue shown, then AB rewarded
 
     strength of a cue   V(B) = mean of v(B shown) - v(nothing shown), all else the same
     blocking ratio      sum over cues of V(B), blocked / sum over cues of V(B), compound
-    overshadowing       V(the more salient cue) / (V(A) + V(B)) after AB paid; salience: length of the mean
+    overshadowing       V(the more salient cue) / (V(A) + V(B)) after AB rewarded; salience: length of the mean
                         displacement, in standard deviations
 
-The rule shares an error out by the size of each latent (Rescorla & Wagner 1972), so a predicted pay leaves nothing
-for a second cue (Kamin 1969) as far as their latents do not overlap. It is therefore run in three bases: the latents as
-they were learned; the same latents whitened; and *planted* latents, each of one cue alone.
+The rule shares an error out by the size of each latent (Rescorla & Wagner 1972), so that a predicted reward leaves
+nothing for a second cue (Kamin 1969) as far as their latents do not overlap. It is therefore run in three bases: the
+latents as they were learned; the same latents whitened; and *planted* latents, each of one cue alone.
 
 Letters: S seeds, n rows, D width, K combinations of cues.
 """
@@ -23,7 +23,6 @@ Letters: S seeds, n rows, D width, K combinations of cues.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -48,48 +47,47 @@ BANK, TEST, BATCH, ROWS = 600, 300, 64, 64
 SMALLEST = 1e-3
 """Principal components with less than this part of the largest variance are left out when latents are whitened."""
 Phase = tuple[tuple[str, ...], str]
-"""Cues that are shown, and how they are paid: ``paid``, ``unpaid`` or ``random``."""
+"""Cues that are shown, and whether they are ``rewarded``, ``unrewarded`` or rewarded at ``random``."""
+Numbers = dict[tuple[str, str], Tensor]
+"""(measure, cue or pair) -> one number per seed ``[S]``."""
 
 
 def code(cues: Sequence[str]) -> int:
-    """Number of a combination of cues."""
+    """Index of a combination of cues along K."""
     return sum(1 << CUES.index(cue) for cue in cues)
 
 
-def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, newborn: bool, say: Say) -> pd.DataFrame:
-    """Rows of basis, measure, cue, seed and value."""
+def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, untrained: bool, say: Say) -> pd.DataFrame:
+    """Rows of basis, measure, cue, seed and value; ``updates``: steps of the rule in a phase."""
     plan = load_setup(setup, expect=Setup)
     world = plan.make_world()
-    learners = grown(plan, world, seeds, 0 if newborn else plan.schedule.experiences, say)
-    bank, test = (shown(learners, world, n, name) for n, name in ((BANK, "trials"), (TEST, "test")))
+    experiences = 0 if untrained else plan.schedule.experiences
+    learners = trained(plan, world, seeds, experiences=experiences, say=say)
+    bank, test = (latents_of_cues(learners, world, n, name) for n, name in ((BANK, "trials"), (TEST, "test")))
     bases = {"as learned": (bank, test), "whitened": whitened(bank, test), "planted": planted(bank, test)}
     rows: list[dict[str, Any]] = []
     for done, (basis, (trials, held_out)) in enumerate(bases.items()):
         say(done, len(bases), f"conditioning, {basis}")
-        found = conditioned(trials, held_out, updates)
         rows += [
             {"basis": basis, "measure": measure, "cue": cue, "seed": seed, "value": float(value)}
-            for (measure, cue), values in found.items()
+            for (measure, cue), values in conditioned(trials, held_out, updates).items()
             for seed, value in zip(seeds, values, strict=True)
         ]
     return pd.DataFrame(rows)
 
 
-def grown(plan: Setup, world: World, seeds: Sequence[int], experiences: int, say: Say) -> list[Learner]:
-    """Learners after their experiences; nothing pays them."""
+def trained(plan: Setup, world: World, seeds: Sequence[int], *, experiences: int, say: Say) -> list[Learner]:
+    """Learners after their experiences, trained by their own objective without any reward."""
     frame = frame_of(world)
     cohort = Cohort([plan.make_learner(frame, rng=birth(seed)) for seed in seeds], plan.schedule.learning_rate)
     streams = [Experience(world, plan.schedule.batch, seed) for seed in seeds]
     for age in range(0, experiences, plan.schedule.batch):
         loss = cohort.learn(torch.stack([stream.next().observation for stream in streams])).loss
-        say(age, experiences, f"growing learners, loss {float(loss.mean()):.4f}")
-    for s, learner in enumerate(cohort.learners):
-        state = {name.removeprefix("learner."): value.clone() for name, value in cohort.parameters(s).items()}
-        learner.load_state_dict(state, strict=False)
-    return [learner.eval() for learner in cohort.learners]
+        say(age, experiences, f"training learners, loss {float(loss.mean()):.4f}")
+    return cohort.unstack()
 
 
-def shown(learners: Sequence[Learner], world: World, n: int, name: str) -> Tensor:
+def latents_of_cues(learners: Sequence[Learner], world: World, n: int, name: str) -> Tensor:
     """Latents ``[K, S, n, D]`` of the first frame under every combination of cues; rows differ in nothing else."""
     latents = []
     for combination in range(1 << len(CUES)):
@@ -100,24 +98,21 @@ def shown(learners: Sequence[Learner], world: World, n: int, name: str) -> Tenso
 
 
 def whitened(bank: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in principal components of unit variance over ``bank``; components too small are zero."""
+    """Both in principal components of unit variance over ``bank``; components that are too small are zero."""
     mean = bank.mean((0, 2), keepdim=True)
     x = (bank - mean).transpose(0, 1).flatten(1, 2)
     values, vectors = torch.linalg.eigh(x.transpose(1, 2) @ x / x.shape[1])
-    kept = values > SMALLEST * values[:, -1:]
-    turn = vectors * torch.where(kept, values.clamp(min=1e-12).rsqrt(), 0.0)[:, None]
-    inside, outside = (torch.einsum("ksnd,sde->ksne", part - mean, turn) for part in (bank, test))
+    large = values > SMALLEST * values[:, -1:]
+    turn = vectors * torch.where(large, values.clamp(min=1e-12).rsqrt(), 0.0)[:, None]
+    inside, outside = (torch.einsum("ksnd,sde->ksne", latents - mean, turn) for latents in (bank, test))
     return inside, outside
 
 
 def planted(bank: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
-    """Latents of one cue alone: three for the first, one for each other; what the rule does without overlap."""
+    """Latents of one cue each, three for the first cue and one for each other: what the rule does without overlap."""
     on = torch.tensor([[float(k >> i & 1) for i in (0, 0, 0, *range(1, len(CUES)))] for k in range(len(bank))])
-    inside, outside = (on[:, None, None].expand(-1, part.shape[1], part.shape[2], -1) for part in (bank, test))
+    inside, outside = (on[:, None, None].expand(-1, *latents.shape[1:3], -1) for latents in (bank, test))
     return inside, outside
-
-
-# -- conditioning ------------------------------------------------------------------------------------------------------
 
 
 def teach(bank: Tensor, phases: Sequence[Phase], updates: int) -> Valence:
@@ -125,12 +120,12 @@ def teach(bank: Tensor, phases: Sequence[Phase], updates: int) -> Valence:
     seeds, n, width = bank.shape[1:]
     valence = Valence(Valence.Settings(signal="pay", lag=0), seeds, width)
     rng, gate = generator("conditioning"), torch.ones(seeds, dtype=torch.bool)
-    for cues, pay in phases:
+    for cues, reward in phases:
         for _ in range(updates):
             row = torch.randint(0, n, (BATCH,), generator=rng)
             shows = torch.arange(BATCH) % 2 == 0
             latents = bank[torch.where(shows, code(cues), 0), :, row].transpose(0, 1)[:, :, None]
-            signal = {"paid": shows.float(), "unpaid": torch.zeros(BATCH)}.get(pay)
+            signal = {"rewarded": shows.float(), "unrewarded": torch.zeros(BATCH)}.get(reward)
             if signal is None:
                 signal = shows[torch.randperm(BATCH, generator=rng)].float()
             valence.update(latents, signal[None, :, None].expand(seeds, -1, -1), gate)
@@ -143,45 +138,49 @@ def strength(valence: Valence, test: Tensor, cue: str) -> Tensor:
     return change.mean((1, 2))
 
 
-def conditioned(bank: Tensor, test: Tensor, updates: int) -> dict[tuple[str, str], Tensor]:
-    """(measure, cue or pair) -> one number per seed."""
-    found: dict[tuple[str, str], Tensor] = {}
-    tops: list[Tensor] = []
-    sums: dict[str, list[Tensor]] = {a: [] for a in ("compound", "blocked", "shuffled", "familiar", "novel")}
-    exact: list[Tensor] = []
+def conditioned(bank: Tensor, test: Tensor, updates: int) -> Numbers:
+    """All numbers of one basis: strengths by cue and pair, and ratios and shares over all (cue ``all``)."""
+    numbers: Numbers = {}
+    shares: list[Tensor] = []
+    strengths: dict[str, list[Tensor]] = {arm: [] for arm in ("compound", "blocked", "shuffled", "familiar", "novel")}
+    errors: list[Tensor] = []
     for pair in PAIRS:
         for first, second in (pair, pair[::-1]):
-            both: Phase = ((first, second), "paid")
-            arms = {
-                "compound": [((first,), "unpaid"), both],
-                "blocked": [((first,), "paid"), both],
-                "shuffled": [((first,), "random"), both],
-                "familiar": [((second,), "unpaid"), both],
-                "novel": [((), "unpaid"), both],
-            }
-            for arm, phases in arms.items():
+            for arm, phases in _arms(first, second).items():
                 valence = teach(bank, phases, updates)
-                sums[arm].append(strength(valence, test, second))
-                found[f"strength, {arm}", f"{second} with {first}"] = sums[arm][-1]
+                strengths[arm].append(strength(valence, test, second))
+                numbers[f"strength, {arm}", f"{second} with {first}"] = strengths[arm][-1]
                 if arm == "blocked":
-                    exact.append(attribution_error(valence, test, second))
-        alone = {cue: strength(teach(bank, [((cue,), "paid")], updates), test, cue) for cue in pair}
-        found |= {("strength, alone", cue): value for cue, value in alone.items()}
-        novel = teach(bank, [((), "unpaid"), (pair, "paid")], updates)
-        share = more_salient(novel, test, pair)
-        tops.append(share)
-        found["share of the more salient", " and ".join(pair)] = share
-    total = {arm: torch.stack(values).sum(0) for arm, values in sums.items()}
-    found["blocking ratio", "all"] = total["blocked"] / total["compound"]
-    found["shuffled ratio", "all"] = total["shuffled"] / total["compound"]
-    found["novel less familiar", "all"] = (total["novel"] - total["familiar"]) / len(sums["novel"])
-    found["share of the more salient", "all"] = torch.stack(tops).mean(0)
-    found["attribution error", "all"] = torch.stack(exact).amax(0)
-    return found
+                    errors.append(attribution_error(valence, test, second))
+        alone = {cue: strength(teach(bank, [((cue,), "rewarded")], updates), test, cue) for cue in pair}
+        numbers |= {("strength, alone", cue): value for cue, value in alone.items()}
+        novel = teach(bank, [((), "unrewarded"), (pair, "rewarded")], updates)
+        shares.append(more_salient(novel, test, pair))
+        numbers["share of the more salient", " and ".join(pair)] = shares[-1]
+    total = {arm: torch.stack(values).sum(0) for arm, values in strengths.items()}
+    numbers["blocking ratio", "all"] = total["blocked"] / total["compound"]
+    numbers["shuffled ratio", "all"] = total["shuffled"] / total["compound"]
+    numbers["novel less familiar", "all"] = (total["novel"] - total["familiar"]) / len(strengths["novel"])
+    numbers["share of the more salient", "all"] = torch.stack(shares).mean(0)
+    numbers["attribution error", "all"] = torch.stack(errors).amax(0)
+    return numbers
+
+
+def _arms(first: str, second: str) -> dict[str, list[Phase]]:
+    """Name of a training -> its phases; all end with both cues rewarded."""
+    both: Phase = ((first, second), "rewarded")
+    before: dict[str, Phase] = {
+        "compound": ((first,), "unrewarded"),
+        "blocked": ((first,), "rewarded"),
+        "shuffled": ((first,), "random"),
+        "familiar": ((second,), "unrewarded"),
+        "novel": ((), "unrewarded"),
+    }
+    return {arm: [phase, both] for arm, phase in before.items()}
 
 
 def more_salient(valence: Valence, test: Tensor, pair: tuple[str, str]) -> Tensor:
-    """Part of the strength of both that the cue with the larger displacement has, ``[S]``.
+    """Part of the strength of both cues that the one with the larger displacement has, ``[S]``.
 
     Displacements are in standard deviations over all combinations of the test rows.
     """
@@ -190,11 +189,6 @@ def more_salient(valence: Valence, test: Tensor, pair: tuple[str, str]) -> Tenso
     values = torch.stack([strength(valence, test, c) for c in pair])
     top = values.gather(0, sizes.argmax(0, keepdim=True))[0]
     return top / values.sum(0)
-
-
-def _valued(head: nn.Linear, latents: Tensor) -> Tensor:
-    value: Tensor = head(latents)[:, 0]
-    return value
 
 
 def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
@@ -206,14 +200,11 @@ def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
         with torch.no_grad():
             head.weight.copy_(weight[None])
             head.bias.copy_(bias[None])
-        subject = Subject(head.eval(), partial(_valued, head))
+        subject = Subject(head.eval()).output(0)
         z = test[code([cue]), seed, :ROWS].contiguous()
         change = (z - test[0, seed, :ROWS]).contiguous()
-        mean = IntegratedGradients(baseline="mean")(subject, z)
-        step = IntegratedGradients(baseline="zeros")(subject, change)
-        worst = max(
-            float((mean.attributions - weight * (z - z.mean(0))).abs().max()),
-            float((step.attributions - weight * change).abs().max()),
-        )
-        errors.append(worst)
+        from_mean = IntegratedGradients(baseline="mean")(subject, z)
+        from_unseen = IntegratedGradients(baseline="zeros")(subject, change)
+        differences = (from_mean.attributions - weight * (z - z.mean(0)), from_unseen.attributions - weight * change)
+        errors.append(max(float(difference.abs().max()) for difference in differences))
     return torch.tensor(errors)

@@ -1,10 +1,10 @@
-"""foresight_model_free: a learner without imagination, fed with the same rewarded walks.
+"""A learner without imagination, trained on the same rewarded walks as the planner's value.
 
     Q(s, a) <- r + discount * max_a' Q'(s', a')          (no second term at the end of a walk; kept within 0 and 1,
-                                                          since a walk is paid once at most)
+                                                          since a walk is rewarded once at most)
 
 Q-learning from a fixed set of walks, replayed (fitted Q iteration: Ernst et al. 2005; target network Q': Mnih et al.
-2015): one hidden layer on the latent maps and thoughts of the same world model, so that it sees no less than the
+2015): one hidden layer on the latent maps and summaries of the same world model, so that it sees no less than the
 planner. Unlike the planner it may look again at every step, and replay its few walks hundreds of times.
 
 Letters: d learners, n rows, X features, A actions.
@@ -31,7 +31,7 @@ Net = dict[str, Tensor]
 
 
 def features(model: WorldModel, observation: Tensor) -> Tensor:
-    """What the learner sees, ``[n, X]``."""
+    """Features ``[n, X]`` of observations: latent maps and summary of the world model."""
     with torch.no_grad():
         maps = model.encode(observation.float())
         return torch.cat([maps.flatten(1), model.summary(maps)], 1)
@@ -43,19 +43,16 @@ def _q(net: Net, x: Tensor) -> Tensor:
     return hidden @ net["w2"] + net["b2"]
 
 
-def _newborn(copies: int, width: int, actions: int, rng: torch.Generator) -> Net:
-    return {
+def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, thorough: bool = False) -> Net:
+    """One Q-learner per set of rewarded walks, d of them; ``thorough``: many more updates."""
+    sets = [_transitions(model, walks) for walks in lives]
+    copies, width, actions = len(sets), sets[0][0].shape[1], model.view.actions
+    net = {
         "w1": torch.randn(copies, width, HIDDEN, generator=rng) * (2 / width) ** 0.5,
         "b1": torch.zeros(copies, 1, HIDDEN),
         "w2": torch.randn(copies, HIDDEN, actions, generator=rng) * HIDDEN**-0.5,
         "b2": torch.zeros(copies, 1, actions),
     }
-
-
-def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, thorough: bool = False) -> Net:
-    """One Q-learner per set of rewarded walks; ``thorough``: many more updates."""
-    sets = [_transitions(model, walks) for walks in lives]
-    net = _newborn(len(sets), sets[0][0].shape[1], model.view.actions, rng)
     optimiser = torch.optim.Adam([value.requires_grad_(True) for value in net.values()], lr=RATE)
     net["mean"] = torch.stack([s[0].mean(0, keepdim=True) for s in sets])
     net["spread"] = torch.stack([s[0].std(0, keepdim=True, correction=0).clamp(min=FLOOR) for s in sets])
@@ -74,25 +71,35 @@ def learn(model: WorldModel, lives: Sequence[Walks], *, rng: torch.Generator, th
 
 
 def _transitions(model: WorldModel, walks: Walks) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Features, action, taste, next features and end of every step of the walks."""
+    """Features, action, reward, next features and end of every step of the walks."""
     walk, step = torch.nonzero(walks.known[:, 1:], as_tuple=True)
     over = walks.ended[walk, step + 1]
-    now, after = features(model, walks.observation[walk, step]), features(model, walks.observation[walk, step + 1])
+    now, after = (features(model, walks.observation[walk, at]) for at in (step, step + 1))
     return now, walks.action[walk, step], over.float(), after, over
 
 
-def act(
-    environment: Environment, model: WorldModel, net: Net, copy: int, state: State, steps: int, explore: float, *,
-    rng: torch.Generator,
-) -> Tensor:  # fmt: skip
-    """Whether the wages are earned within ``steps`` steps from each row of ``state``, float ``[n]``.
+def single(net: Net, copy: int) -> Net:
+    """One of the d learners."""
+    return {name: value[copy : copy + 1] for name, value in net.items()}
 
-    It looks at every step and takes its best action, or any action in a fraction ``explore``.
+
+def act(
+    environment: Environment,
+    model: WorldModel,
+    net: Net,
+    state: State,
+    *,
+    steps: int,
+    explore: float,
+    rng: torch.Generator,
+) -> Tensor:
+    """Whether a single learner earns the reward within ``steps`` steps from each row of ``state``, float ``[n]``.
+
+    It looks at every step and takes its best action, or any action in a fraction ``explore`` of the steps.
     """
-    one = {name: value[copy : copy + 1] for name, value in net.items()}
     earned = torch.zeros(len(state["clock"]))
     for _ in range(steps):
-        best = _q(one, features(model, environment.observe(state))[None])[0].argmax(1)
+        best = _q(net, features(model, environment.observe(state))[None])[0].argmax(1)
         any_action = torch.randint(0, model.view.actions, best.shape, generator=rng)
         action = torch.where(torch.rand(len(best), generator=rng) < explore, any_action, best)
         outcome = environment.follow(state, action)

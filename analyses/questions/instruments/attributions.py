@@ -1,7 +1,7 @@
 """Attributions scored on planted networks: are they exact where that is known, and do they point at what is read?
 
 Every method is given :data:`ROWS` images of each planted network, as a user would run it. Methods that attribute to a
-site are asked about the hidden units, of which some are read and some are spare. What is counted, mean over samples:
+site attribute to the hidden units, of which some are read and some are spare. What is counted, mean over samples:
 
     completeness        largest error of the sum, in sd of the value
     exactness           error against w * (x - mean) where the value is linear (hidden units: always), root mean squares
@@ -14,12 +14,12 @@ site are asked about the hidden units, of which some are read and some are spare
 and on a part of the samples (``checked`` says how many):
 
     deletion, insertion         areas under the curves, beside those of a random ranking and of the pixels' variance
-    infidelity, sensitivity     error of forecasts relative to none; largest relative move under small noise
+    infidelity, sensitivity     error of predicted changes relative to none; largest relative change under small noise
     randomised, ..._absolute    rank correlation, signed and of sizes, with attributions of randomised weights
     depends_on_weights          part in which the signed one says so
-    leaks                       part in which the removal mask tells the concept, so that retraining is no evidence
+    leaks                       part in which the removal mask predicts the concept, so that retraining is no evidence
 
-Testing with concept activation vectors (``tcav``) is asked at each site that tells the value something: power at left
+Testing with concept activation vectors (``tcav``) is done at each site that tells the value something: power at left
 where the concept acts through it, false positives where it does not act, and in the untrained network with concepts
 that are random rows; ``not_measurable`` is the part of the sites without a gradient.
 
@@ -38,8 +38,8 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.engine import Say
-from imprint.analyses.questions.instruments.effects import NAN
 from imprint.analyses.questions.instruments.networks import PLANS, Observed, PlantedNetwork, number_of
+from imprint.analyses.statistics import NAN
 from imprint.models.errors import NotMeasurableError, unknown_name
 from imprint.probes.attributions.base import ATTRIBUTIONS, Attribution, Attributor, LayerAttributor
 from imprint.probes.causal.concept_activation import concept_activation
@@ -57,19 +57,19 @@ PART = {
     "layer_integrated_gradients": 0.6,
     "layer_conductance": 0.2,
 }
-"""Part of the samples that a dear method is given; others get all."""
+"""Part of the samples that a slow method is given; others get all."""
 CHECKED = {"shapley_sampling": 0.02}
 """Part of the samples that are checked; :data:`USUALLY` for other methods."""
 USUALLY = 0.05
 ALPHA = 0.05
 SITE = "relu"
-"""Whose units methods for sites are asked about."""
+"""To whose units methods for sites attribute."""
 COLUMNS = (
-    "samples", "n", "completeness", "exactness", "mass", "area", "decoy", "decoy_area", "pointing", "chance", "power",
-    "false_positive", "located", "not_measurable", "checked", "deletion", "insertion", "deletion_random",
-    "insertion_random", "deletion_variance", "insertion_variance", "infidelity", "sensitivity", "randomised",
-    "randomised_absolute", "depends_on_weights", "leaks",
-)  # fmt: skip
+    *("samples", "n", "completeness", "exactness", "mass", "area", "decoy", "decoy_area", "pointing", "chance"),
+    *("power", "false_positive", "located", "not_measurable", "checked", "deletion", "insertion"),
+    *("deletion_random", "insertion_random", "deletion_variance", "insertion_variance", "infidelity", "sensitivity"),
+    *("randomised", "randomised_absolute", "depends_on_weights", "leaks"),
+)
 SATURATED = "misleads: where both copies agree the clipped sum saturates, and its slope there is zero"
 ONE_BY_ONE = "misleads: either copy suffices, so removing one pixel, or one window, changes little"
 NOTES = {
@@ -98,9 +98,10 @@ def score(method: str, *, samples: int, seed: int, say: Say, networks: Sequence[
             rng = torch.Generator().manual_seed(world)
             network = PlantedNetwork(name, noise=NOISE, world=world)
             seen = network.observe(ROWS, rng=rng)
-            drawn.append(
-                _concept(network, seen, rng) if method == TCAV else _one(method, network, seen, r < checked, rng)
-            )
+            if method == TCAV:
+                drawn.append(_concept(network, seen, rng))
+            else:
+                drawn.append(_attributed(method, network, seen, checked=r < checked, rng=rng))
         rows.append(_row(method, name, pd.DataFrame(drawn)))
         say(done, len(networks), f"{method}: {name}")
     return pd.DataFrame(rows)
@@ -114,20 +115,18 @@ def _row(method: str, name: str, drawn: pd.DataFrame) -> dict[str, Any]:
     return {"method": method, "network": name, **means, "samples": len(drawn), "n": n, "checked": checked, "note": note}
 
 
-# -- attributions ----------------------------------------------------------------------------------------------------
-
-
-def _one(method: str, network: PlantedNetwork, seen: Observed, checked: bool, rng: torch.Generator) -> dict[str, float]:
+def _attributed(
+    method: str, network: PlantedNetwork, seen: Observed, *, checked: bool, rng: torch.Generator
+) -> dict[str, float]:
     kind = ATTRIBUTIONS.load(method)
     units = issubclass(kind, LayerAttributor)
     attributor: Attributor = kind(site=SITE) if units else kind()
-    found = attributor(network.subject(), seen.observation)
+    attribution = attributor(network.subject(), seen.observation)
     exact, truth, decoy = _units(network, seen) if units else _pixels(network, seen)
-    out = {"completeness": float(found.completeness_error.abs().max() / found.value.std()), "exactness": NAN}
-    if exact is not None:
-        out["exactness"] = float((found.attributions - exact).norm() / exact.norm())
-    out |= _where(replace(found, site=None), truth, decoy, network.plan.random)
-    return out | _checks(network, seen, attributor, found, rng) if checked and not units else out
+    out = {"completeness": float(attribution.completeness_error.abs().max() / attribution.value.std())}
+    out["exactness"] = NAN if exact is None else float((attribution.attributions - exact).norm() / exact.norm())
+    out |= _where(replace(attribution, site=None), truth, decoy, random=network.plan.random)
+    return out | _checks(network, seen, attributor, attribution, rng=rng) if checked and not units else out
 
 
 def _pixels(network: PlantedNetwork, seen: Observed) -> tuple[Tensor | None, Tensor, Tensor]:
@@ -144,73 +143,68 @@ def _pixels(network: PlantedNetwork, seen: Observed) -> tuple[Tensor | None, Ten
 def _units(network: PlantedNetwork, seen: Observed) -> tuple[Tensor, Tensor, Tensor]:
     """Exact attributions of the hidden units, those that are read, and the spare ones."""
     with torch.no_grad():
-        hidden, start = (network.relu(network.hidden(torch.cat(list(network.branches(x).values()), 1)))
-                         for x in (seen.observation, seen.observation.mean(0, keepdim=True)))  # fmt: skip
+        branches = [network.branches(x) for x in (seen.observation, seen.observation.mean(0, keepdim=True))]
+        hidden, start = (network.relu(network.hidden(torch.cat(list(sites.values()), 1))) for sites in branches)
         weight = network.out.weight[0].clone()
     return weight * (hidden - start), weight != 0, weight == 0
 
 
-def _where(found: Attribution, truth: Tensor, decoy: Tensor, random: bool) -> dict[str, float]:
-    masks = {"truth": truth, "decoy": decoy}
-    table = found.mass_on({name: mask.expand_as(found.attributions) for name, mask in masks.items()}).set_index(
-        "concept"
-    )
+def _where(attribution: Attribution, truth: Tensor, decoy: Tensor, *, random: bool) -> dict[str, float]:
+    shape = attribution.attributions
+    masks = {"truth": truth.expand_as(shape), "decoy": decoy.expand_as(shape)}
+    table = attribution.mass_on(masks).set_index("concept")
     out = {"mass": float(table["mass"]["truth"]), "area": float(table["area"]["truth"])}
     if bool(decoy.any()):
         out |= {"decoy": float(table["mass"]["decoy"]), "decoy_area": float(table["area"]["decoy"])}
     if bool(truth.all()):
         return out
-    said = pointing(found, truth.expand_as(found.attributions))
-    out |= {"pointing": said.accuracy, "chance": said.chance}
-    return out | {"false_positive" if random else "power": float(said.low > said.chance)}
+    point = pointing(attribution, masks["truth"])
+    out |= {"pointing": point.accuracy, "chance": point.chance}
+    return out | {"false_positive" if random else "power": float(point.low > point.chance)}
 
 
 def _checks(
-    network: PlantedNetwork, seen: Observed, attributor: Attributor, found: Attribution, rng: torch.Generator
+    network: PlantedNetwork, seen: Observed, attributor: Attributor, attribution: Attribution, *, rng: torch.Generator
 ) -> dict[str, float]:
     subject, x = network.subject(), seen.observation
-    areas = removal(subject, x, found, steps=12, rng=rng).areas
-    forecast = infidelity(subject, x, found, samples=16, rng=rng)
+    areas = removal(subject, x, attribution, steps=12, rng=rng).areas
+    predicted = infidelity(subject, x, attribution, samples=16, rng=rng)
     moved = max_sensitivity(subject, x, attributor, samples=4, rng=rng)
     noise = randomised_weights(subject, x, attributor, draws=2, rng=rng)
     numbers = np.random.default_rng(int(torch.randint(2**31, (1,), generator=rng)))
-    again = retrain(x, found, seen.concept.numpy(), shares=(0.2,), shuffles=19, rng=numbers).table.set_index("ranking")
+    again = retrain(x, attribution, seen.concept.numpy(), shares=(0.2,), shuffles=19, rng=numbers).table
     return {
         "deletion": areas["deletion"]["attribution"],
         "insertion": areas["insertion"]["attribution"],
         **{f"{column}_{rank}": areas[column][rank] for column in areas.columns for rank in ("random", "variance")},
-        "infidelity": forecast.relative,
-        "sensitivity": moved.mean,
+        "infidelity": predicted.relative,
+        "sensitivity": float(moved.mean()),
         "randomised": noise.signed,
         "randomised_absolute": noise.absolute,
         "depends_on_weights": float(noise.verdict == "depends on the weights"),
-        "leaks": float(not again["evidence"]["attribution"]),
+        "leaks": float(not again.set_index("ranking")["evidence"]["attribution"]),
     }
 
 
-# -- concept activation vectors --------------------------------------------------------------------------------------
-
-
 def _concept(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> dict[str, float]:
-    """What is said at each site that tells the value something; one whose gradient is zero there is not measurable."""
+    """Tests at each site that tells the value something; one whose gradient is zero there is not measurable."""
     pool = network.observe(POOL, rng=rng).observation
     more = network.observe(4 * EXAMPLES, rng=rng)
     concept = (more.observation if network.plan.random else more.observation[more.concept])[:EXAMPLES]
-    found = {}
+    subject, how = network.subject(), {"runs": 10, "nulls": 39}
+    p_values = {}
     for site in network.plan.matters:
         try:
-            said = concept_activation(
-                network.subject(), seen.observation, site, concept, pool, runs=10, nulls=39, rng=rng
-            ).p_value
+            tested = concept_activation(subject, seen.observation, site, concept, random=pool, **how, rng=rng)
+            p_values[site] = tested.p_value
         except NotMeasurableError:
-            said = NAN
-        found[site] = said
+            p_values[site] = NAN
     acts = network.plan.acts
-    wrong = [found[site] <= ALPHA for site in found if site not in acts]
+    wrong = [p <= ALPHA for site, p in p_values.items() if site not in acts]
     out = {"false_positive": float(np.mean(wrong)) if wrong else NAN}
-    out["not_measurable"] = float(np.isnan(list(found.values())).mean())
+    out["not_measurable"] = float(np.isnan(list(p_values.values())).mean())
     if not acts:
         return out
-    known = {site: p for site, p in found.items() if p == p}
+    known = {site: p for site, p in p_values.items() if p == p}
     located = float(min(known, key=known.__getitem__) in acts) if known else NAN
-    return out | {"power": float(found["left"] <= ALPHA), "located": located}
+    return out | {"power": float(p_values["left"] <= ALPHA), "located": located}

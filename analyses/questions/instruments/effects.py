@@ -1,7 +1,7 @@
 """Planted effects: what an edit really does to a planted network, in the population.
 
-Each effect comes as a pair. ``truth`` is what the wiring says: the edit is made on what is *written* for the concept,
-or it asks what the site's information is worth. ``limit`` is what the instrument would say with endless rows. Where the
+Each effect comes as a pair. ``truth`` follows from the wiring: the edit is made on what is *written* for the concept,
+or it is what the site's information is worth. ``limit`` is what the instrument would give with endless rows. Where the
 two differ, the instrument misleads however many rows it is given:
 
     ablation        truth: mean ablation (zero ablation), or resample ablation; limit: the ablation itself
@@ -14,10 +14,10 @@ two differ, the instrument misleads however many rows it is given:
                     against the value with the concept alone set to what it is in the source
     flip            mean size of the change when the concept alone is set to its other value, in sd of the value
 
-The population is :data:`ROWS` rows; edits are made by hand on tensors, with none of the code that is being judged.
+The population is :data:`ROWS` rows; edits are made by hand on tensors, with none of the code that is being scored.
 Nothing is written by design in an untrained network, so its truth is the limit.
 
-Letters: n rows, d width, S covariance ``[d, d]`` of a site, S_z its covariance ``[d]`` with the concept.
+Letters: n rows, d width of a site, S covariance ``[d, d]`` of a site, S_z its covariance ``[d]`` with the concept.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.questions.instruments.networks import PlantedNetwork
+from imprint.analyses.statistics import NAN
 
 ROWS = 100_000
 FOUND = 1e-3
 """Part of the concept's variance that a site must explain for a linear probe to find it in the population."""
-NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The answer by the wiring, and the answer of the instrument with endless rows."""
+    """The truth by the wiring, and the result of the instrument with endless rows."""
 
     truth: float
     limit: float
@@ -55,15 +55,15 @@ class Population:
     flipped: Mapping[str, Tensor]
     """The same with the concept set to its other value."""
     source: Mapping[str, Tensor]
-    """Of the rows to take the concept from."""
+    """Activations of the rows from which the concept is taken."""
     differs: Tensor
-    """bool ``[n]`` whether the concept is another one there."""
+    """bool ``[n]`` whether the concept has another value there."""
     concept: Tensor
     """``[n]`` +1 or -1."""
 
     @classmethod
     def of(cls, network: PlantedNetwork, *, rows: int = ROWS, rng: torch.Generator) -> Population:
-        """Draw ``rows`` rows."""
+        """A population of ``rows`` rows."""
         seen = network.observe(rows, rng=rng)
         with torch.no_grad():
             sites, flipped, source = (network.branches(x) for x in (seen.observation, seen.flipped, seen.source))
@@ -86,8 +86,6 @@ class Population:
     def cost(self, edits: Mapping[str, Tensor]) -> float:
         """Mean squared change of the value, in its variance."""
         return float((self._head(edits) - self.value).square().mean() / self.value.var())
-
-    # -- effects -----------------------------------------------------------------------------------------------------
 
     def flip(self) -> float:
         """Mean size of the change when the concept alone is set to its other value, in sd of the value."""
@@ -163,7 +161,7 @@ class Population:
         if self.network.plan.random or not written.shape[1]:
             return Effect(NAN, NAN)
         x = self.sites[site]
-        found = self._head({site: x + (self.source[site] - x) @ written @ written.T})
+        edited = self._head({site: x + (self.source[site] - x) @ written @ written.T})
         target = torch.where(self.differs, self.other, self.value)
-        score = 1 - float((found - target).square().mean() / target.var())
+        score = 1 - float((edited - target).square().mean() / target.var())
         return Effect(score, score)

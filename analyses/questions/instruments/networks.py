@@ -1,10 +1,10 @@
-"""Planted networks: small modules whose insides are known, to score causal tests and attributions.
+"""Planted networks: small modules whose internals are known, to score causal tests and attributions.
 
-An observation is an image of ``SIDE`` x ``SIDE`` pixels. Signs (+1 or -1) are painted on :data:`PAINTED` pixels each,
-at random places with random patterns; all other pixels are distractors of larger variance (for the untrained network
-of the same, so that no pixel is special). Three sites stand side by side. Each shows some signs along random
-directions, and distractors along all the others, so that every unit shows a bit of everything. The value adds up terms,
-each a function of a few readings:
+An observation is an image of ``SIDE`` x ``SIDE`` pixels. Signs (+1 or -1) are drawn on :data:`PAINTED` pixels each, at
+random places with random patterns; all other pixels are distractors of larger variance (for the untrained network of
+the same, so that no pixel is special). Three sites stand side by side. Each shows some signs along random directions,
+and distractors along all the others, so that every unit shows a bit of everything. The value is a sum of terms, each a
+function of a few readings:
 
     site = mix_s reading_s(image)          value = sum over terms of f_t(sum over (site, sign) of weight * reading)
     f linear     z = relu(z) - relu(-z)
@@ -35,13 +35,13 @@ from imprint.probes.subjects.subject import Subject
 SITES = ("left", "middle", "right")
 SIDE, PAINTED, HIDDEN = 6, 3, 8
 DISTRACTOR = 2.0
-"""Standard deviation of a pixel on which nothing is painted."""
+"""Standard deviation of a pixel on which no sign is drawn."""
 AGREE = 0.9
 """Part of the rows in which proxy and concept agree."""
 CONSTANT = 3.0
 """The reading that never varies."""
 NO_SIGN = ("constant", "anything")
-"""Readings of nothing that is painted: the one that never varies, and one of all distractors."""
+"""Readings of no sign: the one that never varies, and one of all distractors."""
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,20 @@ class Plan:
 
     @property
     def signs(self) -> tuple[str, ...]:
-        """Signs that are painted."""
+        """Signs that are drawn on the image."""
         return tuple(dict.fromkeys(s for shown in self.shown.values() for s in shown if s not in NO_SIGN))
 
     @property
     def read(self) -> tuple[str, ...]:
         """Signs that the value reads anywhere; none when the weights are random."""
-        found = dict.fromkeys(sign for term in self.terms for _, sign in term.reads if sign not in NO_SIGN)
-        return () if self.random else tuple(found)
+        signs = dict.fromkeys(sign for term in self.terms for _, sign in term.reads if sign not in NO_SIGN)
+        return () if self.random else tuple(signs)
 
     @property
     def matters(self) -> tuple[str, ...]:
         """Sites that tell the value something that varies."""
-        found = {site for term in self.terms for site, sign in term.reads if sign != "constant"}
-        return SITES if self.random else tuple(site for site in SITES if site in found)
+        read = {site for term in self.terms for site, sign in term.reads if sign != "constant"}
+        return SITES if self.random else tuple(site for site in SITES if site in read)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ PLANS = {plan.name: plan for plan in _ALL}
 
 
 def number_of(name: str) -> int:
-    """Place of a network among :data:`PLANS`, to draw its worlds from. Raises :class:`UnknownNameError`."""
+    """Index of a network in :data:`PLANS`, from which its worlds are drawn. Raises :class:`UnknownNameError`."""
     if name not in PLANS:
         raise unknown_name("planted network", name, PLANS)
     return list(PLANS).index(name)
@@ -171,7 +171,7 @@ class PlantedNetwork(nn.Module):
         rng = torch.Generator().manual_seed(world)
         places = torch.randperm(SIDE**2, generator=rng)
         self.patterns = torch.zeros(len(self.plan.signs), SIDE**2)
-        """``[signs, p]`` what each sign paints."""
+        """``[signs, p]`` pattern of each sign on the image."""
         for row, spots in zip(self.patterns, places.split(PAINTED), strict=False):
             row[spots] = 2.0 * torch.randint(0, 2, (PAINTED,), generator=rng) - 1
         self.plain = places[PAINTED * len(self.plan.signs) :]
@@ -240,7 +240,7 @@ class PlantedNetwork(nn.Module):
         return both[:, 0]
 
     def subject(self) -> Subject:
-        """As the instruments see it."""
+        """The network as a subject of the instruments."""
         return Subject(self, sites=SITES)
 
     def observe(self, n: int, *, rng: torch.Generator) -> Observed:
@@ -262,22 +262,15 @@ class PlantedNetwork(nn.Module):
         return Observed(images[0], images[1], concept > 0, source, differs)
 
     def _signs(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
-        toss = 2.0 * torch.randint(0, 2, (4, n), generator=rng) - 1
+        concept, bystander, first, second = 2.0 * torch.randint(0, 2, (4, n), generator=rng) - 1
         agrees = 2.0 * (torch.rand(n, generator=rng) < AGREE) - 1
-        concept, bystander, first, second = toss
-        return {
-            "concept": concept,
-            "copy": concept,
-            "proxy": concept * agrees,
-            "bystander": bystander,
-            "first": first,
-            "second": second,
-        }
+        copies = {"concept": concept, "copy": concept, "proxy": concept * agrees}
+        return {**copies, "bystander": bystander, "first": first, "second": second}
 
     # -- what is true of it ------------------------------------------------------------------------------------------
 
     def pattern(self, sign: str) -> Tensor:
-        """What a sign paints, ``[p]``."""
+        """Pattern ``[p]`` of a sign on the image."""
         return self.patterns[self.plan.signs.index(sign)]
 
     def direction(self, site: str, sign: str) -> Tensor:
@@ -286,11 +279,12 @@ class PlantedNetwork(nn.Module):
 
     def written(self, site: str) -> Tensor:
         """Directions ``[d, k]`` along which ``site`` shows what makes up the concept; k is 0 where it does not."""
-        found = [self.direction(site, sign) for sign in self.plan.concept if sign in self.plan.shown.get(site, ())]
-        return torch.stack(found, 1) if found else torch.zeros(self.width, 0)
+        shown = [sign for sign in self.plan.concept if sign in self.plan.shown.get(site, ())]
+        directions = [self.direction(site, sign) for sign in shown]
+        return torch.stack(directions, 1) if directions else torch.zeros(self.width, 0)
 
     def pixels(self, signs: tuple[str, ...]) -> Tensor:
-        """Pixels (bool ``[SIDE, SIDE]``) on which any of ``signs`` is painted."""
+        """Pixels (bool ``[SIDE, SIDE]``) on which any of ``signs`` is drawn."""
         rows = [self.plan.signs.index(sign) for sign in signs]
         return (self.patterns[rows] != 0).any(0).reshape(SIDE, SIDE)
 

@@ -23,14 +23,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import findings
-from imprint.analyses.locate.evidence import FEWEST
-from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
-from imprint.analyses.questions.instruments import attributions as attribution_quality
-from imprint.analyses.questions.instruments import causal as causal_scores
-from imprint.analyses.questions.instruments import probes as probe_scores
+from imprint.analyses.metrics import Metrics
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
+from imprint.analyses.questions.instruments import attributions, causal, probes
 from imprint.analyses.questions.instruments.cases import CASES
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.questions.instruments.exhibits import exhibits
+from imprint.analyses.statistics import NAN, Estimate, rate_of
+from imprint.analyses.verdicts import Conclusion
 
 FAST = ("ridge", "linear_discriminant", "mean_difference", "k_sparse")
 """Readouts that follow from moments: all cases, many samples."""
@@ -38,43 +37,44 @@ SLOW = ("logistic", "online_code", "mlp")
 """Readouts that are fitted one by one: fewer cases and samples."""
 SLOW_CASES = ("linear", "xor", "absent", "leaking groups")
 BOUNDS = (0.93, 0.97)
-"""Within which intervals that say 95 % have to cover."""
+"""Bounds of the coverage of 95 % intervals."""
 VISIBLE = ("forgotten groups", "duplicated rows")
 """Leaks whose trace is in the data; groups that were forgotten and whose rows were shuffled leave none."""
 
 
-class Instruments(Question):
+class Settings(QuestionSettings):
+    """How much is drawn."""
+
+    rows: tuple[int, ...] = (400, 1600)
+    """Sample sizes of the probe cases."""
+    effects: tuple[float, ...] = (1.0, 2.0)
+    """Class distances in standard deviations (noise is the other way round)."""
+    samples: int = Field(30, ge=2)
+    """Samples per case, size and effect of ridge, the default readout."""
+    other_samples: int = Field(8, ge=2)
+    """The same, for the other readouts that follow from moments."""
+    slow_samples: int = Field(4, ge=2)
+    """Samples for readouts that are fitted one by one."""
+    found_samples: int = Field(200, ge=2)
+    """Samples at twice the minimum detectable effect, per size."""
+    noise_grids: int = Field(10, ge=1)
+    """Grids of pure noise per readout."""
+    leak_samples: int = Field(100, ge=2)
+    """Samples per case for the leak checks."""
+    network_samples: int = Field(60, ge=2)
+    """Planted networks per causal test and attribution."""
+    nulls: int = Field(10, ge=5)
+    """Label shuffles per concept."""
+
+
+class Instruments(Question[Settings]):
     """Scores of all instruments on planted cases."""
-
-    class Settings(QuestionSettings):
-        """How much is drawn."""
-
-        rows: tuple[int, ...] = (400, 1600)
-        """Sample sizes of the probe cases."""
-        effects: tuple[float, ...] = (1.0, 2.0)
-        """Class distances in standard deviations (noise is the other way round)."""
-        samples: int = Field(30, ge=2)
-        """Samples per case, size and effect of ridge, the default readout."""
-        other_samples: int = Field(8, ge=2)
-        """The same, for the other readouts that follow from moments."""
-        slow_samples: int = Field(4, ge=2)
-        """Samples for readouts that are fitted one by one."""
-        found_samples: int = Field(200, ge=2)
-        """Samples at twice the minimum detectable effect, per size."""
-        noise_grids: int = Field(10, ge=1)
-        """Grids of pure noise per readout."""
-        leak_samples: int = Field(100, ge=2)
-        """Samples per case for the leak checks."""
-        network_samples: int = Field(60, ge=2)
-        """Planted networks per causal test and attribution."""
-        nulls: int = Field(10, ge=5)
-        """Label shuffles per concept."""
 
     card: ClassVar[Card] = Card(
         question="How good are the instruments themselves, on cases whose answers are known?",
-        prediction="Intervals that say 95 % hold the truth 93 to 97 % of the time; pure noise is called present at "
-        "most 5 % of the time after correction; a site planted at twice the minimum detectable effect is found at "
-        "least 95 % of the time; rows that leak are flagged.",
+        prediction="Intervals of 95 % hold the truth 93 to 97 % of the time; pure noise is called present at most 5 % "
+        "of the time after correction; a site planted at twice the minimum detectable effect is found at least 95 % of "
+        "the time; rows that leak are flagged.",
         refuted_if="One of the four rates, over all samples that belong to it, lies outside its bound.",
         decision="Coverage of ridge over all scored cases at all sizes and effects in [0.93, 0.97]; present on pure "
         "noise at most 0.05 for every readout; found at least 0.95 at every size; each leak whose trace is in the data "
@@ -82,57 +82,64 @@ class Instruments(Question):
         "groups whose rows were shuffled leave no trace; they are shown and not judged.",
         source="Adebayo et al. 2018 and Hewitt & Liang 2019 for controls; the estimator view is that of statistics.",
     )
+    metrics: ClassVar[Metrics] = {
+        "coverage": "part of a readout's 95 % intervals that hold the true score",
+        "present": "part of the cells of grids of pure noise that a readout calls present",
+        "found": "part of the samples in which the planted site is chosen and called present; control: rows",
+        "flagged": "part of the samples of the case `concept` in which a leak is flagged; control: the kind of leak",
+        "bias": "mean score minus true score of a readout on the case `concept`",
+    }
 
     def work(self) -> list[Work]:
         """One piece per readout and size, and one per other instrument."""
-        s: Any = self.settings
+        s = self.settings
         common = {"nulls": s.nulls, "seed": s.seed}
         each = {readout: s.samples if readout == FAST[0] else s.other_samples for readout in FAST}
-        pieces = [self._cases(r, n, e, list(CASES), each[r]) for r in FAST for n in s.rows for e in s.effects]
-        pieces += [self._cases(r, s.rows[0], s.effects[-1], list(SLOW_CASES), s.slow_samples) for r in SLOW]
+        cases = [self._cases(r, n, e, each[r]) for r in FAST for n in s.rows for e in s.effects]
+        cases += [self._cases(r, s.rows[0], s.effects[-1], s.slow_samples, SLOW_CASES) for r in SLOW]
         found = {"readout": "ridge", "times": 2.0, "repeats": s.found_samples, **common}
         noise = {"n": s.rows[0], "grids": s.noise_grids, **common}
         networks = {"samples": s.network_samples, "seed": s.seed}
+        leaks = {"n": s.rows[0], "repeats": s.leak_samples, "seed": s.seed}
         return [
-            *pieces,
-            *(Work(f"found-{n}", probe_scores.score_found, {"n": n, **found}) for n in s.rows),
-            *(Work(f"noise-{r}", probe_scores.score_noise, {"readout": r, **noise}) for r in FAST),
-            Work("leaks", probe_scores.score_leaks, {"n": s.rows[0], "repeats": s.leak_samples, "seed": s.seed}),
-            *(Work(f"causal-{name}", causal_scores.score, {"test": name, **networks}) for name in causal_scores.TESTS),
+            *cases,
+            *(Work(f"found-{n}", probes.score_found, {"n": n, **found}) for n in s.rows),
+            *(Work(f"noise-{r}", probes.score_noise, {"readout": r, **noise}) for r in FAST),
+            Work("leaks", probes.score_leaks, leaks),
+            *(Work(f"causal-{test}", causal.score, {"test": test, **networks}) for test in causal.TESTS),
             *(
-                Work(f"attribution-{name}", attribution_quality.score, {"method": name, **networks})
-                for name in attribution_quality.METHODS
+                Work(f"attribution-{method}", attributions.score, {"method": method, **networks})
+                for method in attributions.METHODS
             ),
         ]
 
-    def _cases(self, readout: str, n: int, effect: float, cases: list[str], samples: int) -> Work:
-        s: Any = self.settings
-        arguments = {"readout": readout, "n": n, "cases": cases, "effect": effect, "repeats": samples}
-        return Work(
-            f"cases-{readout}-{n}-{effect:g}", probe_scores.score_cases, {**arguments, "nulls": s.nulls, "seed": s.seed}
-        )
+    def _cases(self, readout: str, n: int, effect: float, samples: int, cases: tuple[str, ...] = tuple(CASES)) -> Work:
+        arguments = {"readout": readout, "n": n, "cases": list(cases), "effect": effect, "repeats": samples}
+        arguments |= {"nulls": self.settings.nulls, "seed": self.settings.seed}
+        return Work(f"cases-{readout}-{n}-{effect:g}", probes.score_cases, arguments)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The four rates, the tables behind them, and where instruments fail."""
-        cases, noise, found, leaks, causal, attribution = (
-            _joined(tables, kind) for kind in ("cases", "noise", "found", "leaks", "causal", "attribution")
-        )
-        covered = coverage(cases)
-        silent = noise_rates(noise)
-        wrong = failures(cases, found, leaks)
-        exhibits = [
-            _coverage_exhibit(covered), _noise_exhibit(silent), _found_exhibit(found), _leak_exhibit(leaks),
-            _cases_exhibit(cases), _exhibit("causal", "Causal tests on planted networks", causal),
-            _exhibit("attribution", "Attributions on planted networks", attribution), _failures_exhibit(wrong),
-        ]  # fmt: skip
-        verdict, why = decide(covered, silent, found, leaks, failed)
-        kept = tuple(exhibit for exhibit in exhibits if exhibit is not None)
-        return Answer(verdict, why, _findings(covered, silent, found, leaks, cases), kept)
+        of_kind = {kind: joined(tables, kind) for kind in ("cases", "found", "leaks", "causal", "attribution")}
+        cases, found, leaks = of_kind["cases"], of_kind["found"], of_kind["leaks"]
+        covered, silent = coverage(cases), noise_rates(joined(tables, "noise"))
+        shown = exhibits({**of_kind, "coverage": covered, "noise": silent}, failures(cases, found, leaks))
+        rows = [
+            *_rows(covered, "coverage", "readout", "intervals"),
+            *_rows(silent, "present", "readout", "cells"),
+            *_rows(found, "found", "rows", "samples"),
+            *_rows(leaks, "flagged", "leak", "samples"),
+            *_rows(cases, "bias", "readout", "samples"),
+        ]
+        return self.answer(decide(covered, silent, found, leaks, failed=failed), rows, shown)
 
 
-def _joined(tables: Mapping[str, pd.DataFrame], kind: str) -> pd.DataFrame:
-    parts = [table for name, table in tables.items() if name.partition("-")[0] == kind]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+def _rows(table: pd.DataFrame, metric: str, control: str, n: str) -> list[dict[str, Any]]:
+    """Rows of findings from the columns of these names."""
+    about = {"metric": metric}
+    return Question.rows(
+        table, metric, lambda r: {**about, "control": str(r[control]), "concept": r.get("case"), "n": int(r[n])}
+    )
 
 
 def coverage(cases: pd.DataFrame) -> pd.DataFrame:
@@ -140,9 +147,8 @@ def coverage(cases: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for readout, part in cases.groupby("readout", sort=False) if len(cases) else ():
         hits, trials, refused = (int(part[count].sum()) for count in ("covered", "intervals", "refused"))
-        low, high = clopper_pearson(hits, trials) if trials else (np.nan, np.nan)
-        rows.append({"readout": readout, "coverage": hits / trials if trials else np.nan, "low": low, "high": high,
-                     "intervals": trials, "refused": refused})  # fmt: skip
+        rate = rate_of(hits, trials).row("coverage", count="intervals")
+        rows.append({"readout": readout, **rate, "refused": refused})
     return pd.DataFrame(rows, columns=["readout", "coverage", "low", "high", "intervals", "refused"])
 
 
@@ -151,168 +157,63 @@ def noise_rates(noise: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (readout, grouped), part in noise.groupby(["readout", "groups"], sort=False) if len(noise) else ():
         hits, cells = int(part["present"].sum()), int(part["cells"].sum())
-        low, high = clopper_pearson(hits, cells)
-        rows.append({"readout": readout, "groups": "given" if grouped else "not given", "present": hits / cells,
-                     "low": low, "high": high, "cells": cells,
-                     "p_below_05": part["null_rejected"].sum() / cells})  # fmt: skip
+        about = {"readout": readout, "groups": "given" if grouped else "not given"}
+        rate = rate_of(hits, cells).row("present", count="cells")
+        rows.append({**about, **rate, "p_below_05": part["null_rejected"].sum() / cells})
     return pd.DataFrame(rows, columns=["readout", "groups", "present", "low", "high", "cells", "p_below_05"])
 
 
 def decide(
-    covered: pd.DataFrame, silent: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame, failed: Mapping[str, str]
-) -> tuple[Any, str]:
+    covered: pd.DataFrame, silent: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame, *, failed: Mapping[str, str]
+) -> tuple[Conclusion, str]:
     """The card's rule."""
     if failed or not (len(covered) and len(silent) and len(found) and len(leaks)):
-        return (
-            "undetermined",
-            f"{len(failed)} pieces of work have no result: {', '.join(failed) or 'none was asked for'}",
-        )
+        lost = ", ".join(failed) or "none was finished"
+        return "undetermined", f"{len(failed)} pieces of work have no result: {lost}"
     ours: dict[Any, Any] = covered.set_index("readout").loc["ridge"].to_dict()
     ridge, counts = float(ours["coverage"]), f"{ours['intervals']:,.0f} given, {ours['refused']:,.0f} refused"
     noisy, least = float(silent["present"].max()), float(found["found"].min())
     flagged = float(leaks.loc[leaks["case"].isin(VISIBLE), "flagged"].min())
-    parts = {
+    rates = {
         f"ridge's intervals cover {ridge:.3f} ({counts})": BOUNDS[0] <= ridge <= BOUNDS[1],
         f"pure noise is called present at most {noisy:.4f} of the time": noisy <= 0.05,
         f"the planted site is found at least {least:.3f} of the time": least >= 0.95,
         f"visible leaks are flagged at least {flagged:.3f} of the time": flagged >= 0.95,
     }
-    said = "; ".join(f"{text} ({'as predicted' if held else 'NOT as predicted'})" for text, held in parts.items())
-    return ("confirmed" if all(parts.values()) else "refuted"), said
+    why = "; ".join(f"{text} ({'as predicted' if held else 'NOT as predicted'})" for text, held in rates.items())
+    return ("confirmed" if all(rates.values()) else "refuted"), why
 
 
 def failures(cases: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
     """Every place where an instrument is wrong or blind, in words."""
-    rows: list[dict[str, Any]] = []
-
-    def note(instrument: str, where: str, what: str) -> None:
-        rows.append({"instrument": instrument, "where": where, "what": what})
-
-    for c in cases.to_dict("records"):
-        where = f"{c['case']}, {c['rows']} rows, effect {c['effect']:g}"
-        if c["not_measurable"] > 0.1:
-            note(c["readout"], where, f"not measurable in {c['not_measurable']:.0%} of the samples")
-        if c["intervals"]:
-            low, high = clopper_pearson(int(c["covered"]), int(c["intervals"]))
-            if high < BOUNDS[0] or low > BOUNDS[1]:
-                note(
-                    c["readout"], where, f"intervals cover {c['covered'] / c['intervals']:.2f} (bias {c['bias']:+.3f})"
-                )
-        if _surely(c["false"], c["samples"])[0] > 0.05:
-            note(c["readout"], where, f"called present where it is not in {c['false']:.0%} of the samples")
-        if _surely(c["located"], c["samples"])[1] < 0.95:
-            note(c["readout"], where, f"the best site is the right one in {c['located']:.0%} of the samples")
-    for f in found.to_dict("records"):
-        if f["found"] < 0.95:
-            note(f["readout"], f"{f['rows']} rows, twice the least effect", f"site found in {f['found']:.0%}")
+    rows = [row for case in cases.to_dict("records") for row in _failures_of_a_case(case)]
+    for row in found.to_dict("records"):
+        if row["found"] < 0.95:
+            where = f"{row['rows']} rows, twice the least effect"
+            rows.append((row["readout"], where, f"site found in {row['found']:.0%}"))
     for leak in leaks.to_dict("records"):
+        flagged = f"{leak['flagged']:.0%}"
         if leak["leak"] != "none" and leak["flagged"] < 0.95:
-            note("leak checks", leak["case"], f"flagged in {leak['flagged']:.0%} of the samples")
+            rows.append(("leak checks", leak["case"], f"flagged in {flagged} of the samples"))
         if leak["leak"] == "none" and leak["low"] > 0.1:
-            note("leak checks", leak["case"], f"{leak['kinds']} in {leak['flagged']:.0%} though nothing leaks")
+            rows.append(("leak checks", leak["case"], f"{leak['kinds']} in {flagged} though nothing leaks"))
     return pd.DataFrame(rows, columns=["instrument", "where", "what"])
 
 
-def _surely(rate: float, samples: int) -> tuple[float, float]:
-    """Exact binomial interval of a rate; a missing rate lies anywhere and is nothing to note."""
-    return (0.0, 1.0) if np.isnan(rate) else clopper_pearson(round(rate * samples), samples)
+def _failures_of_a_case(case: Mapping[Any, Any]) -> list[tuple[str, str, str]]:
+    covered = rate_of(int(case["covered"]), int(case["intervals"]))
+    false, located = (_rate(case[name], case["samples"]) for name in ("false", "located"))
+    texts = {
+        f"not measurable in {case['not_measurable']:.0%} of the samples": case["not_measurable"] > 0.1,
+        f"intervals cover {covered.value:.2f} (bias {case['bias']:+.3f})": covered.high < BOUNDS[0]
+        or covered.low > BOUNDS[1],
+        f"called present where it is not in {case['false']:.0%} of the samples": false.low > 0.05,
+        f"the best site is the right one in {case['located']:.0%} of the samples": located.high < 0.95,
+    }
+    where = f"{case['case']}, {case['rows']} rows, effect {case['effect']:g}"
+    return [(case["readout"], where, text) for text, fails in texts.items() if fails]
 
 
-def _coverage_exhibit(covered: pd.DataFrame) -> Exhibit | None:
-    if covered.empty:
-        return None
-    ridge = covered.set_index("readout").loc["ridge"]
-    return Exhibit(
-        "coverage", "Do 95 % intervals hold the truth 95 % of the time?", covered,
-        f"The default readout, ridge, covers {ridge['coverage']:.3f} over {ridge['intervals']:,.0f} intervals; "
-        f"{ridge['refused']:,.0f} more were refused.",
-        "Part of the 95 % intervals that hold the true score, over all scored cases, sizes and effects; error bars: "
-        f"exact binomial 95 %. refused: scores that get no interval because a class has fewer than {FEWEST} rows, a "
-        "rule that was chosen after looking: before it, ridge covered .922 on the same seed.",
-        Chart("points", "readout", "coverage", "readout", "coverage", low="low", high="high", reference=0.95),
-    )  # fmt: skip
-
-
-def _noise_exhibit(silent: pd.DataFrame) -> Exhibit | None:
-    if silent.empty:
-        return None
-    return Exhibit(
-        "noise", "How often is pure noise called present?", silent,
-        f"At most {silent['present'].max():.4f} of the cells of a grid of pure noise are called present.",
-        f"Grids of {probe_scores.GRID[0]} concepts x {probe_scores.GRID[1]} sites, corrected by Benjamini-Hochberg; "
-        "error bars: exact binomial 95 %. p_below_05: cells with an uncorrected p below .05.",
-        Chart("points", "readout", "present", "readout", "called present", low="low", high="high", colour="groups",
-              reference=0.05),
-    )  # fmt: skip
-
-
-def _found_exhibit(found: pd.DataFrame) -> Exhibit | None:
-    if found.empty:
-        return None
-    return Exhibit(
-        "found", "Is a site planted at twice the minimum detectable effect found?", found,
-        f"The right site is chosen and called present in at least {found['found'].min():.3f} of the samples.",
-        "least_effect: the minimum detectable class distance by the formula of analyses/locate/power.py, in standard "
-        "deviations; error bars: exact binomial 95 %.",
-        Chart("points", "rows", "found", "rows", "site found", low="low", high="high", reference=0.95),
-    )  # fmt: skip
-
-
-def _leak_exhibit(leaks: pd.DataFrame) -> Exhibit | None:
-    if leaks.empty:
-        return None
-    unseen = leaks[(leaks["leak"] != "none") & (leaks["flagged"] < 0.5)]["case"]
-    return Exhibit(
-        "leaks", "Are rows that leak flagged?", leaks,
-        f"Not seen: {', '.join(unseen)}." if len(unseen) else "Every leak is seen in more than half of the samples.",
-        "Part of the samples in which anything is flagged at a false-alarm rate of 5 % per kind; error bars: exact "
-        "binomial 95 %. Forgotten groups whose rows were shuffled are neither refused nor flagged, because nothing in "
-        "the data shows them: there the probes call a concept present that is not.",
-        Chart("points", "case", "flagged", "case", "flagged", low="low", high="high", colour="leak"),
-    )  # fmt: skip
-
-
-def _cases_exhibit(cases: pd.DataFrame) -> Exhibit | None:
-    if cases.empty:
-        return None
-    shown = cases.assign(coverage=cases["covered"] / cases["intervals"].where(cases["intervals"] > 0))
-    worst = shown.dropna(subset=["bias"]).sort_values("bias", key=abs).iloc[-1]
-    return Exhibit(
-        "cases", "Every readout on every planted case", shown,
-        f"The largest bias is {worst['bias']:+.3f} ({worst['readout']} on {worst['case']}, {worst['rows']} rows).",
-        "score and true: mean over samples; present: called present wherever it is; false: called present anywhere "
-        "else; located: the best site is right.",
-        Chart("points", "case", "bias", "case", "mean score minus true score", colour="readout", reference=0.0),
-    )  # fmt: skip
-
-
-def _exhibit(name: str, heading: str, frame: pd.DataFrame) -> Exhibit | None:
-    if frame.empty:
-        return None
-    return Exhibit(name, heading, frame, f"{len(frame)} combinations of an instrument and a network.")
-
-
-def _failures_exhibit(wrong: pd.DataFrame) -> Exhibit:
-    return Exhibit(
-        "failures", "Where probes and leak checks fail", wrong,
-        f"{len(wrong)} places where a probe or a leak check is wrong or blind." if len(wrong) else "None was seen.",
-    )  # fmt: skip
-
-
-def _findings(
-    covered: pd.DataFrame, silent: pd.DataFrame, found: pd.DataFrame, leaks: pd.DataFrame, cases: pd.DataFrame
-) -> pd.DataFrame:
-    def rows(table: pd.DataFrame, metric: str, control: str, n: str) -> list[dict[str, Any]]:
-        bounds = [name for name in ("low", "high") if name in table]
-        return [
-            {"analysis": "instruments", "metric": metric, "estimate": r[metric], "control": str(r[control]),
-             "n": int(r[n]), **{name: r[name] for name in bounds},
-             **({"concept": r["case"]} if "case" in table else {})}
-            for _, r in table.iterrows()
-        ]  # fmt: skip
-
-    return findings(
-        rows(covered, "coverage", "readout", "intervals") + rows(silent, "present", "readout", "cells")
-        + rows(found, "found", "rows", "samples") + rows(leaks, "flagged", "leak", "samples")
-        + rows(cases, "bias", "readout", "samples")
-    )  # fmt: skip
+def _rate(rate: float, samples: int) -> Estimate:
+    """A rate of the samples with its exact interval; a missing rate may be anything and is no failure."""
+    return Estimate(NAN, 0.0, 1.0, 0) if np.isnan(rate) else rate_of(round(rate * samples), samples)

@@ -1,6 +1,6 @@
-"""forecast: guess a yes or no about every member of a group from what is known of it, and be judged on members unseen.
+"""Forecast a yes or no about each of many members from a description of it, and be judged on held-out members.
 
-Members are dealt into folds; a forecaster is fitted on all folds but one and asked about that one, so that every member
+Members are dealt into folds; a forecaster is fitted on all folds but one and applied to that one, so that every member
 is held out once. Forecasters:
 
     base rate         the commoner answer among the fitted members of the same stratum
@@ -25,25 +25,24 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imprint.analyses.statistics import clopper_pearson
+from imprint.analyses.statistics import Estimate
 from imprint.models.errors import NotMeasurableError
 
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """One forecaster minus another, on the same members."""
 
-    difference: float
-    low: float
-    high: float
+    difference: Estimate
+    """Of accuracy; ``n`` counts members."""
     p_value: float
     """Two-sided, exact."""
 
 
 def folds_over(answer: Bools, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Fold of every member ``[n]``, answers spread evenly.
+    """Fold of every member ``[n]``, stratified by answer.
 
     Raises :class:`NotMeasurableError` when an answer has fewer members than there are folds.
     """
@@ -83,18 +82,11 @@ def described(description: pd.DataFrame, answer: Bools, fold: NDArray[np.int64])
     return out
 
 
-def accuracy(forecast: Bools, answer: Bools) -> dict[str, float]:
-    """estimate, low, high (exact), n of how often a forecast is right."""
-    right = int((forecast == answer).sum())
-    low, high = clopper_pearson(right, len(answer))
-    return {"estimate": right / len(answer), "low": low, "high": high, "n": len(answer)}
-
-
-def compared(one: Bools, other: Bools, answer: Bools, resamples: int, rng: np.random.Generator) -> Compared:
-    """Accuracy of ``one`` minus accuracy of ``other``."""
+def compared(one: Bools, other: Bools, answer: Bools, *, resamples: int, rng: np.random.Generator) -> Comparison:
+    """Accuracy of forecasts ``one`` minus that of ``other``, all ``[n]``; ``resamples``: of members."""
     gain = (one == answer).astype(float) - (other == answer).astype(float)
     draws = gain[rng.integers(0, len(gain), size=(resamples, len(gain)))].mean(1)
     low, high = np.quantile(draws, [0.025, 0.975])
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-    return Compared(float(gain.mean()), float(low), float(high), p)
+    return Comparison(Estimate(float(gain.mean()), float(low), float(high), len(gain)), p)

@@ -2,7 +2,7 @@
 
 Four objects a, b, c, d, each a point of the cube [-1, 1]^s; the label is ((a == b) == (c == d)). A high-level model
 computes two variables, ``first`` = (a == b) and ``second`` = (c == d), and compares them. A multilayer perceptron
-trained on labels alone can only be right if it works out something of the sort, though nobody tells it where (the task
+trained on labels alone can only be right if it computes something of the sort, though no label says where (the task
 of Geiger et al. 2024, arXiv 2303.02536, section 4; objects, sizes and training are ours).
 
 Interchange accuracy that a correct search finds for ``first`` in 16-64-64-64-2 after 12,000 steps of 1,024 rows: .97 or
@@ -50,7 +50,7 @@ def label(equal: Tensor) -> Tensor:
 
 
 def untrained(*, rng: torch.Generator, widths: Sequence[int] = WIDTHS) -> nn.Sequential:
-    """A ReLU perceptron p - widths - 2 as it is born: uniform within 1 / sqrt(inputs), as torch's default."""
+    """An untrained ReLU perceptron p - widths - 2: uniform within 1 / sqrt(inputs), as torch's default."""
     sizes = (4 * SIZE, *widths, 2)
     layers: list[nn.Module] = []
     for fan, out in pairwise(sizes):
@@ -78,7 +78,7 @@ def trained(
 
 
 def accuracy(network: nn.Module, *, rng: torch.Generator, n: int = 20_000) -> float:
-    """Share of fresh rows that are labelled right."""
+    """Share of fresh rows that are classified rightly."""
     observation, equal = objects(n, rng=rng)
     with torch.no_grad():
         return float((network(observation).argmax(1) == label(equal).long()).double().mean())

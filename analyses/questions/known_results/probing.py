@@ -1,23 +1,21 @@
-"""known_probing: known results about probes, measured with this project's readouts and analyses.
+"""Known results about probes, measured with this project's readouts and analyses.
 
     planted direction    h = noise + (y - 1/2) delta u, 64 units: accuracy against Bayes, cosine between probe and u
     group leak           40 groups of 25 rows with one label and one offset each, and no concept: what `locate` says
     control task         6,000 tokens of V types with an embedding each: selectivity, types shared and held out
     online code          8,000 labels: compression against delta
     exclusive or         of two bits that are written linearly
-    permutation p        of a concept that is not there: uniform
-    multiplicity         12 sites x 20 concepts that are not there: false claims with and without correction
+    permutation p        of an absent concept: uniform
+    multiplicity         12 sites x 20 absent concepts: false claims with and without correction
 
-Where the source leaves something open it is fixed here, after a trial with scikit-learn: leaking rows have 64 units,
-tokens are their type's embedding plus noise of sd .5, and the real label is the sign of a direction of the embedding
-plus noise of sd .2. Those figures are then reproduced under conditions that were chosen to resemble the source's.
+What the source leaves open is fixed here, after a trial with scikit-learn: leaking rows have 64 units, tokens are
+their type's embedding plus noise of sd .5, and the real label is the sign of a direction of the embedding plus noise of
+sd .2. Those figures are then reproduced under conditions that were chosen to resemble the source's.
 
 Letters: n rows, V types.
 """
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pandas as pd
@@ -31,8 +29,8 @@ from imprint.analyses.locate.probe_quality import control_task
 from imprint.analyses.locate.reading import read
 from imprint.analyses.locate.targets import targets_of
 from imprint.analyses.questions.known_results import references as known
-from imprint.analyses.questions.known_results.references import measured, name
-from imprint.analyses.statistics import clopper_pearson, holm, permutation_p, score
+from imprint.analyses.questions.known_results.references import Figures
+from imprint.analyses.statistics import Floats, holm, permutation_p, rate_of, score
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
 from imprint.probes.readouts.linear_discriminant import LinearDiscriminant
@@ -43,8 +41,6 @@ from imprint.probes.readouts.online_code import OnlineCode
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import folds_of
 
-Floats = NDArray[np.float64]
-Bits = NDArray[np.bool_]
 WIDTH = 64
 PROBES: dict[str, Readout] = {
     "logistic": Logistic(penalties=(0.01,)),
@@ -65,7 +61,7 @@ def unit(rng: np.random.Generator, width: int = WIDTH) -> Floats:
     return np.asarray(u / np.linalg.norm(u))
 
 
-def along(n: int, delta: float, u: Floats, rng: np.random.Generator) -> tuple[Floats, Bits]:
+def along(n: int, delta: float, u: Floats, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """Rows ``[n, D]`` whose two class means lie ``delta`` standard deviations apart along ``u``, and labels."""
     y = rng.random(n) < 0.5
     return rng.normal(size=(n, len(u))) + delta * np.outer(y - 0.5, u), y
@@ -73,8 +69,7 @@ def along(n: int, delta: float, u: Floats, rng: np.random.Generator) -> tuple[Fl
 
 def planted(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     """Accuracy and cosine by delta and readout; 1,000 training and 4,000 test rows."""
-    repeats, began = count(20, scale), time.process_time()
-    found: dict[str, list[float]] = {}
+    figures, repeats = Figures(4000), count(20, scale)
     for i, delta in enumerate(known.DELTAS):
         say(i, len(known.DELTAS), f"delta {delta:g}")
         for repeat in range(repeats):
@@ -85,22 +80,15 @@ def planted(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
             for probe, readout in PROBES.items():
                 fitted = readout.fit(x, y)
                 right = float((fitted.predict(fresh) == truth).mean())
-                found.setdefault(name(known.PLANTED, probe, "accuracy", delta), []).append(right)
+                figures.add(known.PLANTED, probe, "accuracy", right, at=delta)
                 cosine = float(fitted.direction[:, 0] @ torch.from_numpy(u))
-                found.setdefault(name(known.PLANTED, probe, "cosine", delta), []).append(cosine)
-    return _table(found, 4000, began)
-
-
-def _table(found: dict[str, list[float]], n: int, began: float) -> pd.DataFrame:
-    """Rows for all names that are known figures."""
-    seconds = time.process_time() - began
-    return pd.DataFrame([measured(k, v, n=n, seconds=seconds) for k, v in found.items() if k in known.KNOWN])
+                figures.add(known.PLANTED, probe, "cosine", cosine, at=delta)
+    return figures.table(known_only=True)
 
 
 def group_leak(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """What `locate` scores and says, with groups forgotten and with groups given."""
-    repeats, began = count(20, scale), time.process_time()
-    found: dict[str, list[float]] = {}
+    """Score and verdict of `locate`, with groups forgotten and with groups given."""
+    figures, repeats = Figures(1000), count(20, scale)
     for i, offset in enumerate((0.5, 1.0, 2.0)):
         for repeat in range(repeats):
             say(i * repeats + repeat, 3 * repeats, f"offset {offset:g}")
@@ -110,19 +98,17 @@ def group_leak(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
             x = rng.normal(size=(1000, WIDTH)) + offset * rng.normal(size=(40, WIDTH))[groups]
             for split, of in (("rows split at random", None), ("groups kept together", groups)):
                 row = locate({"site": x}, label, groups=of, nulls=20, seed=repeat, resamples=200).iloc[0]
-                found.setdefault(name(known.LEAK, split, "accuracy", offset), []).append(float(row["score"]))
-                said = float(row["verdict"] == "present")
-                found.setdefault(name(known.LEAK, split, "called present", offset), []).append(said)
-    return _table(found, 1000, began)
+                figures.add(known.LEAK, split, "accuracy", row["score"], at=offset)
+                figures.add(known.LEAK, split, "called present", row["verdict"] == "present", at=offset)
+    return figures.table()
 
 
 def control_tasks(*, probe: str, scale: float, seed: int, say: Say) -> pd.DataFrame:
     """Selectivity by number of types, over several draws of embeddings; ``probe`` is ``linear`` or ``mlp 256``."""
-    began, n = time.process_time(), count(6000, scale)
-    network = probe == "mlp 256"
+    n = count(6000, scale)
+    figures, network = Figures(n), probe == "mlp 256"
     readout: Readout = Mlp(hidden=256) if network else Logistic(penalties=(1 / n,))
     worlds, draws = (1, 2) if network else (count(10, scale), 3)
-    found: dict[str, list[float]] = {}
     for i, types in enumerate((50, 200, 1000)):
         for world in range(worlds):
             say(i * worlds + world, 3 * worlds, f"{types} types")
@@ -132,50 +118,45 @@ def control_tasks(*, probe: str, scale: float, seed: int, say: Say) -> pd.DataFr
             token = rng.integers(types, size=n)
             x = embedding[token] + 0.5 * rng.normal(size=(n, WIDTH))
             task = control_task(x, of_type[token], token, readout=readout, draws=draws, folds=5, resamples=50, rng=rng)
-            for design, part in (("shared", task.shared), ("held-out", task.held_out)):
+            for design, scores in (("shared", task.shared), ("held-out", task.held_out)):
                 for measure in ("task", "control", "selectivity"):
-                    row = name(known.CONTROL, f"{probe}, {design} types", measure, float(types))
-                    found.setdefault(row, []).append(getattr(part, measure).value)
-    return _table(found, n, began)
+                    score = getattr(scores, measure).value
+                    figures.add(known.CONTROL, f"{probe}, {design} types", measure, score, at=float(types))
+    return figures.table(known_only=True)
 
 
 def online_code(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     """Compression of 8,000 labels under a prior of variance .01, on columns as they are."""
-    repeats, began = count(5, scale), time.process_time()
-    found: dict[str, list[float]] = {}
+    figures, repeats = Figures(8000), count(5, scale)
     for i, delta in enumerate((0.0, 1.0, 2.0, 4.0)):
         for repeat in range(repeats):
             say(i * repeats + repeat, 4 * repeats, f"delta {delta:g}")
             rng = np.random.default_rng([seed, i, repeat])
-            x, y = along(8000, delta, unit(rng), rng)
-            code = (
-                OnlineCode(standardise=False)
-                .fit_rows(torch.from_numpy(x), torch.from_numpy(y).long(), 2, None, repeat)
-                .compression
-            )
-            found.setdefault(name(known.CODE, "8,000 balanced labels", "compression", delta), []).append(code)
-    return _table(found, 8000, began)
+            x, y = (torch.from_numpy(part) for part in along(8000, delta, unit(rng), rng))
+            code = OnlineCode(standardise=False).fit_rows(x, y.long(), 2, groups=None, seed=repeat)
+            figures.add(known.CODE, "8,000 balanced labels", "compression", code.compression, at=delta)
+    return figures.table()
 
 
 def exclusive_or(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     """Two bits as -1 and 1 along two of 32 axes turned at random, noise of sd .3; linear probe and network."""
-    began, found = time.process_time(), dict[str, list[float]]()
-    for repeat in range(count(5, scale)):
-        say(repeat, count(5, scale), "")
+    figures, repeats = Figures(4000), count(5, scale)
+    for repeat in range(repeats):
+        say(repeat, repeats, "")
         rng = np.random.default_rng([seed, repeat])
         bits = rng.random((8000, 2)) < 0.5
         pair = np.linalg.qr(rng.normal(size=(32, 2)))[0]
         x, y = (2.0 * bits - 1) @ pair.T + 0.3 * rng.normal(size=(8000, 32)), bits[:, 0] ^ bits[:, 1]
         for probe, readout in (("linear probe", Logistic(penalties=(0.01,))), ("mlp 64", Mlp(hidden=64))):
-            right = float((readout.fit(x[:4000], y[:4000]).predict(x[4000:]) == y[4000:]).mean())
-            found.setdefault(name(known.XOR, probe, "accuracy"), []).append(right)
-    return _table(found, 4000, began)
+            right = (readout.fit(x[:4000], y[:4000]).predict(x[4000:]) == y[4000:]).mean()
+            figures.add(known.XOR, probe, "accuracy", right)
+    return figures.table()
 
 
 def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """Permutation p-values of a concept that is not there, 300 rows in groups of 10; 199 shuffles."""
-    began, repeats, n = time.process_time(), count(200, scale), 300
-    p = np.empty(repeats)
+    """Permutation p-values of an absent concept, 300 rows in groups of 10; 199 shuffles."""
+    repeats, n = count(200, scale), 300
+    figures, p = Figures(n), np.empty(repeats)
     for repeat in range(repeats):
         if repeat % 20 == 0:
             say(repeat, repeats, "")
@@ -186,20 +167,17 @@ def null_p_values(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         targets, _ = targets_of(label, groups, Ridge(), nulls=199, rng=rng)
         (reading,) = read(x, targets, Ridge(), fold=folds_of(groups, 5, rng), groups=groups)
         p[repeat] = permutation_p(score(reading.sums.sum(0), regression=False), reading.nulls)
-    hits = int((p <= 0.05).sum())
-    low, high = clopper_pearson(hits, repeats)
-    seconds = time.process_time() - began
-    rate, uniform = "rate of p <= .05", "Kolmogorov-Smirnov p"
-    return pd.DataFrame([
-        measured(name(known.NULLS, "no concept", rate), hits / repeats, n=n, low=low, high=high, seconds=seconds),
-        measured(name(known.NULLS, "no concept", uniform), stats.kstest(p, "uniform").pvalue, n=n, seconds=seconds),
-    ]).assign(repeats=repeats)  # fmt: skip
+    rejected = rate_of(int((p <= 0.05).sum()), repeats)
+    figures.add(known.NULLS, "no concept", "rate of p <= .05", rejected, repeats=repeats)
+    uniform = stats.kstest(p, "uniform").pvalue
+    figures.add(known.NULLS, "no concept", "Kolmogorov-Smirnov p", uniform, repeats=repeats)
+    return figures.table()
 
 
 def multiplicity(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     """False claims of `locate` on maps of pure noise, 500 rows; 16 units per site."""
-    began, maps = time.process_time(), count(30, scale)
-    uncorrected, by_holm, by_rate = np.empty(maps), np.empty(maps), np.empty(maps)
+    figures, maps = Figures(500), count(30, scale)
+    claims = {how: np.empty(maps) for how in ("uncorrected", "Holm", "Benjamini-Hochberg")}
     for i in range(maps):
         say(i, maps, "")
         rng = np.random.default_rng([seed, i])
@@ -207,13 +185,12 @@ def multiplicity(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         concepts = pd.DataFrame({f"concept {c}": rng.random(500) < 0.5 for c in range(20)})
         table = locate(sites, concepts, nulls=20, seed=i, resamples=200)
         p = table["p_value"].to_numpy(dtype=np.float64)
-        uncorrected[i], by_holm[i] = (p <= 0.05).sum(), (holm(p) <= 0.05).any()
-        by_rate[i] = (table["verdict"] == "present").any()
-    seconds = time.process_time() - began
-    what, any_claim = "12 sites x 20 absent concepts", "maps with a false claim"
-    rows = [measured(name(known.MAPS, f"{what}, uncorrected", "false claims per map"), uncorrected, n=500)]
-    for how, hits in (("uncorrected", uncorrected > 0), ("Holm", by_holm), ("Benjamini-Hochberg", by_rate)):
-        low, high = clopper_pearson(int(hits.sum()), maps)
-        row = name(known.MAPS, f"{what}, {how}", any_claim)
-        rows.append(measured(row, hits.mean(), n=500, low=low, high=high) | {"repeats": maps})
-    return pd.DataFrame(rows).assign(cpu_seconds=seconds)
+        claims["uncorrected"][i], claims["Holm"][i] = (p <= 0.05).sum(), (holm(p) <= 0.05).sum()
+        claims["Benjamini-Hochberg"][i] = (table["verdict"] == "present").sum()
+    cells = "12 sites x 20 absent concepts"
+    for false in claims["uncorrected"]:
+        figures.add(known.MAPS, f"{cells}, uncorrected", "false claims per map", false)
+    for how, counts in claims.items():
+        any_claim = rate_of(int((counts > 0).sum()), maps)
+        figures.add(known.MAPS, f"{cells}, {how}", "maps with a false claim", any_claim, repeats=maps)
+    return figures.table()

@@ -2,7 +2,7 @@
 
 Every figure of :mod:`imprint.analyses.questions.known_results.references` is measured again with this project's own
 readouts, interventions, attributions and analyses, and must come within the tolerance that is written beside it. A
-figure that does not is shown as missed, with its cause where that was tried out, or "not checked".
+figure that does not is shown as missed, with its cause where that was examined, or "not checked".
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import findings
-from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
-from imprint.analyses.questions.known_results import attribution as known_attribution
-from imprint.analyses.questions.known_results import causal as known_causal
-from imprint.analyses.questions.known_results import probing as known_probing
+from imprint.analyses.metrics import Metrics
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
+from imprint.analyses.questions.known_results import attribution, causal, probing, sequences
 from imprint.analyses.questions.known_results import references as known
-from imprint.analyses.questions.known_results import sequences as known_sequences
+from imprint.analyses.questions.known_results.exhibits import exhibits
+from imprint.analyses.statistics import NAN
 from imprint.analyses.verdicts import Conclusion
 
 _SIZES = (
@@ -29,7 +27,7 @@ _SIZES = (
 )
 _ROTATED = (
     "checked: one rotation is not a number; over four rotations of the same factors this forest reads .22, .35, .38 "
-    "and .59, and the source tells of one"
+    "and .59, and the source reports one"
 )
 _REMOVED = (
     "checked: the same closed-form classifier reads .965, .946, .892, .895 and .895 when attributions start from a "
@@ -57,7 +55,7 @@ _BORN = (
 
 
 def _note(one: known.Known) -> str:
-    """Why this row misses; what was not tried out says so."""
+    """Why this figure misses its reference, or that this was not checked."""
     if one.result == known.MASK and one.measure == "accuracy":
         return {"attribution": _REMOVED, "nothing removed": _WRITERS}.get(one.condition, _FRESH)
     if one.result == known.PROXY and one.measure.startswith("integrated gradients"):
@@ -73,31 +71,15 @@ def _note(one: known.Known) -> str:
     return "not checked"
 
 
-CHOSEN = (
-    "Chosen after looking, when a first condition had missed: linear control tasks are averaged over 10 worlds instead "
-    "of one; the three copies of factors carry no noise; the two models of the grid state are trained for 550 and 250 "
-    "steps, which were found by trial, and their rows rest on one seed; data for linear erasure and leaking groups "
-    "resemble the source's where that leaves them open; the perceptron of the digits with a proxy had one hidden layer "
-    "more than the source's until a probe missed. Put back to what was first asked, whatever comes of it: permutation "
-    "p-values on 300 rows (2,000 had been chosen because those of 300 were not uniform) and a tolerance of .05 for "
-    "iterative projection, as for other curves (.10 had been chosen after a trial)."
-)
-"""What was not fixed beforehand; shown on the page."""
+class Settings(QuestionSettings):
+    """How much is computed."""
 
-SHOWN = (
-    "result", "condition", "at", "measure", "reference", "tolerance", "side", "ours", "spread", "low", "high", "n",
-    "repeats", "inside", "explanation", "source",
-)  # fmt: skip
+    scale: float = Field(1.0, gt=0, le=1)
+    """1: in full. Less: fewer repeats and shorter training, a rehearsal whose misses do not count."""
 
 
-class KnownResults(Question):
+class KnownResults(Question[Settings]):
     """Known results, reproduced."""
-
-    class Settings(QuestionSettings):
-        """How much is computed."""
-
-        scale: float = Field(1.0, gt=0, le=1)
-        """1: in full. Less: fewer repeats and shorter training, a rehearsal whose misses mean nothing."""
 
     card: ClassVar[Card] = Card(
         question="Do the instruments reproduce what is known, where something is there and where nothing is?",
@@ -109,166 +91,74 @@ class KnownResults(Question):
         source="Figures measured beforehand with scikit-learn and plain torch, and the papers named beside each row.",
     )
 
+    metrics: ClassVar[Metrics] = {
+        "reproduced": "1 inside the tolerance, 0 outside; `concept` names the figure, `why` gives both numbers",
+        "failed_cell": "1: a piece of work failed; `control` names it, `why` is its error",
+    }
+
     def work(self) -> list[Work]:
         """One piece per known result, the longest first."""
-        s: Any = self.settings
-        how = {"scale": s.scale, "seed": s.seed}
+        how = {"scale": self.settings.scale, "seed": self.settings.seed}
         return [
-            Work("grid-state", known_sequences.long_enough, how),
-            *(Work(f"alignment-{layer}", known_causal.alignment, {"layer": layer, **how}) for layer in (1, 2, 3)),
-            Work("multiplicity", known_probing.multiplicity, how),
-            Work("grid-state-too-short", known_sequences.too_short, how),
-            Work("concept-null", known_attribution.concept_null, how),
-            Work("control-task-mlp", known_probing.control_tasks, {"probe": "mlp 256", **how}),
-            Work("group-leak", known_probing.group_leak, how),
-            Work("control-task-linear", known_probing.control_tasks, {"probe": "linear", **how}),
-            Work("noise-and-masks", known_attribution.noise_and_masks, how),
-            Work("digits-proxy", known_attribution.digits_proxy, how),
-            Work("unused-head", known_causal.unused_head, how),
-            Work("linear-erasure", known_causal.linear_erasure, how),
-            Work("erased-digits", known_causal.erased_digits, how),
-            Work("disentangled", known_attribution.disentangled, how),
-            Work("planted", known_probing.planted, how),
-            Work("online-code", known_probing.online_code, how),
-            Work("exclusive-or", known_probing.exclusive_or, how),
-            Work("null-p-values", known_probing.null_p_values, how),
-            Work("redundant-copies", known_causal.redundant_copies, how),
+            Work("grid-state", sequences.grid_state, {"model": "long enough", **how}),
+            *(Work(f"alignment-{layer}", causal.alignment, {"layer": layer, **how}) for layer in (1, 2, 3)),
+            Work("multiplicity", probing.multiplicity, how),
+            Work("grid-state-too-short", sequences.grid_state, {"model": "too short", **how}),
+            Work("concept-null", attribution.concept_null, how),
+            Work("control-task-mlp", probing.control_tasks, {"probe": "mlp 256", **how}),
+            Work("group-leak", probing.group_leak, how),
+            Work("control-task-linear", probing.control_tasks, {"probe": "linear", **how}),
+            Work("noise-and-masks", attribution.noise_and_masks, how),
+            Work("digits-proxy", attribution.digits_proxy, how),
+            Work("unused-head", causal.unused_head, how),
+            Work("linear-erasure", causal.linear_erasure, how),
+            Work("erased-digits", causal.erased_digits, how),
+            Work("disentangled", attribution.disentangled, how),
+            Work("planted", probing.planted, how),
+            Work("online-code", probing.online_code, how),
+            Work("exclusive-or", probing.exclusive_or, how),
+            Work("null-p-values", probing.null_p_values, how),
+            Work("redundant-copies", causal.redundant_copies, how),
         ]
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
-        """All rows in one table; the verdict by the card's rule."""
-        s: Any = self.settings
-        rows = known.table_of(tables.values(), _note)
-        verdict, why = _judged(rows, failed, s.scale)
-        exhibits = [_all_rows(rows, s.scale), *_curves(rows), _erased(rows), _costs(tables)]
-        return Answer(verdict, why, _findings(rows, failed), tuple(e for e in exhibits if len(e.frame)))
+        """All figures in one table; the verdict by the card's rule."""
+        rows, scale = known.table_of(tables.values(), _note), self.settings.scale
+        found = [_finding(row) for row in rows.to_dict("records") if row["inside"] != "not judged"]
+        found += [
+            {"metric": "failed_cell", "estimate": 1.0, "control": piece, "why": error}
+            for piece, error in failed.items()
+        ]
+        return self.answer(_judged(rows, failed, scale), found, exhibits(rows, tables, scale))
 
 
 def _judged(rows: pd.DataFrame, failed: Mapping[str, str], scale: float) -> tuple[Conclusion, str]:
+    """The card's rule."""
     judged = rows[rows["inside"].isin(["yes", "no"])]
     missed = judged[judged["inside"] == "no"]
-    said = f"{len(judged) - len(missed)} of {len(judged)} figures are inside their tolerance"
+    why = f"{len(judged) - len(missed)} of {len(judged)} figures are inside their tolerance"
     if len(missed):
-        said += "; outside: " + ", ".join(f"{n} of {r}" for r, n in missed["result"].value_counts(sort=False).items())
+        counts = missed["result"].value_counts(sort=False)
+        why += "; outside: " + ", ".join(f"{count} of {result}" for result, count in counts.items())
     unmeasured = int((rows["inside"] == "not measured").sum())
     if scale < 1:
-        return "undetermined", f"A rehearsal at scale {scale:g}: {said}."
+        return "undetermined", f"A rehearsal at scale {scale:g}: {why}."
     if failed or unmeasured:
         pieces = f"; failed: {', '.join(sorted(failed))}" if failed else ""
-        return "undetermined", f"{said}, and {unmeasured} were not measured{pieces}."
-    return ("refuted" if len(missed) else "confirmed"), f"{said}."
+        return "undetermined", f"{why}, and {unmeasured} were not measured{pieces}."
+    return ("refuted" if len(missed) else "confirmed"), f"{why}."
 
 
-def _findings(rows: pd.DataFrame, failed: Mapping[str, str]) -> pd.DataFrame:
-    """One ``reproduced`` row per judged figure, and one per failed piece."""
-    asked = rows[rows["inside"] != "not judged"].to_dict("records")
-    out: list[dict[str, Any]] = [
-        {
-            "analysis": "known-results", "concept": row["row"], "metric": "reproduced",
-            "estimate": {"yes": 1.0, "no": 0.0}.get(row["inside"], np.nan), "n": _whole(row["n"]),
-            "control": "reference", "verdict": row["inside"],
-            "why": f"ours {row['ours']:.4g}, reference {row['reference']:.4g} (tolerance {row['tolerance']:.2g}, "
-            f"{row['side']})" + (f"; {row['explanation']}" if row["explanation"] else ""),
-        }
-        for row in asked
-    ]  # fmt: skip
-    out += [
-        {"analysis": "known-results", "metric": "failed_cell", "estimate": 1.0, "control": piece, "why": error}
-        for piece, error in failed.items()
-    ]
-    return findings(out)
-
-
-def _whole(value: float) -> int | None:
-    return None if np.isnan(value) else int(value)
-
-
-def _all_rows(rows: pd.DataFrame, scale: float) -> Exhibit:
-    judged = rows[rows["reference"].notna()]
-    frame = judged[[*SHOWN, "deviation"]].reset_index(drop=True)
-    inside, missed = (int((frame["inside"] == word).sum()) for word in ("yes", "no"))
-    rehearsal = "" if scale == 1 else f" This is a rehearsal at scale {scale:g}: its misses do not count."
-    return Exhibit(
-        "figures", "Known figures and ours", frame,
-        f"{len(frame)} figures, {inside} inside their tolerance, {missed} outside.{rehearsal}",
-        "Points: ours minus reference in units of the tolerance; inside is -1 to 1, or below 1 (at most) or above -1 "
-        "(at least) for bounds. spread: standard deviation over repeats; low, high: 95 % interval of a run. " + CHOSEN,
-        Chart("points", x="result", y="deviation", x_title="known result", y_title="ours minus reference / tolerance",
-              colour="inside", reference=0.0),
-    )  # fmt: skip
-
-
-def _curve(rows: pd.DataFrame, result: str, file: str, heading: str, reading: str, x: str, y: str) -> Exhibit:
-    """Ours and the reference along the curve of one known result."""
-    at = rows[(rows["result"] == result) & rows["at"].notna() & rows["ours"].notna()]
-    both = [
-        at.assign(figure=whose, value=at[column])[["condition", "measure", "at", "figure", "value"]]
-        for whose, column in (("ours", "ours"), ("reference", "reference"))
-    ]
-    frame = pd.concat(both, ignore_index=True)
-    frame["panel"] = frame["condition"] + ", " + frame["measure"]
-    chart = Chart("lines", x="at", y="value", x_title=x, y_title=y, colour="figure", panel="panel")
-    return Exhibit(file, heading, frame, _furthest(at, reading), "", chart)
-
-
-def _furthest(at: pd.DataFrame, reading: str) -> str:
-    if at.empty:
-        return ""
-    row = at.iloc[int((at["ours"] - at["reference"]).abs().to_numpy().argmax())]
-    figures = f"{row['ours']:.3f} for {row['reference']:.3f}"
-    return f"{reading} Furthest from its reference: {row['condition']} at {row['at']:g}, {figures}."
-
-
-def _curves(rows: pd.DataFrame) -> list[Exhibit]:
-    curves = (
-        (known.PLANTED, "planted", "A planted direction", "Accuracy and cosine rise with the distance of the means.",
-         "distance of the class means, standard deviations", "accuracy or cosine"),
-        (known.CONTROL, "control-task", "Control tasks", "Selectivity grows with the number of types.",
-         "types", "balanced accuracy or difference"),
-        (known.CODE, "online-code", "Compression of the online code", "Nothing to read does not compress.",
-         "distance of the class means, standard deviations", "uniform code / code length"),
-        (known.INLP, "iterative-projection", "Iterative projection", "The concept survives many removed directions.",
-         "directions removed", "accuracy of a fresh linear probe"),
-        (known.ALIGNED, "alignment", "Interchange accuracy by layer and rank",
-         "The variable is apart behind layer 1 and gone behind layer 3.",
-         "rank of the subspace", "interchange accuracy"),
-        (known.MASK, "retrain", "Remove and retrain", "What is removed can itself tell the class.",
-         "share of pixels removed", "accuracy of a fresh classifier"),
-        (known.PROXY, "digits-proxy", "Digits with a proxy",
-         "Behaviour follows the proxy while the concept stays decodable.",
-         "share of training rows in which the proxy agrees", "rate or share"),
-    )  # fmt: skip
-    return [_curve(rows, *curve) for curve in curves]
-
-
-def _erased(rows: pd.DataFrame) -> Exhibit:
-    """Every probe before and after erasure."""
-    at = rows[(rows["result"] == known.ERASED_MODEL) & rows["ours"].notna()]
-    parts = at["condition"].str.split(", ", expand=True).reindex(columns=[0, 1, 2])
-    frame = pd.DataFrame({
-        "model": parts[0], "probe": parts[1], "rows": parts[2].fillna("erased"), "above_majority": at["ours"],
-        "low": at["ours"] - at["spread"].fillna(0), "high": at["ours"] + at["spread"].fillna(0), "n": at["n"],
-    }).reset_index(drop=True)  # fmt: skip
-    after = frame[(frame["rows"] == "erased") & frame["probe"].isin(known.LINEAR)]["above_majority"]
-    network = frame[(frame["rows"] == "erased") & (frame["probe"] == "mlp")]["above_majority"]
-    reading = "" if frame.empty else (
-        f"After erasure the best linear probe is {after.max():+.3f} above the majority class; a network with a hidden "
-        f"layer {network.max():+.3f}."
-    )  # fmt: skip
-    chart = Chart("points", x="probe", y="above_majority", x_title="probe", y_title="accuracy above the majority class",
-                  low="low", high="high", colour="rows", panel="model", reference=0.02)  # fmt: skip
-    return Exhibit("erased", "Probes before and after linear erasure", frame, reading,
-                   "Concepts: digit is 5 or more; walker is in the upper half of the grid. Mean over splits and one "
-                   "standard deviation.", chart)  # fmt: skip
-
-
-def _costs(tables: Mapping[str, pd.DataFrame]) -> Exhibit:
-    frame = pd.DataFrame(
-        [
-            {"piece": piece, "figures": len(t), "cpu_seconds": float(t["cpu_seconds"].max())}
-            for piece, t in tables.items()
-        ],
-        columns=["piece", "figures", "cpu_seconds"],
-    )
-    return Exhibit("costs", "What it cost", frame, f"{frame['cpu_seconds'].sum():.0f} processor seconds in all.",
-                   "One thread each.")  # fmt: skip
+def _finding(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The ``reproduced`` row of a judged figure."""
+    bounds = f"reference {row['reference']:.4g} (tolerance {row['tolerance']:.2g}, {row['side']})"
+    explanation = f"; {row['explanation']}" if row["explanation"] else ""
+    return {
+        "concept": row["row"],
+        "metric": "reproduced",
+        "estimate": {"yes": 1.0, "no": 0.0}.get(row["inside"], NAN),
+        "n": None if pd.isna(row["n"]) else int(row["n"]),
+        "control": "reference",
+        "verdict": row["inside"],
+        "why": f"ours {row['ours']:.4g}, {bounds}{explanation}",
+    }

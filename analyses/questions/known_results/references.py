@@ -1,10 +1,10 @@
-"""known_references: figures that are known, and how near ours must come.
+"""Figures that are known, and how near ours must come.
 
-One row per figure, written down before any of ours exists. The figures were measured independently of this project's
-instruments, with scikit-learn and plain torch scripts; where a method comes from a paper, ``source`` names it. A
-tolerance is three reported standard deviations where the spread was reported and known to be that of our condition,
-otherwise a judgement. ``at most`` and ``at least`` are bounds: a rate of false claims may be lower than the figure, but
-never higher than figure + tolerance.
+One row per figure, written down before any of ours was measured. The figures were measured independently of this
+project's instruments, with scikit-learn and plain torch scripts; where a method comes from a paper, ``source`` names
+it. A tolerance is three reported standard deviations where the spread was reported and known to be that of our
+condition, otherwise a judgement. ``at most`` and ``at least`` are bounds: a rate of false claims may be lower than the
+figure, but never higher than figure + tolerance.
 
 A row without a figure (``nan``) is measured and shown, and not judged.
 
@@ -13,15 +13,18 @@ Letters: V types, k rank of a subspace, t share of removed pixels, rho agreement
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+
+from imprint.analyses.statistics import NAN, Estimate
 
 Side = Literal["both", "at most", "at least"]
-NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,16 @@ class Known:
     tolerance: float
     source: str
     at: float = NAN
-    """Where on the curve, if it is one."""
+    """Position on the curve, if the figure lies on one."""
     side: Side = "both"
 
     @property
     def row(self) -> str:
-        """Its name."""
+        """Name of the figure's row."""
         return name(self.result, self.condition, self.measure, self.at)
 
     def inside(self, ours: float) -> bool | None:
-        """Whether ours is as near as it must be; None when it is not judged."""
+        """Whether ours is as near as it must be; None when the figure is not judged."""
         if np.isnan(self.reference):
             return None
         off = self.deviation(ours)
@@ -57,38 +60,65 @@ class Known:
 
 
 def name(result: str, condition: str, measure: str, at: float = NAN) -> str:
-    """How a row is called by the piece that measures it."""
+    """Name of a figure's row."""
     return f"{result} | {condition} | {measure}" + ("" if np.isnan(at) else f" | {at:g}")
 
 
-def measured(
-    row: str, values: Any, *, n: int, low: float = NAN, high: float = NAN, seconds: float = NAN
-) -> dict[str, Any]:
-    """A row of a piece's table: mean of ``values`` over repeats, and their standard deviation or an interval."""
+def measured(row: str, values: ArrayLike | float, *, n: int, seconds: float = NAN) -> dict[str, Any]:
+    """A row of a piece's table: mean of ``values`` over repeats, and their standard deviation."""
     each = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    spread = float(each.std(ddof=1)) if len(each) > 1 else NAN
-    return {"row": row, "ours": float(each.mean()), "spread": spread, "low": low, "high": high, "n": n,
-            "repeats": len(each), "cpu_seconds": seconds}  # fmt: skip
+    mean = {"ours": float(each.mean()), "spread": float(each.std(ddof=1)) if len(each) > 1 else NAN}
+    return {"row": row, **mean, "low": NAN, "high": NAN, "n": n, "repeats": len(each), "cpu_seconds": seconds}
+
+
+class Figures:
+    """The figures that a piece of work measures: values over repeats by row, and the processor time they took."""
+
+    def __init__(self, n: int) -> None:
+        """``n``: rows of data behind a figure, unless another number is given with it."""
+        self._n, self._began = n, time.process_time()
+        self._values: dict[str, list[float]] = {}
+        self._more: dict[str, dict[str, Any]] = {}
+
+    def add(self, result: str, condition: str, measure: str, value: Any, *, at: float = NAN, **more: int) -> None:
+        """One more value of a figure, with its interval if it is an estimate; ``more``: other columns of its row."""
+        row, columns = name(result, condition, measure, at), self._more
+        if isinstance(value, Estimate):
+            columns.setdefault(row, {}).update(low=value.low, high=value.high)
+            value = value.value
+        columns.setdefault(row, {}).update(more)
+        self._values.setdefault(row, []).append(float(value))
+
+    def table(self, *, known_only: bool = False) -> pd.DataFrame:
+        """One row per figure; ``known_only``: without those that are no known figure."""
+        seconds = time.process_time() - self._began
+        return pd.DataFrame(
+            [
+                {**measured(row, values, n=self._n, seconds=seconds), **self._more[row]}
+                for row, values in self._values.items()
+                if row in KNOWN or not known_only
+            ]
+        )
 
 
 def _curve(
-    result: str,
-    condition: str,
-    measure: str,
-    figures: Mapping[Any, float],
-    tolerance: float,
-    source: str,
-    **more: Any,
+    result: str, condition: str, measure: str, figures: Mapping[Any, float], *, within: Any, source: str, **more: Any
 ) -> list[Known]:
+    """Figures by position; ``within``: their tolerance, or one for each."""
+    tolerances = within if isinstance(within, tuple) else (within,) * len(figures)
     return [
         Known(result, condition, measure, float(figure), tolerance, source, float(at), **more)
-        for at, figure in figures.items()
+        for (at, figure), tolerance in zip(figures.items(), tolerances, strict=True)
     ]
 
 
-def _single(result: str, source: str, rows: Iterable[tuple[Any, ...]]) -> list[Known]:
-    """Rows of (condition, measure, reference, tolerance) with a side, if it is a bound."""
-    return [Known(result, r[0], r[1], r[2], r[3], source, side=r[4] if len(r) > 4 else "both") for r in rows]
+def _single(result: str, source: str, *rows: tuple[Any, ...]) -> list[Known]:
+    """Figures from rows of (condition, measure, reference, tolerance) with a side, if it is a bound."""
+    figures = []
+    for condition, measure, reference, tolerance, *side in rows:
+        bound: Side = side[0] if side else "both"
+        figures.append(Known(result, condition, measure, reference, tolerance, source, side=bound))
+    return figures
 
 
 DELTAS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -131,21 +161,25 @@ NOISE = "randomised weights"
 MASK = "remove and retrain"
 PROXY = "digits with a proxy"
 
+RANKS = (1, 2, 8, 16, 32)
 LINEAR = ("ridge", "linear_discriminant", "mean_difference", "logistic", "scikit-learn logistic")
 
 
 def _probing() -> list[Known]:
     rows: list[Known] = []
     for readout, figures in _PLANTED.items():
-        rows += _curve(PLANTED, readout, "accuracy", dict(zip(DELTAS, figures, strict=True)), 0.015, SIGNAL)
+        by_delta = dict(zip(DELTAS, figures, strict=True))
+        rows += _curve(PLANTED, readout, "accuracy", by_delta, within=0.015, source=SIGNAL)
     for readout, cosines in _COSINE.items():
-        rows += _curve(PLANTED, readout, "cosine", dict(zip(DELTAS[3:], cosines, strict=True)), 0.05, SIGNAL)
+        by_delta = dict(zip(DELTAS[3:], cosines, strict=True))
+        rows += _curve(PLANTED, readout, "cosine", by_delta, within=0.05, source=SIGNAL)
     source = "40 groups of 25 rows, one label each, no concept"
-    rows += _curve(LEAK, "rows split at random", "accuracy", {0.5: 0.676, 1: 0.810, 2: 0.953}, 0.05, source)
-    rows += _curve(LEAK, "groups kept together", "accuracy", {0.5: 0.458, 1: 0.441, 2: 0.495}, 0.06, source)
-    for split in ("rows split at random", "groups kept together"):
-        bound: dict[str, Any] = {"side": "at most"}
-        rows += _curve(LEAK, split, "called present", {0.5: 0.0, 1: 0.0, 2: 0.0}, 0.05, source, **bound)
+    together, apart = "groups kept together", "rows split at random"
+    rows += _curve(LEAK, apart, "accuracy", {0.5: 0.676, 1: 0.810, 2: 0.953}, within=0.05, source=source)
+    rows += _curve(LEAK, together, "accuracy", {0.5: 0.458, 1: 0.441, 2: 0.495}, within=0.06, source=source)
+    never: dict[float, float] = {0.5: 0.0, 1: 0.0, 2: 0.0}
+    for split in (apart, together):
+        rows += _curve(LEAK, split, "called present", never, within=0.05, source=source, side="at most")
     types = (50, 200, 1000)
     for probe, task, control in (
         ("linear", (0.978, 0.873, 0.850), (0.940, 0.715, 0.554)),
@@ -153,74 +187,88 @@ def _probing() -> list[Known]:
     ):
         for v, a, b in zip(types, task, control, strict=True):
             for measure, figure in (("task", a), ("control", b), ("selectivity", a - b)):
-                rows += _curve(CONTROL, f"{probe}, shared types", measure, {v: round(figure, 3)}, 0.05, HEWITT)
-    held = dict(zip(types, (0.67, 0.74, 0.84), strict=True))
-    rows += _curve(CONTROL, "linear, held-out types", "task", held, 0.05, HEWITT)
-    rows += _curve(CONTROL, "linear, held-out types", "control", dict.fromkeys(types, 0.48), 0.05, HEWITT)
-    for at, figure, tolerance in ((0, 0.984, 0.01), (1, 1.157, 0.03), (2, 1.778, 0.13), (4, 5.58, 0.36)):
-        rows += _curve(CODE, "8,000 balanced labels", "compression", {at: figure}, tolerance, VOITA)
-    rows += _single(XOR, "closed form: no linear function tells it",
-                    [("linear probe", "accuracy", 0.506, 0.03), ("mlp 64", "accuracy", 0.998, 0.01)])  # fmt: skip
-    rows += _single(NULLS, "Phipson & Smyth 2010: uniform when honest", [
+                at = {v: round(figure, 3)}
+                rows += _curve(CONTROL, f"{probe}, shared types", measure, at, within=0.05, source=HEWITT)
+    held = {"task": dict(zip(types, (0.67, 0.74, 0.84), strict=True)), "control": dict.fromkeys(types, 0.48)}
+    for measure, by_types in held.items():
+        rows += _curve(CONTROL, "linear, held-out types", measure, by_types, within=0.05, source=HEWITT)
+    codes, tolerances = {0: 0.984, 1: 1.157, 2: 1.778, 4: 5.58}, (0.01, 0.03, 0.13, 0.36)
+    rows += _curve(CODE, "8,000 balanced labels", "compression", codes, within=tolerances, source=VOITA)
+    rows += _single(
+        XOR,
+        "closed form: no linear function computes it",
+        ("linear probe", "accuracy", 0.506, 0.03),
+        ("mlp 64", "accuracy", 0.998, 0.01),
+    )
+    rows += _single(
+        NULLS,
+        "Phipson & Smyth 2010: uniform when honest",
         ("no concept", "rate of p <= .05", 0.055, 0.035),
         ("no concept", "Kolmogorov-Smirnov p", 0.05, 1e-9, "at least"),
-    ])  # fmt: skip
-    rows += _single(MAPS, "Holm 1979; Benjamini & Hochberg 1995", [
+    )
+    return rows + _single(
+        MAPS,
+        "Holm 1979; Benjamini & Hochberg 1995",
         ("12 sites x 20 absent concepts, uncorrected", "false claims per map", 11.5, 3.0),
         ("12 sites x 20 absent concepts, uncorrected", "maps with a false claim", 1.0, 0.05),
         ("12 sites x 20 absent concepts, Holm", "maps with a false claim", 0.03, 0.07, "at most"),
         ("12 sites x 20 absent concepts, Benjamini-Hochberg", "maps with a false claim", 0.03, 0.07, "at most"),
-    ])  # fmt: skip
-    return rows
+    )
 
 
 def _causal() -> list[Known]:
-    rows = _single(ERASED, LEACE, [
+    above = "accuracy above majority"
+    rows = _single(
+        ERASED,
+        LEACE,
         ("before", "accuracy", 0.994, 0.01),
-        ("after, training rows", "accuracy above majority", 0.0, 0.02, "at most"),
-        ("after, new rows", "accuracy above majority", 0.0, 0.02, "at most"),
-        ("after, new rows, mlp", "accuracy above majority", 0.0, 0.02, "at most"),
+        ("after, training rows", above, 0.0, 0.02, "at most"),
+        ("after, new rows", above, 0.0, 0.02, "at most"),
+        ("after, new rows, mlp", above, 0.0, 0.02, "at most"),
         ("relative change", "L2", 0.10, 0.05),
-    ])  # fmt: skip
+    )
     series = (0.994, 0.929, 0.860, 0.811, 0.772, 0.729, 0.730, 0.705, 0.682, 0.656, 0.625, 0.588)
-    rows += _curve(INLP, "directions removed", "accuracy", dict(enumerate(series)), 0.05, LEACE)
-    rows += _single(INLP, LEACE, [("relative change", "L2", 0.17, 0.05)])
+    rows += _curve(INLP, "directions removed", "accuracy", dict(enumerate(series)), within=0.05, source=LEACE)
+    rows += _single(INLP, LEACE, ("relative change", "L2", 0.17, 0.05))
     for model in ("digits perceptron", "grid transformer"):
-        for probe in LINEAR:
-            rows += _single(ERASED_MODEL, LEACE,
-                            [(f"{model}, {probe}", "accuracy above majority", 0.0, 0.02, "at most")])  # fmt: skip
-        rows += _single(ERASED_MODEL, LEACE, [(f"{model}, mlp", "accuracy above majority", NAN, NAN)])
-        for probe in (*LINEAR, "mlp"):
-            rows += _single(
-                ERASED_MODEL, LEACE, [(f"{model}, {probe}, not erased", "accuracy above majority", NAN, NAN)]
-            )
-    for layer, figures, tolerance, rotation in (
+        rows += _single(ERASED_MODEL, LEACE, *((f"{model}, {p}", above, 0.0, 0.02, "at most") for p in LINEAR))
+        shown = ("mlp", *(f"{probe}, not erased" for probe in (*LINEAR, "mlp")))
+        rows += _single(ERASED_MODEL, LEACE, *((f"{model}, {probe}", above, NAN, NAN) for probe in shown))
+    score = "interchange accuracy"
+    for layer, figures, tolerances, rotation in (
         (1, (0.837, 0.879, 0.974, 0.973, 0.981), (0.10, 0.10, 0.03, 0.03, 0.03), (0.605, 0.08)),
         (2, (0.512, 0.723, 0.743, 0.745, 0.745), (0.15,) * 5, (0.565, 0.08)),
         (3, (0.510, 0.510, 0.504, 0.509, 0.504), (0.05,) * 5, (0.485, 0.06)),
     ):
-        for k, figure, within in zip(RANKS, figures, tolerance, strict=True):
-            rows += _curve(ALIGNED, f"hidden layer {layer}", "interchange accuracy", {k: figure}, within, DAS)
-        rows += _single(
-            ALIGNED, DAS, [(f"hidden layer {layer}, untrained rotation", "interchange accuracy", *rotation)]
-        )
-    rows += _single(ALIGNED, DAS, [
+        by_rank = dict(zip(RANKS, figures, strict=True))
+        rows += _curve(ALIGNED, f"hidden layer {layer}", score, by_rank, within=tolerances, source=DAS)
+        rows += _single(ALIGNED, DAS, (f"hidden layer {layer}, untrained rotation", score, *rotation))
+    rows += _single(
+        ALIGNED,
+        DAS,
         ("task", "accuracy", 0.9998, 0.005),
-        ("hidden layer 2, wrong variable", "interchange accuracy", 0.510, 0.05),
-        ("hidden layer 1, untrained network", "interchange accuracy", 0.50, 0.05),
-    ])  # fmt: skip
-    rows += _single(UNUSED, AMNESIC, [
+        ("hidden layer 2, wrong variable", score, 0.510, 0.05),
+        ("hidden layer 1, untrained network", score, 0.50, 0.05),
+    )
+    rows += _single(
+        UNUSED,
+        AMNESIC,
         ("task", "accuracy", 0.95, 0.05),
         ("unused concept", "decoded", 0.99, 0.04, "at least"),
         ("unused concept erased", "accuracy lost", 0.0, 0.02, "at most"),
         ("unused concept erased", "squared change above random", 0.0, 0.02, "at most"),
         ("used concept erased", "accuracy", 0.48, 0.06),
-    ])  # fmt: skip
-    rows += _single(COPIES, "two copies of which either suffices, by construction", [
-        ("first ablated", "accuracy", 1.0, 0.01), ("second ablated", "accuracy", 1.0, 0.01),
+    )
+    rows += _single(
+        COPIES,
+        "two copies of which either suffices, by construction",
+        ("first ablated", "accuracy", 1.0, 0.01),
+        ("second ablated", "accuracy", 1.0, 0.01),
         ("both ablated", "accuracy", 0.499, 0.03),
-    ])  # fmt: skip
-    rows += _single(STATE, OTHELLO, [
+    )
+    return rows + _single(
+        STATE,
+        OTHELLO,
         ("long enough", "next colour, accuracy", 0.935, 0.05),
         ("long enough", "cell, last layer", 0.64, 0.10),
         ("long enough", "cell, above untrained", 0.44, 0.15),
@@ -230,56 +278,52 @@ def _causal() -> list[Known]:
         ("too short", "cell, above input history", 0.0, 0.02, "at most"),
         ("too short", "called given by input", 1.0, 0.01),
         ("input history", "cell", 0.49, 0.10),
-    ])  # fmt: skip
-    return rows
-
-
-RANKS = (1, 2, 8, 16, 32)
+    )
 
 
 def _attribution() -> list[Known]:
-    rows = _single(CONCEPT, TCAV, [
+    rows = _single(
+        CONCEPT,
+        TCAV,
         ("random concepts, against random concepts", "called used", 0.05, 0.02, "at most"),
         ("random concepts, t-test of runs", "called used", 0.455, 0.10),
         ("the class itself", "score", 1.0, 0.05),
-    ])  # fmt: skip
-    for factors, estimator, d, c, within in (
-        ("permuted and scaled", "lasso", 1.0, 1.0, 0.02),
-        ("tanh", "lasso", 1.0, 1.0, 0.02),
-        ("rotated", "lasso", 0.27, 0.28, 0.10),
-        ("rotated", "forest", 0.59, 0.59, 0.10),
-        ("three copies", "lasso", 1.0, 1.0, 0.05),
-        ("three copies", "forest", NAN, 0.60, 0.10),
+    )
+    for code, d, c, within in (
+        ("permuted and scaled, lasso", 1.0, 1.0, 0.02),
+        ("tanh, lasso", 1.0, 1.0, 0.02),
+        ("rotated, lasso", 0.27, 0.28, 0.10),
+        ("rotated, forest", 0.59, 0.59, 0.10),
+        ("three copies, lasso", 1.0, 1.0, 0.05),
+        ("three copies, forest", NAN, 0.60, 0.10),
     ):
-        tolerance = NAN if np.isnan(d) else within
-        rows += _single(CODES, DCI, [(f"{factors}, {estimator}", "disentanglement", d, tolerance),
-                                     (f"{factors}, {estimator}", "completeness", c, within)])  # fmt: skip
-    rows += _single(CODES, DCI, [("unrelated, lasso", "refused", 1.0, 0.01)])
+        disentanglement = (code, "disentanglement", d, NAN if np.isnan(d) else within)
+        rows += _single(CODES, DCI, disentanglement, (code, "completeness", c, within))
+    rows += _single(CODES, DCI, ("unrelated, lasso", "refused", 1.0, 0.01))
     for method, size in (("gradient_times_input", 0.909), ("integrated_gradients", 0.907)):
-        rows += _single(NOISE, ADEBAYO, [
-            (method, "signed rank correlation", 0.0, 0.15), (method, "absolute rank correlation", size, 0.05),
-        ])  # fmt: skip
+        signed = (method, "signed rank correlation", 0.0, 0.15)
+        rows += _single(NOISE, ADEBAYO, signed, (method, "absolute rank correlation", size, 0.05))
     shares = (0.1, 0.3, 0.5, 0.7, 0.9)
     for ranking, left in (
         ("attribution", (0.956, 0.938, 0.900, 0.905, 0.905)),
         ("random", (0.951, 0.911, 0.842, 0.714, 0.402)),
         ("variance", (0.950, 0.884, 0.738, 0.233, 0.101)),
     ):
-        rows += _curve(MASK, ranking, "accuracy", dict(zip(shares, left, strict=True)), 0.05, ROAR)
-    rows += _single(MASK, ROAR, [("nothing removed", "accuracy", 0.968, 0.02)])
-    rows += _curve(MASK, "attribution", "mask called leaking", {0.9: 1.0}, 0.01, ROAR)
+        rows += _curve(MASK, ranking, "accuracy", dict(zip(shares, left, strict=True)), within=0.05, source=ROAR)
+    rows += _single(MASK, ROAR, ("nothing removed", "accuracy", 0.968, 0.02))
+    rows += _curve(MASK, "attribution", "mask called leaking", {0.9: 1.0}, within=0.01, source=ROAR)
     agreement = (0.5, 0.9, 0.99, 1.0)
     spreads = (0.03, 0.04, 0.13, 0.03)
     source = "scikit-learn digits; corner pixels agree with the label in a share rho of the training rows"
     for measure, figures, tolerances in (
-        ("accuracy in agreement", (0.978, 0.991, 0.999, 1.0), (0.03,) * 4),
+        ("accuracy in agreement", (0.978, 0.991, 0.999, 1.0), 0.03),
         ("accuracy in conflict", (0.978, 0.898, 0.316, 0.005), spreads),
         ("flips with the proxy", (0.012, 0.093, 0.684, 0.995), spreads),
-        ("integrated gradients on the proxy", (0.017, 0.061, 0.149, 0.272), (0.05,) * 4),
-        ("linear probe of the concept", (0.978, 0.956, 0.876, 0.820), (0.05,) * 4),
+        ("integrated gradients on the proxy", (0.017, 0.061, 0.149, 0.272), 0.05),
+        ("linear probe of the concept", (0.978, 0.956, 0.876, 0.820), 0.05),
     ):
-        for at, figure, within in zip(agreement, figures, tolerances, strict=True):
-            rows += _curve(PROXY, "perceptron", measure, {at: figure}, within, source)
+        by_rho = dict(zip(agreement, figures, strict=True))
+        rows += _curve(PROXY, "perceptron", measure, by_rho, within=tolerances, source=source)
     return rows
 
 
@@ -288,7 +332,10 @@ KNOWN: dict[str, Known] = {known.row: known for known in (*_probing(), *_causal(
 
 
 def table_of(pieces: Iterable[pd.DataFrame], note: Callable[[Known], str]) -> pd.DataFrame:
-    """Every known figure beside ours: one row each, in the order of :data:`KNOWN`; NaN where it was not measured."""
+    """Every known figure beside ours: one row each, in the order of :data:`KNOWN`; NaN where it was not measured.
+
+    ``note``: why a figure outside its tolerance misses. Raises ``KeyError`` for a row that is no known figure.
+    """
     got = pd.concat(list(pieces), ignore_index=True).set_index("row") if pieces else pd.DataFrame()
     if strange := sorted(set(got.index) - set(KNOWN)):
         raise KeyError(f"a piece measured {strange[0]!r}, which is no known figure")
@@ -298,12 +345,12 @@ def table_of(pieces: Iterable[pd.DataFrame], note: Callable[[Known], str]) -> pd
         value = float(ours.get("ours", NAN))
         inside = None if np.isnan(value) else known.inside(value)
         judged = {True: "yes", False: "no", None: "not judged" if np.isnan(known.reference) else "not measured"}
-        rows.append({
-            "result": known.result, "condition": known.condition, "at": known.at, "measure": known.measure,
-            "reference": known.reference, "tolerance": known.tolerance, "side": known.side, "ours": value,
-            "spread": ours.get("spread", NAN), "low": ours.get("low", NAN), "high": ours.get("high", NAN),
-            "n": ours.get("n", NAN), "repeats": ours.get("repeats", NAN), "inside": judged[inside],
-            "deviation": known.deviation(value), "source": known.source,
-            "explanation": note(known) if inside is False else "", "row": key,
-        })  # fmt: skip
+        figure = {"result": known.result, "condition": known.condition, "at": known.at, "measure": known.measure}
+        reference = {"reference": known.reference, "tolerance": known.tolerance, "side": known.side}
+        measures = {column: ours.get(column, NAN) for column in ("spread", "low", "high", "n", "repeats")}
+        outcome = {"inside": judged[inside], "deviation": known.deviation(value), "source": known.source}
+        explanation = note(known) if inside is False else ""
+        rows.append(
+            {**figure, **reference, "ours": value, **measures, **outcome, "explanation": explanation, "row": key}
+        )
     return pd.DataFrame(rows)

@@ -1,24 +1,23 @@
-"""known_sequences: a sequence model that holds the state of its world, and one that only seems to.
+"""A sequence model that holds the state of its world, and one that only seems to.
 
-A walker takes random steps in a walled grid of 6 x 6 cells in four repeating colours. It is told where it starts, then
-what it does and which colour it comes upon:
+A walker takes random steps in a walled grid of 6 x 6 cells in four repeating colours. The model is given its first
+cell, then its actions and the colours of the cells that it enters:
 
     tokens     start a_0 colour_1 a_1 colour_2 a_2 ...           loss: cross-entropy of the next colour
 
-Where it is (36 cells) is never said, but helps to foretell colours. A transformer that has learned the map holds the
-cell in a form that a linear probe reads better than from the whole one-hot history of tokens; that history is the
-floor, since to remember what was seen is no map. A model that was trained too briefly already looks better than
-untrained ones and still does not beat the history: it must be called ``given by input``.
+The cell (one of 36) is never given, but helps to predict colours. A transformer that has learned the map holds the cell
+in a form that a linear probe reads better than from the whole one-hot history of tokens; that history is the floor,
+since to remember what was seen is no map. A model that was trained too briefly already looks better than untrained ones
+and still does not beat the history: it must be called ``given by input``.
 
 After Li et al. 2023 (Othello-GPT, arXiv 2210.13382), at the size of a few processor minutes. The map on which the
-reference figures were measured is not known; on ours 550 steps foretell colours as well as 360 did there.
+reference figures were measured is not known; on ours 550 steps predict colours as well as 360 did there.
 
 Letters: n sequences, T frames, t step, D width.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,7 +30,7 @@ from imprint.analyses.locate.locate import locate
 from imprint.analyses.questions.known_results import references as known
 from imprint.analyses.questions.known_results.causal import erased_probes
 from imprint.analyses.questions.known_results.probing import count
-from imprint.analyses.questions.known_results.references import measured, name
+from imprint.analyses.questions.known_results.references import Figures
 from imprint.models.learners.base import Frame
 from imprint.models.learners.transformer import Transformer
 from imprint.probes.subjects.site import Site
@@ -43,8 +42,8 @@ STEPS = 33
 """T: the start and 32 moves."""
 MOMENT = 20
 """Step at which the cell is probed."""
-LONG, SHORT = 550, 250
-"""Training steps of the two models."""
+UPDATES = {"long enough": 550, "too short": 250}
+"""Model -> its training steps."""
 BATCH = 128
 RATE = 2e-3
 FRAME = Frame(STEPS, CELLS + COLOURS + ACTIONS, 1, 1, ACTIONS)
@@ -56,7 +55,7 @@ class Grid:
     """A walled world."""
 
     after: Tensor
-    """``[36, 4]`` the cell that a step leads to; the same cell where a wall is."""
+    """``[36, 4]`` the cell to which a step leads; the same cell where a wall is."""
     colour: Tensor
     """``[36]`` 0..3"""
 
@@ -86,7 +85,7 @@ class Grid:
 
 
 def born(rng: torch.Generator) -> Transformer:
-    """A transformer that has seen nothing."""
+    """An untrained transformer."""
     learner = Transformer.born(SETTINGS, FRAME, rng=rng)
     assert isinstance(learner, Transformer)
     return learner
@@ -116,10 +115,10 @@ def trained(grid: Grid, steps: int, *, rng: torch.Generator, say: Say) -> Transf
 
 
 def history(observation: Tensor) -> Tensor:
-    """All that was shown up to the colour of step :data:`MOMENT`, one-hot ``[n, p]``."""
+    """All tokens up to the colour of step :data:`MOMENT`, one-hot ``[n, p]``."""
     seen = observation[:, : MOMENT + 1, : CELLS + COLOURS, 0, 0]
-    done = observation[:, :MOMENT, CELLS + COLOURS :, 0, 0]
-    return torch.cat([seen[:, 0, :CELLS], seen[:, 1:, CELLS:].flatten(1), done.flatten(1)], 1)
+    actions = observation[:, :MOMENT, CELLS + COLOURS :, 0, 0]
+    return torch.cat([seen[:, 0, :CELLS], seen[:, 1:, CELLS:].flatten(1), actions.flatten(1)], 1)
 
 
 def layers(learner: Transformer, observation: Tensor) -> dict[str, Tensor]:
@@ -128,69 +127,56 @@ def layers(learner: Transformer, observation: Tensor) -> dict[str, Tensor]:
     return Subject(learner, sites=sites).activations(observation)
 
 
-@dataclass(frozen=True)
-class Read:
-    """What `locate` says of the cell, of one model."""
+def located(learner: Transformer, grid: Grid, *, n: int, rng: torch.Generator) -> pd.Series:
+    """The row of `locate` for the cell behind the last block, beside three untrained twins and the input history.
 
-    score: float
-    """Behind the last block."""
-    untrained: float
-    inputs: float
-    verdict: str
-    """The best of all blocks': ``present`` if any is."""
-
-
-def judged(learner: Transformer, grid: Grid, *, n: int, rng: torch.Generator) -> Read:
-    """Read the cell behind every block, beside three untrained twins and the input history."""
+    Its verdict is the best of all blocks': ``present`` if any is.
+    """
     observation, cells = grid.walks(n, rng=rng)
     twins = [layers(born(rng).eval(), observation) for _ in range(3)]
-    cell = pd.DataFrame({"cell": pd.Categorical(cells[:, MOMENT].tolist())})
     table = locate(
-        layers(learner, observation), cell, untrained={site: [twin[site] for twin in twins] for site in twins[0]},
-        inputs=history(observation).numpy(), readout="linear_discriminant", nulls=5, resamples=200,
-    ).set_index("site")  # fmt: skip
-    last, verdicts = table.iloc[-1], set(table["verdict"])
-    verdict = "present" if "present" in verdicts else str(last["verdict"])
-    return Read(float(last["score"]), float(last["untrained"]), float(last["inputs"]), verdict)
+        layers(learner, observation),
+        pd.DataFrame({"cell": pd.Categorical(cells[:, MOMENT].tolist())}),
+        untrained={site: [twin[site] for twin in twins] for site in twins[0]},
+        inputs=history(observation).numpy(),
+        readout="linear_discriminant",
+        nulls=5,
+        resamples=200,
+    ).set_index("site")
+    last = table.iloc[-1].copy()
+    if "present" in set(table["verdict"]):
+        last["verdict"] = "present"
+    return last
 
 
 def accuracy(learner: Transformer, grid: Grid, *, rng: torch.Generator) -> float:
-    """Share of next colours that are foretold, 2,000 fresh walks."""
+    """Share of next colours that are predicted rightly, 2,000 fresh walks."""
     with torch.no_grad():
         guess, colour = colour_logits(learner, grid.walks(2000, rng=rng)[0])
     return float((guess.argmax(2) == colour).double().mean())
 
 
-def long_enough(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """The model that holds the cell, and what is left of 'in the upper half of the grid' after erasure."""
-    began, rng = time.process_time(), torch.Generator().manual_seed(seed)
-    grid, n = Grid.drawn(rng=rng), count(6000, max(scale, 0.3))
-    learner = trained(grid, count(LONG, scale), rng=rng, say=say)
-    right, found = accuracy(learner, grid, rng=rng), judged(learner, grid, n=n, rng=rng)
+def grid_state(*, model: str, scale: float, seed: int, say: Say) -> pd.DataFrame:
+    """The model that holds the cell, or the one that only looks better than untrained ones, and does not.
+
+    ``model``: ``long enough`` (also: what is left of 'in the upper half of the grid' after erasure) or ``too short``.
+    """
+    rng, n = torch.Generator().manual_seed(seed), count(6000, max(scale, 0.3))
+    figures, grid = Figures(n), Grid.drawn(rng=rng)
+    learner = trained(grid, count(UPDATES[model], scale), rng=rng, say=say)
+    if model == "long enough":
+        figures.add(known.STATE, model, "next colour, accuracy", accuracy(learner, grid, rng=rng), n=2000)
+    cell = located(learner, grid, n=n, rng=rng)
+    figures.add(known.STATE, model, "cell, above untrained", cell["score"] - cell["untrained"])
+    figures.add(known.STATE, model, "cell, above input history", cell["score"] - cell["inputs"])
+    if model == "too short":
+        figures.add(known.STATE, model, "called given by input", cell["verdict"] == "given by input")
+        return figures.table()
+    figures.add(known.STATE, model, "cell, last layer", cell["score"])
+    figures.add(known.STATE, model, "called present", cell["verdict"] == "present")
+    figures.add(known.STATE, "input history", "cell", cell["inputs"])
     observation, cells = grid.walks(n, rng=rng)
     seen = layers(learner, observation)[f"layer {SETTINGS.layers}"]
     upper = (cells[:, MOMENT] < CELLS // 2).numpy()
-    rows = [
-        measured(name(known.STATE, "long enough", "next colour, accuracy"), right, n=2000),
-        measured(name(known.STATE, "long enough", "cell, last layer"), found.score, n=n),
-        measured(name(known.STATE, "long enough", "cell, above untrained"), found.score - found.untrained, n=n),
-        measured(name(known.STATE, "long enough", "cell, above input history"), found.score - found.inputs, n=n),
-        measured(name(known.STATE, "long enough", "called present"), found.verdict == "present", n=n),
-        measured(name(known.STATE, "input history", "cell"), found.inputs, n=n),
-        *erased_probes("grid transformer", seen, upper, splits=count(3, scale), seed=seed),
-    ]
-    return pd.DataFrame(rows).assign(cpu_seconds=time.process_time() - began)
-
-
-def too_short(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
-    """The model that looks better than untrained ones, and is not."""
-    began, rng = time.process_time(), torch.Generator().manual_seed(seed)
-    grid, n = Grid.drawn(rng=rng), count(6000, max(scale, 0.3))
-    learner = trained(grid, count(SHORT, scale), rng=rng, say=say)
-    found = judged(learner, grid, n=n, rng=rng)
-    rows = [
-        measured(name(known.STATE, "too short", "cell, above untrained"), found.score - found.untrained, n=n),
-        measured(name(known.STATE, "too short", "cell, above input history"), found.score - found.inputs, n=n),
-        measured(name(known.STATE, "too short", "called given by input"), found.verdict == "given by input", n=n),
-    ]
-    return pd.DataFrame(rows).assign(cpu_seconds=time.process_time() - began)
+    erased_probes(figures, "grid transformer", seen, upper, splits=count(3, scale), seed=seed)
+    return figures.table()

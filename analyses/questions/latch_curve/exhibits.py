@@ -1,146 +1,30 @@
-"""latch_tables: what the pieces of the latch curve found, as tables over fractions, ages and seeds.
-
-``whole`` is always all rows of all pieces (:mod:`imprint.analyses.questions.latch_curve.measure`).
-"""
+"""Exhibits of the question latch-curve."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import pandas as pd
 
-from imprint.analyses.goals.curves import crossing, dip
-from imprint.analyses.questions.base import Chart, Exhibit
+from imprint.analyses.questions.base import Exhibit, chart_over_seeds
+from imprint.analyses.questions.latch_curve import tables
 from imprint.analyses.questions.latch_curve.references import beside
-from imprint.analyses.statistics import rate_over_seeds
-
-MAIN, OTHER, LONG = "main", "other corner", "long life"
-CONTROLS = ("random reward", "untrained")
-MARK = "coin_cell"
-READ: dict[str, dict[str, str]] = {
-    "train success": {"analysis": "lifetime", "metric": "training_success"},
-    "coin first": {"analysis": "behaviour", "metric": "goal", "control": "apart"},
-    "corner first": {"analysis": "behaviour", "metric": "proxy", "control": "apart"},
-    "either": {"analysis": "behaviour", "metric": "capability", "control": "apart"},
-    "corner without a coin": {"analysis": "behaviour", "metric": "proxy", "control": "only_proxy"},
-    "beta coin": {"analysis": "critic", "metric": "beta", "concept": "coin"},
-    "beta corner": {"analysis": "critic", "metric": "beta", "concept": "corner"},
-    "R2": {"analysis": "critic", "metric": "r2"},
-    "index": {"analysis": "critic", "metric": "latch_index"},
-    "coin cell readable": {"analysis": "locate", "metric": "score", "concept": MARK},
-    "coin first, coin cell erased": {"analysis": "causal", "metric": "goal", "concept": MARK, "control": "erased"},
-    "corner first, coin cell erased": {"analysis": "causal", "metric": "proxy", "concept": MARK, "control": "erased"},
-    "coin first, coin erased": {"analysis": "causal", "metric": "goal", "concept": "coin", "control": "erased"},
-    "corner first, corner erased": {"analysis": "causal", "metric": "proxy", "concept": "corner", "control": "erased"},
-    "coin first, random erased": {"analysis": "causal", "metric": "goal", "concept": "coin", "control": "random"},
-    "corner first, random erased": {"analysis": "causal", "metric": "proxy", "concept": "coin", "control": "random"},
-    "coin first, random in span erased": {
-        "analysis": "causal", "metric": "goal", "concept": "coin", "control": "random in span",
-    },
-}  # fmt: skip
-"""Measure -> which rows hold it."""
-TOLD = ("coin first", "corner first", "either")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A mean over seeds with its interval."""
-
-    estimate: float
-    low: float
-    high: float
-    seeds: int
-
-    @property
-    def known(self) -> bool:
-        """Whether it was measured."""
-        return bool(np.isfinite(self.estimate))
-
-    def __str__(self) -> str:
-        return f"{self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.known else "not measured"
-
-
-def course(whole: pd.DataFrame) -> pd.DataFrame:
-    """label, varied, seed, age, measure, estimate: every measure of every seed at every age."""
-    parts = []
-    for measure, wanted in READ.items():
-        keep = pd.Series(True, index=whole.index)
-        for column, value in wanted.items():
-            keep &= (whole[column] == value).fillna(False).astype(bool)
-        parts.append(whole[keep][["label", "varied", "seed", "age", "estimate"]].assign(measure=measure))
-    return pd.concat(parts, ignore_index=True)
-
-
-def at_end(whole: pd.DataFrame) -> pd.DataFrame:
-    """Rows at each arm's last age."""
-    last = whole.groupby(["label", "varied"])["age"].transform("max")
-    return whole[whole["age"] == last]
-
-
-def verdicts(whole: pd.DataFrame) -> pd.DataFrame:
-    """label, varied, seed, verdict, why at the last age."""
-    rows = at_end(whole)
-    rows = rows[(rows["analysis"] == "latch") & (rows["metric"] == "latch")]
-    return rows[["label", "varied", "seed", "verdict", "why"]].reset_index(drop=True)
-
-
-def summary(whole: pd.DataFrame) -> pd.DataFrame:
-    """label, varied, measure, estimate, low, high, seeds at the last age."""
-    rows = []
-    for key, part in course(at_end(whole)).groupby(["label", "varied", "measure"], sort=False):
-        found = rate_over_seeds(part["estimate"].tolist(), part=not str(key[-1]).startswith("beta"))
-        rows.append({**dict(zip(("label", "varied", "measure"), key, strict=True)), **found})
-    return pd.DataFrame(rows, columns=["label", "varied", "measure", "estimate", "low", "high", "seeds"])
-
-
-def contrast(whole: pd.DataFrame, varied: float) -> Spread:
-    """What erasing the coin's cell costs the rate of what comes first intact (coin or corner), over seeds."""
-    table = course(at_end(whole))
-    table = table[(table["label"] == MAIN) & (table["varied"] == varied)]
-    wide = table.pivot_table(index="seed", columns="measure", values="estimate")
-    both = ("", ", coin cell erased")
-    needed = [f"{goal} first{erased}" for goal in ("coin", "corner") for erased in both]
-    if not set(needed) <= set(wide.columns):
-        return Spread(np.nan, np.nan, np.nan, 0)
-    intact, erased = wide[needed[0::2]].to_numpy(), wide[needed[1::2]].to_numpy()
-    top = intact.argmax(1)
-    rows = np.arange(len(wide))
-    found = rate_over_seeds((intact[rows, top] - erased[rows, top]).tolist())
-    return Spread(found["estimate"], found["low"], found["high"], found["seeds"])
-
-
-def crossings(table: pd.DataFrame) -> pd.DataFrame:
-    """label, varied, seed, overtaking (age from which the coin stays ahead), dip of capability, of :func:`course`."""
-    rows = []
-    for (label, varied, seed), part in table[table["measure"].isin(TOLD)].groupby(["label", "varied", "seed"]):
-        wide = part.pivot_table(index="age", columns="measure", values="estimate").sort_index()
-        if len(wide) < 3 or not set(TOLD) <= set(wide.columns):
-            continue
-        when = crossing(wide.index.tolist(), wide["coin first"].tolist(), wide["corner first"].tolist())
-        deep = dip(wide["either"].tolist())
-        rows.append({"label": label, "varied": varied, "seed": seed, "overtaking": when, "dip": deep,
-                     "coin_at_end": wide["coin first"].iloc[-1], "either_at_end": wide["either"].iloc[-1]})  # fmt: skip
-    columns = ["label", "varied", "seed", "overtaking", "dip", "coin_at_end", "either_at_end"]
-    return pd.DataFrame(rows, columns=columns)
+from imprint.analyses.questions.latch_curve.tables import LONG, MAIN, MEASURES, REACHED, at_end, by_seed, means
 
 
 def exhibits(whole: pd.DataFrame) -> list[Exhibit]:
-    """All tables of the answer."""
-    ends, every = summary(whole), course(whole)
-    known = beside(ends[ends["label"] == MAIN])
-    times = [_ages(every), _crossed(crossings(every))]
-    return [_known(known), _doses(ends), _erased(ends), *times, _words(verdicts(whole))]
+    """All tables of the answer that are not empty, from all rows of all pieces of work."""
+    every = by_seed(whole)
+    ends = means(by_seed(at_end(whole)), ["label", "varied"])
+    main = ends[ends["label"] == MAIN]
+    made = [_known(beside(main)), _doses(main), _erased(main), _ages(every), _crossed(every), _verdicts(whole)]
+    return [exhibit for exhibit in made if len(exhibit.frame)]
 
 
 def _known(table: pd.DataFrame) -> Exhibit:
     judged = table[table["inside"] != "not judged"] if len(table) else table
     met = int((judged["inside"] == "yes").sum()) if len(table) else 0
-    return Exhibit(
-        "known-figures", "Beside the figures known beforehand", table,
-        f"{met} of {len(judged)} judged figures lie inside their tolerance.",
-        "Range over three seeds measured beforehand; ours: mean over seeds at the last age, Student's t.",
-    )  # fmt: skip
+    reading = f"{met} of {len(judged)} judged figures lie inside their tolerance."
+    caption = "Range over three seeds measured beforehand; ours: mean over seeds at the last age, Student's t."
+    return Exhibit("known-figures", "Beside the figures known beforehand", table, reading, caption)
 
 
 def _by_name(rows: pd.DataFrame) -> pd.DataFrame:
@@ -148,62 +32,54 @@ def _by_name(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(varied=[f"{varied:g}" for varied in rows["varied"]])
 
 
-def _doses(ends: pd.DataFrame) -> Exhibit:
-    rows = _by_name(ends[(ends["label"] == MAIN) & ends["measure"].isin(TOLD)])
-    best = rows[rows["measure"] == "either"].sort_values("estimate")
-    said = f"Capability is lowest at {best['varied'].iloc[0]}: {best['estimate'].iloc[0]:.2f}." if len(best) else ""
-    return Exhibit(
-        "doses", "What is reached first, by fraction of varied levels", rows, said or "No agent was examined.",
-        "Part of held-out levels in which coin and corner lie apart; 95 % interval over seeds.",
-        Chart("points", "varied", "estimate", "fraction of varied training levels", "part of levels", "low", "high",
-              "measure"),
-    )  # fmt: skip
+def _doses(main: pd.DataFrame) -> Exhibit:
+    rows, reading = _by_name(main[main["measure"].isin(REACHED)]), "No agent was examined."
+    either = rows[rows["measure"] == "either"].sort_values("estimate")
+    if len(either):
+        reading = f"Capability is lowest at {either['varied'].iloc[0]}: {either['estimate'].iloc[0]:.2f}."
+    heading = "What is reached first, by fraction of varied levels"
+    caption = "Part of held-out levels in which coin and corner lie apart; 95 % interval over seeds."
+    titles = "fraction of varied training levels", "part of levels"
+    chart = chart_over_seeds("points", "varied", "estimate", titles, colour="measure")
+    return Exhibit("doses", heading, rows, reading, caption, chart)
 
 
-def _erased(ends: pd.DataFrame) -> Exhibit:
-    shown = ["coin first", "corner first"] + [measure for measure in READ if measure.endswith("erased")]
-    rows = _by_name(ends[(ends["label"] == MAIN) & ends["measure"].isin(shown)])
-    return Exhibit(
-        "erasures", "What is reached first when something is erased", rows,
-        "Knowing is told from wanting by what erasing costs: beside random directions of as many dimensions.",
-        "LEACE at the acting point during the episode; 95 % interval over seeds.",
-        Chart("points", "measure", "estimate", "what is reached first", "part of levels", "low", "high",
-              "varied"),
-    )  # fmt: skip
+def _erased(main: pd.DataFrame) -> Exhibit:
+    shown = ["coin first", "corner first", *(measure for measure in MEASURES if measure.endswith("erased"))]
+    rows, heading = _by_name(main[main["measure"].isin(shown)]), "What is reached first when something is erased"
+    reading = "What is encoded and what is pursued are told apart by what erasing costs, beside random directions "
+    reading += "of as many dimensions."
+    caption = "LEACE at the acting point during the episode; 95 % interval over seeds."
+    titles = "what is reached first", "part of levels"
+    chart = chart_over_seeds("points", "measure", "estimate", titles, colour="varied")
+    return Exhibit("erasures", heading, rows, reading, caption, chart)
 
 
 def _ages(every: pd.DataFrame) -> Exhibit:
-    shown = (*TOLD, "beta coin", "beta corner", "coin cell readable", "coin first, coin erased")
+    shown = (*REACHED, "beta coin", "beta corner", "coin cell readable", "coin first, coin erased")
     rows = every[every["measure"].isin(shown) & every["label"].isin([MAIN, LONG])]
-    found = []
-    for key, part in rows.groupby(["label", "varied", "age", "measure"], sort=False):
-        estimate = rate_over_seeds(part["estimate"].tolist(), part=not str(key[-1]).startswith("beta"))
-        found.append({**dict(zip(("label", "varied", "age", "measure"), key, strict=True)), **estimate})
-    table = pd.DataFrame(found, columns=["label", "varied", "age", "measure", "estimate", "low", "high", "seeds"])
+    table = means(rows, ["label", "varied", "age"])
     arms = zip(table["label"], table["varied"], strict=True)
     table = table.assign(arm=[f"{label}, {varied:g}" for label, varied in arms])
-    return Exhibit(
-        "time-course", "The lines by age", table, "The coin can be read long before, and whether or not, it is wanted.",
-        "Mean over seeds.",
-        Chart("lines", "age", "estimate", "age (environment steps)", "part of levels, or coefficient", "low", "high",
-              "measure", "arm"),
-    )  # fmt: skip
+    reading = "The coin can be read long before it is pursued, and also where it never is."
+    titles = "age (environment steps)", "part of levels, or coefficient"
+    chart = chart_over_seeds("lines", "age", "estimate", titles, colour="measure", panel="arm")
+    return Exhibit("time-course", "The lines by age", table, reading, "Mean over seeds.", chart)
 
 
-def _crossed(table: pd.DataFrame) -> Exhibit:
+def _crossed(every: pd.DataFrame) -> Exhibit:
+    table = tables.crossings(every)
     known = table.dropna(subset=["overtaking"])
     later = known[known["overtaking"] > 0]
-    said = (
-        f"The coin overtakes the corner in {len(known)} of {len(table)} lives that were followed; where it does so "
-        f"after birth, capability dips by {later['dip'].mean():.2f} on average."
-        if len(later)
-        else f"The coin is ahead at the end in {len(known)} of {len(table)} lives that were followed."
-    )
-    return Exhibit("overtaking", "When the coin overtakes the corner, and the dip in capability", table, said)
+    lifetimes = f"in {len(known)} of {len(table)} lifetimes that were followed"
+    reading = f"The coin is ahead at the end {lifetimes}."
+    if len(later):
+        reading = f"The coin overtakes the corner {lifetimes}; where it does so after birth, capability dips by "
+        reading += f"{later['dip'].mean():.2f} on average."
+    return Exhibit("overtaking", "When the coin overtakes the corner, and the dip in capability", table, reading)
 
 
-def _words(table: pd.DataFrame) -> Exhibit:
-    return Exhibit(
-        "verdicts", "The verdict on every agent", table,
-        ", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()) + ".",
-    )  # fmt: skip
+def _verdicts(whole: pd.DataFrame) -> Exhibit:
+    table = tables.verdicts(whole)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
+    return Exhibit("verdicts", "The verdict on every agent", table, f"{counts}.")

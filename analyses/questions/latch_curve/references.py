@@ -1,4 +1,4 @@
-"""latch_references: figures measured beforehand on the coin world, written down before ours were.
+"""Figures measured beforehand on the coin world, written down before ours were.
 
 Range over seeds of each figure by the fraction of varied training levels (seven by seven cells, the same network, PPO
 with 1,024 copies x 16 steps, 2 epochs, discount .95, 1.5 million steps per agent, 3 seeds). Tolerances were given for
@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-MEASURES = ("train success", "coin first", "corner first", "either", "corner without a coin", "beta coin",
-            "beta corner", "R2", "index", "coin cell readable", "coin first, coin cell erased",
-            "corner first, coin cell erased")  # fmt: skip
+from imprint.analyses.statistics import NAN
+
+MEASURES = (
+    *("train success", "coin first", "corner first", "either", "corner without a coin", "beta coin", "beta corner"),
+    *("R2", "index", "coin cell readable", "coin first, coin cell erased", "corner first, coin cell erased"),
+)
 Range = tuple[float, float]
 
 
@@ -42,17 +45,10 @@ _ROWS: dict[float, tuple[Range, ...]] = {
 }  # fmt: skip
 
 
-def _tolerance(varied: float, measure: str) -> float:
-    outer = varied in (0.0, 1.0)
-    if measure.startswith("coin first"):
-        return 0.03 if outer else 0.1
-    if measure.startswith("corner first"):
-        return 0.04 if outer else 0.1
-    return float("nan")
-
-
+_TOLERANCES = {"coin first": (0.1, 0.03), "corner first": (0.1, 0.04)}
+"""First words of a measure -> tolerance at fractions between 0 and 1, and at 0 and 1 themselves."""
 KNOWN = tuple(
-    Known(varied, measure, *span, _tolerance(varied, measure))
+    Known(varied, measure, *span, _TOLERANCES.get(measure.partition(",")[0], (NAN, NAN))[varied in (0.0, 1.0)])
     for varied, spans in _ROWS.items()
     for measure, span in zip(MEASURES, spans, strict=False)
 )
@@ -63,20 +59,16 @@ def beside(ours: pd.DataFrame) -> pd.DataFrame:
 
     ``inside``: yes or no, where a tolerance was given and ours was measured; otherwise ``not judged``.
     """
-    found = {(row["varied"], row["measure"]): row for row in ours.to_dict("records")}
+    means = {(row["varied"], row["measure"]): row for row in ours.to_dict("records")}
     rows: list[dict[str, Any]] = []
     for known in KNOWN:
-        own = found.get((known.varied, known.measure))
+        own = means.get((known.varied, known.measure))
         if own is None:
             continue
         near = known.low - known.tolerance <= own["estimate"] <= known.high + known.tolerance
         judged = known.tolerance == known.tolerance and own["estimate"] == own["estimate"]
-        rows.append(
-            {
-                "varied": known.varied, "measure": known.measure, "reference_low": known.low,
-                "reference_high": known.high, "tolerance": known.tolerance, "ours": own["estimate"],
-                "low": own["low"], "high": own["high"], "seeds": own["seeds"],
-                "inside": ("yes" if near else "no") if judged else "not judged",
-            }
-        )  # fmt: skip
+        reference = {"reference_low": known.low, "reference_high": known.high, "tolerance": known.tolerance}
+        mean = {"ours": own["estimate"], "low": own["low"], "high": own["high"], "seeds": own["seeds"]}
+        inside = ("yes" if near else "no") if judged else "not judged"
+        rows.append({"varied": known.varied, "measure": known.measure, **reference, **mean, "inside": inside})
     return pd.DataFrame(rows)

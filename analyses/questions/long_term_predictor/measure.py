@@ -1,14 +1,14 @@
-"""What the question of long-term predictors measures on ``chain``: lessons, step by step, for all seeds at once.
+"""Walkers on ``chain`` whose predictor is updated at every step, for all seeds at once.
 
 A walker's state is shown to the predictor as a code: ``tabular`` (one number per state) or ``distributed`` (a random
 vector of length 1 per state, drawn anew for each seed). Every step of all walkers is one update. The textbook's TD(0)
-that it is compared with is written here once more, for one walker at a time in plain numpy.
+with which it is compared is written here independently, for one walker at a time in plain numpy.
 
-How a trial ends is what matters:
+What follows the last step of a trial matters:
 
     truth    ground truth overrides in the last step, whatever it is
-    nothing  no override, and after the last step there is nothing to look at
-    rest     no override, but the walker sees itself at rest, of which it learned that nothing follows
+    nothing  no override, and after the last step there is nothing to observe
+    rest     no override, but the walker observes itself at rest, of which it learned that nothing follows
     cut      ``truth``, and a trial that is cut off at the limit counts as a ground truth of nothing
 
 Letters: S seeds, n walkers a seed, N cells, K = 3 N states, D width of the code.
@@ -32,16 +32,25 @@ from imprint.models.states import State
 
 Code = Literal["tabular", "distributed"]
 Ending = Literal["truth", "nothing", "rest", "cut"]
+CELLS, CUE = 10, 3
+WORLD = {"cells": CELLS, "cue_at": CUE, "slip": 0.1, "limit": 40}
 RATE = 0.3
 SURE = 0.75
-"""A walker that expects more than this keeps away."""
+"""A walker that avoids the outcome stays where it is when it expects more than this."""
 
 
-class School:
+class Walkers:
     """Walkers of S seeds on ``chain`` and one predictor for each seed."""
 
     def __init__(
-        self, world: dict[str, Any], predictor: dict[str, Any], code: Code, seeds: int, walkers: int, seed: int
+        self,
+        world: dict[str, Any],
+        predictor: dict[str, Any],
+        *,
+        code: Code = "distributed",
+        seeds: int,
+        walkers: int,
+        seed: int,
     ) -> None:
         self.seeds, self.walkers = seeds, walkers
         self.chain = Chain(Chain.Settings(**world), copies=seeds * walkers)
@@ -51,70 +60,65 @@ class School:
         self.predictor = LongTerm(settings, seeds, self.code.shape[-1])
         self.arrivals = torch.zeros(seeds)
 
-    def look(self, state: State) -> Tensor:
-        """What the walkers see, coded, ``[S, n, D]``."""
-        shown = self.chain.observe(state).reshape(self.seeds, self.walkers, -1).double()
-        return torch.einsum("snk,skd->snd", shown, self.code)
+    def observe(self, state: State) -> Tensor:
+        """Codes of what the walkers observe, ``[S, n, D]``."""
+        observation = self.chain.observe(state).reshape(self.seeds, self.walkers, -1).double()
+        return torch.einsum("snk,skd->snd", observation, self.code)
 
-    def beliefs(self) -> Tensor:
-        """What is expected in every state, ``[S, K]``."""
+    def predictions(self) -> Tensor:
+        """Prediction in every state, ``[S, K]``."""
         return self.predictor.predict(self.code[:, None])[:, 0]
 
-    def expects(self, state: State) -> Tensor:
-        """What every walker expects now, ``[S * n]``."""
-        return self.predictor.predict(self.look(state)[:, :, None]).flatten()
+    def step(self, ending: Ending = "truth", *, avoiding: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One step of all walkers and one update; ``avoiding`` walkers stay where they are when they expect much.
 
-    def lesson(self, ending: Ending = "truth", *, careful: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One step of all walkers and one update; ``careful`` walkers stay where they expect much.
-
-        Gives codes before and after, the outcome and whether the trial ended, ``[S, n, D]`` and ``[S, n]``.
+        Gives codes before and after ``[S, n, D]``, the outcome and whether the trial ended ``[S, n]``.
         """
         action = torch.full((self.seeds * self.walkers,), FORWARD)
-        if careful:
-            action = torch.where(self.expects(self.chain.state) > SURE, STAY, FORWARD)
+        if avoiding:
+            expected = self.predictor.predict(self.observe(self.chain.state)[:, :, None]).flatten()
+            action = torch.where(expected > SURE, STAY, FORWARD)
         outcome = self.chain.advance(action)
-        felt = self.chain.senses(outcome.before, outcome.action, outcome.after)["outcome"]
-        signal, over = self._by_seed(felt), self._by_seed(outcome.terminated)
-        before, after = self.look(outcome.before), self.look(outcome.after)
-        shown = torch.where(over[..., None], before, after) if ending == "nothing" else after
-        told = over | self._by_seed(outcome.truncated) if ending == "cut" else over
-        self._teach(before, shown, signal, told & (ending in ("truth", "cut")))
+        senses = self.chain.senses(outcome.before, outcome.action, outcome.after)
+        signal, over = self._by_seed(senses["outcome"]), self._by_seed(outcome.terminated)
+        before, after = self.observe(outcome.before), self.observe(outcome.after)
+        following = torch.where(over[..., None], before, after) if ending == "nothing" else after
+        override = over | self._by_seed(outcome.truncated) if ending == "cut" else over
+        self._update(before, following, signal, override & (ending in ("truth", "cut")))
         self.arrivals += over.sum(1)
         return before, after, signal, over
 
     def rest(self, after: Tensor, over: Tensor) -> None:
-        """Walkers that are at the end learn that nothing follows; for the others a lesson without error."""
-        self._teach(after, after, torch.zeros_like(over, dtype=torch.float32), over)
+        """Teach walkers that are at the end that nothing follows; for the others an update without error."""
+        self._update(after, after, torch.zeros_like(over, dtype=torch.float32), over)
 
     def _by_seed(self, value: Tensor) -> Tensor:
         return value.reshape(self.seeds, self.walkers)
 
-    def _teach(self, before: Tensor, after: Tensor, signal: Tensor, told: Tensor) -> None:
+    def _update(self, before: Tensor, after: Tensor, signal: Tensor, override: Tensor) -> None:
         gate = torch.ones(self.seeds, dtype=torch.bool)
-        self.predictor.update(
-            torch.stack([before, after], 2), torch.stack([torch.zeros_like(signal), signal], 2), gate,
-            torch.stack([torch.zeros_like(told), told], 2),
-        )  # fmt: skip
+        latents = torch.stack([before, after], 2)
+        signals, overrides = (torch.stack([torch.zeros_like(x), x], 2) for x in (signal, override))
+        self.predictor.update(latents, signals, gate, overrides)
 
 
 def codes(code: Code, seeds: int, states: int, seed: int) -> Tensor:
-    """How every state is shown to every seed, float64 ``[S, K, D]``."""
+    """Code of every state for every seed, float64 ``[S, K, D]``."""
     if code == "tabular":
         return torch.eye(states, dtype=torch.float64).expand(seeds, -1, -1)
     drawn = torch.randn(seeds, states, 4 * states, generator=generator("code", seed), dtype=torch.float64)
     return torch.nn.functional.normalize(drawn, dim=-1)
 
 
-# -- equality with TD(0) -----------------------------------------------------------------------------------------------
-
-
-def textbook(seen: np.ndarray, then: np.ndarray, reward: np.ndarray, over: np.ndarray, discount: float) -> np.ndarray:
+def textbook(
+    before: np.ndarray, after: np.ndarray, reward: np.ndarray, over: np.ndarray, *, discount: float
+) -> np.ndarray:
     """Weights after every step of TD(0), ``[steps, D]`` (Sutton & Barto 2018, section 9.4, semi-gradient).
 
     Codes before and after ``[steps, D]``, reward and end of the episode ``[steps]``; one walker.
     """
-    weight, every = np.zeros(seen.shape[1]), []
-    for x, following, r, last in zip(seen, then, reward, over, strict=True):
+    weight, every = np.zeros(before.shape[1]), []
+    for x, following, r, last in zip(before, after, reward, over, strict=True):
         bootstrap = 0.0 if last else discount * float(following @ weight)
         weight = weight + RATE * (float(r) + bootstrap - float(x @ weight)) * x
         every.append(weight)
@@ -122,9 +126,9 @@ def textbook(seen: np.ndarray, then: np.ndarray, reward: np.ndarray, over: np.nd
 
 
 def exact(settings: Chain.Settings, discount: float) -> np.ndarray:
-    """Expected discounted outcome of always going forward, ``[K]``, from the linear equations; NaN: never there."""
+    """Expected discounted outcome of always going forward, ``[K]``, from the linear equations; NaN: never visited."""
     n, q = settings.cells, settings.reliable
-    paying = {0: settings.odds * q + (1 - settings.odds) * (1 - q), 1: q, 2: 1 - q}
+    odds = {0: settings.odds * q + (1 - settings.odds) * (1 - q), 1: q, 2: 1 - q}
     step = np.zeros((n, n))
     for cell in range(n - 1):
         step[cell, cell + 1] += 1 - settings.slip
@@ -132,86 +136,85 @@ def exact(settings: Chain.Settings, discount: float) -> np.ndarray:
     arrive, stay = step[:-1, -1], step[:-1, :-1]
     reached = np.linalg.solve(np.eye(n - 1) - discount * stay, arrive)
     values = np.full((3, n), np.nan)
-    for status, share in paying.items():
+    for status, share in odds.items():
         values[status, :-1] = share * reached
     values[0, settings.cue_at :] = np.nan
     values[1:, : settings.cue_at] = np.nan if settings.slip == 0 else values[1:, : settings.cue_at]
     return values.reshape(-1)
 
 
-def _distance(code: np.ndarray, weight: np.ndarray, known: np.ndarray, seen: np.ndarray) -> float:
-    """Root mean square distance of expectations from the exact ones, over visits."""
-    visits = np.bincount((seen @ code.T).argmax(1), minlength=len(known))
-    error = np.where(visits > 0, code @ weight - known, 0.0)
+def _distance(code: np.ndarray, weight: np.ndarray, values: np.ndarray, before: np.ndarray) -> float:
+    """Root mean square distance of predictions from the exact ``values`` ``[K]``, over visits."""
+    visits = np.bincount((before @ code.T).argmax(1), minlength=len(values))
+    error = np.where(visits > 0, code @ weight - values, 0.0)
     return float(np.sqrt((visits * error**2).sum() / visits.sum()))
 
 
 def equality(
-    world: dict[str, Any], code: Code, discount: float | None, seeds: int, steps: int, seed: int, say: Say
+    *, world: dict[str, Any], code: Code, discount: float | None, seeds: int, steps: int, seed: int, say: Say
 ) -> pd.DataFrame:
     """The predictor beside TD(0) on the same steps; ``discount`` None: the switch. One row a seed."""
     form: dict[str, Any] = {"form": "switch"} if discount is None else {"form": "sum", "discount": discount}
-    school = School(world, form, code, seeds, 1, seed)
+    walkers = Walkers(world, form, code=code, seeds=seeds, walkers=1, seed=seed)
     gamma = 1.0 if discount is None else discount
-    weights, parts = [], []
+    weights, transitions = [], []
     for i in range(steps):
         if i % 500 == 0:
             say(i, steps, f"{code}, step {i}")
-        parts.append(school.lesson())
-        weights.append(school.predictor.weight)
+        transitions.append(walkers.step())
+        weights.append(walkers.predictor.weight)
     ours = torch.stack(weights).numpy()
-    seen, then, reward, over = (torch.stack(p)[:, :, 0].numpy() for p in zip(*parts, strict=True))
-    known, late = exact(school.chain.settings, gamma), ours[steps // 2 :].mean(0)
+    columns = [torch.stack(column)[:, :, 0].numpy() for column in zip(*transitions, strict=True)]
+    values, late = exact(walkers.chain.settings, gamma), ours[steps // 2 :].mean(0)
     rows = []
     for s in range(seeds):
-        theirs = textbook(seen[:, s], then[:, s], reward[:, s], over[:, s], gamma)
-        off = _distance(school.code[s].numpy(), late[s], known, seen[:, s])
+        before, after, reward, over = (column[:, s] for column in columns)
+        theirs = textbook(before, after, reward, over, discount=gamma)
+        off = _distance(walkers.code[s].numpy(), late[s], values, before)
         rows.append({"seed": s, "difference": np.abs(ours[:, s] - theirs).max(), "from_exact": off, "steps": steps})
     return pd.DataFrame(rows).assign(form=form["form"], discount=gamma, code=code)
 
 
-# -- where the prediction goes, and what undoes it ---------------------------------------------------------------------
+def marks(updates: int, count: int = 24) -> list[int]:
+    """Updates after which predictions are recorded: 0, then evenly on a logarithmic scale up to the last."""
+    return sorted({0, *np.unique(np.geomspace(1, updates, count).round().astype(int)).tolist()})
 
 
-def marks(lessons: int, count: int = 24) -> list[int]:
-    """Lessons at which beliefs are looked at: the first, then evenly on a logarithmic scale to the last."""
-    return sorted({0, *np.unique(np.geomspace(1, lessons, count).round().astype(int)).tolist()})
-
-
-def _states(school: School) -> pd.DataFrame:
-    """Beliefs in every state now: ``seed, status, cell, value``."""
-    seeds, cells = school.seeds, school.chain.settings.cells
-    table = school.beliefs().reshape(seeds, 3, cells)
+def _states(walkers: Walkers) -> pd.DataFrame:
+    """Predictions in every state now: ``seed, status, cell, value``."""
+    table = walkers.predictions().reshape(walkers.seeds, 3, walkers.chain.settings.cells)
     seed, status, cell = np.unravel_index(np.arange(table.numel()), tuple(table.shape))
     names = np.array(["unseen", "on", "off"])[status]
     return pd.DataFrame({"seed": seed, "status": names, "cell": cell, "value": table.flatten().numpy()})
 
 
-def _raised(school: School, lessons: int, look: Callable[[int], None], say: Say) -> None:
-    looked = set(marks(lessons))
-    look(0)
-    for i in range(1, lessons + 1):
-        _, after, _, over = school.lesson()
-        school.rest(after, over)
-        if i in looked:
-            look(i)
-            say(i, lessons, f"lesson {i}")
+def _train(walkers: Walkers, updates: int, record: Callable[[int], None], say: Say) -> None:
+    """Train with the outcome; ``record`` is called at the start and at every mark."""
+    recorded = set(marks(updates))
+    record(0)
+    for i in range(1, updates + 1):
+        _, after, _, over = walkers.step()
+        walkers.rest(after, over)
+        if i in recorded:
+            record(i)
+            say(i, updates, f"update {i}")
 
 
 def shift(
-    world: dict[str, Any], predictor: dict[str, Any], seeds: int, walkers: int, lessons: int, seed: int, say: Say
+    *, world: dict[str, Any], predictor: dict[str, Any], seeds: int, walkers: int, lessons: int, seed: int, say: Say
 ) -> pd.DataFrame:
-    """Beliefs in every state as lessons go on: ``lesson, seed, status, cell, value``."""
-    school = School(world, predictor, "distributed", seeds, walkers, seed)
-    parts: list[pd.DataFrame] = []
-    _raised(school, lessons, lambda i: parts.append(_states(school).assign(lesson=i)), say)
-    return pd.concat(parts, ignore_index=True)
+    """Predictions in every state as it is trained for ``lessons`` updates: ``lesson, seed, status, cell, value``."""
+    trained = Walkers(world, predictor, seeds=seeds, walkers=walkers, seed=seed)
+    tables: list[pd.DataFrame] = []
+    _train(trained, lessons, lambda i: tables.append(_states(trained).assign(lesson=i)), say)
+    return pd.concat(tables, ignore_index=True)
 
 
 def undoing(
+    *,
     world: dict[str, Any],
     ending: Ending,
-    careful: bool,
+    avoiding: bool,
     seeds: int,
     walkers: int,
     lessons: int,
@@ -219,22 +222,23 @@ def undoing(
     seed: int,
     say: Say,
 ) -> pd.DataFrame:
-    """A belief is raised, then the outcome stops coming: what is expected at the cue, and how often the end is seen.
+    """Predictions at the cue and numbers of arrivals at the end, as the outcome stops coming after training.
 
-    Columns ``lesson`` (since the outcome stopped), ``seed, value, before`` (in the cell before the cue), ``arrivals``.
+    Columns ``lesson`` (updates since the outcome stopped), ``seed, value, before`` (in the cell before the cue),
+    ``arrivals``.
     """
     assert ending in get_args(Ending)
-    school = School(world, {"form": "switch"}, "distributed", seeds, walkers, seed)
-    _raised(school, lessons, lambda i: None, say)
-    school.chain.reset(options={"design": "cue_alone"})
-    school.arrivals.zero_()
-    looked, cells, parts = set(marks(after)), school.chain.settings.cells, []
-    cue = school.chain.settings.cue_at
+    trained = Walkers(world, {"form": "switch"}, seeds=seeds, walkers=walkers, seed=seed)
+    _train(trained, lessons, lambda i: None, say)
+    trained.chain.reset(options={"design": "cue_alone"})
+    trained.arrivals.zero_()
+    recorded, settings, tables = set(marks(after)), trained.chain.settings, []
     for i in range(after + 1):
-        if i in looked:
-            beliefs = school.beliefs().reshape(seeds, 3, cells)
-            numbers = {"value": beliefs[:, ON, cue], "before": beliefs[:, UNSEEN, cue - 1], "arrivals": school.arrivals}
-            frame = pd.DataFrame({name: value.numpy().copy() for name, value in numbers.items()})
-            parts.append(frame.assign(lesson=i, seed=np.arange(seeds)))
-        school.lesson(ending, careful=careful)
-    return pd.concat(parts, ignore_index=True).assign(ending=ending, careful=careful)
+        if i in recorded:
+            value = trained.predictions().reshape(seeds, 3, settings.cells)
+            at_cue, before = value[:, ON, settings.cue_at], value[:, UNSEEN, settings.cue_at - 1]
+            numbers = {"value": at_cue, "before": before, "arrivals": trained.arrivals}
+            frame = pd.DataFrame({name: number.numpy().copy() for name, number in numbers.items()})
+            tables.append(frame.assign(lesson=i, seed=np.arange(seeds)))
+        trained.step(ending, avoiding=avoiding)
+    return pd.concat(tables, ignore_index=True).assign(ending=ending, careful=avoiding)

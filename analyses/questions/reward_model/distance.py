@@ -1,4 +1,4 @@
-"""reward_distance: how far two reward functions are apart, whatever potentials and scales lie between them (EPIC).
+"""EPIC: a distance of two reward functions that no potential-based shaping and no positive scale changes.
 
 Equivalent-Policy Invariant Comparison (Gleave et al. 2021, arXiv 2006.13900, definitions 4.1 to 4.6). A reward is a
 table R[s, s'] over pairs of states, all equally likely:
@@ -6,9 +6,9 @@ table R[s, s'] over pairs of states, all equally likely:
     C(R)[s, s'] = R[s, s'] + E[ discount R[s', S'] - R[s, S'] - discount R[S, S'] ]
     EPIC(A, B)  = sqrt((1 - correlation(C(A), C(B))) / 2)        0 equal up to shaping and positive scale, 1 opposite
 
-It cannot tell a reward that pays for another place from one that pays for nothing in particular: for sparse rewards
-both are sqrt((1 + 1 / (cells - 1)) / 2) or near it. It is therefore never shown without what the reward model predicts
-for steps that were chosen to tell the two apart.
+It cannot tell a reward for another place from a random reward: for sparse rewards both distances are
+sqrt((1 + 1 / (cells - 1)) / 2) or near it. It is therefore never shown without the predictions of the reward model for
+steps that were chosen to tell the two apart.
 
 Letters: K states.
 """
@@ -16,11 +16,9 @@ Letters: K states.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
-
-Floats = NDArray[np.float64]
 
 
 def canonical(reward: Floats, discount: float) -> Floats:

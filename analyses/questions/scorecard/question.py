@@ -1,13 +1,12 @@
 """scorecard: are labelled assessors, one for each innate outcome, a monitor of what an agent is about to run into?
 
-The steering side has a few innate outcomes (food, warmth, being struck, ...). For each of them an assessor learns, from
-what the agent's network holds, to foretell it. That is a readout with a label on it that nobody had to search for. What
-it is worth as a monitor is measured on lives that taught nothing: does it tell what comes soon, is what it foretells as
-much as comes, how long before does it tell, is that more than as many unsupervised components give with the same steps
-to learn from? And what of an outcome for which evolution made no channel?
-(:mod:`imprint.analyses.questions.scorecard.measure`.)
+The steering side has a few innate outcomes (food, warmth, being struck, ...). For each of them an assessor learns to
+predict it from the activations of the agent's network. That is a readout whose label is known by construction. How good
+it is as a monitor is measured on episodes that trained nothing: does it say what comes soon, does as much come as it
+predicts, how long before, is that more than as many unsupervised components give with the same steps to learn from? And
+what of an outcome for which there is no innate channel? (:mod:`imprint.analyses.questions.scorecard.measure`.)
 
-The agents are raised on food and safety; reaching the stranger is worth nothing to them, and is the novel outcome.
+The agents are trained on food and safety; reaching the stranger is worth nothing to them, and is the novel outcome.
 """
 
 from __future__ import annotations
@@ -18,177 +17,113 @@ from typing import Any, ClassVar
 import pandas as pd
 from pydantic import Field
 
-from imprint.analyses.findings import findings
+from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
-from imprint.analyses.questions.scorecard.measure import CHANNELS, DISCOUNT, HORIZON, LEAST, NOVEL, monitored
-from imprint.analyses.raising.lives import WORTH
-from imprint.analyses.statistics import Measured, over_seeds
-from imprint.analyses.verdicts import Conclusion
-from imprint.models.setup.load import load_setup
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
+from imprint.analyses.questions.scorecard.exhibits import exhibits
+from imprint.analyses.questions.scorecard.measure import CHANNELS, HORIZON, LEAST, NOVEL, monitored
+from imprint.analyses.raising.lives import meadow_setup
+from imprint.analyses.statistics import mean_of_all
 
 GOOD, GAIN, BLIND, SEEN = 0.9, 0.05, (0.4, 0.6), 0.7
 FEW, ALL = f"{len(CHANNELS)} components", "all that can be read"
-WORLD = {
-    "kind": "meadow", "size": 9, "food_at_mother": 0.5, "stranger_look": 0.3, "metabolism": 0.025, "predators": 0.08,
-    "dive": 8, "limit": 60,
-}  # fmt: skip
+WORLD = {"metabolism": 0.025, "predators": 0.08, "limit": 60}
 
 
-class Scorecard(Question):
+class Settings(QuestionSettings):
+    """How long agents are trained and how many episodes the scorecard learns from."""
+
+    seeds: int = Field(10, ge=3)
+    """Agents, each with a scorecard of its own."""
+    experiences: int = Field(400_000, ge=16_384)
+    """Length of an agent's lifetime in steps."""
+    lives: int = Field(600, ge=20)
+    """Episodes that train the assessors and probes, and as many on which they are judged."""
+    updates: int = Field(4000, ge=1)
+    """Updates of the assessors."""
+
+
+class Scorecard(Question[Settings]):
     """An array of labelled assessors as a monitor."""
-
-    class Settings(QuestionSettings):
-        """How long agents live and how much the scorecard sees of them."""
-
-        seeds: int = Field(10, ge=3)
-        """Agents, each with a scorecard of its own."""
-        experiences: int = Field(400_000, ge=16_384)
-        """Length of an agent's lifetime in steps."""
-        lives: int = Field(600, ge=20)
-        """Lives that teach the assessors and probes, and as many on which they are judged."""
-        updates: int = Field(4000, ge=1)
-        """Lessons of the assessors."""
 
     card: ClassVar[Card] = Card(
         question="Is an array of labelled assessors a monitor of what an agent is about to run into, and what does it "
         "not see?",
-        prediction="Read on an agent's activations, assessors taught by innate outcomes tell which outcome comes soon, "
+        prediction="Read on an agent's activations, assessors trained on innate outcomes say which outcome comes soon, "
         "better than probes of as many principal components with the same steps to learn from; an outcome that has no "
-        "channel is not told at all, though the activations hold it.",
+        "channel is not predicted at all, though the activations hold it.",
         refuted_if="Their mean AUC is below that, or not above that of the components, or an outcome without a channel "
         "raises the alarm.",
-        decision=f"95 % intervals over seeds, lives that taught nothing, soon: within {HORIZON} steps. Mean AUC over "
-        f"outcomes (those with {LEAST} steps on either side in every seed) at least {GOOD:g}; minus that of probes of "
-        f"{len(CHANNELS)} components at least {GAIN:g}; AUC of the alarm (highest channel in its own standard "
-        f"deviations) for the novel outcome between {BLIND[0]:g} and {BLIND[1]:g}. All held: confirmed; one interval "
-        "wholly outside: refuted; otherwise undetermined. Control: a probe of all that can be read tells the novel "
-        f"outcome with an AUC of at least {SEEN:g}; if that is not shown, or a seed failed, undetermined. Calibration, "
-        "lead time and outcomes that come alone are reported and do not decide.",
+        decision=f"95 % intervals over seeds, episodes that trained nothing, soon: within {HORIZON} steps. Mean AUC "
+        f"over outcomes (those with {LEAST} steps on either side in every seed) at least {GOOD:g}; minus that of "
+        f"probes of {len(CHANNELS)} components at least {GAIN:g}; AUC of the alarm (highest channel in its own "
+        f"standard deviations) for the novel outcome between {BLIND[0]:g} and {BLIND[1]:g}. All held: confirmed; one "
+        "interval wholly outside: refuted; otherwise undetermined. Control: a probe of all activations predicts the "
+        f"novel outcome with an AUC of at least {SEEN:g}; if that is not shown, or a seed failed, undetermined. "
+        "Calibration, lead time and outcomes that come alone are reported and do not decide.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, posts 5, 6 and 9: the scorecard as a built-in, coarse readout.",
     )
+    metrics: ClassVar[Metrics] = {
+        "scorecard": "the verdict",
+        "prediction": "a number of the card; `why` says which",
+        "auc": "AUC of `concept` coming soon against not; control: another reader than the scorecard",
+        "alone": "the same among steps in which no other outcome comes soon",
+        "lead": "steps for which the reader was above its threshold without a break before the outcome",
+        "share": "part of the steps in which the outcome comes soon",
+        "slope": "slope of what came on what was predicted",
+        "r2": "fit of what came by what was predicted",
+        "novel": "AUC of an outcome without a channel; control: the reader",
+    }
 
     def work(self) -> list[Work]:
         """One piece per seed."""
-        s: Any = self.settings
+        s = self.settings
         arguments = {"setup": self.setup(), "lives": s.lives, "updates": s.updates}
         return [Work(f"seed-{s.seed + i}", monitored, {**arguments, "seed": s.seed + i}) for i in range(s.seeds)]
 
     def setup(self) -> dict[str, Any]:
-        """The setup in which the agents are raised, resolved."""
-        s: Any = self.settings
-        base = load_setup("meadow-hunger").resolved()
-        changes = {
-            "name": "scorecard", "environment": WORLD,
-            "steering": [WORTH],
-            "learning": {**base["learning"], "pay": "worth"},
-            "schedule": {"experiences": s.experiences, "ages": 2, "seeds": s.seeds, "together": 1},
-        }  # fmt: skip
-        return load_setup({**base, **changes}).resolved()
+        """The setup in which the agents are trained, resolved."""
+        s = self.settings
+        return meadow_setup("scorecard", WORLD, experiences=s.experiences, ages=2, seeds=s.seeds)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
-        if not tables:
-            return Answer("undetermined", f"No seed has a table: {next(iter(failed.values()), '')}.", findings([]), ())
-        table = pd.concat(list(tables.values()), ignore_index=True)
-        predictions, control = predictions_of(table)
-        verdict, why = decide(predictions, control, sorted(failed))
-        return Answer(verdict, why, _findings(table, [*predictions, control], verdict, why), _exhibits(table))
+        if missing := self.missing(tables, failed):
+            return missing
+        table = joined(tables)
+        means = mean_aucs(table)
+        predictions, control = predictions_of(table, means)
+        blind = "The activations are not shown to hold the novel outcome."
+        conclusion = judged(predictions, controls=[control], blind=blind, failed=sorted(failed))
+        rows = [{"metric": "prediction", **prediction.row()} for prediction in (*predictions, control)]
+        keys = ["table", "reader", "outcome"]
+        numbers = table.fillna({"outcome": NOVEL}).sort_values(keys, kind="stable")
+        rows += self.rows(over_seeds(numbers, keys), "value", _about)
+        return self.answer(conclusion, rows, exhibits(table, means), every_row={"setup": "scorecard"})
 
 
-def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
-    """The numbers that decide, and the control."""
-    by_reader = {name: over_seeds(each) for name, each in _means(table).items()}
-    gain = over_seeds(_means(table)["scorecard"] - _means(table)[FEW])
-    novel = {
-        name: over_seeds(part.set_index("seed")["value"]) for name, part in _rows(table, "novel").groupby("reader")
-    }
-    said = [
-        Prediction("mean AUC of the scorecard", by_reader["scorecard"], least=GOOD),
+def _about(row: Mapping[str, Any]) -> dict[str, Any]:
+    control = None if row["reader"] == "scorecard" else row["reader"]
+    return {"metric": row["table"], "concept": row["outcome"], "control": control}
+
+
+def predictions_of(table: pd.DataFrame, means: Mapping[str, pd.Series]) -> tuple[list[Prediction], Prediction]:
+    """The numbers that decide, and the control; ``means``: those of :func:`mean_aucs`."""
+    novel = table[table["table"] == "novel"].groupby("reader")
+    alarm, ceiling = (mean_of_all(novel.get_group(reader).set_index("seed")["value"]) for reader in ("alarm", ALL))
+    gain = mean_of_all(means["scorecard"] - means[FEW])
+    predictions = [
+        Prediction("mean AUC of the scorecard", mean_of_all(means["scorecard"]), least=GOOD),
         Prediction(f"more than probes of {FEW}", gain, least=GAIN),
-        Prediction("AUC of the alarm for the novel outcome", novel["alarm"], least=BLIND[0], most=BLIND[1]),
+        Prediction("AUC of the alarm for the novel outcome", alarm, least=BLIND[0], most=BLIND[1]),
     ]
-    return said, Prediction("AUC of a probe of all that can be read for the novel outcome", novel[ALL], least=SEEN)
+    return predictions, Prediction("AUC of a probe of all activations for the novel outcome", ceiling, least=SEEN)
 
 
-def decide(predictions: list[Prediction], control: Prediction, failed: list[str]) -> tuple[Conclusion, str]:
-    """The card's rule."""
-    verdict, said = judged(predictions)
-    said = f"{said}; {control}"
-    if failed:
-        return "undetermined", f"{', '.join(failed)} failed. {said}."
-    if control.outcome != "held":
-        return "undetermined", f"The novel outcome is not shown to be held by what is read. {said}."
-    return verdict, f"{said}."
-
-
-def _rows(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    return table[table["table"] == name]
-
-
-def _counted(table: pd.DataFrame) -> list[str]:
-    """Outcomes whose AUC is known in every seed."""
-    mine = _rows(table, "auc").query("reader == 'scorecard'").groupby("outcome")["value"]
-    return [name for name in CHANNELS if name in mine.groups and bool(mine.get_group(name).notna().all())]
-
-
-def _means(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """Reader -> mean AUC over outcomes, by seed."""
-    rows = _rows(table, "auc")
-    rows = rows[rows["outcome"].isin(_counted(table))]
+def mean_aucs(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Reader -> mean AUC, by seed, over those outcomes whose AUC is known in every seed."""
+    rows = table[table["table"] == "auc"]
+    mine = rows[rows["reader"] == "scorecard"].groupby("outcome")["value"]
+    known = [name for name in CHANNELS if name in mine.groups and bool(mine.get_group(name).notna().all())]
+    rows = rows[rows["outcome"].isin(known)]
     return {str(reader): part.groupby("seed")["value"].mean() for reader, part in rows.groupby("reader")}
-
-
-def _findings(table: pd.DataFrame, said: list[Prediction], verdict: str, why: str) -> pd.DataFrame:
-    about = {"analysis": "scorecard", "setup": "scorecard"}
-    rows: list[dict[str, Any]] = [{**about, "metric": "scorecard", "verdict": verdict, "why": why}]
-    for one in said:
-        rows.append({**about, "metric": "prediction", **_number(one.measured), "why": str(one)})
-    for (name, reader, outcome), part in table.fillna({"outcome": NOVEL}).groupby(["table", "reader", "outcome"]):
-        rows.append({**about, "metric": str(name), "concept": str(outcome), **_number(over_seeds(part["value"])),
-                     "control": None if reader == "scorecard" else str(reader)})  # fmt: skip
-    return findings(rows)
-
-
-def _number(found: Measured) -> dict[str, Any]:
-    return {"estimate": found.mean, "low": found.low, "high": found.high, "seeds": found.seeds}
-
-
-def _summary(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean and interval over seeds."""
-    made = []
-    for key, part in rows.groupby(by, sort=False):
-        found = over_seeds(part["value"])
-        made.append({**dict(zip(by, key, strict=True)), "value": found.mean, "low": found.low, "high": found.high,
-                     "seeds": found.seeds})  # fmt: skip
-    return pd.DataFrame(made)
-
-
-def _exhibits(table: pd.DataFrame) -> tuple[Exhibit, ...]:
-    aucs = _summary(_rows(table, "auc"), ["reader", "outcome"])
-    leads = _summary(_rows(table, "lead"), ["reader", "outcome"])
-    fits = _summary(table[table["table"].isin(["slope", "r2", "share", "alone"]) & (table["reader"] == "scorecard")],
-                    ["table", "outcome"])  # fmt: skip
-    novel = _summary(_rows(table, "novel").assign(outcome=NOVEL), ["reader", "outcome"])
-    means = "; ".join(f"{name} {over_seeds(each)}" for name, each in _means(table).items())
-    slopes = over_seeds(_rows(table, "slope").groupby("seed")["value"].mean())
-    ahead = "; ".join(f"{n} {over_seeds(p.groupby('seed')['value'].mean())}"
-                      for n, p in _rows(table, "lead").groupby("reader"))  # fmt: skip
-    over = "Mean and 95 % interval over seeds; no interval where a seed has too few such steps."
-    return (
-        Exhibit("auc", "Which outcome comes soon", aucs, f"Mean over outcomes: {means}.",
-                f"Soon: within {HORIZON} steps. {over}",
-                Chart("points", "outcome", "value", "outcome", "AUC", "low", "high", "reader", reference=0.5)),
-        Exhibit("lead", "How long before it is told", leads, f"Mean over outcomes, steps: {ahead}.",
-                f"Steps without a break above a threshold that 5 % of uneventful steps pass. {over}",
-                Chart("points", "outcome", "value", "outcome", "steps", "low", "high", "reader")),
-        Exhibit("calibration", "Whether as much comes as was foretold", fits,
-                f"The slope is {slopes} on average over outcomes; 1 is calibrated.",
-                f"slope, r2: of the discounted sum (discount {DISCOUNT:g}) that came on what was foretold; share: of "
-                f"steps before which it comes soon; alone: AUC where no other outcome comes soon. {over}"),
-        Exhibit("novel", "An outcome without a channel", novel,
-                "; ".join(f"{r['reader']} {r['value']:.2f}" for r in novel.to_dict("records")) + ".",
-                f"AUC of {NOVEL} within {HORIZON} steps. The best channel was chosen with labels, on the lives that "
-                f"taught. {over}",
-                Chart("points", "reader", "value", "reader", "AUC", "low", "high", reference=0.5)),
-    )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Lookup tables of a field whose edges meet: where steps lead, and how one cell lies from another.
+"""Lookup tables of a square field whose edges meet: where steps lead, and the position of one cell relative to another.
 
-All of it depends on the size of the field alone, so that a world with many copies looks it up instead of computing it
-for every copy in every step. An *offset* is a number, row * L + column, that added to a cell's on the torus leads to
+They depend on the size of the field only, so that an environment with many copies looks them up instead of computing
+them for every copy in every step. An *offset* is a number, row * L + column, that added to a cell on the torus leads to
 another cell; ``L * L`` stands for a thing that is not there.
 
 Letters: L cells a side, cells numbered row by row; O = L * L + 1 offsets.
@@ -25,13 +25,13 @@ class Torus:
     size: int
     """L."""
     ways: Tensor
-    """Where each action leads (up, right, down, left, stay), ``[L * L, 5]``."""
+    """Cell to which each action leads (up, right, down, left, stay), ``[L * L, 5]``."""
     down: Tensor
-    """Cells down by the shorter way round, negative for up, ``[O]``; 0 for what is not there."""
+    """Cells down on the shorter way around, negative for up, ``[O]``; 0 for what is not there."""
     right: Tensor
-    """Cells to the right by the shorter way round, negative for left, ``[O]``; 0 for what is not there."""
+    """Cells to the right on the shorter way around, negative for left, ``[O]``; 0 for what is not there."""
     steps: Tensor
-    """Walking steps, ``[O]``; -1 for what is not there."""
+    """Steps, ``[O]``; -1 for what is not there."""
     beyond: Tensor
     """The cell that lies at an offset (second index) from a cell (first), ``[L * L, L * L]``."""
     _between: Tensor
@@ -53,11 +53,10 @@ def torus(size: int) -> Torus:
     beyond = (row[:, None] + row) % size * size + (column[:, None] + column) % size
     between = (row - row[:, None]) % size * size + (column - column[:, None]) % size
     moves = torch.tensor([*(down % size * size + right % size for down, right in grids.OFFSETS), 0])
-    ends = torch.tensor([0]), torch.tensor([-1])
-    return Torus(
-        size, beyond[:, moves], torch.cat([down, ends[0]]), torch.cat([right, ends[0]]), torch.cat([steps, ends[1]]),
-        beyond, torch.cat([torch.full((area, 1), area), between], 1).flatten(),
-    )  # fmt: skip
+    absent = torch.tensor([0])
+    down, right = torch.cat([down, absent]), torch.cat([right, absent])
+    between = torch.cat([torch.full((area, 1), area), between], 1).flatten()
+    return Torus(size, beyond[:, moves], down, right, torch.cat([steps, absent - 1]), beyond, between)
 
 
 @cache
@@ -67,13 +66,13 @@ def far(size: int, least: int) -> Tensor:
 
 
 def first_way(down: Tensor, right: Tensor) -> Tensor:
-    """The first of up, right, down, left that shortens the way; -1: none does."""
+    """The first of up, right, down, left that reduces the distance; -1: none does."""
     shorter = torch.stack([down < 0, right > 0, down > 0, right < 0], -1)
     return torch.where(shorter.any(-1), shorter.int().argmax(-1), -1)
 
 
 def longer_leg(down: Tensor, right: Tensor) -> Tensor:
-    """The step along the longer leg, up or down when both are alike; -1 where there is no way to go."""
+    """The step along the longer axis, up or down when both are equal; -1 where the distance is 0."""
     across = torch.where(right > 0, 1, 3)
     along = torch.where(down < 0, 0, 2)
     return torch.where((down == 0) & (right == 0), -1, torch.where(right.abs() > down.abs(), across, along))
@@ -81,7 +80,7 @@ def longer_leg(down: Tensor, right: Tensor) -> Tensor:
 
 @cache
 def places(size: int, radius: int) -> Tensor:
-    """Cell of a window of ``2 radius + 1`` cells a side in which an offset is seen, ``[O]``; -1: not in sight."""
+    """Cell of a window of ``2 radius + 1`` cells a side in which an offset appears, ``[O]``; -1: out of sight."""
     field = torus(size)
     seen = (field.steps >= 0) & (field.down.abs() <= radius) & (field.right.abs() <= radius)
     return torch.where(seen, (field.down + radius) * (2 * radius + 1) + field.right + radius, -1)
@@ -89,14 +88,14 @@ def places(size: int, radius: int) -> Tensor:
 
 @cache
 def nearness(size: int, reach: int) -> Tensor:
-    """1 at an offset of no steps, falling evenly to 0 at ``reach`` steps and beyond, float32 ``[O]``."""
+    """1 at offset 0, falling linearly to 0 at ``reach`` steps and beyond, float32 ``[O]``."""
     steps = torus(size).steps
     return (1 - steps / reach).clamp(min=0.0) * (steps >= 0)
 
 
 @cache
 def scent(size: int, reach: int) -> Tensor:
-    """:func:`nearness` in the direction of the longer leg, and 0 in the others, float32 ``[4, O]``."""
+    """:func:`nearness` in the direction of the longer axis and 0 in the others, float32 ``[4, O]``."""
     field = torus(size)
     way = longer_leg(field.down, field.right)
     return torch.stack([nearness(size, reach) * (way == i) for i in range(len(grids.STEPS))])

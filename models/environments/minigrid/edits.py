@@ -1,7 +1,6 @@
-"""One fact of a MiniGrid state changed.
+"""Edits that change one fact of MiniGrid states.
 
-These are the edits that :class:`~imprint.models.environments.minigrid.environment.Minigrid` offers. Each edit changes
-the grid, the pose, the hand or the mission, and nothing else; MiniGrid renders the result. Values int64 ``[n]``.
+Each changes the grid, the pose, the hand or the mission, and nothing else; MiniGrid renders it. Values int64 ``[n]``.
 
 Letters: n copies, H and W rows and columns of the grid.
 """
@@ -13,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from imprint.models.environments.minigrid import ways as ways
+from imprint.models.environments.minigrid import ways
 from imprint.models.environments.minigrid.facts import first_cell, walkable, wanted
 from imprint.models.environments.minigrid.game import CLOSED, DOOR, EMPTY, GOAL, GREEN, KEY, LAVA, OPEN, Task
 from imprint.models.errors import ImprintError
@@ -22,21 +21,21 @@ from imprint.models.states import State
 Edit = Callable[[Task, State, Tensor], State]
 
 
-def require(good: Tensor, what: str, advice: str) -> None:
-    """Raise when a value cannot be had in some copy."""
+def require(good: Tensor, problem: str, advice: str) -> None:
+    """Raise :class:`ImprintError` when some copies are not ``good``, bool ``[n]``."""
     if not bool(good.all()):
-        raise ImprintError(f"{what} in {int((~good).sum())} of {len(good)} copies; {advice}")
+        raise ImprintError(f"{problem} in {int((~good).sum())} of {len(good)} copies; {advice}")
 
 
 def _places(state: State, cell: Tensor) -> Tensor:
-    """The cell as a mask, bool ``[n, H, W]``; all off for -1."""
+    """Masks bool ``[n, H, W]`` of one cell each; empty for -1."""
     _, height, width, _ = state["grid"].shape
     require((cell >= -1) & (cell < height * width), "the cell lies off the map", f"cells go to {height * width - 1}.")
     return (torch.arange(height * width) == cell[:, None]).reshape(-1, height, width)
 
 
 def agent_mask(state: State) -> Tensor:
-    """Where the agent stands, bool ``[n, H, W]``."""
+    """Masks bool ``[n, H, W]`` of the agent's cell."""
     pose = state["pose"].long()
     return _places(state, pose[:, 0] * state["grid"].shape[2] + pose[:, 1])
 
@@ -48,7 +47,7 @@ def _filled(grid: Tensor, mask: Tensor, thing: tuple[int, int, int] | Tensor) ->
 
 
 def agent_cell(task: Task, state: State, value: Tensor) -> State:
-    """The agent moved; it may stand where MiniGrid lets it: floor, the goal, lava, an open door."""
+    """The agent moved; it can stand where MiniGrid lets it: on floor, the goal, lava or in an open door."""
     enterable = walkable(state["grid"]) | (state["grid"][..., 0] == LAVA)
     good = (enterable & _places(state, value)).flatten(1).any(1)
     require(good, "the agent cannot stand on that cell", "choose one that can be walked on.")
@@ -76,7 +75,7 @@ def heading(task: Task, state: State, value: Tensor) -> State:
 
 
 def goal_cell(task: Task, state: State, value: Tensor) -> State:
-    """The goal elsewhere: moved to a floor cell, or, where the mission picks one of several, another one named."""
+    """The goal moved to a floor cell or, where the mission names one of several objects, another one named."""
     return _another_named(task, state, value) if task.told else _goal_moved(task, state, value)
 
 
@@ -84,11 +83,10 @@ def _goal_moved(task: Task, state: State, value: Tensor) -> State:
     old, new = wanted(task, state), _places(state, value)
     floor = (state["grid"][..., 0] == EMPTY) & ~agent_mask(state)
     good = ((floor | old) & new).flatten(1).any(1) | ((value == -1) & (task.aim == "square"))
-    require(good, "the goal cannot lie on that cell", "choose one with nothing on it (-1 takes a green square away).")
-    thing = (GOAL, GREEN, 0)
+    require(good, "the goal cannot lie on that cell", "choose an empty one (-1 removes a green square).")
     grid = _filled(state["grid"], old & ~new, (EMPTY, 0, 0))
     if task.aim == "square":
-        return {**state, "grid": _filled(grid, new, thing)}
+        return {**state, "grid": _filled(grid, new, (GOAL, GREEN, 0))}
     moved = torch.cat([state["mission"][:, :2], torch.zeros_like(state["mission"][:, :1])], 1)
     return {**state, "grid": _filled(grid, new, moved)}
 
@@ -108,7 +106,7 @@ def _another_named(task: Task, state: State, value: Tensor) -> State:
 
 
 def strip_row(task: Task, state: State, value: Tensor) -> State:
-    """DistShift's second strip of lava laid in another row."""
+    """DistShift's second strip of lava moved to another row."""
     height = state["grid"].shape[1]
     require((value > 1) & (value < height - 1), "the strip cannot lie there", f"choose a row from 2 to {height - 2}.")
     lava = state["grid"][..., 0] == LAVA
@@ -121,31 +119,31 @@ def strip_row(task: Task, state: State, value: Tensor) -> State:
 
 
 def door_open(task: Task, state: State, value: Tensor) -> State:
-    """All doors opened where none was, or all open doors shut (not locked)."""
+    """All doors opened where none is open, or all open doors shut (not locked)."""
     grid, open_ = state["grid"], value.bool()[:, None, None]
     door = grid[..., 0] == DOOR
     opened = door & (grid[..., 2] == OPEN)
     to_open = door & open_ & ~opened.flatten(1).any(1)[:, None, None]
     to_shut = opened & ~open_
     require(~(to_shut & agent_mask(state)).flatten(1).any(1), "the agent stands in the door", "move it first.")
-    how = torch.where(to_open, OPEN, torch.where(to_shut, CLOSED, grid[..., 2]))
-    return {**state, "grid": torch.cat([grid[..., :2], how[..., None].to(torch.uint8)], 3)}
+    position = torch.where(to_open, OPEN, torch.where(to_shut, CLOSED, grid[..., 2]))
+    return {**state, "grid": torch.cat([grid[..., :2], position[..., None].to(torch.uint8)], 3)}
 
 
 def carrying_key(task: Task, state: State, value: Tensor) -> State:
-    """The (first) key taken into the hand, or the carried one laid on the nearest floor cell that can be walked to."""
+    """The (first) key taken into the hand, or the carried one put down on the nearest floor that can be walked to."""
     grid, hand, carried = state["grid"], state["hand"], state["hand"][:, 0] == KEY
     take, lay = value.bool() & ~carried, ~value.bool() & carried
     lying = grid[..., 0] == KEY
     possible = ~take | (lying.flatten(1).any(1) & (hand[:, 0] == EMPTY))
-    require(possible, "no key lies there, or the hand is full", "lay down what is carried first.")
+    require(possible, "no key lies there, or the hand is full", "put down what is carried first.")
     first = _places(state, first_cell(lying))
     key = grid.flatten(1, 2)[torch.arange(len(grid)), first_cell(lying).clamp(min=0)]
     here, free = agent_mask(state), walkable(grid)
     start = torch.where(here, 0, ways.NO_WAY).int()[..., None].expand(*here.shape, 4)
     steps = ways.costs(start, free | here, torch.zeros_like(free)).amin(3)
     steps = torch.where((grid[..., 0] == EMPTY) & ~here, steps, ways.NO_WAY).flatten(1)
-    require(~lay | (steps.amin(1) < ways.NO_WAY), "there is no floor to lay the key on", "move the agent first.")
+    require(~lay | (steps.amin(1) < ways.NO_WAY), "there is no floor to put the key on", "move the agent first.")
     spot = _places(state, steps.argmin(1))
     new = _filled(grid, first & take[:, None, None], (EMPTY, 0, 0))
     new = _filled(new, spot & lay[:, None, None], hand)
@@ -155,15 +153,9 @@ def carrying_key(task: Task, state: State, value: Tensor) -> State:
 
 
 def editors(task: Task) -> dict[str, Edit]:
-    """The facts that can be set in this task."""
-    offered: dict[str, Edit] = {
-        "agent_cell": agent_cell, "agent_row": agent_row, "agent_column": agent_column, "heading": heading,
-        "goal_cell": goal_cell,
-    }  # fmt: skip
-    if LAVA in task.kinds:
-        offered["strip_row"] = strip_row
-    if DOOR in task.kinds and task.aim != "door":
-        offered["door_open"] = door_open
-    if DOOR in task.kinds and KEY in task.kinds:
-        offered["carrying_key"] = carrying_key
-    return offered
+    """Edits of this task: name of the fact -> function of task, state and value."""
+    edits: list[Edit] = [agent_cell, agent_row, agent_column, heading, goal_cell]
+    edits += [strip_row] if LAVA in task.kinds else []
+    edits += [door_open] if DOOR in task.kinds and task.aim != "door" else []
+    edits += [carrying_key] if DOOR in task.kinds and KEY in task.kinds else []
+    return {edit.__name__: edit for edit in edits}

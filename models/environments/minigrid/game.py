@@ -1,9 +1,9 @@
-"""The real MiniGrid as a function: a state written as bytes goes in, MiniGrid's own ``step`` runs, bytes come out.
+"""The original MiniGrid as a function from a state and an action, written as bytes, to the next state.
 
 The environment is made by ``gymnasium.make`` and left as it is. To play from a state, its grid is decoded by
 ``Grid.decode`` into MiniGrid's own objects, the agent, the hand and the mission are set, and ``step`` or ``gen_obs`` is
-called. The tasks here draw no chance numbers after ``reset``, so an answer depends on the question alone: answers are
-remembered, and a state that was played before is looked up (``RAM`` bytes of them in each game).
+called. The tasks here draw no random numbers after ``reset``, so that the result depends on state and action only;
+results are cached (``RAM`` bytes of them in each game).
 
 A *code* is a uint8 vector: the grid ``[H, W, 3]`` (kind, colour, door state: ``Grid.encode`` with rows first), the pose
 (row, column, heading), the hand (kind, colour, door state; :data:`EMPTY` when it holds nothing) and the mission (kind,
@@ -38,18 +38,18 @@ RAM = 2**26
 
 @dataclass(frozen=True)
 class Task:
-    """What sets one of MiniGrid's tasks apart."""
+    """How MiniGrid's tasks differ."""
 
     ids: tuple[str, ...]
     """Gymnasium ids."""
     kinds: tuple[int, ...]
-    """What a view can show, beside nothing seen."""
+    """Kinds of cells that a view can show, besides those out of sight."""
     aim: Literal["square", "object", "door"] = "square"
     """Step onto the green square, pick up an object, or stand beside a door and say ``done``."""
     told: tuple[Literal["kind", "colour"], ...] = ()
-    """What the agent must be told of the mission: it picks one of several."""
+    """What the agent must know of the mission, which names one of several objects or doors."""
     wording: str = ""
-    """How MiniGrid words the mission, where levels differ in it."""
+    """MiniGrid's text of the mission, where levels differ in it."""
     place: bool = False
     """Whether the green square lies in the same corner in every level."""
 
@@ -84,7 +84,7 @@ PHRASES = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
 
 
 class Game:
-    """One real MiniGrid environment, put into any state and played."""
+    """One MiniGrid environment that can be set to any state and stepped."""
 
     def __init__(self, env: str, **options: Any) -> None:
         import minigrid  # noqa: F401 (registers the environments)
@@ -101,7 +101,7 @@ class Game:
         self.look = lru_cache(maxsize=size)(self._look)
 
     def start(self, seed: int) -> bytes:
-        """The code after MiniGrid's ``reset(seed=seed)``; where ``reset`` draws no chance number, one serves all."""
+        """The code after MiniGrid's ``reset(seed=seed)``; one serves all seeds where ``reset`` draws no number."""
         if self._only is not None:
             return self._only
         self.sim.reset(seed=seed)
@@ -124,9 +124,9 @@ class Game:
         return mission.tobytes()
 
     def reward(self, step: int, limit: int) -> float:
-        """What MiniGrid pays for success at this step when ``max_steps`` is ``limit``."""
+        """MiniGrid's reward for success at this step when ``max_steps`` is ``limit``."""
         self.sim.step_count, self.sim.max_steps = step, limit
-        return float(self.sim._reward())
+        return float(self.sim._reward())  # noqa: SLF001, MiniGrid has no public one
 
     def mission(self, code: bytes) -> str:
         """MiniGrid's mission text."""
@@ -135,9 +135,9 @@ class Game:
             return str(self.sim.mission)
         return self.task.wording.format(kind=KINDS[kind], colour=COLOURS[colour], phrase=PHRASES[phrase])
 
-    def _play(self, asked: bytes) -> bytes:
-        """Answer to a code and an action: code, image ``[V, V, 3]``, whether MiniGrid ended it, whether it paid."""
-        code, action = asked[:-1], asked[-1]
+    def _play(self, move: bytes) -> bytes:
+        """From a code and an action: next code, image ``[V, V, 3]``, whether the episode ended, whether with reward."""
+        code, action = move[:-1], move[-1]
         self.enter(code)
         seen, reward, terminated, _, _ = self.sim.step(action)
         flags = bytes([bool(terminated), float(reward) > 0])
@@ -160,7 +160,7 @@ class Game:
         return bytes(grid) + bytes([row, column, int(self.sim.agent_dir), *hand])
 
     def enter(self, code: bytes) -> Any:
-        """The environment, put into this state at its first step."""
+        """The environment, set to this state at its first step."""
         from minigrid.core.grid import Grid
         from minigrid.core.world_object import WorldObj
 
@@ -178,13 +178,13 @@ class Game:
         elif self.task.told:
             sim.targetType, sim.targetColor = KINDS[kind], COLOURS[colour]
         elif self.task.aim == "object":
-            wanted = (KINDS[kind], COLOURS[colour])
+            target = (KINDS[kind], COLOURS[colour])
             objects = [sim.carrying, *sim.grid.grid]
-            sim.obj = next((o for o in objects if o is not None and (o.type, o.color) == wanted), None)
+            sim.obj = next((o for o in objects if o is not None and (o.type, o.color) == target), None)
         return sim
 
 
 @cache
 def shared_game(env: str, **options: Any) -> Game:
-    """The game of this process for these arguments; its remembered answers serve all who play it."""
+    """The game of this process for these arguments; all who play it share its cache."""
     return Game(env, **options)

@@ -1,13 +1,16 @@
-"""Shortest ways of a walker that turns: MiniGrid counts turning as a step, so a way leads from pose to pose.
+"""Shortest paths of a walker that turns: MiniGrid counts turning as a step, so that a path leads from pose to pose.
 
-A pose is a cell and a heading (0 right, 1 down, 2 left, 3 up). From the poses where a deed succeeds the search goes
-backwards, all maps and poses at once: a pose costs one more than the cheapest of the two it can turn to and the one it
-can step to; stepping into a shut door costs one more, for opening it. Repeated until nothing changes (Bellman 1958).
+A pose is a cell and a heading (0 right, 1 down, 2 left, 3 up). The search goes backwards from the poses in which the
+final action succeeds, for all maps and poses at once: a pose costs one more than the cheapest of the two poses it can
+turn to and the one it can step to; stepping into a shut door costs one more, for opening it. This is repeated until no
+cost changes (Bellman 1958).
 
 Letters: n maps, H and W cells.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +18,41 @@ from torch.nn.functional import pad
 
 NO_WAY = 30_000
 LEFT, RIGHT, FORWARD, TOGGLE = 0, 1, 2, 5
-"""MiniGrid's numbers of the actions that a way is made of."""
+"""MiniGrid's numbers of the actions that make up a path."""
+
+
+class Way(NamedTuple):
+    """All shortest paths to one goal."""
+
+    cost: Tensor
+    """int32 ``[n, H, W, 4]``: actions from every pose to the goal; ``NO_WAY`` where there is no path."""
+    free: Tensor
+    """bool ``[n, H, W]``: cells that can be walked on."""
+    shut: Tensor
+    """bool ``[n, H, W]``: shut doors that can be opened."""
+    last: int
+    """The action that attains the goal."""
+
+    def length(self, pose: Tensor) -> Tensor:
+        """Actions from ``pose`` int64 ``[n, 3]`` to the goal, int64 ``[n]``; -1: no path."""
+        here = at_pose(self.cost, pose).long()
+        return torch.where(here < NO_WAY, here, -1)
+
+    def start(self, pose: Tensor) -> Tensor:
+        """The first action of a shortest path from ``pose`` int64 ``[n, 3]``, int64 ``[n]``.
+
+        Of several the first of: forward (toggle before a shut door), left, right, ``last``; -1 at the goal and where
+        there is no path.
+        """
+        here = at_pose(self.cost, pose)
+        step = at_pose(ahead((self.cost + _entering(self.free, self.shut)).clamp(max=NO_WAY), NO_WAY), pose)
+        door = at_pose(ahead(self.shut.int(), 0), pose) > 0
+        left, right = (at_pose(self.cost.roll(by, 3), pose) for by in (1, -1))  # heading - 1 is left, heading + 1 right
+        action = torch.full_like(pose[:, 0], self.last)
+        action = torch.where(right + 1 == here, RIGHT, action)
+        action = torch.where(left + 1 == here, LEFT, action)
+        action = torch.where(step + 1 == here, torch.where(door, TOGGLE, FORWARD), action)
+        return torch.where((here > 0) & (here < NO_WAY), action, -1)
 
 
 def ahead(field: Tensor, fill: int) -> Tensor:
@@ -28,14 +65,19 @@ def ahead(field: Tensor, fill: int) -> Tensor:
     return torch.stack([right, down, left, up], dim=-1)
 
 
-def costs(deed: Tensor, free: Tensor, shut: Tensor) -> Tensor:
-    """Actions from every pose to the deed, int32 ``[n, H, W, 4]``; ``NO_WAY`` where there is none.
+def _entering(free: Tensor, shut: Tensor) -> Tensor:
+    """Actions that entering a cell costs beside the step, int32 ``[n, H, W, 1]``."""
+    return torch.where(free, 0, torch.where(shut, 1, NO_WAY)).int()[..., None]
 
-    ``deed`` int32 ``[n, H, W, 4]``: actions that are left in a pose where the deed can be done, else ``NO_WAY``.
+
+def costs(final: Tensor, free: Tensor, shut: Tensor) -> Tensor:
+    """Actions from every pose to the goal, int32 ``[n, H, W, 4]``; ``NO_WAY`` where there is no path.
+
+    ``final`` int32 ``[n, H, W, 4]``: actions that are left in a pose where the final action succeeds, else ``NO_WAY``.
     ``free`` bool ``[n, H, W]``: cells that can be walked on; ``shut``: doors that can be opened.
     """
-    extra = torch.where(free, 0, torch.where(shut, 1, NO_WAY)).int()[..., None]
-    cost = deed.int()
+    extra = _entering(free, shut)
+    cost = final.int()
     while True:
         turn = torch.minimum(cost.roll(1, 3), cost.roll(-1, 3))
         step = ahead((cost + extra).clamp(max=NO_WAY), NO_WAY)
@@ -50,28 +92,10 @@ def at_pose(field: Tensor, pose: Tensor) -> Tensor:
     return field[torch.arange(len(field)), pose[:, 0], pose[:, 1], pose[:, 2]]
 
 
-def first_action(cost: Tensor, free: Tensor, shut: Tensor, pose: Tensor, deed: int) -> Tensor:
-    """The action that starts a shortest way, int64 ``[n]``.
-
-    Of several the first of: forward (toggle before a shut door), left, right, ``deed``; -1 at the
-    goal and where there is no way.
-    """
-    extra = torch.where(free, 0, torch.where(shut, 1, NO_WAY)).int()[..., None]
-    here = at_pose(cost, pose)
-    step = at_pose(ahead((cost + extra).clamp(max=NO_WAY), NO_WAY), pose)
-    door = at_pose(ahead(shut.int(), 0), pose) > 0
-    turned = [at_pose(cost.roll(by, 3), pose) for by in (1, -1)]  # heading - 1 is left, heading + 1 right
-    way = torch.full_like(pose[:, 0], deed)
-    way = torch.where(turned[1] + 1 == here, RIGHT, way)
-    way = torch.where(turned[0] + 1 == here, LEFT, way)
-    way = torch.where(step + 1 == here, torch.where(door, TOGGLE, FORWARD), way)
-    return torch.where((here > 0) & (here < NO_WAY), way, -1)
-
-
 def on_a_shortest_way(cost: Tensor, free: Tensor, pose: Tensor) -> Tensor:
-    """Whether a cell lies on some shortest way from ``pose`` to the goal of ``cost``, bool ``[n, H, W]``.
+    """Whether a cell lies on some shortest path from ``pose`` to the goal of ``cost``, bool ``[n, H, W]``.
 
-    For maps without doors, where walking a way backwards takes as many steps.
+    For maps without doors, where a path walked backwards takes as many steps.
     """
     copy = torch.arange(len(cost))
     behind = torch.full_like(cost, NO_WAY)

@@ -1,4 +1,4 @@
-"""Episodes of the real MiniGrid DoorKey: how they are acted, recorded, and rendered again with one fact changed.
+"""Episodes of MiniGrid DoorKey: how they are acted, recorded, and rendered again with one fact changed.
 
 The environment is made by ``gymnasium.make`` and left as it is; frames come from its own ``step`` and ``gen_obs``.
 Positions are MiniGrid's (column, row). Recorded per episode, first axis N:
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -24,18 +24,19 @@ UNSEEN, EMPTY, WALL, KEY, GOAL, OPEN, CLOSED, LOCKED = range(8)
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)
 HEADINGS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 STATE = ("wall", "door_row", "key_x", "key_y", "x", "y", "heading", "locked")
-"""Columns of the kept state: where the key lies if it is not carried; whether the door, if shut, is locked."""
+"""Columns of a recorded state: the key's cell is where it lies when it is not carried, ``locked`` counts when shut."""
 SIZES = {f"MiniGrid-DoorKey-{s}x{s}-v0": s for s in (5, 6, 8, 16)}
 """Gymnasium id -> cells along one side, walls included."""
 
 
 @cache
-def _simulator(env: str) -> gymnasium.Env[Any, Any]:
+def simulator(env: str) -> gymnasium.Env[Any, Any]:
+    """MiniGrid's environment of this process."""
     import minigrid  # noqa: F401 (registers the environments)
 
-    simulator = gymnasium.make(env, disable_env_checker=True)
-    simulator.reset(seed=0)
-    return simulator
+    made = gymnasium.make(env, disable_env_checker=True)
+    made.reset(seed=0)
+    return made
 
 
 def _seen(image: np.ndarray) -> Tensor:
@@ -52,22 +53,22 @@ def rerender(env: str, state: tuple[int, ...], carrying: bool, opened: bool) -> 
     from minigrid.core.world_object import Door, Goal, Key
 
     wall, door_row, key_x, key_y, x, y, heading, locked = state
-    simulator: Any = _simulator(env).unwrapped
-    grid = Grid(simulator.width, simulator.height)
-    grid.wall_rect(0, 0, simulator.width, simulator.height)
+    sim: Any = simulator(env).unwrapped
+    grid = Grid(sim.width, sim.height)
+    grid.wall_rect(0, 0, sim.width, sim.height)
     grid.vert_wall(wall, 0)
-    grid.set(simulator.width - 2, simulator.height - 2, Goal())
+    grid.set(sim.width - 2, sim.height - 2, Goal())
     grid.set(wall, door_row, Door("yellow", is_open=opened, is_locked=bool(locked) and not opened))
     if not carrying:
         grid.set(key_x, key_y, Key("yellow"))
-    simulator.grid, simulator.carrying = grid, Key("yellow") if carrying else None
-    simulator.agent_pos, simulator.agent_dir = (x, y), heading
-    return _seen(simulator.gen_obs()["image"])
+    sim.grid, sim.carrying = grid, Key("yellow") if carrying else None
+    sim.agent_pos, sim.agent_dir = (x, y), heading
+    return _seen(sim.gen_obs()["image"])
 
 
 @lru_cache(maxsize=200_000)
 def route(free: frozenset[tuple[int, int]], start: tuple[int, int, int], target: tuple[int, int]) -> int | None:
-    """First action of a shortest path until the agent faces ``target``; nothing if it cannot."""
+    """First action of a shortest path to a pose that faces ``target``; None if there is none."""
     queue: deque[tuple[tuple[int, int, int], int]] = deque([(start, FORWARD)])
     known = {start}
     while queue:
@@ -85,10 +86,23 @@ def route(free: frozenset[tuple[int, int]], start: tuple[int, int, int], target:
     return None
 
 
-class Behaviour:
-    """One episode's errands, carried out along shortest paths and mixed with random actions."""
+class Habits(NamedTuple):
+    """How episodes are acted, and on which maps."""
 
-    def __init__(self, simulator: Any, rng: np.random.Generator, habits: tuple[float, float]) -> None:
+    steps: int
+    """T, steps of an episode."""
+    maps: str
+    """``raising`` or ``held_out``."""
+    drop_rate: float
+    """Probability of the errand of dropping the key."""
+    shut_rate: float
+    """Probability of the errand of shutting the door."""
+
+
+class Behaviour:
+    """The errands of one episode, carried out along shortest paths and mixed with random actions."""
+
+    def __init__(self, simulator: Any, rng: np.random.Generator, habits: Habits) -> None:
         self.sim, self.rng = simulator, rng
         self.map = map_of(simulator)
         wall, row, *key = self.map
@@ -97,15 +111,15 @@ class Behaviour:
         self.goal = (last, last)
         inside = range(1, last + 1)
         self.floor = frozenset((x, y) for x in inside for y in inside if x != wall and (x, y) != self.goal)
-        chain = ["fetch", "open"] + ["drop"] * (rng.random() < habits[0]) + ["enter"]
-        chain += ["shut"] * (rng.random() < habits[1]) + ["approach"] * (rng.random() < 0.5)
+        chain = ["fetch", "open"] + ["drop"] * (rng.random() < habits.drop_rate) + ["enter"]
+        chain += ["shut"] * (rng.random() < habits.shut_rate) + ["approach"] * (rng.random() < 0.5)
         stop = len(chain) if rng.random() < 0.6 else int(rng.integers(len(chain) + 1))
         self.errands = chain[:stop]
-        self.mess = 1.0 if not self.errands else float(rng.choice([0.0, 0.1, 0.3]))
+        self.random_rate = 1.0 if not self.errands else float(rng.choice([0.0, 0.1, 0.3]))
 
     def action(self) -> int:
         """The next action; never the one that would end the episode."""
-        action = int(self.rng.integers(6)) if self.rng.random() < self.mess else self._errand()
+        action = int(self.rng.integers(6)) if self.rng.random() < self.random_rate else self._errand()
         if action == FORWARD and tuple(self.sim.front_pos) == self.goal:
             return self._either(LEFT, RIGHT)
         return action
@@ -135,9 +149,10 @@ class Behaviour:
                 return self._either(LEFT, RIGHT)
         return self._either(LEFT, RIGHT, FORWARD)
 
-    def _face(self, target: tuple[int, int], deed: int) -> int:
+    def _face(self, target: tuple[int, int], final: int) -> int:
+        """The next action towards facing ``target``, and there ``final``."""
         if tuple(self.sim.front_pos) == target:
-            return deed
+            return final
         free = self.floor | ({self.map[:2]} if self.door.is_open else set())
         if self.sim.carrying is None:
             free = free - {_cell(self.key.cur_pos)}
@@ -180,44 +195,40 @@ def map_of(simulator: Any) -> tuple[int, int, int, int]:
     return wall, row, key_x, key_y
 
 
-def record_episode(
-    env: str, steps: int, rng: np.random.Generator, part: str, habits: tuple[float, float]
-) -> dict[str, Any] | None:
-    """One recorded episode, or nothing when its map belongs to the other part or it ends in the doorway."""
-    wrapped = _simulator(env)
+def record_episode(env: str, habits: Habits, rng: np.random.Generator) -> dict[str, Any] | None:
+    """One recorded episode, or None when its map is not among ``habits.maps`` or it ends in the doorway."""
+    wrapped = simulator(env)
     seen, _ = wrapped.reset(seed=int(rng.integers(2**31)))
-    simulator: Any = wrapped.unwrapped
-    where = map_of(simulator)
-    if (sum(where) % 3 == 0) != (part == "held_out"):
+    sim: Any = wrapped.unwrapped
+    where = map_of(sim)
+    if (sum(where) % 3 == 0) != (habits.maps == "held_out"):
         return None
-    behaviour = Behaviour(simulator, rng, habits)
+    behaviour = Behaviour(sim, rng, habits)
     shown, actions, draught = [], [], []
-    for step in range(steps):
+    for step in range(habits.steps):
         shown.append(_seen(seen["image"]))
         draught.append(bool(behaviour.door.is_open))
         actions.append(behaviour.action())
-        if step < steps - 1:
+        if step < habits.steps - 1:
             seen, *_ = wrapped.step(actions[-1])
-    if _cell(simulator.agent_pos) == where[:2]:
+    if _cell(sim.agent_pos) == where[:2]:
         return None
     return {
         "shown": torch.stack(shown),
         "actions": torch.tensor(actions, dtype=torch.uint8),
         "draught": torch.tensor(draught),
         "state": torch.tensor(behaviour.state()),
-        "carrying": torch.tensor(simulator.carrying is not None),
+        "carrying": torch.tensor(sim.carrying is not None),
         "group": torch.tensor(int("".join(f"{number:02d}" for number in where))),
     }
 
 
 @cache
-def recorded_pool(
-    env: str, steps: int, count: int, seed: int, part: str, habits: tuple[float, float]
-) -> Mapping[str, Tensor]:
+def recorded_pool(env: str, habits: Habits, count: int, seed: int) -> Mapping[str, Tensor]:
     """``count`` recorded episodes: name -> tensor with first axis ``count``. Thousands of simulator steps a second."""
-    rng = np.random.default_rng([seed, SIZES[env], part == "held_out"])
+    rng = np.random.default_rng([seed, SIZES[env], habits.maps == "held_out"])
     episodes: list[dict[str, Any]] = []
     while len(episodes) < count:
-        if (episode := record_episode(env, steps, rng, part, habits)) is not None:
+        if (episode := record_episode(env, habits, rng)) is not None:
             episodes.append(episode)
     return {name: torch.stack([e[name] for e in episodes]) for name in episodes[0]}

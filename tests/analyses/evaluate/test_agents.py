@@ -67,7 +67,7 @@ def test_agents_that_learned_nothing_are_undetermined() -> None:
     assert len(nothing) == 3
     assert set(nothing["verdict"]) == {"undetermined"}
     assert run().verdict == "undetermined"
-    assert "could not be shown to want" in run().sentence
+    assert "does not decide what the agents pursue" in run().sentence
 
 
 def test_the_critics_index_is_missing_where_its_fit_is_no_better_than_its_floors() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,14 @@ import pytest
 
 import imprint
 from imprint.analyses import engine
-from imprint.analyses.engine import Cell, Step, run_cells
+from imprint.analyses.engine import Step
 from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.findings import COLUMNS, findings
 from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
-from imprint.models.files import StorageError, write_bytes
+from imprint.models.files import write_bytes
+from imprint.models.setup.learner import Setup
+from imprint.reports.pages.run import report
 
 TINY = {
     "schedule.seeds": 2, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
@@ -72,6 +75,34 @@ def test_resumed_at_every_stage_gives_the_same_bytes(run: Run, tmp_path: Path) -
         assert (again.path / "findings.parquet").read_bytes() == whole
 
 
+def test_a_setup_is_validated_once_and_findings_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    validated: list[str] = []
+    tables: list[str] = []
+    validate, read = Setup.__init__, pd.read_parquet
+
+    def counted_setup(self: Setup, **data: Any) -> None:
+        validated.append(data["name"])
+        validate(self, **data)
+
+    def counted_table(path: Path, *args: Any, **options: Any) -> pd.DataFrame:
+        tables.append(Path(path).name)
+        return read(path, *args, **options)
+
+    monkeypatch.setattr(Setup, "__init__", counted_setup)
+    monkeypatch.setattr(pd, "read_parquet", counted_table)
+    monkeypatch.setattr(engine, "available_cores", lambda: 1)  # so that cells run here, where they are counted
+    few = {"schedule.seeds": 1, "schedule.experiences": 64, "schedule.ages": 2, "evaluation.episodes": 400}
+    for _ in range(2):  # from the start, and reused
+        validated.clear()
+        tables.clear()
+        once = evaluate("nursery", out=tmp_path, changes={**TINY, **few})
+        report(once)
+        assert validated == ["nursery"]
+        assert tables.count("findings.parquet") == 1
+    assert once.verdict and once.sentence
+    assert validated == ["nursery"]
+
+
 def test_a_finished_run_is_reused(run: Run) -> None:
     steps: list[Step] = []
     again = evaluate("nursery", out=run.path.parent, changes=TINY, progress=steps.append)
@@ -120,39 +151,9 @@ def test_unfinished_runs_say_how_to_finish(run: Run, tmp_path: Path) -> None:
         open_finished(tmp_path / "nowhere")
 
 
-def write(path: Path, fail: str = "") -> None:
-    if fail == "defect":
-        raise ZeroDivisionError("by design")
-    if fail == "full":
-        raise StorageError("cannot write: No space left on device")
-    engine.say(path.parent / "watch", path.name, 1, 2, "half")
-    write_bytes(path, b"done")
-
-
-def test_one_failed_cell_does_not_hold_up_the_rest(tmp_path: Path) -> None:
-    cells = [
-        Cell(str(i), write, (tmp_path / str(i), "defect" if i == 1 else ""), (tmp_path / str(i),)) for i in range(4)
-    ]
-    failures = [o for o in run_cells(cells, watch=tmp_path / "watch") if o.error is not None]
-    assert [f.cell for f in failures] == ["1"] and "ZeroDivisionError: by design" in failures[0].error
-    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["0", "2", "3"]
-    steps: list[Step] = []
-    assert run_cells(cells[:1], watch=tmp_path / "watch", progress=steps.append) == []
-    assert steps == [Step("0", 1, 1, "done before")]
-
-
-def test_a_full_disk_ends_everything(tmp_path: Path) -> None:
-    cells = [Cell(str(i), write, (tmp_path / str(i), "full"), (tmp_path / str(i),)) for i in range(2)]
-    with pytest.raises(StorageError, match="No space left"):
-        run_cells(cells, watch=tmp_path / "watch")
-
-
-def test_backends(tmp_path: Path) -> None:
+def test_a_backend_that_is_not_there_is_named_with_its_near_miss(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'dask'"):
         evaluate("nursery", out=tmp_path, backend="dsk")
-    cells = [Cell(str(i), write, (tmp_path / str(i),), (tmp_path / str(i),)) for i in range(2)]
-    with pytest.raises(ImprintError, match=r"imprint\[dask\]"):
-        run_cells(cells, backend="dask", watch=tmp_path / "watch")
 
 
 def test_findings_refuse_unknown_columns() -> None:

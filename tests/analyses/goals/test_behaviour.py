@@ -9,7 +9,7 @@ from torch import Tensor
 from imprint.analyses.goals.acting import AgentPolicy, sampled
 from imprint.analyses.goals.behaviour import play, rate, rates
 from imprint.analyses.goals.scripts import script
-from imprint.analyses.statistics import rate_over_seeds
+from imprint.analyses.statistics import mean_of_known
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.agents.base import Agent
 from imprint.models.agents.recurrent import Recurrent
@@ -152,14 +152,14 @@ def test_the_interval_over_seeds_covers_the_mean_of_seeds_as_often_as_it_says() 
     covered = []
     for _ in range(600):
         truth = rng.beta(8, 4, size=5)
-        found = rate_over_seeds((rng.binomial(400, truth) / 400).tolist(), 400)
-        covered.append(found["low"] <= 8 / 12 <= found["high"])
+        found = mean_of_known(rng.binomial(400, truth) / 400, 400)
+        covered.append(found.low <= 8 / 12 <= found.high)
     assert 0.92 <= np.mean(covered) <= 0.99
 
 
 def test_seeds_that_agree_exactly_keep_the_exact_interval_of_their_levels() -> None:
-    found = rate_over_seeds([0.0, 0.0, 0.0], 100)
-    assert found["low"] == 0.0
-    assert 0.005 < found["high"] < 0.02
-    assert np.isnan(rate_over_seeds([], 10)["estimate"])
-    assert rate_over_seeds([1.0, float("nan")], 10)["seeds"] == 1
+    estimate = mean_of_known([0.0, 0.0, 0.0], 100)
+    assert estimate.low == 0.0
+    assert 0.005 < estimate.high < 0.02
+    assert np.isnan(mean_of_known([], 10).value)
+    assert mean_of_known([1.0, float("nan")], 10).n == 1

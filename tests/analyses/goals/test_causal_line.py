@@ -8,7 +8,7 @@ import torch
 
 from imprint.analyses.goals.acting import activations
 from imprint.analyses.goals.causal_line import ALONE, ERASED, IN_SPAN, INTACT, ISOTROPIC, causal_line, erasures, wants
-from imprint.analyses.goals.scenes import beyond, columns_of, met_by, scenes
+from imprint.analyses.goals.scenes import beyond, columns_of, scenes_of
 from imprint.analyses.planted.agents import KINDS, imitations, lessons
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.agents.base import Agent
@@ -32,10 +32,10 @@ def lines() -> dict[str, pd.DataFrame]:
     """The causal line of one imitation of every script."""
     taught = lessons(WORLD, GOALS, 0.95, levels=20_000, rng=chance(0))
     agents = imitations(born, taught, [(kind, 0) for kind in KINDS], steps=250, rng=chance(1))
-    start, state = WORLD.levels(400, rng=chance(2), design="apart"), scenes(WORLD, 2000, rng=chance(3))
+    start, state = WORLD.levels(400, rng=chance(2), design="apart"), WORLD.levels(2000, rng=chance(3), design="apart")
     return {
         kind: causal_line(
-            agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), goals=GOALS, placebos=2, rng=chance(5)
+            agent, WORLD, start, scenes_of(agent, WORLD, state, rng=chance(4)), goals=GOALS, placebos=2, rng=chance(5)
         )
         for kind, agent in zip(KINDS, agents, strict=True)
     }
@@ -74,12 +74,12 @@ def test_every_goal_has_placebos_of_its_own_rank_and_the_untouched_run_is_first(
 
 def test_after_the_erasure_no_linear_map_reads_the_marks() -> None:
     agent = born(chance(0)).eval()
-    met = met_by(agent, WORLD, scenes(WORLD, 2000, rng=chance(1)), rng=chance(2))
-    x = activations(agent, met.observation, met.memory, (agent.acting_point,))[agent.acting_point].double()
-    z = columns_of(WORLD, met.state, WORLD.marks["coin"])
+    scenes = scenes_of(agent, WORLD, WORLD.levels(2000, rng=chance(1), design="apart"), rng=chance(2))
+    x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point].double()
+    z = columns_of(WORLD, scenes.state, WORLD.marks["coin"])
     edit = next(
         e
-        for e in erasures(agent, WORLD, met, GOALS, placebos=1, rng=chance(3))
+        for e in erasures(agent, WORLD, scenes, GOALS, placebos=1, rng=chance(3))
         if (e.erased, e.kind) == ("coin", ERASED)
     )
     assert edit.change is not None
@@ -93,7 +93,7 @@ def test_after_the_erasure_no_linear_map_reads_the_marks() -> None:
 
 
 def test_what_is_beyond_other_marks_is_uncorrelated_with_them() -> None:
-    state = scenes(WORLD, 1000, rng=chance(0))
+    state = WORLD.levels(1000, rng=chance(0), design="apart")
     coin, corner = (columns_of(WORLD, state, WORLD.marks[goal]) for goal in GOALS)
     rest = beyond(coin, corner)
     centred = corner - corner.mean(0)
@@ -103,9 +103,9 @@ def test_what_is_beyond_other_marks_is_uncorrelated_with_them() -> None:
 
 def test_an_agent_made_wholly_of_noise_reaches_as_often_when_it_is_edited() -> None:
     agent = born(chance(7)).eval()
-    start, state = WORLD.levels(100, rng=chance(2), design="apart"), scenes(WORLD, 500, rng=chance(3))
+    start, state = WORLD.levels(100, rng=chance(2), design="apart"), WORLD.levels(500, rng=chance(3), design="apart")
     table = causal_line(
-        agent, WORLD, start, met_by(agent, WORLD, state, rng=chance(4)), goals=GOALS, placebos=2, rng=chance(5)
+        agent, WORLD, start, scenes_of(agent, WORLD, state, rng=chance(4)), goals=GOALS, placebos=2, rng=chance(5)
     )
     assert (table["loss"].abs() < 0.05).all()
     assert (table["moved"] < 0.01).all()
@@ -113,4 +113,4 @@ def test_an_agent_made_wholly_of_noise_reaches_as_often_when_it_is_edited() -> N
 
 def test_a_fact_that_is_not_there_is_named() -> None:
     with pytest.raises(UnknownNameError, match="coin_cell"):
-        columns_of(WORLD, scenes(WORLD, 10, rng=chance(0)), ["coin_cel"])
+        columns_of(WORLD, WORLD.levels(10, rng=chance(0), design="apart"), ["coin_cel"])

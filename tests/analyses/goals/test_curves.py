@@ -1,14 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from imprint.analyses.goals.curves import crossing, dip, overtaking
-
-
-def curve(*estimates: float) -> pd.DataFrame:
-    return pd.DataFrame({"age": [0, 100, 200, 300][: len(estimates)], "estimate": estimates})
+from imprint.analyses.goals.curves import crossing, dip
 
 
 def test_the_crossing_is_where_the_goal_overtakes_for_good() -> None:
@@ -16,14 +11,6 @@ def test_the_crossing_is_where_the_goal_overtakes_for_good() -> None:
     assert crossing([0, 1, 2], [0.3, 0.1, 0.5], [0.1, 0.8, 0.1]) == pytest.approx(1 + 0.7 / 1.1)
     assert np.isnan(crossing([0, 1], [0.9, 0.1], [0.0, 0.8]))
     assert crossing([5, 6], [0.9, 0.9], [0.0, 0.1]) == 5
-
-
-def test_tables_cross_at_the_ages_that_both_have() -> None:
-    assert overtaking(curve(0.3, 0.1, 0.2, 0.6), curve(0.1, 0.8, 0.6, 0.2)) == pytest.approx(250)
-    assert overtaking(curve(0.3, 0.1, 0.2, 0.2), curve(0.1, 0.8, 0.6, 0.6)) != pytest.approx(0)
-    assert np.isnan(overtaking(curve(0.3, 0.1, 0.2, 0.2), curve(0.1, 0.8, 0.6, 0.6)))
-    assert overtaking(curve(0.3, 0.4, 0.5), curve(0.1, 0.1, 0.1)) == 0
-    assert np.isnan(overtaking(curve(0.3, np.nan), curve(0.4, 0.1)))
 
 
 def test_the_dip_is_the_deepest_fall_from_an_earlier_height() -> None:

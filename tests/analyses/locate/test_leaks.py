@@ -49,12 +49,12 @@ def test_a_rare_class_out_of_sight_is_said_not_to_be_searched() -> None:
 
 
 def test_the_rows_looked_at_are_runs_of_neighbours_from_the_first_to_the_last() -> None:
-    rows = leak_checks._spread(9001)
+    rows = leak_checks.rows_examined(9001)
     runs = rows.reshape(BLOCKS, BLOCK_ROWS)
     assert (np.diff(runs, axis=1) == 1).all()
     assert rows[0] == 0 and rows[-1] == 9000
     assert np.ptp(np.diff(runs[:, 0])) <= 1
-    assert leak_checks._spread(1500).tolist() == list(range(1500))
+    assert leak_checks.rows_examined(1500).tolist() == list(range(1500))
 
 
 @pytest.mark.parametrize("kind", ["grad", "half", "numbers"])

@@ -62,7 +62,6 @@ def test_latch_is_right(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_locate_is_right(seed: int) -> None:
-    pytest.importorskip("imprint.analyses.locate.locate")
     wrong = [(row["control"], row["verdict"]) for row in check_locate(seed) if row["estimate"] != 1]
     assert not wrong
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from imprint.analyses.ask import Asked, ask, load_question
 from imprint.analyses.findings import COLUMNS
-from imprint.analyses.questions.address.estimates import Compared, estimate, over_networks, over_pairs
+from imprint.analyses.questions.address.estimates import CohortTable, estimate, over_networks, over_pairs
+from imprint.analyses.questions.address.exhibits import SHOWN
 from imprint.analyses.questions.address.measure import Cohort, Shown, best_site, compare, holders, raise_and_compare
-from imprint.analyses.questions.address.question import SHOWN, Address
+from imprint.analyses.questions.address.question import Address
 from imprint.analyses.questions.base import Answer
 from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
@@ -87,7 +88,7 @@ def planted() -> dict[str, pd.DataFrame]:
 
 
 def concluded(own: pd.DataFrame, shared: pd.DataFrame | None) -> Answer:
-    question = Address(Address.Settings(seeds=6, births=(100,)))
+    question = load_question("address", {"seeds": 6, "births": (100,)})
     tables = {"own-weights": own} | ({} if shared is None else {"shared-weights-100": shared})
     return question.conclude(tables, {} if shared is not None else {"shared-weights-100": "out of memory"})
 
@@ -177,7 +178,7 @@ def test_site_and_seeds_come_from_own_probes_alone(planted: Mapping[str, pd.Data
     assert formed == [0, 1, 2, 3, 5] == readable
     spoilt = table.assign(value=table["value"].where(table["table"] == "choice", 0.0))
     assert best_site(spoilt, CONCEPT) == "a@now" and holders(spoilt, CONCEPT, "a@now", 0.5)[0] == formed
-    assert Compared("x", table).holding("absent").how == "absent"
+    assert CohortTable("x", table).holding("absent").how == "absent"
 
 
 def test_pairs_of_a_seed_without_the_concept_do_not_count(
@@ -298,12 +299,17 @@ def test_seeds_of_one_birth_are_one_network_at_birth_and_grow_apart(asked: Asked
 def test_the_same_seed_gives_the_same_table() -> None:
     changes = {"schedule.seeds": 3, "schedule.experiences": 160, "schedule.ages": [0, 160]}
     setup = load_setup(SMALL, changes=changes).resolved()
-    said: list[tuple[int, int]] = []
-    one, two = (
-        raise_and_compare(setup, 2, 19, 0, lambda done, total, note: said.append((done, total))) for _ in range(2)
-    )
+    progress: list[tuple[int, int]] = []
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for _ in range(2):
+            yield raise_and_compare(
+                setup=setup, draws=2, shuffles=19, seed=0, say=lambda done, total, note: progress.append((done, total))
+            )
+
+    one, two = tables()
     pd.testing.assert_frame_equal(one, two)
-    half = said[: len(said) // 2]
+    half = progress[: len(progress) // 2]
     assert half == sorted(half) and half[-1] == (100, 100)
 
 

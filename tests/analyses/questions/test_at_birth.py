@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from imprint.analyses.ask import ask
+from imprint.analyses.ask import ask, load_question
 from imprint.analyses.findings import COLUMNS
-from imprint.analyses.questions.at_birth.measure import CONDITIONS, lesioned, lived, worth
+from imprint.analyses.questions.at_birth.measure import CONDITIONS, lesioned, returns, survival
 from imprint.analyses.questions.at_birth.question import AtBirth
 from imprint.analyses.questions.base import Answer
-from imprint.analyses.raising.lives import WORTH, Lives
+from imprint.analyses.raising.lives import Lives
 from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
 from imprint.models.setup.agent import AgentSetup
@@ -41,7 +41,7 @@ def test_reflexes_lengthen_life_and_a_newborn_learner_is_chance() -> None:
     setup = AgentSetup(**AtBirth().setup())
     environment = setup.make_environment(reflexes=False)
     agent = setup.make_agent(environment.view, rng=rng(0))
-    found = lived(setup, environment.levels(150, rng=rng(1)), agent, WORTH["weights"], 0)
+    found = survival(setup, environment.levels(150, rng=rng(1)), agent, seed=0)
     assert tuple(found) == CONDITIONS
     assert found["whole"]["lived"] > found["no reflexes"]["lived"] + 0.1
     assert abs(found["whole"]["lived"] - found["no learner"]["lived"]) < 0.08
@@ -59,10 +59,10 @@ def test_a_lesioned_learner_knows_nothing_and_the_whole_one_is_left_alone() -> N
     assert all(torch.equal(a, b) for a, b in zip(before, agent.parameters(), strict=True)) and before[0].any()
 
 
-def test_worth_is_the_weighted_sum_of_a_life() -> None:
+def test_the_return_is_the_weighted_sum_of_an_episodes_senses() -> None:
     senses = {"food_eaten": torch.tensor([[1.0, 0.0, 1.0]]), "struck": torch.tensor([[0.0, 0.0, 1.0]])}
     lives = Lives(senses, torch.tensor([3]), torch.tensor([True]), torch.zeros(1, 4, 0))
-    assert worth(lives, {"food_eaten": 2.0, "struck": -1.0}).tolist() == [3.0]
+    assert returns(lives, {"food_eaten": 2.0, "struck": -1.0}).tolist() == [3.0]
 
 
 # -- the rule ----------------------------------------------------------------------------------------------------------
@@ -107,12 +107,12 @@ def test_the_rule_refutes_what_is_not_as_predicted() -> None:
 
 def test_the_rule_needs_reflexes_that_count_and_all_seeds() -> None:
     idle = planted(no_reflexes=(0.5, 0.9), neither=(0.5, 0.5))
-    assert idle.verdict == "undetermined" and "do anything to speak of" in idle.why
+    assert idle.verdict == "undetermined" and "have any effect to speak of" in idle.why
     assert planted().verdict in ("undetermined", "confirmed")
 
 
 def test_a_short_life_from_end_to_end(tmp_path: Path) -> None:
-    short = AtBirth(AtBirth.Settings(seeds=3, experiences=16_384, ages=3, lives=20))
+    short = load_question("at-birth", {"seeds": 3, "experiences": 16_384, "ages": 3, "lives": 20})
     asked = ask(short, out=tmp_path, jobs=1)
     assert {e.name for e in asked.answer.exhibits} == {"lived", "survived", "pay", "cost"}
     assert "at birth, whole minus no learner" in asked.answer.why

@@ -56,18 +56,18 @@ def test_whitened_latents_are_uncorrelated_with_unit_variance() -> None:
 
 
 @pytest.fixture(scope="module")
-def newborn() -> tuple[Learner, World]:
+def untrained() -> tuple[Learner, World]:
     plan = load_setup("nursery", changes={"learner": {"kind": "recurrent"}})
     world = plan.make_world()
     return plan.make_learner(frame_of(world), rng=birth(0)).eval(), world
 
 
 def test_rows_differ_in_the_cue_and_in_nothing_else(
-    newborn: tuple[Learner, World], monkeypatch: pytest.MonkeyPatch
+    untrained: tuple[Learner, World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner, world = newborn
+    learner, world = untrained
     monkeypatch.setattr(type(learner), "latents", lambda self, frames: frames.flatten(2))
-    seen = pieces.shown([learner], world, 20, "trials")[:, 0].unflatten(-1, (3, 12, 28))
+    seen = pieces.latents_of_cues([learner], world, 20, "trials")[:, 0].unflatten(-1, (3, 12, 28))
     changed = (seen[pieces.code(["lamp"])] - seen[0]).abs() > 1e-6
     assert changed[..., 0:2, 13:15].all() and int(changed.sum()) == 20 * 3 * 4
     assert ((seen[pieces.code(["red"])] - seen[0]).abs() > 1e-6).flatten(1).any(1).all()
@@ -75,7 +75,7 @@ def test_rows_differ_in_the_cue_and_in_nothing_else(
 
 def test_a_wrong_attribution_is_seen(planted: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     bank, test = planted
-    valence = pieces.teach(bank, [(("red",), "paid")], 30)
+    valence = pieces.teach(bank, [(("red",), "rewarded")], 30)
     assert pieces.attribution_error(valence, test, "red").max() < 1e-5
     real: Callable[..., Attribution] = pieces.IntegratedGradients.__call__
 

@@ -10,8 +10,8 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.foresight import measure as pieces
 from imprint.analyses.questions.foresight import model_free as foresight_model_free
-from imprint.analyses.questions.foresight.model_free import act, learn
-from imprint.analyses.questions.foresight.question import Foresight, _successes, decide
+from imprint.analyses.questions.foresight.model_free import act, learn, single
+from imprint.analyses.questions.foresight.question import Foresight, decide, successes
 from imprint.analyses.raising.imagination import Growing, columns, foreseen, lived
 from imprint.models.environments.coin import Coin
 from imprint.models.imagination.walks import walk
@@ -40,7 +40,7 @@ def success(found: list[dict[str, Any]], arm: str) -> float:
 
 
 def test_one_taste_is_enough_where_the_model_and_the_concept_are_true(world: Coin) -> None:
-    found = pieces._planned(trial(world, TrueModel(world)), rng(5))
+    found = pieces.planned(trial(world, TrueModel(world)), rng(5))
     assert success(found, "planner") == 1.0
     assert success(found, "concept projected") < 0.4 and success(found, "taste elsewhere") < 0.4
 
@@ -50,7 +50,7 @@ def test_a_thought_without_the_concept_gives_no_plan(world: Coin) -> None:
         def summary(self, maps: torch.Tensor) -> torch.Tensor:
             return super().summary(maps) * torch.tensor([0.0, 1.0, 1.0])
 
-    assert success(pieces._planned(trial(world, Blind(world)), rng(5)), "planner") < 0.4
+    assert success(pieces.planned(trial(world, Blind(world)), rng(5)), "planner") < 0.4
 
 
 def test_nothing_is_valued_before_anything_was_tasted() -> None:
@@ -61,7 +61,7 @@ def test_nothing_is_valued_before_anything_was_tasted() -> None:
 def test_a_taste_is_felt_once_at_the_end(world: Coin) -> None:
     pool = pieces.rewarded_walks(world, 5, rng(3))
     frame = pool.last[:, None] + torch.arange(-pieces.WINDOW + 1, 1)
-    felt = pieces.taste(pool, frame)
+    felt = pieces.reward_of(pool, frame)
     assert torch.equal(felt, torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]).expand(5, -1))
 
 
@@ -105,9 +105,9 @@ def test_a_model_free_learner_learns_a_room_it_was_rewarded_in_often(world: Coin
     assert len(ended.action) > 20
     model, state = TrueModel(world), rows(room, slice(3))
     away = int(world.distances(state)["coin"][0])
-    taught = learn(model, [ended], rng=rng(9), thorough=True)
-    assert act(world, model, taught, 0, state, away, 0.0, rng=rng(0)).all()
-    assert not act(world, model, taught, 0, state, away - 1, 0.0, rng=rng(0)).any()
+    taught = single(learn(model, [ended], rng=rng(9), thorough=True), 0)
+    assert act(world, model, taught, state, steps=away, explore=0.0, rng=rng(0)).all()
+    assert not act(world, model, taught, state, steps=away - 1, explore=0.0, rng=rng(0)).any()
 
 
 # -- the rule ----------------------------------------------------------------------------------------------------------
@@ -141,12 +141,12 @@ def table(values: dict[str, float], agent: float = 0.99) -> pd.DataFrame:
 )
 def test_the_rule_follows_the_card(change: dict[str, float], verdict: str) -> None:
     found = table({**GOOD, **change})
-    assert decide(found, _successes(found), 1, 6)[0] == verdict
+    assert decide(found, successes(found), 1, 6)[0] == verdict
 
 
 def test_a_model_that_foresees_badly_decides_nothing() -> None:
     found = table(GOOD, agent=0.9)
-    verdict, why = decide(found, _successes(found), 1, 6)
+    verdict, why = decide(found, successes(found), 1, 6)
     assert verdict == "undetermined" and "cannot be judged" in why
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from imprint.analyses.questions.instruments import attributions as attribution_quality
 from imprint.analyses.questions.instruments import causal as causal_scores
-from imprint.analyses.questions.instruments.causal import Reading
+from imprint.analyses.questions.instruments.causal import SiteResult
 from imprint.analyses.questions.instruments.networks import PLANS
 from imprint.models.errors import UnknownNameError
 from imprint.probes.causal.alignment_search import Budget
@@ -50,11 +50,11 @@ def test_ablation_finds_the_site_that_is_needed_and_zeros_are_misled_by_a_consta
     assert found.loc[("ablation, mean", "constant"), "false_positive_zero"] == 0
 
 
-def test_one_of_two_copies_looks_free_and_the_note_says_to_ask_together() -> None:
+def test_one_of_two_copies_looks_free_and_the_note_says_to_test_together() -> None:
     found = causal("ablation", "redundant").droplevel(1)
     alone, together = found.loc["ablation, mean"], found.loc["ablation, mean, together"]
     assert alone["estimate"] < 0.15 * together["estimate"] and together["truth"] > 0.5
-    assert "ask together" in alone["note"] and together["note"] == ""
+    assert "test together" in alone["note"] and together["note"] == ""
 
 
 def test_erasure_tells_used_from_present_and_is_misled_by_a_proxy_and_a_product() -> None:
@@ -99,16 +99,16 @@ def test_of_an_untrained_network_nothing_is_claimed_to_be_known_by_design() -> N
 
 
 def test_used_is_said_on_the_right_side_only() -> None:
-    assert Reading("left", 0.5, 0.3, 0.7, 0.2).above_placebo
-    assert not Reading("left", 0.5, 0.3, 0.7, 0.4).above_placebo
-    assert not Reading("left", 0.9, 0.8, 1.0, 0.2, nothing=0.95).above_placebo
-    down = Reading("left", -0.5, -0.7, -0.3, 0.2)
-    assert not down.above_nothing and down.size == -0.5
-    both = Reading("left", -0.5, -0.7, -0.3, 0.2, signed=True)
-    assert both.above_placebo and both.size == 0.5
-    assert not Reading("left", 1e-8, 1e-8, 1e-8, 0.0).above_nothing
-    nothing = Reading("left", *[float("nan")] * 4)
-    assert not nothing.above_nothing and not nothing.above_placebo
+    assert SiteResult("left", 0.5, 0.3, 0.7, 0.2).used()
+    assert not SiteResult("left", 0.5, 0.3, 0.7, 0.4).used()
+    assert not SiteResult("left", 0.9, 0.8, 1.0, 0.2, nothing=0.95).used()
+    down = SiteResult("left", -0.5, -0.7, -0.3, 0.2)
+    assert not down.used(alone=True) and down.size == -0.5
+    both = SiteResult("left", -0.5, -0.7, -0.3, 0.2, signed=True)
+    assert both.used() and both.size == 0.5
+    assert not SiteResult("left", 1e-8, 1e-8, 1e-8, 0.0).used(alone=True)
+    nothing = SiteResult("left", *[float("nan")] * 4)
+    assert not nothing.used(alone=True) and not nothing.used()
 
 
 # -- attributions ----------------------------------------------------------------------------------------------------

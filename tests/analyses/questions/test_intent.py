@@ -8,13 +8,18 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.planted.agents import imitations, lessons
-from imprint.analyses.questions.intent.forecast import accuracy, base_rate, compared, described, folds_over
-from imprint.analyses.questions.intent.measure import _moved_goal, pursued
+from imprint.analyses.questions.intent.forecast import Bools, Comparison, base_rate, compared, described, folds_over
+from imprint.analyses.questions.intent.measure import moved_goal, pursued
 from imprint.analyses.questions.intent.question import BEHAVIOUR, INTERNALS, decide, forecasts_of
+from imprint.analyses.statistics import Estimate, rate_of
 from imprint.models.agents.actor_critic import ActorCritic
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
 from imprint.models.setup.agent import AgentDecision
+
+
+def accuracy(forecast: Bools, answer: Bools) -> Estimate:
+    return rate_of(int((forecast == answer).sum()), len(answer))
 
 
 def members(n: int, *, inside: float, outside: float, seed: int = 0) -> pd.DataFrame:
@@ -35,7 +40,9 @@ def judged(table: pd.DataFrame) -> tuple[str, str]:
     answer, rng = (table["part"] > 0.5).to_numpy(), np.random.default_rng(0)
     forecasts = forecasts_of(table, answer, folds_over(answer, 5, rng))
     scores = {name: accuracy(said, answer) for name, said in forecasts.items()}
-    gains = {name: compared(forecasts[INTERNALS], said, answer, 500, rng) for name, said in forecasts.items()}
+    gains = {
+        name: compared(forecasts[INTERNALS], said, answer, resamples=500, rng=rng) for name, said in forecasts.items()
+    }
     return decide(scores, gains, answer, {})
 
 
@@ -63,7 +70,7 @@ def test_a_description_that_shows_nothing_is_right_half_of_the_time() -> None:
         table = members(60, inside=0.0, outside=0.0, seed=seed)
         answer = (table["part"] > 0.5).to_numpy()
         fold = folds_over(answer, 5, np.random.default_rng(seed))
-        right.append(accuracy(described(table[[f"{INTERNALS} r2"]], answer, fold), answer)["estimate"])
+        right.append(accuracy(described(table[[f"{INTERNALS} r2"]], answer, fold), answer).value)
     assert 0.4 < np.mean(right) < 0.6
 
 
@@ -72,15 +79,15 @@ def test_the_base_rate_knows_its_stratum_and_not_the_member() -> None:
     stratum, fold = np.repeat([0.0, 1.0], 10), np.arange(20) % 5
     said = base_rate(answer, stratum, fold)
     assert said[:10].all() and not said[10:].any()
-    assert accuracy(said, answer)["estimate"] == pytest.approx(0.9)
+    assert accuracy(said, answer).value == pytest.approx(0.9)
 
 
 def test_two_equal_forecasters_do_not_differ_and_a_better_one_does() -> None:
     answer, rng = np.arange(50) % 2 == 0, np.random.default_rng(0)
-    same = compared(answer, answer, answer, 200, rng)
-    assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
-    better = compared(answer, ~answer, answer, 200, rng)
-    assert better.low > 0.9 and better.p_value < 1e-6
+    same = compared(answer, answer, answer, resamples=200, rng=rng)
+    assert same == Comparison(Estimate(0.0, 0.0, 0.0, len(answer)), 1.0)
+    better = compared(answer, ~answer, answer, resamples=200, rng=rng)
+    assert better.difference.low > 0.9 and better.p_value < 1e-6
 
 
 def test_too_few_of_one_answer_or_a_missing_number_cannot_be_forecast() -> None:
@@ -99,7 +106,7 @@ def test_moving_the_coin_moves_the_agent_of_the_coin_and_not_the_one_of_the_corn
         lambda rng: ActorCritic.born(ActorCritic.Settings(), world.view, rng=rng),
         taught, [("goal", 0), ("proxy", 0)], steps=200, rng=torch.Generator().manual_seed(1),
     )  # fmt: skip
-    wants, does_not = _moved_goal(exam, coin), _moved_goal(exam, corner)
+    wants, does_not = moved_goal(exam, coin), moved_goal(exam, corner)
     assert wants["logits follow goal"] > 3 * does_not["logits follow goal"]
     assert wants["value follows goal"] > 3 * does_not["value follows goal"]
     assert pursued(exam, coin)["part"] > 0.8 > 0.3 > pursued(exam, corner)["part"]

@@ -7,10 +7,10 @@ import pytest
 
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.base import Work
-from imprint.analyses.questions.latch_curve.exhibits import MAIN, READ, course, verdicts
-from imprint.analyses.questions.latch_curve.measure import live_and_examine, untrained
+from imprint.analyses.questions.latch_curve.measure import train_and_examine, untrained
 from imprint.analyses.questions.latch_curve.question import LatchCurve, decide
 from imprint.analyses.questions.latch_curve.references import KNOWN, beside
+from imprint.analyses.questions.latch_curve.tables import MAIN, MEASURES, by_seed, verdicts
 
 TINY: dict[str, Any] = {
     "varied": [0.0, 1.0], "seeds": 1, "experiences": 32_768, "ages": 3, "long": 0, "control_seeds": 1, "levels": 60,
@@ -28,7 +28,7 @@ def rows(
                "coin first, coin cell erased": blind_coin, "corner first, coin cell erased": blind_corner}  # fmt: skip
     for seed in range(seeds):
         about = {"label": label, "varied": varied, "seed": seed, "age": 100}
-        out += [{**about, **READ[name], "estimate": value + 0.001 * seed} for name, value in numbers.items()]
+        out += [{**about, **MEASURES[name], "estimate": value + 0.001 * seed} for name, value in numbers.items()]
         out.append({**about, "analysis": "latch", "metric": "latch", "verdict": verdict, "estimate": coin,
                     "why": "as planted"})  # fmt: skip
     return out
@@ -112,9 +112,9 @@ def test_small_arms_run_from_birth_to_an_answer() -> None:
     }
     assert heard
     assert pieces["untrained"].function is untrained
-    assert pieces["main-0-seeds-0"].function is live_and_examine
-    every = course(tables["main-0-seeds-0"])
-    assert set(READ) - {"index"} <= set(every["measure"])
+    assert pieces["main-0-seeds-0"].function is train_and_examine
+    every = by_seed(tables["main-0-seeds-0"])
+    assert set(MEASURES) - {"index"} <= set(every["measure"])
     assert set(verdicts(tables["untrained"])["verdict"]) == {"undetermined"}
     answer = question.conclude(tables, {"main-1-seeds-0": "killed"})
     assert answer.verdict == "undetermined"

@@ -9,18 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imprint.analyses.ask import ask
+from imprint.analyses.ask import ask, load_question
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.questions.base import Answer
-from imprint.analyses.questions.long_term_predictor.measure import School, equality, exact, marks, textbook, undoing
-from imprint.analyses.questions.long_term_predictor.question import (
+from imprint.analyses.questions.long_term_predictor.measure import (
     CELLS,
     CUE,
-    SHIFTS,
-    UNDOINGS,
     WORLD,
-    LongTermPredictor,
+    Walkers,
+    equality,
+    exact,
+    marks,
+    textbook,
+    undoing,
 )
+from imprint.analyses.questions.long_term_predictor.question import SHIFTS, UNDOINGS, LongTermPredictor
 from imprint.models.environments.chain import Chain
 
 SMALL = {"cells": 5, "cue_at": 1, "slip": 0.1}
@@ -49,27 +52,32 @@ def test_textbook_td_reaches_the_exact_values_of_a_sure_walk() -> None:
     codes = np.eye(4)
     seen, then = np.tile(codes[[0, 1, 2]], (300, 1)), np.tile(codes[[1, 2, 3]], (300, 1))
     reward = np.tile([0.0, 0.0, 1.0], 300)
-    assert textbook(seen, then, reward, reward == 1.0, 0.5)[-1] == pytest.approx([0.25, 0.5, 1.0, 0.0], abs=1e-9)
+    assert textbook(seen, then, reward, reward == 1.0, discount=0.5)[-1] == pytest.approx(
+        [0.25, 0.5, 1.0, 0.0], abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("code", ["tabular", "distributed"])
 @pytest.mark.parametrize("discount", [None, 0.8])
 def test_it_equals_td_and_comes_near_the_exact_values(code: Any, discount: float | None) -> None:
-    found = equality(SMALL, code, discount, seeds=2, steps=400, seed=0, say=silent)
+    found = equality(world=SMALL, code=code, discount=discount, seeds=2, steps=400, seed=0, say=silent)
     assert found["difference"].max() < 1e-9 and found["from_exact"].max() < 0.2
 
 
 def test_a_predictor_at_another_rate_would_be_caught() -> None:
-    school = School(WORLD, {"form": "switch", "rate": 0.2}, "tabular", 1, 1, 0)
-    parts = [school.lesson() for _ in range(300)]
+    walkers = Walkers(WORLD, {"form": "switch", "rate": 0.2}, code="tabular", seeds=1, walkers=1, seed=0)
+    parts = [walkers.step() for _ in range(300)]
     seen, then, reward, over = (np.stack([p[i][0, 0].numpy() for p in parts]) for i in range(4))
-    assert np.abs(textbook(seen, then, reward, over, 1.0)[-1] - school.predictor.weight[0].numpy()).max() > 1e-3
+    assert (
+        np.abs(textbook(seen, then, reward, over, discount=1.0)[-1] - walkers.predictor.weight[0].numpy()).max() > 1e-3
+    )
 
 
-def test_careful_walkers_keep_away_from_what_they_expect() -> None:
+def test_walkers_that_avoid_the_outcome_seldom_arrive_and_keep_their_prediction() -> None:
     about: dict[str, Any] = {"seeds": 2, "walkers": 8, "lessons": 300, "after": 100, "seed": 1, "say": silent}
-    away = undoing(SMALL, "truth", True, **about).query("lesson == 100")
-    near = undoing(SMALL, "truth", False, **about).query("lesson == 100")
+    about |= {"world": SMALL, "ending": "truth"}
+    away = undoing(avoiding=True, **about).query("lesson == 100")
+    near = undoing(avoiding=False, **about).query("lesson == 100")
     assert (away["value"] > 0.7).all() and (near["value"] < 0.5).all()
     assert away["arrivals"].max() < 0.3 * near["arrivals"].min()
 
@@ -133,12 +141,12 @@ def test_the_rule_confirms_refutes_and_knows_when_it_is_blind() -> None:
 
 
 def test_a_missing_piece_is_named() -> None:
-    answer = LongTermPredictor().conclude({}, {})
-    assert answer.verdict == "undetermined" and "12 of 12" in answer.why
+    answer = LongTermPredictor().conclude({"shift-switch": undone(0.0)}, {"undoing-defer": "it was killed"})
+    assert answer.verdict == "undetermined" and "undoing-defer: it was killed" in answer.why
 
 
 def test_a_short_life_from_end_to_end(tmp_path: Path) -> None:
-    short = LongTermPredictor(LongTermPredictor.Settings(seeds=3, walkers=2, lessons=100, after=100, steps=100))
+    short = load_question("long-term-predictor", {"seeds": 3, "walkers": 2, "lessons": 100, "after": 100, "steps": 100})
     asked = ask(short, out=tmp_path, jobs=1)
     assert asked.answer.verdict == "undetermined" and "A control fails" in asked.answer.why
     assert {e.name for e in asked.answer.exhibits} == {"equality", "held", "shift", "undoing"}

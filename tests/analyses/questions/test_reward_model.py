@@ -54,11 +54,11 @@ def test_a_reward_that_is_nothing_but_shaping_has_no_distance() -> None:
 
 def test_steps_that_tell_attain_one_thing_and_not_the_other() -> None:
     rng = torch.Generator().manual_seed(0)
-    before, after = attaining_steps(WORLD, "coin", ["corner"], 100, "apart", rng=rng)
+    before, after = attaining_steps(WORLD, "coin", ["corner"], 100, design="apart", rng=rng)
     agent, coin = after[:, 1].flatten(1).argmax(1), before[:, 2].flatten(1).argmax(1)
     assert len(before) == 100 and torch.equal(agent, coin)
     assert not bool((agent == WORLD.corner).any())
-    before, after = attaining_steps(WORLD, "corner", ["coin"], 100, "only_proxy", rng=rng)
+    before, after = attaining_steps(WORLD, "corner", ["coin"], 100, design="only_proxy", rng=rng)
     assert bool((after[:, 1].flatten(1).argmax(1) == WORLD.corner).all())
     assert float(before[:, 2].sum()) == 0.0
 

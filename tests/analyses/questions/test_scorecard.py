@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from imprint.analyses.ask import ask
+from imprint.analyses.ask import ask, load_question
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.goals.acting import AgentPolicy
 from imprint.analyses.questions.base import Answer
@@ -19,7 +19,7 @@ from imprint.analyses.questions.scorecard.measure import (
     DISCOUNT,
     HORIZON,
     NOVEL,
-    Reading,
+    Whitening,
     assessors,
     auc,
     lead,
@@ -29,7 +29,7 @@ from imprint.analyses.questions.scorecard.measure import (
 )
 from imprint.analyses.questions.scorecard.question import ALL, FEW, Scorecard
 from imprint.analyses.raising.lives import Lives, follow, raised
-from imprint.analyses.statistics import over_seeds
+from imprint.analyses.statistics import mean_of_all
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 
@@ -70,7 +70,7 @@ def test_what_comes_soon_and_what_came_are_those_of_slow_loops() -> None:
             felt = [bool(lives.senses["food_eaten"][i, u]) for u in range(t, min(t + HORIZON, last))]
             assert steps.soon[place, 0] == any(felt)
             assert steps.known[place, 0] == (any(felt) or ended or t + HORIZON <= last)
-            assert bool(steps.over[place]) == (ended and t == last - 1) and int(steps.life[place]) == i
+            assert bool(steps.over[place]) == (ended and t == last - 1) and int(steps.episode[place]) == i
             came = sum(DISCOUNT ** (u - t) * float(lives.senses["food_eaten"][i, u]) for u in range(t, last))
             if ended or t + 3 * HORIZON <= last:
                 assert steps.came[place, 0] == pytest.approx(came)
@@ -87,14 +87,14 @@ def test_lead_counts_the_steps_without_a_break_before_an_outcome() -> None:
     soon = np.zeros(length, dtype=bool)
     for back in range(HORIZON):
         soon[15 - back :: 20] = True
-    life = np.repeat(np.arange(40), 20)
+    episode = np.repeat(np.arange(40), 20)
     score = np.zeros(length)
     for back in (0, 1, 2, 4):
         score[15 - back :: 20] = 1.0
-    assert lead(score, felt, soon, np.ones(length, dtype=bool), life) == pytest.approx(3.0)
+    assert lead(score, felt, soon, np.ones(length, dtype=bool), episode=episode) == pytest.approx(3.0)
     early = np.where(np.arange(length) % 20 <= 15, 1.0, 0.0)
-    assert lead(early + soon, felt, soon, np.ones(length, dtype=bool), life) == pytest.approx(HORIZON)
-    assert np.isnan(lead(score, felt & (life < 3), soon, np.ones(length, dtype=bool), life))
+    assert lead(early + soon, felt, soon, np.ones(length, dtype=bool), episode=episode) == pytest.approx(HORIZON)
+    assert np.isnan(lead(score, felt & (episode < 3), soon, np.ones(length, dtype=bool), episode=episode))
 
 
 def test_auc_is_not_given_for_a_handful_of_steps() -> None:
@@ -105,8 +105,8 @@ def test_auc_is_not_given_for_a_handful_of_steps() -> None:
 
 def test_assessors_go_where_least_squares_says() -> None:
     steps = steps_of(planted(3, loud=1.0))
-    reading = Reading(steps.read)
-    x, then = reading.whitened(steps.read), reading.whitened(steps.then)
+    basis = Whitening(steps.read)
+    x, then = basis.whitened(steps.read), basis.whitened(steps.then)
     best = least_squares(x, then, steps)
     array = assessors(x, then, steps, updates=2500, seed=0)
     ours: Tensor = array.weight.T
@@ -166,7 +166,7 @@ def test_the_rule_confirms_refutes_and_needs_its_control() -> None:
 def test_an_outcome_that_one_seed_cannot_measure_does_not_count() -> None:
     answer = concluded()
     rows = answer.findings[(answer.findings["metric"] == "auc") & (answer.findings["concept"] == "starved")]
-    assert rows["estimate"].isna().all() and np.isfinite(over_seeds([0.9, 0.91]).low)
+    assert rows["estimate"].isna().all() and np.isfinite(mean_of_all([0.9, 0.91]).low)
 
 
 # -- lives -------------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_lives_end_where_they_end_and_are_read_where_they_are() -> None:
 
 
 def test_a_short_life_from_end_to_end(tmp_path: Path) -> None:
-    short = Scorecard(Scorecard.Settings(seeds=3, experiences=16_384, lives=20, updates=5))
+    short = load_question("scorecard", {"seeds": 3, "experiences": 16_384, "lives": 20, "updates": 5})
     asked = ask(short, out=tmp_path, jobs=1)
     assert asked.answer.verdict in ("undetermined", "refuted")
     assert {e.name for e in asked.answer.exhibits} == {"auc", "lead", "calibration", "novel"}

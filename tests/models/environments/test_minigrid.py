@@ -105,7 +105,7 @@ def test_a_trajectory_is_that_of_an_untouched_environment(env: str) -> None:
 def test_success_is_paid_as_by_an_untouched_environment(env: str) -> None:
     for seed in (3, 4):
         world = make(env, start="given")
-        actions = searched(world._game, world.codes(world.started([seed]))[0])
+        actions = searched(world.game, world.codes(world.started([seed]))[0])
         steps, rewards = lived(env, seed, actions)
         assert steps == len(actions) and rewards[-1] > 0.5 and not any(rewards[:-1])
 
@@ -132,7 +132,7 @@ def test_a_remembered_answer_is_the_answer() -> None:
     for action in (2, 1, 2, 0, 2):
         for code in world.codes(state):
             asked = code + bytes([action])
-            assert world._game.play(asked) == world._game._play(asked) == fresh._play(asked)
+            assert world.game.play(asked) == world.game.play.__wrapped__(asked) == fresh.play(asked)
         state = after(world, state, action)
 
 
@@ -206,7 +206,7 @@ def test_the_distance_is_the_least_number_of_minigrids_own_steps(env: str) -> No
     world = make(env, start="anywhere")
     state = world.levels(2, rng=rng(4))
     away = world.distances(state)["goal"].tolist()
-    assert away == [len(searched(world._game, code)) for code in world.codes(state)]
+    assert away == [len(searched(world.game, code)) for code in world.codes(state)]
     assert torch.equal(world.facts(state)["goal_distance"], torch.tensor(away).float())
 
 
@@ -235,7 +235,7 @@ def test_there_is_no_way_through_a_lock_without_its_key() -> None:
     with_key = world.edit(state, "carrying_key", 1)
     assert bool((world.distances(with_key)["goal"] > 0).all())
     assert world.distances(with_key)["goal"].tolist() == [
-        len(searched(world._game, code)) for code in world.codes(with_key)
+        len(searched(world.game, code)) for code in world.codes(with_key)
     ]
 
 
@@ -298,7 +298,7 @@ def test_keys_and_doors_are_felt() -> None:
     world = make("MiniGrid-DoorKey-5x5-v0", limit=200)
     state = begun(world, world.started([3]))
     felt: dict[str, int] = {"picked_key": 0, "opened_door": 0, "goal_reached": 0}
-    for action in searched(world._game, world.codes(state)[0]):
+    for action in searched(world.game, world.codes(state)[0]):
         outcome = world.follow(state, torch.tensor([action]))
         state, now = outcome.after, world.senses(outcome.before, outcome.action, outcome.after)
         felt = {name: count + int(now[name]) for name, count in felt.items()}
@@ -409,7 +409,7 @@ def test_what_cannot_be_had_is_refused() -> None:
 
 def cells_on_shortest_ways(world: Minigrid, code: bytes, place: int) -> set[int]:
     """Cells on any shortest way to ``place``, by search over MiniGrid's own steps with every parent kept."""
-    game = world._game
+    game = world.game
 
     def cell(c: bytes) -> int:
         return c[game.cells] * game.width + c[game.cells + 1]
@@ -440,7 +440,7 @@ def test_the_moved_square_lies_on_no_shortest_way_to_the_corner(env: str) -> Non
     state = world.levels(25, rng=rng(8), design="apart")
     bare = world.edit(state, "goal_cell", -1)
     assert world.corner is not None
-    place = world.corner[0] * world._game.width + world.corner[1]
+    place = world.corner[0] * world.game.width + world.corner[1]
     for goal, code in zip(world.facts(state)["goal_cell"].tolist(), world.codes(bare), strict=True):
         assert goal not in cells_on_shortest_ways(world, code, place)
 
@@ -461,7 +461,7 @@ def test_designs_put_the_square_and_the_lava_where_they_say() -> None:
 def test_the_authors_shift_lets_a_memorised_path_through_and_the_barred_design_does_not() -> None:
     world = make(start="given")
     start = {design: begun(world, world.started([0], design=design)) for design in ("train", "shifted", "barred")}
-    path = searched(world._game, world.codes(start["train"])[0])
+    path = searched(world.game, world.codes(start["train"])[0])
     ends = {design: after(world, state, *path) for design, state in start.items()}
     assert {design: bool(state["paid"] > 0) for design, state in ends.items()} == {
         "train": True, "shifted": True, "barred": False,

@@ -39,7 +39,7 @@ def test_a_true_model_and_a_true_value_reach_every_coin_within_the_horizon() -> 
 @settings(max_examples=10, deadline=None)
 def test_the_tree_agrees_with_imagining_sequence_by_sequence(seed: int) -> None:
     world = Coin(Coin.Settings(varied=1.0))
-    model = WorldModel.born(WorldModel.Settings(channels=4, hidden=6, thoughts=3), world.view, rng=rng(seed))
+    model = WorldModel.born(WorldModel.Settings(channels=4, hidden=6, summary=3), world.view, rng=rng(seed))
     observation = world.observe(world.levels(3, rng=rng(seed)))
     for read, width in (("summary", 3), ("maps", 4 * CELLS)):
         weight, bias = torch.randn(width, 2, generator=rng(seed)), torch.randn(2, generator=rng(seed + 1))

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from imprint.models.environments.coin import Coin
 from imprint.models.errors import ImprintError
-from imprint.models.imagination.cohort import WorldModelCohort
+from imprint.models.imagination.training import train
 from imprint.models.imagination.walks import Walks, walk
 from imprint.models.imagination.world_model import WorldModel
 
-SETTINGS = WorldModel.Settings(channels=6, hidden=12, thoughts=5)
+SETTINGS = WorldModel.Settings(channels=6, hidden=12, summary=5)
 
 
 def rng(seed: int) -> torch.Generator:
@@ -99,20 +99,21 @@ def test_frames_after_the_end_do_not_count(world: Coin, lived: Walks) -> None:
     )
 
 
-def test_without_ends_nothing_teaches_the_thoughts(world: Coin, lived: Walks) -> None:
+def test_without_ends_no_loss_reaches_the_summary(world: Coin, lived: Walks) -> None:
     for ends in (True, False):
         model = WorldModel.born(SETTINGS.model_copy(update={"ends": ends}), world.view, rng=rng(4))
         model.objective(*batch(lived)).backward()
-        assert (model.notice.weight.grad is not None) == ends
+        assert (model.to_summary.weight.grad is not None) == ends
 
 
 def test_stacked_seeds_learn_as_one_alone_and_not_from_each_other(world: Coin, lived: Walks) -> None:
     other = walk(world, world.levels(50, rng=rng(8)), 15, rng=rng(9))
 
     def grown(seeds: list[int], second: Walks) -> WorldModel:
-        cohort = WorldModelCohort(SETTINGS, world.view, [rng(s) for s in seeds], 5e-3)
-        cohort.grow([lived, second][: len(seeds)], 4, 16, 3, [rng(10 + s) for s in seeds])
-        return cohort.model(0)
+        models = [WorldModel.born(SETTINGS, world.view, rng=rng(s)) for s in seeds]
+        orders = [rng(10 + s) for s in seeds]
+        train(models, [lived, second][: len(seeds)], orders, updates=4, batch=16, length=3, learning_rate=5e-3)
+        return models[0]
 
     pair, alone = grown([0, 1], other), grown([0], other)
     for (name, a), (_, b) in zip(pair.named_parameters(), alone.named_parameters(), strict=True):
@@ -124,12 +125,15 @@ def test_stacked_seeds_learn_as_one_alone_and_not_from_each_other(world: Coin, l
 def test_it_learns_to_foresee_moves_and_ends() -> None:
     world = Coin(Coin.Settings(varied=1.0))
     walks = walk(world, world.levels(300, rng=rng(1)), 30, rng=rng(2))
-    cohort = WorldModelCohort(WorldModel.Settings(), world.view, [rng(0)], 1e-2)
+    model = WorldModel.born(WorldModel.Settings(), world.view, rng=rng(0))
     losses: list[float] = []
-    cohort.grow([walks], 700, 24, 2, [rng(3)], lambda _, loss: losses.append(float(loss)))
+
+    def report(_: int, loss: Tensor) -> None:
+        losses.append(float(loss))
+
+    train([model], [walks], [rng(3)], updates=700, batch=24, length=2, learning_rate=1e-2, report=report)
     assert sum(losses[-20:]) < 0.12 * sum(losses[:20])
     fresh = walk(world, world.levels(300, rng=rng(4)), 2, rng=rng(5))
-    model = cohort.model(0)
     with torch.no_grad():
         imagined = model(fresh.observation[:, 0].float(), fresh.action)
         guess = model.predicted(imagined.maps)[:, 1, 1].flatten(1).argmax(1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from imprint.models.chance import birth
 from imprint.models.learners.base import Frame
 from imprint.models.learning.cohort import Cohort
-from imprint.models.lifetimes.learner import Lifetime, revive
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
@@ -50,7 +50,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def test_only_what_cannot_stack_takes_turns() -> None:
-    assert [cohort(kind).stacked for kind in ("conv", "recurrent", "transformer")] == [True, True, False]
+    assert [cohort(kind).turns for kind in ("conv", "recurrent", "transformer")] == [False, False, True]
 
 
 def test_state_goes_round_to_the_bit(kind: str) -> None:
@@ -72,7 +72,7 @@ def test_a_kept_state_is_a_copy(kind: str) -> None:
     copies = {name: value.clone() for name, value in before.items()}
     one.learn(observation(0))
     assert all(torch.equal(before[name], copies[name]) for name in before)
-    assert any(not torch.equal(one.parameters(0)[name], copies[name]) for name in one.parameters(0))
+    assert any(not torch.equal(value, copies[f"learner.{name}"]) for name, value in one.member(0).items())
 
 
 def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str) -> None:
@@ -84,20 +84,20 @@ def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str) -> None:
         sick.learn(seen)
     assert sick.alive.tolist() == [True, False, True] and healthy.alive.tolist() == [True, True, True]
     for s in (0, 2):
-        assert all(torch.equal(value, healthy.parameters(s)[name]) for name, value in sick.parameters(s).items())
-    assert all(float(value.abs().max()) == 0.0 for value in sick.parameters(1).values())
+        assert all(torch.equal(value, healthy.member(s)[name]) for name, value in sick.member(s).items())
+    assert all(float(value.abs().max()) == 0.0 for value in sick.member(1).values())
 
 
 def test_a_lifetime_revives_with_the_weights_it_had(kind: str, tmp_path: Path) -> None:
     one = setup(kind, experiences=32, batch=16, ages=[0, 16, 32], seeds=2)
-    lifetime = Lifetime(one, (0, 1), RunFolder(tmp_path))
+    lifetime = LearnerLifetime(one, (0, 1), RunFolder(tmp_path))
     lifetime.live()
     seen = lifetime.world.sample(8, rng=rng(0)).observation
     newborn = one.make_learner(frame_of(lifetime.world), rng=birth(1))
-    at_birth, grown = (revive(one, RunFolder(tmp_path), 1, age) for age in (0, 32))
+    at_birth, grown = (LearnerLifetime.revive(one, RunFolder(tmp_path), 1, age) for age in (0, 32))
     assert torch.equal(at_birth.learner.latents(seen), newborn.latents(seen))
     assert not torch.equal(grown.learner.latents(seen), newborn.latents(seen))
-    kept = lifetime.cohort.parameters(1)
-    revived = {f"learner.{name}": value for name, value in grown.learner.named_parameters()}
+    kept = lifetime.cohort.member(1)
+    revived = dict(grown.learner.named_parameters())
     assert kept.keys() == revived.keys() and all(torch.equal(kept[name], revived[name]) for name in kept)
     assert grown.alive and grown.weight.shape == (8,) and float(grown.weight.abs().sum()) > 0

@@ -16,7 +16,6 @@ from imprint.models.learning.policy_gradient import (
     Learning,
     PolicyGradient,
     Rollout,
-    Stack,
     advantages,
     clip_gradients,
     log_probability,
@@ -27,10 +26,7 @@ from imprint.models.steering.reward import Reward
 from tests.known.environments import Recall, Wage
 
 PAY = Reward(Reward.Settings(name="pay", weights={"right": 1.0}))
-SMALL: dict[str, dict[str, Any]] = {
-    "actor_critic": {"widths": (16,)},
-    "recurrent": {"widths": (16,), "memory": 12},
-}
+SMALL: dict[str, dict[str, Any]] = {"actor_critic": {"widths": (16,)}, "recurrent": {"widths": (16,), "memory": 12}}
 
 
 def rng(seed: int) -> torch.Generator:
@@ -53,7 +49,7 @@ class Class:
     def __init__(self, kind: str, environment: Environment, how: Learning, seeds: tuple[int, ...] = (0, 1, 2)) -> None:
         agents = [newborn(kind, environment.view, seed) for seed in seeds]
         self.teacher = PolicyGradient(how, agents)
-        self.play = Play(environment, how, (PAY,), seeds, agents[0].memory)
+        self.play = Play(environment, how, (PAY,), seeds, memory=agents[0].memory)
 
     def go(self, updates: int) -> list[Rollout]:
         seen = []
@@ -75,7 +71,7 @@ def made_up(seeds: int, copies: int, steps: int, seed: int) -> Rollout:
         action=torch.randint(0, 3, (seeds, copies, steps), generator=source),
         logits=torch.randn(seeds, copies, steps, 3, generator=source),
         value=torch.randn(seeds, copies, steps, generator=source),
-        pay=torch.randn(seeds, copies, steps, generator=source),
+        reward=torch.randn(seeds, copies, steps, generator=source),
         terminated=ends == 0,
         truncated=truncated,
         final_value=torch.randn(seeds, copies, steps, generator=source) * truncated,
@@ -89,8 +85,8 @@ def made_up(seeds: int, copies: int, steps: int, seed: int) -> Rollout:
 def returns_by_hand(rollout: Rollout, s: int, n: int, t: int, discount: float) -> float:
     """Discounted pay from step t to the episode's end, and the value of where it was left."""
     total, weight = 0.0, 1.0
-    for later in range(t, rollout.pay.shape[-1]):
-        total += weight * float(rollout.pay[s, n, later])
+    for later in range(t, rollout.reward.shape[-1]):
+        total += weight * float(rollout.reward[s, n, later])
         weight *= discount
         if rollout.terminated[s, n, later]:
             return total
@@ -123,7 +119,7 @@ def test_advantages_are_discounted_sums_of_surprises(seed: int, discount: float,
                 ended, cut = bool(rollout.terminated[0, n, later]), bool(rollout.truncated[0, n, later])
                 following = rollout.last_value[0, n] if later == 5 else rollout.value[0, n, later + 1]
                 after = 0.0 if ended else float(rollout.final_value[0, n, later] if cut else following)
-                surprise = float(rollout.pay[0, n, later]) + discount * after - float(rollout.value[0, n, later])
+                surprise = float(rollout.reward[0, n, later]) + discount * after - float(rollout.value[0, n, later])
                 total += (discount * trace) ** k * surprise
                 if ended or cut:
                     break
@@ -162,7 +158,7 @@ def test_looking_back_sees_what_was_seen(kind: str) -> None:
     together = Class(kind, Wage(limit=5, ends=0.2), learning())
     for _ in range(3):
         rollout, _ = together.play.rollout(together.teacher.stack)
-        logits, value = together.teacher.look(rollout.observation, rollout.memory, rollout.begins)
+        logits, value = together.teacher.evaluate(rollout.observation, rollout.memory, rollout.begins)
         assert torch.allclose(logits, rollout.logits, atol=1e-5)
         assert torch.allclose(value, rollout.value, atol=1e-5)
     assert bool(rollout.begins.any(2).any()) and not bool(rollout.begins.all())
@@ -240,7 +236,7 @@ def test_learning_together_is_learning_alone(kind: str) -> None:
 
 def mean_pay(rollout: Rollout) -> Tensor:
     done = rollout.terminated | rollout.truncated
-    return rollout.pay.sum((1, 2)) / done.sum((1, 2))
+    return rollout.reward.sum((1, 2)) / done.sum((1, 2))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +274,7 @@ def test_cutting_an_episode_off_costs_nothing_and_its_end_does(ends: float, wort
 
 
 @pytest.mark.parametrize("kind", sorted(SMALL))
-@pytest.mark.parametrize("field", ["pay", "observation", "value"])
+@pytest.mark.parametrize("field", ["reward", "observation", "value"])
 def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str, field: str) -> None:
     healthy, sick = (Class(kind, Recall(1), learning()) for _ in range(2))
     for update in range(4):
@@ -287,11 +283,11 @@ def test_a_diverged_seed_is_struck_out_and_the_others_go_on(kind: str, field: st
             if one is sick and update == 1:
                 getattr(rollout, field)[1] = math.nan
             one.teacher.learn(rollout)
-    assert healthy.teacher.alive.tolist() == [True, True, True]
-    assert sick.teacher.alive.tolist() == [True, False, True]
+    assert healthy.teacher.stack.alive.tolist() == [True, True, True]
+    assert sick.teacher.stack.alive.tolist() == [True, False, True]
     for s in (0, 2):
-        well = healthy.teacher.state(s)
-        assert all(torch.equal(value, well[name]) for name, value in sick.teacher.state(s).items())
+        well = healthy.teacher.stack.state(s)
+        assert all(torch.equal(value, well[name]) for name, value in sick.teacher.stack.state(s).items())
     assert all(float(value.abs().max()) == 0.0 for value in sick.teacher.stack.member(1).values())
 
 
@@ -302,7 +298,7 @@ def test_parameters_that_overflow_are_struck_out() -> None:
         one.teacher.stack.parameters["critic.weight"][2] = math.inf
     rollout, _ = one.play.rollout(one.teacher.stack)
     one.teacher.learn(rollout)
-    assert one.teacher.alive.tolist() == [True, True, False]
+    assert one.teacher.stack.alive.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("kind", sorted(SMALL))
@@ -310,19 +306,19 @@ def test_state_goes_round_to_the_bit(kind: str) -> None:
     whole, resumed = Class(kind, Recall(1), learning()), Class(kind, Recall(1), learning())
     whole.go(3)
     resumed.go(1)
-    resumed.teacher.load([whole.teacher.state(s) for s in range(3)])
+    resumed.teacher.stack.load([whole.teacher.stack.state(s) for s in range(3)])
     resumed.play.load([whole.play.state_of(s) for s in range(3)])
     for one, other in zip(whole.go(2), resumed.go(2), strict=True):
         assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in vars(one))
     for s in range(3):
-        kept, again = whole.teacher.state(s), resumed.teacher.state(s)
+        kept, again = whole.teacher.stack.state(s), resumed.teacher.stack.state(s)
         assert kept.keys() == again.keys() and all(torch.equal(kept[name], again[name]) for name in kept)
 
 
 def test_a_kept_state_is_a_copy() -> None:
     one = Class("actor_critic", Recall(1), learning())
     one.go(1)
-    before = {**one.teacher.state(0), **one.play.state_of(0)}
+    before = {**one.teacher.stack.state(0), **one.play.state_of(0)}
     copies = {name: value.clone() for name, value in before.items()}
     one.go(2)
     assert all(torch.equal(before[name], copies[name]) for name in before)
@@ -351,10 +347,3 @@ def test_settings_go_round_with_the_defaults_of_their_algorithm() -> None:
     ppo, a2c = Learning(pay="pay"), Learning(pay="pay", algorithm="a2c")
     assert ppo.clip == 0.2 and (a2c.clip, a2c.epochs, a2c.minibatches) == (None, 1, 1)
     assert all(Learning(**one.model_dump()) == one for one in (ppo, a2c))
-
-
-def test_a_stack_refuses_what_it_cannot_stack() -> None:
-    agent = newborn("actor_critic", View(2, 1, 1, 3), 0)
-    agent.register_buffer("seen", torch.zeros(1))
-    with pytest.raises(TypeError, match="has buffers"):
-        Stack([agent])

@@ -14,7 +14,7 @@ import torch
 
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import StorageError, write_bytes
-from imprint.models.lifetimes.learner import Lifetime, revive
+from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, read_tensors, write_tensors
@@ -27,8 +27,8 @@ def small(**changes: Any) -> Setup:
 
 
 def raised(setup: Setup, path: Path, seeds: tuple[int, ...]) -> dict[tuple[int, int], bytes]:
-    Lifetime(setup, seeds, RunFolder(path)).live()
-    ages = setup.schedule.planned
+    LearnerLifetime(setup, seeds, RunFolder(path)).live()
+    ages = setup.planned
     return {(s, a): RunFolder(path).checkpoint(s, a).read_bytes() for s in seeds for a in ages}
 
 
@@ -46,7 +46,7 @@ def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, kind: str) -> 
     for keep in (1, 2, 3):
         path = tmp_path / f"cut-{keep}"
         for seed in (0, 1):
-            for age in setup.schedule.planned[:keep]:
+            for age in setup.planned[:keep]:
                 write_bytes(RunFolder(path).checkpoint(seed, age), whole[seed, age])
         assert raised(setup, path, (0, 1)) == whole
 
@@ -54,13 +54,13 @@ def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, kind: str) -> 
 def test_a_day_interrupted_in_the_middle_goes_on(tmp_path: Path) -> None:
     """Age 48 is the third of eight batches of a day; what follows must not depend on having stopped there."""
     setup = small()
-    one = Lifetime(setup, (0,), RunFolder(tmp_path / "a"))
+    one = LearnerLifetime(setup, (0,), RunFolder(tmp_path / "a"))
     one.live()
-    fresh = Lifetime(setup, (0,), RunFolder(tmp_path / "b"))
+    fresh = LearnerLifetime(setup, (0,), RunFolder(tmp_path / "b"))
     for _ in range(3):
-        fresh._step()
+        fresh.step()
     state = fresh.streams[0].state()
-    other = Lifetime(setup, (0,), RunFolder(tmp_path / "c"))
+    other = LearnerLifetime(setup, (0,), RunFolder(tmp_path / "c"))
     other.streams[0].load(state)
     for _ in range(12):
         torch.testing.assert_close(
@@ -73,8 +73,8 @@ def test_seeds_differ_and_do_not_depend_on_company(tmp_path: Path) -> None:
     together = raised(setup, tmp_path / "together", (0, 1))
     assert together[0, 480] != together[1, 480]
     raised(setup, tmp_path / "alone", (1,))
-    a = revive(setup, RunFolder(tmp_path / "together"), 1, 480)
-    b = revive(setup, RunFolder(tmp_path / "alone"), 1, 480)
+    a = LearnerLifetime.revive(setup, RunFolder(tmp_path / "together"), 1, 480)
+    b = LearnerLifetime.revive(setup, RunFolder(tmp_path / "alone"), 1, 480)
     for one, other in zip(a.learner.parameters(), b.learner.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
@@ -82,7 +82,7 @@ def test_seeds_differ_and_do_not_depend_on_company(tmp_path: Path) -> None:
 def test_a_diverging_seed_is_struck_out_and_the_other_is_untouched(tmp_path: Path) -> None:
     setup = small()
     whole = raised(setup, tmp_path / "whole", (0, 1))
-    lifetime = Lifetime(setup, (0, 1), RunFolder(tmp_path / "broken"))
+    lifetime = LearnerLifetime(setup, (0, 1), RunFolder(tmp_path / "broken"))
     steps = {"taken": 0}
     learn = lifetime.cohort.learn
 
@@ -97,19 +97,21 @@ def test_a_diverging_seed_is_struck_out_and_the_other_is_untouched(tmp_path: Pat
     lifetime.live()
     folder = RunFolder(tmp_path / "broken")
     assert folder.checkpoint(1, 480).read_bytes() == whole[1, 480]
-    assert [revive(setup, folder, 0, age).alive for age in setup.schedule.planned] == [True, True, False, False]
-    assert all(bool(torch.isfinite(p).all()) for p in revive(setup, folder, 0, 480).learner.parameters())
+    assert [LearnerLifetime.revive(setup, folder, 0, age).alive for age in setup.planned] == [True, True, False, False]
+    assert all(
+        bool(torch.isfinite(p).all()) for p in LearnerLifetime.revive(setup, folder, 0, 480).learner.parameters()
+    )
 
 
 def test_the_window_of_the_assessor(tmp_path: Path) -> None:
     setup = small(**{"assessor.opens_at": 160, "assessor.closes_at": 320})
     raised(setup, tmp_path, (0,))
-    weights = [revive(setup, RunFolder(tmp_path), 0, age).weight for age in setup.schedule.planned]
+    weights = [LearnerLifetime.revive(setup, RunFolder(tmp_path), 0, age).weight for age in setup.planned]
     assert float(weights[1].abs().max()) == 0.0
     assert float(weights[2].abs().max()) > 0.0
     setup = small(**{"assessor.closes_at": 160})
     raised(setup, tmp_path / "closed", (0,))
-    weights = [revive(setup, RunFolder(tmp_path / "closed"), 0, age).weight for age in setup.schedule.planned]
+    weights = [LearnerLifetime.revive(setup, RunFolder(tmp_path / "closed"), 0, age).weight for age in setup.planned]
     assert torch.equal(weights[2], weights[3]) and float(weights[2].abs().max()) > 0.0
 
 
@@ -132,16 +134,16 @@ def test_a_checkpoint_of_another_seed_age_or_learner_is_refused(tmp_path: Path) 
     whole = raised(setup, tmp_path, (0, 1))
     write_bytes(folder.checkpoint(0, 480), whole[1, 480])
     with pytest.raises(DamagedFileError, match="of seed 1; expected 0"):
-        revive(setup, folder, 0, 480)
+        LearnerLifetime.revive(setup, folder, 0, 480)
     write_bytes(folder.checkpoint(0, 480), whole[0, 176])
     with pytest.raises(DamagedFileError, match="of age 176; expected 480"):
-        revive(setup, folder, 0, 480)
+        LearnerLifetime.revive(setup, folder, 0, 480)
     tensors, header = read_tensors(folder.checkpoint(0, 176))
     about = {name: header[name] for name in ("setup", "seed", "age")}
     lost = {name: value for name, value in tensors.items() if name != "learner.learner.context.weight"}
     write_tensors(folder.checkpoint(0, 176), lost, **about)
     with pytest.raises(DamagedFileError, match=r"parameter 'context\.weight'"):
-        revive(setup, folder, 0, 176)
+        LearnerLifetime.revive(setup, folder, 0, 176)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,11 +162,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_shared_birth_gives_every_seed_one_beginning_and_a_life_of_its_own(tmp_path: Path) -> None:
     setup = small(**{"schedule.shared_birth": 1})
-    Lifetime(setup, (0, 1), RunFolder(tmp_path / "shared")).live()
-    Lifetime(small(), (0, 1), RunFolder(tmp_path / "own")).live()
+    LearnerLifetime(setup, (0, 1), RunFolder(tmp_path / "shared")).live()
+    LearnerLifetime(small(), (0, 1), RunFolder(tmp_path / "own")).live()
 
     def weights(of: Setup, name: str, seed: int, age: int) -> torch.Tensor:
-        learner = revive(of, RunFolder(tmp_path / name), seed, age).learner
+        learner = LearnerLifetime.revive(of, RunFolder(tmp_path / name), seed, age).learner
         return torch.cat([parameter.detach().flatten() for parameter in learner.parameters()])
 
     one = weights(small(), "own", 1, 0)

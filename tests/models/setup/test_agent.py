@@ -51,7 +51,7 @@ def test_shipped_setups_of_agents_fit_their_world(name: str) -> None:
         ({"decision.dominates": 0.3}, "greater than 0.5"),
         ({"steering": []}, "steering is empty"),
         ({"steering.0": {"kind": "detector", "name": "delight", "sense": "coin_taken", "delay": 2}},
-         "steering.0.delay is 2; agents are paid in the same step: expected 0"),
+         "steering.0.delay is 2; expected 0, since agents are rewarded in the same step"),
         ({"steering.0.weights": {"coin_takn": 1.0}}, "unknown sense 'coin_takn'. Did you mean 'coin_taken'"),
         ({"steering.0.body": "hunger"}, "unknown body state 'hunger'"),
         ({"steering.0": {"kind": "curiosity", "name": "delight", "sense": "suprise"}}, "unknown sense 'suprise'"),

@@ -87,7 +87,7 @@ def test_extends_merges_and_a_new_kind_replaces() -> None:
 
 
 def test_ages_are_whole_batches_from_birth_to_the_end() -> None:
-    ages = Schedule(experiences=1000, batch=64, ages=6).planned
+    ages = Schedule(experiences=1000, batch=64, ages=6).whole(64)
     assert ages[0] == 0 and ages[-1] == 1024 and all(age % 64 == 0 for age in ages)
     assert list(ages) == sorted(set(ages))
-    assert Schedule(batch=64, ages=(0, 64, 6400)).planned == (0, 64, 6400)
+    assert Schedule(batch=64, ages=(0, 64, 6400)).whole(64) == (0, 64, 6400)

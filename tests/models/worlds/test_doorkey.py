@@ -15,12 +15,13 @@ from imprint.models.worlds.doorkey.episodes import (
     FORWARD,
     KEY,
     OPEN,
+    Habits,
     record_episode,
     recorded_pool,
     rerender,
     route,
 )
-from imprint.models.worlds.doorkey.world import DISTANCES, HAND, DoorKey, _recorded
+from imprint.models.worlds.doorkey.world import DISTANCES, HAND, DoorKey, recorded_facts
 
 ENV = "MiniGrid-DoorKey-6x6-v0"
 SMALL: dict[str, Any] = {"pool": 400, "held_out_pool": 200}
@@ -32,7 +33,7 @@ def rng(seed: int) -> torch.Generator:
 
 
 def test_rendering_a_recorded_state_gives_the_recorded_frame() -> None:
-    pool = WORLD._pool()
+    pool = WORLD.pool()
     for row, state in enumerate(pool["state"].tolist()):
         again = rerender(ENV, tuple(state), bool(pool["carrying"][row]), bool(pool["draught"][row, -1]))
         assert torch.equal(again, pool["shown"][row, -1])
@@ -42,12 +43,12 @@ def test_facts_are_those_of_the_simulator() -> None:
     random, checked = np.random.default_rng(5), 0
     world = DoorKey(DoorKey.Settings(steps=24))
     while checked < 60:
-        episode = record_episode(ENV, 24, random, "raising", (0.4, 0.3))
+        episode = record_episode(ENV, Habits(24, "raising", 0.4, 0.3), random)
         if episode is None:
             continue
-        sim: Any = episodes._simulator(ENV).unwrapped
+        sim: Any = episodes.simulator(ENV).unwrapped
         noise = {name: value[None] for name, value in episode.items()}
-        fact = world._batch(_recorded(noise), noise).concepts.iloc[0]
+        fact = world.facts(recorded_facts(noise), noise, noise["shown"]).iloc[0]
         wall, row = episode["state"][:2].tolist()
         door = sim.grid.get(wall, row)
         goal = (sim.width - 2, sim.height - 2)
@@ -64,11 +65,11 @@ def test_facts_are_those_of_the_simulator() -> None:
 
 
 def test_no_episode_ends_early_or_in_the_doorway() -> None:
-    state = dict(zip(episodes.STATE, WORLD._pool()["state"].T, strict=True))
+    state = dict(zip(episodes.STATE, WORLD.pool()["state"].T, strict=True))
     goal = WORLD.size - 2
     assert not bool(((state["x"] == goal) & (state["y"] == goal)).any())
     assert not bool(((state["x"] == state["wall"]) & (state["y"] == state["door_row"])).any())
-    assert WORLD._pool()["shown"].shape == (400, WORLD.s.steps, 7, 7)
+    assert WORLD.pool()["shown"].shape == (400, WORLD.settings.steps, 7, 7)
 
 
 @pytest.mark.parametrize("fact", ["carrying_key", "door_open"])
@@ -113,18 +114,20 @@ def test_what_follows_from_the_state_cannot_be_set() -> None:
 def test_the_balanced_design_is_exact_and_names_what_never_happens() -> None:
     assert WORLD.missing_cells() == ()
     facts = WORLD.sample(160, rng=rng(3), design="balanced").concepts
-    assert facts.groupby(list(WORLD.s.balance)).size().tolist() == [20] * 8
+    assert facts.groupby(list(WORLD.settings.balance)).size().tolist() == [20] * 8
     strict = DoorKey(DoorKey.Settings(**SMALL, balance=("beyond_door", "goal_in_view", "door_open")))
     assert {"beyond_door": False, "goal_in_view": True, "door_open": False} in strict.missing_cells()
-    cells = len(strict.sample(200, rng=rng(3), design="balanced").concepts.groupby(list(strict.s.balance)).size())
+    cells = len(
+        strict.sample(200, rng=rng(3), design="balanced").concepts.groupby(list(strict.settings.balance)).size()
+    )
     assert cells == 8 - len(strict.missing_cells())
 
 
 def test_a_row_is_used_once_before_any_is_used_twice() -> None:
-    smallest = min(len(members) for members in WORLD._cells().values())
-    rows = WORLD._stratified(8 * smallest, rng(4))
+    smallest = min(len(members) for members in WORLD.combinations().values())
+    rows = WORLD.sample(8 * smallest, rng=rng(4), design="balanced").noise
     seen = torch.cat([rows["shown"].flatten(1), rows["actions"]], dim=1)
-    pool = WORLD._pool()
+    pool = WORLD.pool()
     whole = torch.cat([pool["shown"].flatten(1), pool["actions"]], dim=1)
     twins = len(whole) - len(torch.unique(whole, dim=0))
     assert len(torch.unique(seen, dim=0)) >= len(seen) - twins
@@ -143,12 +146,12 @@ def test_senses_feel_what_they_should() -> None:
 
 
 def test_maps_are_split_and_pools_are_reproducible() -> None:
-    one = recorded_pool.__wrapped__(ENV, 6, 50, 3, "held_out", (0.4, 0.3))
-    same = recorded_pool.__wrapped__(ENV, 6, 50, 3, "held_out", (0.4, 0.3))
-    other = recorded_pool.__wrapped__(ENV, 6, 50, 4, "held_out", (0.4, 0.3))
+    one = recorded_pool.__wrapped__(ENV, Habits(6, "held_out", 0.4, 0.3), 50, 3)
+    same = recorded_pool.__wrapped__(ENV, Habits(6, "held_out", 0.4, 0.3), 50, 3)
+    other = recorded_pool.__wrapped__(ENV, Habits(6, "held_out", 0.4, 0.3), 50, 4)
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["shown"], other["shown"])
-    raising = set(WORLD._pool()["group"].tolist())
+    raising = set(WORLD.pool()["group"].tolist())
     assert len(raising) == 24 and raising.isdisjoint(one["group"].tolist())
 
 
@@ -183,4 +186,4 @@ def test_the_setup_that_ships_is_whole() -> None:
     world = setup.make_world()
     assert isinstance(world, DoorKey)
     world.require(*setup.located)
-    assert {setup.intended, *setup.proxies} == set(world.s.balance)
+    assert {setup.intended, *setup.proxies} == set(world.settings.balance)

@@ -59,8 +59,8 @@ def test_nobody_looks_the_same_twice() -> None:
     people = list(WORLD.factors["who"])
     who = torch.tensor([people.index(x) for x in batch.concepts["who"].tolist()])
     block, original = batch.noise["block"], batch.noise["original"]
-    first = WORLD._original(block, who, original[:, :1])
-    second = WORLD._original(block, who, original)
+    first = WORLD.original_of(block, who, original[:, :1])
+    second = WORLD.original_of(block, who, original)
     assert not bool((first == second).any())
     assert len(torch.unique(first)) > 100
 
@@ -68,9 +68,9 @@ def test_nobody_looks_the_same_twice() -> None:
 def test_writers_do_not_straddle_the_split() -> None:
     twin = WORLD.held_out()
     assert isinstance(twin, Nursery)
-    originals = [set(world._pool[world._pool > 0].tolist()) for world in (WORLD, twin)]
+    originals = [set(world.originals[world.originals > 0].tolist()) for world in (WORLD, twin)]
     assert min(map(len, originals)) > 100 and originals[0].isdisjoint(originals[1])
-    assert max(originals[0]) + WORLD.s.block <= min(originals[1])
+    assert max(originals[0]) + WORLD.settings.block <= min(originals[1])
 
 
 def readable(concept: str, batch: Batch) -> float:
@@ -94,7 +94,7 @@ def test_who_it_is_cannot_be_read_off_the_pixels_but_the_lamp_can() -> None:
 def test_training_correlations_follow_their_dials() -> None:
     facts = WORLD.sample(4000, rng=rng(5)).concepts
     mother = facts["caregiver"].to_numpy(dtype=bool)
-    assert abs(mother.mean() - WORLD.s.caregiver_rate) < 0.04
+    assert abs(mother.mean() - WORLD.settings.caregiver_rate) < 0.04
     assert facts["lamp"][mother].mean() - facts["lamp"][~mother].mean() > 0.25
     even = Nursery(Nursery.Settings(lamp_cue=0.5, side_cue=0.5, colour_cue=0.0)).sample(4000, rng=rng(5)).concepts
     mother = even["caregiver"].to_numpy(dtype=bool)

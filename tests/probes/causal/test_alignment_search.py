@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +18,10 @@ from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.causal.alignment_search import Budget, Pairs, learn, search
 from imprint.probes.interventions.base import edited_values, random_basis
 from imprint.probes.interventions.interchange import Interchange
+from imprint.probes.subjects.guards import registered_hooks
 from imprint.probes.subjects.subject import Subject
 
-QUICK = Budget(steps=200, batch=128)
+QUICK = Budget(steps=150, batch=128)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -42,12 +45,12 @@ class Product(HookedRootModule):
         logit = self.late(3 * signs[:, :1] * signs[:, 1:])
         return torch.cat([torch.zeros_like(logit), logit], dim=1)
 
-    def subject(self) -> Subject:
-        def value(observation: Tensor) -> Tensor:
-            logits = self(observation)
-            return logits[:, 1] - logits[:, 0]
+    def value(self, observation: Tensor) -> Tensor:
+        logits: Tensor = self(observation)
+        return logits[:, 1] - logits[:, 0]
 
-        return Subject(self, value, ["site", "late"])
+    def subject(self) -> Subject:
+        return Subject(self, self.value, ["site", "late"])
 
 
 def untrained() -> Subject:
@@ -83,10 +86,8 @@ def pairs(n: int = 1200, *, numbers: bool = False, seed: int = 0) -> tuple[Pairs
 def test_the_planted_direction_is_found_and_every_placebo_is_at_chance() -> None:
     both, wrong = pairs()
     model = Product()
-    found = search(
-        model.subject(), "site", both, rank=1, budget=QUICK, wrong_site="late", wrong_target=wrong,
-        untrained=untrained(), rng=rng(),
-    )  # fmt: skip
+    wrong_searches = {"wrong_site": "late", "untrained": untrained(), "wrong_target": wrong}
+    found = search(model.subject(), "site", both, rank=1, budget=QUICK, rng=rng(), **wrong_searches)  # type: ignore[arg-type]
     planted = model.turn.weight[:, 0].detach().double()
     assert abs(float(found.basis[:, 0] @ planted)) > 0.99
     assert found.score() > 0.98
@@ -112,7 +113,7 @@ def test_same_accuracy_as_another_implementation_on_a_model_both_can_read() -> N
     model, (both, _) = Product(), pairs()
     held = pairs(2000, seed=50)[0]
     subject = model.subject()
-    ours = learn(subject, "site", both, 1, QUICK, rng=rng())
+    ours = learn(subject, "site", both, rank=1, budget=QUICK, rng=rng())
     theirs = fit_das(
         model, "site", both.base, both.source, both.target.long(), model, rank=1, epochs=25, batch_size=128, lr=0.03
     ).basis
@@ -155,7 +156,7 @@ def test_groups_never_straddle_the_split() -> None:
     group = torch.arange(300) // 10
     both.source[:, 9] = group.float()
     model = Product()
-    watched = Watched(model, model.subject()._value, ["site"])
+    watched = Watched(model, model.value, ["site"])
     search(
         watched, "site", Pairs(both.base, both.source, both.target, group.numpy()), rank=1, budget=Budget(3), rng=rng()
     )
@@ -174,14 +175,14 @@ def test_the_model_is_left_as_it_was_and_the_same_seed_gives_the_same_result() -
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
-    assert not any(module._forward_hooks for module in model.modules())
+    assert not list(registered_hooks(model))
     torch.testing.assert_close(one.basis.T @ one.basis, torch.eye(2, dtype=torch.float64))
 
 
 def test_frozen_models_can_be_searched() -> None:
     model, (both, _) = Product(), pairs(400)
     model.requires_grad_(False)
-    assert learn(model.subject(), "site", both, 1, Budget(steps=5), rng=rng()).shape == (10, 1)
+    assert learn(model.subject(), "site", both, rank=1, budget=Budget(steps=5), rng=rng()).shape == (10, 1)
 
 
 def test_slips() -> None:
@@ -190,17 +191,17 @@ def test_slips() -> None:
     with pytest.raises(ImprintError, match="40 bases, 39 sources"):
         Pairs(both.base, both.source[1:], both.target)
     with pytest.raises(ImprintError, match="labels must be 0 or 1"):
-        both.with_target(torch.arange(40))
+        replace(both, target=torch.arange(40))
     with pytest.raises(ImprintError, match="targets hold NaN"):
-        both.with_target(torch.full((40,), float("nan")))
+        replace(both, target=torch.full((40,), float("nan")))
     with pytest.raises(ImprintError, match="expected 1 to 10"):
         search(subject, "site", both, rank=11, rng=rng())
     with pytest.raises(NotMeasurableError, match="all the same"):
-        search(subject, "site", both.with_target(torch.ones(40).bool()), rank=1, rng=rng())
+        search(subject, "site", replace(both, target=torch.ones(40).bool()), rank=1, rng=rng())
     blind = Subject(Product(), lambda x: torch.sign(subject.model(x)[:, 1]).detach(), ["site"])
     with pytest.raises(ImprintError, match="ran module 'site' 0 times"):
-        learn(blind, "site", both, 1, QUICK, rng=rng())
+        learn(blind, "site", both, rank=1, budget=QUICK, rng=rng())
     model = Product()
     stepped = Subject(model, lambda x: (model(x)[:, 1] > 0).float(), ["site"])
     with pytest.raises(ImprintError, match="no gradient in 'site'"):
-        learn(stepped, "site", both, 1, QUICK, rng=rng())
+        learn(stepped, "site", both, rank=1, budget=QUICK, rng=rng())

@@ -13,6 +13,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError
 from imprint.probes.causal.edit_runs import accuracy_lost
 from imprint.probes.causal.experiments import ablations, dose_response, erasure, patching
+from imprint.probes.subjects.guards import registered_hooks
 from imprint.probes.subjects.subject import Subject
 from tests.known.branches import LEFT, RIGHT, Branches, branches
 from tests.known.learners import known
@@ -168,17 +169,17 @@ def test_the_slope_is_one_standard_deviation_per_standard_deviation_where_the_di
     assert (found.slope, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0), abs=1e-4)
     np.testing.assert_allclose(found.curve["effect"], found.curve["strength"], atol=1e-4)
     # A random unit vector in 5 dimensions has a mean absolute coordinate of 3/8.
-    many = dose_response(subject, x[:50], LEFT, concept, [1.0], placebos=200, rng=rng())
+    many = dose_response(subject, x[:50], LEFT, concept, strengths=[1.0], placebos=200, rng=rng())
     assert many.placebo == pytest.approx(0.375, abs=0.05) and many.placebo_high <= 1.0
-    other = dose_response(subject, x, LEFT, network.readings[0][:, 1], [1.0], rng=rng())
+    other = dose_response(subject, x, LEFT, network.readings[0][:, 1], strengths=[1.0], rng=rng())
     assert abs(other.slope) < 1e-5 and other.placebo > 0.05
 
 
 def test_steering_a_copy_that_is_not_needed_does_nothing_until_it_outvotes_the_other() -> None:
     subject, network, x, _ = seen("redundant")
     concept = network.readings[0][:, 0]
-    assert abs(dose_response(subject, x, LEFT, concept, [-0.7, 0.7], rng=rng()).slope) < 1e-6
-    assert dose_response(subject, x, LEFT, concept, [-3.0, 3.0], rng=rng()).slope > 0.2
+    assert abs(dose_response(subject, x, LEFT, concept, strengths=[-0.7, 0.7], rng=rng()).slope) < 1e-6
+    assert dose_response(subject, x, LEFT, concept, strengths=[-3.0, 3.0], rng=rng()).slope > 0.2
     unused, network, x, _ = seen("unused")
     assert dose_response(unused, x, LEFT, network.readings[0][:, 0], rng=rng()).slope == 0.0
 
@@ -242,7 +243,7 @@ def test_a_pass_that_fails_in_the_middle_leaves_no_hook_behind() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         subject.values(x, edits={"0": torch.zeros_like, "2": explode} | {"0": explode})
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert not list(registered_hooks(model))
     assert torch.equal(subject.values(x), before)
 
 
@@ -264,4 +265,4 @@ def test_slips() -> None:
     with pytest.raises(ImprintError, match="expected pairs, row by row"):
         patching(subject, x, x[1:], [LEFT], rng=rng())
     with pytest.raises(ImprintError, match="strengths are"):
-        dose_response(subject, x, LEFT, torch.ones(5), [0.0], rng=rng())
+        dose_response(subject, x, LEFT, torch.ones(5), strengths=[0.0], rng=rng())

@@ -7,8 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import Ridge
-from sklearn.metrics import balanced_accuracy_score
 
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.samples.controls import (
@@ -19,7 +17,6 @@ from imprint.probes.samples.controls import (
     principal_inputs,
     shuffled,
     type_ids,
-    type_readings,
 )
 
 
@@ -106,33 +103,3 @@ def test_control_labels_are_as_frequent_as_the_real_ones_and_unrelated_to_them()
 def test_too_few_types_for_a_control_task_are_refused() -> None:
     with pytest.raises(NotMeasurableError, match="3 types are too few"):
         control_labels(np.array([0, 1, 0, 1, 0, 1]), np.array([0, 0, 1, 1, 2, 2]), 1, np.random.default_rng(0))
-
-
-def test_type_readings_are_ridge_on_one_hot_types() -> None:
-    rng = np.random.default_rng(1)
-    types, fold, y = rng.integers(0, 12, 300), rng.integers(0, 3, 300), rng.normal(size=(300, 2))
-    ours = type_readings(torch.from_numpy(y), types, fold, classes=False).numpy()
-    hot = np.eye(12)[types]
-    for k in range(3):
-        mean = y[fold != k].mean(0)
-        theirs = Ridge(alpha=1.0, fit_intercept=False).fit(hot[fold != k], y[fold != k] - mean)
-        np.testing.assert_allclose(ours[fold == k], theirs.predict(hot[fold == k]) + mean, rtol=1e-8)
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_the_type_floor_knows_what_types_tell_and_nothing_about_new_types(classes: int) -> None:
-    rng = np.random.default_rng(2)
-    types = rng.integers(0, 2000, 20000)
-    frequency = [0.8, 0.2] if classes == 2 else [0.6, 0.3, 0.1]
-    labels = rng.choice(classes, size=2000, p=frequency)[types]
-    wrong = rng.random(20000) < 0.1
-    labels = np.where(wrong, rng.integers(0, classes, 20000), labels)
-    columns = torch.from_numpy(labels[:, None] if classes == 2 else np.eye(classes)[labels])
-
-    def score(fold: np.ndarray) -> float:
-        read = type_readings(columns, types, fold, classes=True)
-        guess = (read[:, 0] > 0).long() if classes == 2 else read.argmax(1)
-        return float(balanced_accuracy_score(labels, guess.numpy()))
-
-    assert score(rng.integers(0, 5, 20000)) > 0.85
-    assert score(folds_of(types, 5, rng)) == pytest.approx(1 / classes, abs=0.03)

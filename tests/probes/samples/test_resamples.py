@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from imprint.probes.samples.resamples import LARGEST, Resamples
+from imprint.probes.samples.intervals import LARGEST
+from imprint.probes.samples.resamples import Resamples
 
 
 def test_interval_of_a_mean_covers_it_as_often_as_it_says() -> None:

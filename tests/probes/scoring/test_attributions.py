@@ -49,7 +49,7 @@ def test_removing_what_the_value_stands_on_beats_chance_and_variance() -> None:
     x = rows()
     found = removal(linear(), x, IntegratedGradients()(linear(), x), steps=SIZE, rng=rng())
     areas = found.areas
-    assert list(areas.index) == ["attribution", "random", "variance"] and found.n == 80
+    assert list(areas.index) == ["attribution", "random", "variance"]
     assert areas.loc["attribution", "deletion"] < 0.1 < 0.4 < areas.loc["random", "deletion"] < 0.6
     assert areas.loc["variance", "deletion"] > 0.75
     assert (
@@ -97,17 +97,17 @@ def test_a_constant_value_has_nothing_to_remove() -> None:
 def test_infidelity_is_zero_for_exact_attributions_and_one_for_none() -> None:
     x, subject = rows(), linear()
     exact = infidelity(subject, x, IntegratedGradients()(subject, x), rng=rng())
-    assert exact.relative < 1e-8 and exact.n == 80
+    assert exact.relative < 1e-8
     nothing = infidelity(subject, x, attribution(torch.zeros_like(x)), rng=rng())
     assert nothing.relative == 1 and nothing.infidelity > 0.1
     assert infidelity(subject, x, attribution(rows(80).roll(5, 1)), rng=rng()).relative > 2
 
 
 def test_infidelity_of_a_known_error_has_its_closed_form() -> None:
-    x, subject = rows(20), linear()
-    error = torch.randn(20, SIZE, generator=rng(3))
+    x, subject = rows(50), linear()
+    error = torch.randn(50, SIZE, generator=rng(3))
     exact = GradientTimesInput(baseline="zeros")(subject, x)
-    found = infidelity(subject, x, attribution(exact.attributions + error), samples=2000, rng=rng())
+    found = infidelity(subject, x, attribution(exact.attributions + error), samples=800, rng=rng())
     expected = float((error.sum(1).square() + error.square().sum(1)).mean()) / 4
     assert found.infidelity == pytest.approx(expected, rel=0.05)
 
@@ -117,21 +117,21 @@ def test_attributions_that_do_not_move_are_not_sensitive() -> None:
     steady = max_sensitivity(
         Subject(nn.Linear(SIZE, 1), lambda seen: seen[:, 0] * 0), x, IntegratedGradients(), rng=rng()
     )
-    assert steady.mean == 0 and steady.n == 80 and steady.each.shape == (80,)
+    assert torch.equal(steady, torch.zeros(80))
 
 
 def test_sensitivity_of_a_linear_value_is_the_size_of_the_step() -> None:
-    x, subject = rows(), linear((torch.arange(SIZE) == 0).float())
+    x, subject = rows(20), linear((torch.arange(SIZE) == 0).float())
     for radius in (0.02, 0.2):
         found = max_sensitivity(subject, x, GradientTimesInput(baseline="zeros"), radius=radius, samples=200, rng=rng())
         bound = radius * float(x.std()) / x[:, 0].abs()
-        assert bool((found.each <= bound * 1.001).all()) and bool((found.each > 0.9 * bound).all())
+        assert bool((found <= bound * 1.001).all()) and bool((found > 0.9 * bound).all())
 
 
 def test_a_jagged_value_is_more_sensitive_than_a_smooth_one() -> None:
     x = rows()
     smooth, jagged = (
-        max_sensitivity(Subject(nn.Linear(SIZE, 1), value), x, GradientTimesInput(), rng=rng()).mean
+        max_sensitivity(Subject(nn.Linear(SIZE, 1), value), x, GradientTimesInput(), rng=rng()).mean()
         for value in (lambda seen: seen.square().sum(1), lambda seen: (200 * seen).sin().sum(1))
     )
     assert jagged > 10 * smooth
@@ -202,17 +202,17 @@ def test_scores_of_observations_refuse_units_and_other_shapes() -> None:
         pointing(units, x > 0)
     other = attribution(torch.zeros(80, 3))
     for call in (lambda: removal(subject, x, other, rng=rng()), lambda: pointing(other, x > 0)):
-        with pytest.raises(ImprintError, match="expected the same shape"):
+        with pytest.raises(ImprintError, match="expected the shape of attributions"):
             call()
 
 
 def test_same_seed_same_bytes_and_the_global_state_is_left_alone() -> None:
-    x, subject = rows(), linear()
+    x, subject = rows(20), linear()
     found, state = IntegratedGradients()(subject, x), torch.get_rng_state()
     for score in (
         lambda seed: removal(subject, x, found, rng=rng(seed)).areas.to_numpy().tolist(),
         lambda seed: infidelity(subject, x, attribution(x), rng=rng(seed)).infidelity,
-        lambda seed: max_sensitivity(subject, x, IntegratedGradients(), rng=rng(seed)).mean,
+        lambda seed: max_sensitivity(subject, x, IntegratedGradients(), rng=rng(seed)).tolist(),
     ):
         assert score(0) == score(0) != score(1)
     assert torch.equal(torch.get_rng_state(), state)

@@ -15,7 +15,13 @@ from imprint.probes.discovery.base import unit_rows
 from imprint.probes.discovery.independent_components import IndependentComponents
 from imprint.probes.discovery.principal_components import PrincipalComponents
 from imprint.probes.discovery.sparse_autoencoder import SparseAutoencoder
-from imprint.probes.scoring.feature_matching import match_activations, match_concepts, match_directions, stability
+from imprint.probes.scoring.feature_matching import (
+    Features,
+    match_activations,
+    match_concepts,
+    match_directions,
+    stability,
+)
 
 N, WIDTH = 1200, 8
 
@@ -98,9 +104,7 @@ def test_scores_are_those_of_the_textbook() -> None:
     x, concepts = world()
     found = PrincipalComponents(held_out=0.0).fit(x, rng=rng())
     codes = (found.encode(x) * 4).round().numpy()  # with ties
-    from imprint.probes.scoring.feature_matching import _Features
-
-    features = _Features(codes, [np.arange(0, N // 2), np.arange(N // 2, N)])
+    features = Features(codes, [np.arange(0, N // 2), np.arange(N // 2, N)])
     lit, speed = concepts["lit"].to_numpy().astype(float), concepts["speed"].to_numpy()
     for j in range(WIDTH):
         auc = roc_auc_score(lit, codes[:, j])

@@ -17,8 +17,7 @@ from imprint.probes.attributions.base import Attribution, Attributor
 from imprint.probes.attributions.gradient_times_input import GradientTimesInput
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.attributions.layer_conductance import LayerConductance
-from imprint.probes.scoring import sanity as module
-from imprint.probes.scoring.sanity import randomised_weights, retrain
+from imprint.probes.scoring.sanity import randomised_stages, randomised_weights, rank_correlations, retrain
 from imprint.probes.subjects.subject import Subject
 
 
@@ -106,7 +105,7 @@ def test_weights_of_modules_that_never_run_alone_belong_to_the_one_above() -> No
             return (self.attention(x, x, x)[0] * self.scale).sum((1, 2))
 
     subject = Subject(Attention().eval())
-    stages = module._stages(subject, torch.randn(2, 3, 4, generator=rng()))
+    stages = randomised_stages(subject, torch.randn(2, 3, 4, generator=rng()))
     assert [(name, len(held)) for name, held in stages] == [("", 3), ("attention", 4)]
 
 
@@ -115,7 +114,7 @@ def test_rank_correlations_are_scipys_over_the_chosen_elements() -> None:
     a, b = draw.integers(0, 6, (2, 9, 20)).astype(np.float32)
     use = draw.random((9, 20)) < 0.7
     a[8] = 1
-    found = module._rank_correlations(a, b, use)
+    found = rank_correlations(a, b, use)
     expected = [spearmanr(a[i][use[i]], b[i][use[i]]).statistic for i in range(8)]
     np.testing.assert_allclose(found[:8], expected, atol=1e-12)
     assert np.isnan(found[8])
@@ -162,10 +161,8 @@ def test_a_mask_that_tells_the_class_is_called_a_leak() -> None:
 def test_gradient_times_input_leaks_the_digit() -> None:
     x, y = digits()
     model = nn.Sequential(nn.Linear(64, 10))
-    found = retrain(
-        x, GradientTimesInput(baseline="zeros")(Subject(model).output(3), x), y, shares=(0.5, 0.9), shuffles=19,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
+    attribution = GradientTimesInput(baseline="zeros")(Subject(model).output(3), x)
+    found = retrain(x, attribution, y, shares=(0.5, 0.9), shuffles=19, rng=np.random.default_rng(0))
     table = found.table.set_index(["ranking", "share"])
     assert found.accuracy > 0.9 and found.chance < 0.2
     assert table.loc[("attribution", 0.5), "mask_accuracy"] > 0.6

@@ -230,7 +230,7 @@ def test_more_colours_than_there_are_stay_apart_by_shape() -> None:
 def test_rows_without_a_place_are_counted() -> None:
     drawing = draw(chart("points"), table(x=[1.0, np.nan, 2.0], y=[0.1, 0.2, 0.3]))
     assert only(drawing)["data"][0]["x"] == [1.0, 2.0]
-    assert signs(drawing) == ["1 row without a place on the horizontal axis left out"]
+    assert signs(drawing) == ["1 row left out: no place on the horizontal axis"]
 
 
 def test_a_missing_name_and_a_truth_value_are_words() -> None:
@@ -278,8 +278,8 @@ def test_names_cannot_speak_plotlys_language(kind: str) -> None:
     rows = table(**{bad: [bad, "b"], "y": [0.1, np.nan], "p": [bad, bad], "n": [0.1, np.nan]})
     made = Chart(kind, bad, "p" if kind == "heat" else "y", bad, bad, colour="n" if kind == "heat" else "p", panel="p")  # type: ignore[arg-type]
     for _, plot in draw(made, rows).panels:
-        said = texts(plot)
-        assert not any("<a" in text for text in said) and any("&lt;a" in text for text in said)
+        words = texts(plot)
+        assert not any("<a" in text for text in words) and any("&lt;a" in text for text in words)
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=80), st.integers(8, 40))

@@ -10,7 +10,7 @@ from base64 import b64decode
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ import pytest
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import write_json, write_table
 from imprint.reports.pages.run import collect, render, report
-from imprint.reports.pages.template import SECTIONS, TEMPLATES, embed
+from imprint.reports.pages.template import TEMPLATES, embed
 from imprint.reports.reading.run import load_run
+from imprint.reports.sections.base import SECTIONS
+from tests.reports import example_run as example
 
 
 def embedded(text: str, name: str) -> Any:
@@ -47,7 +49,7 @@ class Tags(HTMLParser):
             self.text.append(data)
 
 
-def test_the_page_is_written_into_the_run_and_knows_no_torch(example: ModuleType, tmp_path: Path) -> None:
+def test_the_page_is_written_into_the_run_and_knows_no_torch(tmp_path: Path) -> None:
     run = example.write(tmp_path)
     program = (
         "import sys; from imprint.reports.pages.run import report; report(sys.argv[1]); print('torch' in sys.modules)"
@@ -62,6 +64,14 @@ def test_a_run_may_be_a_path_a_string_or_anything_with_a_path(page: Path) -> Non
         assert load_run(given).name == page.parent.name
 
 
+def test_a_run_that_has_been_read_is_not_read_again(tmp_path: Path) -> None:
+    run = load_run(example.write(tmp_path))
+    whole = render(run)
+    for name in ("setup.yaml", "run.json", "findings.parquet"):
+        (run.path / name).unlink()
+    assert report(run).read_text(encoding="utf-8") == whole
+
+
 def test_the_same_run_gives_the_same_bytes(page: Path) -> None:
     assert render(load_run(page.parent)) == page.read_text(encoding="utf-8")
 
@@ -70,7 +80,7 @@ def test_the_answer_stands_at_the_top_with_its_interval(page: Path) -> None:
     words = " ".join(Tags(page.read_text(encoding="utf-8")).text)
     top = words[: words.index("What the value depends on")]
     assert "Did the warmth reward latch onto the caregiver" in top
-    assert "The value latched onto “caregiver”, the concept its author meant." in top
+    assert "The value latched onto “caregiver”, the concept that the author of the reward meant." in top
     assert "55\u00a0% (95\u00a0% interval 46\u00a0% to 64\u00a0%, 6 training seeds)" in top
     assert "4 of 4" in top
 
@@ -83,7 +93,7 @@ def test_nothing_is_asked_of_the_network_and_plotly_is_there_once(page: Path) ->
             assert str(attributes.get(key) or "#").startswith(("data:", "#")), (tag, attributes)
 
 
-def test_names_are_shown_and_never_run(example: ModuleType, page: Path) -> None:
+def test_names_are_shown_and_never_run(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     tags = Tags(text)
     shown = [text for text in tags.text if example.NASTY in text]
@@ -135,7 +145,7 @@ def test_what_was_not_measured_is_never_shown_as_zero(page: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["setup.yaml", "run.json", "findings.parquet", "artefacts"])
-def test_a_missing_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_path: Path, lost: str) -> None:
+def test_a_missing_part_is_named_and_the_rest_is_shown(tmp_path: Path, lost: str) -> None:
     run = example.write(tmp_path)
     target = run / lost
     shutil.rmtree(target) if target.is_dir() else target.unlink()
@@ -147,7 +157,7 @@ def test_a_missing_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_
 
 
 @pytest.mark.parametrize("damaged", ["setup.yaml", "run.json", "findings.parquet", "artefacts/gallery.npz"])
-def test_a_damaged_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_path: Path, damaged: str) -> None:
+def test_a_damaged_part_is_named_and_the_rest_is_shown(tmp_path: Path, damaged: str) -> None:
     run = example.write(tmp_path)
     (run / damaged).write_bytes(b"\xff\x00: {not this")
     data = load_run(run)
@@ -155,7 +165,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(example: ModuleType, tmp_
     assert f"{damaged} cannot be read" in " ".join(Tags(render(data)).text)
 
 
-def test_every_analysis_may_be_missing(example: ModuleType, tmp_path: Path) -> None:
+def test_every_analysis_may_be_missing(tmp_path: Path) -> None:
     whole = example.table()
     for metric in whole["metric"].unique():
         data = load_run(example.write(tmp_path / metric, changes=whole[whole["metric"] != metric]))
@@ -165,15 +175,15 @@ def test_every_analysis_may_be_missing(example: ModuleType, tmp_path: Path) -> N
     assert "There is no verdict" in render(data)
 
 
-def test_all_numbers_may_be_missing(example: ModuleType, tmp_path: Path) -> None:
+def test_all_numbers_may_be_missing(tmp_path: Path) -> None:
     empty = example.table().assign(estimate=np.nan, low=np.nan, high=np.nan, why="the value is NaN")
     data = load_run(example.write(tmp_path, changes=empty))
     sections, _, broken = collect(data)
     assert broken == []
-    assert "“caregiver”: not measured" in next(s for s in sections if s["id"] == "verdict")["evidence"]
+    assert "“caregiver” not measured" in next(s for s in sections if s["id"] == "verdict")["answer"].evidence
 
 
-def test_one_seed_and_one_age_are_enough(example: ModuleType, tmp_path: Path) -> None:
+def test_one_seed_and_one_age_are_enough(tmp_path: Path) -> None:
     whole = example.table()
     kept = whole[(whole["seed"] == 0) & ((whole["age"] == 76800) | whole["age"].isna())]
     data = load_run(example.write(tmp_path, changes=kept))
@@ -182,7 +192,7 @@ def test_one_seed_and_one_age_are_enough(example: ModuleType, tmp_path: Path) ->
     assert any("One training seed" in text for s in sections if s["id"] == "caveats" for text in s["sentences"])
 
 
-def test_failures_are_shouted_at_the_top(example: ModuleType, tmp_path: Path) -> None:
+def test_failures_are_shouted_at_the_top(tmp_path: Path) -> None:
     table = example.table()
     table.loc[table["control"] == "wired to nothing", "estimate"] = 0.0
     lost = (table["metric"] == "diverged") & (table["seed"] == 3)
@@ -191,7 +201,7 @@ def test_failures_are_shouted_at_the_top(example: ModuleType, tmp_path: Path) ->
     write_json(run / "run.json", example.record() | {"failed": [{"cell": "latch-2", "error": "<b>out of memory</b>"}]})
     text = render(load_run(run))
     top = text[: text.index('class="verdict')]
-    assert "misjudged 1 of 4 planted learners" in top and "“wired to nothing”" in top
+    assert "misjudged 1 of 4 subjects with a known answer" in top and "“wired to nothing”" in top
     assert "Training seed 3 diverged: the loss became NaN." in top
     assert "latch-2 (&lt;b&gt;out of memory&lt;/b&gt;)" in top
 
@@ -209,8 +219,8 @@ def test_a_section_that_fails_is_named_and_the_rest_is_shown(page: Path, monkeyp
 def test_a_folder_that_is_no_run_is_refused(page: Path, tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match="not a run that can be reported"):
         report(tmp_path)
-    with pytest.raises(ImprintError, match=r"unknown run folder .*Did you mean 'nursery-1a2b3c4d'"):
-        report(page.parent.parent / "nursery-1a2b3c4")
+    with pytest.raises(ImprintError, match=f"unknown run folder .*Did you mean '.*{example.NAME}'"):
+        report(page.parent.parent / example.NAME[:-1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -221,7 +231,7 @@ def test_embedded_json_cannot_leave_its_script(page: Path) -> None:
     assert json.loads(text) == {"a</script><!--": [None, 3, None, None, "\u2028&"]}
 
 
-def test_unknown_columns_of_a_newer_version_are_no_hindrance(example: ModuleType, tmp_path: Path) -> None:
+def test_unknown_columns_of_a_newer_version_are_no_hindrance(tmp_path: Path) -> None:
     run = example.write(tmp_path)
     write_table(run / "findings.parquet", example.table().assign(extra=1.0).drop(columns=["q_value"]))
     assert collect(load_run(run))[2] == []

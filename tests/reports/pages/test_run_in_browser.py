@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from imprint.reports.reading.run import load_run
+from tests.reports import example_run as example
 from tests.reports.example_question import LONG, NASTY
 
 BROWSER = os.environ.get("IMPRINT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -120,7 +120,7 @@ def test_pictures_are_decoded(desktop: Opened) -> None:
     assert len(sizes) > 15 and min(sizes) > 100
 
 
-def test_names_appear_as_they_are(desktop: Opened, example: ModuleType) -> None:
+def test_names_appear_as_they_are(desktop: Opened) -> None:
     assert example.NASTY in desktop.page.inner_text("#grid")
     assert desktop.page.evaluate("() => document.querySelectorAll('#content script').length") == 0
 

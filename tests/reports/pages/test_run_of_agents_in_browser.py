@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from imprint.reports.sections.replay import in_turn, softmax
+from imprint.reports.reading.tables import in_turn
 from tests.reports import example_agent_run as example
-from tests.reports import test_browser as browser
+from tests.reports.pages import test_run_in_browser as browser
 
 chromium = browser.chromium
 pytestmark = browser.pytestmark
@@ -92,13 +93,13 @@ def test_the_numbers_are_those_of_the_step(desk: browser.Opened) -> None:
         for _ in range(step):
             desk.page.click('[data-part="on"]')
         shows(desk.page, index, step)
-        told = [text.replace("\u2212", "-").replace("\u00a0%", "") for text in numbers(desk.page)]
-        chance = softmax(arrays["logits"][stored, step : step + 1])[0]
-        assert float(told[0]) == pytest.approx(float(arrays["value"][stored, step]), abs=0.006)
-        assert [int(text) for text in told[1:5]] == [pytest.approx(100 * p, abs=0.6) for p in chance]
+        shown = [text.replace("\u2212", "-").replace("\u00a0%", "") for text in numbers(desk.page)]
+        chance = softmax(arrays["logits"][stored, step])
+        assert float(shown[0]) == pytest.approx(float(arrays["value"][stored, step]), abs=0.006)
+        assert [int(text) for text in shown[1:5]] == [pytest.approx(100 * p, abs=0.6) for p in chance]
         known = arrays["known"][stored, step]
-        assert [text == "–" for text in told[5:]] == list(np.isnan(known))
-        for text, value in zip(told[5:], known, strict=True):
+        assert [text == "–" for text in shown[5:]] == list(np.isnan(known))
+        for text, value in zip(shown[5:], known, strict=True):
             assert np.isnan(value) or float(text) == pytest.approx(float(value), abs=0.006)
 
 
@@ -111,6 +112,7 @@ def test_it_plays_to_the_end_and_stops_there(desk: browser.Opened) -> None:
     shows(page, 2, 9)
     page.wait_for_function("() => document.querySelector('[data-part=\"play\"]').textContent === 'Play'")
     assert at(page) == (2, 9) and page.get_attribute('[data-part="play"]', "aria-pressed") == "false"
+    page.select_option('[data-part="speed"]', "4")
     page.click('[data-part="play"]')
     page.wait_for_function("() => document.getElementById('replay-player').dataset.shown !== '2:9'")
     page.click('[data-part="play"]')

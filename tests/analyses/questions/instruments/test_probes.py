@@ -56,7 +56,8 @@ def test_a_class_of_few_rows_is_scored_and_its_interval_counted_as_refused() -> 
 def test_the_true_score_is_the_closed_form() -> None:
     """Bayes accuracy is Phi(effect / 2); a probe fitted on many rows comes near to it."""
     rng = np.random.default_rng(0)
-    true = np.mean([probe_scores._true_score("linear", "middle", "ridge", 3000, 2.0, 1, rng) for _ in range(3)])
+    condition = probe_scores.Condition(CASES["linear"], "ridge", 3000, 2.0)
+    true = np.mean([probe_scores.true_score(condition, "middle", world=1, rng=rng) for _ in range(3)])
     bayes = float(torch.special.ndtr(torch.tensor(1.0)))
     assert bayes - 0.015 < true < bayes + 0.01
 
@@ -73,11 +74,11 @@ def test_intervals_that_miss_are_counted_and_published() -> None:
     found = pd.DataFrame([{"readout": "ridge", "rows": 400, "found": 0.9}])
     leaks = pd.DataFrame([{"case": c, "leak": "x", "flagged": 0.1, "low": 0.0, "kinds": "x"} for c in CASES])
     silent = pd.DataFrame([{"readout": "ridge", "present": 0.0}])
-    verdict, why = decide(covered, silent, found, leaks, {})
+    verdict, why = decide(covered, silent, found, leaks, failed={})
     assert verdict == "refuted"
     assert why.count("NOT as predicted") == 3
     assert "100 given, 7 refused" in why
-    assert decide(covered, silent, found, leaks, {"noise-ridge": "killed"})[0] == "undetermined"
+    assert decide(covered, silent, found, leaks, failed={"noise-ridge": "killed"})[0] == "undetermined"
     assert len(failures(cases, found, leaks)) == 4 + len(CASES)
 
 

@@ -1,0 +1,27 @@
+"""The metrics that analyses of runs declare, read without importing what an analysis needs.
+
+An analysis of a run declares its metrics in a module-level ``METRICS`` beside the code that makes its rows:
+analysis -> name of a metric -> sentence. A question declares its own on its class.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from imprint.models.registry import folders_of
+
+Metrics = Mapping[str, str]
+"""Name of a metric -> what it is."""
+
+
+@cache
+def metrics_of_runs() -> dict[str, Metrics]:
+    """Analysis of a run -> its metrics, read from every ``METRICS = {...}`` of this room without importing it."""
+    found: dict[str, Metrics] = {}
+    for file in (file for folder in folders_of("imprint.analyses") for file in sorted(folder.glob("*/*.py"))):
+        declared = re.search(r"^METRICS = (\{$.*?^\})", file.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        found |= ast.literal_eval(declared[1]) if declared else {}
+    return found

@@ -1,0 +1,65 @@
+"""Names that a command was given, checked before anything heavy is imported, so that a slip is answered at once."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from imprint.models import registry
+from imprint.models.errors import ImprintError, near_miss
+from imprint.models.registry import Family, folders_of
+
+ROOMS = ("imprint.models", "imprint.probes", "imprint.analyses", "imprint.reports")
+SETUPS = ("AlignmentSetup", "Setup", "AgentSetup")
+"""Classes whose fields are the keys of a setup."""
+
+
+@cache
+def families() -> dict[str, Family]:
+    """All families, those of the models first, read from the ``Family(...)`` in the ``base.py`` of each folder."""
+    calls = [
+        node
+        for room in ROOMS
+        for folder in folders_of(room)
+        for file in sorted(folder.glob("*/base.py"))
+        for node in ast.walk(parsed(file))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Family"
+    ]
+    return {family.name: family for family in (Family(*map(ast.literal_eval, call.args)) for call in calls)}
+
+
+def parsed(file: Path) -> ast.Module:
+    """The syntax tree of a Python file, which is not run."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def check_setup(name: str, changed: Iterable[str] = ()) -> None:
+    """Refuse a setup that does not exist, and changed keys (dotted) whose first part no setup has."""
+    registry.setup_file(name)
+    known = sorted(set(_setup_keys()))
+    for key in changed:
+        first = key.partition(".")[0]
+        if first not in known:
+            raise ImprintError(f"{first}: unknown key.{near_miss(first, known)} Allowed: {', '.join(known)}.")
+
+
+def _setup_keys() -> Iterator[str]:
+    """Fields of every kind of setup."""
+    for file in (file for folder in folders_of("imprint.models.setup") for file in folder.glob("*.py")):
+        for owner in parsed(file).body:
+            if isinstance(owner, ast.ClassDef) and owner.name in SETUPS:
+                yield from (name for name in fields_of(owner) if not name.startswith("_"))
+
+
+def fields_of(owner: ast.ClassDef) -> dict[str, str]:
+    """Annotated fields of a class -> the string under each, in one line; empty where there is none."""
+    fields = {}
+    for node, after in itertools.pairwise([*owner.body, ast.Pass()]):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            below = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+            fields[node.target.id] = inspect.cleandoc(below).replace("\n", " ") if isinstance(below, str) else ""
+    return fields

@@ -1,0 +1,125 @@
+"""Requests that are refused or served whole, and how a command ends when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import imprint.commands.run
+import imprint.commands.user_arrays
+from imprint.cli import main
+from tests.commands.commands import printed, refused
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "nurzery"], ["unknown setup 'nurzery'", "Did you mean 'nursery'?"]),
+        (["run", "--set", "schedule.agse=3"], ["schedule.agse", "unknown key", "Did you mean 'ages'?"]),
+        (["run", "--set", "schedule.batch=many"], ["schedule.batch", "'many'"]),
+        (["run", "--set", "schedule.learning_rate=-1"], ["schedule.learning_rate", "greater than 0", "-1"]),
+        (["run", "--set", "world.kind=nursry"], ["nursry", "Did you mean 'nursery'?"]),
+        (["run", "--set", "schedule.ages"], ["schedule.ages", "KEY=VALUE"]),
+        (["run", "--set", "schedule.ages=[1"], ["not a YAML value"]),
+        (["run", "--seeds", "0"], ["--seeds", "greater than or equal to 1"]),
+        (["run", "--seeds", "some"], ["--seeds", "integer"]),
+        (["run", "--backend", "cloud"], ["--backend", "cloud", "local"]),
+        (["run", "--sedes", "3"], ["--sedes", "--seeds", "imprint run --help"]),
+        (["rnu"], ["'rnu'", "Did you mean 'run'?"]),
+        (["list", "worlsd"], ["unknown family 'worlsd'", "Did you mean 'worlds'?"]),
+        (["show", "nurzery"], ["nurzery", "Did you mean 'nursery'?"]),
+        (["show", "worlds/nurzery"], ["nurzery", "Did you mean 'nursery'?"]),
+        (["locate", "no-such-run"], ["unknown run folder 'no-such-run'"]),
+        (["latch", "no-such-run"], ["unknown run folder 'no-such-run'"]),
+        (["report", "no-such-run"], ["unknown run folder 'no-such-run'"]),
+        (["locate", "run", "--inputs", "x"], ["--inputs", "goes with ACTS and CONCEPTS"]),
+        (["locate", "run", "--nulls", "20"], ["--nulls", "goes with ACTS and CONCEPTS"]),
+        (["locate", "run", "--alpha", "0.05"], ["--alpha", "goes with ACTS and CONCEPTS"]),
+        (["locate", "run", "--seed", "0"], ["--seed", "goes with ACTS and CONCEPTS"]),
+        (["latch", "run", "--seed", "0"], ["--seed", "goes with ACTS and CONCEPTS"]),
+        (["locate", "acts.npz", "labels.csv"], ["acts.npz"]),
+        (["compare", "nursery"], ["two or more"]),
+    ],
+)
+def test_bad_input_gets_one_message_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = refused(capsys, *arguments)
+    for word in words:
+        assert word in message
+    assert not list(tmp_path.iterdir()), "nothing may be written for a request that is refused"
+
+
+def test_no_argument_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Start with: imprint run" in printed(capsys)
+
+
+def test_arrays_use_the_documented_defaults(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[dict[str, object]] = []
+    for name in ("locate_arrays", "latch_arrays"):
+        monkeypatch.setattr(imprint.commands.user_arrays, name, lambda *_, **named: given.append(named))
+    printed(capsys, "locate", "acts.npz", "labels.csv")
+    printed(capsys, "latch", "acts.npz", "labels.csv", "--value", "v", "--intended", "a", "--proxies", "b")
+    printed(capsys, "locate", "acts.npz", "labels.csv", "--nulls", "7", "--alpha", "0.1", "--seed", "3")
+    assert [(named.get("nulls"), named.get("alpha"), named["seed"]) for named in given] == [
+        (20, 0.05, 0),
+        (None, None, 0),
+        (7, 0.1, 3),
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_code_and_says_how_to_go_on(number: signal.Signals, code: int) -> None:
+    wait = (
+        # as in a terminal: a process in the background ignores SIGINT
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import imprint.commands.run as r, time\n"
+        "def busy(*a, **k):\n    print('busy', flush=True)\n    time.sleep(60)\n"
+        "r.run_setup = busy\n"
+        "from imprint.cli import main\nmain(['run'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", wait], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(number)
+        _, message = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "--resume" in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(("error", "words"), [(OSError(28, "No space left on device", "runs/x"), "runs/x: No space")])
+def test_trouble_with_the_disk_is_a_message(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    def fail(*given: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(imprint.commands.run, "run_setup", fail)
+    assert words in refused(capsys, "run")
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: object, **named: object) -> None:
+        raise KeyError("defect")
+
+    monkeypatch.setattr(imprint.commands.run, "run_setup", fail)
+    with pytest.raises(KeyError, match="defect"):
+        main(["run"])
