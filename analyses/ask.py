@@ -18,7 +18,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -96,7 +95,7 @@ def _table(folder: Path, piece: str) -> Path:
 
 def _perform(folder: Path, piece: Work) -> None:
     torch.set_num_threads(1)
-    say = partial(engine.say, folder / ".progress", piece.name)
+    say = engine.Reporter(folder / ".progress", piece.name)
     write_table(_table(folder, piece.name), piece.function(**piece.arguments, say=say))
 
 

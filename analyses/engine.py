@@ -73,15 +73,22 @@ Say = Callable[[int, int, str], None]
 """Reports how far a piece of work is: ``say(done, total, note)``."""
 
 
-def say(folder: Path, cell: str, done: int, total: int, note: str = "") -> None:
-    """Write a cell's progress where the main process looks for it; a failed write is ignored."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{cell}.{os.getpid()}"
-        temporary.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
-        os.replace(temporary, folder / cell)
-    except OSError:
-        return
+@dataclass(frozen=True)
+class Reporter:
+    """Writes a cell's progress where the main process looks for it."""
+
+    folder: Path
+    cell: str
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """``done`` of ``total``; a failed write is ignored."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.folder / f".{self.cell}.{os.getpid()}"
+            temporary.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
+            os.replace(temporary, self.folder / self.cell)
+        except OSError:
+            return
 
 
 def run_cells(

@@ -74,7 +74,7 @@ class Procedure(ABC, Generic[S]):
 
     def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
         """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
-        watch = progress_folder(self.folder)
+        watch = _progress_folder(self.folder)
         outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
         seeds = [seed for seed in self.seeds if self.folder.checkpoint(seed, self.ages[-1]).exists()]
         if not seeds:
@@ -123,7 +123,7 @@ class Procedure(ABC, Generic[S]):
         for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):
             label = f"{name} {group[0]}-{group[-1]}" if len(group) > 1 else f"{name.removesuffix('s')} {group[0]}"
             results = tuple(folder.checkpoint(seed, age) for seed in group for age in setup.planned)
-            report = partial(engine.say, progress_folder(self.folder), label)
+            report = reporter(self.folder, label)
             cells.append(Cell(label, train, (partial(self.lifetime, setup, group, folder), report), results))
         return cells
 
@@ -146,8 +146,12 @@ def stored_tables(files: Iterable[Path]) -> list[pd.DataFrame]:
     return [read_table(file) for file in files if file.exists()]
 
 
-def progress_folder(folder: RunFolder) -> Path:
-    """Where the cells of a run leave their progress."""
+def reporter(folder: RunFolder, cell: str) -> engine.Reporter:
+    """Leaves the progress of a cell in the folder of its run."""
+    return engine.Reporter(_progress_folder(folder), cell)
+
+
+def _progress_folder(folder: RunFolder) -> Path:
     return folder.path / ".progress"
 
 

@@ -15,7 +15,7 @@ def write(path: Path, fail: str = "") -> None:
         raise ZeroDivisionError("by design")
     if fail == "full":
         raise StorageError("cannot write: No space left on device")
-    engine.say(path.parent / "watch", path.name, 1, 2, "half")
+    engine.Reporter(path.parent / "watch", path.name)(1, 2, "half")
     write_bytes(path, b"done")
 
 

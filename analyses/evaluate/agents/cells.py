@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imprint.analyses import engine
-from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import Floor, exam_of
@@ -56,7 +55,7 @@ def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
         rows += behaviour_rows({APART: exam.play(agent, APART)}, setup.intended, about)
         rows += critic_rows(exam.critic(agent), about)
         untrained.append(read_facts(exam, agent, bare))
-        engine.say(progress_folder(folder), "floors", twin + 1, count, "untrained twins")
+        reporter(folder, "floors")(twin + 1, count, "untrained twins")
     raw = bare.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())
     write_floors(folder, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})
     _write_rows(folder.cell(FLOOR), setup, rows)
@@ -82,7 +81,7 @@ def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
         rows += examined_rows(examined, about, verdict=last)
         rows.append(training_row(kept.record, setup.intended, about))
         readings[age] = read_facts(exam, kept.agent, targets)
-        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+        reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     write_readings(folder, seed, readings, cell=cell)
     _write_rows(folder.cell(cell), setup, [{"seeds": 1, **row} for row in rows])
 

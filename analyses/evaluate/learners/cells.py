@@ -10,9 +10,8 @@ from pathlib import Path
 
 import torch
 
-from imprint.analyses import engine
 from imprint.analyses.evaluate.learners.exam import exam_of, sites_of
-from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.stored import write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings, readable
@@ -33,7 +32,7 @@ def measure_floors(setup: Setup, folder: RunFolder) -> None:
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
         untrained.append(bare.read_sites(subject.activations(exam.batch.observation, sites)))
-        engine.say(progress_folder(folder), "floors", t + 1, count + 1, "untrained twins")
+        reporter(folder, "floors")(t + 1, count + 1, "untrained twins")
     inputs: dict[tuple[str, str], Reading] = {}
     for moment, step in exam.world.moments.items():
         history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
@@ -49,7 +48,7 @@ def read_seed(setup: Setup, folder: RunFolder, seed: int) -> None:
     for i, age in enumerate(ages):
         activations = readable(exam.subject(folder, seed, age).activations(exam.batch.observation, sites))
         readings[age] = exam.targets.read_sites(activations)
-        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+        reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     write_readings(folder, seed, readings, cell=cell)
 
 

@@ -20,9 +20,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses import engine
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
-from imprint.analyses.evaluate.procedure import progress_folder
+from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import Latch, latch
@@ -71,7 +70,7 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
             weight = torch.from_numpy(sums.design.weight)
             tensors |= {f"shares|{age}|weight": weight, f"shares|{age}|scale": scale}
             tensors[f"shares|{age}"] = torch.from_numpy(sums.sums)
-        engine.say(progress_folder(folder), cell, i + 1, len(ages), f"age {age}")
+        reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)

@@ -91,7 +91,7 @@ def measure(
         for read in READINGS:
             values = values_at_ages(model, life, read, ages, rng=rng)
             for where, state in tests.items():
-                gaps = gaps_in(home, Planner(model, horizon, read), state, action, values)
+                gaps = gaps_in(home, Planner(model, horizon, read), state, action, values=values)
                 table += [{"seed": seed, "reading": read, "where": where, **row} for row in gaps]
     return pd.DataFrame(table)
 
@@ -120,7 +120,7 @@ def values_at_ages(model: WorldModel, life: Walks, read: Read, ages: Sequence[in
     return linear
 
 
-def gaps_in(world: Coin, planner: Planner, state: State, action: Tensor, values: Values) -> list[dict[str, Any]]:
+def gaps_in(world: Coin, planner: Planner, state: State, action: Tensor, *, values: Values) -> list[dict[str, Any]]:
     """Gaps in rooms: of the plans whose indices are ``action`` ``[n, P]``, and of the one that each value chooses."""
     n, plans = action.shape
     every = sequences(planner.model.view.actions, planner.horizon)

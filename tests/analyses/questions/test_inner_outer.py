@@ -63,7 +63,7 @@ def measured(where: str, read: Any, weight: Tensor) -> dict[str, float]:
     state = near(world, gaps.WHERE[where])
     action = torch.randint(0, 4**HORIZON, (ROOMS, 32), generator=rng(2))
     values = {1: (weight[:, 0], torch.zeros(()))}
-    found = gaps.gaps_in(world, Planner(TrueModel(world), HORIZON, read), state, action, values)
+    found = gaps.gaps_in(world, Planner(TrueModel(world), HORIZON, read), state, action, values=values)
     return {f"{row['metric']}, {row['plans']}": row["value"] for row in found}
 
 
@@ -101,7 +101,7 @@ def test_the_inner_gap_at_home_shrinks_with_training() -> None:
     values = gaps.values_at_ages(model, life, "maps", (2, 600), rng=rng(5))
     state = near(world, "train")
     action = torch.randint(0, 4**HORIZON, (ROOMS, 32), generator=rng(2))
-    found = gaps.gaps_in(world, Planner(model, HORIZON, "maps"), state, action, values)
+    found = gaps.gaps_in(world, Planner(model, HORIZON, "maps"), state, action, values=values)
     inner = {row["age"]: row["value"] for row in found if row["metric"] == "inner, right" and row["plans"] == "any"}
     assert inner[600] < 0.5 * inner[2]
 
