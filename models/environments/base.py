@@ -103,7 +103,7 @@ class Facts(dict[str, np.ndarray]):
 
 
 def _computing_first(method: Callable[..., Any]) -> Callable[..., Any]:
-    def computed(self: Facts, *arguments: Any) -> Any:
+    def computed(self: Any, *arguments: Any) -> Any:
         self.compute()
         return method(self, *arguments)
 
