@@ -26,7 +26,7 @@ NUMERICAL := $(addprefix tests/probes/,attributions causal fitting interventions
 	$(patsubst %,tests/conformance/test_%.py,readouts attributions interventions discovery) tests/analyses/test_statistics.py
 # A few fast tests of every room.
 QUICK := $(addprefix tests/,house/test_import_graph.py house/test_rules.py models/setup models/test_steering.py) \
-	$(addprefix tests/probes/,fitting samples) $(addprefix tests/analyses/,test_statistics.py locate/test_evidence.py) \
+	$(addprefix tests/probes/,fitting samples/test_controls.py) $(addprefix tests/analyses/,test_statistics.py locate/test_evidence.py) \
 	$(patsubst %,tests/conformance/test_%.py,interventions questions sections) \
 	$(addprefix tests/,reports/test_words.py reports/test_sections.py commands/test_text.py commands/test_catalogue.py)
 
