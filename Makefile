@@ -1,6 +1,7 @@
 # make demo   the main job: raise the learners, look inside, write the report (runs/*/report.html)
 # make test   all tests        make lint   style, types, import rules        make bench   measurements
-# make processors   the numerical tests as other processors would compute them
+# make quick  style, import rules and fast tests of every room, in a minute   make processors   the numerical tests as
+#             other processors would compute them
 # Each works on its own on a fresh machine with Python 3.11 or newer: it makes .venv and installs under constraints.txt.
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --con
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test processors bench lint clean
+.PHONY: demo test quick processors bench lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/imprint run
@@ -21,8 +22,19 @@ test: $(VENV)/.installed-dev
 
 # A rank, a tolerance or a zero must not depend on the order in which a processor's kernels add. tests/house/test_processors.py
 # shows that the libraries heed these settings.
-NUMERICAL := tests/probes $(patsubst %,tests/conformance/test_%.py,readouts attributions interventions discovery) \
-	tests/analyses/test_statistics.py
+NUMERICAL := $(addprefix tests/probes/,attributions causal fitting interventions readouts) \
+	$(patsubst %,tests/conformance/test_%.py,readouts attributions interventions discovery) tests/analyses/test_statistics.py
+# A few fast tests of every room.
+QUICK := $(addprefix tests/,house/test_import_graph.py house/test_rules.py models/setup models/test_steering.py) \
+	$(addprefix tests/probes/,fitting samples/test_controls.py) $(addprefix tests/analyses/,test_statistics.py locate/test_evidence.py) \
+	$(patsubst %,tests/conformance/test_%.py,interventions questions sections) \
+	$(addprefix tests/,reports/test_words.py reports/test_sections.py commands/test_text.py commands/test_catalogue.py)
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile $(QUICK)
 
 processors: $(VENV)/.installed-dev
 	set -e; for settings in tests/processors/*.env; do \

@@ -7,7 +7,6 @@ analysis -> name of a metric -> sentence. A question declares its own on its cla
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -19,9 +18,11 @@ Metrics = Mapping[str, str]
 
 @cache
 def metrics_of_runs() -> dict[str, Metrics]:
-    """Analysis of a run -> its metrics, read from every ``METRICS = {...}`` of this room without importing it."""
+    """Analysis of a run -> its metrics, read from every ``METRICS`` of this room without importing it."""
+    files = (file for folder in folders_of("imprint.analyses") for file in sorted(folder.glob("*/*.py")))
+    texts = (text for file in files if "\nMETRICS" in (text := file.read_text(encoding="utf-8")))
     found: dict[str, Metrics] = {}
-    for file in (file for folder in folders_of("imprint.analyses") for file in sorted(folder.glob("*/*.py"))):
-        declared = re.search(r"^METRICS = (\{$.*?^\})", file.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-        found |= ast.literal_eval(declared[1]) if declared else {}
+    for statement in (statement for text in texts for statement in ast.parse(text).body):
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "METRICS":
+            found |= ast.literal_eval(statement.value)
     return found

@@ -19,6 +19,7 @@ from imprint.analyses.goals.acting import activations
 from imprint.analyses.goals.behaviour import Policy
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
+from imprint.models.errors import NotMeasurableError
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
@@ -51,8 +52,10 @@ def trained(setup: AgentSetup, seeds: Sequence[int], say: Callable[[int, int], N
 
 
 def raised(setup: AgentSetup, seed: int, *, say: Callable[[int, int], None]) -> dict[int, Agent]:
-    """One seed's agent at every planned age."""
+    """One seed's agent at every planned age. Raises :class:`NotMeasurableError` when the seed diverged."""
     with trained(setup, [seed], say) as folder:
+        if AgentLifetime.living_ages(setup, folder, seed) != list(setup.planned):
+            raise NotMeasurableError(f"seed {seed} diverged: its parameters stopped being finite")
         return {age: AgentLifetime.revive(setup, folder, seed, age).agent for age in setup.planned}
 
 

@@ -103,7 +103,9 @@ class Facts(dict[str, np.ndarray]):
 
 
 def _computing_first(method: Callable[..., Any]) -> Callable[..., Any]:
-    def computed(self: Facts, *arguments: Any) -> Any:
+    """``method`` after the facts are computed. ``self`` has no type: checking that of a mapping reads an item of it."""
+
+    def computed(self: Any, *arguments: Any) -> Any:
         self.compute()
         return method(self, *arguments)
 

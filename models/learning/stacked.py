@@ -92,8 +92,10 @@ class Stacked:
 
     def finite(self) -> Tensor:
         """Whether all parameters of a seed are finite, bool ``[S]``."""
-        seeds = [self.member(seed).values() for seed in range(len(self.modules))]
-        return torch.stack([torch.stack([torch.isfinite(value).all() for value in values]).all() for values in seeds])
+        if self.turns:
+            seeds = [module.parameters() for module in self.modules]
+            return torch.stack([torch.stack([value.isfinite().all() for value in own]).all() for own in seeds])
+        return torch.stack([leaf.isfinite().reshape(len(leaf), -1).all(1) for leaf in self.parameters.values()]).all(0)
 
     def strike_out(self, healthy: Tensor, *, parameters: bool = True, moments: bool = False) -> None:
         """Strike out seeds that are not ``healthy``, bool ``[S]``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -86,7 +87,7 @@ class Examination(FrozenSettings):
     """Error level of intervals, and false discovery rate over the grid of concepts, sites and ages."""
 
 
-class AlignmentSetup(FrozenSettings):
+class AlignmentSetup(FrozenSettings, ABC):
     """What every alignment setup has, whether its subjects only observe (``Setup``) or act (``AgentSetup``)."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
@@ -122,14 +123,14 @@ class AlignmentSetup(FrozenSettings):
             raise ValueError(f"intended, proxies and concepts name something twice: {', '.join(listed)}")
         return self
 
+    @abstractmethod
     def _teaching_signal(self) -> tuple[str, str]:
         """The setting that names the steering signal that teaches, and the name that it gives."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def planned(self) -> tuple[int, ...]:
         """Ages in experiences at which subjects are kept; 0 is the first and the whole lifetime the last."""
-        raise NotImplementedError
 
     def make_signals(self) -> tuple[Signal, ...]:
         """Steering signals in the order in which they are computed."""

@@ -72,7 +72,7 @@ def derangement(n: int, groups: object = None, *, rng: torch.Generator) -> Tenso
     sizes = torch.from_numpy(np.bincount(codes.numpy()))
     largest = int(sizes.max())
     if n < 2 * largest:
-        raise NotMeasurableError(f"one group holds {largest} of {n} rows; expected half or less, to swap groups")
+        raise NotMeasurableError(f"one group holds {largest} of {n} rows; expected half at most, to swap groups")
     rank_of_group = torch.randperm(len(sizes), generator=rng)
     shuffled = torch.randperm(n, generator=rng)
     line = shuffled[rank_of_group[codes[shuffled]].argsort(stable=True)]

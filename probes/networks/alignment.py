@@ -236,7 +236,7 @@ def linear_cka(first: Tensor, second: Tensor, *, debiased: bool = True) -> Tenso
     At most 1. The debiased estimate may be slightly below 0, and is NaN where HSIC(X, X) or HSIC(Y, Y) is not above 0.
     """
     if first.dim() < 2 or second.dim() < 2 or first.shape[-2] != second.shape[-2] or first.shape[-2] < 4:
-        raise ImprintError(f"got {list(first.shape)} and {list(second.shape)}; expected 4 or more rows, [..., n, d].")
+        raise ImprintError(f"got {list(first.shape)} and {list(second.shape)}; expected the same 4+ rows, [..., n, d].")
     x, y = _prepared(first), _prepared(second)
     return _hsic(x, y, debiased) / (_own(x, debiased) * _own(y, debiased)).sqrt()
 

@@ -26,7 +26,7 @@ from sklearn.neural_network import MLPClassifier
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from imprint.models.errors import ImprintError
+from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.readouts.base import Fitted, ReadsClasses, inner_folds, standard_scale
 from imprint.probes.samples.controls import Ints
 
@@ -85,7 +85,7 @@ class Mlp(ReadsClasses):
         rows, labels, weights = (part[~held].numpy() for part in (z, y, class_weight[y]))
         rng, batch = np.random.RandomState(seed), min(BATCH, len(rows))
         engine = MLPClassifier((self.hidden,), batch_size=batch, learning_rate_init=RATE, random_state=rng)
-        lowest, waited = np.inf, 0
+        best, lowest, waited = None, np.inf, 0
         for _ in range(self.passes):
             engine.partial_fit(rows, labels, sample_weight=weights, classes=np.arange(len(class_weight)))
             (w_1, w_2), (b_1, b_2) = engine.coefs_, engine.intercepts_
@@ -96,6 +96,8 @@ class Mlp(ReadsClasses):
                 best, lowest, waited = network, loss, 0
             if waited == PATIENCE:
                 break
+        if best is None:
+            raise NotMeasurableError("the loss of the network was never finite")
         return best
 
 

@@ -164,7 +164,8 @@ class ActivationStore:
         except SafetensorError as error:
             raise DamagedFileError(f"shard {path} is not a safetensors file with {KEY!r}: {error}.") from None
         if (shape, dtype) != ([shard.rows, shard.width], shard.dtype):
-            raise DamagedFileError(f"shard {path} is {dtype} {shape}, not {shard.dtype} {[shard.rows, shard.width]}.")
+            expected = f"{shard.dtype} {[shard.rows, shard.width]}"
+            raise DamagedFileError(f"shard {path} holds {dtype} {shape}; expected {expected}.")
         self.verified.add(path)
         return path
 

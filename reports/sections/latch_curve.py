@@ -101,9 +101,9 @@ def behaviour(run: RunData) -> Line:
     for i, goal in enumerate(run.goals):
         both = [agents.where_apart(run, agents.metric_of(run, goal), per_seed=single) for single in (False, True)]
         own = [rows[rows["concept"] == goal] for rows in both]
-        series.append(series_of(f"{goal} first", own, colours[goal], symbol=SYMBOLS[i]))
+        series.append(series_of(f"{goal} first", own, colours[goal], symbol=SYMBOLS[i % len(SYMBOLS)]))
     either = [agents.where_apart(run, "capability", per_seed=single) for single in (False, True)]
-    series.append(series_of("either", either, "--c-other1", symbol=SYMBOLS[len(series)], dash="dot"))
+    series.append(series_of("either", either, "--c-other1", symbol=SYMBOLS[len(series) % len(SYMBOLS)], dash="dot"))
     return Line("behaviour", "Behaviour: what is reached first, where the goals are apart", series, LEVELS, moved(run))
 
 
@@ -146,7 +146,7 @@ def critic(run: RunData) -> Line:
     colours, series = colours_of(run), []
     for i, goal in enumerate(run.goals):
         parts = [rows[rows["concept"] == goal] for rows in run.both("critic", "beta", control="")]
-        series.append(series_of(f"β {goal}", parts, colours[goal], symbol=SYMBOLS[i]))
+        series.append(series_of(f"β {goal}", parts, colours[goal], symbol=SYMBOLS[i % len(SYMBOLS)]))
     for i, (metric, name, colour) in enumerate((("r2", "R²", "--c-other2"), ("latch_index", "latch index", "--ink"))):
         both = run.both("critic", metric, control="")
         series.append(series_of(name, both, colour, symbol=SYMBOLS[i + 4], dash=DASHES[i]))
@@ -182,7 +182,7 @@ def causal(run: RunData, goal: str) -> Line:
         colour = colours.get(edit.removeprefix("without "), "--ink" if edit == agents.INTACT else "--ink-soft")
         dash = "dot" if edit.startswith("random") else "solid"
         parts = [rows[rows["edit"] == edit] for rows in both]
-        series.append(series_of(edit, parts, colour, symbol=SYMBOLS[i], dash=dash))
+        series.append(series_of(edit, parts, colour, symbol=SYMBOLS[i % len(SYMBOLS)], dash=dash))
     sentence = agents.causal_sentence(run, goal)
     reading = f"{capitalised(sentence)}." if sentence else "What erasing does was not measured."
     return Line("causal line", f"Causal line: “{goal}” first after erasing", series, LEVELS, reading)
