@@ -47,6 +47,22 @@ from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
 
+METRICS = {
+    "latch": {
+        "latch": "the verdict row; of agents its estimate is how often the intended goal comes first",
+        "probability": "probability of the word that `control` names; the words of one age add up to 1",
+        "leads": "probability that this concept has the largest dominance",
+        "dominance": "the concept's part of all that is carried, the interaction included",
+        "carries": "probability that the concept counts: share, causal share, effect, and above untrained twins",
+        "ruled_out": "1: the proxy's share is shown to be negligible; 0: it is not",
+        "share": "share of the value's variance on the balanced design; control `untrained twins`: their mean and bound",
+        "effect": "mean counterfactual change of the value, in its standard deviations",
+        "residual": "share of the value's variance, within combinations of the concepts, that goes with `control`",
+        "erasure_loss": "share lost when the concept is erased at the site; control: `erased` or `random subspace`",
+        "attribution": "part of the attribution on the concept's pixels; control `area`: their part of the picture",
+    }
+}
+
 MOST_SITES = 12
 """Sites that are mediated by default; a subject with more gets a mediation table only for the sites it names."""
 MEDIATED = 1000
@@ -72,7 +88,8 @@ class Latch:
     leads: tuple[str, float]
     """The concept that holds most of what is carried, and the probability that it does."""
     dominance: pd.DataFrame
-    """concept, dominance, low, high: part of all that is carried; with ``(interaction)``."""
+    """concept, dominance, low, high, carries: part of all that is carried, and the probability that the concept counts;
+    with ``(interaction)``."""
     ruled_out: Mapping[str, bool]
     """Proxy -> whether its share is shown to be below ``decision.negligible``."""
     shares: pd.DataFrame
@@ -264,7 +281,8 @@ def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.Da
     """Findings rows of a verdict: the word, the probability of each word, dominance, and proxies that are ruled out."""
     intended = str(shares["concept"].iloc[0])
     first = shares.rename(columns={"share": "estimate"}).iloc[:1]
-    dominance = judged.dominance.rename(columns={"dominance": "estimate"})
+    dominance = judged.dominance.rename(columns={"dominance": "estimate"}).drop(columns="carries")
+    carries = judged.dominance[["concept", "carries"]].rename(columns={"carries": "estimate"})
     rows: list[dict[str, Any]] = []
     for word, probability in judged.probabilities.items():
         rows.append({"metric": "probability", "concept": intended, "control": word, "estimate": probability})
@@ -276,6 +294,7 @@ def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.Da
     tables = [
         first.assign(metric="latch", verdict=judged.verdict, why=judged.why),
         dominance.assign(metric="dominance"),
+        carries.assign(metric="carries"),
     ]
     return pd.concat([*tables, pd.DataFrame(rows)], ignore_index=True).assign(**about)
 
