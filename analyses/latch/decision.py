@@ -185,8 +185,8 @@ def _sentences(
     sentences = []
     if row["dominance"] > 0:
         part = f"{row['dominance']:.0%} of all that is carried [{row['low']:.0%}, {row['high']:.0%}]"
-        sentences.append(f"{leader} leads with {part}; the probability that it leads is {surely:.2f}.")
-    options = [f"{meaning(word, intended, rule)} ({probabilities[word]:.0%})" for word in chosen]
+        sentences.append(f"{leader} leads with {part}; the probability that it leads is {_chance(surely)}.")
+    options = [f"{meaning(word, intended, rule)} ({_chance(probabilities[word])})" for word in chosen]
     if len(chosen) == 1:
         sentences.append(f"{options[0][0].upper()}{options[0][1:]}.")
     else:
@@ -196,5 +196,10 @@ def _sentences(
     if excluded:
         sentences.append(f"Ruled out: {'; '.join(excluded)}.")
     if negligible := [name for name, out in ruled_out.items() if out]:
-        sentences.append(f"Each below {rule.negligible:.0%} of the variance: {', '.join(negligible)}.")
+        sentences.append(f"Shown to hold less than {rule.negligible:.0%} of the variance: {', '.join(negligible)}.")
     return " ".join(sentences)
+
+
+def _chance(probability: float) -> str:
+    """A probability that was counted on draws is never said to be 1."""
+    return "more than 99%" if probability > 0.99 else f"{probability:.0%}"

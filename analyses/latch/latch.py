@@ -38,7 +38,7 @@ from imprint.analyses.latch.mediation import Mediation, mediating_sites
 from imprint.analyses.latch.pooling import Pooled, pool
 from imprint.analyses.latch.profile import Profile, split
 from imprint.analyses.latch.residual import COLUMNS as RESIDUAL_COLUMNS
-from imprint.analyses.latch.residual import residual_split
+from imprint.analyses.latch.residual import belief_of, residual_split
 from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums, Floats, design_of, measure
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -55,7 +55,8 @@ METRICS = {
         "dominance": "the concept's part of all that is carried, the interaction included",
         "carries": "probability that the concept counts: share, causal share, effect, and above untrained twins",
         "ruled_out": "1: the proxy's share is shown to be negligible; 0: it is not",
-        "share": "share of the value's variance on the balanced design; control `untrained twins`: their mean and bound",
+        "share": "share of the value's variance on the balanced design",
+        "untrained_share": "mean share in untrained twins; `high`: what an untrained subject stays below",
         "effect": "mean counterfactual change of the value, in its standard deviations",
         "residual": "share of the value's variance, within combinations of the concepts, that goes with `control`",
         "erasure_loss": "share lost when the concept is erased at the site; control: `erased` or `random subspace`",
@@ -201,10 +202,11 @@ def latch(
     judged = _judged(
         Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=_sign(cells, rewarded)
     )
+    belief = _belief(subject, batch, intended, chosen)
     few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
     return replace(
         judged,
-        residual=residual_split(values, batch, names, equal=equal),
+        residual=residual_split(values, batch, names, equal=equal, belief=belief),
         mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
         attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
     )
@@ -274,7 +276,7 @@ def share_rows(shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
 def twin_rows(twins: pd.DataFrame) -> pd.DataFrame:
     """Findings rows of a table of untrained twins; the bound is the upper end."""
     rows = twins.rename(columns={"share": "estimate", "bound": "high"})
-    return rows.assign(metric="share", control="untrained twins")
+    return rows.assign(metric="untrained_share")
 
 
 def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
@@ -388,6 +390,13 @@ def _constant(names: tuple[str, ...], n: int, cells: CellSums) -> Latch:
     """A value that is the same everywhere depends on nothing."""
     bare = _nothing(names, "The value is constant, so it depends on nothing; shares are not measurable.", n)
     return replace(bare, verdict=NONE, words=(NONE,), probabilities={NONE: 1.0}, profile=Profile(cells, {}))
+
+
+def _belief(subject: Subject, batch: Batch, intended: str, sites: Sequence[str]) -> Floats | None:
+    """What the subject takes the intended concept to be, read at the last of ``sites``."""
+    if not sites:
+        return None
+    return belief_of(subject.activations(batch.observation, sites[-1:])[sites[-1]], batch.concepts[intended], batch.groups)
 
 
 def _dense(batch: Batch, names: Sequence[str]) -> bool:
