@@ -9,7 +9,6 @@ from imprint.reports.words import (
     NOT_MEASURED,
     age_words,
     interval,
-    listing,
     measured,
     percent,
     probability,
@@ -75,9 +74,8 @@ def _words(run: RunData, words: list[tuple[str, float]]) -> str:
     while total < certain and count < len(words):
         total, count = total + words[count][1], count + 1
     still = [f"{_clause(name, run.intended)} ({probability(chance)})" for name, chance in words[:count]]
-    excluded = [name for name in ("intended", "none") if name not in {name for name, _ in words[:count]}]
-    gone = listing(_clause(name, run.intended) for name in excluded)
-    ruled = f"; ruled out {'is' if len(excluded) == 1 else 'are'} {gone}" if excluded else ""
+    shut = [_clause(name, run.intended) for name in ("intended", "none") if name not in dict(words[:count])]
+    ruled = f"; that it latched onto {' or '.join(shut)} is ruled out" if shut else ""
     return f"It is open whether the value latched onto {' or '.join(still)}{ruled}."
 
 
