@@ -396,7 +396,9 @@ def _belief(subject: Subject, batch: Batch, intended: str, sites: Sequence[str])
     """What the subject takes the intended concept to be, read at the last of ``sites``."""
     if not sites:
         return None
-    return belief_of(subject.activations(batch.observation, sites[-1:])[sites[-1]], batch.concepts[intended], batch.groups)
+    return belief_of(
+        subject.activations(batch.observation, sites[-1:])[sites[-1]], batch.concepts[intended], batch.groups
+    )
 
 
 def _dense(batch: Batch, names: Sequence[str]) -> bool:

@@ -5,14 +5,7 @@ from __future__ import annotations
 from imprint.analyses.verdicts import sentence
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, records, row_of
-from imprint.reports.words import (
-    NOT_MEASURED,
-    age_words,
-    interval,
-    measured,
-    percent,
-    probability,
-)
+from imprint.reports.words import NOT_MEASURED, age_words, interval, measured, percent, probability
 
 MEANINGS = {
     "intended": "the value depends on the concept that the author of the reward meant, and on little else that was "
@@ -29,7 +22,8 @@ EXAMINED = ("episodes", "held-out episodes")
 """The setting that says how much a learner was examined on, and what it counts."""
 EARLIER = (
     "This run was judged under the first edition of the rule, which compared estimates with thresholds and gave no "
-    "probabilities: its word can be stronger than its evidence. Run the setup again for a verdict of the second edition."
+    "probabilities: its word can be stronger than its evidence. Run the setup again for a verdict of the second "
+    "edition."
 )
 
 

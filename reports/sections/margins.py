@@ -32,9 +32,15 @@ class Margins(Section):
         rule: dict[str, Any] = {key: run.part("decision").get(key) for key in RULE}
         empty: dict[str, Any] = {"sentences": [], "rule": {}}
         if not all(measured(threshold) for threshold in rule.values()):
-            return empty | {"missing": ["The setup holds no decision rule of the second edition, so no margin is stated."]}
+            return empty | {
+                "missing": ["The setup holds no decision rule of the second edition, so no margin is stated."]
+            }
         shown = {key: percent(value) for key, value in rule.items()} | {"least_effect": number(rule["least_effect"])}
-        rows = [*dominance(run, float(rule["dominates"])), *carrying(run, rule), *proxies(run, float(rule["negligible"]))]
+        rows = [
+            *dominance(run, float(rule["dominates"])),
+            *carrying(run, rule),
+            *proxies(run, float(rule["negligible"])),
+        ]
         if not rows:
             return empty | {"missing": ["No shares were measured, so no margin can be stated."], "rule": shown}
         table = pd.DataFrame(rows).sort_values("margin", key=abs, na_position="last").reset_index(drop=True)
@@ -68,7 +74,9 @@ def dominance(run: RunData, threshold: float) -> list[dict[str, Any]]:
     if named.empty or not (named["estimate"] > 0).any():
         return []
     top = largest(named)
-    turn = "A lower part would make it one of several" if top["estimate"] >= threshold else "A higher part would make it"
+    turn = (
+        "A lower part would make it one of several" if top["estimate"] >= threshold else "A higher part would make it"
+    )
     end = "targets" if top["estimate"] >= threshold else "the only target"
     text = (
         f"“{top['concept']}” holds {percent(top['estimate'])} of all that is carried, {points(top['estimate'] - threshold)} "
@@ -115,7 +123,7 @@ def proxies(run: RunData, threshold: float) -> list[dict[str, Any]]:
         found = shares.get(row.concept)
         if found is None or not measured(found.estimate):
             continue
-        out = "is ruled out" if row.estimate == 1 else "is not ruled out"
-        text = f"The proxy “{row.concept}” {out}: its share is {'' if row.estimate == 1 else 'not '}shown to be below {percent(threshold)}."
+        no = "" if row.estimate == 1 else "not "
+        text = f"The proxy “{row.concept}” is {no}ruled out: its share is {no}shown to be below {percent(threshold)}."
         rows.append(_row(f"{row.concept} is negligible", found, threshold, text))
     return rows

@@ -51,7 +51,9 @@ class Shares(Section):
         ]
         if len(rest):
             heading = "What else the value varies with, within combinations of the concepts"
-            tables.append(Table("shares-residual", heading, rest[["factor", "estimate", "low", "high", "seeds"]], formats))
+            tables.append(
+                Table("shares-residual", heading, rest[["factor", "estimate", "low", "high", "seeds"]], formats)
+            )
         if len(twins):
             reached = twins[["concept", "estimate", "high"]].rename(columns={"high": "untrained stay below"})
             more = formats | {"untrained stay below": percent}

@@ -45,9 +45,7 @@ def dominance(run: RunData) -> list[Figure]:
     if rows.empty or not measured(threshold):
         return []
     seeds, names = last_age(run.per_seed("latch", "dominance")), list(rows["concept"])
-    series = Series(
-        "dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"])
-    )
+    series = Series("dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"]))
     scale = Scale("part of all that is carried", limits=RATE)
     plot = marks(names, [series], scale, colours=colours_of(run), threshold=float(threshold))
     top = largest(rows[~rows["concept"].str.startswith("(")])

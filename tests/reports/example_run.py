@@ -184,7 +184,16 @@ def _judged(rng: np.random.Generator) -> list[dict[str, Any]]:
             rows.append(_row("latch", "carries", float(share > 0.03), concept=concept, **now))
             rows.append(_row("latch", "untrained_share", 0.01, 0.03, concept=concept, **now))
             rows += [
-                _row("latch", "dominance", part + rng.normal(0, 0.03), 0.08, concept=concept, age=AGES[-1], seed=s, seeds=1)
+                _row(
+                    "latch",
+                    "dominance",
+                    part + rng.normal(0, 0.03),
+                    0.08,
+                    concept=concept,
+                    age=AGES[-1],
+                    seed=s,
+                    seeds=1,
+                )
                 for s in SEEDS
             ]
     return rows

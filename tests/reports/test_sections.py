@@ -78,7 +78,10 @@ def test_margins_say_on_which_side_of_the_threshold_dominance_lies(tmp_path: Pat
 def test_margins_of_a_concept_that_counts_and_one_that_does_not(tmp_path: Path) -> None:
     text = sentences(load_run(example.write(tmp_path)))
     assert "“caregiver” counts with probability > 99\u00a0%: it holds 55\u00a0% of the variance" in text
-    assert "“lamp” counts with probability < 1\u00a0%" in text and "below 4.0\u00a0%, which untrained networks reach" in text
+    assert (
+        "“lamp” counts with probability < 1\u00a0%" in text
+        and "below 4.0\u00a0%, which untrained networks reach" in text
+    )
     assert "The proxy “lamp” is ruled out" in text and "The proxy “red” is not ruled out" in text
 
 

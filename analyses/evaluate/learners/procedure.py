@@ -61,8 +61,8 @@ class LearnerProcedure(Procedure[Setup]):
         setup, world = self.setup, self.setup.make_world()
         if setup.decision.edition != EDITION:
             raise ImprintError(
-                f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be read, "
-                "but not made."
+                f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be "
+                "read, but not made."
             )
         signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
         learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))

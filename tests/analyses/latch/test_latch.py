@@ -225,12 +225,19 @@ def test_untrained_networks_get_no_word(weights: str) -> None:
         for _ in range(13):
             width = batch.observation.shape[1]
             first = torch.randn(width, 64, generator=rng) / width**0.5
-            hidden = torch.relu(batch.observation @ first) if weights == "conv" else torch.cos(
-                3 * batch.observation @ first
+            hidden = (
+                torch.relu(batch.observation @ first) if weights == "conv" else torch.cos(3 * batch.observation @ first)
             )
             values.append((hidden @ torch.randn(64, generator=rng)).double().numpy())
         own, *twins = values
-        one = latch_from_arrays(own, batch.concepts, intended="concept", proxies=["proxy"], untrained=twins,
-                                groups=batch.groups, resamples=300)
+        one = latch_from_arrays(
+            own,
+            batch.concepts,
+            intended="concept",
+            proxies=["proxy"],
+            untrained=twins,
+            groups=batch.groups,
+            resamples=300,
+        )
         words.append(one.verdict)
     assert sum(word not in ("none", "undetermined") for word in words) <= 3

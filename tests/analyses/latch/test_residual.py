@@ -34,7 +34,9 @@ def test_a_value_of_whom_it_takes_for_the_caregiver_goes_with_its_belief() -> No
     one = batch(2000, rng)
     truth = one.concepts["a"].to_numpy()
     taken = np.where(rng.random(2000) < 0.85, truth, ~truth).astype(float)
-    activations = torch.tensor(np.column_stack([taken + 0.1 * rng.standard_normal(2000), rng.standard_normal((2000, 5))]))
+    activations = torch.tensor(
+        np.column_stack([taken + 0.1 * rng.standard_normal(2000), rng.standard_normal((2000, 5))])
+    )
     values = taken + 0.3 * rng.standard_normal(2000)
     belief = belief_of(activations, one.concepts["a"], one.groups)
     assert belief is not None
