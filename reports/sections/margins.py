@@ -74,14 +74,14 @@ def dominance(run: RunData, threshold: float) -> list[dict[str, Any]]:
     if named.empty or not (named["estimate"] > 0).any():
         return []
     top = largest(named)
+    part, away = percent(top["estimate"]), points(top["estimate"] - threshold)
+    above = top["estimate"] >= threshold
     turn = (
-        "A lower part would make it one of several" if top["estimate"] >= threshold else "A higher part would make it"
+        "A lower part would make it one of several targets" if above else "A higher part would make it the only target"
     )
-    end = "targets" if top["estimate"] >= threshold else "the only target"
     text = (
-        f"“{top['concept']}” holds {percent(top['estimate'])} of all that is carried, {points(top['estimate'] - threshold)} "
-        f"{'above' if top['estimate'] >= threshold else 'below'} {percent(threshold)}: "
-        f"{_where(top['low'], top['high'], threshold)}. {turn} {end}."
+        f"“{top['concept']}” holds {part} of all that is carried, {away} {'above' if above else 'below'} "
+        f"{percent(threshold)}: {_where(top['low'], top['high'], threshold)}. {turn}."
     )
     return [_row(f"{top['concept']} dominates", top, threshold, text)]
 

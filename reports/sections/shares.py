@@ -70,8 +70,8 @@ def residual(rest: pd.DataFrame) -> list[str]:
     texts = [f"Beyond the concepts, the value varies with {listed}."] if listed else []
     for row in records(found[found["factor"] == "(belief)"]):
         texts.append(
-            f"{capitalised(percent(row.estimate))} of its variance goes with what the learner itself takes the intended "
-            "concept to be, beyond what is true: there it follows its own mistakes."
+            f"{percent(row.estimate)} of its variance goes with what the learner itself takes the intended concept to "
+            "be, beyond what is true: there it follows its own mistakes."
         )
     return texts
 

@@ -51,10 +51,11 @@ def dominance(run: RunData) -> list[Figure]:
     top = largest(rows[~rows["concept"].str.startswith("(")])
     inside = measured(top["low"]) and top["low"] <= threshold <= top["high"]
     place = "inside its interval" if inside else "below it" if top["estimate"] > threshold else "above it"
-    reading = f"“{top['concept']}” holds most, {interval(top, share=True)}; the threshold of {percent(threshold)} lies {place}."
+    held = f"“{top['concept']}” holds most, {interval(top, share=True)}"
+    reading = f"{held}; the threshold of {percent(threshold)} lies {place}."
     caption = (
-        f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval; small circles: single training "
-        f"seeds; dotted line: from here on a concept counts as the only target. {counts(rows)}."
+        f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval; small circles: single "
+        f"training seeds; dotted line: from here on a concept counts as the only target. {counts(rows)}."
     )
     return [Figure("verdict-dominance", "How much of all that is carried each concept holds", plot, reading, caption)]
 

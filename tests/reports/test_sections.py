@@ -107,8 +107,8 @@ def test_an_open_verdict_says_what_is_open_and_what_is_ruled_out(tmp_path: Path)
     table = table.sort_values("estimate", ascending=False, kind="stable")
     found = Verdict().collect(load_run(example.write(tmp_path, changes=table)))
     assert found["answer"].summary[0] == (
-        "It is open whether the value latched onto several concepts, none of which dominates (52\u00a0%) or “caregiver” "
-        "alone (48\u00a0%); that it latched onto none of the concepts is ruled out."
+        "It is open whether the value latched onto several concepts, none of which dominates (52\u00a0%) or "
+        "“caregiver” alone (48\u00a0%); that it latched onto none of the concepts is ruled out."
     )
 
 

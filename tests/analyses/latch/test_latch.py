@@ -1,4 +1,4 @@
-"""The latch of tables and of models: exact effects, erasure where the concept is, and reasons for what has no answer."""
+"""The latch of tables and of models: exact effects, erasure where the concept is, reasons for what has no answer."""
 
 from __future__ import annotations
 
