@@ -8,6 +8,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``Subject``        any ``torch.nn.Module``, ready to be examined
 ``World, Batch``   subclass ``World`` for a world of your own
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
+``power``          how often a setup would say the right word, before anything is trained
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run
 ``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
     from imprint.analyses.evaluate.compare import compare as compare
     from imprint.analyses.evaluate.evaluate import evaluate as evaluate
+    from imprint.analyses.evaluate.learners.robustness import power as power
     from imprint.analyses.evaluate.run import Run as Run
     from imprint.analyses.latch.latch import Latch as Latch
     from imprint.analyses.latch.latch import latch as latch
@@ -48,6 +50,7 @@ _HOME = {
     "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",
+    "power": "imprint.analyses.evaluate.learners.robustness",
     "report": "imprint.reports.pages.run",
 }
 __all__ = ["__version__", *_HOME]

@@ -71,15 +71,10 @@ def judge(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> J
     rewards the first of the intended concept's two levels.
     """
     names, concepts = (*pooled.concepts, "(interaction)"), len(pooled.concepts)
-    known = pooled.draws[np.isfinite(pooled.draws).all(1)]
-    if len(known) < FEWEST_DRAWS * len(pooled.draws) or not len(known):
+    known = _known(pooled)
+    if known is None:
         return undetermined(pooled.concepts, UNDRAWN)
-    held, dominance = _dominance(known, concepts)
-    counts = _counts(known, held, bounds, rule)
-    words = _words(known, held, dominance, counts, pooled.concepts, rule, sign)
-    found, times = np.unique(words, return_counts=True)
-    order = np.argsort(-times, kind="stable")
-    probabilities = {str(found[i]): float(times[i]) / len(words) for i in order}
+    probabilities, dominance, counts = _judged(known, pooled.concepts, bounds, rule, sign)
     chosen = _smallest_set(probabilities, rule.certain)
     leader = int(_dominance(pooled.estimate[None], concepts)[1][0, :-1].argmax())
     leads = (pooled.concepts[leader], float((dominance[:, :-1].argmax(1) == leader).mean()))
@@ -93,6 +88,32 @@ def judge(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> J
     verdict = chosen[0] if len(chosen) == 1 else UNDETERMINED
     why = _sentences(table, probabilities, chosen, leads, ruled_out, rule)
     return Judgement(verdict, why, probabilities, chosen, leads, table, ruled_out)
+
+
+def word_of(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> str:
+    """The verdict alone, as :func:`judge` gives it."""
+    known = _known(pooled)
+    if known is None:
+        return UNDETERMINED
+    word, probability = next(iter(_judged(known, pooled.concepts, bounds, rule, sign)[0].items()))
+    return word if probability >= rule.certain else UNDETERMINED
+
+
+def _known(pooled: Pooled) -> Floats | None:
+    """Draws on which every number is defined ``[R, Q]``; nothing when these are too few."""
+    known = pooled.draws[np.isfinite(pooled.draws).all(1)]
+    return None if len(known) < FEWEST_DRAWS * len(pooled.draws) or not len(known) else known
+
+
+def _judged(
+    known: Floats, concepts: tuple[str, ...], bounds: Floats, rule: Decision, sign: int
+) -> tuple[dict[str, float], Floats, NDArray[np.bool_]]:
+    """Word -> probability, dominance on every draw, and whether each concept counts on it."""
+    held, dominance = _dominance(known, len(concepts))
+    counts = _counts(known, held, bounds, rule)
+    found, times = np.unique(_words(known, held, dominance, counts, concepts, rule, sign), return_counts=True)
+    order = np.argsort(-times, kind="stable")
+    return {str(found[i]): float(times[i]) / len(known) for i in order}, dominance, counts
 
 
 def undetermined(concepts: tuple[str, ...], why: str) -> Judgement:

@@ -59,6 +59,11 @@ METRICS = {
         "untrained_share": "mean share in untrained twins; `high`: what an untrained subject stays below",
         "effect": "mean counterfactual change of the value, in its standard deviations",
         "residual": "share of the value's variance, within combinations of the concepts, that goes with `control`",
+        "power": "part of simulated runs that say the right word, `verdict`, at the dominance that `control` names",
+        "power_open": "part of simulated runs that say no word",
+        "power_wrong": "part of simulated runs that say a wrong word",
+        "multiverse": "part of the analyses with the choice that `control` names in which the verdict stands",
+        "multiverse_word": "part of all analyses that say `verdict`",
         "erasure_loss": "share lost when the concept is erased at the site; control: `erased` or `random subspace`",
         "attribution": "part of the attribution on the concept's pixels; control `area`: their part of the picture",
     }

@@ -19,7 +19,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.latch.decision import judge
+from imprint.analyses.latch.decision import word_of
 from imprint.analyses.latch.pooling import Pooled, pool
 from imprint.analyses.latch.profile import Profile
 from imprint.analyses.latch.shares import Design, Floats
@@ -44,7 +44,7 @@ def multiverse(
     shared: bool = True,
     resamples: int = 400,
 ) -> pd.DataFrame:
-    """One analysis a row: a column per factor, ``verdict``, and ``leader``.
+    """One analysis a row: a column per factor, and ``verdict``.
 
     ``designs``: name of a weighting -> the cells with its weights. Seeds are left out one at a time when there are at
     least three.
@@ -58,9 +58,9 @@ def multiverse(
                 "carries": round(rule.carries * carries, 4),
                 "least_effect": round(rule.least_effect * effect, 3),
             }
-            judged = judge(pooled, bounds, rule.model_copy(update=changed), sign=sign)
             about = {"weights": weights, "seeds": left_out, **{k: f"{v:g}" for k, v in changed.items()}}
-            rows.append({**about, "verdict": judged.verdict, "leader": judged.leads[0]})
+            word = word_of(pooled, bounds, rule.model_copy(update=changed), sign=sign)
+            rows.append({**about, "verdict": word})
     return pd.DataFrame(rows)
 
 

@@ -1,9 +1,9 @@
 """power: what words a rule would say if the truth were known, before anything is trained.
 
 Values are simulated on the rows on which the learner will be examined: a standardised contrast of the intended concept,
-one of the first proxy, and normal noise, so that the intended concept holds a given part of all that is carried. That
-part varies over training seeds as a beta distribution with the given mean and standard deviation. Each simulated run is
-measured, pooled and judged as a real one, without untrained twins.
+one of the first proxy, and normal noise, so that the intended concept holds a given part D of all that is carried. That
+part varies over training seeds as a beta distribution with mean D and standard deviation spread x sqrt(4 D (1 - D)).
+Each simulated run is measured, pooled and judged as a real one, without untrained twins.
 
 Letters: n rows, S seeds.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.analyses.latch.decision import judge
+from imprint.analyses.latch.decision import word_of
 from imprint.analyses.latch.pooling import pool
 from imprint.analyses.latch.profile import Profile
 from imprint.analyses.latch.shares import Design, Floats, cell_sums, design_of
@@ -39,22 +39,23 @@ class Truth:
     dominance: float
     """Mean part of all that is carried that the intended concept holds, in (0, 1)."""
     seeds: int
-    spread: float = 0.15
-    """Standard deviation of that part over training seeds; the shipped setups have .1 to .2."""
+    spread: float = 0.2
+    """Standard deviation of that part over training seeds if it were .5; the nursery has .2."""
     carried: float = 0.5
     """Part of the value's variance that the two concepts hold together."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.dominance < 1 or not 0 < self.carried < 1 or self.seeds < 1 or self.spread < 0:
-            raise ImprintError(f"{self}: dominance and carried lie between 0 and 1, seeds is at least 1, spread 0.")
+        if not 0 < self.dominance < 1 or not 0 < self.carried < 1 or self.seeds < 1 or not 0 <= self.spread < 0.5:
+            raise ImprintError(
+                f"{self}: expected dominance and carried between 0 and 1, at least one seed, and a spread in [0, 0.5)."
+            )
 
     def parts(self, rng: np.random.Generator) -> Floats:
         """The intended concept's part in each seed ``[S]``."""
-        mean, most = self.dominance, 0.98 * self.dominance * (1 - self.dominance)
-        variance = min(self.spread**2, most)
-        if variance == 0:
+        mean = self.dominance
+        if self.spread == 0:
             return np.full(self.seeds, mean)
-        size = mean * (1 - mean) / variance - 1
+        size = 1 / (4 * self.spread**2) - 1
         return rng.beta(mean * size, (1 - mean) * size, size=self.seeds)
 
     def right(self, rule: Decision, proxy: str) -> str:
@@ -100,7 +101,7 @@ def words_of(rows: Rows, truth: Truth, rule: Decision, rng: np.random.Generator,
     verdicts = []
     for _ in range(runs):
         profiles = [rows.profile(part, truth.carried, rng) for part in truth.parts(rng)]
-        verdicts.append(judge(pool(profiles, resamples=RESAMPLES, rng=rng), nothing, rule).verdict)
+        verdicts.append(word_of(pool(profiles, resamples=RESAMPLES, rng=rng), nothing, rule))
     return pd.Series(verdicts, dtype=object)
 
 

@@ -84,6 +84,26 @@ def run(
     run_setup(setup, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume)
 
 
+@app.command(short_help="How often a setup would say the right word, before anything is trained.")
+def power(
+    setup: Annotated[str, typer.Argument(help="A setup of learners: a name of imprint list setups, or a YAML file.")],
+    *,
+    dominance: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Supposed parts that the intended concept holds, such as .7,.85.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N,M", help="Numbers of training seeds; default: its own, 2 and 4 times it.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs for each.")] = 100,
+    set_: Changes = None,
+    csv: Csv = None,
+) -> None:
+    """Say how often a setup would give the right word, none and a wrong one, if the truth were known."""
+    from imprint.commands.power import print_power
+
+    print_power(setup, changes=set_ or [], dominances=dominance, seeds=seeds, runs=runs, csv=csv)
+
+
 @app.command(short_help="Which concepts can be read where, and since when.")
 def locate(
     source: Source,

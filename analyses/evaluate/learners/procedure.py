@@ -22,6 +22,7 @@ from imprint.analyses.evaluate.learners.latch import (
     twins_of,
 )
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
+from imprint.analyses.evaluate.learners.robustness import measure_power, multiverse_rows
 from imprint.analyses.evaluate.procedure import Procedure, resampling_rng, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import judge, undetermined
@@ -71,8 +72,9 @@ class LearnerProcedure(Procedure[Setup]):
         exam_of(setup)
 
     def raising(self) -> list[Cell]:
-        """The seeds."""
-        return self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")
+        """What a run of this size could show, and the seeds."""
+        power = Cell("power", measure_power, (self.setup, self.folder), (self.folder.cell("power"),))
+        return [power, *self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")]
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The floors, the planted controls, readings and latch of every seed, and pictures of the first."""
@@ -91,7 +93,7 @@ class LearnerProcedure(Procedure[Setup]):
         yield self.diverged()
         yield self.located(exam.targets, sites=sites_of(self.setup), concepts=self.setup.located)
         yield self._latch(exam)
-        yield from stored_tables([self.folder.cell("planted")])
+        yield from stored_tables([self.folder.cell("planted"), self.folder.cell("power")])
 
     def _latch(self, exam: Exam) -> pd.DataFrame:
         """Shares and dominance pooled at every age, effects and the verdict at the last, and the rows of every seed."""
@@ -123,16 +125,18 @@ class LearnerProcedure(Procedure[Setup]):
             return rows.assign(age=age)
         resamples = setup.evaluation.resamples
         pooled = pool(varying, resamples=resamples, rng=resampling_rng(f"latch {age}"))
-        sign = signal_sign(setup, exam.world)
-        judged = judge(pooled, bounds(twins, len(varying)), setup.decision, sign=sign)
+        sign, floor = signal_sign(setup, exam.world), bounds(twins, len(varying))
+        judged = judge(pooled, floor, setup.decision, sign=sign)
         judged = replace(judged, why=judged.why + twin_sentence(len(twins)))
         shares = share_table(pooled)
         tables = [share_rows(shares), verdict_rows(judged, shares)]
         if age == self.ages[-1]:
             tables.append(effect_table(pooled, {}).rename(columns={"effect": "estimate"}).assign(metric="effect"))
+            tables.append(multiverse_rows(exam, varying, floor, judged.verdict, sign=sign))
         else:
             tables[1] = tables[1][tables[1]["metric"] != "latch"]
-        return pd.concat(tables, ignore_index=True).assign(age=age, n=pooled.rows, seeds=pooled.seeds)
+        whole = pd.concat(tables, ignore_index=True).assign(age=age, seeds=pooled.seeds)
+        return whole.assign(n=whole["n"].fillna(pooled.rows) if "n" in whole else pooled.rows)
 
 
 def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:

@@ -1,0 +1,110 @@
+"""How firm the verdict of a run is: what its size could have shown, and whether another analysis would say the same.
+
+``power`` is a cell that needs no trained seed. Rows of its findings, one for each supposed dominance of the intended
+concept (in ``control``): metric ``power``, with the right word in ``verdict``; ``power_open``; ``power_wrong``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imprint.analyses.evaluate.learners.exam import Exam, exam_of
+from imprint.analyses.evaluate.procedure import reporter, resampling_rng
+from imprint.analyses.findings import findings
+from imprint.analyses.latch.multiverse import agreement, multiverse
+from imprint.analyses.latch.power import Rows, power_table
+from imprint.analyses.latch.profile import Profile
+from imprint.analyses.latch.shares import Floats, design_of
+from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.files import write_table
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.load import load_setup
+from imprint.models.store import RunFolder
+
+DOMINANCES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+"""Supposed parts of all that is carried that the intended concept holds."""
+RUNS = 40
+"""Simulated runs for each."""
+
+
+def rows_of(exam: Exam) -> Rows:
+    """The rows on which the learners of a setup are examined."""
+    equal = exam.setup.evaluation.weights == "equal"
+    return Rows.of(exam.batch.concepts, exam.batch.groups, exam.names, equal=equal)
+
+
+def power(
+    setup: Any,
+    *,
+    dominances: Sequence[float] = DOMINANCES,
+    seeds: Sequence[int] = (),
+    runs: int = 100,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> pd.DataFrame:
+    """What words a setup of learners would say if the truth were known, before anything is trained.
+
+    ``setup``: shipped name, YAML file, mapping or :class:`Setup`. ``dominances``: supposed parts of all that is carried
+    that the intended concept holds. ``seeds``: numbers of training seeds (default: the setup's own, twice and four
+    times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises :class:`ImprintError` for a
+    setup of agents and for numbers that make no sense.
+    """
+    chosen = load_setup(setup, expect=Setup)
+    if runs < 1 or not all(count >= 1 for count in seeds) or not all(0 < part < 1 for part in dominances):
+        raise ImprintError(
+            f"power got dominances {list(dominances)}, seeds {list(seeds)} and {runs} runs; expected dominances "
+            "between 0 and 1, and at least one seed and one run."
+        )
+    counts = seeds or [times * chosen.schedule.seeds for times in (1, 2, 4)]
+    rows, rng = rows_of(exam_of(chosen)), np.random.default_rng(seed)
+    return power_table(rows, chosen.decision, rng, dominances=dominances, seeds=counts, runs=runs, say=progress)
+
+
+def measure_power(setup: Setup, folder: RunFolder) -> None:
+    """What words a run of this size says when the truth is known."""
+    path = folder.cell("power")
+    try:
+        rows = rows_of(exam_of(setup))
+    except NotMeasurableError:
+        write_table(path, findings([]))
+        return
+    table = power_table(
+        rows,
+        setup.decision,
+        resampling_rng("power"),
+        dominances=DOMINANCES,
+        seeds=[setup.schedule.seeds],
+        runs=RUNS,
+        say=reporter(folder, "power"),
+    )
+    control = table["dominance"].map("{:.2f}".format)
+    about = {"analysis": "latch", "concept": setup.intended, "control": control, "n": table["runs"]}
+    tables = [
+        table[["low", "high", "seeds"]].assign(
+            metric="power", estimate=table["right"], verdict=table["right_word"], **about
+        ),
+        table[["seeds"]].assign(metric="power_open", estimate=table["open"], **about),
+        table[["seeds"]].assign(metric="power_wrong", estimate=table["wrong"], **about),
+    ]
+    write_table(path, findings(pd.concat(tables, ignore_index=True).assign(setup=setup.run_name)))
+
+
+def multiverse_rows(
+    exam: Exam, profiles: Sequence[Profile], bounds: Floats, verdict: str, *, sign: int
+) -> pd.DataFrame:
+    """In what part of the analyses that could have been chosen the verdict stands, for all and for each choice.
+
+    Rows with ``verdict`` hold in what part of all analyses each word is said.
+    """
+    setup, concepts = exam.setup, exam.batch.concepts
+    designs = {name: design_of(concepts, exam.names, equal=name == "equal")[0] for name in ("equal", "prevalence")}
+    table = multiverse(profiles, designs, bounds, setup.decision, rng=resampling_rng("multiverse"), sign=sign)
+    stands = agreement(table, verdict).rename(columns={"choice": "control", "agreement": "estimate", "analyses": "n"})
+    words = table["verdict"].value_counts()
+    said = pd.DataFrame({"verdict": words.index, "estimate": words.to_numpy() / len(table), "n": len(table)})
+    both = [stands.assign(metric="multiverse"), said.assign(metric="multiverse_word")]
+    return pd.concat(both, ignore_index=True).assign(concept=setup.intended)
