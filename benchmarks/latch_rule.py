@@ -2,8 +2,8 @@
 
 ``words``: simulated runs of known dominance, P(right), P(no word) and P(wrong word) for dominance x rows x seeds.
 ``coverage``: part of the 95 % intervals of shares, dominance and effects that hold the truth, for seeds x groups, with
-and without effects of groups. Run ``python -m benchmarks.latch_rule words --runs 200 --seed 1`` or ``coverage``; without
-arguments both are run small.
+and without effects of groups. Run ``python -m benchmarks.latch_rule words --runs 200 --seed 1`` or ``coverage``;
+without arguments both are run small.
 """
 
 from __future__ import annotations
