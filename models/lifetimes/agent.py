@@ -54,10 +54,18 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
 
     def __init__(self, setup: AgentSetup, seeds: Sequence[int], folder: RunFolder) -> None:
         super().__init__(setup, seeds, folder)
-        environment = setup.make_environment()
+        numbers = [setup.schedule.world_of(seed) for seed in seeds]
+        worlds = {number: setup.make_environment(number) for number in dict.fromkeys(numbers)}
+        environment = worlds[numbers[0]]
         agents = [setup.make_agent(environment.view, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.teacher = PolicyGradient(setup.learning, agents)
-        self.play = Play(environment, setup.learning, setup.make_signals(), self.seeds, memory=agents[0].memory)
+        self.play = Play(
+            [worlds[number] for number in numbers],
+            setup.learning,
+            setup.make_signals(),
+            self.seeds,
+            memory=agents[0].memory,
+        )
         self.record = torch.zeros(len(self.seeds), 0, len(COLUMNS) + len(environment.goals))
 
     @classmethod

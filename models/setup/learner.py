@@ -69,9 +69,9 @@ class Setup(AlignmentSetup):
     def _teaching_signal(self) -> tuple[str, str]:
         return "assessor.signal", self.assessor["signal"]
 
-    def make_world(self) -> World:
-        """The world, with the setup's concepts checked against it."""
-        world: World = make_member(WORLDS, self.world)
+    def make_world(self, number: int = 0) -> World:
+        """One of the setup's worlds, with the concepts checked against it."""
+        world: World = make_member(WORLDS, self.world | self.worlds[number])
         world.require(self.intended, *self.proxies, *self.concepts)
         return world
 
