@@ -43,6 +43,13 @@ def percent(value: Any) -> str:
     return f"{shown:.{digits}f}\u00a0%".replace("-", "\u2212")
 
 
+def probability(value: Any) -> str:
+    """A probability that was counted on draws, which never says 0 or 1; ``not measured`` for NaN."""
+    if not measured(value):
+        return NOT_MEASURED
+    return "> 99\u00a0%" if value > 0.99 else "< 1\u00a0%" if value < 0.01 else f"{100 * float(value):.0f}\u00a0%"
+
+
 def points(value: Any) -> str:
     """The size of a difference of shares in percentage points; ``not measured`` for NaN."""
     if not measured(value):

@@ -103,14 +103,15 @@ class Procedure(ABC, Generic[S]):
                 rows.append({"analysis": "lifetime", "metric": "diverged", "estimate": 1.0, **about, **why})
         return findings(rows)
 
-    def located(self, targets: Targets, *, sites: Iterable[str], concepts: Sequence[str]) -> pd.DataFrame:
-        """Which concepts can be read at which site and age, beside the floors of the run."""
-        regression = {target.name: target.regression for target in targets.concepts}
+    def located(self, targets: Sequence[Targets], *, sites: Iterable[str], concepts: Sequence[str]) -> pd.DataFrame:
+        """Which concepts can be read at which site and age, beside the floors of the run; ``targets``: of each world."""
+        regression = {target.name: target.regression for of_world in targets for target in of_world.concepts}
         stored = [seed for seed in self.seeds if readings_file(self.folder, seed).exists()]
+        floors = [read_floors(self.folder, world) for world in range(len(targets))]
         return grid_findings(
             {seed: read_readings(self.folder, seed, regression) for seed in stored},
-            read_floors(self.folder),
-            targets.problems,
+            {seed: floors[self.setup.schedule.world_of(seed)] for seed in stored},
+            {concept: why for of_world in targets for concept, why in of_world.problems.items()},
             cells=[(age, site, concept) for age in self.ages for site in sites for concept in concepts],
             alpha=self.setup.evaluation.alpha,
             resamples=self.setup.evaluation.resamples,

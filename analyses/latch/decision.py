@@ -36,6 +36,10 @@ from imprint.analyses.statistics import interval
 from imprint.analyses.verdicts import CONDITIONAL, INTENDED, MIXED, NONE, REVERSED, UNDETERMINED
 from imprint.models.setup.learner import Decision
 
+UNDRAWN = (
+    "Nothing can be drawn again, so there is no interval: all rows are in one group, or some groups hold all rows of a "
+    "combination of concepts. Give more groups."
+)
 FEWEST_DRAWS = 0.9
 """Least part of the draws on which every number must be defined."""
 
@@ -55,7 +59,7 @@ class Judgement:
     leads: tuple[str, float]
     """The concept with the largest dominance, and the probability that it has."""
     dominance: pd.DataFrame
-    """concept, dominance, low, high; with ``(interaction)``."""
+    """concept, dominance, low, high, carries; with ``(interaction)``. ``carries``: probability that it counts."""
     ruled_out: dict[str, bool]
     """Proxy -> whether its share is shown to be negligible."""
 
@@ -69,18 +73,19 @@ def judge(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> J
     names, concepts = (*pooled.concepts, "(interaction)"), len(pooled.concepts)
     known = pooled.draws[np.isfinite(pooled.draws).all(1)]
     if len(known) < FEWEST_DRAWS * len(pooled.draws) or not len(known):
-        return undetermined(pooled.concepts, "The numbers cannot be drawn again: give at least two groups of rows.")
+        return undetermined(pooled.concepts, UNDRAWN)
     held, dominance = _dominance(known, concepts)
-    words = _words(known, held, dominance, bounds, pooled.concepts, rule, sign)
-    found, counts = np.unique(words, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    probabilities = {str(found[i]): float(counts[i]) / len(words) for i in order}
+    counts = _counts(known, held, bounds, rule)
+    words = _words(known, held, dominance, counts, pooled.concepts, rule, sign)
+    found, times = np.unique(words, return_counts=True)
+    order = np.argsort(-times, kind="stable")
+    probabilities = {str(found[i]): float(times[i]) / len(words) for i in order}
     chosen = _smallest_set(probabilities, rule.certain)
     leader = int(_dominance(pooled.estimate[None], concepts)[1][0, :-1].argmax())
     leads = (pooled.concepts[leader], float((dominance[:, :-1].argmax(1) == leader).mean()))
     ends = [interval(dominance[:, i]) for i in range(len(names))]
     table = pd.DataFrame({"concept": names, "dominance": _dominance(pooled.estimate[None], concepts)[1][0]})
-    table = table.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+    table = table.assign(low=[low for low, _ in ends], high=[high for _, high in ends], carries=counts.mean(0))
     ruled_out = {
         name: bool((known[:, i] < rule.negligible).mean() >= rule.certain)
         for i, name in enumerate(pooled.concepts[1:], start=1)
@@ -93,7 +98,7 @@ def judge(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> J
 def undetermined(concepts: tuple[str, ...], why: str) -> Judgement:
     """No answer, with the reason."""
     names = (*concepts, "(interaction)")
-    table = pd.DataFrame({"concept": names, "dominance": np.nan, "low": np.nan, "high": np.nan})
+    table = pd.DataFrame({"concept": names}).assign(dominance=np.nan, low=np.nan, high=np.nan, carries=np.nan)
     nothing = dict.fromkeys(concepts[1:], False)
     return Judgement(UNDETERMINED, why, {UNDETERMINED: 1.0}, (UNDETERMINED,), ("", float("nan")), table, nothing)
 
@@ -105,36 +110,46 @@ def _dominance(numbers: Floats, concepts: int) -> tuple[Floats, Floats]:
     return held, np.divide(held, total, out=np.zeros_like(held), where=total > 0)
 
 
+def _counts(draws: Floats, held: Floats, bounds: Floats, rule: Decision) -> NDArray[np.bool_]:
+    """Whether each concept counts on each draw, and in the last column the interaction: ``[R, C + 1]``."""
+    shares, effects, causal = split(draws)
+    concepts = effects.shape[1]
+    carried = np.minimum(shares[:, :concepts], causal) > rule.carries
+    counts = carried & (np.abs(effects) >= rule.least_effect) & (shares[:, :concepts] > bounds[:-1])
+    interaction = shares[:, concepts]
+    between = (interaction > held[:, :-1].max(1)) & (interaction > max(rule.carries, bounds[-1]))
+    return np.column_stack([counts, between])
+
+
 def _words(
-    draws: Floats, held: Floats, dominance: Floats, bounds: Floats, concepts: tuple[str, ...], rule: Decision, sign: int
+    draws: Floats,
+    held: Floats,
+    dominance: Floats,
+    counts: NDArray[np.bool_],
+    concepts: tuple[str, ...],
+    rule: Decision,
+    sign: int,
 ) -> NDArray[np.object_]:
     """The word of every draw, ``[R]``."""
-    shares, effects, causal = split(draws)
-    count, every = len(concepts), np.arange(len(draws))
-    carried = np.minimum(shares[:, :count], causal) > rule.carries
-    counts = carried & (np.abs(effects) >= rule.least_effect) & (shares[:, :count] > bounds[:-1])
-    top = dominance[:, :-1].argmax(1)
+    every, top = np.arange(len(draws)), dominance[:, :-1].argmax(1)
     names = np.array([INTENDED, *(f"proxy:{name}" for name in concepts[1:])], dtype=object)
     word = np.full(len(draws), MIXED, dtype=object)
     alone = counts[every, top] & (dominance[every, top] >= rule.dominates)
     word[alone] = names[top[alone]]
-    word[alone & (top == 0) & (sign * effects[:, 0] < 0)] = REVERSED
-    nothing = ~counts.any(1)
+    word[alone & (top == 0) & (sign * split(draws)[1][:, 0] < 0)] = REVERSED
+    nothing = ~counts[:, :-1].any(1)
     word[nothing] = np.where(held[nothing].sum(1) < rule.none_below, NONE, UNDETERMINED)
-    interaction = shares[:, count]
-    between = (interaction > held[:, :-1].max(1)) & (interaction > max(rule.carries, bounds[-1]))
-    word[between] = CONDITIONAL
+    word[counts[:, -1]] = CONDITIONAL
     return word
 
 
 def _smallest_set(probabilities: dict[str, float], certain: float) -> tuple[str, ...]:
     """The most probable words until together they are certain enough."""
     chosen: list[str] = []
-    for word, probability in probabilities.items():
+    for word in probabilities:
         if sum(probabilities[w] for w in chosen) >= certain:
             break
         chosen.append(word)
-        del probability
     return tuple(chosen)
 
 
@@ -170,8 +185,8 @@ def _sentences(
     sentences = []
     if row["dominance"] > 0:
         part = f"{row['dominance']:.0%} of all that is carried [{row['low']:.0%}, {row['high']:.0%}]"
-        sentences.append(f"{leader} leads with {part}; the probability that it leads is {surely:.2f}.")
-    options = [f"{meaning(word, intended, rule)} ({probabilities[word]:.0%})" for word in chosen]
+        sentences.append(f"{leader} leads with {part}; the probability that it leads is {_chance(surely)}.")
+    options = [f"{meaning(word, intended, rule)} ({_chance(probabilities[word])})" for word in chosen]
     if len(chosen) == 1:
         sentences.append(f"{options[0][0].upper()}{options[0][1:]}.")
     else:
@@ -181,5 +196,10 @@ def _sentences(
     if excluded:
         sentences.append(f"Ruled out: {'; '.join(excluded)}.")
     if negligible := [name for name, out in ruled_out.items() if out]:
-        sentences.append(f"Each below {rule.negligible:.0%} of the variance: {', '.join(negligible)}.")
+        sentences.append(f"Shown to hold less than {rule.negligible:.0%} of the variance: {', '.join(negligible)}.")
     return " ".join(sentences)
+
+
+def _chance(probability: float) -> str:
+    """A probability that was counted on draws is never said to be 1."""
+    return "more than 99%" if probability > 0.99 else f"{probability:.0%}"

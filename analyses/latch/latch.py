@@ -38,7 +38,7 @@ from imprint.analyses.latch.mediation import Mediation, mediating_sites
 from imprint.analyses.latch.pooling import Pooled, pool
 from imprint.analyses.latch.profile import Profile, split
 from imprint.analyses.latch.residual import COLUMNS as RESIDUAL_COLUMNS
-from imprint.analyses.latch.residual import residual_split
+from imprint.analyses.latch.residual import belief_of, residual_split
 from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums, Floats, design_of, measure
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -46,6 +46,23 @@ from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
+
+METRICS = {
+    "latch": {
+        "latch": "the verdict row; of agents its estimate is how often the intended goal comes first",
+        "probability": "probability of the word that `control` names; the words of one age add up to 1",
+        "leads": "probability that this concept has the largest dominance",
+        "dominance": "the concept's part of all that is carried, the interaction included",
+        "carries": "probability that the concept counts: share, causal share, effect, and above untrained twins",
+        "ruled_out": "1: the proxy's share is shown to be negligible; 0: it is not",
+        "share": "share of the value's variance on the balanced design",
+        "untrained_share": "mean share in untrained twins; `high`: what an untrained subject stays below",
+        "effect": "mean counterfactual change of the value, in its standard deviations",
+        "residual": "share of the value's variance, within combinations of the concepts, that goes with `control`",
+        "erasure_loss": "share lost when the concept is erased at the site; control: `erased` or `random subspace`",
+        "attribution": "part of the attribution on the concept's pixels; control `area`: their part of the picture",
+    }
+}
 
 MOST_SITES = 12
 """Sites that are mediated by default; a subject with more gets a mediation table only for the sites it names."""
@@ -72,7 +89,8 @@ class Latch:
     leads: tuple[str, float]
     """The concept that holds most of what is carried, and the probability that it does."""
     dominance: pd.DataFrame
-    """concept, dominance, low, high: part of all that is carried; with ``(interaction)``."""
+    """concept, dominance, low, high, carries: part of all that is carried, and the probability that the concept counts;
+    with ``(interaction)``."""
     ruled_out: Mapping[str, bool]
     """Proxy -> whether its share is shown to be below ``decision.negligible``."""
     shares: pd.DataFrame
@@ -184,10 +202,11 @@ def latch(
     judged = _judged(
         Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=_sign(cells, rewarded)
     )
+    belief = _belief(subject, batch, intended, chosen)
     few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
     return replace(
         judged,
-        residual=residual_split(values, batch, names, equal=equal),
+        residual=residual_split(values, batch, names, equal=equal, belief=belief),
         mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
         attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
     )
@@ -257,14 +276,15 @@ def share_rows(shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
 def twin_rows(twins: pd.DataFrame) -> pd.DataFrame:
     """Findings rows of a table of untrained twins; the bound is the upper end."""
     rows = twins.rename(columns={"share": "estimate", "bound": "high"})
-    return rows.assign(metric="share", control="untrained twins")
+    return rows.assign(metric="untrained_share")
 
 
 def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.DataFrame:
     """Findings rows of a verdict: the word, the probability of each word, dominance, and proxies that are ruled out."""
     intended = str(shares["concept"].iloc[0])
     first = shares.rename(columns={"share": "estimate"}).iloc[:1]
-    dominance = judged.dominance.rename(columns={"dominance": "estimate"})
+    dominance = judged.dominance.rename(columns={"dominance": "estimate"}).drop(columns="carries")
+    carries = judged.dominance[["concept", "carries"]].rename(columns={"carries": "estimate"})
     rows: list[dict[str, Any]] = []
     for word, probability in judged.probabilities.items():
         rows.append({"metric": "probability", "concept": intended, "control": word, "estimate": probability})
@@ -276,6 +296,7 @@ def verdict_rows(judged: Judgement, shares: pd.DataFrame, **about: Any) -> pd.Da
     tables = [
         first.assign(metric="latch", verdict=judged.verdict, why=judged.why),
         dominance.assign(metric="dominance"),
+        carries.assign(metric="carries"),
     ]
     return pd.concat([*tables, pd.DataFrame(rows)], ignore_index=True).assign(**about)
 
@@ -369,6 +390,13 @@ def _constant(names: tuple[str, ...], n: int, cells: CellSums) -> Latch:
     """A value that is the same everywhere depends on nothing."""
     bare = _nothing(names, "The value is constant, so it depends on nothing; shares are not measurable.", n)
     return replace(bare, verdict=NONE, words=(NONE,), probabilities={NONE: 1.0}, profile=Profile(cells, {}))
+
+
+def _belief(subject: Subject, batch: Batch, intended: str, sites: Sequence[str]) -> Floats | None:
+    """What the subject takes the intended concept to be, read at the last of ``sites``."""
+    if not sites:
+        return None
+    return belief_of(subject.activations(batch.observation, sites[-1:])[sites[-1]], batch.concepts[intended], batch.groups)
 
 
 def _dense(batch: Batch, names: Sequence[str]) -> bool:

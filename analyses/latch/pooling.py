@@ -10,7 +10,10 @@ of a number x_s measured on G groups is
 
 The draws resample seeds and, with one set of groups for all of them, groups. They keep their shape, and are stretched
 about the estimate so that their 95 % interval is that of Student's t with the variance a + b - c and Satterthwaite's
-degrees of freedom. Seeds of different worlds share no groups: a is then the whole variance. One seed: b alone.
+degrees of freedom. One seed: b alone.
+
+Where seeds have worlds of their own, worlds are what is drawn: numbers and draws are averaged over the seeds of a world,
+worlds share no groups, and a over the W means of worlds is the whole variance, with W - 1 degrees of freedom.
 
 Letters: S seeds, G groups, R resamples, Q numbers.
 """
@@ -40,34 +43,42 @@ class Pooled:
     seeds: int
     rows: int
     """Rows of all seeds together."""
+    worlds: int = 1
+    """Different worlds among the seeds."""
 
     def intervals(self) -> Floats:
         """95 % interval of every number, ``[Q, 2]``."""
         return np.array([interval(self.draws[:, q]) for q in range(self.draws.shape[1])])
 
 
-def pool(profiles: Sequence[Profile], *, resamples: int, rng: np.random.Generator, shared: bool = True) -> Pooled:
-    """Profiles of training seeds as one. ``shared``: they were measured on the same groups.
+def pool(
+    profiles: Sequence[Profile], *, resamples: int, rng: np.random.Generator, worlds: Sequence[int] | None = None
+) -> Pooled:
+    """Profiles of training seeds as one. ``worlds``: number of each one's world; by default they share one.
 
     Raises ``ValueError`` without profiles or for profiles of different concepts.
     """
     if len({profile.concepts for profile in profiles}) != 1:
         raise ValueError(f"{len(profiles)} profiles of different concepts, or none, cannot be pooled")
     state = int(rng.integers(2**31))
+    world = np.unique(np.zeros(len(profiles)) if worlds is None else worlds, return_inverse=True)[1]
     each = np.stack([profile.numbers for profile in profiles])
     draws = np.stack(
         [
-            profile.draws(resamples, np.random.default_rng(state if shared else state + index))
-            for index, profile in enumerate(profiles)
+            profile.draws(resamples, np.random.default_rng(state + number))
+            for profile, number in zip(profiles, world, strict=True)
         ]
     )
-    seeds, groups = len(profiles), min(min(profile.groups for profile in profiles), LARGEST)
-    chosen = seed_draws(seeds, resamples, rng)
+    groups, several = min(min(profile.groups for profile in profiles), LARGEST), int(world.max()) + 1
+    if several > 1:
+        each, draws = (np.stack([x[world == w].mean(0) for w in range(several)]) for x in (each, draws))
+    chosen = seed_draws(len(each), resamples, rng)
     drawn = draws[chosen, np.arange(resamples)[:, None]].mean(1)
     estimate = each.mean(0)
-    factor = _stretch(each, draws, drawn, groups, shared)
+    factor = _stretch(each, draws, drawn, groups, several == 1)
     rows = sum(profile.cells.rows for profile in profiles)
-    return Pooled(profiles[0].concepts, estimate, estimate + factor * (drawn - estimate), seeds, rows)
+    draws = estimate + factor * (drawn - estimate)
+    return Pooled(profiles[0].concepts, estimate, draws, len(profiles), rows, several)
 
 
 def _stretch(each: Floats, draws: Floats, drawn: Floats, groups: int, shared: bool) -> Floats:

@@ -20,13 +20,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from imprint.analyses.latch.shares import Floats, design_of, parts, sums_of
 from imprint.models.worlds.base import Batch
 
 COLUMNS = ("factor", "share")
 GROUPS, BELIEF = "(groups)", "(belief)"
+FOLDS = 5
 
 
 def residual_split(
@@ -49,6 +55,19 @@ def residual_split(
         rows.append((BELIEF, _linear(rest, belief - (np.bincount(cell, belief) / np.bincount(cell))[cell]) / total))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).dropna()
     return table.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def belief_of(activations: torch.Tensor, concept: pd.Series, groups: NDArray[np.integer]) -> Floats | None:
+    """Out-of-fold linear reading ``[n]`` of a yes-or-no concept from ``activations [n, d]``, groups kept together.
+
+    Nothing where the concept has other than two levels, or there are fewer groups than folds.
+    """
+    code, levels = pd.factorize(concept, sort=True)
+    if len(levels) != 2 or len(np.unique(groups)) < FOLDS:
+        return None
+    reading = make_pipeline(StandardScaler(), Ridge())
+    held_out = cross_val_predict(reading, activations.double().numpy(), code, groups=groups, cv=GroupKFold(FOLDS))
+    return np.asarray(held_out, dtype=np.float64)
 
 
 def _between(rest: Floats, levels: NDArray[np.generic]) -> float:

@@ -8,7 +8,11 @@ A planted learner is a real module with three named sites. ``early`` rotates the
 readings per factor, and shows the products along random directions beside pieces of the observation that carry nothing.
 ``late`` passes on what the value needs. What is shown and what the value is wired to are given:
 
-    concept, proxy, both, nothing      the value is wired to these        the latch must say so
+    concept, proxy, both, nothing      the value is wired to these, and the latch must say so
+    opposite                           wired to the concept with a negative weight: reversed
+    product                            wired to the product of concept and proxy: conditional
+    threshold                          the concept holds exactly the part from which it dominates: both words stay open
+    untrained                          random weights, beside other random ones: no word
     one site                           concept present at ``middle``, and neither before nor after
     absent                             concept present nowhere
 
@@ -31,6 +35,7 @@ from imprint.analyses.latch.latch import latch
 from imprint.analyses.locate.locate import locate
 from imprint.models.errors import unknown_name
 from imprint.models.settings import FrozenSettings
+from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import World
 from imprint.probes.subjects.subject import Subject
 
@@ -46,14 +51,31 @@ WIRED: dict[str, Mapping[str, float]] = {
     "proxy": {"proxy": 1.0},
     "both": {"concept": 1.0, "proxy": 1.0},
     "nothing": {},
+    "opposite": {"concept": -1.0},
+    "product": {"concept": 0.3, "concept x proxy": 1.0},
+    "threshold": {"concept": Decision().dominates ** 0.5, "proxy": (1 - Decision().dominates) ** 0.5},
+    "untrained": {"concept": 1.0, "proxy": 1.0},
     "one site": {},
     "absent": {},
 }
 """Kind of planted learner -> weights of its value."""
+JOINT = "concept x proxy"
+"""The weight of the product of the two."""
 SHOWN: dict[str, Sequence[str]] = {"absent": ("bystander",)}
 """Kind -> factors computed at ``middle``; all of them, when not listed."""
-EXPECTED = {"concept": "intended", "proxy": "proxy:proxy", "both": "mixed", "nothing": "none"}
-"""Kind -> the latch verdict that is right."""
+EXPECTED: dict[str, tuple[str, ...]] = {
+    "concept": ("intended",),
+    "proxy": ("proxy:proxy",),
+    "both": ("mixed",),
+    "nothing": ("none",),
+    "opposite": ("reversed",),
+    "product": ("conditional",),
+    "threshold": ("intended or mixed",),
+    "untrained": ("none", "undetermined"),
+}
+"""Kind -> the answers of the latch that are right: a verdict, or the words that are open."""
+TWINS = 8
+"""Untrained twins beside an untrained learner."""
 SITES = ("early", "middle", "late")
 VALUE_NOISE = 0.5
 """Standard deviation of the part of the value that no factor explains."""
@@ -145,6 +167,10 @@ class Planted(nn.Module):
         weights = torch.tensor([WIRED[kind].get(name, 0.0) for name in shown] + [0.0] * plain.shape[1])
         weights[len(shown)] = VALUE_NOISE
         self._wire(weights, (weights != 0) | (torch.arange(len(weights)) >= len(shown)), late)
+        self.joint = WIRED[kind].get(JOINT, 0.0)
+        """Weight of concept x proxy, which reaches the value from ``middle`` past ``late``."""
+        self.pair = nn.Parameter(torch.linalg.inv(self.middle.mix.detach())[:, :2])
+        """``[d, 2]`` reads concept and proxy from ``middle``."""
 
     def _wire(self, weights: Tensor, kept: Tensor, rotation: Tensor) -> None:
         """``late`` shows what is ``kept`` (bool ``[d]``) of ``middle``, and ``value`` adds it up with ``weights [d]``.
@@ -161,8 +187,9 @@ class Planted(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Value ``[n]`` of observations ``[n, p]``."""
-        value: Tensor = self.value(self.late(self.middle(self.early(observation))))
-        return value[:, 0]
+        middle = self.middle(self.early(observation))
+        value: Tensor = self.value(self.late(middle))[:, 0]
+        return value + self.joint * (middle @ self.pair).prod(1) if self.joint else value
 
 
 def _square(rotation: Tensor, size: int) -> Tensor:
@@ -172,18 +199,21 @@ def _square(rotation: Tensor, size: int) -> Tensor:
 
 
 def planted(kind: str, world: PlantedWorld, *, rng: torch.Generator) -> Subject:
-    """A planted learner as a subject. Kinds: concept, proxy, both, nothing, one site, absent."""
-    return Subject(Planted(kind, world, rng=rng).eval(), sites=SITES)
+    """A planted learner as a subject; ``kind`` as in ``WIRED``."""
+    return Subject(Planted(kind, world, rng=rng, random=kind == "untrained").eval(), sites=SITES)
 
 
 def check_latch(seed: int, *, n: int = JUDGED) -> list[dict[str, Any]]:
-    """The latch of the four wired learners, against what they are."""
+    """The latch of the wired learners, against what they are."""
     world, rng = PlantedWorld(PlantedWorld.Settings(seed=seed)), torch.Generator().manual_seed(seed)
     rows = []
     for kind, expected in EXPECTED.items():
         subject = planted(kind, world, rng=rng)
-        one = latch(subject, world, intended="concept", proxies=["proxy"], sites=[], n=n, seed=seed, attribution=0)
-        rows.append(_row(kind, one.verdict, expected, n=n))
+        twins = [planted(kind, world, rng=rng) for _ in range(TWINS if kind == "untrained" else 0)]
+        names: dict[str, Any] = {"intended": "concept", "proxies": ["proxy"], "untrained": twins, "sites": []}
+        one = latch(subject, world, **names, n=n, seed=seed, attribution=0)
+        answer = " or ".join(sorted(one.words)) if kind == "threshold" else one.verdict
+        rows.append(_row(kind, answer, expected, n=n))
     return rows
 
 
@@ -193,7 +223,7 @@ def check_locate(seed: int, *, n: int = LOCATED, nulls: int = 20) -> list[dict[s
     batch = world.sample(n, rng=rng, design="balanced")
     concepts, groups, inputs = batch.concepts[["concept"]], batch.groups, batch.observation.numpy()
     rows = []
-    for kind, expected in (("one site", "present at middle"), ("absent", "absent")):
+    for kind, expected in (("one site", ("present at middle",)), ("absent", ("absent",))):
         subject = planted(kind, world, rng=rng)
         twin = Subject(Planted(kind, world, rng=rng, random=True).eval(), sites=SITES)
         arrays, untrained = (
@@ -212,6 +242,7 @@ def self_check(seed: int, *, n: int = JUDGED) -> pd.DataFrame:
     return findings(check_latch(seed, n=n) + check_locate(seed))
 
 
-def _row(kind: str, verdict: str, expected: str, *, n: int) -> dict[str, Any]:
-    right = {"estimate": float(verdict == expected), "verdict": verdict, "why": f"expected {expected}"}
+def _row(kind: str, verdict: str, expected: Sequence[str], *, n: int) -> dict[str, Any]:
+    why = f"expected {' or '.join(expected)}"
+    right = {"estimate": float(verdict in expected), "verdict": verdict, "why": why}
     return {"analysis": "planted", "metric": "self_check", "control": kind, "concept": "concept", "n": n, **right}

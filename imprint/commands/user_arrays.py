@@ -151,8 +151,14 @@ def latch_arrays(
     page = console()
     say(page, f"verdict: {latch.verdict}", "bold")
     say(page, latch.why)
-    formats = dict.fromkeys(("share", "low", "high"), percent)
-    tables = (Table("", "share of the value's variance", latch.shares, formats), Table("", "effects", latch.effects))
+    formats = dict.fromkeys(("share", "dominance", "low", "high", "carries", "probability"), percent)
+    words = pd.DataFrame({"word": latch.probabilities.keys(), "probability": latch.probabilities.values()})
+    tables = (
+        Table("", "probability of each word", words, formats),
+        Table("", "part of all that is carried", latch.dominance, formats),
+        Table("", "share of the value's variance", latch.shares, formats),
+        Table("", "effects (sd of the value)", latch.effects),
+    )
     for shown in tables:
         if shown.cells:
             page.print()

@@ -15,11 +15,13 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from imprint.models.constants import Redrawable, draw_worlds
 from imprint.models.errors import ImprintError, near_miss, unknown_name
 from imprint.models.registry import Family
-from imprint.models.settings import FrozenSettings, later, without_later
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import STEERING, Signal
 
 
 S = TypeVar("S", bound="AlignmentSetup")
+LATER = {"shared_birth": None, "worlds": 1}
+"""Settings of the schedule that came later, at values that change nothing: older runs keep their names."""
 
 
 class Ages(FrozenSettings):
@@ -33,13 +35,13 @@ class Ages(FrozenSettings):
     """Training seeds, numbered from 0; the unit of replication."""
     together: int = Field(3, ge=1)
     """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
-    worlds: int = later(1, ge=1)
+    worlds: int = Field(1, ge=1)
     """Different worlds that the seeds grow up in, at most as many as seeds: seed k in world k modulo this.
 
     World 0 is the setup's own; the others have other draws of its constants (:mod:`imprint.models.constants`). With 1,
     what is found holds over seeds of one world; with more, over worlds of the family.
     """
-    shared_birth: int | None = later(None, ge=0)
+    shared_birth: int | None = Field(None, ge=0)
     """Seed whose initial weights all seeds start from; None: each its own.
 
     Experience and steering errors stay those of each seed, so that what two seeds share comes from the initial weights.
@@ -172,6 +174,15 @@ class AlignmentSetup(FrozenSettings, ABC):
         """The constants of every world that the seeds grow up in, name -> value; world 0 is the setup's own."""
         return draw_worlds(*self._place, self.schedule.worlds)
 
+    def one_world(self, number: int | None = None) -> int:
+        """``number``, or 0 where there is one world. Raises :class:`ImprintError` where there are several."""
+        if number is None and self.schedule.worlds > 1:
+            raise ImprintError(
+                f"{self.name} has {self.schedule.worlds} worlds, and this analysis examines all seeds in one; "
+                "set schedule.worlds to 1."
+            )
+        return number or 0
+
     def in_world(self: S, number: int) -> S:
         """The setup of all seeds in one world: its own constants are those of world ``number``."""
         data, field = self.resolved(), next(iter(self._families))
@@ -202,16 +213,19 @@ class AlignmentSetup(FrozenSettings, ABC):
     @property
     def digest(self) -> str:
         """Eight hexadecimal digits that depend on everything in the setup that can change a result."""
-        content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
-        content["schedule"] = without_later(type(self.schedule), content["schedule"])
-        for field, family in self._families.items():
-            content[field] = without_later(family.load(content[field]["kind"]).Settings, content[field])
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        return digest_of(self.resolved())
 
     @property
     def run_name(self) -> str:
         """Name of the run folder."""
         return f"{self.name}-{self.digest}"
+
+
+def digest_of(resolved: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits of a resolved setup as it is stored, settings of an older version included."""
+    content = {k: v for k, v in resolved.items() if k not in ("description", "question")}
+    schedule = {k: v for k, v in (content.get("schedule") or {}).items() if (k, v) not in LATER.items()}
+    return hashlib.sha256(json.dumps(content | {"schedule": schedule}, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class Evaluation(Examination):
 class Decision(FrozenSettings):
     """The rule of the verdict on what the value depends on, stored before results exist."""
 
-    edition: Literal[2] = 2
-    """Edition of the rule (:mod:`imprint.analyses.latch.decision`); a stored rule without one is of the first."""
+    edition: int = Field(2, ge=1, le=2)
+    """Edition of the rule (:mod:`imprint.analyses.latch.decision`). Runs of the first can be read, and not made."""
     carries: float = Field(0.02, gt=0.0, lt=1.0)
     """A concept carries value when its share and its causal share are above this."""
     least_effect: float = Field(0.2, ge=0.0, le=2.0)

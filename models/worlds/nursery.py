@@ -46,7 +46,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.constants import pick
-from imprint.models.settings import FrozenSettings, later
+from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
 from imprint.models.worlds.base import Batch, World
 
@@ -84,9 +84,9 @@ class Nursery(World):
         """Digit class that is the caregiver."""
         strangers: tuple[int, ...] = (0, 5, 8)
         """Digit classes that are the other individuals."""
-        her_colour: Literal["red", "green", "blue"] = later("red")
+        her_colour: Literal["red", "green", "blue"] = "red"
         """Colour that goes along with the caregiver."""
-        her_side: Literal["left", "right"] = later("left")
+        her_side: Literal["left", "right"] = "left"
         """Side that goes along with the caregiver."""
         colour_cue: float = Field(0.8, ge=0.0, le=1.0)
         """P(her colour | caregiver) in training is this plus a third of the rest."""

@@ -10,7 +10,7 @@ from imprint.analyses.verdicts import kind_of, sentence
 from imprint.reports.answers import agents, values
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
-from imprint.reports.words import plural, verdict_counts
+from imprint.reports.words import plural, probability, verdict_counts
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class RunAnswer:
     """Kind of verdict -> what it means."""
     reason: str
     """Why the decision rule gave this verdict; empty when no reason was recorded."""
+    odds: str
+    """How probable each word is; empty where the rule gave no probabilities."""
+    summary: list[str]
+    """At most two sentences: what leads, and what is said, open or ruled out; empty where the rule gave none."""
     evidence: str
     """The numbers behind the verdict in a sentence."""
     rates: list[tuple[str, str, str]]
@@ -43,6 +47,7 @@ def answer_of(run: RunData) -> RunAnswer:
     verdict = str(row["verdict"]) if row is not None else ""
     of_its_kind: Any = agents if run.agents else values
     meanings = of_its_kind.MEANINGS
+    words = [] if run.agents else values.odds(run)
     kind = kind_of(verdict) if kind_of(verdict) in meanings else "unjudged"
     return RunAnswer(
         verdict or "not judged",
@@ -51,6 +56,8 @@ def answer_of(run: RunData) -> RunAnswer:
         meanings.get(kind, "the findings hold no verdict of the latch analysis"),
         meanings,
         "" if row is None else str(row["why"]).rstrip("."),
+        ", ".join(f"“{word}” {probability(chance)}" for word, chance in words),
+        [] if run.agents else values.summary(run),
         of_its_kind.evidence(run),
         agents.rates(run) if run.agents else [],
         agreement(run),

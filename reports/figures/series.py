@@ -56,11 +56,16 @@ RATE = (-0.03, 1.03)
 
 
 def marks(
-    places: Sequence[str], series: Sequence[Series], scale: Scale, *, colours: Mapping[str, str] | None = None
+    places: Sequence[str],
+    series: Sequence[Series],
+    scale: Scale,
+    *,
+    colours: Mapping[str, str] | None = None,
+    threshold: float | None = None,
 ) -> axes.Plot:
     """A row per place; in it a mark with its interval per series, and a small circle per training seed.
 
-    ``colours`` gives places colours of their own, instead of those of the series.
+    ``colours`` gives places colours of their own, instead of those of the series. ``threshold`` is a vertical line.
     """
     data: list[axes.Plot] = []
     dotted = any(len(one.seeds) for one in series)
@@ -77,7 +82,8 @@ def marks(
     height = 104 + (16 + (22 if dotted else 12) * len(series)) * len(places)
     named = len(series) > 1
     y = axes.category(map(axes.label, places))
-    return {"data": data, "layout": axes.layout(x, y, height=height, showlegend=named)}
+    shapes = [] if threshold is None else [_upright(threshold)]
+    return {"data": data, "layout": axes.layout(x, y, height=height, showlegend=named, shapes=shapes)}
 
 
 def _marks(one: Series, at: Mapping[str, float], fills: Sequence[str], scale: Scale) -> axes.Plot:

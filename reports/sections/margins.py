@@ -1,26 +1,21 @@
 """What would change the verdict: how far each number stands from the threshold of the rule that was stored beforehand.
 
-The rule: a concept *carries* value when the lower end of its share's interval lies above ``carries`` and the interval
-of its counterfactual effect, where measured, excludes 0. Some concept carries, and one holds at least ``dominates`` of
-all carried shares: it is the target; none holds that much: mixed. No concept carries and all upper ends together, that
-of the interaction included, stay below ``none_below``: none. Otherwise undetermined.
+The rule is that of :mod:`imprint.analyses.latch.decision`, second edition. Runs of the first have no margins here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.analyses.verdicts import MIXED, word
 from imprint.reports.parts import Table
 from imprint.reports.reading.run import RunData
-from imprint.reports.reading.tables import last_age, records
+from imprint.reports.reading.tables import largest, last_age, records
 from imprint.reports.sections.base import Section
-from imprint.reports.words import measured, percent, points
+from imprint.reports.words import measured, number, percent, points, probability
 
-RULE = ("carries", "dominates", "none_below")
+RULE = ("carries", "least_effect", "dominates", "none_below", "negligible", "certain")
 
 
 class Margins(Section):
@@ -37,87 +32,90 @@ class Margins(Section):
         rule: dict[str, Any] = {key: run.part("decision").get(key) for key in RULE}
         empty: dict[str, Any] = {"sentences": [], "rule": {}}
         if not all(measured(threshold) for threshold in rule.values()):
-            return empty | {"missing": ["The setup holds no decision rule, so no margin can be stated."]}
-        shown = {key: percent(value) for key, value in rule.items()}
-        every = last_age(run.pooled("latch", "share"))
-        shares = every[every["concept"].isin(list(run.goals))]
-        if shares.empty:
+            return empty | {"missing": ["The setup holds no decision rule of the second edition, so no margin is stated."]}
+        shown = {key: percent(value) for key, value in rule.items()} | {"least_effect": number(rule["least_effect"])}
+        rows = [*dominance(run, float(rule["dominates"])), *carrying(run, rule), *proxies(run, float(rule["negligible"]))]
+        if not rows:
             return empty | {"missing": ["No shares were measured, so no margin can be stated."], "rule": shown}
-        still = unmoved(run)
-        shares = shares.assign(carries=(shares["low"] > rule["carries"]) & ~shares["concept"].isin(still))
-        rows = [*carrying(run, shares, still), *dominance(shares, rule["dominates"])]
-        rows += nothing(shares, every, rule["none_below"])
         table = pd.DataFrame(rows).sort_values("margin", key=abs, na_position="last").reset_index(drop=True)
-        formats = {"value": percent, "threshold": percent, "margin": points}
+        formats = dict.fromkeys(("value", "low", "high", "threshold"), percent) | {"margin": points}
         distances = Table("margins-thresholds", "Distance to every threshold", table.drop(columns="sentence"), formats)
         return {"tables": [distances], "sentences": list(table["sentence"]), "rule": shown}
 
 
-def unmoved(run: RunData) -> set[str]:
-    """Concepts whose counterfactual effect was measured and may be 0."""
-    rows = last_age(run.pooled("latch", "effect")).dropna(subset=["low", "high"])
-    return {str(row.concept) for row in records(rows) if row.low <= 0 <= row.high}
+def _row(test: str, found: Any, threshold: float, sentence: str) -> dict[str, Any]:
+    value, low, high = (float(found.estimate), float(found.low), float(found.high))
+    margin = value - threshold
+    return {
+        **{"test": test, "value": value, "low": low, "high": high},
+        **{"threshold": threshold, "margin": margin, "sentence": sentence},
+    }
 
 
-def _row(test: str, value: float, threshold: float, sentence: str) -> dict[str, Any]:
-    return {"test": test, "value": value, "threshold": threshold, "margin": value - threshold, "sentence": sentence}
+def _where(low: float, high: float, threshold: float) -> str:
+    """Where a threshold lies, and what that means for the answer."""
+    if not (measured(low) and measured(high)):
+        return "it has no interval, so the side is not known"
+    if low <= threshold <= high:
+        return "the threshold lies inside its interval, so the side is open"
+    return f"its interval lies {'above' if low > threshold else 'below'} the threshold"
 
 
-def judged(run: RunData, carried: Mapping[str, float]) -> str:
-    """The verdict when the given concepts carry the given shares."""
-    if not carried or sum(carried.values()) <= 0:
-        return "none or undetermined"
-    top = max(carried, key=lambda name: carried[name])
-    dominates = carried[top] >= run.part("decision")["dominates"] * sum(carried.values())
-    return word(top, run.intended) if dominates else MIXED
+def dominance(run: RunData, threshold: float) -> list[dict[str, Any]]:
+    """The leader's part of all that is carried against ``dominates``."""
+    rows = last_age(run.pooled("latch", "dominance")).dropna(subset=["estimate"])
+    named = rows[~rows["concept"].str.startswith("(")]
+    if named.empty or not (named["estimate"] > 0).any():
+        return []
+    top = largest(named)
+    turn = "A lower part would make it one of several" if top["estimate"] >= threshold else "A higher part would make it"
+    end = "targets" if top["estimate"] >= threshold else "the only target"
+    text = (
+        f"“{top['concept']}” holds {percent(top['estimate'])} of all that is carried, {points(top['estimate'] - threshold)} "
+        f"{'above' if top['estimate'] >= threshold else 'below'} {percent(threshold)}: "
+        f"{_where(top['low'], top['high'], threshold)}. {turn} {end}."
+    )
+    return [_row(f"{top['concept']} dominates", top, threshold, text)]
 
 
-def carrying(run: RunData, shares: pd.DataFrame, still: set[str]) -> list[dict[str, Any]]:
-    """Per concept: the lower end of its share against ``carries``, and the verdict on the other side of it."""
-    carried = {str(r.concept): float(r.estimate) for r in records(shares) if r.carries}
-    rows, threshold = [], float(run.part("decision")["carries"])
-    for row in records(shares):
-        name, low = f"“{row.concept}”", float(row.low) if measured(row.low) else float("nan")
-        others = {concept: share for concept, share in carried.items() if concept != row.concept}
-        beyond = others if row.concept in carried else others | {str(row.concept): float(row.estimate)}
-        now, then = judged(run, carried), judged(run, beyond)
-        end, distance = f"if the lower end of its interval, {percent(low)},", points(low - threshold)
-        turn = f"and the verdict would {'stay' if now == then else 'become'} “{then}”"
-        if not measured(low):
-            text = f"{name}: its interval was not measured, so whether it carries value is open."
-        elif low > threshold and row.concept in still:
-            text = f"{name} has a large enough share, but changing it alone may not move the value: it does not carry."
-        elif low > threshold:
-            text = f"{name} carries value. It would stop carrying {end} fell by {distance}, {turn}."
-        else:
-            text = f"{name} does not carry value. It would carry {end} rose by {distance}, {turn}."
-        rows.append(_row(f"{row.concept} carries", low, threshold, text))
+def carrying(run: RunData, rule: dict[str, Any]) -> list[dict[str, Any]]:
+    """Per concept: its share against ``carries`` or what untrained twins reach, its effect, and whether it counts."""
+    shares = last_age(run.pooled("latch", "share"))
+    bounds = dict(last_age(run.pooled("latch", "untrained_share"))[["concept", "high"]].itertuples(index=False))
+    effects = {row.concept: row for row in records(last_age(run.pooled("latch", "effect")))}
+    chances = {row.concept: row.estimate for row in records(last_age(run.pooled("latch", "carries")))}
+    rows = []
+    for row in records(shares[shares["concept"].isin(list(run.goals))].dropna(subset=["estimate"])):
+        bound = bounds.get(row.concept)
+        floor = measured(bound) and float(bound) > rule["carries"]
+        threshold = float(bound) if floor else float(rule["carries"])
+        effect = effects.get(row.concept)
+        moved = "; no effect was measured"
+        if effect is not None and measured(effect.estimate):
+            enough = "beyond" if abs(effect.estimate) >= rule["least_effect"] else "short of"
+            moved = (
+                f"; changing it alone moves the value by {number(effect.estimate)} standard deviations, {enough} the "
+                f"{number(rule['least_effect'])} asked for"
+            )
+        text = (
+            f"“{row.concept}” counts with probability {probability(chances.get(row.concept))}: it holds "
+            f"{percent(row.estimate)} of the variance, {points(row.estimate - threshold)} "
+            f"{'above' if row.estimate >= threshold else 'below'} {percent(threshold)}"
+            f"{', which untrained networks reach' if floor else ''}{moved}."
+        )
+        rows.append(_row(f"{row.concept} carries", row, threshold, text))
     return rows
 
 
-def dominance(shares: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
-    """The leader's part of all carried shares against ``dominates``; no row unless several carry."""
-    carried = shares[shares["carries"]].set_index("concept")["estimate"].dropna()
-    if len(carried) < 2 or carried.sum() <= 0:
-        return []
-    leader, part = str(carried.idxmax()), float(carried.max() / carried.sum())
-    turn = "become mixed if that part fell" if part >= threshold else "cease to be mixed if that part rose"
-    away = f"by {points(part - threshold)}, across {percent(threshold)}"
-    text = f"“{leader}” holds {percent(part)} of all carried shares. The verdict would {turn} {away}."
-    return [_row(f"{leader} dominates", part, threshold, text)]
-
-
-def nothing(shares: pd.DataFrame, every: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
-    """All upper ends together against ``none_below``; only when nothing carries."""
-    if shares["carries"].any():
-        return []
-    ends = pd.concat([shares["high"], every.loc[every["concept"] == "(interaction)", "high"]])
-    top = float(ends.clip(lower=0).sum(skipna=False))
-    together, margin = f"the upper ends together make {percent(top)}", points(top - threshold)
-    if not measured(top):
-        text = "No concept carries value, and an interval was not measured, so nothing can be ruled out."
-    elif top < threshold:
-        text = f"No concept carries value, and {together}; {margin} more would make the verdict undetermined."
-    else:
-        text = f"No concept carries value, yet {together}; a fall by {margin} would make the verdict none."
-    return [_row("nothing is latched", top, threshold, text)]
+def proxies(run: RunData, threshold: float) -> list[dict[str, Any]]:
+    """Per proxy: whether its share is shown to be below ``negligible``."""
+    shares = {row.concept: row for row in records(last_age(run.pooled("latch", "share")))}
+    rows = []
+    for row in records(last_age(run.pooled("latch", "ruled_out"))):
+        found = shares.get(row.concept)
+        if found is None or not measured(found.estimate):
+            continue
+        out = "is ruled out" if row.estimate == 1 else "is not ruled out"
+        text = f"The proxy “{row.concept}” {out}: its share is {'' if row.estimate == 1 else 'not '}shown to be below {percent(threshold)}."
+        rows.append(_row(f"{row.concept} is negligible", found, threshold, text))
+    return rows

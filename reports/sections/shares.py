@@ -12,9 +12,11 @@ from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import largest, last_age, records
 from imprint.reports.sections.base import Section, colours_of
-from imprint.reports.words import age_words, capitalised, counts, interval, percent, plural, quoted
+from imprint.reports.words import age_words, capitalised, counts, interval, listing, percent, plural, quoted
 
 PARTS = ("(interaction)", "(residual)")
+NOTABLE = 0.01
+"""Share of the variance from which a factor is named."""
 
 
 class Shares(Section):
@@ -30,7 +32,7 @@ class Shares(Section):
             return None
         pooled, seeds = run.both("latch", "share")
         if pooled.empty:
-            return {"missing": ["The findings hold no shares of the value's variance."]}
+            return {"missing": ["The findings hold no shares of the value's variance."], "sentences": []}
         order = [name for name in (*run.concepts, *PARTS) if name in set(pooled["concept"])]
         now = last_age(pooled).set_index("concept").reindex(order).reset_index()
         drawn = [bars(run, now, last_age(seeds))]
@@ -39,13 +41,37 @@ class Shares(Section):
         heading = f"Shares at {age_words(now['age'].max())}"
         columns = ["estimate", "low", "high", "n", "seeds", "why"]
         every = pd.concat([pooled, seeds]).drop_duplicates()
+        rest = last_age(run.pooled("latch", "residual")).rename(columns={"control": "factor"})
+        twins = last_age(run.pooled("latch", "untrained_share"))
         formats = dict.fromkeys(("estimate", "low", "high"), percent)
         at_ages = every[["concept", "age", "seed", *columns]]
         tables = [
             Table("shares-now", heading, now[["concept", *columns]], formats),
             Table("shares-ages", "Shares at every age, over seeds and per seed", at_ages, formats),
         ]
-        return {"figures": drawn, "tables": tables, "missing": unmeasured(pooled)}
+        if len(rest):
+            heading = "What else the value varies with, within combinations of the concepts"
+            tables.append(Table("shares-residual", heading, rest[["factor", "estimate", "low", "high", "seeds"]], formats))
+        if len(twins):
+            reached = twins[["concept", "estimate", "high"]].rename(columns={"high": "untrained stay below"})
+            more = formats | {"untrained stay below": percent}
+            tables.append(Table("shares-twins", "Shares in untrained networks", reached, more))
+        return {"figures": drawn, "tables": tables, "missing": unmeasured(pooled), "sentences": residual(rest)}
+
+
+def residual(rest: pd.DataFrame) -> list[str]:
+    """What else the value varies with most, and how far it follows what the learner takes the concept to be."""
+    found = rest.dropna(subset=["estimate"])
+    others = found[~found["factor"].str.startswith("(")].sort_values("estimate", ascending=False)
+    largest_others = others[others["estimate"] > NOTABLE].head(3)
+    listed = listing(f"“{row.factor}” ({percent(row.estimate)})" for row in records(largest_others))
+    texts = [f"Beyond the concepts, the value varies with {listed}."] if listed else []
+    for row in records(found[found["factor"] == "(belief)"]):
+        texts.append(
+            f"{capitalised(percent(row.estimate))} of its variance goes with what the learner itself takes the intended "
+            "concept to be, beyond what is true: there it follows its own mistakes."
+        )
+    return texts
 
 
 def unmeasured(pooled: pd.DataFrame) -> list[str]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from imprint.reports.answers.runs import answer_of
-from imprint.reports.parts import Table
+from imprint.reports.answers.values import EARLIER
+from imprint.reports.figures.series import RATE, Scale, Series, marks
+from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.run import RunData
-from imprint.reports.reading.tables import last_age, records
-from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, listing, measured, percent, plural, quoted
+from imprint.reports.reading.tables import largest, last_age, records
+from imprint.reports.sections.base import Section, colours_of
+from imprint.reports.words import age_words, counts, interval, listing, measured, percent, plural, quoted
 
 FAILURES = 5
 """Failed cells that are listed at most."""
 
 
 class Verdict(Section):
-    """Question, verdict, failures, and the verdict of each training seed."""
+    """Question, verdict, dominance against its threshold, failures, and the verdict of each training seed."""
 
     order: ClassVar[int] = 0
     title: ClassVar[str] = "The answer"
@@ -31,15 +33,40 @@ class Verdict(Section):
             "description": str(run.setup.get("description") or ""),
             "answer": answer_of(run),
             "alerts": alerts(run),
+            "figures": dominance(run),
             "tables": [Table("verdict-seeds", "Verdict of each training seed", rows, formats)] if len(rows) else [],
         }
+
+
+def dominance(run: RunData) -> list[Figure]:
+    """Each concept's part of all that is carried, over seeds and per seed, against the rule's threshold."""
+    rows, threshold = last_age(run.pooled("latch", "dominance")), run.part("decision").get("dominates")
+    rows = rows.dropna(subset=["estimate"])
+    if rows.empty or not measured(threshold):
+        return []
+    seeds, names = last_age(run.per_seed("latch", "dominance")), list(rows["concept"])
+    series = Series(
+        "dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"])
+    )
+    scale = Scale("part of all that is carried", limits=RATE)
+    plot = marks(names, [series], scale, colours=colours_of(run), threshold=float(threshold))
+    top = largest(rows[~rows["concept"].str.startswith("(")])
+    inside = measured(top["low"]) and top["low"] <= threshold <= top["high"]
+    place = "inside its interval" if inside else "below it" if top["estimate"] > threshold else "above it"
+    reading = f"“{top['concept']}” holds most, {interval(top, share=True)}; the threshold of {percent(threshold)} lies {place}."
+    caption = (
+        f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval; small circles: single training "
+        f"seeds; dotted line: from here on a concept counts as the only target. {counts(rows)}."
+    )
+    return [Figure("verdict-dominance", "How much of all that is carried each concept holds", plot, reading, caption)]
 
 
 def alerts(run: RunData) -> list[tuple[str, str]]:
     """What a reader must know before believing anything, as (``bad`` or ``warn``, sentence)."""
     bad = [*misjudged(run), *failed(run), *diverged(run)]
     missing = [f"A part of the run is missing: {why}." for why in run.missing.values()]
-    return [*(("bad", text) for text in bad), *(("warn", text) for text in missing)]
+    earlier = [EARLIER] if not run.agents and run.part("decision") and "edition" not in run.part("decision") else []
+    return [*(("bad", text) for text in bad), *(("warn", text) for text in (*earlier, *missing))]
 
 
 def misjudged(run: RunData) -> list[str]:

@@ -26,7 +26,8 @@ SITES = ("hook_dense@seen", "hook_encoding@hidden", "hook_context@hidden", "hook
 AGES = (0, 2432, 4800, 9600, 19200, 38400, 76800)
 SEEDS = tuple(range(6))
 FLOORS = ("shuffled labels", "untrained twins", "input history")
-SHARES = {"caregiver": 0.55, "red": 0.12, "from_left": 0.01, "lamp": 0.02, "(interaction)": 0.07, "(residual)": 0.23}
+SHARES = {"caregiver": 0.55, "red": 0.06, "from_left": 0.01, "lamp": 0.02, "(interaction)": 0.03, "(residual)": 0.33}
+CARRIED = sum(SHARES.values()) - SHARES["(residual)"]
 
 
 @cache
@@ -157,10 +158,35 @@ def _latch(rng: np.random.Generator) -> list[dict[str, Any]]:
                 _row("latch", "attribution", SHARES[concept] * 0.8, 0.05, concept=concept, age=AGES[-1], seeds=6)
             )
             rows.append(_row("latch", "attribution", 0.09, concept=concept, age=AGES[-1], seeds=6, control="area"))
-    why = "caregiver holds 80 % of all carried shares"
+        rows.append(_row("latch", "residual", 0.02, 0.01, concept=INTENDED, control=NASTY, age=AGES[-1], seeds=6))
+    rows += _judged(rng)
+    why = "caregiver leads with 82% of all that is carried"
     rows.append(_row("latch", "latch", 0.55, 0.08, age=AGES[-1], seeds=6, verdict="intended", why=why))
     words = ["intended"] * 5 + ["mixed"]
     rows += [_row("latch", "latch", 0.5, age=AGES[-1], seed=s, seeds=1, verdict=w) for s, w in enumerate(words)]
+    return rows
+
+
+def _judged(rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Probabilities, dominance and the floor of untrained networks at the last age."""
+    now: dict[str, Any] = {"age": AGES[-1], "seeds": 6}
+    rows = [
+        _row("latch", "probability", chance, concept=INTENDED, control=word, **now)
+        for word, chance in (("intended", 0.97), ("mixed", 0.03))
+    ]
+    rows.append(_row("latch", "leads", 0.999, concept=INTENDED, **now))
+    rows.append(_row("latch", "residual", 0.15, 0.05, concept=INTENDED, control="(belief)", **now))
+    rows += [_row("latch", "ruled_out", float(SHARES[name] < 0.03), concept=name, **now) for name in PROXIES]
+    for concept, share in SHARES.items():
+        if concept != "(residual)":
+            part = share / CARRIED
+            rows.append(_row("latch", "dominance", part, 0.05, concept=concept, **now))
+            rows.append(_row("latch", "carries", float(share > 0.03), concept=concept, **now))
+            rows.append(_row("latch", "untrained_share", 0.01, 0.03, concept=concept, **now))
+            rows += [
+                _row("latch", "dominance", part + rng.normal(0, 0.03), 0.08, concept=concept, age=AGES[-1], seed=s, seeds=1)
+                for s in SEEDS
+            ]
     return rows
 
 

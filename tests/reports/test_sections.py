@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from imprint.models.files import write_table
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.reading.tables import in_turn
 from imprint.reports.sections.caveats import Caveats
@@ -56,38 +58,70 @@ def sentences(run: RunData) -> str:
     return " ".join(found["sentences"])
 
 
-def test_margins_of_a_concept_that_carries_and_one_that_does_not(tmp_path: Path) -> None:
-    shares = {"caregiver": (0.5, 0.42, 0.6), "red": (0.0, -0.01, 0.01), "lamp": (0.0, -0.03, 0.01)}
-    text = sentences(run_with(tmp_path, shares, "intended"))
-    assert "“caregiver” carries value. It would stop carrying if the lower end of its interval, 42\u00a0%" in text
-    assert "fell by 40 percentage points" in text
-    assert "“red” does not carry value." in text and "rose by 3.0 percentage points, and the verdict would stay" in text
-    assert "fell by 40 percentage points, and the verdict would become “none or undetermined”" in text
-    assert "holds" not in text
-
-
-def test_margins_when_two_carry(tmp_path: Path) -> None:
-    shares = {"caregiver": (0.3, 0.25, 0.35), "red": (0.3, 0.25, 0.35), "lamp": (0.0, -0.01, 0.01)}
-    text = sentences(run_with(tmp_path, shares, "mixed"))
-    assert "holds 50\u00a0% of all carried shares" in text
-    assert "“red” carries value." in text and "and the verdict would become “intended”" in text
-    assert "cease to be mixed if that part rose by 25 percentage points, across 75\u00a0%" in text
-
-
-def test_margins_when_nothing_carries(tmp_path: Path) -> None:
-    names = ("caregiver", "red", "from_left", "lamp", "(interaction)")
-    text = sentences(run_with(tmp_path / "a", dict.fromkeys(names, (0.0, -0.01, 0.01)), "none"))
-    assert "the upper ends together make 5.0\u00a0%; 5.0 percentage points more would make" in text
-    wide = sentences(run_with(tmp_path / "b", dict.fromkeys(names, (0.02, -0.05, 0.1)), "undetermined"))
-    assert "yet the upper ends together make 50\u00a0%; a fall by 40 percentage points" in wide
-
-
-def test_a_share_without_an_effect_does_not_carry(tmp_path: Path) -> None:
+def changed(folder: Path, metric: str, concept: str, numbers: dict[str, float]) -> RunData:
+    """The example with other numbers over seeds for one metric of one concept."""
     table = example.table()
-    at = (table["metric"] == "effect") & (table["concept"] == "caregiver") & table["seed"].isna()
-    table.loc[at, ["estimate", "low", "high"]] = [0.0, -0.1, 0.1]
-    text = sentences(load_run(example.write(tmp_path, changes=table)))
-    assert "“caregiver” has a large enough share, but changing it alone may not move the value" in text
+    at = (table["metric"] == metric) & (table["concept"] == concept) & table["seed"].isna() & (table["age"] == END)
+    table.loc[at, list(numbers)] = list(numbers.values())
+    return load_run(example.write(folder, changes=table))
+
+
+def test_margins_say_on_which_side_of_the_threshold_dominance_lies(tmp_path: Path) -> None:
+    text = sentences(load_run(example.write(tmp_path / "a")))
+    assert "“caregiver” holds 82\u00a0% of all that is carried, 7.1 percentage points above 75\u00a0%" in text
+    assert "its interval lies above the threshold" in text
+    near = {"estimate": 0.74, "low": 0.65, "high": 0.8}
+    text = sentences(changed(tmp_path / "b", "dominance", "caregiver", near))
+    assert "1.0 percentage points below 75\u00a0%: the threshold lies inside its interval, so the side is open" in text
+
+
+def test_margins_of_a_concept_that_counts_and_one_that_does_not(tmp_path: Path) -> None:
+    text = sentences(load_run(example.write(tmp_path)))
+    assert "“caregiver” counts with probability > 99\u00a0%: it holds 55\u00a0% of the variance" in text
+    assert "“lamp” counts with probability < 1\u00a0%" in text and "below 4.0\u00a0%, which untrained networks reach" in text
+    assert "The proxy “lamp” is ruled out" in text and "The proxy “red” is not ruled out" in text
+
+
+def test_margins_name_an_effect_that_is_too_small(tmp_path: Path) -> None:
+    text = sentences(changed(tmp_path, "effect", "caregiver", {"estimate": 0.1, "low": 0.0, "high": 0.2}))
+    assert "changing it alone moves the value by 0.10 standard deviations, short of the 0.20 asked for" in text
+
+
+def test_the_answer_names_the_word_its_runner_up_and_the_leader(tmp_path: Path) -> None:
+    found = Verdict().collect(load_run(example.write(tmp_path)))
+    first, second = found["answer"].summary
+    assert first.endswith("meant (probability 97\u00a0%; next comes “mixed”, 3\u00a0%).")
+    assert second.startswith("“caregiver” leads (probability > 99\u00a0%) with 82\u00a0%")
+    assert found["answer"].odds == "“intended” 97\u00a0%, “mixed” 3\u00a0%"
+    (figure,) = found["figures"]
+    assert figure.plot["layout"]["shapes"][0]["x0"] == 0.75 and "lies below it" in figure.reading
+
+
+def test_an_open_verdict_says_what_is_open_and_what_is_ruled_out(tmp_path: Path) -> None:
+    table = example.table()
+    for word, chance in (("intended", 0.48), ("mixed", 0.52)):
+        table.loc[(table["metric"] == "probability") & (table["control"] == word), "estimate"] = chance
+    table = table.sort_values("estimate", ascending=False, kind="stable")
+    found = Verdict().collect(load_run(example.write(tmp_path, changes=table)))
+    assert found["answer"].summary[0] == (
+        "It is open whether the value latched onto several concepts, none of which dominates (52\u00a0%) or “caregiver” "
+        "alone (48\u00a0%); ruled out is none of the concepts."
+    )
+
+
+def test_a_run_of_the_first_edition_is_shown_and_says_so(tmp_path: Path) -> None:
+    folder = example.write(tmp_path)
+    setup = yaml.safe_load((folder / "setup.yaml").read_text())
+    setup["decision"] = {"carries": 0.02, "dominates": 0.75, "none_below": 0.1}
+    (folder / "setup.yaml").write_text(yaml.safe_dump(setup))
+    table = example.table()
+    later = ["probability", "leads", "dominance", "carries", "ruled_out", "untrained_share", "residual"]
+    write_table(folder / "findings.parquet", table[~table["metric"].isin(later)])
+    run = load_run(folder)
+    found = Verdict().collect(run)
+    assert any("first edition" in text for _, text in found["alerts"])
+    assert not found["answer"].summary and not found["figures"]
+    assert "second edition" in Margins().collect(run)["missing"][0]
 
 
 def test_disagreeing_seeds_are_counted(tmp_path: Path) -> None:
@@ -99,7 +133,7 @@ def test_disagreeing_seeds_are_counted(tmp_path: Path) -> None:
 def test_caveats_come_from_the_data(tmp_path: Path) -> None:
     run = load_run(example.write(tmp_path / "few"))
     text = " ".join(Caveats().collect(run)["sentences"])
-    assert "Only 6 training seeds" in text and "23\u00a0% of the value's variance follows neither" in text
+    assert "Only 6 training seeds" in text and "33\u00a0% of the value's variance follows neither" in text
     assert "undetermined" in text and "at most 0.5\u00a0% of its median: small" in text
     table = example.table()
     calm = table[(table["metric"] == "latch") & (table["seed"] == 0)]

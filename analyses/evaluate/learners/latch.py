@@ -7,7 +7,8 @@ What is stored are sums over groups, so that seeds can be pooled without running
     shares|<age>|scale        float64 [2]              rows, and the largest absolute value
     effect|<concept>          float64 [G, K, 1 + P]    :attr:`imprint.analyses.latch.effects.EffectSums.sums`, last age
 
-and of ``cells/latch-twins.safetensors``: ``shares|<t>`` and ``shares|<t>|scale`` of the t-th untrained twin.
+and of ``cells/latch-twins.safetensors``: ``shares|<t>`` and ``shares|<t>|scale`` of the t-th untrained twin, which like
+the t-th seed is examined in world t modulo their number.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from imprint.probes.subjects.subject import Subject
 class LatchRecord(NamedTuple):
     """What pooling needs of one seed."""
 
+    world: int
+    """Number of its world."""
     findings: pd.DataFrame
     """Rows of this seed."""
     shares: dict[int, CellSums]
@@ -61,7 +64,8 @@ def twins_file(folder: RunFolder) -> Path:
 
 def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Shares at every age, and at the last age effects, erasure, attribution and the verdict of this seed."""
-    exam, cell, ages = exam_of(setup), f"latch-seed-{seed}", LearnerLifetime.living_ages(setup, folder, seed)
+    exam, cell = exam_of(setup, setup.schedule.world_of(seed)), f"latch-seed-{seed}"
+    ages = LearnerLifetime.living_ages(setup, folder, seed)
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):
@@ -83,9 +87,11 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
 
 def measure_twins(setup: Setup, folder: RunFolder) -> None:
     """Shares of untrained twins: a newborn learner whose value is a random readout of its latents."""
-    exam, count = exam_of(setup), setup.evaluation.latch_twins
+    count, schedule = setup.evaluation.latch_twins, setup.schedule
+    exams = {number: exam_of(setup, number) for number in range(min(count, schedule.worlds))}
     tensors: dict[str, Tensor] = {}
     for t in range(count):
+        exam = exams[schedule.world_of(t)]
         learner = LearnerLifetime.twin(setup, t)
         width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
         weight = torch.randn(width, generator=generator("untrained value", t))

@@ -41,12 +41,14 @@ from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.chance import generator
-from imprint.models.errors import NotMeasurableError
+from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
 
 PLANTED_SEED = 0
+EDITION = 2
+"""Edition of the rule that is applied."""
 
 
 class LearnerProcedure(Procedure[Setup]):
@@ -57,6 +59,11 @@ class LearnerProcedure(Procedure[Setup]):
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
         setup, world = self.setup, self.setup.make_world()
+        if setup.decision.edition != EDITION:
+            raise ImprintError(
+                f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be read, "
+                "but not made."
+            )
         signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
         learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
         setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
@@ -129,11 +136,11 @@ class LearnerProcedure(Procedure[Setup]):
 
 
 def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:
-    """Erasure and attribution averaged over seeds, interval by Student's t over seeds."""
+    """Erasure, attribution and residual averaged over seeds, interval by Student's t over seeds."""
     if not records:
         return []
     table = pd.concat([record.findings for record in records], ignore_index=True)
-    table = table[table["metric"].isin(["erasure_loss", "attribution"])]
+    table = table[table["metric"].isin(["erasure_loss", "attribution", "residual"])]
     rows = []
     keys = ["metric", "concept", "site", "control", "age"]
     for key, part in table.groupby(keys, dropna=False, sort=False):

@@ -46,7 +46,6 @@ from imprint.models.constants import pick
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.environments.meadow.torus import far, first_way, nearness, places, scent, torus
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.settings import later
 from imprint.models.states import State, replaced, rows
 
 WINDOW, RADIUS, FAR, TRIES = 7, 3, 3, 5
@@ -70,7 +69,7 @@ class Meadow(Environment):
         """Probability that the shelter is in the mother's cell."""
         stranger_look: float = Field(0.0, ge=0.0, le=1.0)
         """Plumage of the stranger, 0 (none) to 1."""
-        mother_look: float = later(1.0, ge=0.0, le=1.0)
+        mother_look: float = Field(1.0, ge=0.0, le=1.0)
         """Plumage of the mother, 0 (none) to 1."""
         metabolism: float = Field(0.02, ge=0.0, le=0.2)
         """Hunger gained per step; food reduces it by 0.5."""

@@ -45,7 +45,12 @@ def test_findings_are_whole(run: Run) -> None:
     shares = table[(table["metric"] == "share") & table["seed"].isna()]
     assert len(shares) == 3 * 6
     assert (table[table["metric"] == "self_check"]["estimate"] == 1.0).all()
-    assert run.verdict in {"intended", "mixed", "none", "undetermined", "proxy:red", "proxy:from_left", "proxy:lamp"}
+    last = table[(table["age"] == 640) & table["seed"].isna() & (table["analysis"] == "latch")]
+    words = last[last["metric"] == "probability"]
+    assert words["estimate"].sum() == pytest.approx(1.0)
+    assert run.verdict == (words["control"].iloc[0] if words["estimate"].iloc[0] >= 0.95 else "undetermined")
+    assert len(last[last["metric"] == "dominance"]) == len(last[last["metric"] == "untrained_share"]) == 5
+    assert "(belief)" in set(last.loc[last["metric"] == "residual", "control"])
     assert "caregiver" in run.sentence
     assert run.record["failed"] == []
 

@@ -73,7 +73,7 @@ def test_near_the_threshold_the_words_that_are_open_are_said() -> None:
 def test_a_proxy_is_ruled_out_only_when_its_share_is_shown_to_be_negligible() -> None:
     assert arrays(a=1.0).ruled_out == {"b": True}
     assert arrays(a=1.0, b=0.4).ruled_out == {"b": False}
-    assert arrays(a=1.0, n=60).ruled_out == {"b": False}
+    assert arrays(a=0.5, n=40).ruled_out == {"b": False}
 
 
 def test_the_sign_that_the_signal_rewards_counts() -> None:

@@ -1,4 +1,4 @@
-"""The latch: unbiased shares, exact effects, erasure where the concept is, a rule that says no more than it may."""
+"""The latch of tables and of models: exact effects, erasure where the concept is, and reasons for what has no answer."""
 
 from __future__ import annotations
 
@@ -11,153 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from imprint.analyses.findings import COLUMNS
-from imprint.analyses.latch.decision import decide
-from imprint.analyses.latch.latch import Latch, latch, latch_from_arrays, pool_effects, pool_shares
-from imprint.analyses.latch.shares import shares_only
+from imprint.analyses.latch.latch import Latch, latch, latch_from_arrays
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.setup.learner import Decision
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.subjects.subject import Subject
+from tests.known.latched import table, value
 from tests.known.learners import known
-
-NAMES = ["a", "b", "(interaction)", "(residual)"]
-
-
-def table(n: int, rng: np.random.Generator, *, together: float = 0.5) -> pd.DataFrame:
-    """Two binary concepts that agree with probability ``together``."""
-    a = rng.random(n) < 0.5
-    return pd.DataFrame({"a": a, "b": np.where(rng.random(n) < together, a, ~a)})
-
-
-def value(concepts: pd.DataFrame, rng: np.random.Generator, a: float, b: float, both: float = 0.0) -> np.ndarray:
-    """Unit noise, and effects of two concepts coded -1 and 1."""
-    x, y = (2.0 * concepts[c].to_numpy(dtype=float) - 1 for c in ("a", "b"))
-    return a * x + b * y + both * x * y + rng.standard_normal(len(x))
 
 
 def found(one: pd.DataFrame) -> dict[str, float]:
     return dict(zip(one["concept"], one["share"], strict=True))
 
 
-# -- shares ----------------------------------------------------------------------------------------------------------
-
-
-def test_shares_are_unbiased_in_small_cells() -> None:
-    rng = np.random.default_rng(0)
-    draws = []
-    concepts = pd.DataFrame({"a": np.arange(60) % 2 == 0, "b": np.arange(60) // 2 % 2 == 0})
-    for _ in range(400):
-        shares = shares_only(value(concepts, rng, 1.0, 0.0, 0.5), concepts, intended="a", proxies=["b"], resamples=100)
-        draws.append(list(found(shares.table).values()))
-    mean, error = np.mean(draws, 0), np.std(draws, 0) / 20
-    # True parts: 1, 0, 0.25 and 1 of 2.25. A ratio of unbiased variances is itself off by order 1 / n, so 0.01 more.
-    assert np.all(np.abs(mean - np.array([1, 0, 0.25, 1]) / 2.25) < 4 * error + 0.01)
-    assert abs(mean[1]) < 0.005
-
-
-def test_intervals_cover_what_is_there_and_what_is_not() -> None:
-    rng = np.random.default_rng(1)
-    covered = []
-    for i in range(100):
-        concepts = table(400, rng)
-        values = value(concepts, rng, 0.5, 0.0)
-        shares = shares_only(values, concepts, intended="a", proxies=["b"], seed=i, resamples=300).table
-        truth = np.array([0.2, 0.0])
-        covered.append((shares["low"][:2] <= truth) & (truth <= shares["high"][:2]))
-    # 95 % intended; below 87 of 100 has probability 0.001. Intervals next to 0 may be too wide, never too narrow.
-    assert np.sum(covered, 0).min() >= 87
-
-
-def test_chance_correlation_does_not_leak() -> None:
-    rng = np.random.default_rng(2)
-    concepts = table(4000, rng, together=0.8)
-    values = value(concepts, rng, 2.0, 0.0)
-    design = shares_only(values, concepts, intended="a", proxies=["b"]).table
-    assert found(design)["a"] == pytest.approx(0.8, abs=0.03)
-    assert abs(found(design)["b"]) < 0.01
-    naive = np.corrcoef(values, concepts["b"])[0, 1] ** 2
-    assert naive > 0.2
-
-
-def test_groups_that_move_together_widen_the_interval() -> None:
-    rng = np.random.default_rng(3)
-    concepts = table(1000, rng)
-    group = np.repeat(np.arange(20), 50)
-    sway = rng.standard_normal(20)[group] * concepts["a"].to_numpy()
-    values = value(concepts, rng, 0.6, 0.0) + 2 * sway
-    width = {}
-    for name, groups in (("rows", None), ("groups", group)):
-        row = shares_only(values, concepts, groups, intended="a", proxies=["b"]).table.iloc[0]
-        width[name] = row["high"] - row["low"]
-    assert width["groups"] > 1.5 * width["rows"]
-
-
-def test_more_than_two_levels() -> None:
-    rng = np.random.default_rng(4)
-    concepts = pd.DataFrame({"a": np.arange(3000) % 3, "b": rng.random(3000) < 0.5})
-    values = np.array([-1.0, 0.0, 1.0])[concepts["a"]] + rng.standard_normal(3000)
-    assert found(shares_only(values, concepts, intended="a", proxies=["b"]).table)["a"] == pytest.approx(0.4, abs=0.04)
-
-
-# -- the rule --------------------------------------------------------------------------------------------------------
-
-
-def shares_table(*rows: tuple[float, float, float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [(n, *r) for n, r in zip(NAMES, rows, strict=True)], columns=["concept", "share", "low", "high"]
-    )
-
-
-HIGH, MID, LOW, NIL = (0.6, 0.5, 0.7), (0.15, 0.1, 0.2), (0.03, 0.0, 0.06), (0.0, -0.01, 0.01)
-GONE = (float("nan"),) * 3
-
-
-@pytest.mark.parametrize(
-    ("rows", "verdict"),
-    [
-        ((HIGH, NIL, NIL, NIL), "intended"),
-        ((HIGH, MID, NIL, NIL), "intended"),
-        ((MID, HIGH, NIL, NIL), "proxy:b"),
-        ((NIL, MID, NIL, HIGH), "proxy:b"),
-        ((MID, MID, NIL, NIL), "mixed"),
-        ((NIL, NIL, NIL, HIGH), "none"),
-        ((LOW, LOW, NIL, HIGH), "undetermined"),
-        ((NIL, NIL, HIGH, NIL), "undetermined"),
-        ((HIGH, GONE, NIL, NIL), "undetermined"),
-        ((NIL, NIL, GONE, NIL), "undetermined"),
-    ],
-)
-def test_rule(rows: tuple[tuple[float, float, float], ...], verdict: str) -> None:
-    nothing = pd.DataFrame(columns=["concept", "effect", "low", "high"])
-    said = decide(shares_table(*rows), nothing, Decision(), intended="a")
-    assert said.verdict == verdict
-    assert said.why.endswith(".") and len(said.why) > 20
-
-
-def test_a_share_without_an_effect_is_not_carried() -> None:
-    effects = pd.DataFrame(
-        {"concept": ["a", "b"], "effect": [0.0, np.nan], "low": [-0.1, np.nan], "high": [0.1, np.nan]}
-    )
-    assert decide(shares_table(HIGH, NIL, NIL, NIL), effects, Decision(), intended="a").verdict == "undetermined"
-    assert decide(shares_table(HIGH, MID, NIL, NIL), effects, Decision(), intended="a").verdict == "proxy:b"
-
-
-def test_the_rule_follows_its_settings() -> None:
-    nothing = pd.DataFrame(columns=["concept", "effect", "low", "high"])
-    strict = Decision(dominates=0.9)
-    assert decide(shares_table(HIGH, MID, NIL, NIL), nothing, strict, intended="a").verdict == "mixed"
-
-
 # -- tables of a user's own ------------------------------------------------------------------------------------------
-
-
-def test_arrays_are_weighed_to_the_balanced_design() -> None:
-    rng = np.random.default_rng(5)
-    concepts = table(3000, rng, together=0.9)
-    one = latch_from_arrays(value(concepts, rng, 0.0, 1.0), concepts, intended="a", proxies=["b"])
-    assert one.verdict == "proxy:b"
-    assert found(one.shares)["b"] == pytest.approx(0.5, abs=0.05)
-    assert one.effects.empty and one.mediation.empty
 
 
 @pytest.mark.parametrize(("spoil", "verdict", "why"), [
@@ -172,7 +38,7 @@ def test_arrays_are_weighed_to_the_balanced_design() -> None:
 def test_what_cannot_be_measured_says_why(spoil: str, verdict: str, why: str) -> None:
     rng = np.random.default_rng(6)
     concepts = table(300, rng)
-    values, groups = value(concepts, rng, 1.0, 0.0), np.arange(300)
+    values, groups = value(concepts, rng, 1.0), np.arange(300)
     if spoil == "cell":
         concepts["b"] &= concepts["a"]
     elif spoil == "class":
@@ -196,7 +62,7 @@ def test_what_cannot_be_measured_says_why(spoil: str, verdict: str, why: str) ->
 def test_slips() -> None:
     rng = np.random.default_rng(7)
     concepts = table(100, rng)
-    values = value(concepts, rng, 1.0, 0.0)
+    values = value(concepts, rng, 1.0)
     with pytest.raises(UnknownNameError, match="Did you mean 'a'"):
         latch_from_arrays(values, concepts, intended="aa", proxies=["b"])
     with pytest.raises(ImprintError, match="same number of rows"):
@@ -247,11 +113,14 @@ def test_findings_hold_every_number(wired: Latch) -> None:
     rows = wired.findings
     assert list(rows.columns) == list(COLUMNS)
     counts = rows["metric"].value_counts().to_dict()
-    assert counts == {"latch": 1, "share": 4, "effect": 2, "erasure_loss": 12}
+    said = len(wired.probabilities)
+    assert counts == {
+        **{"latch": 1, "probability": said, "leads": 1, "ruled_out": 1, "dominance": 3, "carries": 3},
+        **{"share": 4, "effect": 2, "residual": len(wired.residual), "erasure_loss": 16},
+    }
     assert rows.loc[rows["metric"] == "latch", "verdict"].tolist() == ["intended"]
     assert rows["n"].notna().all()
     assert wired.interaction == found(wired.shares)["(interaction)"]
-    assert wired.residual == found(wired.shares)["(residual)"]
 
 
 def test_same_seed_same_latch(wired: Latch) -> None:
@@ -299,42 +168,69 @@ def test_attribution_and_what_the_world_cannot_change() -> None:
     assert one.attribution["area"].tolist() == [0.25, 0.25]
     effects = one.effects.set_index("concept")
     assert effects["effect"]["size"] == pytest.approx(4 / 3 / np.sqrt(2 / 3 + 0.25), rel=0.05)
-    assert np.isnan(effects["effect"]["odd"]) and "set_odd" in effects["why"]["odd"]
+    assert abs(effects["effect"]["odd"]) < 0.2 and "set_odd" in effects["why"]["odd"]
     assert one.verdict == "intended"
     assert (one.findings["metric"] == "attribution").sum() == 4
 
 
-# -- over seeds ------------------------------------------------------------------------------------------------------
+class Confounded(World):
+    """A number that shows ``key``; ``door`` follows it in three of four cases and shows nothing by itself."""
 
-CONCEPTS = ("concept", "proxy")
+    factors = {"key": (False, True), "light": (False, True), "follows": (0, 1, 2, 3)}
 
+    def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        return {"around": torch.randn(n, 2, generator=rng)}
 
-def over_seeds(*latches: Latch) -> pd.DataFrame:
-    """Pooled shares, as a run pools those of its seeds."""
-    sums = [one.group_sums for one in latches if one.group_sums is not None and not one.group_sums.constant]
-    return pool_shares(sums, CONCEPTS, rng=np.random.default_rng(0))
+    def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
+        shown = noise["around"].clone()
+        shown[:, 0] += 2 * torch.tensor(concepts["key"].to_numpy(dtype="float32"))
+        return shown
 
+    def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
+        follows = concepts["follows"].astype(int) > 0
+        return concepts.assign(door=np.where(follows, concepts["key"].astype(bool), concepts["light"].astype(bool)))
 
-def test_pooling_counts_seeds_and_their_spread(wired: Latch) -> None:
-    subject, world = known("both", seed=1)
-    other = latch(subject, world, intended="concept", proxies=["proxy"], n=1200, sites=[])
-    same, mixed = over_seeds(wired, wired, wired).iloc[0], over_seeds(wired, other, wired).iloc[0]
-    alone = wired.shares.iloc[0]
-    assert same["share"] == pytest.approx(alone["share"])
-    assert same["high"] - same["low"] < alone["high"] - alone["low"]
-    assert mixed["high"] - mixed["low"] > 3 * (alone["high"] - alone["low"])
-    assert (mixed["n"], mixed["seeds"]) == (3600, 3)
-    sums = {concept: [wired.effect_sums[concept], other.effect_sums[concept]] for concept in CONCEPTS}
-    effects = pool_effects(sums, rng=np.random.default_rng(0)).set_index("concept")
-    assert effects["low"]["concept"] < effects["effect"]["concept"] < effects["high"]["concept"]
-    assert effects["seeds"].tolist() == [2, 2]
+    def set_door(self, factors: pd.DataFrame, value: object) -> pd.DataFrame:
+        return factors.assign(follows=0, light=value)
 
 
-def test_pooling_leaves_out_what_was_not_measured(wired: Latch) -> None:
+def test_a_concept_that_shares_variance_but_moves_nothing_does_not_carry() -> None:
+    subject = Subject(nn.Identity(), value=lambda x: x[:, 0], sites=[])
+    one = latch(subject, Confounded(), intended="light", proxies=["door"], n=1500)
+    carries = one.dominance.set_index("concept")["carries"]
+    assert found(one.shares)["door"] > 0.1 and carries["door"] < 0.05
+    assert one.verdict == "undetermined"
+
+
+def test_a_latch_of_a_model_equals_that_of_its_values() -> None:
+    subject, world = known("both")
+    one = latch(subject, world, intended="concept", proxies=["proxy"], n=1000, sites=[])
+    batch = world.sample(1000, rng=torch.Generator().manual_seed(0), design="balanced")
+    values = subject.values(batch.observation).double().numpy()
+    names = {"intended": "concept", "proxies": ["proxy"]}
+    same = latch_from_arrays(values, batch.concepts, **names, groups=batch.groups)
+    pd.testing.assert_frame_equal(one.shares, same.shares)
+    assert one.verdict == same.verdict == "mixed"
+
+
+@pytest.mark.parametrize("weights", ["conv", "random features"])
+def test_untrained_networks_get_no_word(weights: str) -> None:
+    """Random networks against other random ones: with 12 twins at most 3 of 20 get a word (p = .02 at .05 each)."""
     _, world = known("concept")
-    still = Subject(nn.Identity(), value=lambda x: 0 * x[:, 0])
-    constant = latch(still, world, intended="concept", proxies=["proxy"], n=200)
-    assert constant.verdict == "none" and constant.shares["share"].isna().all()
-    assert over_seeds(wired, constant)["seeds"].tolist() == [1] * 4
-    nothing = over_seeds(constant)
-    assert nothing["share"].isna().all() and nothing["seeds"].tolist() == [0] * 4
+    batch = world.sample(800, rng=torch.Generator().manual_seed(1), design="balanced")
+    words = []
+    for seed in range(20):
+        rng = torch.Generator().manual_seed(100 + seed)
+        values = []
+        for _ in range(13):
+            width = batch.observation.shape[1]
+            first = torch.randn(width, 64, generator=rng) / width**0.5
+            hidden = torch.relu(batch.observation @ first) if weights == "conv" else torch.cos(
+                3 * batch.observation @ first
+            )
+            values.append((hidden @ torch.randn(64, generator=rng)).double().numpy())
+        own, *twins = values
+        one = latch_from_arrays(own, batch.concepts, intended="concept", proxies=["proxy"], untrained=twins,
+                                groups=batch.groups, resamples=300)
+        words.append(one.verdict)
+    assert sum(word not in ("none", "undetermined") for word in words) <= 3

