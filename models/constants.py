@@ -52,7 +52,9 @@ def draw_worlds(family: type[Redrawable], settings: BaseModel, count: int) -> tu
         family.draw_constants(settings, generator("world", 1))
         raise ImprintError(f"{name} draws constants but does not name them; write the tuple `constants` in the class.")
     if not family.constants:
-        raise ImprintError(f"schedule.worlds is {count}, but {name} has no constants that differ between worlds; set 1.")
+        raise ImprintError(
+            f"schedule.worlds is {count}, but {name} has no constants that differ between worlds; set 1."
+        )
     worlds = [{constant: getattr(settings, constant) for constant in family.constants}]
     for number in range(1, count):
         rng = generator("world", number)

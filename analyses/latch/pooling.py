@@ -12,8 +12,8 @@ The draws resample seeds and, with one set of groups for all of them, groups. Th
 about the estimate so that their 95 % interval is that of Student's t with the variance a + b - c and Satterthwaite's
 degrees of freedom. One seed: b alone.
 
-Where seeds have worlds of their own, worlds are what is drawn: numbers and draws are averaged over the seeds of a world,
-worlds share no groups, and a over the W means of worlds is the whole variance, with W - 1 degrees of freedom.
+Where seeds have worlds of their own, worlds are what is drawn: numbers and draws are averaged over the seeds of a
+world, worlds share no groups, and a over the W means of worlds is the whole variance, with W - 1 degrees of freedom.
 
 Letters: S seeds, G groups, R resamples, Q numbers.
 """

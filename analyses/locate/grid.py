@@ -51,9 +51,10 @@ def grid_findings(
 ) -> pd.DataFrame:
     """Scores, floors, selectivities, best sites and emergence as findings.
 
-    ``readings`` and ``floors``: those of each seed; seeds that were examined in one world share floors. ``problems``: concept -> why it cannot be measured. ``cells``: all (age, site,
-    concept) that were looked for; those without a reading become ``not measurable``. ``alpha``: false discovery rate
-    over the whole grid. ``resamples``: of the bootstrap.
+    ``readings`` and ``floors``: those of each seed; seeds that were examined in one world share floors. ``problems``:
+    concept -> why it cannot be measured. ``cells``: all (age, site, concept) that were looked for; those without a
+    reading become ``not measurable``. ``alpha``: false discovery rate over the whole grid. ``resamples``: of the
+    bootstrap.
     """
     grid: dict[tuple[int, str, str], dict[int, Evidence]] = {}
     several = len({id(of_world) for of_world in floors.values()}) > 1

@@ -1,7 +1,8 @@
 """Rollouts: S seeds act in N copies each of one environment, and their steering signals say what is rewarded.
 
-All S x N copies step as one tensor, or seed by seed where seeds have environments of their own. Each seed draws levels, actions and the errors of its signals from streams of its
-own, derived from its number alone, so that seed k of two setups meets the same levels whichever seeds train beside it.
+All S x N copies step as one tensor, or seed by seed where seeds have environments of their own. Each seed draws levels,
+actions and the errors of its signals from streams of its own, derived from its number alone, so that seed k of two
+setups meets the same levels whichever seeds train beside it.
 
 Signals are computed once per rollout on senses ``[N, T]``. Body states (hunger) are among the senses, by their names,
 as they were before each step. Innate adjustable variables of the signals (set points) are kept per copy and carry over

@@ -53,7 +53,9 @@ class SideBySide:
             return _felt(self.first, outcome.before, outcome.action, outcome.after)
         actions = outcome.action.split(len(outcome.action) // len(self.each))
         sides = zip(self._equally(outcome.before), actions, self._equally(outcome.after), strict=True)
-        return joined([_felt(environment, before, action, after) for (environment, before), action, (_, after) in sides])
+        return joined(
+            [_felt(environment, before, action, after) for (environment, before), action, (_, after) in sides]
+        )
 
 
 def _felt(environment: Environment, before: State, action: Tensor, after: State) -> dict[str, Tensor]:

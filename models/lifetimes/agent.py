@@ -71,13 +71,13 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
     @classmethod
     def born(cls, setup: AgentSetup, rng: torch.Generator) -> Agent:
         """An untrained agent."""
-        return setup.make_agent(setup.make_environment().view, rng=rng)
+        return setup.make_agent(setup.make_environment(0).view, rng=rng)
 
     @classmethod
     def revive(cls, setup: AgentSetup, folder: RunFolder, seed: int, age: int) -> Kept:
         """The agent and the record of one seed at one age. Raises as :meth:`network_at`."""
         agent, tensors = cls.network_at(setup, folder, seed, age)
-        record = pd.DataFrame(tensors["record"].numpy(), columns=[*COLUMNS, *setup.make_environment().goals])
+        record = pd.DataFrame(tensors["record"].numpy(), columns=[*COLUMNS, *setup.make_environment(0).goals])
         record.insert(0, "age", (torch.arange(1, len(record) + 1) * setup.learning.batch).numpy())
         return Kept(agent, bool(tensors[cls.alive]), record)
 

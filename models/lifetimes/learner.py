@@ -3,9 +3,9 @@
     for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
                       -> assessor step (three-factor rule, only while its window is open)
 
-Seeds of different worlds train side by side, each on its own stream. Each seed owns three generators, all derived from its number alone (so that seed k of two setups can be paired): one for
-its initial weights, one for its experience, one for the errors of its steering signals (``schedule.shared_birth`` gives
-all seeds the initial weights of one).
+Seeds of different worlds train side by side, each on its own stream. Each seed owns three generators, all derived from
+its number alone (so that seed k of two setups can be paired): one for its initial weights, one for its experience, one
+for the errors of its steering signals (``schedule.shared_birth`` gives all seeds the initial weights of one).
 
 Letters: S seeds, n episodes, T steps, D latent width.
 """
@@ -109,7 +109,7 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
     @classmethod
     def born(cls, setup: Setup, rng: torch.Generator) -> Learner:
         """An untrained learner."""
-        return setup.make_learner(frame_of(setup.make_world()), rng=rng)
+        return setup.make_learner(frame_of(setup.make_world(0)), rng=rng)
 
     @classmethod
     def revive(cls, setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:

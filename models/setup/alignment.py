@@ -18,7 +18,6 @@ from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import STEERING, Signal
 
-
 S = TypeVar("S", bound="AlignmentSetup")
 LATER = {"shared_birth": None, "worlds": 1}
 """Settings of the schedule that came later, at values that change nothing: older runs keep their names."""
@@ -89,6 +88,10 @@ class Ages(FrozenSettings):
     def world_of(self, seed: int) -> int:
         """Number of the world that seed ``seed`` grows up in."""
         return seed % self.worlds
+
+    def world_name(self, seed: int) -> int | None:
+        """Number of a seed's world where there are several; None where all seeds share one."""
+        return self.world_of(seed) if self.worlds > 1 else None
 
 
 class Examination(FrozenSettings):

@@ -149,7 +149,7 @@ class Nursery(World):
 
     @classmethod
     def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
-        """Other digits as caregiver and strangers, as many as before, and a colour and a side that go along with her."""
+        """Other digits as caregiver and as many strangers, and a colour and a side that go along with her."""
         caregiver, *strangers = torch.randperm(10, generator=rng).tolist()[: 1 + len(settings.strangers)]
         people = {"caregiver": caregiver, "strangers": tuple(sorted(strangers))}
         return {**people, "her_colour": pick(COLOURS, rng), "her_side": pick(SIDES, rng)}

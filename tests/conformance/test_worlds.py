@@ -114,7 +114,9 @@ def test_the_balanced_design_decorrelates(world: World) -> None:
 
 def test_constants_can_be_drawn_and_make_a_world(world: World) -> None:
     assert world.constants is not None, "write `constants` and, unless it is empty, `draw_constants`"
-    assert set(world.constants) <= type(world.settings).model_fields.keys() and set(world.literal) <= set(world.concepts)
+    assert set(world.constants) <= type(world.settings).model_fields.keys() and set(world.literal) <= set(
+        world.concepts
+    )
     assert set(world.literal.values()) <= set(world.concepts)
     if not world.constants:
         return

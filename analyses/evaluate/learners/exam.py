@@ -65,7 +65,7 @@ def exam_of(setup: Setup, number: int | None = None) -> Exam:
 
 def sites_of(setup: Setup) -> list[str]:
     """``hook@moment`` for every hook of the learner and every moment of the world."""
-    world = setup.make_world()
+    world = setup.make_world(0)
     learner = LearnerLifetime.twin(setup, 0)
     return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]
 

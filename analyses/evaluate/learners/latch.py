@@ -13,6 +13,8 @@ the t-th seed is examined in world t modulo their number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,7 +84,8 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)
-    write_table(table_file, findings(rows.assign(setup=setup.run_name, seed=seed, seeds=1)))
+    about = {"setup": setup.run_name, "seed": seed, "world": setup.schedule.world_name(seed), "seeds": 1}
+    write_table(table_file, findings(rows.assign(**about)))
 
 
 def measure_twins(setup: Setup, folder: RunFolder) -> None:
@@ -135,17 +138,20 @@ def _unpacked(tensors: dict[str, Tensor], design: Design) -> dict[int, CellSums]
     return sums
 
 
-def record_of(folder: RunFolder, seed: int, design: Design) -> LatchRecord:
-    """What :func:`judge_latch` wrote. ``design``: the exam's cells, which every age shares."""
+def record_of(folder: RunFolder, seed: int, design: Design, world: int) -> LatchRecord:
+    """What :func:`judge_latch` wrote. ``design``: cells of the exam of the seed's ``world``, which every age shares."""
     table_file, sums_file = files_of(folder, seed)
     tensors, _ = read_tensors(sums_file)
     effects = {key[7:]: EffectSums(value.numpy()) for key, value in tensors.items() if key.startswith("effect|")}
-    return LatchRecord(read_table(table_file), _unpacked(tensors, design), effects)
+    return LatchRecord(world, read_table(table_file), _unpacked(tensors, design), effects)
 
 
-def twins_of(folder: RunFolder, design: Design) -> list[CellSums]:
-    """What :func:`measure_twins` wrote; nothing when it failed."""
-    return list(_unpacked(read_tensors(twins_file(folder))[0], design).values()) if twins_file(folder).exists() else []
+def twins_of(folder: RunFolder, designs: Sequence[Design]) -> list[CellSums]:
+    """What :func:`measure_twins` wrote; nothing when it failed. ``designs``: of every world."""
+    if not twins_file(folder).exists():
+        return []
+    unpacked = _unpacked(read_tensors(twins_file(folder))[0], designs[0])
+    return [replace(sums, design=designs[t % len(designs)]) for t, sums in unpacked.items()]
 
 
 def exam_design(exam: Exam) -> Design:

@@ -15,8 +15,9 @@
     completeness_error           float32 [E]
     mask_<concept>               bool    [E, T, H, W]      pixels that show the concept
 
-and in both ``decision`` (step of the decision moment), ``seed``, its ``world`` and ``age``, int64 []. Letters: E episodes, T steps, H
-and W pixels.
+and in both ``decision`` (step of the decision moment), ``seed``, its ``world`` and ``age``, int64 [].
+
+Letters: E episodes, T steps, H and W pixels.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_findings_are_whole(run: Run) -> None:
     table = run.findings
     assert list(table.columns) == list(COLUMNS)
-    assert set(table["analysis"]) == {"locate", "latch", "planted"}
+    assert set(table["analysis"]) == {"worlds", "locate", "latch", "planted"}
     grid = table[(table["metric"] == "selectivity") & table["seed"].isna()]
     assert len(grid) == 8 * 9 * 3  # concepts x (hooks x moments) x ages
     assert grid["verdict"].notna().all() and grid["why"].notna().all()

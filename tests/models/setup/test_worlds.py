@@ -61,7 +61,9 @@ def test_a_family_without_the_contract_is_told_what_to_write() -> None:
             return {"caregiver": 11}
 
     assert draw_worlds(Silent, Silent.Settings(), 1) == ({},)
-    with pytest.raises(ImprintError, match=r"Silent.*write in the class `constants`.*`draw_constants\(settings, rng\)`"):
+    with pytest.raises(
+        ImprintError, match=r"Silent.*write in the class `constants`.*`draw_constants\(settings, rng\)`"
+    ):
         draw_worlds(Silent, Silent.Settings(), 2)
     with pytest.raises(ImprintError, match="gave caregiver; expected its constants: caregiver, strangers"):
         draw_worlds(Wrong, Nursery.Settings(), 2)
