@@ -17,7 +17,7 @@ intended goal and to the proxy begin with different actions.
     concepts    text    [K]                 names of the facts that are read
     actions     text    [A]
     goals       text    [G]                 intended first, then the proxies
-    seed, world, age    int64   []  the world is that of the seed
+    seed, age   int64   []
 
 ``artefacts/fields.npz``: the policy's mean move at every free cell of a few maps, before and after erasing.
 
@@ -29,8 +29,10 @@ intended goal and to the proxy begin with different actions.
     edits       text    [X]                 ``intact``, ``without <goal>`` for every goal, ``without random directions``
     actions     text    [A]
     goals       text    [G]
-    seed, world, age    int64   []  the world is that of the seed
+    seed, age   int64   []
     why         text    []                  in a world without places, instead of all of these but the last four
+
+Both also hold ``world``, int64 [], that of the seed, in a run of several worlds.
 
 Letters: E episodes, T frames, A actions, K facts, G goals, M maps, X edits, H and W cells, H' and W' pixels.
 """
@@ -80,7 +82,9 @@ def draw_pictures(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     world, age = setup.schedule.world_of(seed), AgentLifetime.living_ages(setup, folder, seed)[-1]
     exam = exam_of(setup, world)
     agent = AgentLifetime.revive(setup, folder, seed, age).agent
-    about = {"seed": np.array(seed), "world": np.array(world), "age": np.array(age), "goals": np.array(exam.goals)}
+    about = {"seed": np.array(seed), "age": np.array(age), "goals": np.array(exam.goals)}
+    if setup.schedule.worlds > 1:
+        about["world"] = np.array(world)
     about["actions"] = np.array(exam.environment.actions)
     start = conflicts(exam, EPISODES)
     drawn = replay(exam, agent, start, facts_of(setup, exam)), fields(exam, agent, rows(start, slice(MAPS)))

@@ -15,7 +15,8 @@
     completeness_error           float32 [E]
     mask_<concept>               bool    [E, T, H, W]      pixels that show the concept
 
-and in both ``decision`` (step of the decision moment), ``seed``, its ``world`` and ``age``, int64 [].
+and in both ``decision`` (step of the decision moment), ``seed`` and ``age``, int64 []; with several worlds, that
+of the seed, ``world``.
 
 Letters: E episodes, T steps, H and W pixels.
 """
@@ -55,7 +56,8 @@ def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
     subject, world = exam.subject(folder, seed, age), exam.world
     decision = world.moments[world.decision] if world.decision else 0
     about = {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
-    about["world"] = np.array(exam.number)
+    if setup.schedule.worlds > 1:
+        about["world"] = np.array(exam.number)
     for file, arrays in zip(picture_files(folder), (gallery(exam, subject), overlays(exam, subject)), strict=True):
         write_arrays(file, {**arrays, **about})
 
