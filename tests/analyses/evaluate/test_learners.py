@@ -25,7 +25,7 @@ from imprint.models.setup.learner import Setup
 from imprint.reports.pages.run import report
 
 TINY = {
-    "schedule.seeds": 2, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
+    "schedule.seeds": 2, "schedule.worlds": 1, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
     "evaluation.episodes": 600, "evaluation.resamples": 100, "evaluation.twins": 2, "evaluation.placebos": 2,
 }  # fmt: skip
 
