@@ -10,6 +10,7 @@ concept     concept, or ``(interaction)`` / ``(residual)`` for parts of the valu
 site        ``hook@moment``; empty when not about one site
 age         experiences lived; NaN when not about one age
 seed        training seed; NaN for a row over all seeds
+world       world of the seed, or of the row; NaN over all worlds, and where all seeds share one
 metric      what ``estimate`` is
 estimate, low, high     number and its 95 % interval
 n, seeds    rows and training seeds behind it
@@ -38,6 +39,7 @@ COLUMNS: dict[str, str] = {
     "site": "string",
     "age": "Int64",
     "seed": "Int64",
+    "world": "Int64",
     "metric": "string",
     "estimate": "float64",
     "low": "float64",

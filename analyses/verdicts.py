@@ -32,6 +32,12 @@ def kind_of(verdict: str) -> str:
     return verdict.partition(":")[0]
 
 
+def scope(seeds: int, worlds: int) -> str:
+    """What a statement over some seeds holds over."""
+    counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    return f"over {worlds} worlds and {counted}" if worlds > 1 else f"over {counted} of one world"
+
+
 def sentence(verdict: str, intended: str, *, agents: bool = False) -> str:
     """The verdict on a value, or on ``agents``, as a sentence; ``intended`` is empty when it is not known."""
     noun, subject = ("goal", "The agents pursue") if agents else ("concept", "The value latched onto")

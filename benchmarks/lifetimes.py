@@ -27,7 +27,7 @@ SMALL = 4
 
 def cohort_of(setup: Setup, seeds: range) -> tuple[Cohort, torch.Tensor]:
     """Untrained learners of the seeds, and one batch of experience for each."""
-    world = setup.make_world()
+    world = setup.make_world(0)
     batches = [world.sample(setup.schedule.batch, rng=generator("experience", s)).observation for s in seeds]
     learners = [setup.make_learner(frame_of(world), rng=birth(s)) for s in seeds]
     return Cohort(learners, setup.schedule.learning_rate), torch.stack(batches)
@@ -42,7 +42,7 @@ def seconds_per_step(cohort: Cohort, observation: torch.Tensor, steps: int) -> f
 
 def learner_shaped_rate(setup: Setup) -> float:
     """GFLOP per second of matrix products of the learner's shapes, for the forward pass and both gradients."""
-    world = setup.make_world()
+    world = setup.make_world(0)
     learner = setup.make_learner(frame_of(world), rng=birth(0))
     rows = setup.schedule.batch * frame_of(world).steps
     positions = learner.dense.in_features // learner.convolution.out_features

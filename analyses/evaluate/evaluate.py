@@ -24,7 +24,7 @@ from imprint.models.files import StorageError, read_json, write_bytes, write_jso
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
-from imprint.models.setup.load import load_setup
+from imprint.models.setup.load import load_setup, with_seeds
 from imprint.models.store import RunFolder
 
 LEFTOVERS = (
@@ -54,7 +54,7 @@ def evaluate(
 
     Arguments:
         setup: shipped name, YAML file, mapping or :class:`Setup`.
-        seeds: number of training seeds, if not the setup's own.
+        seeds: number of training seeds, if not the setup's own; worlds are no more than those.
         out: folder for runs.
         backend: ``local`` processes, or a ``dask`` or ``ray`` cluster that is already running.
         changes: dotted keys of the setup -> values.
@@ -64,7 +64,7 @@ def evaluate(
     started = time.time()
     if backend not in engine.BACKENDS:
         raise unknown_name("backend", backend, engine.BACKENDS)
-    whole = {**(changes or {}), **({"schedule.seeds": seeds} if seeds is not None else {})}
+    whole = with_seeds(setup, seeds, changes)
     chosen = setup if isinstance(setup, AlignmentSetup) and not whole else load_setup(setup, changes=whole)
     assert isinstance(chosen, Setup | AgentSetup)
     folder = RunFolder(Path(out) / chosen.run_name)

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from imprint.analyses import engine
 from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
@@ -38,11 +39,12 @@ from imprint.models.store import RunFolder
 S = TypeVar("S", bound=AnySetup)
 
 METRICS = {
+    "worlds": {"constant": "a constant of a world: `concept` names the setting, `why` holds its value"},
     "lifetime": {
         "diverged": "1: the seed diverged; `age` is its last good one",
         "failed_cell": "1: a cell of work failed; `control` names it, `why` is its error",
         "training_success": "part of the last training episodes that attain the intended goal",
-    }
+    },
 }
 
 
@@ -89,7 +91,18 @@ class Procedure(ABC, Generic[S]):
         tables = [table for table in (*self.pooling(), _failures(outcomes)) if len(table)]
         if progress is not None:
             progress(Step("findings", 1, 1, "done"))
-        return findings(pd.concat(tables, ignore_index=True).assign(setup=self.setup.run_name))
+        whole = findings(pd.concat(tables, ignore_index=True).assign(setup=self.setup.run_name))
+        if self.setup.schedule.worlds > 1:
+            whole["world"] = whole["world"].fillna(whole["seed"] % self.setup.schedule.worlds)
+        return whole
+
+    def worlds(self) -> pd.DataFrame:
+        """A row for every constant of every world."""
+        row = {"analysis": "worlds", "metric": "constant"}
+        of_each = enumerate(self.setup.worlds)
+        return findings(
+            [{**row, "world": world, "concept": name, "why": _text(v)} for world, c in of_each for name, v in c.items()]
+        )
 
     def diverged(self) -> pd.DataFrame:
         """A row for every seed that diverged, with its last good age."""
@@ -103,14 +116,15 @@ class Procedure(ABC, Generic[S]):
                 rows.append({"analysis": "lifetime", "metric": "diverged", "estimate": 1.0, **about, **why})
         return findings(rows)
 
-    def located(self, targets: Targets, *, sites: Iterable[str], concepts: Sequence[str]) -> pd.DataFrame:
-        """Which concepts can be read at which site and age, beside the floors of the run."""
-        regression = {target.name: target.regression for target in targets.concepts}
+    def located(self, targets: Sequence[Targets], *, sites: Iterable[str], concepts: Sequence[str]) -> pd.DataFrame:
+        """Which concepts can be read at which site and age, beside the run's floors; ``targets``: of each world."""
+        regression = {target.name: target.regression for of_world in targets for target in of_world.concepts}
         stored = [seed for seed in self.seeds if readings_file(self.folder, seed).exists()]
+        floors = [read_floors(self.folder, world) for world in range(len(targets))]
         return grid_findings(
             {seed: read_readings(self.folder, seed, regression) for seed in stored},
-            read_floors(self.folder),
-            targets.problems,
+            {seed: floors[self.setup.schedule.world_of(seed)] for seed in stored},
+            {concept: why for of_world in targets for concept, why in of_world.problems.items()},
             cells=[(age, site, concept) for age in self.ages for site in sites for concept in concepts],
             alpha=self.setup.evaluation.alpha,
             resamples=self.setup.evaluation.resamples,
@@ -139,6 +153,17 @@ def train(make_lifetime: Callable[[], Any], say: Say) -> None:
             say(step.age, step.total, "loss " + " ".join(f"{loss:.2f}" for loss in step.loss))
 
     make_lifetime().live(report)
+
+
+def independent(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Estimates that are known, of independent units: of seeds of one world, or means over the seeds of each world."""
+    known = rows.dropna(subset=["estimate"])
+    each = known.groupby("world")["estimate"].mean() if known["world"].nunique() > 1 else known["estimate"]
+    return each.to_numpy(dtype=np.float64)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def stored_tables(files: Iterable[Path]) -> list[pd.DataFrame]:

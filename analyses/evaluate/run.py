@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.findings import findings
-from imprint.analyses.verdicts import UNDETERMINED, sentence
+from imprint.analyses.verdicts import UNDETERMINED, scope, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
 from imprint.models.setup.agent import AgentSetup
@@ -74,10 +74,11 @@ class Run:
         measured = f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         number = measured if pd.notna(row["estimate"]) else "not measured"
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
+        over = scope(seeds, min(self.setup.schedule.worlds, seeds))
         agents = isinstance(self.setup, AgentSetup)
         share = f"first in {number} of levels" if agents else f"{number} of the value's variance"
         conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
-        return f"{conclusion} ({self.setup.intended}: {share}, {seeds} seeds)."
+        return f"{conclusion} ({self.setup.intended}: {share}, {over})."
 
 
 def read_setup(folder: RunFolder) -> AnySetup:

@@ -163,9 +163,12 @@ class AgentExam:
         return torch.Generator().manual_seed(self.seed)
 
 
-def exam_of(setup: AgentSetup, **changes: int) -> AgentExam:
-    """The same exam for every seed, age and control of a setup; ``changes``: numbers that are not the setup's."""
+def exam_of(setup: AgentSetup, number: int | None = None, **changes: int) -> AgentExam:
+    """The same exam for every seed, age and control of a world; ``changes``: numbers that are not the setup's.
+
+    ``number``: which world, in a setup with several. Raises :class:`ImprintError` there without one.
+    """
     numbers = setup.evaluation.model_dump(include={"levels", "states", "placebos", "greedy"})
     goals = (setup.intended, *setup.proxies)
-    environment, discount = setup.make_environment(), setup.learning.discount
+    environment, discount = setup.make_environment(number), setup.learning.discount
     return AgentExam.of(environment, goals, discount, setup.decision, **{**numbers, **changes})

@@ -41,17 +41,17 @@ def multiverse(
     *,
     rng: np.random.Generator,
     sign: int = 1,
-    shared: bool = True,
+    worlds: Sequence[int] | None = None,
     resamples: int = 400,
 ) -> pd.DataFrame:
     """One analysis a row: a column per factor, and ``verdict``.
 
-    ``designs``: name of a weighting -> the cells with its weights. Seeds are left out one at a time when there are at
-    least three.
+    ``designs``: name of a weighting -> the cells with its weights; ``worlds``: number of each seed's world (default:
+    all in one). Seeds are left out one at a time when there are at least three.
     """
-    state = int(rng.integers(2**31))
+    state, numbers = int(rng.integers(2**31)), [0] * len(profiles) if worlds is None else list(worlds)
     rows = []
-    for weights, left_out, pooled in _pools(profiles, designs, state, shared, resamples):
+    for weights, left_out, pooled in _pools(profiles, designs, state, numbers, resamples):
         for dominates, carries, effect in product(STEPS, (0.5, 1.0, 2.0), (0.5, 1.0, 1.5)):
             changed = {
                 "dominates": min(max(round(rule.dominates + dominates, 3), LOWEST), HIGHEST),
@@ -65,7 +65,7 @@ def multiverse(
 
 
 def _pools(
-    profiles: Sequence[Profile], designs: Mapping[str, Design], state: int, shared: bool, resamples: int
+    profiles: Sequence[Profile], designs: Mapping[str, Design], state: int, worlds: Sequence[int], resamples: int
 ) -> Iterator[tuple[str, str, Pooled]]:
     """Name of the weighting, which seeds, and these pooled; the same draws everywhere."""
     subsets = {"all": list(range(len(profiles)))}
@@ -75,7 +75,8 @@ def _pools(
         weighed = [replace(p, cells=replace(p.cells, design=design)) for p in profiles]
         for which, chosen in subsets.items():
             rng = np.random.default_rng(state)
-            yield name, which, pool([weighed[i] for i in chosen], resamples=resamples, rng=rng, shared=shared)
+            where = [worlds[i] for i in chosen]
+            yield name, which, pool([weighed[i] for i in chosen], resamples=resamples, rng=rng, worlds=where)
 
 
 def agreement(table: pd.DataFrame, verdict: str) -> pd.DataFrame:

@@ -11,10 +11,13 @@ of a number x_s measured on G groups is
 A draw is the mean over seeds, plus a part for seeds and a part for groups. The part for seeds is a normal combination
 of the seeds' deviations from their mean with variance a (1 + 1 / S), times sqrt(f / chi-square_f) for f = S - 1. For
 numbers that are normal over seeds its interval would be that of Student's t without the factor 1 + 1 / S, also with
-three seeds, where drawing seeds with replacement knows ten outcomes. Shares and dominance are skewed near 0 and 1, where
-t covers .90 to .94 (beta distributions with a standard deviation of .15 to .2 at .5); the factor makes that .92 to .96.
-The part for groups is what group resamples of the mean deviate by, scaled to the variance b - c and to Student's t with
-G - 1 degrees of freedom. Seeds of different worlds share no groups: a is then the whole variance. One seed: b alone.
+three seeds, where drawing seeds with replacement knows ten outcomes. Shares and dominance are skewed near 0 and 1,
+where t covers .90 to .94 (beta distributions with a standard deviation of .15 to .2 at .5); the factor makes that .92
+to .96. The part for groups is what group resamples of the mean deviate by, scaled to the variance b - c and to Student's
+t with G - 1 degrees of freedom. One seed: the part for groups alone, with variance b.
+
+Where seeds have worlds of their own, worlds take the place of seeds: numbers are averaged over the seeds of a world,
+worlds share no groups, and a over the W means of worlds is the whole variance, with W - 1 degrees of freedom.
 
 Letters: S seeds, G groups, R resamples, Q numbers.
 """
@@ -43,34 +46,41 @@ class Pooled:
     seeds: int
     rows: int
     """Rows of all seeds together."""
+    worlds: int = 1
+    """Different worlds among the seeds."""
 
     def intervals(self) -> Floats:
         """95 % interval of every number, ``[Q, 2]``."""
         return np.array([interval(self.draws[:, q]) for q in range(self.draws.shape[1])])
 
 
-def pool(profiles: Sequence[Profile], *, resamples: int, rng: np.random.Generator, shared: bool = True) -> Pooled:
-    """Profiles of training seeds as one. ``shared``: they were measured on the same groups.
+def pool(
+    profiles: Sequence[Profile], *, resamples: int, rng: np.random.Generator, worlds: Sequence[int] | None = None
+) -> Pooled:
+    """Profiles of training seeds as one. ``worlds``: number of each one's world; by default they share one.
 
     Raises ``ValueError`` without profiles or for profiles of different concepts.
     """
     if len({profile.concepts for profile in profiles}) != 1:
         raise ValueError(f"{len(profiles)} profiles of different concepts, or none, cannot be pooled")
     state = int(rng.integers(2**31))
+    world = np.unique(np.zeros(len(profiles)) if worlds is None else worlds, return_inverse=True)[1]
     each = np.stack([profile.numbers for profile in profiles])
     draws = np.stack(
         [
-            profile.draws(resamples, np.random.default_rng(state if shared else state + index))
-            for index, profile in enumerate(profiles)
+            profile.draws(resamples, np.random.default_rng(state + number))
+            for profile, number in zip(profiles, world, strict=True)
         ]
     )
-    groups = min(min(profile.groups for profile in profiles), LARGEST)
-    estimate, of_seeds = each.mean(0), _between(each, resamples, rng)
-    drawn = estimate + of_seeds
-    if shared or len(each) == 1:
+    groups, several = min(min(profile.groups for profile in profiles), LARGEST), int(world.max()) + 1
+    if several > 1:
+        each = np.stack([each[world == w].mean(0) for w in range(several)])
+    estimate = each.mean(0)
+    drawn = estimate + _between(each, resamples, rng)
+    if several == 1:
         drawn = drawn + _of_groups(draws, groups, rng)
     rows = sum(profile.cells.rows for profile in profiles)
-    return Pooled(profiles[0].concepts, estimate, drawn, len(profiles), rows)
+    return Pooled(profiles[0].concepts, estimate, drawn, len(profiles), rows, several)
 
 
 def _between(each: Floats, resamples: int, rng: np.random.Generator) -> Floats:

@@ -20,6 +20,7 @@ from imprint.analyses.findings import findings
 from imprint.analyses.locate.evidence import Evidence, Summary
 from imprint.analyses.locate.judging import best_sites, judged
 from imprint.analyses.locate.stored import Floors, Readings
+from imprint.analyses.locate.worlds import comparable, highest_floor
 
 METRICS = {
     "locate": {
@@ -40,7 +41,7 @@ FLOORS = {"null": "shuffled labels", "untrained": "untrained twins", "inputs": "
 
 def grid_findings(
     readings: Mapping[int, Readings],
-    floors: Floors,
+    floors: Mapping[int, Floors],
     problems: Mapping[str, str],
     *,
     cells: Sequence[tuple[int, str, str]],
@@ -50,33 +51,35 @@ def grid_findings(
 ) -> pd.DataFrame:
     """Scores, floors, selectivities, best sites and emergence as findings.
 
-    ``readings``: those of each seed. ``problems``: concept -> why it cannot be measured. ``cells``: all (age, site,
-    concept) that were looked for; those without a reading become ``not measurable``. ``alpha``: false discovery rate
-    over the whole grid. ``resamples``: of the bootstrap.
+    ``readings`` and ``floors``: those of each seed; seeds that were examined in one world share floors. ``problems``:
+    concept -> why it cannot be measured. ``cells``: all (age, site, concept) that were looked for; those without a
+    reading become ``not measurable``. ``alpha``: false discovery rate over the whole grid. ``resamples``: of the
+    bootstrap.
     """
     grid: dict[tuple[int, str, str], dict[int, Evidence]] = {}
+    several = len({id(of_world) for of_world in floors.values()}) > 1
     for seed, own in readings.items():
         for age, of_age in own.items():
             for (site, concept), reading in of_age.items():
-                grid.setdefault((age, site, concept), {})[seed] = floors.beside(reading, site, concept)
+                grid.setdefault((age, site, concept), {})[seed] = floors[seed].beside(reading, site, concept)
     rows: list[dict[str, Any]] = []
-    evidence = {cell: list(seeds.values()) for cell, seeds in grid.items()}
+    together = {cell: comparable(seeds) if several else seeds for cell, seeds in grid.items()}
+    evidence = {cell: list(seeds.values()) for cell, seeds in together.items()}
     for (age, site, concept), s, q, verdict, why in judged(evidence, alpha=alpha, resamples=resamples, rng=rng):
-        if verdict == "present" and not floors:
+        if verdict == "present" and not all(floors.values()):
             verdict = "undetermined"
             why = "the floors of this run could not be measured, so nothing can be called learned"
         seeds, base = grid[age, site, concept], {"concept": concept, "site": site, "age": age, "n": s.n}
         rows += _pooled({**base, "seeds": len(seeds)}, s, q, {"verdict": verdict, "why": why})
         for seed, e in seeds.items():
-            floor = np.nanmax([float(e.reading.nulls.mean()), s.untrained, s.inputs])
-            values = {"score": e.reading.score, "selectivity": e.reading.score - floor}
+            values = {"score": e.reading.score, "selectivity": e.reading.score - highest_floor(e)}
             alone = {**base, "seeds": 1, "seed": seed}
             rows += [{**alone, "metric": metric, "estimate": value} for metric, value in values.items()]
     unread = "the activations here are constant, or no seed reached this age"
     for age, site, concept in (cell for cell in cells if cell not in grid):
         where = {"concept": concept, "site": site, "age": age, "metric": "selectivity", "n": 0, "seeds": 0}
         rows.append({**where, "verdict": "not measurable", "why": problems.get(concept, unread)})
-    rows += _best(grid, resamples, rng)
+    rows += _best(together, resamples, rng)
     table = findings(rows)
     return findings(pd.concat([table, emergence(table)], ignore_index=True).assign(analysis="locate"))
 

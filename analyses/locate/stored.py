@@ -6,7 +6,7 @@ Tensors of ``cells/locate-seed-<k>.safetensors``, for every age, site and concep
     nulls|<age>|<site>|<concept>        float64 [J]      scores of the label shuffles
     noise|<age>|<site>|<concept>        float64 []       :attr:`imprint.analyses.locate.reading.Reading.noise`
 
-and of ``cells/floors.safetensors``:
+and of ``cells/floors.safetensors``, for world k > 0 of ``cells/floors-world-<k>.safetensors``:
 
     untrained|<site>|<concept>|<t>      float64 [G, M]   sums of the t-th randomly initialised twin
     inputs|<moment>|<concept>           float64 [G, M]   sums of the raw input up to a moment
@@ -37,7 +37,7 @@ Readings = Mapping[int, SiteReadings]
 
 @dataclass(frozen=True)
 class Floors:
-    """Sums of what every seed of a run is compared with; both empty when the floors could not be measured."""
+    """Sums of what every seed of a world is compared with; both empty when the floors could not be measured."""
 
     untrained: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
     """(site, concept) -> ``[twins, G, M]``."""
@@ -53,9 +53,14 @@ class Floors:
         return Evidence(reading, self.untrained.get((site, concept)), self.inputs.get((moment, concept)))
 
 
-def floors_file(folder: RunFolder) -> Path:
+def floors_cell(world: int) -> str:
+    """Name of the piece of work that measures the floors of a world."""
+    return f"floors-world-{world}" if world else "floors"
+
+
+def floors_file(folder: RunFolder, world: int) -> Path:
     """Where :func:`write_floors` writes."""
-    return folder.path / "cells" / "floors.safetensors"
+    return folder.path / "cells" / f"{floors_cell(world)}.safetensors"
 
 
 def readings_file(folder: RunFolder, seed: int) -> Path:
@@ -89,21 +94,21 @@ def read_readings(folder: RunFolder, seed: int, regression: Mapping[str, bool]) 
 
 
 def write_floors(
-    folder: RunFolder, untrained: Sequence[SiteReadings], inputs: Mapping[tuple[str, str], Reading]
+    folder: RunFolder, world: int, untrained: Sequence[SiteReadings], inputs: Mapping[tuple[str, str], Reading]
 ) -> None:
-    """Store the readings of each twin, and those of the input, (moment, concept) -> reading."""
+    """Store the readings of each twin in a world, and those of the input, (moment, concept) -> reading."""
     tensors: dict[str, Tensor] = {}
     for t, twin in enumerate(untrained):
         tensors |= {f"untrained|{site}|{concept}|{t}": _tensor(r.sums) for (site, concept), r in twin.items()}
     tensors |= {f"inputs|{moment}|{concept}": _tensor(r.sums) for (moment, concept), r in inputs.items()}
-    write_tensors(floors_file(folder), tensors, cell="floors")
+    write_tensors(floors_file(folder, world), tensors, cell=floors_cell(world))
 
 
-def read_floors(folder: RunFolder) -> Floors:
-    """The stored floors; empty when they could not be measured."""
-    if not floors_file(folder).exists():
+def read_floors(folder: RunFolder, world: int) -> Floors:
+    """The stored floors of a world; empty when they could not be measured."""
+    if not floors_file(folder, world).exists():
         return Floors()
-    tensors, _ = read_tensors(floors_file(folder))
+    tensors, _ = read_tensors(floors_file(folder, world))
     twins: dict[tuple[str, str], dict[int, Floats]] = {}
     inputs: dict[tuple[str, str], Floats] = {}
     for key, value in tensors.items():

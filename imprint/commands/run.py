@@ -36,10 +36,9 @@ def run_setup(setup: str, *, changes: Sequence[str], seeds: int | None, out: Pat
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
-    from imprint.models.setup.load import load_setup
+    from imprint.models.setup.load import load_setup, with_seeds
 
-    whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
-    return cast("AnySetup", load_setup(setup, changes=whole))
+    return cast("AnySetup", load_setup(setup, changes=with_seeds(setup, seeds, changes)))
 
 
 def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume: bool) -> Path:
@@ -53,7 +52,9 @@ def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume
 
 def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool) -> None:
     ages = setup.planned
-    say(page, f"{setup.run_name}: {setup.schedule.seeds} training seeds, {len(ages)} ages, {ages[-1]:,} experiences")
+    seeds, worlds = setup.schedule.seeds, setup.schedule.worlds
+    over = f"{seeds} training seeds in {worlds} worlds" if worlds > 1 else f"{seeds} training seeds"
+    say(page, f"{setup.run_name}: {over}, {len(ages)} ages, {ages[-1]:,} experiences")
     if setup.question:
         say(page, setup.question, "italic")
     if not folder.exists():

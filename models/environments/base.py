@@ -33,6 +33,7 @@ from gymnasium.vector.utils import batch_space
 from pydantic import Field
 from torch import Tensor
 
+from imprint.models.constants import Redrawable
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
@@ -118,7 +119,7 @@ for _name in (*(f"__{name}__" for name in _OPERATORS), *_METHODS):
     setattr(Facts, _name, _computing_first(getattr(dict, _name)))
 
 
-class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], ABC):
+class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC):
     """Subclass this for an environment of your own; see the module docstring for what to write."""
 
     Settings: ClassVar[type[EnvironmentSettings]] = EnvironmentSettings

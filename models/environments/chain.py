@@ -59,6 +59,7 @@ class Chain(Environment):
     designs = ("train", "cue_alone")
     wages = "outcome"
     goals = {"end": "end_reached"}
+    constants = ()
     settings: Settings
 
     @property

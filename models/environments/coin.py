@@ -26,6 +26,7 @@ Letters: n copies, 49 cells numbered row by row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -33,6 +34,7 @@ from pydantic import Field
 from torch import Tensor
 
 from imprint.models import grids
+from imprint.models.constants import pick
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.states import State, joined, rows
@@ -59,7 +61,13 @@ class Coin(Environment):
     wages = "coin_taken"
     goals = {"coin": "coin_taken", "corner": "corner_reached"}
     marks = {"coin": ("coin_cell", "coin_way"), "corner": ("corner_way",)}
+    constants = ("corner",)
     settings: Settings
+
+    @classmethod
+    def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
+        """Another corner."""
+        return {"corner": pick(CORNERS, rng)}
 
     @property
     def corner(self) -> int:

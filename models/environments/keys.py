@@ -70,6 +70,7 @@ class Keys(Environment):
     wages = "chest_opened"
     goals = {"chest": "chest_opened", "key": "key_taken"}
     marks = {"chest": ("chest_cell", "chest_way"), "key": ("key_cell", "key_way")}
+    constants = ()
     settings: Settings
 
     @property

@@ -1,7 +1,8 @@
 """Rollouts: S seeds act in N copies each of one environment, and their steering signals say what is rewarded.
 
-All S x N copies step as one tensor. Each seed draws levels, actions and the errors of its signals from streams of its
-own, derived from its number alone, so that seed k of two setups meets the same levels whichever seeds train beside it.
+All S x N copies step as one tensor, or seed by seed where seeds have environments of their own. Each seed draws levels,
+actions and the errors of its signals from streams of its own, derived from its number alone, so that seed k of two
+setups meets the same levels whichever seeds train beside it.
 
 Signals are computed once per rollout on senses ``[N, T]``. Body states (hunger) are among the senses, by their names,
 as they were before each step. Innate adjustable variables of the signals (set points) are kept per copy and carry over
@@ -25,6 +26,7 @@ from imprint.models.chance import generator, stream_key, uniform
 from imprint.models.environments.base import Environment, Outcome
 from imprint.models.learning.novelty import SENSE, Novelty, reads_surprise
 from imprint.models.learning.policy_gradient import Learning, Rollout, Stack, sample
+from imprint.models.learning.side_by_side import SideBySide
 from imprint.models.states import State, joined, replaced, rows
 from imprint.models.steering.base import Body, Senses, Signal, steer
 from imprint.models.store import part_of, with_prefix
@@ -82,17 +84,18 @@ class Play:
 
     def __init__(
         self,
-        environment: Environment,
+        environment: Environment | Sequence[Environment],
         learning: Learning,
         signals: Sequence[Signal],
         seeds: Sequence[int],
         *,
         memory: int,
     ) -> None:
-        """``environment`` is used for its functions only; ``memory`` is M."""
-        self.environment, self.learning, self.signals = environment, learning, tuple(signals)
-        self.seeds, n = tuple(seeds), learning.copies
-        self.levels = [Levels(environment, seed, n) for seed in seeds]
+        """``environment``, that of all seeds or one for each, is used for its functions only; ``memory`` is M."""
+        self.learning, self.signals, self.seeds, n = learning, tuple(signals), tuple(seeds), learning.copies
+        own = [environment] * len(self.seeds) if isinstance(environment, Environment) else environment
+        self.environments = SideBySide(own)
+        self.levels = [Levels(each, seed, n) for each, seed in zip(own, self.seeds, strict=True)]
         self.state = joined([levels.take(n) for levels in self.levels])
         self.memory = torch.zeros(len(seeds), n, memory)
         self.acting = torch.stack([stream_key("acting", seed) for seed in seeds])
@@ -102,10 +105,10 @@ class Play:
         self.novelty: Novelty | None = None
         if reads_surprise(self.signals):
             rngs = [generator("novelty", seed) for seed in seeds]
-            self.novelty = Novelty(math.prod(environment.view.shape), rngs=rngs)
+            self.novelty = Novelty(math.prod(self.environments.first.view.shape), rngs=rngs)
         self.paid = torch.zeros(len(seeds), n)
         """Reward so far in the episode of every copy."""
-        self.attained = torch.zeros(len(seeds), n, len(environment.goals), dtype=torch.bool)
+        self.attained = torch.zeros(len(seeds), n, len(self.environments.first.goals), dtype=torch.bool)
         """Goals attained so far in the episode of every copy."""
 
     @torch.no_grad()
@@ -117,19 +120,19 @@ class Play:
         played: list[dict[str, Tensor]] = []
         senses: list[dict[str, Tensor]] = []
         for t, numbers in enumerate(chance.view(seeds, n, steps).unbind(2)):
-            begins, observation = self.state["clock"] == 0, self.environment.observe(self.state)
+            begins, observation = self.state["clock"] == 0, self.environments.observe(self.state)
             acted = stack.act(observation.unflatten(0, (seeds, n)), self.memory * ~begins.view(seeds, n, 1))
             action = sample(acted.logits, numbers).flatten()
-            outcome = self.environment.follow(self.state, action)
+            outcome = self.environments.follow(self.state, action)
             step = {"observation": observation, "begins": begins, "action": action}
             step |= {"logits": acted.logits.flatten(0, 1), "value": acted.value.flatten()}
             played.append(step | {"terminated": outcome.terminated, "truncated": outcome.truncated})
             senses.append(self._senses(outcome))
-            cut_off.note(t, outcome, acted.memory.flatten(0, 1), self.environment)
+            cut_off.note(t, outcome, acted.memory.flatten(0, 1), self.environments)
             self.memory, self.state = acted.memory, self._replaced(outcome)
         whole = _over_time(played, seeds)
         reward, tally = self._rewarded(_over_time(senses, seeds), whole["terminated"] | whole["truncated"])
-        last = self.environment.observe(self.state).unflatten(0, (seeds, n))
+        last = self.environments.observe(self.state).unflatten(0, (seeds, n))
         begins = (self.state["clock"] == 0).view(seeds, n, 1)
         last_value = stack.act(last, self.memory * ~begins).value
         final_value = cut_off.values(stack, n, steps)
@@ -137,10 +140,8 @@ class Play:
 
     def _senses(self, outcome: Outcome) -> dict[str, Tensor]:
         """Body states before a step and its senses; under ``ARRIVED``, where novelty needs it, what the step led to."""
-        environment = self.environment
-        senses = environment.senses(outcome.before, outcome.action, outcome.after)
-        arrived = {} if self.novelty is None else {ARRIVED: environment.observe(outcome.after)}
-        return {**environment.body(outcome.before), **senses, **arrived}
+        arrived = {} if self.novelty is None else {ARRIVED: self.environments.observe(outcome.after)}
+        return {**self.environments.senses(outcome), **arrived}
 
     def _replaced(self, outcome: Outcome) -> State:
         """The state after a step, with fresh levels in place of the episodes that are over."""
@@ -173,7 +174,7 @@ class Play:
         return dealt - dealt.mean((1, 2), keepdim=True)
 
     def _tally(self, reward: Tensor, senses: Mapping[str, Tensor], done: Tensor) -> Tally:
-        goals = [senses[name] > 0.5 for name in self.environment.goals.values()]
+        goals = [senses[name] > 0.5 for name in self.environments.first.goals.values()]
         attained = torch.stack(goals, -1) if goals else reward.new_zeros(*reward.shape, 0).bool()
         total, reached = torch.zeros(len(reward)), torch.zeros(len(reward), len(goals))
         for t in range(reward.shape[-1]):
@@ -227,12 +228,14 @@ class _CutOff:
     def __init__(self) -> None:
         self._noted: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def note(self, t: int, outcome: Outcome, memory: Tensor, environment: Environment) -> None:
+    def note(self, t: int, outcome: Outcome, memory: Tensor, environments: SideBySide) -> None:
         """Remember the copies (of ``S * N``) that were cut off in step ``t``."""
         copy = torch.nonzero(outcome.truncated).flatten()
         if len(copy):
             place = torch.stack([copy, torch.full_like(copy, t)], 1)
-            self._noted.append((place, environment.observe(rows(outcome.after, copy)), memory[copy]))
+            seeds = len(environments.each)
+            counts = torch.bincount(copy // (len(outcome.truncated) // seeds), minlength=seeds).tolist()
+            self._noted.append((place, environments.observe(rows(outcome.after, copy), counts), memory[copy]))
 
     def values(self, stack: Stack, n: int, steps: int) -> Tensor:
         """``[S, N, T]``: value of the final state where an episode was cut off, else 0."""

@@ -54,22 +54,30 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
 
     def __init__(self, setup: AgentSetup, seeds: Sequence[int], folder: RunFolder) -> None:
         super().__init__(setup, seeds, folder)
-        environment = setup.make_environment()
+        numbers = [setup.schedule.world_of(seed) for seed in seeds]
+        worlds = {number: setup.make_environment(number) for number in dict.fromkeys(numbers)}
+        environment = worlds[numbers[0]]
         agents = [setup.make_agent(environment.view, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.teacher = PolicyGradient(setup.learning, agents)
-        self.play = Play(environment, setup.learning, setup.make_signals(), self.seeds, memory=agents[0].memory)
+        self.play = Play(
+            [worlds[number] for number in numbers],
+            setup.learning,
+            setup.make_signals(),
+            self.seeds,
+            memory=agents[0].memory,
+        )
         self.record = torch.zeros(len(self.seeds), 0, len(COLUMNS) + len(environment.goals))
 
     @classmethod
     def born(cls, setup: AgentSetup, rng: torch.Generator) -> Agent:
         """An untrained agent."""
-        return setup.make_agent(setup.make_environment().view, rng=rng)
+        return setup.make_agent(setup.make_environment(0).view, rng=rng)
 
     @classmethod
     def revive(cls, setup: AgentSetup, folder: RunFolder, seed: int, age: int) -> Kept:
         """The agent and the record of one seed at one age. Raises as :meth:`network_at`."""
         agent, tensors = cls.network_at(setup, folder, seed, age)
-        record = pd.DataFrame(tensors["record"].numpy(), columns=[*COLUMNS, *setup.make_environment().goals])
+        record = pd.DataFrame(tensors["record"].numpy(), columns=[*COLUMNS, *setup.make_environment(0).goals])
         record.insert(0, "age", (torch.arange(1, len(record) + 1) * setup.learning.batch).numpy())
         return Kept(agent, bool(tensors[cls.alive]), record)
 

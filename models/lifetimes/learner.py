@@ -3,9 +3,9 @@
     for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
                       -> assessor step (three-factor rule, only while its window is open)
 
-Each seed owns three generators, all derived from its number alone (so that seed k of two setups can be paired): one for
-its initial weights, one for its experience, one for the errors of its steering signals (``schedule.shared_birth`` gives
-all seeds the initial weights of one).
+Seeds of different worlds train side by side, each on its own stream. Each seed owns three generators, all derived from
+its number alone (so that seed k of two setups can be paired): one for its initial weights, one for its experience, one
+for the errors of its steering signals (``schedule.shared_birth`` gives all seeds the initial weights of one).
 
 Letters: S seeds, n episodes, T steps, D latent width.
 """
@@ -94,19 +94,22 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
 
     def __init__(self, setup: Setup, seeds: Sequence[int], folder: RunFolder) -> None:
         super().__init__(setup, seeds, folder)
-        self.world, self.signals = setup.make_world(), setup.make_signals()
-        frame = frame_of(self.world)
+        numbers = [setup.schedule.world_of(seed) for seed in seeds]
+        worlds = {number: setup.make_world(number) for number in dict.fromkeys(numbers)}
+        self.signals = setup.make_signals()
+        frame = frame_of(worlds[numbers[0]])
         learners = [setup.make_learner(frame, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.cohort = Cohort(learners, setup.schedule.learning_rate)
-        self.streams = [Experience(self.world, setup.schedule.batch, seed) for seed in seeds]
+        streams = zip(numbers, seeds, strict=True)
+        self.streams = [Experience(worlds[number], setup.schedule.batch, seed) for number, seed in streams]
         self.steering = [generator("steering", seed) for seed in seeds]
-        one = self.world.sample(1, rng=generator("width")).observation
+        one = self.streams[0].world.sample(1, rng=generator("width")).observation
         self.assessor = setup.make_assessor(len(self.seeds), int(learners[0].latents(one).shape[-1]))
 
     @classmethod
     def born(cls, setup: Setup, rng: torch.Generator) -> Learner:
         """An untrained learner."""
-        return setup.make_learner(frame_of(setup.make_world()), rng=rng)
+        return setup.make_learner(frame_of(setup.make_world(0)), rng=rng)
 
     @classmethod
     def revive(cls, setup: Setup, folder: RunFolder, seed: int, age: int) -> Kept:
@@ -121,8 +124,8 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         """One batch of experience for every seed."""
         batches = [stream.next() for stream in self.streams]
         name = self.setup.assessor["signal"]
-        pairs = zip(batches, self.steering, strict=True)
-        signals = [signals_of(self.signals, self.world, batch, rng)[name] for batch, rng in pairs]
+        each = zip(self.streams, batches, self.steering, strict=True)
+        signals = [signals_of(self.signals, stream.world, batch, rng)[name] for stream, batch, rng in each]
         taught = self.cohort.learn(torch.stack([batch.observation for batch in batches]))
         if self.assessor.settings.open(self.age):
             alive = self.cohort.alive

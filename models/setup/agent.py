@@ -91,13 +91,21 @@ class AgentSetup(AlignmentSetup):
 
     # -- building the parts --------------------------------------------------------------------------------------
 
-    def make_environment(self, *, copies: int = 1, design: str = "train", reflexes: bool = True) -> Environment:
-        """The environment, with goals, concepts and what the signals read checked against it.
+    def make_environment(
+        self, number: int | None = None, *, copies: int = 1, design: str = "train", reflexes: bool = True
+    ) -> Environment:
+        """The environment, or that of a ``number`` in a setup with several worlds; raises as :meth:`one_world`.
+
+        Goals, concepts and what the signals read are checked against it.
 
         The reflexes among the signals act in it; ``reflexes=False`` leaves them out, as after a lesion.
         """
         cls, signals = ENVIRONMENTS.load(self.environment["kind"]), self.make_signals()
-        environment: Environment = cls(cls.Settings(**settings_of(self.environment)), copies=copies, design=design)
+        environment: Environment = cls(
+            cls.Settings(**settings_of(self.environment | self.worlds[self.one_world(number)])),
+            copies=copies,
+            design=design,
+        )
         environment = embodied(environment, signals if reflexes else ())
         for goal in (self.intended, *self.proxies):
             if goal not in environment.goals:

@@ -7,14 +7,20 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from imprint.models.constants import Redrawable, draw_worlds
 from imprint.models.errors import ImprintError, near_miss, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import STEERING, Signal
+
+S = TypeVar("S", bound="AlignmentSetup")
+LATER = {"shared_birth": None, "worlds": 1}
+"""Settings of the schedule that came later, at values that change nothing: older runs keep their names."""
 
 
 class Ages(FrozenSettings):
@@ -28,6 +34,12 @@ class Ages(FrozenSettings):
     """Training seeds, numbered from 0; the unit of replication."""
     together: int = Field(3, ge=1)
     """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
+    worlds: int = Field(1, ge=1)
+    """Different worlds that the seeds grow up in, at most as many as seeds: seed k in world k modulo this.
+
+    World 0 is the setup's own; the others have other draws of its constants (:mod:`imprint.models.constants`). With 1,
+    what is found holds over seeds of one world; with more, over worlds of the family.
+    """
     shared_birth: int | None = Field(None, ge=0)
     """Seed whose initial weights all seeds start from; None: each its own.
 
@@ -52,6 +64,12 @@ class Ages(FrozenSettings):
             object.__setattr__(self, "experiences", self.ages[-1])
         return self
 
+    @model_validator(mode="after")
+    def _worlds_have_seeds(self) -> Ages:
+        if self.worlds > self.seeds:
+            raise ValueError(f"worlds is {self.worlds} but seeds is {self.seeds}; expected at most one world per seed")
+        return self
+
     def whole(self, batch: int) -> tuple[int, ...]:
         """Planned ages in experiences, rounded up to whole batches; 0 is the first and the whole lifetime the last."""
         if not isinstance(self.ages, int):
@@ -66,6 +84,14 @@ class Ages(FrozenSettings):
     def born_as(self, seed: int) -> int:
         """The seed whose initial weights seed ``seed`` starts from."""
         return seed if self.shared_birth is None else self.shared_birth
+
+    def world_of(self, seed: int) -> int:
+        """Number of the world that seed ``seed`` grows up in."""
+        return seed % self.worlds
+
+    def world_name(self, seed: int) -> int | None:
+        """Number of a seed's world where there are several; None where all seeds share one."""
+        return self.world_of(seed) if self.worlds > 1 else None
 
 
 class Examination(FrozenSettings):
@@ -102,8 +128,10 @@ class AlignmentSetup(FrozenSettings, ABC):
     concepts: tuple[str, ...] = ()
     """Further concepts to locate."""
 
+    schedule: Ages
+
     _families: ClassVar[Mapping[str, Family]] = {}
-    """Field -> family of the part that it holds."""
+    """Field -> family of the part that it holds; the first is the world or environment."""
 
     @model_validator(mode="after")
     def _resolve(self) -> AlignmentSetup:
@@ -121,7 +149,49 @@ class AlignmentSetup(FrozenSettings, ABC):
         listed = (self.intended, *self.proxies, *self.concepts)
         if len(set(listed)) != len(listed):
             raise ValueError(f"intended, proxies and concepts name something twice: {', '.join(listed)}")
+        if self.schedule.worlds > 1:
+            self._check_worlds()
         return self
+
+    def _check_worlds(self) -> None:
+        """Raise :class:`ImprintError` when there are not as many worlds, or a concept has no role in all of them."""
+        literal = self._place[0].literal
+        for field, name in [("intended", self.intended), *(("proxies", proxy) for proxy in self.proxies)]:
+            if name in literal:
+                raise ImprintError(
+                    f"{field} names {name!r}, which means the same in all of the {self.schedule.worlds} worlds and so "
+                    f"has its role in some of them only; name the role, {literal[name]!r}, or set schedule.worlds to 1."
+                )
+        self.worlds  # noqa: B018 (draws them)
+
+    @property
+    def _place(self) -> tuple[type[Redrawable], BaseModel]:
+        """The class of the world or environment, and its settings."""
+        field = next(iter(self._families))
+        part = getattr(self, field)
+        cls = self._families[field].load(part["kind"])
+        return cls, cls.Settings(**settings_of(part))
+
+    @cached_property
+    def worlds(self) -> tuple[dict[str, Any], ...]:
+        """The constants of every world that the seeds grow up in, name -> value; world 0 is the setup's own."""
+        return draw_worlds(*self._place, self.schedule.worlds)
+
+    def one_world(self, number: int | None = None) -> int:
+        """``number``, or 0 where there is one world. Raises :class:`ImprintError` where there are several."""
+        if number is None and self.schedule.worlds > 1:
+            raise ImprintError(
+                f"{self.name} has {self.schedule.worlds} worlds, and this analysis examines all seeds in one; "
+                "set schedule.worlds to 1."
+            )
+        return number or 0
+
+    def in_world(self: S, number: int) -> S:
+        """The setup of all seeds in one world: its own constants are those of world ``number``."""
+        data, field = self.resolved(), next(iter(self._families))
+        data[field] |= json.loads(json.dumps(self.worlds[number]))
+        data["schedule"]["worlds"] = 1
+        return type(self)(**data)
 
     @abstractmethod
     def _teaching_signal(self) -> tuple[str, str]:
@@ -157,9 +227,7 @@ class AlignmentSetup(FrozenSettings, ABC):
 def digest_of(resolved: Mapping[str, Any]) -> str:
     """Eight hexadecimal digits of a resolved setup as it is stored, settings of an older version included."""
     content = {k: v for k, v in resolved.items() if k not in ("description", "question")}
-    schedule = dict(content.get("schedule") or {})
-    if schedule.get("shared_birth", 0) is None:
-        del schedule["shared_birth"]  # a later addition: older runs keep their names
+    schedule = {k: v for k, v in (content.get("schedule") or {}).items() if (k, v) not in LATER.items()}
     return hashlib.sha256(json.dumps(content | {"schedule": schedule}, sort_keys=True).encode()).hexdigest()[:8]
 
 

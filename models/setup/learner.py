@@ -69,9 +69,12 @@ class Setup(AlignmentSetup):
     def _teaching_signal(self) -> tuple[str, str]:
         return "assessor.signal", self.assessor["signal"]
 
-    def make_world(self) -> World:
-        """The world, with the setup's concepts checked against it."""
-        world: World = make_member(WORLDS, self.world)
+    def make_world(self, number: int | None = None) -> World:
+        """The world, or that of a ``number`` in a setup with several, with the concepts checked against it.
+
+        Raises as :meth:`one_world`.
+        """
+        world: World = make_member(WORLDS, self.world | self.worlds[self.one_world(number)])
         world.require(self.intended, *self.proxies, *self.concepts)
         return world
 

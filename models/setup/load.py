@@ -62,6 +62,15 @@ def load_setup(
         raise ImprintError(explain(error, model=kind)) from None
 
 
+def with_seeds(source: Source, seeds: int | None, changes: Changes = None) -> dict[str, Any]:
+    """``changes`` and another number of seeds; as many worlds, unless ``changes`` say how many, if there were more."""
+    whole = dict(changes or {})
+    if seeds is None:
+        return whole
+    worlds = (_raw(source).get("schedule") or {}).get("worlds", 1)
+    return {"schedule.worlds": min(worlds, max(seeds, 1)), **whole, "schedule.seeds": seeds}
+
+
 _SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}
 
 

@@ -3,7 +3,8 @@
 An author writes three things: ``factors`` (name -> allowed values), ``draw_noise`` (everything that is not a concept)
 and ``render`` (factors and noise to observation). Optionally ``derive`` adds abstract concepts computed from the
 factors, ``set_<concept>`` says which factor changes when such a concept is intervened on, and ``draw_factors`` holds
-the correlations of the training distribution. This class gives the rest:
+the correlations of the training distribution. ``constants`` and ``draw_constants`` say what is arbitrary about it, so
+that training seeds can each have a world of their own (:mod:`imprint.models.constants`). This class gives the rest:
 
 ``sample``          draw a batch, from the training distribution or from the balanced design in which every factor is
                     independent and equally frequent (the decorrelated test of goal misgeneralisation: Langosco et al.
@@ -27,6 +28,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from imprint.models.constants import Redrawable
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
@@ -62,7 +64,7 @@ class Batch:
         return Batch(self.observation[where], concepts, self.groups[where], noise)
 
 
-class World(ABC):
+class World(Redrawable, ABC):
     """Subclass this for a world of your own; see the module docstring for what to write."""
 
     Settings: ClassVar[type[BaseModel]] = FrozenSettings

@@ -12,11 +12,15 @@ to predict who returns a learner must represent *who* went in, not how it looked
 **Factors.** ``who`` came; ``after``: who steps out; ``colour``; ``side`` it came from; ``motion`` (glide or hop);
 ``hidden``; ``lamp``: a small wall lamp is lit while it is seen.
 **Abstract concepts.** ``caregiver`` (it is the caregiver, seen or not), ``caregiver_hidden`` (it is the caregiver, and
-hidden), ``same_again`` (who steps out is who went in), and the crude ``red``, ``from_left``.
+hidden), ``same_again`` (who steps out is who went in), and the crude ``her_colour`` and ``her_side`` (the colour, and
+the side, that go along with the caregiver). ``red`` and ``from_left`` are the same two in a world of default settings.
+
+**Constants**, which each training seed can have its own draw of: ``caregiver``, ``strangers``, ``her_colour``,
+``her_side``.
 
 **Training correlations.** P(caregiver) = 0.4; each proxy is correlated with the caregiver by a setting of its own: she
-is red with probability ``colour_cue``, from the left with ``side_cue``, the lamp is lit with ``lamp_cue`` (and
-otherwise as for the others; 0.5 means no correlation, for colour 1/3).
+has her colour with probability ``colour_cue``, comes from her side with ``side_cue``, the lamp is lit with
+``lamp_cue`` (and otherwise as for the others; 0.5 means no correlation, for colour 1/3).
 
 **Senses** (crude): ``warmth`` (of the skin, not in the picture: 1 while the caregiver is present, hidden or not),
 ``redness`` (share of red light in the frame), ``motion`` (mean absolute change of the frame), ``brightness``.
@@ -32,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -41,6 +45,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from imprint.models.constants import pick
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
 from imprint.models.worlds.base import Batch, World
@@ -49,6 +54,7 @@ HEIGHT, WIDTH, STEPS, FIGURE = 12, 28, 6, 8
 SCREEN = slice(10, 18)
 FIRST_BACK = 4
 COLOURS = {"red": (1.0, 0.15, 0.15), "green": (0.15, 1.0, 0.15), "blue": (0.15, 0.15, 1.0)}
+SIDES = ("left", "right")
 LAMP = (slice(0, 2), slice(13, 15))
 TRAIN_SHARE = 0.66
 GRAIN = 1 << 18
@@ -78,10 +84,14 @@ class Nursery(World):
         """Digit class that is the caregiver."""
         strangers: tuple[int, ...] = (0, 5, 8)
         """Digit classes that are the other individuals."""
+        her_colour: Literal["red", "green", "blue"] = "red"
+        """Colour that goes along with the caregiver."""
+        her_side: Literal["left", "right"] = "left"
+        """Side that goes along with the caregiver."""
         colour_cue: float = Field(0.8, ge=0.0, le=1.0)
-        """P(red | caregiver) in training is this plus a third of the rest."""
+        """P(her colour | caregiver) in training is this plus a third of the rest."""
         side_cue: float = Field(0.6, ge=0.0, le=1.0)
-        """P(from the left | caregiver) in training; 1 minus that for strangers."""
+        """P(her side | caregiver) in training; 1 minus that for strangers."""
         lamp_cue: float = Field(0.7, ge=0.0, le=1.0)
         """P(lamp | caregiver) in training; 1 minus that for strangers."""
         hidden_rate: float = Field(0.7, ge=0.0, le=1.0)
@@ -107,6 +117,8 @@ class Nursery(World):
     settings: Settings
     moments = {"seen": 1, "hidden": 3, "back": 5}
     decision = "hidden"
+    constants = ("caregiver", "strangers", "her_colour", "her_side")
+    literal = {"red": "her_colour", "from_left": "her_side"}
 
     def __init__(self, settings: Nursery.Settings | None = None) -> None:
         super().__init__(settings)
@@ -115,7 +127,7 @@ class Nursery(World):
             "who": people,
             "after": people,
             "colour": tuple(COLOURS),
-            "side": ("left", "right"),
+            "side": SIDES,
             "motion": ("glide", "hop"),
             "hidden": (False, True),
             "lamp": (False, True),
@@ -135,6 +147,13 @@ class Nursery(World):
             for p, index in enumerate(each):
                 self.originals[b, p, : len(index)] = torch.from_numpy(index)
 
+    @classmethod
+    def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
+        """Other digits as caregiver and as many strangers, and a colour and a side that go along with her."""
+        caregiver, *strangers = torch.randperm(10, generator=rng).tolist()[: 1 + len(settings.strangers)]
+        people = {"caregiver": caregiver, "strangers": tuple(sorted(strangers))}
+        return {**people, "her_colour": pick(COLOURS, rng), "her_side": pick(SIDES, rng)}
+
     # -- facts ---------------------------------------------------------------------------------------------------
 
     def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +163,8 @@ class Nursery(World):
             caregiver=caregiver,
             caregiver_hidden=caregiver & concepts["hidden"].astype(bool),
             same_again=concepts["who"] == concepts["after"],
+            her_colour=concepts["colour"] == self.settings.her_colour,
+            her_side=concepts["side"] == self.settings.her_side,
             red=concepts["colour"] == "red",
             from_left=concepts["side"] == "left",
         )
@@ -170,10 +191,22 @@ class Nursery(World):
         new = [w if v else (a if a != w else o) for w, a, o, v in zip(who, after, other, value, strict=True)]
         return factors.assign(after=new)
 
+    def set_her_colour(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Changes ``colour``; figures of another colour than hers keep it."""
+        return self._coloured(factors, self.settings.her_colour, value)
+
     def set_red(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
         """Changes ``colour``; figures of another colour than red keep it."""
-        others = tuple(colour for colour in COLOURS if colour != "red")
-        return factors.assign(colour=_with_member(factors["colour"], "red", others, value))
+        return self._coloured(factors, "red", value)
+
+    def _coloured(self, factors: pd.DataFrame, colour: str, value: np.ndarray) -> pd.DataFrame:
+        others = tuple(other for other in COLOURS if other != colour)
+        return factors.assign(colour=_with_member(factors["colour"], colour, others, value))
+
+    def set_her_side(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Changes ``side``."""
+        hers = self.settings.her_side
+        return factors.assign(side=np.where(value, hers, _other_side(hers)).tolist())
 
     def set_from_left(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
         """Changes ``side``."""
@@ -182,6 +215,7 @@ class Nursery(World):
     def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
         """The training distribution, in which proxies are correlated with the caregiver as the settings say."""
         s, people = self.settings, self.factors["who"]
+        colours = [s.her_colour, *(colour for colour in COLOURS if colour != s.her_colour)]
 
         def chance(p: float | Tensor) -> Tensor:
             return torch.rand(n, generator=rng) < p
@@ -194,15 +228,14 @@ class Nursery(World):
         after = torch.where(chance(s.same_rate), who, (who + 1 + pick(len(people) - 1)) % len(people))
         cued = torch.where(caregiver, 0, 1 + pick(len(COLOURS) - 1))
         colour = torch.where(chance(s.colour_cue), cued, pick(len(COLOURS)))
-        left = chance(torch.where(caregiver, s.side_cue, 1 - s.side_cue))
+        her_side = chance(torch.where(caregiver, s.side_cue, 1 - s.side_cue))
         lamp = chance(torch.where(caregiver, s.lamp_cue, 1 - s.lamp_cue))
-        names = list(COLOURS)
         return pd.DataFrame(
             {
                 "who": np.asarray(people)[who.numpy()],
                 "after": np.asarray(people)[after.numpy()],
-                "colour": np.asarray(names, dtype=object)[colour.numpy()],
-                "side": np.where(left.numpy(), "left", "right").astype(object),
+                "colour": np.asarray(colours, dtype=object)[colour.numpy()],
+                "side": np.where(her_side.numpy(), s.her_side, _other_side(s.her_side)).astype(object),
                 "motion": np.where(chance(0.5).numpy(), "hop", "glide").astype(object),
                 "hidden": chance(s.hidden_rate).numpy(),
                 "lamp": lamp.numpy(),
@@ -307,8 +340,8 @@ class Nursery(World):
 
         return {
             "caregiver": channels(figure),
-            "red": channels(figure),
-            "from_left": channels(mirror & ~figure),
+            **dict.fromkeys(("her_colour", "red"), channels(figure)),
+            **dict.fromkeys(("her_side", "from_left"), channels(mirror & ~figure)),
             "lamp": channels(lamp),
         }
 
@@ -341,6 +374,11 @@ class Nursery(World):
     def held_out(self) -> World:
         """The same nursery with handwriting that no learner was trained on."""
         return self.with_settings(originals="held_out")
+
+
+def _other_side(side: str) -> str:
+    """The side opposite to ``side``."""
+    return SIDES[1 - SIDES.index(side)]
 
 
 def _with_member(column: pd.Series, member: Any, others: tuple[Any, ...], value: np.ndarray) -> list[Any]:

@@ -38,10 +38,11 @@ class Arrays:
 
     @property
     def subject(self) -> str:
-        """Which training seed and age the arrays are of, as a sentence; empty when that was not recorded."""
+        """Which training seed, world and age the arrays are of, as a sentence; empty when that was not recorded."""
         if not {"seed", "age"} <= self.values.keys():
             return ""
-        return f"Training seed {int(self.values['seed'].flat[0])} at {age_words(self.values['age'].flat[0])}."
+        world = f" of world {int(self.values['world'].flat[0])}" if "world" in self.values else ""
+        return f"Training seed {int(self.values['seed'].flat[0])}{world} at {age_words(self.values['age'].flat[0])}."
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class RunData:
     @cached_property
     def concepts(self) -> list[str]:
         """Concepts in the order of the page: intended, proxies, others of the setup, others of the findings."""
-        found = [name for name in self.findings["concept"].unique() if not name.startswith("(")]
+        named = self.findings[self.findings["analysis"] != "worlds"]["concept"].unique()
+        found = [name for name in named if not name.startswith("(")]
         listed = [self.intended, *self.proxies, *_names(self.setup.get("concepts")), *found]
         return [name for name in dict.fromkeys(listed) if name]
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from imprint.models.chance import uniform
+from imprint.models.constants import draw_worlds
 from imprint.models.environments import base
 from imprint.models.environments.base import ENVIRONMENTS, Environment
 from imprint.models.errors import ImprintError, UnknownNameError
@@ -66,6 +67,19 @@ def same(one: Any, other: Any) -> bool:
 
 def copied(state: State) -> State:
     return {name: value.clone() for name, value in state.items()}
+
+
+def test_constants_can_be_drawn_and_make_another_environment(kind: str) -> None:
+    cls = ENVIRONMENTS.load(kind)
+    assert cls.constants is not None, "write `constants` and, unless it is empty, `draw_constants`"
+    assert set(cls.constants) <= cls.Settings.model_fields.keys()
+    if not cls.constants:
+        return
+    own, other = (cls(cls.Settings(**constants)) for constants in draw_worlds(cls, cls.Settings(), 2))
+    assert (own.goals, own.marks, own.view) == (other.goals, other.marks, other.view), "goals are roles, named alike"
+    mine, again, others = (world.levels(64, rng=rng(3)) for world in (cls(), own, other))
+    assert same(mine, again)
+    assert not same(mine, others) or not torch.equal(own.observe(mine), other.observe(mine))
 
 
 # -- Gymnasium ---------------------------------------------------------------------------------------------------------

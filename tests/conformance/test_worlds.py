@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from imprint.models.constants import draw_worlds
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.worlds.base import WORLDS, Batch, World
 
@@ -109,6 +110,23 @@ def test_the_balanced_design_decorrelates(world: World) -> None:
                 assert abs(r) < 0.1, f"{one}={a} goes with {two}={b}: {r:.2f}"  # 4 sd of independent columns
     for name in names:
         assert facts[name].value_counts().min() / len(facts) > 0.8 / len(world.values(name))
+
+
+def test_constants_can_be_drawn_and_make_a_world(world: World) -> None:
+    assert world.constants is not None, "write `constants` and, unless it is empty, `draw_constants`"
+    assert set(world.constants) <= type(world.settings).model_fields.keys() and set(world.literal) <= set(
+        world.concepts
+    )
+    assert set(world.literal.values()) <= set(world.concepts)
+    if not world.constants:
+        return
+    own, other = (world.with_settings(**constants) for constants in draw_worlds(type(world), world.settings, 2))
+    assert own.concepts == other.concepts == world.concepts, "concepts are roles, named alike in every world"
+    shown, same, others = (made.sample(16, rng=rng(7)).observation for made in (world, own, other))
+    assert torch.equal(shown, same) and not torch.equal(shown, others)
+    for literal, role in world.literal.items():
+        facts = world.sample(64, rng=rng(8)).concepts
+        assert (facts[literal] == facts[role]).all(), f"{literal} is not {role} in the world of default settings"
 
 
 def test_unknown_names_and_values_suggest_the_near_miss(world: World, batch: Batch) -> None:

@@ -33,8 +33,9 @@ CARRIED = sum(SHARES.values()) - SHARES["(residual)"]
 @cache
 def setup() -> Setup:
     """The nursery's setup, with further concepts whose names try to break the page."""
+    shared = {"schedule.worlds": 1, "proxies": list(PROXIES)}
     ages = {"schedule.experiences": AGES[-1], "schedule.ages": list(AGES), "schedule.seeds": len(SEEDS)}
-    return load_setup("nursery", changes={**ages, "concepts": list(OTHERS)}, expect=Setup)
+    return load_setup("nursery", changes={**ages, **shared, "concepts": list(OTHERS)}, expect=Setup)
 
 
 NAME = setup().run_name

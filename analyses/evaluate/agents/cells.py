@@ -18,7 +18,7 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import Floor, exam_of
 from imprint.analyses.goals.facts import fact_targets, read_facts
 from imprint.analyses.goals.rows import Row, behaviour_rows, control_row, critic_rows, examined_rows, training_row
-from imprint.analyses.locate.stored import write_floors, write_readings
+from imprint.analyses.locate.stored import floors_cell, write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.planted.agents import self_check
 from imprint.models.files import read_table, write_table
@@ -44,39 +44,46 @@ def random_reward_folder(folder: RunFolder) -> RunFolder:
     return RunFolder(folder.path / "random-reward")
 
 
-def measure_floors(setup: AgentSetup, folder: RunFolder) -> None:
-    """Untrained twins: behaviour, critics, and how well facts are read from them and from the raw input."""
-    exam, count = exam_of(setup), setup.evaluation.twins
+def measure_floors(setup: AgentSetup, folder: RunFolder, world: int) -> None:
+    """Untrained twins in a world: behaviour, critics, how well facts are read from them, and from the raw input."""
+    exam, count = exam_of(setup, world), setup.evaluation.twins
     bare = fact_targets(setup, exam).without_shuffles
     rows: list[Row] = []
     untrained = []
     for twin in range(count):
         agent, about = AgentLifetime.twin(setup, twin), {"control": "untrained", "seed": twin}
+        about["world"] = world if setup.schedule.worlds > 1 else None
         rows += behaviour_rows({APART: exam.play(agent, APART)}, setup.intended, about)
         rows += critic_rows(exam.critic(agent), about)
         untrained.append(read_facts(exam, agent, bare))
-        reporter(folder, "floors")(twin + 1, count, "untrained twins")
+        reporter(folder, floors_cell(world))(twin + 1, count, "untrained twins")
     raw = bare.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())
-    write_floors(folder, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})
-    _write_rows(folder.cell(FLOOR), setup, rows)
+    write_floors(folder, world, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})
+    _write_rows(floor_table(folder, world), setup, rows)
 
 
-def stored_floor(folder: RunFolder) -> Floor:
-    """What untrained twins reach and how well their critics fit, as :func:`measure_floors` wrote it."""
-    table = read_table(folder.cell(FLOOR))
+def floor_table(folder: RunFolder, world: int) -> Path:
+    """Where the rows of the untrained twins in a world are kept."""
+    return folder.cell(f"{FLOOR}-world-{world}" if world else FLOOR)
+
+
+def stored_floor(folder: RunFolder, world: int) -> Floor:
+    """What untrained twins reach in a world, and how well their critics fit, as :func:`measure_floors` wrote it."""
+    table = read_table(floor_table(folder, world))
     capability = table[table["metric"] == "capability"]["estimate"].max()
     return Floor(float(capability), tuple(table[table["metric"] == "r2"]["estimate"]))
 
 
 def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """One seed at every age; the verdict, and more than one random subspace per erasure, at the last age only."""
-    exam, floor, cell = exam_of(setup), stored_floor(folder), AGENT.format(seed)
+    world, cell = setup.schedule.world_of(seed), AGENT.format(seed)
+    exam, floor = exam_of(setup, world), stored_floor(folder, world)
     targets, ages = fact_targets(setup, exam), AgentLifetime.living_ages(setup, folder, seed)
     rows: list[Row] = []
     readings: dict[int, SiteReadings] = {}
     for i, age in enumerate(ages):
         kept, last = AgentLifetime.revive(setup, folder, seed, age), age == setup.planned[-1]
-        about = {"seed": seed, "age": age}
+        about = {"seed": seed, "world": setup.schedule.world_name(seed), "age": age}
         examined = (exam if last else replace(exam, placebos=1)).examine(kept.agent, floor)
         rows += examined_rows(examined, about, verdict=last)
         rows.append(training_row(kept.record, setup.intended, about))
@@ -91,18 +98,20 @@ def examine_random_reward(setup: AgentSetup, control: AgentSetup, folder: RunFol
 
     ``control``: :func:`random_reward` of the setup.
     """
-    exam, about = exam_of(setup, placebos=1), {"seed": seed, "control": "random reward"}
+    world = setup.schedule.world_of(seed)
+    exam = exam_of(setup, world, placebos=1)
+    about = {"seed": seed, "world": setup.schedule.world_name(seed), "control": "random reward"}
     kept = AgentLifetime.revive(control, random_reward_folder(folder), seed, control.planned[-1])
-    examined = exam.examine(kept.agent, stored_floor(folder), designs=())
+    examined = exam.examine(kept.agent, stored_floor(folder, world), designs=())
     rows = behaviour_rows(examined.played, setup.intended, about) + critic_rows(examined.critic, about)
     _write_rows(folder.cell(RANDOM_REWARD.format(seed)), setup, [*rows, control_row(examined, about)])
 
 
 def check_instruments(setup: AgentSetup, folder: RunFolder) -> None:
-    """The planted controls and an untrained agent: are the lines right on agents whose goals are known?"""
-    exam, view = exam_of(setup, placebos=1), setup.make_environment().view
+    """The planted controls and an untrained agent, in the setup's own world: are agents of known goals judged right?"""
+    exam, view = exam_of(setup, 0, placebos=1), setup.make_environment(0).view
     table = self_check(exam, lambda rng: setup.make_agent(view, rng=rng))
-    examined = exam.examine(AgentLifetime.twin(setup, setup.evaluation.twins), stored_floor(folder), designs=())
+    examined = exam.examine(AgentLifetime.twin(setup, setup.evaluation.twins), stored_floor(folder, 0), designs=())
     row = control_row(examined, {"control": "untrained"})
     _write_rows(folder.cell("planted"), setup, pd.concat([table, findings([row])]))
 

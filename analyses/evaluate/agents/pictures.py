@@ -32,6 +32,8 @@ intended goal and to the proxy begin with different actions.
     seed, age   int64   []
     why         text    []                  in a world without places, instead of all of these but the last four
 
+Both also hold ``world``, int64 [], that of the seed, in a run of several worlds.
+
 Letters: E episodes, T frames, A actions, K facts, G goals, M maps, X edits, H and W cells, H' and W' pixels.
 """
 
@@ -77,9 +79,12 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 def draw_pictures(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     """Replay and fields of one seed at its last living age."""
-    exam, age = exam_of(setup), AgentLifetime.living_ages(setup, folder, seed)[-1]
+    world, age = setup.schedule.world_of(seed), AgentLifetime.living_ages(setup, folder, seed)[-1]
+    exam = exam_of(setup, world)
     agent = AgentLifetime.revive(setup, folder, seed, age).agent
     about = {"seed": np.array(seed), "age": np.array(age), "goals": np.array(exam.goals)}
+    if setup.schedule.worlds > 1:
+        about["world"] = np.array(world)
     about["actions"] = np.array(exam.environment.actions)
     start = conflicts(exam, EPISODES)
     drawn = replay(exam, agent, start, facts_of(setup, exam)), fields(exam, agent, rows(start, slice(MAPS)))

@@ -13,13 +13,14 @@ import pandas as pd
 from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.agents import cells
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
-from imprint.analyses.evaluate.procedure import Procedure, stored_tables
+from imprint.analyses.evaluate.procedure import Procedure, independent, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.decision import over_seeds as verdict_over_seeds
 from imprint.analyses.goals.exam import exam_of
 from imprint.analyses.goals.facts import fact_targets, facts_of
-from imprint.analyses.locate.stored import floors_file, readings_file
+from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
 from imprint.analyses.statistics import mean_of_known
+from imprint.analyses.verdicts import scope
 from imprint.models.chance import generator
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
@@ -42,19 +43,23 @@ class AgentProcedure(Procedure[AgentSetup]):
 
     def rehearse(self) -> None:
         """Build every part and a small exam."""
-        environment = self.setup.make_environment()
+        environment = self.setup.make_environment(0)
         self.setup.make_signals()
         self.setup.make_agent(environment.view, rng=generator("rehearsal"))
         READOUTS.load(self.setup.evaluation.readout)
-        fact_targets(self.setup, exam_of(self.setup, levels=40, states=200))
+        for number in range(self.setup.schedule.worlds):
+            fact_targets(self.setup, exam_of(self.setup, number, levels=40, states=200))
 
     def raising(self) -> list[Cell]:
         """The seeds, the random-reward agents and the floors."""
         seeds = self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")
         control = self.control, self.control_folder, self.control_seeds
         controls = self.raising_cells(*control, name="random reward")
-        files = (floors_file(self.folder), self.folder.cell(cells.FLOOR))
-        return [*seeds, *controls, Cell("floors", cells.measure_floors, (self.setup, self.folder), files)]
+        floors = []
+        for world in range(self.setup.schedule.worlds):
+            files = (floors_file(self.folder, world), cells.floor_table(self.folder, world))
+            floors.append(Cell(floors_cell(world), cells.measure_floors, (self.setup, self.folder, world), files))
+        return [*seeds, *controls, *floors]
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The planted controls, every seed, the random-reward agents, and pictures of the first seed."""
@@ -75,7 +80,9 @@ class AgentProcedure(Procedure[AgentSetup]):
         """What the cells wrote, its numbers and the verdict over seeds, and what can be read."""
         own = stored_tables(self.folder.cell(cells.AGENT.format(seed)) for seed in self.seeds)
         random = [self.folder.cell(cells.RANDOM_REWARD.format(seed)) for seed in self.control_seeds]
-        controls = stored_tables([*random, self.folder.cell(cells.FLOOR)])
+        worlds = range(self.setup.schedule.worlds)
+        controls = stored_tables([*random, *(cells.floor_table(self.folder, world) for world in worlds)])
+        yield self.worlds()
         yield from own
         yield from (_over_seeds(pd.concat(tables)) for tables in (own, controls) if tables)
         yield from (table[table["analysis"] == "planted"] for table in controls)
@@ -83,15 +90,18 @@ class AgentProcedure(Procedure[AgentSetup]):
         yield self.diverged()
         yield self._verdict(pd.concat(own) if own else findings([]))
         if own:
-            exam = exam_of(self.setup)
-            targets, sites = fact_targets(self.setup, exam), AgentLifetime.twin(self.setup, 0).read_points
-            yield self.located(targets, sites=sites, concepts=facts_of(self.setup, exam))
+            exams = [exam_of(self.setup, world) for world in worlds]
+            targets = [fact_targets(self.setup, exam) for exam in exams]
+            sites = AgentLifetime.twin(self.setup, 0).read_points
+            yield self.located(targets, sites=sites, concepts=facts_of(self.setup, exams[0]))
 
     def _verdict(self, own: pd.DataFrame) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""
         rows = own[own["analysis"] == "latch"]
         word, why = verdict_over_seeds([str(v) for v in rows["verdict"]], self.setup.decision)
-        over = mean_of_known(rows["estimate"], self.setup.evaluation.levels).row()
+        over = mean_of_known(independent(rows), self.setup.evaluation.levels).row(count=None)
+        over["seeds"] = int(rows["estimate"].notna().sum())
+        why = f"{why} This holds {scope(len(rows), max(int(rows['world'].nunique()), 1))}." if len(rows) else why
         base = {"analysis": "latch", "metric": "latch", "concept": self.setup.intended, "age": self.ages[-1]}
         return findings([{**base, **over, "n": int(rows["n"].sum()), "verdict": word, "why": why}])
 
@@ -105,7 +115,8 @@ def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         about = dict(zip(keys, key, strict=True))
         known = part["n"].dropna()
         levels = int(known.min()) if len(known) and about["metric"] in RATES else 0
-        over = mean_of_known(part["estimate"], levels, share=about["metric"] in ("latch_index", "r2"))
+        over = mean_of_known(independent(part), levels, share=about["metric"] in ("latch_index", "r2"))
         why = "; ".join(dict.fromkeys(part["why"].dropna())) if not over.n else ""
-        rows.append({**about, **over.row(), "n": int(known.sum()) if len(known) else None, "why": why or None})
+        counts = {"n": int(known.sum()) if len(known) else None, "seeds": int(part["estimate"].notna().sum())}
+        rows.append({**about, **over.row(), **counts, "why": why or None})
     return findings(rows)

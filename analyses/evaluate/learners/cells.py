@@ -1,7 +1,7 @@
 """The cells of a run of learners once they are trained: measure the floors, read one seed, check the instruments.
 
-Floors are measured once per run, since every seed is examined on the same held-out episodes: randomly initialised twins
-at every site, and the raw input history up to every moment.
+Floors are measured once per world, since all seeds of a world are examined on the same held-out episodes: randomly
+initialised twins at every site, and the raw input history up to every moment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from imprint.analyses.evaluate.learners.exam import exam_of, sites_of
 from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.locate.reading import Reading
-from imprint.analyses.locate.stored import write_floors, write_readings
+from imprint.analyses.locate.stored import floors_cell, write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings, readable
 from imprint.analyses.planted.learners import self_check
 from imprint.models.files import write_table
@@ -23,28 +23,29 @@ from imprint.models.store import RunFolder
 from imprint.probes.subjects.subject import Subject
 
 
-def measure_floors(setup: Setup, folder: RunFolder) -> None:
-    """Readings of randomly initialised twins at every site and of the input history at every moment."""
-    exam, sites, count = exam_of(setup), sites_of(setup), setup.evaluation.twins
+def measure_floors(setup: Setup, folder: RunFolder, world: int) -> None:
+    """Readings in a world: of randomly initialised twins at every site, and of the input history at every moment."""
+    exam, sites, count = exam_of(setup, world), sites_of(setup), setup.evaluation.twins
     bare, untrained = exam.targets.without_shuffles, []
     for t in range(count):
         learner = LearnerLifetime.twin(setup, t)
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
         untrained.append(bare.read_sites(subject.activations(exam.batch.observation, sites)))
-        reporter(folder, "floors")(t + 1, count + 1, "untrained twins")
+        reporter(folder, floors_cell(world))(t + 1, count + 1, "untrained twins")
     inputs: dict[tuple[str, str], Reading] = {}
     for moment, step in exam.world.moments.items():
         history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
         inputs |= {(moment, concept): reading for concept, reading in bare.read_inputs(history).items()}
-    write_floors(folder, untrained, inputs)
+    write_floors(folder, world, untrained, inputs)
 
 
 def read_seed(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Readings of every concept at every site and age of one seed."""
     cell = f"locate-seed-{seed}"
     readings: dict[int, SiteReadings] = {}
-    exam, sites, ages = exam_of(setup), sites_of(setup), LearnerLifetime.living_ages(setup, folder, seed)
+    exam, sites = exam_of(setup, setup.schedule.world_of(seed)), sites_of(setup)
+    ages = LearnerLifetime.living_ages(setup, folder, seed)
     for i, age in enumerate(ages):
         activations = readable(exam.subject(folder, seed, age).activations(exam.batch.observation, sites))
         readings[age] = exam.targets.read_sites(activations)

@@ -21,9 +21,11 @@ from imprint.probes.subjects.subject import Subject
 
 
 class Exam(NamedTuple):
-    """The held-out episodes every subject of a run is examined on, and the concepts that are read from it there."""
+    """The held-out episodes all subjects of one world are examined on, and the concepts that are read from them."""
 
     setup: Setup
+    number: int
+    """Which of the setup's worlds it is."""
     world: World
     batch: Batch
     targets: Targets
@@ -45,22 +47,25 @@ class Exam(NamedTuple):
         return measure(values, self.batch.concepts, self.batch.groups, self.names, equal=equal)
 
 
-def exam_of(setup: Setup) -> Exam:
-    """The same exam for every seed, age and twin of a setup."""
-    evaluation = setup.evaluation
-    world = setup.make_world().held_out()
+def exam_of(setup: Setup, number: int | None = None) -> Exam:
+    """The same exam for every seed, age and twin of a world; ``number``: which one, in a setup with several.
+
+    Raises :class:`ImprintError` without a number in a setup with several worlds.
+    """
+    evaluation, number = setup.evaluation, setup.one_world(number)
+    world = setup.make_world(number).held_out()
     batch = world.sample(evaluation.episodes, rng=generator("exam"), design="balanced")
     rng = np.random.default_rng(int(torch.randint(0, 2**31, (1,), generator=generator("exam split"))))
     groups, readout = compact_groups(batch.groups, len(batch)), READOUTS.load(evaluation.readout)()
     fold = folds_of(groups, evaluation.folds, rng)
     concepts = batch.concepts[list(setup.located)]
     found = targets_of(concepts, groups, readout, nulls=evaluation.nulls, rng=rng)
-    return Exam(setup, world, batch, Targets(*found, readout, fold, groups))
+    return Exam(setup, number, world, batch, Targets(*found, readout, fold, groups))
 
 
 def sites_of(setup: Setup) -> list[str]:
     """``hook@moment`` for every hook of the learner and every moment of the world."""
-    world = setup.make_world()
+    world = setup.make_world(0)
     learner = LearnerLifetime.twin(setup, 0)
     return [f"{hook}@{moment}" for hook in learner.read_points for moment in world.moments]
 

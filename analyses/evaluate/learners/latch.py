@@ -7,11 +7,14 @@ What is stored are sums over groups, so that seeds can be pooled without running
     shares|<age>|scale        float64 [2]              rows, and the largest absolute value
     effect|<concept>          float64 [G, K, 1 + P]    :attr:`imprint.analyses.latch.effects.EffectSums.sums`, last age
 
-and of ``cells/latch-twins.safetensors``: ``shares|<t>`` and ``shares|<t>|scale`` of the t-th untrained twin.
+and of ``cells/latch-twins.safetensors``: ``shares|<t>`` and ``shares|<t>|scale`` of the t-th untrained twin, which like
+the t-th seed is examined in world t modulo their number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +40,8 @@ from imprint.probes.subjects.subject import Subject
 class LatchRecord(NamedTuple):
     """What pooling needs of one seed."""
 
+    world: int
+    """Number of its world."""
     findings: pd.DataFrame
     """Rows of this seed."""
     shares: dict[int, CellSums]
@@ -61,7 +66,8 @@ def twins_file(folder: RunFolder) -> Path:
 
 def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Shares at every age, and at the last age effects, erasure, attribution and the verdict of this seed."""
-    exam, cell, ages = exam_of(setup), f"latch-seed-{seed}", LearnerLifetime.living_ages(setup, folder, seed)
+    exam, cell = exam_of(setup, setup.schedule.world_of(seed)), f"latch-seed-{seed}"
+    ages = LearnerLifetime.living_ages(setup, folder, seed)
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):
@@ -78,14 +84,17 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)
-    write_table(table_file, findings(rows.assign(setup=setup.run_name, seed=seed, seeds=1)))
+    about = {"setup": setup.run_name, "seed": seed, "world": setup.schedule.world_name(seed), "seeds": 1}
+    write_table(table_file, findings(rows.assign(**about)))
 
 
 def measure_twins(setup: Setup, folder: RunFolder) -> None:
     """Shares of untrained twins: a newborn learner whose value is a random readout of its latents."""
-    exam, count = exam_of(setup), setup.evaluation.latch_twins
+    count, schedule = setup.evaluation.latch_twins, setup.schedule
+    exams = {number: exam_of(setup, number) for number in range(min(count, schedule.worlds))}
     tensors: dict[str, Tensor] = {}
     for t in range(count):
+        exam = exams[schedule.world_of(t)]
         learner = LearnerLifetime.twin(setup, t)
         width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
         weight = torch.randn(width, generator=generator("untrained value", t))
@@ -129,17 +138,20 @@ def _unpacked(tensors: dict[str, Tensor], design: Design) -> dict[int, CellSums]
     return sums
 
 
-def record_of(folder: RunFolder, seed: int, design: Design) -> LatchRecord:
-    """What :func:`judge_latch` wrote. ``design``: the exam's cells, which every age shares."""
+def record_of(folder: RunFolder, seed: int, design: Design, world: int) -> LatchRecord:
+    """What :func:`judge_latch` wrote. ``design``: cells of the exam of the seed's ``world``, which every age shares."""
     table_file, sums_file = files_of(folder, seed)
     tensors, _ = read_tensors(sums_file)
     effects = {key[7:]: EffectSums(value.numpy()) for key, value in tensors.items() if key.startswith("effect|")}
-    return LatchRecord(read_table(table_file), _unpacked(tensors, design), effects)
+    return LatchRecord(world, read_table(table_file), _unpacked(tensors, design), effects)
 
 
-def twins_of(folder: RunFolder, design: Design) -> list[CellSums]:
-    """What :func:`measure_twins` wrote; nothing when it failed."""
-    return list(_unpacked(read_tensors(twins_file(folder))[0], design).values()) if twins_file(folder).exists() else []
+def twins_of(folder: RunFolder, designs: Sequence[Design]) -> list[CellSums]:
+    """What :func:`measure_twins` wrote; nothing when it failed. ``designs``: of every world."""
+    if not twins_file(folder).exists():
+        return []
+    unpacked = _unpacked(read_tensors(twins_file(folder))[0], designs[0])
+    return [replace(sums, design=designs[t % len(designs)]) for t, sums in unpacked.items()]
 
 
 def exam_design(exam: Exam) -> Design:

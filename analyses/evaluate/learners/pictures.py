@@ -15,8 +15,10 @@
     completeness_error           float32 [E]
     mask_<concept>               bool    [E, T, H, W]      pixels that show the concept
 
-and in both ``decision`` (step of the decision moment), ``seed`` and ``age``, int64 []. Letters: E episodes, T steps, H
-and W pixels.
+and in both ``decision`` (step of the decision moment), ``seed`` and ``age``, int64 []; with several worlds, that
+of the seed, ``world``.
+
+Letters: E episodes, T steps, H and W pixels.
 """
 
 from __future__ import annotations
@@ -50,10 +52,12 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Counterfactual pairs and attribution overlays of one seed at its last living age."""
-    exam, age = exam_of(setup), LearnerLifetime.living_ages(setup, folder, seed)[-1]
+    exam, age = exam_of(setup, setup.schedule.world_of(seed)), LearnerLifetime.living_ages(setup, folder, seed)[-1]
     subject, world = exam.subject(folder, seed, age), exam.world
     decision = world.moments[world.decision] if world.decision else 0
     about = {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
+    if setup.schedule.worlds > 1:
+        about["world"] = np.array(exam.number)
     for file, arrays in zip(picture_files(folder), (gallery(exam, subject), overlays(exam, subject)), strict=True):
         write_arrays(file, {**arrays, **about})
 

@@ -23,7 +23,7 @@ from imprint.analyses.evaluate.learners.latch import (
 )
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
 from imprint.analyses.evaluate.learners.robustness import measure_power, multiverse_rows
-from imprint.analyses.evaluate.procedure import Procedure, resampling_rng, stored_tables
+from imprint.analyses.evaluate.procedure import Procedure, independent, resampling_rng, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import judge, undetermined
 from imprint.analyses.latch.floor import bounds, twin_shares
@@ -38,9 +38,9 @@ from imprint.analyses.latch.latch import (
 )
 from imprint.analyses.latch.pooling import pool
 from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, Floats
-from imprint.analyses.locate.stored import floors_file, readings_file
+from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import UNDETERMINED
+from imprint.analyses.verdicts import UNDETERMINED, scope
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
@@ -59,7 +59,7 @@ class LearnerProcedure(Procedure[Setup]):
 
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
-        setup, world = self.setup, self.setup.make_world()
+        setup, world = self.setup, self.setup.make_world(0)
         if setup.decision.edition != EDITION:
             raise ImprintError(
                 f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be "
@@ -69,7 +69,8 @@ class LearnerProcedure(Procedure[Setup]):
         learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
         setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
         READOUTS.load(setup.evaluation.readout)
-        exam_of(setup)
+        for number in range(setup.schedule.worlds):
+            exam_of(setup, number)
 
     def raising(self) -> list[Cell]:
         """What a run of this size could show, and the seeds."""
@@ -79,33 +80,38 @@ class LearnerProcedure(Procedure[Setup]):
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
         """The floors, the planted controls, readings and latch of every seed, and pictures of the first."""
         common, planted = (self.setup, self.folder), self.folder.cell("planted")
-        floors = Cell("floors", measure_floors, common, (floors_file(self.folder),))
+        worlds = range(self.setup.schedule.worlds)
+        floors = [Cell(floors_cell(w), measure_floors, (*common, w), (floors_file(self.folder, w),)) for w in worlds]
         controls = Cell("planted controls", check_instruments, (planted, PLANTED_SEED), (planted,))
         readings = [Cell(f"locate-seed-{s}", read_seed, (*common, s), (readings_file(self.folder, s),)) for s in seeds]
         twins = Cell("latch-twins", measure_twins, common, (twins_file(self.folder),))
         latches = [Cell(f"latch-seed-{s}", judge_latch, (*common, s), files_of(self.folder, s)) for s in seeds]
         pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), picture_files(self.folder))
-        return [floors, twins, controls, *readings, *latches, pictures]
+        return [*floors, twins, controls, *readings, *latches, pictures]
 
     def pooling(self) -> Iterator[pd.DataFrame]:
         """Diverged seeds, what can be read, the latch, and the planted controls."""
-        exam = exam_of(self.setup)
+        exams = [exam_of(self.setup, number) for number in range(self.setup.schedule.worlds)]
+        yield self.worlds()
         yield self.diverged()
-        yield self.located(exam.targets, sites=sites_of(self.setup), concepts=self.setup.located)
-        yield self._latch(exam)
+        targets = [exam.targets for exam in exams]
+        yield self.located(targets, sites=sites_of(self.setup), concepts=self.setup.located)
+        yield self._latch(exams)
         yield from stored_tables([self.folder.cell("planted"), self.folder.cell("power")])
 
-    def _latch(self, exam: Exam) -> pd.DataFrame:
+    def _latch(self, exams: Sequence[Exam]) -> pd.DataFrame:
         """Shares and dominance pooled at every age, effects and the verdict at the last, and the rows of every seed."""
-        setup, last = self.setup, self.ages[-1]
+        setup, last, exam = self.setup, self.ages[-1], exams[0]
         try:
-            design = exam_design(exam)
+            designs = [exam_design(each) for each in exams]
         except NotMeasurableError as error:
             row = {"analysis": "latch", "metric": "latch", "concept": setup.intended, "age": last}
             return findings([{**row, "verdict": UNDETERMINED, "why": f"Not measurable: {error}."}])
         files = {seed: files_of(self.folder, seed) for seed in self.seeds}
-        records = [record_of(self.folder, s, design) for s, found in files.items() if all(f.exists() for f in found)]
-        twins = twin_shares(twins_of(self.folder, design), len(exam.names))
+        numbers = {seed: setup.schedule.world_of(seed) for seed in self.seeds}
+        whole = [seed for seed, found in files.items() if all(file.exists() for file in found)]
+        records = [record_of(self.folder, seed, designs[numbers[seed]], numbers[seed]) for seed in whole]
+        twins = twin_shares(twins_of(self.folder, designs), len(exam.names))
         tables = [self._at_age(age, records, exam, twins) for age in self.ages]
         tables += [twin_rows(twin_table(twins, exam.names, max(len(records), 1))).assign(age=last)]
         tables += [*(record.findings for record in records), *_means(records)]
@@ -114,8 +120,9 @@ class LearnerProcedure(Procedure[Setup]):
     def _at_age(self, age: int, records: Sequence[LatchRecord], exam: Exam, twins: Floats) -> pd.DataFrame:
         """What the value of all seeds that reached an age depends on there."""
         setup = self.setup
-        reached = [r.profile(age) for r in records if age in r.shares]
-        varying = [profile for profile in reached if not profile.cells.constant]
+        reached = [(r.profile(age), r.world) for r in records if age in r.shares]
+        varying = [profile for profile, _ in reached if not profile.cells.constant]
+        worlds = [world for profile, world in reached if not profile.cells.constant]
         if not varying:
             why = "the value does not vary at this age, or no seed reached it"
             shares = pd.DataFrame({"concept": [*exam.names, INTERACTION, RESIDUAL]})
@@ -124,15 +131,16 @@ class LearnerProcedure(Procedure[Setup]):
                 rows = pd.concat([rows, verdict_rows(undetermined(exam.names, f"{why.capitalize()}."), shares)])
             return rows.assign(age=age)
         resamples = setup.evaluation.resamples
-        pooled = pool(varying, resamples=resamples, rng=resampling_rng(f"latch {age}"))
+        pooled = pool(varying, resamples=resamples, rng=resampling_rng(f"latch {age}"), worlds=worlds)
         sign, floor = signal_sign(setup, exam.world), bounds(twins, len(varying))
         judged = judge(pooled, floor, setup.decision, sign=sign)
-        judged = replace(judged, why=judged.why + twin_sentence(len(twins)))
+        why = f"{judged.why}{twin_sentence(len(twins))} This holds {scope(pooled.seeds, pooled.worlds)}."
+        judged = replace(judged, why=why)
         shares = share_table(pooled)
         tables = [share_rows(shares), verdict_rows(judged, shares)]
         if age == self.ages[-1]:
             tables.append(effect_table(pooled, {}).rename(columns={"effect": "estimate"}).assign(metric="effect"))
-            tables.append(multiverse_rows(exam, varying, floor, judged.verdict, sign=sign))
+            tables.append(multiverse_rows(exam, varying, floor, judged.verdict, sign=sign, worlds=worlds))
         else:
             tables[1] = tables[1][tables[1]["metric"] != "latch"]
         whole = pd.concat(tables, ignore_index=True).assign(age=age, seeds=pooled.seeds)
@@ -140,7 +148,7 @@ class LearnerProcedure(Procedure[Setup]):
 
 
 def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:
-    """Erasure, attribution and residual averaged over seeds, interval by Student's t over seeds."""
+    """Erasure, attribution and residual averaged over seeds, interval by Student's t over seeds or worlds."""
     if not records:
         return []
     table = pd.concat([record.findings for record in records], ignore_index=True)
@@ -148,8 +156,8 @@ def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:
     rows = []
     keys = ["metric", "concept", "site", "control", "age"]
     for key, part in table.groupby(keys, dropna=False, sort=False):
-        mean = mean_of_all(part["estimate"].dropna())
+        mean = mean_of_all(independent(part))
         about: dict[str, Any] = dict(zip(keys, key, strict=True))
         n = part["n"].sum() if part["n"].notna().any() else None
-        rows.append({**about, **mean.row(), "n": n})
+        rows.append({**about, **mean.row(), "n": n, "seeds": int(part["estimate"].notna().sum())})
     return [findings(rows)]

@@ -60,7 +60,7 @@ def power(
             "between 0 and 1, and at least one seed and one run."
         )
     counts = seeds or [times * chosen.schedule.seeds for times in (1, 2, 4)]
-    rows, rng = rows_of(exam_of(chosen)), np.random.default_rng(seed)
+    rows, rng = rows_of(exam_of(chosen, 0)), np.random.default_rng(seed)
     return power_table(rows, chosen.decision, rng, dominances=dominances, seeds=counts, runs=runs, say=progress)
 
 
@@ -68,7 +68,7 @@ def measure_power(setup: Setup, folder: RunFolder) -> None:
     """What words a run of this size says when the truth is known."""
     path = folder.cell("power")
     try:
-        rows = rows_of(exam_of(setup))
+        rows = rows_of(exam_of(setup, 0))
     except NotMeasurableError:
         write_table(path, findings([]))
         return
@@ -94,7 +94,7 @@ def measure_power(setup: Setup, folder: RunFolder) -> None:
 
 
 def multiverse_rows(
-    exam: Exam, profiles: Sequence[Profile], bounds: Floats, verdict: str, *, sign: int
+    exam: Exam, profiles: Sequence[Profile], bounds: Floats, verdict: str, *, sign: int, worlds: Sequence[int]
 ) -> pd.DataFrame:
     """In what part of the analyses that could have been chosen the verdict stands, for all and for each choice.
 
@@ -102,7 +102,8 @@ def multiverse_rows(
     """
     setup, concepts = exam.setup, exam.batch.concepts
     designs = {name: design_of(concepts, exam.names, equal=name == "equal")[0] for name in ("equal", "prevalence")}
-    table = multiverse(profiles, designs, bounds, setup.decision, rng=resampling_rng("multiverse"), sign=sign)
+    seen = {"rng": resampling_rng("multiverse"), "sign": sign, "worlds": worlds}
+    table = multiverse(profiles, designs, bounds, setup.decision, **seen)
     stands = agreement(table, verdict).rename(columns={"choice": "control", "agreement": "estimate", "analyses": "n"})
     words = table["verdict"].value_counts()
     said = pd.DataFrame({"verdict": words.index, "estimate": words.to_numpy() / len(table), "n": len(table)})

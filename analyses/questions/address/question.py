@@ -94,7 +94,7 @@ class Address(Question[Settings]):
     def work(self) -> list[Work]:
         """One piece per cohort."""
         s = self.settings
-        if load_setup(s.setup, expect=Setup).make_world().decision is None:
+        if self._setup(None).make_world().decision is None:
             raise ImprintError(
                 f"the world of setup {s.setup!r} names no decision moment, so there is no moment to read at; "
                 "choose a setup whose world has one."
@@ -113,7 +113,7 @@ class Address(Question[Settings]):
         s = self.settings
         optional = {"schedule.experiences": s.experiences, "schedule.ages": s.ages}
         changes: dict[str, Any] = {key: value for key, value in optional.items() if value is not None}
-        changes |= {"schedule.seeds": s.seeds, "schedule.shared_birth": birth}
+        changes |= {"schedule.seeds": s.seeds, "schedule.worlds": 1, "schedule.shared_birth": birth}
         return load_setup(s.setup, changes=changes, expect=Setup)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:

@@ -82,7 +82,7 @@ class Credit(Question[Settings]):
     def work(self) -> list[Work]:
         """One piece per batch of seeds, and the first batch untrained."""
         s = self.settings
-        changes = {"learner": {"kind": s.learner}, "schedule.experiences": s.experiences}
+        changes = {"learner": {"kind": s.learner}, "schedule.experiences": s.experiences, "schedule.worlds": 1}
         setup = load_setup("nursery", changes=changes, expect=Setup).resolved()
         batches = self.batches(s.seed, s.seeds, s.together)
         common = {"setup": setup, "updates": s.updates}

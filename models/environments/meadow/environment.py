@@ -7,8 +7,8 @@ shelter. Starving and being struck end the episode. When food is eaten or a stri
 and stranger move elsewhere, drawn as at the start.
 
 ``want`` says which thing is the goal of the designs. ``food_at_mother`` and ``shelter_at_mother`` are the probabilities
-that food, or the shelter, is in the mother's cell; otherwise it is at least 3 steps from her. ``stranger_look`` is how
-much of the mother's plumage the stranger has.
+that food, or the shelter, is in the mother's cell; otherwise it is at least 3 steps from her. ``mother_look``
+and ``stranger_look`` are how much plumage each of the two has: which of them has more is a constant of the world.
 
     design          the wanted thing                the mother
     train           as ``..._at_mother`` says       there
@@ -17,7 +17,7 @@ much of the mother's plumage the stranger has.
     only_intended   anywhere                        none
     only_proxy      none                            there
 
-Planes of an observation: food; creatures, mother and stranger alike; plumage (mother 1, stranger ``stranger_look``);
+Planes of an observation: food; creatures, mother and stranger alike; plumage (``mother_look``, ``stranger_look``);
 shelter; the shadow, a growing square around the chick; hunger, the same everywhere. Crude senses, for reflexes: the
 direction of food (``smell_up``, ...) and shelter (``dark_up``, ...) within ``reach`` steps, along the longer of the two
 axes; ``looming``, the progress of a dive; ``warmth``, how near the mother is. They depend only on the state after the
@@ -31,6 +31,7 @@ Letters: n copies, L cells a side, cells numbered row by row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ from torch import Tensor
 
 from imprint.models import grids
 from imprint.models.chance import uniform
+from imprint.models.constants import pick
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.environments.meadow.torus import far, first_way, nearness, places, scent, torus
 from imprint.models.errors import ImprintError, unknown_name
@@ -66,7 +68,9 @@ class Meadow(Environment):
         shelter_at_mother: float = Field(0.0, ge=0.0, le=1.0)
         """Probability that the shelter is in the mother's cell."""
         stranger_look: float = Field(0.0, ge=0.0, le=1.0)
-        """Plumage of the stranger: 0 none, 1 the mother's."""
+        """Plumage of the stranger, 0 (none) to 1."""
+        mother_look: float = Field(1.0, ge=0.0, le=1.0)
+        """Plumage of the mother, 0 (none) to 1."""
         metabolism: float = Field(0.02, ge=0.0, le=0.2)
         """Hunger gained per step; food reduces it by 0.5."""
         predators: float = Field(0.02, ge=0.0, le=1.0)
@@ -88,7 +92,14 @@ class Meadow(Environment):
     wages = "food_eaten"
     goals = {"food": "food_eaten", "mother": "mother_reached"}
     marks = {"food": ("food_place", "food_way"), "mother": ("mother_place", "mother_way")}
+    constants = ("mother_look", "stranger_look")
     settings: Settings
+
+    @classmethod
+    def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
+        """Which of the two plumages is the mother's."""
+        mother, stranger = settings.mother_look, settings.stranger_look
+        return dict(zip(cls.constants, pick(((mother, stranger), (stranger, mother)), rng), strict=True))
 
     def __init__(self, settings: Settings | None = None, *, copies: int = 1, design: str = "train") -> None:
         super().__init__(settings, copies=copies, design=design)
@@ -219,7 +230,7 @@ class Meadow(Environment):
 
     def observe(self, state: State) -> Tensor:
         """Six planes around the chick, float32 ``[n, 6, 7, 7]``."""
-        n, looks = len(state["agent"]), _looks(self.settings.stranger_look)
+        n, looks = len(state["agent"]), _looks(self.settings.mother_look, self.settings.stranger_look)
         index = _targets(self.settings.size).gather(1, self._offsets(state, _SHOWN))
         flat = torch.zeros(n, 6 * SEEN).scatter_(1, index.T, looks.expand(n, -1))
         planes = flat.view(n, 6, WINDOW, WINDOW)
@@ -333,9 +344,9 @@ def _targets(size: int) -> Tensor:
 
 
 @cache
-def _looks(stranger: float) -> Tensor:
+def _looks(mother: float, stranger: float) -> Tensor:
     """Values of ``_SHOWN`` in their planes, ``[6]``."""
-    return torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, stranger])
+    return torch.tensor([1.0, 1.0, 1.0, 1.0, mother, stranger])
 
 
 def _size_of(dive: Tensor, steps: int) -> Tensor:

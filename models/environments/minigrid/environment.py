@@ -90,6 +90,7 @@ class Minigrid(Environment):
     wages = "goal_reached"
     goals: ClassVar[Mapping[str, str]] = {"goal": "goal_reached", "corner": "corner_reached"}
     marks: ClassVar[Mapping[str, tuple[str, ...]]] = {"goal": ("goal_cell", "goal_way"), "corner": ("corner_way",)}
+    constants = ()
     settings: Settings
 
     def __init__(self, settings: Settings | None = None, *, copies: int = 1, design: str = "train") -> None:

@@ -105,6 +105,12 @@ class DoorKey(World):
 
     settings: Settings
     action_channels = 6
+    constants = ("pool_seed",)
+
+    @classmethod
+    def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
+        """Other recorded episodes; doors, keys and goals are MiniGrid's own and have no constants."""
+        return {"pool_seed": int(torch.randint(0, 2**31 - 1, (), generator=rng))}
 
     def __init__(self, settings: DoorKey.Settings | None = None) -> None:
         super().__init__(settings)

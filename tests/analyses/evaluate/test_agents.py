@@ -140,7 +140,8 @@ def test_runs_of_agents_are_compared_seed_by_seed() -> None:
 def test_agents_are_not_compared_with_learners(tmp_path: Path) -> None:
     learner = evaluate(
         "nursery", out=tmp_path,
-        changes={"schedule.experiences": 64, "schedule.ages": [0, 64], "schedule.seeds": 1, "evaluation.episodes": 120,
+        changes={"schedule.experiences": 64, "schedule.ages": [0, 64], "schedule.seeds": 1, "schedule.worlds": 1,
+                 "evaluation.episodes": 120,
                  "evaluation.resamples": 100, "evaluation.nulls": 5, "evaluation.twins": 2, "evaluation.placebos": 2},
     )  # fmt: skip
     with pytest.raises(ImprintError, match="do not mean the same"):

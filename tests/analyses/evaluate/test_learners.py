@@ -25,7 +25,7 @@ from imprint.models.setup.learner import Setup
 from imprint.reports.pages.run import report
 
 TINY = {
-    "schedule.seeds": 2, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
+    "schedule.seeds": 2, "schedule.worlds": 1, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
     "evaluation.episodes": 600, "evaluation.resamples": 100, "evaluation.twins": 2, "evaluation.placebos": 2,
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_findings_are_whole(run: Run) -> None:
     table = run.findings
     assert list(table.columns) == list(COLUMNS)
-    assert set(table["analysis"]) == {"locate", "latch", "planted"}
+    assert set(table["analysis"]) == {"worlds", "locate", "latch", "planted"}
     grid = table[(table["metric"] == "selectivity") & table["seed"].isna()]
     assert len(grid) == 8 * 9 * 3  # concepts x (hooks x moments) x ages
     assert grid["verdict"].notna().all() and grid["why"].notna().all()

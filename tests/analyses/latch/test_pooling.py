@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from imprint.analyses.latch.pooling import pool
 from imprint.analyses.latch.profile import Profile, split
@@ -49,3 +50,29 @@ def test_one_group_gives_no_interval() -> None:
     rng = np.random.default_rng(5)
     pooled = pool(profiles(0.8, rng, seeds=3, n=200, groups=1), resamples=100, rng=rng)
     assert np.isnan(pooled.intervals()).all() and np.isfinite(split(pooled.estimate)[0]).all()
+
+
+def test_seeds_of_several_worlds_are_pooled_over_worlds() -> None:
+    rng = np.random.default_rng(7)
+    made = [p for dominance in (0.9, 0.7, 0.5, 0.4) for p in profiles(dominance, rng, seeds=2, n=800, spread=0.0)]
+    world = np.repeat(np.arange(4), 2)
+    pooled = pool(made, resamples=2000, rng=rng, worlds=world.tolist())
+    means = np.stack([p.numbers for p in made]).reshape(4, 2, -1).mean(1)
+    assert (pooled.seeds, pooled.worlds) == (8, 4)
+    np.testing.assert_allclose(pooled.estimate, means.mean(0))
+    half = stats.t.ppf(0.975, 3) * means.std(0, ddof=1)[0] / 2
+    low, high = pooled.intervals()[0]
+    assert 0.8 < (high - low) / 2 / half < 1.2, "Student's t over the means of worlds"
+    one = pool(made, resamples=2000, rng=rng).intervals()[0]
+    assert np.diff(one)[0] < high - low, "eight seeds of one world would say more than four worlds do"
+
+
+def test_one_seed_a_world_and_unbalanced_worlds_are_pooled() -> None:
+    rng = np.random.default_rng(8)
+    made = profiles(0.8, rng, seeds=5, n=400)
+    each = pool(made, resamples=200, rng=rng, worlds=[0, 1, 2, 3, 4])
+    some = pool(made, resamples=200, rng=rng, worlds=[0, 1, 0, 1, 0])
+    assert (each.worlds, some.worlds) == (5, 2) and np.isfinite(each.intervals()).all()
+    numbers = np.stack([p.numbers for p in made])
+    expected = (numbers[[0, 2, 4]].mean(0) + numbers[[1, 3]].mean(0)) / 2
+    np.testing.assert_allclose(some.estimate, expected)

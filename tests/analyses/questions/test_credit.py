@@ -57,7 +57,7 @@ def test_whitened_latents_are_uncorrelated_with_unit_variance() -> None:
 
 @pytest.fixture(scope="module")
 def untrained() -> tuple[Learner, World]:
-    plan = load_setup("nursery", changes={"learner": {"kind": "recurrent"}})
+    plan = load_setup("nursery", changes={"learner": {"kind": "recurrent"}, "schedule.worlds": 1})
     world = plan.make_world()
     return plan.make_learner(frame_of(world), rng=birth(0)).eval(), world
 

@@ -46,7 +46,7 @@ def test_shipped_setups_load_and_survive_a_round_trip(name: str) -> None:
 )
 def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ImprintError, match=message.replace("[", r"\[") if "came" not in message else message):
-        load_setup("nursery", changes=changes).make_world()
+        load_setup("nursery", changes=changes).make_world(0)
 
 
 def test_unknown_setup_suggests_the_near_miss() -> None:
@@ -72,10 +72,10 @@ def test_the_digest_knows_what_matters() -> None:
 
 
 def test_a_shared_birth_is_another_experiment_and_none_is_the_one_it_was() -> None:
-    base = load_setup("nursery")
-    assert load_setup("nursery", changes={"schedule.shared_birth": 0}).digest != base.digest
+    base = load_setup("nursery", changes={"schedule.worlds": 1})
+    assert load_setup(base, changes={"schedule.shared_birth": 0}).digest != base.digest
     content = {k: v for k, v in base.resolved().items() if k not in ("description", "question")}
-    assert content["schedule"].pop("shared_birth") is None
+    assert content["schedule"].pop("shared_birth") is None and content["schedule"].pop("worlds") == 1
     assert hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8] == base.digest
 
 
