@@ -13,8 +13,8 @@ of the seeds' deviations from their mean with variance a (1 + 1 / S), times sqrt
 numbers that are normal over seeds its interval would be that of Student's t without the factor 1 + 1 / S, also with
 three seeds, where drawing seeds with replacement knows ten outcomes. Shares and dominance are skewed near 0 and 1,
 where t covers .90 to .94 (beta distributions with a standard deviation of .15 to .2 at .5); the factor makes that .92
-to .96. The part for groups is what group resamples of the mean deviate by, scaled to the variance b - c and to Student's
-t with G - 1 degrees of freedom. One seed: the part for groups alone, with variance b.
+to .96. The part for groups is what group resamples of the mean deviate by, scaled to the variance b - c and to
+Student's t with G - 1 degrees of freedom. One seed: the part for groups alone, with variance b.
 
 Where seeds have worlds of their own, worlds take the place of seeds: numbers are averaged over the seeds of a world,
 worlds share no groups, and a over the W means of worlds is the whole variance, with W - 1 degrees of freedom.
