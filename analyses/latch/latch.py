@@ -60,6 +60,7 @@ METRICS = {
         "effect": "mean counterfactual change of the value, in its standard deviations",
         "residual": "share of the value's variance, within combinations of the concepts, that goes with `control`",
         "power": "part of simulated runs that say the right word, `verdict`, at the dominance that `control` names",
+        "limit": "1: something that a verdict of this setup can never say; `why` names it",
         "power_open": "part of simulated runs that say no word",
         "power_wrong": "part of simulated runs that say a wrong word",
         "multiverse": "part of the analyses with the choice that `control` names in which the verdict stands",

@@ -21,14 +21,17 @@ def print_power(
     changed = parse_changes(changes)
     check_setup(setup, changed)
     given = {"dominances": _numbers("--dominance", dominances, float), "seeds": _numbers("--seeds", seeds, int)}
-    from imprint.analyses.evaluate.learners.robustness import power
+    from imprint.analyses.evaluate.learners.robustness import limits_of, power
+    from imprint.models.setup.learner import Setup
     from imprint.models.setup.load import load_setup
 
-    page = console()
+    page, chosen = console(), load_setup(setup, changes=changed, expect=Setup)
+    for limit in limits_of(chosen):
+        say(page, limit, "yellow")
     with Progress(console=page, disable=not page.is_terminal) as bar:
         task = bar.add_task("simulated runs", total=None)
         found = power(
-            load_setup(setup, changes=changed),
+            chosen,
             runs=runs,
             progress=lambda done, total, what: bar.update(task, completed=done, total=total, description=what),
             **{name: values for name, values in given.items() if values},

@@ -57,14 +57,25 @@ def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool) -> Non
     say(page, f"{setup.run_name}: {over}, {len(ages)} ages, {ages[-1]:,} experiences")
     if setup.question:
         say(page, setup.question, "italic")
+    finished = (folder / "findings.parquet").exists()
+    for limit in [] if finished and resume else _limits(setup):
+        say(page, limit, "yellow")
     if not folder.exists():
         return
     if not resume:
         say(page, f"{folder} exists and is begun again, because of --no-resume.")
-    elif (folder / "findings.parquet").exists():
+    elif finished:
         say(page, f"{folder} is finished and holds this very setup, so it is used as is. (--no-resume runs it again.)")
     else:
         say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
+
+
+def _limits(setup: AnySetup) -> list[str]:
+    """What a verdict of the setup can never say."""
+    from imprint.analyses.evaluate.learners.robustness import limits_of
+    from imprint.models.setup.learner import Setup
+
+    return limits_of(setup) if isinstance(setup, Setup) else []
 
 
 def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: bool, csv: Path | None = None) -> None:

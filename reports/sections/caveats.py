@@ -31,7 +31,8 @@ class Caveats(Section):
     def collect(self, run: RunData) -> dict[str, Any]:
         """Sentences and a table of what is missing."""
         unexplained = lost_competence(run) if run.agents else shares(run)
-        sentences = [*replication(run), *instruments(run), *unexplained, *cells(run), *scope(run)]
+        limits = [str(why) for why in run.pooled("latch", "limit")["why"]]
+        sentences = [*limits, *replication(run), *instruments(run), *unexplained, *cells(run), *scope(run)]
         return {"sentences": sentences, "tables": unmeasured(run)}
 
 

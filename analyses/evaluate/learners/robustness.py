@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
+from imprint.analyses.evaluate.learners.latch import exam_design
 from imprint.analyses.evaluate.procedure import reporter, resampling_rng
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.multiverse import agreement, multiverse
@@ -64,33 +65,54 @@ def power(
     return power_table(rows, chosen.decision, rng, dominances=dominances, seeds=counts, runs=runs, say=progress)
 
 
+def limits_of(setup: Setup) -> list[str]:
+    """What a verdict of this setup can never say, in sentences; empty for a setup without such limits."""
+    exam, limits = exam_of(setup, 0), []
+    if setup.schedule.seeds == 1:
+        limits.append("One training seed: the verdict holds for that seed, and not for another training run.")
+    if len(np.unique(exam.batch.groups)) < 2:
+        limits.append("All episodes are one group, so nothing can be drawn again: only “undetermined” can be said.")
+    try:
+        exam_design(exam)
+    except NotMeasurableError as error:
+        limits.append(f"Only “undetermined” can be said: {error}")
+    for name in exam.names:
+        try:
+            exam.world.counterfactual(exam.batch.rows(slice(0, 2)), name, exam.batch.concepts[name].iloc[0])
+        except ImprintError:
+            limits.append(
+                f"The world cannot change “{name}” alone, so its effect is an association, and so is what a word says of it."
+            )
+    return limits
+
+
 def measure_power(setup: Setup, folder: RunFolder) -> None:
-    """What words a run of this size says when the truth is known."""
-    path = folder.cell("power")
+    """What words a run of this size says when the truth is known, and what it can never say."""
+    about: dict[str, Any] = {"analysis": "latch", "concept": setup.intended}
+    tables = [pd.DataFrame([{"metric": "limit", "estimate": 1.0, "why": text, **about} for text in limits_of(setup)])]
     try:
         rows = rows_of(exam_of(setup, 0))
     except NotMeasurableError:
-        write_table(path, findings([]))
-        return
-    table = power_table(
-        rows,
-        setup.decision,
-        resampling_rng("power"),
-        dominances=DOMINANCES,
-        seeds=[setup.schedule.seeds],
-        runs=RUNS,
-        say=reporter(folder, "power"),
-    )
-    control = table["dominance"].map("{:.2f}".format)
-    about = {"analysis": "latch", "concept": setup.intended, "control": control, "n": table["runs"]}
-    tables = [
-        table[["low", "high", "seeds"]].assign(
-            metric="power", estimate=table["right"], verdict=table["right_word"], **about
-        ),
-        table[["seeds"]].assign(metric="power_open", estimate=table["open"], **about),
-        table[["seeds"]].assign(metric="power_wrong", estimate=table["wrong"], **about),
-    ]
-    write_table(path, findings(pd.concat(tables, ignore_index=True).assign(setup=setup.run_name)))
+        rows = None
+    if rows is not None:
+        table = power_table(
+            rows,
+            setup.decision,
+            resampling_rng("power"),
+            dominances=DOMINANCES,
+            seeds=[setup.schedule.seeds],
+            runs=RUNS,
+            say=reporter(folder, "power"),
+        )
+        shown = table[["seeds"]].assign(**about, control=table["dominance"].map("{:.2f}".format), n=table["runs"])
+        ends = {"low": table["low"], "high": table["high"], "verdict": table["right_word"]}
+        tables += [
+            shown.assign(metric="power", estimate=table["right"], **ends),
+            shown.assign(metric="power_open", estimate=table["open"]),
+            shown.assign(metric="power_wrong", estimate=table["wrong"]),
+        ]
+    whole = findings(pd.concat([findings(t) for t in tables], ignore_index=True))
+    write_table(folder.cell("power"), whole.assign(setup=setup.run_name))
 
 
 def multiverse_rows(

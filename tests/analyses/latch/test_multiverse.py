@@ -1,0 +1,35 @@
+"""The multiverse: a clear verdict stands everywhere, one near a threshold turns where the threshold is moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from imprint.analyses.latch.multiverse import EVERY, agreement, multiverse
+from imprint.analyses.latch.shares import design_of
+from imprint.models.setup.learner import Decision
+from tests.known.latched import NAMES, profiles, table
+
+
+def judged(dominance: float, *, seeds: int = 4) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    found = profiles(dominance, rng, seeds=seeds, n=1200, spread=0.05)
+    concepts = table(1200, rng)
+    designs = {name: design_of(concepts, NAMES, equal=name == "equal")[0] for name in ("equal", "prevalence")}
+    return multiverse(found, designs, np.zeros(3), Decision(), rng=rng)
+
+
+def test_a_clear_verdict_stands_in_every_analysis() -> None:
+    found = judged(0.97)
+    assert len(found) == 2 * 5 * 5 * 3 * 3 and set(found["verdict"]) == {"intended"}
+    assert (agreement(found, "intended")["agreement"] == 1).all()
+
+
+def test_a_verdict_near_a_threshold_turns_where_the_threshold_is_moved() -> None:
+    stands = agreement(judged(0.75), "intended").set_index("choice")["agreement"]
+    assert stands["dominates: 0.65"] == 1.0 and stands["dominates: 0.85"] == 0.0
+    assert 0.0 < stands[EVERY] < 1.0
+
+
+def test_two_seeds_are_not_left_out() -> None:
+    assert set(judged(0.9, seeds=2)["seeds"]) == {"all"}
