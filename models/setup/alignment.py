@@ -35,8 +35,9 @@ class Ages(FrozenSettings):
     together: int = Field(3, ge=1)
     """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
     worlds: int = Field(1, ge=1)
-    """Different worlds that the seeds grow up in, at most as many as seeds: seed k in world k modulo this.
+    """Different worlds that the seeds grow up in, at most as many as seeds, or ``each``: one for every seed.
 
+    Seed k grows up in world k modulo this.
     World 0 is the setup's own; the others have other draws of its constants (:mod:`imprint.models.constants`). With 1,
     what is found holds over seeds of one world; with more, over worlds of the family.
     """
@@ -45,6 +46,13 @@ class Ages(FrozenSettings):
 
     Experience and steering errors stay those of each seed, so that what two seeds share comes from the initial weights.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_world_each(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("worlds") == "each":
+            return {**given, "worlds": given.get("seeds", cls.model_fields["seeds"].default)}
+        return given
 
     @field_validator("ages")
     @classmethod
@@ -67,7 +75,7 @@ class Ages(FrozenSettings):
     @model_validator(mode="after")
     def _worlds_have_seeds(self) -> Ages:
         if self.worlds > self.seeds:
-            raise ValueError(f"worlds is {self.worlds} but seeds is {self.seeds}; expected at most one world per seed")
+            raise ValueError(f"worlds is {self.worlds} but seeds is {self.seeds}; expected at most one world per seed, or worlds: each")
         return self
 
     def whole(self, batch: int) -> tuple[int, ...]:

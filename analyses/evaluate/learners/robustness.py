@@ -81,7 +81,7 @@ def limits_of(setup: Setup) -> list[str]:
             exam.world.counterfactual(exam.batch.rows(slice(0, 2)), name, exam.batch.concepts[name].iloc[0])
         except ImprintError:
             limits.append(
-                f"The world cannot change “{name}” alone, so its effect is an association, and so is what a word says of it."
+                f"The world cannot change “{name}” alone, so its effect is an association, and so is what it is called."
             )
     return limits
 

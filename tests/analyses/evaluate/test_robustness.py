@@ -37,6 +37,6 @@ def test_slips() -> None:
     with pytest.raises(ImprintError, match="expected one of a learner in a static world"):
         power("coin")
     with pytest.raises(ImprintError, match="expected dominances between 0 and 1"):
-        power(setup(), dominances=[75])
+        power(setup(), dominances=[75.0])
     with pytest.raises(ImprintError, match="Did you mean 'nursery'"):
         power("nursry")

@@ -29,6 +29,11 @@ def test_seeds_take_worlds_in_turn_and_one_world_can_be_taken_out() -> None:
     assert alone.schedule.worlds == 1 and alone.worlds == (setup.worlds[2],)
 
 
+def test_each_seed_may_have_its_own_world() -> None:
+    assert load_setup("nursery").schedule.worlds == 6
+    assert load_setup("nursery", changes={"schedule.seeds": 2}).schedule.worlds == 2
+
+
 def test_one_world_leaves_the_name_of_a_run_as_it_was() -> None:
     assert load_setup("coin").run_name == "coin-d8d1a9f0", "the name before setups had worlds"
     assert load_setup("coin", changes={"schedule.worlds": 2}).run_name != "coin-d8d1a9f0"
