@@ -32,12 +32,13 @@ def rows(n: int, groups: int, rng: np.random.Generator) -> Rows:
     return Rows.of(concepts, rng.permutation(n) % groups, NAMES)
 
 
-def words(runs: int, seed: int) -> pd.DataFrame:
+def words(runs: int, seed: int, spread: float) -> pd.DataFrame:
     """P(right), P(no word) and P(wrong word) in every cell."""
     tables = []
     for n in SIZES:
         rng = np.random.default_rng([seed, n])
-        table = power_table(rows(n, min(n, 100), rng), Decision(), rng, dominances=DOMINANCES, seeds=SEEDS, runs=runs)
+        about = {"dominances": DOMINANCES, "seeds": SEEDS, "runs": runs, "spread": spread}
+        table = power_table(rows(n, min(n, 100), rng), Decision(), rng, **about)
         tables.append(table.assign(n=n))
     return pd.concat(tables, ignore_index=True)
 
@@ -103,7 +104,8 @@ if __name__ == "__main__":
     parser.add_argument("what", nargs="*", default=["words", "coverage"], choices=["words", "coverage"])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--spread", type=float, default=0.2, help="words: of training seeds, at a dominance of .5")
     given = parser.parse_args()
     for what in given.what:
-        table = words(given.runs, given.seed) if what == "words" else coverage(given.runs, given.seed)
+        table = words(given.runs, given.seed, given.spread) if what == "words" else coverage(given.runs, given.seed)
         print(table.round(3).to_string(index=False))

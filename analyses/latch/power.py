@@ -113,14 +113,15 @@ def power_table(
     dominances: Iterable[float],
     seeds: Iterable[int],
     runs: int,
+    spread: float = 0.2,
     say: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> pd.DataFrame:
     """How often a right word, no word and a wrong word are said, for each dominance and number of seeds.
 
     Columns ``dominance, seeds, right_word, right, low, high, open, wrong, runs``; ``low`` and ``high``: exact 95 %
-    interval of ``right``.
+    interval of ``right``. ``spread``: of training seeds, as in :class:`Truth`.
     """
-    truths = [Truth(dominance, count) for dominance, count in product(dominances, seeds)]
+    truths = [Truth(dominance, count, spread) for dominance, count in product(dominances, seeds)]
     table = []
     for done, truth in enumerate(truths):
         verdicts, right = words_of(rows, truth, rule, rng, runs=runs), truth.right(rule, rows.design.concepts[1])

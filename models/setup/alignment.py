@@ -75,7 +75,9 @@ class Ages(FrozenSettings):
     @model_validator(mode="after")
     def _worlds_have_seeds(self) -> Ages:
         if self.worlds > self.seeds:
-            raise ValueError(f"worlds is {self.worlds} but seeds is {self.seeds}; expected at most one world per seed, or worlds: each")
+            raise ValueError(
+                f"worlds is {self.worlds} but seeds is {self.seeds}; expected at most one world per seed, or 'each'"
+            )
         return self
 
     def whole(self, batch: int) -> tuple[int, ...]:
