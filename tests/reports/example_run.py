@@ -178,6 +178,17 @@ def _judged(rng: np.random.Generator) -> list[dict[str, Any]]:
     rows.append(_row("latch", "leads", 0.999, concept=INTENDED, **now))
     rows.append(_row("latch", "residual", 0.15, 0.05, concept=INTENDED, control="(belief)", **now))
     rows += [_row("latch", "ruled_out", float(SHARES[name] < 0.03), concept=name, **now) for name in PROXIES]
+    for choice, stands in (("all analyses", 0.9), ("weights: equal", 0.95), ("dominates: 0.85", 0.6)):
+        rows.append(_row("latch", "multiverse", stands, concept=INTENDED, control=choice, **now))
+    for word, said in (("intended", 0.9), ("undetermined", 0.1)):
+        rows.append(_row("latch", "multiverse_word", said, concept=INTENDED, verdict=word, **now))
+    for dominance, right in (("0.70", 0.1), ("0.95", 0.9)):
+        supposed: dict[str, Any] = {"concept": INTENDED, "control": dominance, "seeds": 6}
+        word = "mixed" if dominance == "0.70" else "intended"
+        rows.append(_row("latch", "power", right, 0.05, verdict=word, **supposed))
+        rows.append(_row("latch", "power_open", 1 - right, **supposed))
+        rows.append(_row("latch", "power_wrong", 0.0, **supposed))
+    rows.append(_row("latch", "limit", 1.0, concept=INTENDED, why="Nobody can change “lamp” alone."))
     for concept, share in SHARES.items():
         if concept != "(residual)":
             part = share / CARRIED

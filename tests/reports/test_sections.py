@@ -16,6 +16,7 @@ from imprint.reports.reading.tables import in_turn
 from imprint.reports.sections.caveats import Caveats
 from imprint.reports.sections.erasure import reading
 from imprint.reports.sections.margins import Margins
+from imprint.reports.sections.robustness import Robustness
 from imprint.reports.sections.verdict import Verdict
 from tests.reports import example_run as example
 
@@ -110,6 +111,17 @@ def test_an_open_verdict_says_what_is_open_and_what_is_ruled_out(tmp_path: Path)
         "It is open whether the value latched onto several concepts, none of which dominates (52\u00a0%) or "
         "“caregiver” alone (48\u00a0%); that it latched onto none of the concepts is ruled out."
     )
+
+
+def test_robustness_says_in_how_many_analyses_the_verdict_stands_and_what_could_be_shown(tmp_path: Path) -> None:
+    run = load_run(example.write(tmp_path))
+    found = Robustness().collect(run)
+    assert found is not None
+    choices, power = (figure.reading for figure in found["figures"])
+    assert "stands in 90\u00a0% of 1,500 reasonable analyses" in choices and "“undetermined” in 10\u00a0%" in choices
+    assert "With 6 training seeds" in power and "named in 90\u00a0% of runs" in power
+    assert found["tables"][1].frame.columns.tolist()[-2:] == ["nothing said", "wrong word said"]
+    assert "Nobody can change “lamp” alone." in Caveats().collect(run)["sentences"]
 
 
 def test_a_run_of_the_first_edition_is_shown_and_says_so(tmp_path: Path) -> None:

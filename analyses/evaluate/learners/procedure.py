@@ -27,7 +27,9 @@ from imprint.analyses.evaluate.procedure import Procedure, independent, resampli
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import judge, undetermined
 from imprint.analyses.latch.floor import bounds, twin_shares
-from imprint.analyses.latch.latch import (
+from imprint.analyses.latch.pooling import pool
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, Floats
+from imprint.analyses.latch.tables import (
     effect_table,
     share_rows,
     share_table,
@@ -36,8 +38,6 @@ from imprint.analyses.latch.latch import (
     twin_table,
     verdict_rows,
 )
-from imprint.analyses.latch.pooling import pool
-from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, Floats
 from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED, scope
