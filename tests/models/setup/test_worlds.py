@@ -15,7 +15,6 @@ from imprint.models.worlds.base import World
 from imprint.models.worlds.nursery import Nursery
 
 
-
 def test_worlds_differ_and_more_of_them_change_none_of_the_first() -> None:
     few, many = (load_setup("nursery", changes={"schedule.worlds": n}).worlds for n in (3, 6))
     assert many[:3] == few and len({str(world) for world in many}) == 6
