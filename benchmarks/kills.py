@@ -19,6 +19,7 @@ from benchmarks.measure import Row, arguments, at_least, show
 
 SETTINGS = {
     "schedule.seeds": 2,
+    "schedule.worlds": 2,
     "schedule.together": 1,
     "schedule.experiences": 3200,
     "schedule.ages": 4,

@@ -69,7 +69,8 @@ def agreement(run: RunData) -> str:
     """How the training seeds, judged one by one, divide."""
     verdicts = last_age(run.per_seed("latch", "latch"))["verdict"]
     divided = verdict_counts(verdicts)
-    return f"{plural(len(verdicts), 'training seed')} judged one by one: {divided}." if divided else ""
+    where = f" in {run.worlds} worlds" if run.worlds > 1 else ""
+    return f"{plural(len(verdicts), 'training seed')}{where} judged one by one: {divided}." if divided else ""
 
 
 def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
@@ -78,6 +79,7 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
     count = run.part("evaluation").get(setting)
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
+        ("worlds they grew up in", str(run.worlds)),
         ("ages examined", str(len(run.ages)) if run.ages else "not recorded"),
         ("experiences at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
         (counted, f"{count:,}" if isinstance(count, int) else "not recorded"),

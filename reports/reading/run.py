@@ -117,6 +117,11 @@ class RunData:
         recorded = self.record.get("seeds")
         return found or list(range(recorded if isinstance(recorded, int) else 0))
 
+    @property
+    def worlds(self) -> int:
+        """How many worlds the seeds grew up in."""
+        return max(int(self.findings["world"].nunique()), 1)
+
     def part(self, name: str) -> dict[str, Any]:
         """A part of the setup that is a mapping; empty when the setup has no such part."""
         part = self.setup.get(name)

@@ -23,14 +23,13 @@ class Worlds(Section):
         """How many worlds there are, and a table with a row for each."""
         rows = run.rows("worlds", "constant")
         names = list(rows["concept"].unique())
-        count = max(int(rows["world"].nunique()), 1)
-        found = {"count": count, "constants": names, "seeds": len(run.seeds)}
+        found = {"count": run.worlds, "constants": names, "seeds": len(run.seeds)}
         if rows.empty:
             return found
         drawn = rows.pivot(index="world", columns="concept", values="why")[names]
         judged = last_age(run.per_seed("latch", "latch"))
         words = dict(zip(judged["seed"], judged["verdict"], strict=True))
-        table = pd.DataFrame([_row(int(world), count, run.seeds, words) for world in drawn.index])
+        table = pd.DataFrame([_row(int(world), run.worlds, run.seeds, words) for world in drawn.index])
         table = table.merge(drawn.reset_index(), on="world")[["world", *names, "seeds", "judged"]]
         return found | {"tables": [Table("worlds-drawn", "What was drawn in each world", table, open=True)]}
 

@@ -262,7 +262,7 @@ SMALL = {
     "extends": "nursery",
     "name": "short-nursery",
     "learner": {"kind": "conv", "hidden": 12, "width": 8, "channels": 4},
-    "schedule": {"batch": 16, "experiences": 320, "ages": [0, 160, 320], "together": 2},
+    "schedule": {"batch": 16, "experiences": 320, "ages": [0, 160, 320], "together": 2, "worlds": 1},
     "proxies": ["red"],
     "concepts": [],
     "evaluation": {"episodes": 160, "nulls": 5},

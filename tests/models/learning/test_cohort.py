@@ -92,8 +92,8 @@ def test_a_lifetime_revives_with_the_weights_it_had(kind: str, tmp_path: Path) -
     one = setup(kind, experiences=32, batch=16, ages=[0, 16, 32], seeds=2)
     lifetime = LearnerLifetime(one, (0, 1), RunFolder(tmp_path))
     lifetime.live()
-    seen = lifetime.world.sample(8, rng=rng(0)).observation
-    newborn = one.make_learner(frame_of(lifetime.world), rng=birth(1))
+    seen = lifetime.streams[0].world.sample(8, rng=rng(0)).observation
+    newborn = one.make_learner(frame_of(lifetime.streams[0].world), rng=birth(1))
     at_birth, grown = (LearnerLifetime.revive(one, RunFolder(tmp_path), 1, age) for age in (0, 32))
     assert torch.equal(at_birth.learner.latents(seen), newborn.latents(seen))
     assert not torch.equal(grown.learner.latents(seen), newborn.latents(seen))
