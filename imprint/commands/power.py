@@ -20,7 +20,10 @@ def print_power(
     """Simulate, and print how often each kind of answer comes."""
     changed = parse_changes(changes)
     check_setup(setup, changed)
-    given = {"dominances": _numbers("--dominance", dominances, float), "seeds": _numbers("--seeds", seeds, int)}
+    given: dict[str, Any] = {
+        "dominances": _numbers("--dominance", dominances, float),
+        "seeds": _numbers("--seeds", seeds, int),
+    }
     from imprint.analyses.evaluate.learners.robustness import limits_of, power
     from imprint.models.setup.learner import Setup
     from imprint.models.setup.load import load_setup

@@ -89,12 +89,12 @@ def dominance(run: RunData, threshold: float) -> list[dict[str, Any]]:
 def carrying(run: RunData, rule: dict[str, Any]) -> list[dict[str, Any]]:
     """Per concept: its share against ``carries`` or what untrained twins reach, its effect, and whether it counts."""
     shares = last_age(run.pooled("latch", "share"))
-    bounds = dict(last_age(run.pooled("latch", "untrained_share"))[["concept", "high"]].itertuples(index=False))
+    bounds = {row.concept: row.high for row in records(last_age(run.pooled("latch", "untrained_share")))}
     effects = {row.concept: row for row in records(last_age(run.pooled("latch", "effect")))}
     chances = {row.concept: row.estimate for row in records(last_age(run.pooled("latch", "carries")))}
     rows = []
     for row in records(shares[shares["concept"].isin(list(run.goals))].dropna(subset=["estimate"])):
-        bound = bounds.get(row.concept)
+        bound = bounds.get(row.concept, float("nan"))
         floor = measured(bound) and float(bound) > rule["carries"]
         threshold = float(bound) if floor else float(rule["carries"])
         effect = effects.get(row.concept)

@@ -42,7 +42,7 @@ def dominance(run: RunData) -> list[Figure]:
     """Each concept's part of all that is carried, over seeds and per seed, against the rule's threshold."""
     rows, threshold = last_age(run.pooled("latch", "dominance")), run.part("decision").get("dominates")
     rows = rows.dropna(subset=["estimate"])
-    if rows.empty or not measured(threshold):
+    if rows.empty or threshold is None:
         return []
     seeds, names = last_age(run.per_seed("latch", "dominance")), list(rows["concept"])
     series = Series("dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"]))

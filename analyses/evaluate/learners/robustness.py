@@ -124,8 +124,8 @@ def multiverse_rows(
     """
     setup, concepts = exam.setup, exam.batch.concepts
     designs = {name: design_of(concepts, exam.names, equal=name == "equal")[0] for name in ("equal", "prevalence")}
-    seen = {"rng": resampling_rng("multiverse"), "sign": sign, "worlds": worlds}
-    table = multiverse(profiles, designs, bounds, setup.decision, **seen)
+    rng = resampling_rng("multiverse")
+    table = multiverse(profiles, designs, bounds, setup.decision, rng=rng, sign=sign, worlds=worlds)
     stands = agreement(table, verdict).rename(columns={"choice": "control", "agreement": "estimate", "analyses": "n"})
     words = table["verdict"].value_counts()
     said = pd.DataFrame({"verdict": words.index, "estimate": words.to_numpy() / len(table), "n": len(table)})
