@@ -31,7 +31,7 @@ def rng(seed: int) -> torch.Generator:
 def setup(kind: str, **schedule: Any) -> Setup:
     return load_setup(
         "nursery",
-        changes={"learner": LEARNERS[kind], **{f"schedule.{name}": value for name, value in schedule.items()}},
+        changes={"learner": LEARNERS[kind], **{f"schedule.{k}": v for k, v in {"worlds": 1, **schedule}.items()}},
     )
 
 
