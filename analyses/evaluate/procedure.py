@@ -51,6 +51,8 @@ class Procedure(ABC, Generic[S]):
 
     lifetime: ClassVar[type[Lifetime[Any, Any]]]
     """What trains the seeds."""
+    rule: ClassVar[tuple[str, ...]]
+    """Modules that turn what was measured into a verdict; their source is registered before the first result."""
 
     def __init__(self, setup: S, folder: RunFolder) -> None:
         self.setup, self.folder = setup, folder

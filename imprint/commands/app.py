@@ -231,6 +231,20 @@ def report(
     typer.echo(str(write(folder)))
 
 
+@app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
+) -> None:
+    """Verify a run: files whole, registered before results, verdict derived anew, controls right; 1 if anything is wrong."""
+    from imprint.reports.reading.folders import run_folder
+
+    folder = run_folder(run)
+    from imprint.commands.verify import verify_folder
+
+    if not verify_folder(folder):
+        raise typer.Exit(1)
+
+
 @app.command(name="list", short_help="What there is: setups, worlds, learners, ...")
 def list_(
     family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="setups, worlds, learners, ...")] = None,

@@ -23,6 +23,7 @@ SLIPS = [
     ["report", "nowhere"],
     ["locate", "nowhere"],
     ["latch", "nowhere"],
+    ["verify", "nowhere"],
     ["compare", "a"],
     ["compare", "nursery", "nurserry"],
 ]
@@ -50,7 +51,19 @@ def test_answering_at_once_loads_nothing_heavy(arguments: list[str], code: int) 
 
 
 def test_the_public_names_are_the_promised_ones() -> None:
-    promised = {"locate", "latch", "World", "Batch", "Subject", "Latch", "evaluate", "compare", "report", "Run"}
+    promised = {
+        "locate",
+        "latch",
+        "World",
+        "Batch",
+        "Subject",
+        "Latch",
+        "evaluate",
+        "compare",
+        "report",
+        "Run",
+        "verify",
+    }
     assert promised | {"Setup", "load_setup", "__version__"} == set(imprint.__all__)
     assert set(imprint.__all__) <= set(dir(imprint))
 
