@@ -30,13 +30,11 @@ from pydantic import ValidationError
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Progress, run_cells
 from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
-from imprint.analyses.registration import begin, ledger, results_in, source_of
+from imprint.analyses.registration import OF_ANSWERS, begin, ledger, results_in, source_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import alone_in, csv_text, read_json, read_table, write_bytes, write_json, write_table
 from imprint.models.setup.alignment import explain
 
-RESULTS = ("cells/*", "exhibits/*", "findings.*", "answer.json")
-"""Files of an answer that hold results."""
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
 
 
@@ -46,6 +44,8 @@ class Asked:
 
     path: Path
     answer: Answer
+    failed: Mapping[str, str]
+    """Piece of work that could not be finished -> why."""
 
 
 def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question[Any]:
@@ -84,7 +84,7 @@ def ask(
         if not resume:
             _clear(folder)
         _write_card(question, folder)
-        settings, empty = question.settings.model_dump(mode="json"), not results_in(folder, RESULTS)
+        settings, empty = question.settings.model_dump(mode="json"), not results_in(folder, OF_ANSWERS)
         begin(folder, settings, rule_of(question), empty=empty)
         return _answered(question, folder, backend, jobs, progress)
 
@@ -99,7 +99,7 @@ def _answered(
     answer = concluded(question, folder, failed)
     _write_answer(folder, answer, failed)
     shutil.rmtree(folder / ".progress", ignore_errors=True)
-    return Asked(folder, answer)
+    return Asked(folder, answer, failed)
 
 
 def rule_of(question: Question[Any]) -> dict[str, str]:
@@ -158,4 +158,4 @@ def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> No
     shown = [{key: value for key, value in asdict(exhibit).items() if key != "frame"} for exhibit in answer.exhibits]
     verdict = {"verdict": answer.verdict, "why": answer.why}
     write_json(folder / "answer.json", {**verdict, "exhibits": shown, "failed": dict(failed)})
-    write_json(folder / "record.json", ledger(folder, RESULTS))
+    write_json(folder / "record.json", ledger(folder, OF_ANSWERS))

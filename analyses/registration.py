@@ -35,6 +35,10 @@ from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import REGISTRATION, read_json, write_json
 
 SESSIONS = "sessions.json"
+OF_RUNS = ("seed-*/age-*.safetensors", "random-reward/seed-*/age-*.safetensors", "cells/*", "artefacts/*", "findings.*")
+"""Files of a run that hold results."""
+OF_ANSWERS = ("cells/*", "exhibits/*", "findings.*", "answer.json")
+"""Files of an answered question that hold results."""
 FIXED = ("setup.yaml", "question.json", REGISTRATION)
 """Files that are written before the first result."""
 LIKE = ("capability", "instructions")

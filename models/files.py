@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 
 from imprint.models.errors import AGAIN, DamagedFileError, ImprintError
@@ -40,6 +41,8 @@ REGISTRATION = "registration.json"
 """Name of the file that says what was fixed before the results in its folder existed."""
 SEAL = b"imprint"
 """Name of the metadata entry with a table's digest."""
+DEPTH, ENTRIES = 32, 100_000
+"""Levels and entries that settings may have."""
 BLANK = "0" * 64
 """What stands for the digest while it is computed."""
 
@@ -83,6 +86,59 @@ def read_record(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise DamagedFileError(f"{path} holds {type(data).__name__}; expected a mapping. {AGAIN}")
     return data
+
+
+def parse_yaml(text: str, source: object) -> Any:
+    """The content of a YAML text as plain mappings with text keys, lists, texts, numbers, truth values and None.
+
+    Raises :class:`ImprintError`, which names the ``source``, for text that is no YAML, keys that occur twice, and all
+    that :func:`plain_data` refuses.
+    """
+    try:
+        data = yaml.load(text, Loader=_UniqueKeys)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ImprintError(f"{source} is not readable YAML: {error}") from None
+    return plain_data(data, source)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that occurs twice in one mapping."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """A mapping whose keys are all different."""
+        keys = [str(key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.YAMLError(f"the key {twice[0]!r} occurs twice in one mapping (line {node.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
+
+def plain_data(data: Any, source: object) -> Any:
+    """A copy of nested mappings and lists. Raises :class:`ImprintError` for what JSON has no form for, and for depth.
+
+    Nor are more than 100,000 entries taken, which a few nested YAML references can amount to.
+    """
+    left = ENTRIES
+
+    def copy(value: Any, path: tuple[str, ...]) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0 or len(path) > DEPTH:
+            much = f"more than {ENTRIES:,} entries" if left < 0 else f"more than {DEPTH} levels"
+            raise ImprintError(f"{source} has {much}; expected a mapping of settings.")
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, Mapping):
+            if odd := [key for key in value if not isinstance(key, str)]:
+                raise ImprintError(
+                    f"{source}: the key {odd[0]!r} is {type(odd[0]).__name__}; expected text (quote it)."
+                )
+            return {key: copy(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [copy(item, (*path, str(place))) for place, item in enumerate(value)]
+        where = ".".join(path) or "it"
+        raise ImprintError(f"{source}: {where} is {type(value).__name__} {value!r}; expected text, a number or a list.")
+
+    return copy(data, ())
 
 
 def registration_above(path: Path) -> str:

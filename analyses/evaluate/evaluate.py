@@ -16,9 +16,9 @@ from imprint.analyses import engine
 from imprint.analyses.engine import Progress
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.procedure import Procedure
-from imprint.analyses.evaluate.record import LEFTOVERS, RESULTS, write_record
+from imprint.analyses.evaluate.record import LEFTOVERS, write_record
 from imprint.analyses.evaluate.run import AnySetup, Run, read_setup
-from imprint.analyses.registration import begin, registration_of, require_same, results_in, source_of
+from imprint.analyses.registration import OF_RUNS, begin, registration_of, require_same, results_in, source_of
 from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
 from imprint.models.files import StorageError, alone_in, csv_text, read_record, table_bytes, write_bytes
 from imprint.models.setup.agent import AgentSetup
@@ -101,7 +101,7 @@ def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None)
         require_same(folder.path, rule)
         return True
     write_bytes(folder.setup_file, text)
-    empty = not results_in(folder.path, RESULTS)
+    empty = not results_in(folder.path, OF_RUNS)
     begin(folder.path, setup.resolved(), rule, empty=empty, earlier=earlier, replicates=replicates)
     return False
 

@@ -56,7 +56,8 @@ class Procedure(ABC, Generic[S]):
 
     def __init__(self, setup: S, folder: RunFolder) -> None:
         self.setup, self.folder = setup, folder
-        self.ages, self.seeds = setup.planned, range(setup.schedule.seeds)
+        first = setup.schedule.first_seed
+        self.ages, self.seeds = setup.planned, range(first, first + setup.schedule.seeds)
 
     @abstractmethod
     def rehearse(self) -> None:

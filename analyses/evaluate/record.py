@@ -9,13 +9,11 @@ from imprint.analyses import engine
 from imprint.analyses.engine import Outcome
 from imprint.analyses.evaluate.run import AnySetup
 from imprint.analyses.provenance import software
-from imprint.analyses.registration import SESSIONS, ledger
+from imprint.analyses.registration import OF_RUNS, SESSIONS, ledger
 from imprint.models.files import REGISTRATION, write_json
 from imprint.models.store import RunFolder
 
-RESULTS = ("seed-*/age-*.safetensors", "random-reward/seed-*/age-*.safetensors", "cells/*", "artefacts/*", "findings.*")
-"""Files that hold results."""
-LEFTOVERS = (*RESULTS, "run.json", "begun.json", "report.html", REGISTRATION, SESSIONS)
+LEFTOVERS = (*OF_RUNS, "run.json", "begun.json", "report.html", REGISTRATION, SESSIONS)
 """Files that a run leaves, and that starting it afresh removes."""
 
 
@@ -26,7 +24,7 @@ def write_record(
 
     ``findings``: the content of ``findings.parquet``, which is written after this.
     """
-    files = ledger(folder.path, RESULTS, findings=findings)
+    files = ledger(folder.path, OF_RUNS, findings=findings)
     record = {
         "setup": setup.run_name,
         "ages": list(setup.planned),

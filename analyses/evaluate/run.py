@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from imprint.analyses.findings import findings
 from imprint.analyses.verdicts import UNDETERMINED, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
-from imprint.models.files import read_json, read_table
+from imprint.models.files import parse_yaml, read_record, read_table
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
@@ -49,8 +48,7 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """Versions, machine, times, failures."""
-        record: dict[str, Any] = read_json(self.path / "run.json")
-        return record
+        return read_record(self.path / "run.json")
 
     def latch_row(self) -> pd.Series | None:
         """The verdict over seeds, or nothing when no seed could be judged."""
@@ -82,9 +80,8 @@ class Run:
 def read_setup(folder: RunFolder) -> AnySetup:
     """The resolved setup of a run folder, refused when it was changed since."""
     try:
-        data = yaml.safe_load(folder.setup_file.read_text(encoding="utf-8"))
-        setup = load_setup(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
+        setup = load_setup(parse_yaml(folder.setup_file.read_text(encoding="utf-8"), folder.setup_file))
+    except (OSError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
     if folder.path.resolve().name != setup.run_name:
         raise DamagedFileError(

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from imprint.analyses.statistics import Floats, group_weights, interval, merged, seed_draws
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.probes.samples.arrays import real_array
 
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
 FEWEST = 5
@@ -210,10 +211,7 @@ def shares_only(
     (for tables whose concepts are correlated), instead of by the concepts' own frequencies.
     """
     names = (intended, *proxies)
-    try:
-        value = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ImprintError(f"the values are not numbers: {error}.") from None
+    value = real_array("values", values).astype(np.float64)
     group = np.arange(len(value)) if groups is None else pd.factorize(np.asarray(groups))[0]
     if value.ndim != 1 or not len(value) == len(concepts) == len(group):
         shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"

@@ -22,6 +22,7 @@ from imprint.analyses.locate.streaming import Stream, read_stream
 from imprint.analyses.locate.targets import Targets, merge_groups, readable, targets_of, unreadable
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.readouts.base import READOUTS
+from imprint.probes.samples.arrays import count_of, real_array
 from imprint.probes.samples.controls import compact_groups, folds_of
 
 Arrays = Mapping[str, Any]
@@ -70,14 +71,11 @@ def locate(
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
     """
-    if nulls < 5:
-        raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")
-    if not 0 < alpha < 1:
-        raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
-    if folds < 2 or resamples < 20 or seed < 0:
-        raise ImprintError(
-            f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
-        )
+    counts = {"nulls": (nulls, 5), "folds": (folds, 2), "resamples": (resamples, 20), "seed": (seed, 0)}
+    for name, (given, least) in counts.items():
+        count_of(name, given, least=least)
+    if not (isinstance(alpha, float) and 0 < alpha < 1):
+        raise ImprintError(f"alpha is {alpha!r}; expected a rate between 0 and 1.")
     names, n = _names(concepts), len(concepts)
     if (isinstance(activations, Mapping) and not activations) or not names:
         raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
@@ -166,15 +164,13 @@ def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
 
 
 def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
-    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    array = real_array(name, value)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
     if len(array) != n:
         raise ImprintError(
             f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
         )
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
-        raise ImprintError(f"{name} holds {array.dtype}; expected numbers.")
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 

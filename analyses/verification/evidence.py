@@ -20,7 +20,15 @@ import yaml
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.provenance import commit, machine
-from imprint.analyses.registration import Registration, differences, ledger, registration_of, sessions_of
+from imprint.analyses.registration import (
+    OF_ANSWERS,
+    OF_RUNS,
+    Registration,
+    differences,
+    ledger,
+    registration_of,
+    sessions_of,
+)
 from imprint.analyses.verification.check import Check, check_of
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import read_record, read_table, seal_of
@@ -98,7 +106,7 @@ class Evidence:
         recorded = self.record.get("files")
         if not isinstance(recorded, dict):
             return Check("files", "open", "no digests were recorded; the run was made by an older version.")
-        present = ledger(self.folder, self._patterns())["files"]
+        present = ledger(self.folder, OF_ANSWERS if self.question else OF_RUNS)["files"]
         faults = [f"{name} is missing" for name in recorded if name not in present]
         faults += [f"{name} was added afterwards" for name in present if name not in recorded]
         for name in sorted(recorded.keys() & present.keys()):
@@ -159,15 +167,6 @@ class Evidence:
             return yaml.safe_load((self.folder / "setup.yaml").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise DamagedFileError(f"setup.yaml cannot be read: {error}") from None
-
-    def _patterns(self) -> tuple[str, ...]:
-        if self.question:
-            from imprint.analyses.ask import RESULTS as of_answers
-
-            return of_answers
-        from imprint.analyses.evaluate.record import RESULTS as of_runs
-
-        return of_runs
 
     def _table_faults(self, name: str) -> list[str]:
         """What a table says about itself that is not so."""

@@ -73,6 +73,6 @@ def parse_changes(words: Sequence[str]) -> dict[str, Any]:
             raise ImprintError(f"--set {word!r}: expected KEY=VALUE, for example --set schedule.ages=5.")
         try:
             changes[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise ImprintError(f"--set {word!r}: {text!r} is not a YAML value.") from None
     return changes

@@ -20,15 +20,17 @@ from imprint.models.steering.base import STEERING, Signal
 class Ages(FrozenSettings):
     """How long a lifetime is, at which ages it is kept, and how many there are."""
 
-    experiences: int = Field(51_200, ge=1)
+    experiences: int = Field(51_200, ge=1, le=10**12)
     """Experiences in one lifetime: episodes of a static world, steps of an interactive one."""
     ages: int | tuple[int, ...] = 7
     """Planned checkpoints: how many (one before training, then log-spaced), or the experiences themselves."""
-    seeds: int = Field(6, ge=1)
-    """Training seeds, numbered from 0; the unit of replication."""
-    together: int = Field(3, ge=1)
+    seeds: int = Field(6, ge=1, le=10_000)
+    """Training seeds, numbered from ``first_seed``; the unit of replication."""
+    first_seed: int = Field(0, ge=0, lt=2**31)
+    """Number of the first training seed. ``imprint replicate`` draws it anew; all else of a setup stays as it is."""
+    together: int = Field(3, ge=1, le=10_000)
     """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
-    shared_birth: int | None = Field(None, ge=0)
+    shared_birth: int | None = Field(None, ge=0, lt=2**31)
     """Seed whose initial weights all seeds start from; None: each its own.
 
     Experience and steering errors stay those of each seed, so that what two seeds share comes from the initial weights.
@@ -40,7 +42,7 @@ class Ages(FrozenSettings):
         if isinstance(ages, int):
             if not 2 <= ages <= 64:
                 raise ValueError(f"{ages} ages; expected 2 to 64")
-        elif list(ages) != sorted(set(ages)) or not ages or ages[0] != 0:
+        elif list(ages) != sorted(set(ages)) or not ages or ages[0] != 0 or ages[-1] > 10**12:
             raise ValueError(f"ages are {list(ages)}; expected increasing counts that start with birth (0)")
         return ages
 
@@ -73,15 +75,15 @@ class Examination(FrozenSettings):
 
     readout: str = "ridge"
     """Kind of readout that locates concepts."""
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=1000)
     """Cross-validation folds; groups (for agents: the states of a level) stay together."""
-    nulls: int = Field(20, ge=5)
+    nulls: int = Field(20, ge=5, le=10_000)
     """Label shuffles per concept, and permutations per fit of an agent's critic."""
-    twins: int = Field(5, ge=2)
+    twins: int = Field(5, ge=2, le=1000)
     """Untrained networks with other initial weights that are examined beside the trained ones."""
-    placebos: int = Field(5, ge=2)
+    placebos: int = Field(5, ge=2, le=1000)
     """Random subspaces that are erased beside each concept's own."""
-    resamples: int = Field(1000, ge=100)
+    resamples: int = Field(1000, ge=100, le=1_000_000)
     """Bootstrap resamples."""
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
     """Error level of intervals, and false discovery rate over the grid of concepts, sites and ages."""
@@ -147,8 +149,9 @@ class AlignmentSetup(FrozenSettings, ABC):
     def digest(self) -> str:
         """Eight hexadecimal digits that depend on everything in the setup that can change a result."""
         content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
-        if content["schedule"]["shared_birth"] is None:
-            del content["schedule"]["shared_birth"]  # a later addition: older runs keep their names
+        for later, absent in (("shared_birth", None), ("first_seed", 0)):  # additions: older runs keep their names
+            if content["schedule"][later] == absent:
+                del content["schedule"][later]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
