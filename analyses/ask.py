@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Progress, run_cells
 from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
-from imprint.analyses.registration import OF_ANSWERS, begin, ledger, results_in, source_of
+from imprint.analyses.registration import OF_ANSWERS, begin, ledger, replaced, results_in, source_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import alone_in, csv_text, read_json, read_table, write_bytes, write_json, write_table
 from imprint.models.setup.alignment import explain
@@ -81,11 +81,13 @@ def ask(
     """
     folder = folder_of(question, out)
     with alone_in(folder):
+        rule = rule_of(question)
+        earlier = [] if resume else replaced(folder, rule)
         if not resume:
             _clear(folder)
         _write_card(question, folder)
         settings, empty = question.settings.model_dump(mode="json"), not results_in(folder, OF_ANSWERS)
-        begin(folder, settings, rule_of(question), empty=empty)
+        begin(folder, settings, rule, empty=empty, earlier=earlier)
         return _answered(question, folder, backend, jobs, progress)
 
 

@@ -177,23 +177,40 @@ def results_in(folder: Path, patterns: Iterable[str]) -> list[Path]:
     return [path for path in found if not path.name.startswith(".")]
 
 
+def digests_in(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of what was fixed beforehand and of every result file: path inside the folder -> 64 digits."""
+    fixed = [path for name in FIXED if (path := folder / name).is_file()]
+    files = (*fixed, *results_in(folder, patterns))
+    return {path.relative_to(folder).as_posix(): _sha(path.read_bytes()) for path in files}
+
+
 def ledger(folder: Path, patterns: Iterable[str], **unwritten: bytes) -> dict[str, Any]:
     """What a record says about the files of a folder, to be written last.
 
     ``registration``, ``commit``, ``machine``, ``first_result`` (when the oldest of the result files was written) and
     ``files`` (path inside the folder -> SHA-256). ``unwritten``: stem -> content of tables that will be written after.
     """
-    results, registered = results_in(folder, patterns), registration_of(folder)
-    fixed = [path for name in FIXED if (path := folder / name).exists()]
-    written = [path.stat().st_mtime for path in results]
-    files = {path.relative_to(folder).as_posix(): _sha(path.read_bytes()) for path in (*fixed, *results)}
+    patterns, registered = tuple(patterns), registration_of(folder)
+    written = [path.stat().st_mtime for path in results_in(folder, patterns)]
+    after = {f"{stem}.parquet": _sha(content) for stem, content in unwritten.items()}
     return {
         "registration": None if registered is None else registered.registration,
         "commit": commit(),
         "machine": machine(),
         "first_result": datetime.fromtimestamp(min(written), UTC).isoformat() if written else None,
-        "files": {**files, **{f"{stem}.parquet": _sha(content) for stem, content in unwritten.items()}},
+        "files": {**digests_in(folder, patterns), **after},
     }
+
+
+def replaced(folder: Path, rule: Mapping[str, str]) -> list[str]:
+    """This very folder, when starting it afresh replaces results that were made under another rule."""
+    try:
+        before = registration_of(folder)
+    except DamagedFileError:
+        return []
+    if before is None or not (folder / "findings.parquet").exists():
+        return []
+    return [folder.resolve().name] if before.rule != dict(rule) or folder.resolve().name in before.earlier else []
 
 
 def differences(before: Mapping[str, Any], here: Mapping[str, Any]) -> str:

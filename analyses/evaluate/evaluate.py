@@ -18,8 +18,8 @@ from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.procedure import Procedure
 from imprint.analyses.evaluate.record import LEFTOVERS, write_record
 from imprint.analyses.evaluate.run import AnySetup, Run, read_setup
-from imprint.analyses.registration import OF_RUNS, begin, registration_of, require_same, results_in, source_of
-from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
+from imprint.analyses.registration import OF_RUNS, begin, replaced, require_same, results_in, source_of
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError, alone_in, csv_text, read_record, table_bytes, write_bytes
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
@@ -94,7 +94,7 @@ def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None)
         if folder.setup_file.read_bytes() != text and read_setup(folder).digest != setup.digest:
             raise ImprintError(f"{folder.path} belongs to another setup; choose another folder with --out.")
         if not resume:
-            earlier += _replaced(folder, rule)
+            earlier += replaced(folder.path, rule)
             _clear(folder)
     record = folder.path / "run.json"
     if folder.findings_file.exists() and record.exists() and not read_record(record).get("failed"):
@@ -122,16 +122,6 @@ def _seen_under_another_rule(setup: AnySetup, folder: RunFolder) -> list[str]:
 
 def _apart_from_decision(resolved: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in resolved.items() if key not in ("decision", "description", "question")}
-
-
-def _replaced(folder: RunFolder, rule: Mapping[str, str]) -> list[str]:
-    """This very folder, when starting afresh replaces results that were made under another rule."""
-    try:
-        before = registration_of(folder.path)
-    except DamagedFileError:
-        before = None
-    same = before is not None and before.rule == rule and not before.earlier
-    return [folder.path.name] if folder.findings_file.exists() and before is not None and not same else []
 
 
 def _clear(folder: RunFolder) -> None:

@@ -25,13 +25,16 @@ from imprint.analyses.registration import (
     OF_RUNS,
     Registration,
     differences,
-    ledger,
+    digests_in,
     registration_of,
     sessions_of,
 )
 from imprint.analyses.verification.check import Check, check_of
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import read_record, read_table, seal_of
+
+GRANULARITY = pd.Timedelta(seconds=2)
+"""Precision of the times of files on common file systems."""
 
 
 class Evidence:
@@ -99,14 +102,15 @@ class Evidence:
             return
         when = f"registered at {registered.registered:%Y-%m-%d %H:%M:%S}, first result at {first:%Y-%m-%d %H:%M:%S}"
         younger = f"the registration is younger than the results: {when}"
-        yield check_of("order", [younger] if registered.registered > first else [], when)
+        late = pd.to_datetime(registered.registered, utc=True) > first + GRANULARITY
+        yield check_of("order", [younger] if late else [], when)
 
     def files(self) -> Check:
         """Every file is there and has its content."""
         recorded = self.record.get("files")
         if not isinstance(recorded, dict):
             return Check("files", "open", "no digests were recorded; the run was made by an older version.")
-        present = ledger(self.folder, OF_ANSWERS if self.question else OF_RUNS)["files"]
+        present = digests_in(self.folder, OF_ANSWERS if self.question else OF_RUNS)
         faults = [f"{name} is missing" for name in recorded if name not in present]
         faults += [f"{name} was added afterwards" for name in present if name not in recorded]
         for name in sorted(recorded.keys() & present.keys()):
@@ -140,8 +144,9 @@ class Evidence:
             return
         commits = [session.commit for session in sessions]
         machines = [session.machine for session in sessions if session.machine]
-        commits += [self.record[key] for key in ("commit",) if key in self.record]
-        machines += [self.record[key] for key in ("machine",) if "capability" in self.record.get(key, {})]
+        commits.append(self.record.get("commit"))
+        last = self.record.get("machine")
+        machines += [last] if isinstance(last, dict) and "capability" in last else []
         if registered is not None:
             commits.insert(0, registered.parts.get("commit"))
             machines.insert(0, registered.machine)
@@ -179,7 +184,10 @@ class Evidence:
             return [f"{name} carries no digest: it was stripped, or the table was written by another program"]
         if seal.get("name") != path.stem:
             return [f"{name} is another table: {seal.get('name')}"]
-        registered = self.registered.registration if self.registered is not None else ""
+        try:
+            registered = self.registered.registration if self.registered is not None else ""
+        except DamagedFileError:
+            return []  # which is said of the registration
         return [] if seal.get("registration") == registered else [f"{name} was written under another registration"]
 
 
