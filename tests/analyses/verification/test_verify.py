@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
 
 from imprint import verify
 from imprint.analyses import registration
+from imprint.analyses.ask import ask
+from imprint.analyses.engine import Say
 from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
+from imprint.analyses.evaluate.replicate import replicate
 from imprint.analyses.evaluate.run import Run
+from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
+from imprint.analyses.verification import derivation
 from imprint.analyses.verification.verify import Verification
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.files import alone_in, read_json, read_table, write_json, write_table
@@ -205,3 +210,59 @@ def test_what_is_no_run_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "setup.yaml").write_text(json.dumps({}))
     with pytest.raises(ImprintError, match="not finished"):
         verify(tmp_path)
+
+
+def test_a_repetition_on_drawn_seeds_replicates(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repetition itself is made up of the first run's files, since only what is compared matters here."""
+    first = Path(shutil.copytree(run.path, tmp_path / run.path.name))
+    drawn: list[int] = []
+
+    def stop(self: LearnerProcedure, *_: object) -> None:
+        drawn.extend(self.seeds)
+        raise ImprintError("stopped")
+
+    monkeypatch.setattr(LearnerProcedure, "run", stop)
+    for _ in range(2):  # the second goes on with the first
+        with pytest.raises(ImprintError, match="stopped"):
+            replicate(first)
+    assert len(set(drawn)) == 2 and min(drawn) >= 10_000
+    (again,) = (path for path in tmp_path.iterdir() if path != first)
+    registered = registration.registration_of(again)
+    assert registered is not None
+    assert registered.replicates == read_json(first / "registration.json")["registration"]
+    for name in ("run.json", "findings.parquet"):
+        shutil.copy(first / name, again / name)
+    change_json("run.json", lambda r: [r.pop(key) for key in ("files", "registration", "first_result")])(again)
+    verified = verify(first, derive=False)
+    assert verified.level == "replicated" and again.name in verified.reason
+    change_findings(other_verdict)(again)
+    assert verify(first, derive=False).level == "registered"
+
+
+def one(*, say: Say) -> pd.DataFrame:
+    """Work of the toy question."""
+    return pd.DataFrame({"score": [0.75]})
+
+
+class Toy(Question[QuestionSettings]):
+    """One number."""
+
+    card: ClassVar[Card] = Card("Is it so?", "It is.", "It is not.", "Confirmed above 0.5.", "Nobody (2001).")
+    metrics: ClassVar[dict[str, str]] = {"score": "a number"}
+
+    def work(self) -> list[Work]:
+        return [Work("one", one, {})]
+
+    def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
+        score = float(tables["one"]["score"].iloc[0])
+        return self.answer(("confirmed", f"It is {score}."), [{"metric": "score", "estimate": score}], [])
+
+
+def test_an_answer_verifies_and_a_changed_one_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derivation, "load_question", lambda name, settings: Toy())
+    folder = ask(Toy(), out=tmp_path).path
+    assert verify(folder).right and verify(folder).level == "registered"
+    change_json("answer.json", lambda a: a.update(verdict="refuted"))(folder)
+    verified = verify(folder)
+    assert "stored as “refuted” and derived anew as “confirmed”" in found(verified, "verdict")
+    assert "answer.json was changed" in found(verified, "files")
