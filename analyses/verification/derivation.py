@@ -26,7 +26,7 @@ def derived(evidence: Evidence) -> Check:
         faults = _answer_faults(evidence) if evidence.question else _run_faults(evidence)
     except ImprintError as error:
         return Check("verdict", "wrong", f"it cannot be derived anew: {error}")
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
         return Check("verdict", "wrong", f"it cannot be derived anew: {type(error).__name__}: {error}.")
     return check_of(
         "verdict", faults, f"{evidence.verdict or 'none'}: derived anew from the stored cells it is the same"
@@ -44,7 +44,10 @@ def _run_faults(evidence: Evidence) -> list[str]:
         for cell in (*procedure.raising(), *procedure.examining(seeds))
         if not cell.done and cell.name not in failed
     ]
-    anew = procedure.findings([Outcome(cell, error, 0.0) for cell, error in failed.items()], None)
+    try:
+        anew = procedure.findings([Outcome(cell, error, 0.0) for cell, error in failed.items()], None)
+    except ImprintError as error:
+        return [*faults, f"it cannot be derived anew: {error}"]
     return faults + _unequal(evidence.stored, anew)
 
 

@@ -113,7 +113,8 @@ def compare_runs(
     paths = {name: open_run(name).path for name in folders}
     setups = {name: _load(name, seeds, {}) for name in different if name not in folders}
     for name, setup in setups.items():
-        paths[name] = _evaluate(page, setup, out=out, backend="local", resume=resume)
+        wanted = None if resume else resume  # with --resume too, those that were not begun are begun
+        paths[name] = _evaluate(page, setup, out=out, backend="local", resume=wanted)
     frame = compare([paths[name] for name in different])
     if csv is not None:
         write_csv(csv, frame)
