@@ -40,8 +40,10 @@ GRANULARITY = pd.Timedelta(seconds=2)
 class Evidence:
     """The files of one folder, read as they are asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stored: pd.DataFrame | None = None) -> None:
         self.folder = folder
+        if stored is not None:
+            vars(self)["stored"] = stored
         self.question = (folder / "question.json").is_file()
 
     @cached_property

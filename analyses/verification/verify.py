@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from imprint.analyses.registration import Registration, registration_of
@@ -51,18 +52,19 @@ class Verification:
         return tuple(check for check in self.checks if check.state == "wrong")
 
 
-def verify(path: object, *, derive: bool = True) -> Verification:
+def verify(path: object, *, derive: bool = True, stored: pd.DataFrame | None = None) -> Verification:
     """Check a finished run, or the folder of an answered question.
 
     Arguments:
         path: the folder, or anything with a ``path``.
         derive: derive the verdict anew and compare program and processor with these; seconds, where all else takes
             fractions of one.
+        stored: ``findings.parquet`` as somebody has read it already.
 
     Raises :class:`ImprintError` when there is no such folder or it holds nothing finished.
     """
     folder = _folder(Path(str(getattr(path, "path", path))))
-    evidence = Evidence(folder)
+    evidence = Evidence(folder, stored)
     checks = [*evidence.fixed(), evidence.files(), *evidence.controls(), *evidence.makers(here=derive)]
     if derive:
         from imprint.analyses.verification.derivation import derived

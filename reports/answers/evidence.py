@@ -12,10 +12,13 @@ from imprint.models.errors import ImprintError
 from imprint.reports.parts import Table
 
 
-def level_of(folder: Path) -> tuple[str, list[Table]]:
-    """The level of evidence in a sentence, and the table of what was checked, without deriving the verdict anew."""
+def level_of(folder: Path, stored: pd.DataFrame | None = None) -> tuple[str, list[Table]]:
+    """The level of evidence in a sentence, and the table of what was checked, without deriving the verdict anew.
+
+    ``stored``: the findings, when they have been read.
+    """
     try:
-        verified = verify(folder, derive=False)
+        verified = verify(folder, derive=False, stored=stored)
     except ImprintError as error:
         return f"It cannot be verified: {error}", []
     rows: list[dict[str, Any]] = [{"state": c.state, "what": c.name, "found": c.found} for c in verified.checks]

@@ -65,7 +65,7 @@ def render_question(data: QuestionData) -> str:
         Table("record", "Settings and versions", record, open=True),
         Table("findings", "All findings", data.answer.findings, rows=0),
     ]
-    level, checks = level_of(data.path)
+    level, checks = level_of(data.path, data.answer.findings)
     provenance = [*checks, *provenance]
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
     page = Page("question.html", data.folder, plots, [*(item.table for item in shown), *provenance])
