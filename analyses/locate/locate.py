@@ -171,7 +171,8 @@ def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
         raise ImprintError(
             f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
         )
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is not measurable
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
 def _twins(untrained: Arrays | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
@@ -196,7 +197,8 @@ def _inputs(inputs: Any, sites: Collection[str], n: int) -> dict[str, NDArray[np
         if site not in sites:
             raise unknown_name("site in inputs", site, sites)
         if id(value) not in seen:
-            flat = value.reshape(len(value), -1) if getattr(value, "ndim", 2) > 2 else value
+            array = real_array("inputs", value)
+            flat = array.reshape(len(array), int(np.prod(array.shape[1:]))) if array.ndim > 2 else array
             seen[id(value)] = _matrix("inputs", flat, n).numpy()
             if not np.isfinite(seen[id(value)]).all():
                 raise ImprintError("inputs hold NaN or infinite values.")
