@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,9 @@ def machine() -> dict[str, Any]:
     }
 
 
+@cache
 def commit() -> str | None:
-    """Commit of the source tree this was run from, if it is one."""
+    """Commit of the source tree this was run from, if it is one, when it was first asked for."""
     here = Path(__file__).resolve().parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
     try:

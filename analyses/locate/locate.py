@@ -180,8 +180,8 @@ def _twins(untrained: Arrays | None, sites: Collection[str], n: int) -> dict[str
     for site, given in (untrained or {}).items():
         if site not in sites:
             raise unknown_name("site in untrained", site, sites)
-        several = isinstance(given, list | tuple) or getattr(given, "ndim", 2) == 3
-        arrays = list(given) if several else [given]
+        whole = given if isinstance(given, list | tuple) else real_array(f"untrained[{site!r}]", given)
+        arrays = list(whole) if isinstance(whole, list | tuple) or whole.ndim == 3 else [whole]
         out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
         if bad := [w for w in map(unreadable, out[site]) if w]:
             raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
