@@ -2,10 +2,12 @@
 
     <name>-<hash>/
       question.json                   card, settings, versions, written before any work
+      registration.json               hash of settings, card, rule and commit, written before any work
       cells/<piece>.parquet           finished pieces of work; a question that was stopped goes on from these
       findings.parquet, findings.csv  the evidence
       exhibits/<name>.parquet         the tables of the answer
       answer.json                     verdict, why, exhibits and how they are drawn, failed pieces
+      record.json                     commit, machine and the SHA-256 of all files; written last
       report.html                     written by imprint.reports.pages.question
 
 The hash is that of the settings, so that the same question with the same settings has one answer.
@@ -28,8 +30,9 @@ from pydantic import ValidationError
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Progress, run_cells
 from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
+from imprint.analyses.registration import OF_ANSWERS, begin, ledger, replaced, results_in, source_of
 from imprint.models.errors import ImprintError
-from imprint.models.files import read_json, read_table, write_bytes, write_json, write_table
+from imprint.models.files import alone_in, csv_text, read_json, read_table, write_bytes, write_json, write_table
 from imprint.models.setup.alignment import explain
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
@@ -41,6 +44,8 @@ class Asked:
 
     path: Path
     answer: Answer
+    failed: Mapping[str, str]
+    """Piece of work that could not be finished -> why."""
 
 
 def load_question(name: str, settings: Mapping[str, Any] | None = None) -> Question[Any]:
@@ -75,18 +80,48 @@ def ask(
     Raises :class:`ImprintError` when the folder was begun with another card or other versions.
     """
     folder = folder_of(question, out)
-    if folder.exists() and not resume:
-        shutil.rmtree(folder)
-    _write_card(question, folder)
+    with alone_in(folder):
+        rule = rule_of(question)
+        earlier = [] if resume else replaced(folder, rule)
+        if not resume:
+            _clear(folder)
+        _write_card(question, folder)
+        settings, empty = question.settings.model_dump(mode="json"), not results_in(folder, OF_ANSWERS)
+        begin(folder, settings, rule, empty=empty, earlier=earlier)
+        return _answered(question, folder, backend, jobs, progress)
+
+
+def _answered(
+    question: Question[Any], folder: Path, backend: str, jobs: int | None, progress: Progress | None
+) -> Asked:
     pieces = question.work()
     cells = [Cell(piece.name, _perform, (folder, piece), (_table(folder, piece.name),)) for piece in pieces]
     outcomes = run_cells(cells, backend=backend, jobs=jobs, watch=folder / ".progress", progress=progress)
     failed = {outcome.cell: outcome.error for outcome in outcomes if outcome.error is not None}
-    tables = {piece.name: read_table(_table(folder, piece.name)) for piece in pieces if piece.name not in failed}
-    answer = question.conclude(tables, failed)
+    answer = concluded(question, folder, failed)
     _write_answer(folder, answer, failed)
     shutil.rmtree(folder / ".progress", ignore_errors=True)
-    return Asked(folder, answer)
+    return Asked(folder, answer, failed)
+
+
+def rule_of(question: Question[Any]) -> dict[str, str]:
+    """Name -> text of what turns a question's tables into its answer: its card, and the source of its module."""
+    return {"card": json.dumps(asdict(question.card), indent=2), **source_of([type(question).__module__])}
+
+
+def concluded(question: Question[Any], folder: Path, failed: Mapping[str, str]) -> Answer:
+    """The answer that follows from the tables that the pieces of work left; ``failed``: those without one -> why."""
+    pieces = [piece.name for piece in question.work() if piece.name not in failed]
+    return question.conclude({piece: read_table(_table(folder, piece)) for piece in pieces}, failed)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier answer left; the lock stays."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != ".lock":
+            path.unlink()
 
 
 def _table(folder: Path, piece: str) -> Path:
@@ -118,10 +153,11 @@ def _write_card(question: Question[Any], folder: Path) -> None:
 
 
 def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> None:
-    write_bytes(folder / "findings.csv", answer.findings.to_csv(index=False).encode())
+    write_bytes(folder / "findings.csv", csv_text(answer.findings).encode())
     write_table(folder / "findings.parquet", answer.findings)
     for exhibit in answer.exhibits:
         write_table(folder / "exhibits" / f"{exhibit.name}.parquet", exhibit.frame)
     shown = [{key: value for key, value in asdict(exhibit).items() if key != "frame"} for exhibit in answer.exhibits]
     verdict = {"verdict": answer.verdict, "why": answer.why}
     write_json(folder / "answer.json", {**verdict, "exhibits": shown, "failed": dict(failed)})
+    write_json(folder / "record.json", ledger(folder, OF_ANSWERS))

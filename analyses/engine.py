@@ -101,7 +101,8 @@ def run_cells(
 ) -> list[Outcome]:
     """Run the cells that are not done.
 
-    One that fails does not hold up the rest; a folder that cannot be written to does.
+    One that fails does not hold up the rest; a folder that cannot be written to does. When a local process is killed,
+    the cells that are not finished are run again one by one, and only the one that is killed again has failed.
     """
     report = progress or (lambda step: None)
     todo = [cell for cell in cells if not cell.done]
@@ -143,14 +144,25 @@ def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[Outcome]:
         with parallel_config(backend="loky" if backend == "local" else _cluster(backend), n_jobs=jobs, **options):
             return list(Parallel(batch_size=1)(delayed(_guarded)(cell) for cell in cells))
     except BrokenExecutor:
-        killed = "its process, or one beside it, was killed (out of memory?)"
-        return [Outcome(cell.name, None if cell.done else killed, 0.0) for cell in cells]
+        return [Outcome(cell.name, None, 0.0) if cell.done else _alone(cell) for cell in cells]
     except (ImportError, ValueError) as error:
         if backend == "local":
             raise
         raise ImprintError(
             f"backend {backend!r} is not ready: {error}. Install imprint[{backend}] and start its cluster."
         ) from None
+
+
+def _alone(cell: Cell) -> Outcome:
+    """Run a cell in a process of its own: after one process of a wave was killed, nobody knows which cell killed it."""
+    from joblib import Parallel, delayed, parallel_config
+
+    try:
+        with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
+            outcome: Outcome = Parallel(batch_size=1)([delayed(_guarded)(cell)])[0]
+            return outcome
+    except BrokenExecutor:
+        return Outcome(cell.name, "its process was killed, also when it ran alone (out of memory?)", 0.0)
 
 
 def _cluster(backend: str) -> str:

@@ -11,6 +11,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``power``          how often a setup would say the right word, before anything is trained
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run
+``verify``         whether a run is what it says it is, and its level of evidence
 ``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
 =================  ====================================================================================================
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
     from imprint.analyses.latch.latch import Latch as Latch
     from imprint.analyses.latch.latch import latch as latch
     from imprint.analyses.locate.locate import locate as locate
+    from imprint.analyses.verification.verify import verify as verify
     from imprint.models.setup.learner import Setup as Setup
     from imprint.models.setup.load import load_setup as load_setup
     from imprint.models.worlds.base import Batch as Batch
@@ -52,6 +54,7 @@ _HOME = {
     "locate": "imprint.analyses.locate.locate",
     "power": "imprint.analyses.evaluate.learners.robustness",
     "report": "imprint.reports.pages.run",
+    "verify": "imprint.analyses.verification.verify",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -5,7 +5,8 @@ are in ``imprint.commands.app``. Exit codes:
 
 ====  ================================================================================================================
 0     done
-1     ``imprint doctor`` found a broken environment
+1     ``imprint doctor`` found a broken environment, ``imprint verify`` something wrong with a run; ``imprint run`` and
+      ``imprint analyse`` ended with pieces of work that failed; ``imprint report`` could not read a file of the run
 2     the request cannot be served as it stands; one message on stderr says what to change
 130   interrupted with Ctrl-C; 143: stopped by SIGTERM. What was finished is kept
 ====  ================================================================================================================
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-RESUMABLE = ("run", "compare", "analyse")
+RESUMABLE = ("run", "compare", "analyse", "replicate")
 """Commands that can go on from what a stopped run of them finished."""
 
 
@@ -111,6 +112,6 @@ def _refuse(message: str) -> int:
 def _stopped(arguments: list[str], code: int) -> int:
     message = "Interrupted." if code == 130 else "Stopped by SIGTERM."
     if any(word in RESUMABLE for word in arguments):
-        message += " Finished cells and checkpoints are kept; the same command with --resume goes on from them."
+        message += " Finished cells and checkpoints are kept; the same command goes on from them."
     print(f"\nimprint: {message}", file=sys.stderr)  # noqa: T201
     return code

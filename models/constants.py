@@ -39,10 +39,13 @@ class Redrawable:
         )
 
 
-def draw_worlds(family: type[Redrawable], settings: BaseModel, count: int) -> tuple[dict[str, Any], ...]:
+def draw_worlds(
+    family: type[Redrawable], settings: BaseModel, count: int, *, first: int = 0
+) -> tuple[dict[str, Any], ...]:
     """The constants of ``count`` different worlds; the first has those of the ``settings``.
 
-    World k depends on the settings and on k only, not on ``count``. Raises :class:`ImprintError` for a family that has
+    With another ``first`` seed than 0, several worlds are all drawn anew. World k depends on the settings, on ``first``
+    and on k only, not on ``count``. Raises :class:`ImprintError` for a family that has
     no constants or too few values of them, or that draws what its settings refuse.
     """
     name = family.__name__
@@ -55,9 +58,9 @@ def draw_worlds(family: type[Redrawable], settings: BaseModel, count: int) -> tu
         raise ImprintError(
             f"schedule.worlds is {count}, but {name} has no constants that differ between worlds; set 1."
         )
-    worlds = [{constant: getattr(settings, constant) for constant in family.constants}]
-    for number in range(1, count):
-        rng = generator("world", number)
+    worlds = [] if first else [{constant: getattr(settings, constant) for constant in family.constants}]
+    for number in range(len(worlds), count):
+        rng = generator("world", first, number) if first else generator("world", number)
         for _ in range(TRIES):
             drawn = _checked(family, settings, family.draw_constants(settings, rng))
             if drawn not in worlds:

@@ -2,22 +2,29 @@
 
 Every file is written under a temporary name in the same folder, flushed to disk and renamed, so that a kill, a full
 disk or a lost connection leaves either the old file or the new one.
+
+A parquet file carries one metadata entry, ``imprint``, in JSON: ``digest`` is the SHA-256 of the whole file with the
+digest itself replaced by zeros, ``name`` the file's own name without its suffix, and ``registration`` the hash of the
+``registration.json`` under which it was written (:mod:`imprint.analyses.registration`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 
 from imprint.models.errors import AGAIN, DamagedFileError, ImprintError
@@ -30,22 +37,33 @@ class StorageError(ImprintError):
         return (StorageError, (str(self),))
 
 
+REGISTRATION = "registration.json"
+"""Name of the file that says what was fixed before the results in its folder existed."""
+SEAL = b"imprint"
+"""Name of the metadata entry with a table's digest."""
+DEPTH, ENTRIES = 32, 100_000
+"""Levels and entries that settings may have."""
+BLANK = "0" * 64
+"""What stands for the digest while it is computed."""
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises :class:`StorageError` when the folder cannot take it."""
-    temporary: str | None = None
+    """Write a file whole or not at all, with the permissions that the process's umask leaves.
+
+    Raises :class:`StorageError` when the folder cannot take it.
+    """
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            temporary.unlink()
+        reason = getattr(error, "strerror", None) or str(error)
         raise StorageError(f"cannot write {path}: {reason}. Free space or choose another folder (--out).") from error
 
 
@@ -58,25 +76,192 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises :class:`DamagedFileError` when it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} cannot be read as JSON: {error}") from None
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of a JSON file that holds a mapping. Raises :class:`DamagedFileError` for any other file."""
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise DamagedFileError(f"{path} holds {type(data).__name__}; expected a mapping. {AGAIN}")
+    return data
+
+
+def parse_yaml(text: str, source: object) -> Any:
+    """The content of a YAML text as plain mappings with text keys, lists, texts, numbers, truth values and None.
+
+    Raises :class:`ImprintError`, which names the ``source``, for text that is no YAML, keys that occur twice, and all
+    that :func:`plain_data` refuses.
+    """
+    try:
+        data = yaml.load(text, Loader=_UniqueKeys)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ImprintError(f"{source} is not readable YAML: {error}") from None
+    return plain_data(data, source)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that occurs twice in one mapping."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """A mapping whose keys are all different."""
+        keys = [str(key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.YAMLError(f"the key {twice[0]!r} occurs twice in one mapping (line {node.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
+
+def plain_data(data: Any, source: object) -> Any:
+    """A copy of nested mappings and lists. Raises :class:`ImprintError` for what JSON has no form for, and for depth.
+
+    Nor are more than 100,000 entries taken, which a few nested YAML references can amount to.
+    """
+    left = ENTRIES
+
+    def copy(value: Any, path: tuple[str, ...]) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0 or len(path) > DEPTH:
+            much = f"more than {ENTRIES:,} entries" if left < 0 else f"more than {DEPTH} levels"
+            raise ImprintError(f"{source} has {much}; expected a mapping of settings.")
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, Mapping):
+            if odd := [key for key in value if not isinstance(key, str)]:
+                raise ImprintError(
+                    f"{source}: the key {odd[0]!r} is {type(odd[0]).__name__}; expected text (quote it)."
+                )
+            return {key: copy(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [copy(item, (*path, str(place))) for place, item in enumerate(value)]
+        where = ".".join(path) or "it"
+        raise ImprintError(f"{source}: {where} is {type(value).__name__} {value!r}; expected text, a number or a list.")
+
+    return copy(data, ())
+
+
+def registration_above(path: Path) -> str:
+    """Hash of the nearest ``registration.json`` in the three folders above a file; empty without one."""
+    for folder in list(path.absolute().parents)[:3]:
+        if (folder / REGISTRATION).is_file():
+            return str(read_record(folder / REGISTRATION).get("registration", ""))
+    return ""
+
+
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a parquet file; the same table gives the same bytes."""
+    """Write a parquet file with its digest; the same table under the same registration gives the same bytes."""
+    write_bytes(path, table_bytes(path, table))
+
+
+def table_bytes(path: Path, table: pd.DataFrame) -> bytes:
+    """What :func:`write_table` writes."""
+    import pyarrow
+    from pyarrow import parquet
+
+    about = json.dumps({"digest": BLANK, "name": path.stem, "registration": registration_above(path)}, sort_keys=True)
+    arrow = pyarrow.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), SEAL: about.encode()})
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
-    write_bytes(path, buffer.getvalue())
+    parquet.write_table(arrow, buffer, compression="zstd")
+    content = buffer.getvalue()
+    return content.replace(_entry(BLANK), _entry(hashlib.sha256(content).hexdigest()))
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The table in a parquet file. Raises :class:`DamagedFileError` when it cannot be read."""
+def _entry(digest: str) -> bytes:
+    return f'"digest": "{digest}"'.encode()
+
+
+def seal_of(path: Path) -> dict[str, str]:
+    """Digest, name and registration that a parquet file carries; empty when it carries none.
+
+    Raises :class:`DamagedFileError` for a file that is not parquet, or that was changed after it was written.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        content = path.read_bytes()
+        metadata = parquet.read_metadata(io.BytesIO(content)).metadata or {}
+        seal = {str(key): str(value) for key, value in json.loads(metadata.get(SEAL, b"{}")).items()}
+    except (OSError, ValueError, AttributeError, pyarrow.ArrowException) as error:
+        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
+    if seal:
+        digest = seal.get("digest", "")
+        if hashlib.sha256(content.replace(_entry(digest), _entry(BLANK))).hexdigest() != digest:
+            raise DamagedFileError(f"{path} was changed after it was written (its digest does not match). {AGAIN}")
+    return seal
+
+
+def read_table(path: Path, *, changed: bool = False) -> pd.DataFrame:
+    """The table in a parquet file.
+
+    Raises :class:`DamagedFileError` when it cannot be read and, unless ``changed`` tables are wanted too, when its
+    content is not that of its digest. Tables without a digest, as older versions wrote them, are read.
+    """
     import pyarrow
 
+    if not changed:
+        seal_of(path)
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV that a spreadsheet shows and never runs; NaN is an empty field.
+
+    Text that a spreadsheet would take for a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
+    return, and is no number) gets an apostrophe before it (OWASP, CSV injection).
+    """
+    safe = table.rename(columns=lambda name: _inert(str(name)))
+    for place, kind in enumerate(table.dtypes):
+        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
+            safe.isetitem(place, table.iloc[:, place].astype(object).map(_inert))
+    return str(safe.to_csv(index=False))
+
+
+def _inert(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process until the block ends, however the process ends.
+
+    Raises :class:`ImprintError` when another process has it.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror}. Choose another folder (--out).") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise ImprintError(
+                f"{folder} is being worked on by another process (number {owner}). Wait for it to end, "
+                "or choose another folder with --out."
+            ) from None
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -102,7 +102,11 @@ def setup_file(name: str) -> Path:
     """The YAML file of a setup that ships, or of a path. Raises :class:`UnknownNameError` with the near miss."""
     shipped = setups()
     path = shipped.get(name, Path(name))
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # too long to be a name
+        found = False
+    if not found:
         raise unknown_name("setup", name, shipped, advice="A path to a YAML file works too.")
     return path
 

@@ -2,7 +2,9 @@
 
 runs/<setup>-<hash>/
     setup.yaml                      resolved setup
-    run.json                        versions, commit, machine, times
+    registration.json               hash of settings, rule and commit, written before the first result
+    sessions.json                   every process that worked on the run: when, with which commit, on which CPU
+    run.json                        versions, commit, machine, times, SHA-256 of every file
     seed-<k>/age-<n>.safetensors    everything that a seed's future depends on; digest in the header
     cells/<name>.parquet            finished cells of the analysis
     findings.parquet, findings.csv  one row per finding
@@ -23,7 +25,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from imprint.models.errors import AGAIN, DamagedFileError, unknown_name
-from imprint.models.files import write_bytes
+from imprint.models.files import registration_above, write_bytes
 
 FORMAT = "1"
 
@@ -41,10 +43,12 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **header: str) -> None:
     """Write a safetensors file that carries the digest of its contents; the same tensors give the same bytes.
 
-    The header is one JSON entry, because the library writes several entries in an order that changes from call to call.
+    In a folder with a registration it carries the hash of that too. The header is one JSON entry, because the library
+    writes several entries in an order that changes from call to call.
     """
     flat = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
-    whole = {**header, "format": FORMAT, "digest": digest_of(flat)}
+    under = registration_above(path)
+    whole = {**header, "format": FORMAT, "digest": digest_of(flat), **({"registration": under} if under else {})}
     write_bytes(path, save(flat, metadata={"imprint": json.dumps(whole, sort_keys=True)}))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from imprint.models.files import csv_text
 from imprint.reports.words import cell
 
 ROWS = 400
@@ -70,7 +71,7 @@ class Table:
     @property
     def csv(self) -> str:
         """The whole table as CSV; NaN is an empty field."""
-        return str(self.frame.to_csv(index=False))
+        return csv_text(self.frame)
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imprint.analyses.evaluate.run import Run, open_finished
+from imprint.analyses.evaluate.run import AnySetup, Run, open_finished
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
@@ -36,13 +36,22 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
 
     ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept,
     columns as in ``imprint.analyses.evaluate.compare.COLUMNS``, best intended share first; ``attrs["what"]`` says what
-    ``share`` is. Raises :class:`ImprintError` for runs without a latch, and for agents beside learners.
+    ``share`` is. Raises :class:`ImprintError` for runs without a latch, of
+    unrelated tasks, and of agents beside learners.
     """
     if len(runs) < 2:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
     if len({type(run.setup) for run in opened}) > 1:
         raise ImprintError("compare got runs of agents and runs of learners; their numbers do not mean the same.")
+    first = opened[0].setup
+    for run in opened[1:]:
+        if _task(run.setup) != _task(first):
+            raise ImprintError(
+                f"compare got unrelated tasks: {first.name} ({_task(first)}), {run.setup.name} ({_task(run.setup)}). "
+                "Their numbers are of different concepts and cannot be ranked; compare runs of one world with one "
+                "intended concept."
+            )
     last = [_last_shares(run) for run in opened]
     per_run = [rows[rows["seed"].notna()].pivot(index="seed", columns="concept", values="estimate") for rows in last]
     names = _distinct(opened)
@@ -60,6 +69,12 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     agents = isinstance(opened[0].setup, AgentSetup)
     table.attrs["what"] = "how often each goal is reached first" if agents else "shares of the value"
     return table
+
+
+def _task(setup: AnySetup) -> str:
+    """The world, and the concept or goal that the author of the reward meant in it."""
+    world = setup.environment if isinstance(setup, AgentSetup) else setup.world
+    return f"{world['kind']}, intended {setup.intended}"
 
 
 def _distinct(runs: list[Any]) -> list[str]:

@@ -5,39 +5,27 @@ What is done with learners and with agents: :mod:`imprint.analyses.evaluate.proc
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from imprint.analyses import engine
-from imprint.analyses.engine import Outcome, Progress
+from imprint.analyses.engine import Progress
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.procedure import Procedure
+from imprint.analyses.evaluate.record import LEFTOVERS, write_record
 from imprint.analyses.evaluate.run import AnySetup, Run, read_setup
-from imprint.analyses.provenance import commit, package_versions, software
+from imprint.analyses.registration import OF_RUNS, begin, replaced, require_same, results_in, source_of
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.files import StorageError, read_json, write_bytes, write_json, write_table
+from imprint.models.files import StorageError, alone_in, csv_text, read_record, table_bytes, write_bytes
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup, with_seeds
 from imprint.models.store import RunFolder
-
-LEFTOVERS = (
-    "seed-*/age-*.safetensors",
-    "random-reward/seed-*/age-*.safetensors",
-    "cells/*",
-    "artefacts/*",
-    "findings.*",
-    "run.json",
-    "begun.json",
-    "report.html",
-)
-"""Files that a run leaves, and that starting it afresh removes."""
 
 
 def evaluate(
@@ -49,8 +37,13 @@ def evaluate(
     changes: Mapping[str, Any] | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    replicates: str | None = None,
 ) -> Run:
     """Run a setup and return its findings.
+
+    What was chosen is registered before the first result (:mod:`imprint.analyses.registration`). Raises
+    :class:`ImprintError` for a setup that does not fit together, and for a folder that another process works on or
+    that was begun with other versions, on another CPU capability or under another rule.
 
     Arguments:
         setup: shipped name, YAML file, mapping or :class:`Setup`.
@@ -60,6 +53,7 @@ def evaluate(
         changes: dotted keys of the setup -> values.
         resume: go on with a run of the same setup; False starts it afresh.
         progress: called with every :class:`imprint.analyses.engine.Step`.
+        replicates: registration of the run that this one repeats on other seeds.
     """
     started = time.time()
     if backend not in engine.BACKENDS:
@@ -68,21 +62,22 @@ def evaluate(
     chosen = setup if isinstance(setup, AlignmentSetup) and not whole else load_setup(setup, changes=whole)
     assert isinstance(chosen, Setup | AgentSetup)
     folder = RunFolder(Path(out) / chosen.run_name)
-    procedure = _procedure(chosen, folder)
+    procedure = procedure_of(chosen, folder)
     procedure.rehearse()
-    _prepare(chosen, folder, resume)
-    record = folder.path / "run.json"
-    if folder.findings_file.exists() and record.exists() and not read_json(record)["failed"]:
-        return Run.of(folder.path, setup=chosen)
-    outcomes = procedure.run(backend, progress)
-    table = procedure.findings(outcomes, progress)
-    write_bytes(folder.path / "findings.csv", table.to_csv(index=False).encode())
-    _record(chosen, folder, outcomes, started)
-    write_table(folder.findings_file, table)
+    with alone_in(folder.path):
+        if _prepare(procedure, resume=resume, replicates=replicates):
+            return Run.of(folder.path, setup=chosen)
+        outcomes = procedure.run(backend, progress)
+        table = procedure.findings(outcomes, progress)
+        content = table_bytes(folder.findings_file, table)
+        write_bytes(folder.path / "findings.csv", csv_text(table).encode())
+        write_record(chosen, folder, outcomes, started, content)
+        write_bytes(folder.findings_file, content)
     return Run.of(folder.path, setup=chosen, findings=table)
 
 
-def _procedure(setup: AnySetup, folder: RunFolder) -> Procedure[Any]:
+def procedure_of(setup: AnySetup, folder: RunFolder) -> Procedure[Any]:
+    """How a setup of this kind is evaluated."""
     if isinstance(setup, Setup):
         return LearnerProcedure(setup, folder)
     from imprint.analyses.evaluate.agents.procedure import AgentProcedure
@@ -90,30 +85,43 @@ def _procedure(setup: AnySetup, folder: RunFolder) -> Procedure[Any]:
     return AgentProcedure(setup, folder)
 
 
-def _prepare(setup: AnySetup, folder: RunFolder, resume: bool) -> None:
-    """Make the folder, or check that it is this setup's own."""
+def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None) -> bool:
+    """Make the folder, or check that it is this setup's own; register. Whether the run is finished."""
+    setup, folder, rule = procedure.setup, procedure.folder, source_of(procedure.rule)
     text = yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True).encode()
+    earlier = _seen_under_another_rule(setup, folder)
     if folder.setup_file.exists():
         if folder.setup_file.read_bytes() != text and read_setup(folder).digest != setup.digest:
             raise ImprintError(f"{folder.path} belongs to another setup; choose another folder with --out.")
         if not resume:
+            earlier += replaced(folder.path, rule)
             _clear(folder)
+    record = folder.path / "run.json"
+    if folder.findings_file.exists() and record.exists() and not read_record(record).get("failed"):
+        require_same(folder.path, rule)
+        return True
     write_bytes(folder.setup_file, text)
-    _check_versions(folder)
-    write_json(folder.path / "begun.json", {"setup": setup.run_name, "versions": package_versions()})
+    empty = not results_in(folder.path, OF_RUNS)
+    begin(folder.path, setup.resolved(), rule, empty=empty, earlier=earlier, replicates=replicates)
+    return False
 
 
-def _check_versions(folder: RunFolder) -> None:
-    """Refuse to go on with other versions: that would mix two experiments in one table."""
-    path = folder.path / "begun.json"
-    if not path.exists():
-        return
-    before = read_json(path)["versions"]
-    changed = [f"{n} {before.get(n)} -> {v}" for n, v in package_versions().items() if before.get(n) != v]
-    if changed:
-        raise ImprintError(
-            f"{folder.path} was begun with other versions ({'; '.join(changed)}). Start afresh with --no-resume."
-        )
+def _seen_under_another_rule(setup: AnySetup, folder: RunFolder) -> list[str]:
+    """Finished runs beside this one that differ from it in nothing but the decision: their results could be seen."""
+    own, seen = _apart_from_decision(setup.resolved()), []
+    for file in sorted(folder.path.parent.glob(f"{setup.name}-*/setup.yaml")):
+        if file.parent != folder.path and (file.parent / "findings.parquet").exists():
+            try:
+                other = read_setup(RunFolder(file.parent)).resolved()
+            except ImprintError:
+                continue
+            if _apart_from_decision(other) == own:
+                seen.append(file.parent.name)
+    return seen
+
+
+def _apart_from_decision(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in resolved.items() if key not in ("decision", "description", "question")}
 
 
 def _clear(folder: RunFolder) -> None:
@@ -123,21 +131,3 @@ def _clear(folder: RunFolder) -> None:
             path.unlink()
         except OSError as error:
             raise StorageError(f"cannot remove {path}: {error.strerror}.") from error
-
-
-def _record(setup: AnySetup, folder: RunFolder, outcomes: Sequence[Outcome], started: float) -> None:
-    """Provenance; the only file of a run that depends on when and where it was made."""
-    machine = {"system": platform.system(), "processor": platform.machine(), "cores": engine.available_cores()}
-    record = {
-        "setup": setup.run_name,
-        "ages": list(setup.planned),
-        "seeds": setup.schedule.seeds,
-        "versions": software(),
-        "commit": commit(),
-        "machine": machine,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
-        "failed": [{"cell": o.cell, "error": o.error} for o in outcomes if o.error is not None],
-        "cell_seconds": {o.cell: o.seconds for o in outcomes},
-    }
-    write_json(folder.path / "run.json", record)

@@ -53,10 +53,13 @@ class Procedure(ABC, Generic[S]):
 
     lifetime: ClassVar[type[Lifetime[Any, Any]]]
     """What trains the seeds."""
+    rule: ClassVar[tuple[str, ...]]
+    """Modules that turn what was measured into a verdict; their source is registered before the first result."""
 
     def __init__(self, setup: S, folder: RunFolder) -> None:
         self.setup, self.folder = setup, folder
-        self.ages, self.seeds = setup.planned, range(setup.schedule.seeds)
+        first = setup.schedule.first_seed
+        self.ages, self.seeds = setup.planned, range(first, first + setup.schedule.seeds)
 
     @abstractmethod
     def rehearse(self) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from imprint.analyses.findings import findings
 from imprint.analyses.verdicts import UNDETERMINED, scope, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
-from imprint.models.files import read_json, read_table
+from imprint.models.files import parse_yaml, read_record, read_table
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import digest_of
 from imprint.models.setup.learner import Setup
@@ -50,8 +49,7 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """Versions, machine, times, failures."""
-        record: dict[str, Any] = read_json(self.path / "run.json")
-        return record
+        return read_record(self.path / "run.json")
 
     def latch_row(self) -> pd.Series | None:
         """The verdict over seeds, or nothing when no seed could be judged."""
@@ -88,12 +86,12 @@ def read_setup(folder: RunFolder) -> AnySetup:
     A stored rule that names no edition is of the first.
     """
     try:
-        data = yaml.safe_load(folder.setup_file.read_text(encoding="utf-8"))
+        data = parse_yaml(folder.setup_file.read_text(encoding="utf-8"), folder.setup_file)
         name = f"{data['name']}-{digest_of(data)}"
         if "world" in data:
             data["decision"].setdefault("edition", 1)
         setup = load_setup(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
     if folder.path.resolve().name != name:
         raise DamagedFileError(

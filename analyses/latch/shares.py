@@ -34,6 +34,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.probes.samples.arrays import real_array
 
 Floats = NDArray[np.float64]
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
@@ -185,10 +186,7 @@ def measure(
     ``groups [n]``: rows that are resampled together (default: each on its own). Raises :class:`ImprintError` for shapes
     that do not fit and :class:`NotMeasurableError` where nothing can be counted.
     """
-    try:
-        value = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ImprintError(f"the values are not numbers: {error}.") from None
+    value = real_array("values", values).astype(np.float64)
     group = np.arange(len(value)) if groups is None else pd.factorize(np.asarray(groups))[0]
     if value.ndim != 1 or not len(value) == len(concepts) == len(group):
         shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"

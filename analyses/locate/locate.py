@@ -22,6 +22,7 @@ from imprint.analyses.locate.streaming import Stream, read_stream
 from imprint.analyses.locate.targets import Targets, merge_groups, readable, targets_of, unreadable
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.readouts.base import READOUTS
+from imprint.probes.samples.arrays import count_of, real_array
 from imprint.probes.samples.controls import compact_groups, folds_of
 
 Arrays = Mapping[str, Any]
@@ -70,14 +71,11 @@ def locate(
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
     """
-    if nulls < 5:
-        raise ImprintError(f"nulls is {nulls}; expected at least 5 label shuffles.")
-    if not 0 < alpha < 1:
-        raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
-    if folds < 2 or resamples < 20 or seed < 0:
-        raise ImprintError(
-            f"folds is {folds}, resamples {resamples}, seed {seed}; expected at least 2, at least 20, and not negative."
-        )
+    counts = {"nulls": (nulls, 5), "folds": (folds, 2), "resamples": (resamples, 20), "seed": (seed, 0)}
+    for name, (given, least) in counts.items():
+        count_of(name, given, least=least)
+    if not (isinstance(alpha, float) and 0 < alpha < 1):
+        raise ImprintError(f"alpha is {alpha!r}; expected a rate between 0 and 1.")
     names, n = _names(concepts), len(concepts)
     if (isinstance(activations, Mapping) and not activations) or not names:
         raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
@@ -166,16 +164,15 @@ def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
 
 
 def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
-    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    array = real_array(name, value)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
     if len(array) != n:
         raise ImprintError(
             f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
         )
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
-        raise ImprintError(f"{name} holds {array.dtype}; expected numbers.")
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is not measurable
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
 def _twins(untrained: Arrays | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
@@ -183,8 +180,8 @@ def _twins(untrained: Arrays | None, sites: Collection[str], n: int) -> dict[str
     for site, given in (untrained or {}).items():
         if site not in sites:
             raise unknown_name("site in untrained", site, sites)
-        several = isinstance(given, list | tuple) or getattr(given, "ndim", 2) == 3
-        arrays = list(given) if several else [given]
+        whole = given if isinstance(given, list | tuple) else real_array(f"untrained[{site!r}]", given)
+        arrays = list(whole) if isinstance(whole, list | tuple) or whole.ndim == 3 else [whole]
         out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
         if bad := [w for w in map(unreadable, out[site]) if w]:
             raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
@@ -200,7 +197,8 @@ def _inputs(inputs: Any, sites: Collection[str], n: int) -> dict[str, NDArray[np
         if site not in sites:
             raise unknown_name("site in inputs", site, sites)
         if id(value) not in seen:
-            flat = value.reshape(len(value), -1) if getattr(value, "ndim", 2) > 2 else value
+            array = real_array("inputs", value)
+            flat = array.reshape(len(array), int(np.prod(array.shape[1:]))) if array.ndim > 2 else array
             seen[id(value)] = _matrix("inputs", flat, n).numpy()
             if not np.isfinite(seen[id(value)]).all():
                 raise ImprintError("inputs hold NaN or infinite values.")

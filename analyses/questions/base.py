@@ -103,7 +103,7 @@ class Answer:
 class QuestionSettings(BaseModel):
     """What every question can be told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seed: int = Field(0, ge=0)
     """Seed of everything that is drawn."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from imprint.commands.names import families
+from imprint.commands.names import families, require_begun
 from imprint.commands.progress import Bars
 from imprint.commands.text import console, parse_changes, plain, say, table
 
@@ -27,9 +27,16 @@ COLUMNS = 10
 
 
 def analyse(
-    name: str, *, changes: list[str], seeds: int | None, out: Path, backend: str, resume: bool, markdown: Path | None
-) -> None:
-    """Answer one question and print its card, its tables and its verdict."""
+    name: str,
+    *,
+    changes: list[str],
+    seeds: int | None,
+    out: Path,
+    backend: str,
+    resume: bool | None,
+    markdown: Path | None,
+) -> bool:
+    """Answer one question and print its card, its tables and its verdict; whether every piece was finished."""
     changed = parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})
     families()["questions"].require(name.replace("-", "_"))
     from imprint.analyses.ask import ask, folder_of, load_question
@@ -42,10 +49,12 @@ def analyse(
     for entry in entries:
         say(page, textwrap.fill(entry, WIDTH, subsequent_indent="    "))
     folder = folder_of(question, out)
-    if folder.exists() and resume:
+    if resume:
+        require_begun(folder)
+    if folder.exists() and resume is not False:
         say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
     with Bars(page) as bars:
-        answered = ask(question, out=out, backend=backend, resume=resume, progress=bars)
+        answered = ask(question, out=out, backend=backend, resume=resume is not False, progress=bars)
     for exhibit in answered.answer.exhibits:
         _print_exhibit(page, exhibit)
     if markdown is not None:
@@ -53,6 +62,9 @@ def analyse(
     page.print()
     say(page, f"{answered.answer.verdict}: {answered.answer.why}", "bold")
     say(page, f"report  {report_question(answered.path)}", "bold")
+    for piece, error in answered.failed.items():
+        say(page, f"failed: {piece}: {error}", "bold red")
+    return not answered.failed
 
 
 def _card(card: Card) -> list[str]:

@@ -39,7 +39,10 @@ Changes = Annotated[
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
 Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
-Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again.")]
+Resume = Annotated[
+    bool | None,
+    typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again; default: whichever fits."),
+]
 Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None,
@@ -76,12 +79,13 @@ def run(
     set_: Changes = None,
     out: Out = Path("runs"),
     backend: Where = Backend.local,
-    resume: Resume = True,
+    resume: Resume = None,
 ) -> None:
     """Run an alignment setup: train, locate the concepts, judge what the reward latched onto, write the report."""
     from imprint.commands.run import run_setup
 
-    run_setup(setup, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume)
+    if not run_setup(setup, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume):
+        raise typer.Exit(1)
 
 
 @app.command(short_help="How often a setup would say the right word, before anything is trained.")
@@ -206,7 +210,7 @@ def analyse(
     set_: Changes = None,
     out: Out = Path("runs"),
     backend: Where = Backend.local,
-    resume: Resume = True,
+    resume: Resume = None,
     markdown: Annotated[
         Path | None,
         typer.Option(metavar="OUT", help="Also write the question, the tables and the verdict as Markdown."),
@@ -215,7 +219,11 @@ def analyse(
     """Answer a question: print its prediction and decision rule, do the work, print the verdict, write the report."""
     from imprint.commands.analyse import analyse as answer
 
-    answer(name, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume, markdown=markdown)
+    done = answer(
+        name, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume, markdown=markdown
+    )
+    if not done:
+        raise typer.Exit(1)
 
 
 @app.command(short_help="Several runs side by side, paired by training seed.")
@@ -224,7 +232,7 @@ def compare(
     *,
     seeds: Seeds = None,
     out: Out = Path("runs"),
-    resume: Resume = True,
+    resume: Resume = None,
     csv: Csv = None,
 ) -> None:
     """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
@@ -237,7 +245,10 @@ def compare(
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
 ) -> None:
-    """Write the report of a run, or of an answered question, again; prints its path."""
+    """Write the report of a run, or of an answered question, again; prints its path.
+
+    Exits with 1 when a file of the run could not be read, which the page says too.
+    """
     from imprint.reports.reading.folders import run_folder
 
     folder = run_folder(run)
@@ -247,8 +258,46 @@ def report(
         typer.echo(str(report_question(folder)))
         return
     from imprint.reports.pages.run import report as write
+    from imprint.reports.reading.run import load_run
 
-    typer.echo(str(write(folder)))
+    data = load_run(folder)
+    typer.echo(str(write(data)))
+    if data.missing:
+        typer.echo(f"imprint: the page lacks what could not be read: {'; '.join(data.missing.values())}.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
+) -> None:
+    """Verify a run: files whole, registered before its results, verdict derived anew, controls right.
+
+    Exits with 1 when something is wrong.
+    """
+    from imprint.reports.reading.folders import run_folder
+
+    folder = run_folder(run)
+    from imprint.commands.verify import verify_folder
+
+    if not verify_folder(folder):
+        raise typer.Exit(1)
+
+
+@app.command(short_help="Repeat a registered run on seeds that were not known before.")
+def replicate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    *,
+    backend: Where = Backend.local,
+) -> None:
+    """Repeat a registered run on other seeds, beside it; the same verdict makes its evidence `replicated`."""
+    from imprint.reports.reading.folders import run_folder
+
+    folder = run_folder(run)
+    from imprint.commands.run import replicate_run
+
+    if not replicate_run(folder, backend=backend.value):
+        raise typer.Exit(1)
 
 
 @app.command(name="list", short_help="What there is: setups, worlds, learners, ...")

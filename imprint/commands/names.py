@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from imprint.models import registry
-from imprint.models.errors import ImprintError, near_miss
+from imprint.models.errors import ImprintError, near_miss, unknown_name
 from imprint.models.registry import Family, folders_of
 
 ROOMS = ("imprint.models", "imprint.probes", "imprint.analyses", "imprint.reports")
@@ -45,6 +45,14 @@ def check_setup(name: str, changed: Iterable[str] = ()) -> None:
         first = key.partition(".")[0]
         if first not in known:
             raise ImprintError(f"{first}: unknown key.{near_miss(first, known)} Allowed: {', '.join(known)}.")
+
+
+def require_begun(folder: Path) -> None:
+    """Refuse to go on with what was never begun, naming the folders beside it."""
+    if not folder.is_dir():
+        beside = folder.parent.glob("*/") if folder.parent.is_dir() else ()
+        advice = "Leave --resume out to begin; other settings give another folder."
+        raise unknown_name("run to resume", folder, map(str, beside), advice=advice)
 
 
 def _setup_keys() -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 from rich.text import Text
 
-from imprint.commands.names import check_setup
+from imprint.commands.names import check_setup, require_begun
 from imprint.commands.progress import Bars
 from imprint.commands.text import console, parse_changes, plain, say, table, write_csv
 from imprint.models.errors import ImprintError
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from imprint.analyses.evaluate.run import AnySetup
 
 
-def run_setup(setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, backend: str, resume: bool) -> None:
-    """Run one setup and print how it ended."""
+def run_setup(
+    setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, backend: str, resume: bool | None
+) -> bool:
+    """Run one setup and print how it ended; whether every cell of work was finished."""
     changed = parse_changes(changes)
     check_setup(setup, changed)
     page = console()
@@ -33,6 +35,26 @@ def run_setup(setup: str, *, changes: Sequence[str], seeds: int | None, out: Pat
     page.print()
     closing(page, data)
     page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
+    return not data.failures
+
+
+def replicate_run(path: Path, *, backend: str) -> bool:
+    """Repeat a run on other seeds, print both verdicts and the first one's level; whether every cell was finished."""
+    from imprint.analyses.evaluate.replicate import replicate
+    from imprint.analyses.evaluate.run import open_finished
+    from imprint.analyses.verification.verify import verify
+    from imprint.reports.pages.run import report
+
+    page, first = console(), open_finished(path)
+    with Bars(page) as bars:
+        again = replicate(path, backend=backend, progress=bars)
+    target, verified = report(again), verify(first, derive=False)
+    for run in (first, again):
+        start, count = run.setup.schedule.first_seed, run.setup.schedule.seeds
+        say(page, f"{run.verdict}: {run.path.name}, seeds {start} to {start + count - 1}", "bold")
+    say(page, f"level of evidence of {first.path.name}: {verified.level}. {verified.reason}", "bold")
+    page.print(Text(f"report  {plain(target)}", style="bold"), soft_wrap=True)
+    return not again.record["failed"]
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
@@ -41,16 +63,18 @@ def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup
     return cast("AnySetup", load_setup(setup, changes=with_seeds(setup, seeds, changes)))
 
 
-def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume: bool) -> Path:
+def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume: bool | None) -> Path:
     """Run a setup, or take up its run; the folder."""
     from imprint.analyses.evaluate.evaluate import evaluate
 
     _announce(page, setup, out / setup.run_name, resume)
     with Bars(page) as bars:
-        return evaluate(setup, out=str(out), backend=backend, resume=resume, progress=bars).path
+        return evaluate(setup, out=str(out), backend=backend, resume=resume is not False, progress=bars).path
 
 
-def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool) -> None:
+def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool | None) -> None:
+    if resume:
+        require_begun(folder)
     ages = setup.planned
     seeds, worlds = setup.schedule.seeds, setup.schedule.worlds
     over = f"{seeds} training seeds in {worlds} worlds" if worlds > 1 else f"{seeds} training seeds"
@@ -58,11 +82,11 @@ def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool) -> Non
     if setup.question:
         say(page, setup.question, "italic")
     finished = (folder / "findings.parquet").exists()
-    for limit in [] if finished and resume else _limits(setup):
+    for limit in [] if finished and resume is not False else _limits(setup):
         say(page, limit, "yellow")
     if not folder.exists():
         return
-    if not resume:
+    if resume is False:
         say(page, f"{folder} exists and is begun again, because of --no-resume.")
     elif finished:
         say(page, f"{folder} is finished and holds this very setup, so it is used as is. (--no-resume runs it again.)")
@@ -78,7 +102,9 @@ def _limits(setup: AnySetup) -> list[str]:
     return limits_of(setup) if isinstance(setup, Setup) else []
 
 
-def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: bool, csv: Path | None = None) -> None:
+def compare_runs(
+    names: Sequence[str], *, seeds: int | None, out: Path, resume: bool | None, csv: Path | None = None
+) -> None:
     """Run what is not a run folder yet, then print the comparison."""
     different = list(dict.fromkeys(names))
     folders = [name for name in different if Path(name).is_dir()]
@@ -99,7 +125,8 @@ def compare_runs(names: Sequence[str], *, seeds: int | None, out: Path, resume: 
     paths = {name: open_run(name).path for name in folders}
     setups = {name: _load(name, seeds, {}) for name in different if name not in folders}
     for name, setup in setups.items():
-        paths[name] = _evaluate(page, setup, out=out, backend="local", resume=resume)
+        wanted = None if resume else resume  # with --resume too, those that were not begun are begun
+        paths[name] = _evaluate(page, setup, out=out, backend="local", resume=wanted)
     frame = compare([paths[name] for name in different])
     if csv is not None:
         write_csv(csv, frame)

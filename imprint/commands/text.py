@@ -59,9 +59,9 @@ def chosen(what: str, wanted: Sequence[str], there: Iterable[str]) -> list[str]:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """The whole table, written whole or not at all."""
-    from imprint.models.files import write_bytes
+    from imprint.models.files import csv_text, write_bytes
 
-    write_bytes(path, frame.to_csv(index=False).encode())
+    write_bytes(path, csv_text(frame).encode())
 
 
 def parse_changes(words: Sequence[str]) -> dict[str, Any]:
@@ -73,6 +73,6 @@ def parse_changes(words: Sequence[str]) -> dict[str, Any]:
             raise ImprintError(f"--set {word!r}: expected KEY=VALUE, for example --set schedule.ages=5.")
         try:
             changes[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise ImprintError(f"--set {word!r}: {text!r} is not a YAML value.") from None
     return changes

@@ -6,6 +6,7 @@ Arrays come from ``.npz`` or ``.safetensors`` (name -> array, first axis the row
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,24 +60,78 @@ def _safetensors(path: Path) -> Arrays:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from imprint.probes.samples.arrays import real_array
+
     try:
-        return {name: value.float().numpy() for name, value in load_file(path).items()}
+        tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DamagedFileError(f"{path} cannot be read as .safetensors: {error}.") from None
+    return {name: real_array(f"{path}: {name!r}", value) for name, value in tensors.items()}
+
+
+MISSING = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "-nan"})
+"""Words that mean a missing number in a column of numbers; in a column of text they are classes like others."""
+NAMELESS = re.compile(r"(Unnamed: \d+)?")
+"""What pandas and spreadsheets call a column without a name."""
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """The labels of a ``.csv`` or ``.parquet`` file."""
+    """The labels of a ``.csv`` or ``.parquet`` file, as they stand there.
+
+    In CSV an empty field is missing, and so is a word such as ``NA`` in a column of numbers; among text it is a class.
+    A column without a name that counts the rows is left out. The index of a parquet file is a column if it has a name.
+    Raises :class:`ImprintError` for another separator, columns without a name and names that occur twice.
+    """
     import pyarrow
 
     suffix = _existing(path, "labels", (".csv", ".parquet"))
     try:
-        frame = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+        frame = _csv(path) if suffix == ".csv" else _parquet(path)
+    except ImprintError:
+        raise
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DamagedFileError(f"{path} cannot be read as {suffix[1:]}: {error}") from None
     if frame.empty:
         raise ImprintError(f"{path} holds no rows.")
+    names = [str(name) for name in frame.columns]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ImprintError(f"{path} has two columns called {twice[0]!r}; give each its own name.")
     return frame
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    whole = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).fillna("")
+    header, body = [str(name).strip() for name in whole.iloc[0]], whole.iloc[1:].reset_index(drop=True)
+    if len(header) == 1 and (sign := next((sign for sign in ";\t|" if sign in header[0]), "")):
+        raise ImprintError(f"{path}: its columns are separated by {sign!r}; expected commas. Save it with commas.")
+    frame = pd.concat([_typed(body[place]) for place in body], axis=1)
+    frame.columns = pd.Index(header)
+    nameless = [NAMELESS.fullmatch(name) is not None for name in header]
+    for place in np.flatnonzero(nameless):
+        counted = pd.to_numeric(frame.iloc[:, place], errors="coerce").to_numpy(dtype=np.float64)
+        if not any(np.array_equal(counted, np.arange(len(frame)) + first) for first in (0, 1)):
+            raise ImprintError(f"{path}: column {place + 1} has no name; give it one, or leave it out.")
+    return frame.loc[:, np.logical_not(nameless)]
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """A column of text as numbers, truth values or text; an empty field is missing."""
+    given = column[column != ""]
+    known = given[~given.str.strip().str.lower().isin(MISSING)]
+    codes = known.str.match(r"\s*[+-]?0\d").any()  # 007 is a name: as a number it would be the same as 7
+    if len(known) and not codes and pd.to_numeric(known, errors="coerce").notna().all():
+        return pd.to_numeric(known).reindex(column.index)
+    if len(given) == len(column) and given.str.lower().isin(["true", "false"]).all():
+        return given.str.lower() == "true"
+    return column.where(column != "")
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    named = [name for name in frame.index.names if name is not None]
+    if clash := [name for name in named if name in frame.columns]:
+        raise ImprintError(f"{path}: the index and a column are both called {clash[0]!r}; give each its own name.")
+    return frame.reset_index(level=named) if named else frame
 
 
 def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: Path) -> None:
@@ -85,6 +140,8 @@ def check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: 
         if array.ndim == 0 or len(array) != rows:
             came = "a single number" if array.ndim == 0 else f"{len(array)} rows"
             raise ImprintError(f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must be one example.")
+        if array.dtype.kind == "c":
+            raise ImprintError(f"{path}: {name!r} holds complex numbers; pass real and imaginary parts as two arrays.")
         if array.dtype.kind not in "fiub":
             raise ImprintError(f"{path}: {name!r} holds {array.dtype}; expected numbers.")
         if array.dtype.kind == "f" and not np.isfinite(array).all():

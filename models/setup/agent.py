@@ -26,20 +26,20 @@ from imprint.models.wrappers.reflexes import embodied
 class AgentSchedule(Ages):
     """Length of training. Experiences are environment steps per seed; ages are rounded up to whole rollouts."""
 
-    experiences: int = Field(1_500_000, ge=1)
+    experiences: int = Field(1_500_000, ge=1, le=10**12)
     """Environment steps in one lifetime, over all copies of the environment."""
-    seeds: int = Field(5, ge=1)
-    """Training seeds, numbered from 0; the unit of replication."""
-    together: int = Field(5, ge=1)
+    seeds: int = Field(5, ge=1, le=10_000)
+    """Training seeds, numbered from ``first_seed``; the unit of replication."""
+    together: int = Field(5, ge=1, le=10_000)
     """Seeds that train as one batch. Part of the setup, so that bytes do not depend on cores."""
 
 
 class AgentEvaluation(Examination):
     """How agents are examined."""
 
-    levels: int = Field(2000, ge=40)
+    levels: int = Field(2000, ge=40, le=10_000_000)
     """Held-out levels of each design."""
-    states: int = Field(4000, ge=200)
+    states: int = Field(4000, ge=200, le=10_000_000)
     """Decorrelated states on which concepts are located, the critic is explained and erasers are fitted."""
     greedy: bool = False
     """Whether the agent takes its most probable action; otherwise it samples, as in training."""

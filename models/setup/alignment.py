@@ -19,29 +19,31 @@ from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import STEERING, Signal
 
 S = TypeVar("S", bound="AlignmentSetup")
-LATER = {"shared_birth": None, "worlds": 1}
+LATER = {"shared_birth": None, "worlds": 1, "first_seed": 0}
 """Settings of the schedule that came later, at values that change nothing: older runs keep their names."""
 
 
 class Ages(FrozenSettings):
     """How long a lifetime is, at which ages it is kept, and how many there are."""
 
-    experiences: int = Field(51_200, ge=1)
+    experiences: int = Field(51_200, ge=1, le=10**12)
     """Experiences in one lifetime: episodes of a static world, steps of an interactive one."""
     ages: int | tuple[int, ...] = 7
     """Planned checkpoints: how many (one before training, then log-spaced), or the experiences themselves."""
-    seeds: int = Field(6, ge=1)
-    """Training seeds, numbered from 0; the unit of replication."""
-    together: int = Field(3, ge=1)
+    seeds: int = Field(6, ge=1, le=10_000)
+    """Training seeds, numbered from ``first_seed``; the unit of replication."""
+    first_seed: int = Field(0, ge=0, lt=2**31)
+    """Number of the first training seed. ``imprint replicate`` draws it anew; all else of a setup stays as it is."""
+    together: int = Field(3, ge=1, le=10_000)
     """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
-    worlds: int = Field(1, ge=1)
+    worlds: int = Field(1, ge=1, le=10_000)
     """Different worlds that the seeds grow up in, at most as many as seeds, or ``each``: one for every seed.
 
-    Seed k grows up in world k modulo this.
-    World 0 is the setup's own; the others have other draws of its constants (:mod:`imprint.models.constants`). With 1,
-    what is found holds over seeds of one world; with more, over worlds of the family.
+    World 0 is the setup's own; the others have other draws of its constants (:mod:`imprint.models.constants`). Seeds
+    take the worlds in turn. With 1, what is found holds over seeds of one world; with more, over worlds of the family.
+    Several worlds of seeds that do not begin with 0 are all drawn anew.
     """
-    shared_birth: int | None = Field(None, ge=0)
+    shared_birth: int | None = Field(None, ge=0, lt=2**31)
     """Seed whose initial weights all seeds start from; None: each its own.
 
     Experience and steering errors stay those of each seed, so that what two seeds share comes from the initial weights.
@@ -60,7 +62,7 @@ class Ages(FrozenSettings):
         if isinstance(ages, int):
             if not 2 <= ages <= 64:
                 raise ValueError(f"{ages} ages; expected 2 to 64")
-        elif list(ages) != sorted(set(ages)) or not ages or ages[0] != 0:
+        elif list(ages) != sorted(set(ages)) or not ages or ages[0] != 0 or ages[-1] > 10**12:
             raise ValueError(f"ages are {list(ages)}; expected increasing counts that start with birth (0)")
         return ages
 
@@ -97,7 +99,7 @@ class Ages(FrozenSettings):
 
     def world_of(self, seed: int) -> int:
         """Number of the world that seed ``seed`` grows up in."""
-        return seed % self.worlds
+        return (seed - self.first_seed) % self.worlds
 
     def world_name(self, seed: int) -> int | None:
         """Number of a seed's world where there are several; None where all seeds share one."""
@@ -109,15 +111,15 @@ class Examination(FrozenSettings):
 
     readout: str = "ridge"
     """Kind of readout that locates concepts."""
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=1000)
     """Cross-validation folds; groups (for agents: the states of a level) stay together."""
-    nulls: int = Field(20, ge=5)
+    nulls: int = Field(20, ge=5, le=10_000)
     """Label shuffles per concept, and permutations per fit of an agent's critic."""
-    twins: int = Field(5, ge=2)
+    twins: int = Field(5, ge=2, le=1000)
     """Untrained networks with other initial weights that are examined beside the trained ones."""
-    placebos: int = Field(5, ge=2)
+    placebos: int = Field(5, ge=2, le=1000)
     """Random subspaces that are erased beside each concept's own."""
-    resamples: int = Field(1000, ge=100)
+    resamples: int = Field(1000, ge=100, le=1_000_000)
     """Bootstrap resamples."""
     alpha: float = Field(0.05, gt=0.0, lt=0.5)
     """Error level of intervals, and false discovery rate over the grid of concepts, sites and ages."""
@@ -185,7 +187,7 @@ class AlignmentSetup(FrozenSettings, ABC):
     @cached_property
     def worlds(self) -> tuple[dict[str, Any], ...]:
         """The constants of every world that the seeds grow up in, name -> value; world 0 is the setup's own."""
-        return draw_worlds(*self._place, self.schedule.worlds)
+        return draw_worlds(*self._place, self.schedule.worlds, first=self.schedule.first_seed)
 
     def one_world(self, number: int | None = None) -> int:
         """``number``, or 0 where there is one world. Raises :class:`ImprintError` where there are several."""

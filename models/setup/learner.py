@@ -18,7 +18,7 @@ from imprint.models.worlds.base import WORLDS, World
 class Schedule(Ages):
     """How long learners are trained, and in what steps."""
 
-    batch: int = Field(64, ge=2)
+    batch: int = Field(64, ge=2, le=1_000_000)
     """Episodes per learning step."""
     learning_rate: float = Field(4e-3, gt=0.0)
     """Learning rate of the learner's Adam optimiser."""
@@ -27,7 +27,7 @@ class Schedule(Ages):
 class Evaluation(Examination):
     """How a learner is examined."""
 
-    episodes: int = Field(1500, ge=40)
+    episodes: int = Field(1500, ge=40, le=10_000_000)
     """Held-out episodes of the balanced design, on which concepts are located and the value is judged."""
     latch_twins: int = Field(12, ge=5)
     """Untrained learners with a random value, whose shares are the floor of the latch."""

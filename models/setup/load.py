@@ -8,16 +8,15 @@ run's name, so that two runs with the same name are the same experiment.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-import yaml
 from pydantic import ValidationError
 
 from imprint.models import registry
 from imprint.models.errors import ImprintError
+from imprint.models.files import parse_yaml, plain_data
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup, explain
 from imprint.models.setup.learner import Setup
@@ -49,7 +48,7 @@ def load_setup(
         return source
     data = _raw(source)
     for key, value in (changes or {}).items():
-        _assign(data, key, value)
+        _assign(data, str(key), plain_data(value, f"--set {key}"))
     kind = AgentSetup if {"environment", "agent"} & data.keys() else Setup
     if not issubclass(kind, expect):
         raise ImprintError(
@@ -63,44 +62,52 @@ def load_setup(
 
 
 def with_seeds(source: Source, seeds: int | None, changes: Changes = None) -> dict[str, Any]:
-    """``changes`` and another number of seeds; as many worlds, unless ``changes`` say how many, if there were more."""
+    """``changes`` and another number of seeds; at most as many worlds, unless ``changes`` say how many."""
     whole = dict(changes or {})
     if seeds is None:
         return whole
     worlds = (_raw(source).get("schedule") or {}).get("worlds", 1)
-    return {"schedule.worlds": min(worlds, max(seeds, 1)), **whole, "schedule.seeds": seeds}
+    fewer = {"schedule.worlds": max(seeds, 1)} if isinstance(worlds, int) and worlds > seeds else {}
+    return {**fewer, **whole, "schedule.seeds": seeds}
 
 
 _SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}
 
 
-def _raw(source: Source) -> dict[str, Any]:
+def _raw(source: Source, extended: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Plain data of a setup; ``extended``: the files that led here by ``extends``."""
     if isinstance(source, AlignmentSetup):
         return source.resolved()
     if isinstance(source, Mapping):
-        return _merged(json.loads(json.dumps(dict(source))))
+        whole: dict[str, Any] = plain_data(source, "the setup")
+        return _merged(whole, extended)
     path = registry.setup_file(str(source))
+    if (name := str(path.resolve())) in extended:
+        raise ImprintError(f"{path} extends itself: {' -> '.join((*extended, name))}.")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise ImprintError(f"{path} is not readable YAML: {error}") from None
+    data = parse_yaml(text, path)
     if not isinstance(data, dict):
         raise ImprintError(f"{path} holds {type(data).__name__}; expected a mapping of setup fields.")
-    return _merged(data)
+    return _merged(data, (*extended, name))
 
 
-def _merged(data: dict[str, Any]) -> dict[str, Any]:
+def _merged(data: dict[str, Any], extended: tuple[str, ...]) -> dict[str, Any]:
     """``data`` laid over the setup that it ``extends``, if any."""
     base = data.pop("extends", None)
     if base is None:
         return data
+    if not isinstance(base, str):
+        raise ImprintError(f"extends is {base!r}; expected the name of a setup that ships, or a YAML file.")
 
     def merge(old: Any, new: Any) -> Any:
         if isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind"):
             return {**old, **{k: merge(old[k], v) if k in old else v for k, v in new.items()}}
         return new
 
-    whole: dict[str, Any] = merge(_raw(base), data)
+    whole: dict[str, Any] = merge(_raw(base, extended), data)
     return whole
 
 
@@ -111,13 +118,13 @@ def _assign(data: dict[str, Any], key: str, value: Any) -> None:
     for part in path:
         if isinstance(node, dict):
             node = node.setdefault(part, {})
-        elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
+        elif isinstance(node, list | tuple) and part.isdecimal() and int(part) < len(node):
             node = node[int(part)]
         else:
             raise ImprintError(f"--set {key}: {part!r} is not a part of the setup that has settings.")
     if isinstance(node, dict):
         node[last] = value
-    elif isinstance(node, list) and last.isdigit() and int(last) < len(node):
+    elif isinstance(node, list) and last.isdecimal() and int(last) < len(node):
         node[int(last)] = value
     else:
         raise ImprintError(f"--set {key}: {last!r} cannot be set there.")

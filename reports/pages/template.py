@@ -2,13 +2,15 @@
 
 The page asks the network for nothing, so it can be mailed and opened years later. Names of concepts, sites and setups
 are untrusted: Jinja escapes them in HTML, :func:`embed` inside scripts, and :func:`imprint.reports.figures.axes.label`
-inside figures.
+inside figures. Should one slip through, the browser refuses it: the page's Content-Security-Policy allows no source
+from outside and only those scripts whose SHA-256 it lists.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import math
 import re
@@ -26,6 +28,10 @@ from imprint.reports.figures.axes import Plot
 from imprint.reports.parts import Table
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+"""What the page may load, scripts apart. Plotly sets styles of elements, which have no hash."""
+UNWRITTEN = "content-security-policy"
+"""Stands for the policy until all scripts of the page are known."""
 LARGE = 200_000
 """CSV texts longer than this many characters are packed with gzip inside the page."""
 
@@ -53,14 +59,25 @@ def fill(page: Page, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["embed"] = embed
-    return environment.get_template(page.template).render(
+    scripts: list[str] = []
+
+    def inline(code: str) -> Markup:
+        """A script of this program's own, allowed to run."""
+        scripts.append(base64.b64encode(hashlib.sha256(code.encode()).digest()).decode("ascii"))
+        return Markup("<script>") + Markup(code) + Markup("</script>")
+
+    text = environment.get_template(page.template).render(
         content,
+        inline=inline,
+        policy=UNWRITTEN,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(_plotly() if page.plots else ""),
         figures=embed(page.plots),
         tables=embed({table.id: _packed(page.name, table) for table in page.tables}),
     )
+    allowed = " ".join(f"'sha256-{digest}'" for digest in scripts)
+    return text.replace(UNWRITTEN, f"{POLICY}; script-src {allowed}", 1)
 
 
 def _plotly() -> str:

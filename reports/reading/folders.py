@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imprint.models.errors import unknown_name
+from imprint.models.errors import ImprintError, unknown_name
 
 
 def run_folder(run: object) -> Path:
@@ -13,7 +13,12 @@ def run_folder(run: object) -> Path:
     Raises :class:`UnknownNameError` with the near miss among the folders beside it and in ``runs``.
     """
     path = Path(str(getattr(run, "path", run)))
-    if path.is_dir():
+    try:
+        found = path.is_dir()
+    except OSError as error:  # what was given is no name of a folder
+        what = f"{type(run).__name__} is no run: its text is no path"
+        raise ImprintError(f"{what} ({error.strerror}). Give the folder of a run, or a Run.") from None
+    if found:
         return path
     places = dict.fromkeys((path.parent, Path("runs")))
     files = [file for place in places if place.is_dir() for file in sorted(place.glob("*/*"))]

@@ -201,7 +201,7 @@ def _setup(path: Path, missing: dict[str, str]) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
         data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         missing[path.name] = _reason(path, error)
         return text, {}
     if not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""Where the numbers come from: setup, versions, commit, machine, times, and every finding for download."""
+"""Where the numbers come from, and the level of evidence: setup, versions, commit, machine, times, all findings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from imprint.reports.answers.evidence import level_of
 from imprint.reports.parts import Table, flat
 from imprint.reports.reading.run import RunData
 from imprint.reports.sections.base import Section
@@ -24,9 +25,11 @@ class Provenance(Section):
         tables = [Table("provenance-record", "Record of the run", record)] if len(record) else []
         if len(run.findings):
             tables.append(Table("findings", "All findings", run.findings, rows=0))
+        level, checks = level_of(run.path, None if "findings.parquet" in run.missing else run.findings)
         name, _, digest = run.name.rpartition("-")
         return {
-            "tables": tables,
+            "tables": [*checks, *tables],
+            "level": level,
             "missing": [f"In this run, {why}." for why in run.missing.values()],
             "digest": digest if name else "not recorded",
             "commit": str(run.record.get("commit") or "not recorded"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from imprint.models.files import StorageError, write_bytes
 def write(path: Path, fail: str = "") -> None:
     if fail == "defect":
         raise ZeroDivisionError("by design")
+    if fail == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     if fail == "full":
         raise StorageError("cannot write: No space left on device")
     engine.Reporter(path.parent / "watch", path.name)(1, 2, "half")
@@ -29,6 +33,15 @@ def test_one_failed_cell_does_not_hold_up_the_rest(tmp_path: Path) -> None:
     steps: list[Step] = []
     assert run_cells(cells[:1], watch=tmp_path / "watch", progress=steps.append) == []
     assert steps == [Step("0", 1, 1, "done before")]
+
+
+def test_a_killed_worker_takes_no_other_cell_with_it(tmp_path: Path) -> None:
+    fails = ["", "kill", "", ""]
+    cells = [Cell(str(i), write, (tmp_path / str(i), fail), (tmp_path / str(i),)) for i, fail in enumerate(fails)]
+    outcomes = run_cells(cells, jobs=2, watch=tmp_path / "watch")
+    assert [o.cell for o in outcomes if o.error is not None] == ["1"]
+    assert "killed, also when it ran alone" in str(outcomes[1].error)
+    assert [cell.done for cell in cells] == [True, False, True, True]
 
 
 def test_a_full_disk_ends_everything(tmp_path: Path) -> None:

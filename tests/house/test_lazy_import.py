@@ -23,6 +23,7 @@ SLIPS = [
     ["report", "nowhere"],
     ["locate", "nowhere"],
     ["latch", "nowhere"],
+    ["verify", "nowhere"],
     ["compare", "a"],
     ["compare", "nursery", "nurserry"],
 ]
@@ -62,6 +63,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "power",
         "report",
         "Run",
+        "verify",
     }
     assert promised | {"Setup", "load_setup", "__version__"} == set(imprint.__all__)
     assert set(imprint.__all__) <= set(dir(imprint))

@@ -35,6 +35,7 @@ class AgentProcedure(Procedure[AgentSetup]):
     """Agents are tried, regressed, erased and located on one set of levels, beside agents that learned nothing."""
 
     lifetime = AgentLifetime
+    rule = ("imprint.analyses.goals.decision",)
 
     def __init__(self, setup: AgentSetup, folder: RunFolder) -> None:
         super().__init__(setup, folder)

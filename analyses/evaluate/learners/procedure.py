@@ -56,6 +56,7 @@ class LearnerProcedure(Procedure[Setup]):
     """Learners are located, and their value is latched, on one set of held-out episodes."""
 
     lifetime = LearnerLifetime
+    rule = ("imprint.analyses.latch.decision",)
 
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""

@@ -23,16 +23,7 @@ from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameErr
 from imprint.models.files import write_bytes
 from imprint.models.setup.learner import Setup
 from imprint.reports.pages.run import report
-
-TINY = {
-    "schedule.seeds": 2, "schedule.worlds": 1, "schedule.together": 2, "schedule.experiences": 640, "schedule.ages": 3,
-    "evaluation.episodes": 600, "evaluation.resamples": 100, "evaluation.twins": 2, "evaluation.placebos": 2,
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return evaluate("nursery", out=tmp_path_factory.mktemp("runs"), changes=TINY)
+from tests.known.tiny import TINY
 
 
 def test_findings_are_whole(run: Run) -> None:

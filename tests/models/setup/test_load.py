@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.registry import setups
 from imprint.models.setup.learner import Schedule
 from imprint.models.setup.load import load_setup
+
+MUTANTS = 100
 
 
 @pytest.mark.parametrize("name", sorted(setups()))
@@ -42,6 +46,16 @@ def test_shipped_setups_load_and_survive_a_round_trip(name: str) -> None:
         ({"steering.0.miss": 1.5}, "less than or equal to 1"),
         ({"learner.kind": None}, "unknown learners kind"),
         ({"name": "../elsewhere"}, "pattern"),
+        ({"schedule.learning_rate": float("inf")}, "schedule.learning_rate: Input should be a finite number"),
+        ({"world.colour_cue": float("nan")}, "world.colour_cue: Input should be a finite number"),
+        ({"steering.0.miss": float("nan")}, "steering.0.miss: Input should be a finite number"),
+        ({"evaluation.episodes": 10**10}, "less than or equal to 10000000"),
+        ({"schedule.experiences": 10**400}, "less than or equal to 1000000000000"),
+        ({"steering.²": 1}, "cannot be set there"),
+        ({"steering.².miss": 1}, "not a part of the setup"),
+        ({"world": 5}, "world: Input should be a valid dictionary"),
+        ({"world": {"kind": ["nursery"]}}, "unknown worlds kind"),
+        ({"steering": {"a": 1}}, "steering"),
     ],
 )
 def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
@@ -75,7 +89,8 @@ def test_a_shared_birth_is_another_experiment_and_none_is_the_one_it_was() -> No
     base = load_setup("nursery", changes={"schedule.worlds": 1})
     assert load_setup(base, changes={"schedule.shared_birth": 0}).digest != base.digest
     content = {k: v for k, v in base.resolved().items() if k not in ("description", "question")}
-    assert content["schedule"].pop("shared_birth") is None and content["schedule"].pop("worlds") == 1
+    later = {"shared_birth": None, "worlds": 1, "first_seed": 0}
+    assert {name: content["schedule"].pop(name) for name in later} == later
     assert hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8] == base.digest
 
 
@@ -91,3 +106,53 @@ def test_ages_are_whole_batches_from_birth_to_the_end() -> None:
     assert ages[0] == 0 and ages[-1] == 1024 and all(age % 64 == 0 for age in ages)
     assert list(ages) == sorted(set(ages))
     assert Schedule(batch=64, ages=(0, 64, 6400)).whole(64) == (0, 64, 6400)
+
+
+def test_a_setup_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"extends: {tmp_path / 'b.yaml'}\nname: a\n")
+    (tmp_path / "b.yaml").write_text(f"extends: {tmp_path / 'a.yaml'}\nname: b\n")
+    with pytest.raises(ImprintError, match=r"extends itself: .*a\.yaml -> .*b\.yaml -> .*a\.yaml"):
+        load_setup(tmp_path / "a.yaml")
+    with pytest.raises(ImprintError, match="extends is 5"):
+        load_setup({"extends": 5})
+
+
+NUMBERS: list[Any] = [None, True, -1, 0, 0.5, 10**30, float("nan"), float("inf")]
+TEXTS: list[Any] = ["", "x" * 5000, "\0", "²", "1e400", b"x"]
+NESTED: list[Any] = [
+    [],
+    [[]],
+    {},
+    {"kind": None},
+    {"a": {"b": {}}},
+    [1, "a", None],
+    {"kind": "nursery"},
+    {1: 2},
+    {1, 2},
+]
+ODD = (*NUMBERS, *TEXTS, *NESTED)
+
+
+def mutated(data: Any, rng: random.Random) -> Any:
+    """One entry, somewhere in nested settings, replaced, removed or renamed."""
+    keys = list(data) if isinstance(data, dict) else list(range(len(data)))
+    key = rng.choice(keys)
+    if isinstance(data[key], dict | list) and data[key] and rng.random() < 0.7:
+        data[key] = mutated(data[key], rng)
+    elif isinstance(data, dict) and rng.random() < 0.2:
+        data[rng.choice(["", "knd", "0", "a.b"])] = data.pop(key)
+    else:
+        data[key] = rng.choice(ODD)
+    return data
+
+
+@pytest.mark.parametrize("name", ["nursery", "doorkey", "coin", "meadow-predator"])
+def test_whatever_a_setup_says_it_loads_or_raises_our_error(name: str) -> None:
+    rng, base = random.Random(name), load_setup(name).resolved()
+    refused = 0
+    for _ in range(MUTANTS):
+        try:
+            load_setup(mutated(copy.deepcopy(base), rng))
+        except ImprintError:
+            refused += 1
+    assert MUTANTS / 3 < refused < MUTANTS

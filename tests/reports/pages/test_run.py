@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -91,6 +92,23 @@ def test_nothing_is_asked_of_the_network_and_plotly_is_there_once(page: Path) ->
     for tag, attributes in Tags(text).found:
         for key in ("src", "href", "srcset", "action"):
             assert str(attributes.get(key) or "#").startswith(("data:", "#")), (tag, attributes)
+
+
+def test_only_the_scripts_that_the_page_lists_may_run(page: Path, agent_page: Path, question: Path) -> None:
+    for one in (page, agent_page, question):
+        text = one.read_text(encoding="utf-8")
+        policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text[:500])
+        assert policy is not None and "default-src 'none'" in policy.group(1)
+        allowed = re.findall(r"'sha256-([^']+)'", policy.group(1).partition("script-src")[2])
+        scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+        assert [b64encode(sha256(code.encode()).digest()).decode() for code in scripts] == allowed
+        assert re.search(r"\son[a-z]+=\"", "".join(re.split(r"<script.*?</script>", text, flags=re.S))) is None
+
+
+def test_the_level_of_evidence_and_what_was_checked_stand_on_the_page(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "Level of evidence" in text and "Exploratory. " in text
+    assert "not derived anew for this page" in text
 
 
 def test_names_are_shown_and_never_run(page: Path) -> None:

@@ -1,0 +1,89 @@
+"""The verdict derived anew from the stored cells, and compared with what is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from imprint.analyses.ask import concluded, load_question
+from imprint.analyses.engine import Outcome
+from imprint.analyses.evaluate.evaluate import procedure_of
+from imprint.analyses.evaluate.run import read_setup
+from imprint.analyses.findings import COLUMNS
+from imprint.analyses.verification.check import Check, check_of
+from imprint.analyses.verification.evidence import Evidence
+from imprint.models.errors import ImprintError
+from imprint.models.files import read_record
+from imprint.models.store import RunFolder
+
+RELATIVE, ABSOLUTE = 1e-6, 1e-9
+"""Numbers that are derived anew are equal within these: pooling sums thousands of float64 numbers in any order."""
+
+
+def derived(evidence: Evidence) -> Check:
+    """Whether the findings that follow from the stored cells are the stored ones."""
+    try:
+        faults = _answer_faults(evidence) if evidence.question else _run_faults(evidence)
+    except ImprintError as error:
+        return Check("verdict", "wrong", f"it cannot be derived anew: {error}")
+    except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
+        return Check("verdict", "wrong", f"it cannot be derived anew: {type(error).__name__}: {error}.")
+    return check_of(
+        "verdict", faults, f"{evidence.verdict or 'none'}: derived anew from the stored cells it is the same"
+    )
+
+
+def _run_faults(evidence: Evidence) -> list[str]:
+    """Cells that are missing, and findings that are not those that pooling the cells gives."""
+    folder = RunFolder(evidence.folder)
+    procedure = procedure_of(read_setup(folder), folder)
+    failed = {str(one["cell"]): str(one["error"]) for one in evidence.record.get("failed", [])}
+    seeds = [seed for seed in procedure.seeds if folder.checkpoint(seed, procedure.ages[-1]).exists()]
+    faults = [
+        f"cell {cell.name} is missing"
+        for cell in (*procedure.raising(), *procedure.examining(seeds))
+        if not cell.done and cell.name not in failed
+    ]
+    try:
+        anew = procedure.findings([Outcome(cell, error, 0.0) for cell, error in failed.items()], None)
+    except ImprintError as error:
+        return [*faults, f"it cannot be derived anew: {error}"]
+    return faults + _unequal(evidence.stored, anew)
+
+
+def _answer_faults(evidence: Evidence) -> list[str]:
+    """An answer that is not the one that its pieces of work give."""
+    asked, stored = read_record(evidence.folder / "question.json"), read_record(evidence.folder / "answer.json")
+    question = load_question(str(asked.get("name")), asked.get("settings"))
+    answer = concluded(question, evidence.folder, stored.get("failed", {}))
+    faults = [
+        f"the {name} is stored as “{stored.get(name)}” and derived anew as “{anew}”"
+        for name, anew in (("verdict", answer.verdict), ("why", answer.why))
+        if stored.get(name) != anew
+    ]
+    return faults + _unequal(evidence.stored, answer.findings)
+
+
+def _unequal(stored: pd.DataFrame, anew: pd.DataFrame) -> list[str]:
+    """How stored findings differ from those derived anew: verdicts, then numbers, then the rest."""
+    anew = anew.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    if len(stored) != len(anew):
+        return [f"{len(stored)} findings are stored, {len(anew)} are derived anew"]
+    keys = ("analysis", "metric", "concept", "site", "control", "age", "seed")
+    faults = []
+    for column in sorted(COLUMNS, key=lambda name: (name != "verdict", name != "estimate")):
+        ours, theirs = stored[column], anew[column]
+        if COLUMNS[column] == "string":
+            same = (ours.fillna("") == theirs.fillna("")).to_numpy(dtype=bool)
+        else:
+            pair = [one.to_numpy(dtype=np.float64, na_value=np.nan) for one in (ours, theirs)]
+            same = np.isclose(*pair, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+        if not same.all():
+            row = int(np.flatnonzero(~same)[0])
+            known = [key for key in keys if key != column and not pd.isna(stored[key][row])]
+            about = ", ".join(f"{key} {stored[key][row]}" for key in known)
+            faults.append(
+                f"the {column} of {int((~same).sum())} findings differs: stored {ours[row]}, "
+                f"derived anew {theirs[row]} ({about})"
+            )
+    return faults

@@ -1,0 +1,21 @@
+"""``imprint verify``: what was checked, what is wrong, and the level of evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imprint.commands.text import console, say, table
+
+
+def verify_folder(path: Path) -> bool:
+    """Verify a run or an answer and print what was found; whether nothing is wrong."""
+    from imprint.analyses.verification.verify import verify
+
+    page, verified = console(), verify(path)
+    rows = [(check.state, check.name, check.found) for check in verified.checks]
+    page.print(table(f"imprint verify {path}", ("", "what", "found"), rows))
+    page.print()
+    say(page, f"level of evidence: {verified.level}. {verified.reason}", "bold")
+    if not verified.right:
+        say(page, f"wrong: {', '.join(check.name for check in verified.wrong)}.", "bold red")
+    return verified.right
