@@ -15,6 +15,7 @@ from imprint.analyses.verdicts import UNDETERMINED, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import read_json, read_table
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.alignment import digest_of
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, open_run
@@ -80,15 +81,19 @@ class Run:
 
 
 def read_setup(folder: RunFolder) -> AnySetup:
-    """The resolved setup of a run folder, refused when it was changed since."""
+    """The resolved setup of a run folder, refused when it was changed since.
+
+    A run made before a setting was added, or under an older rule, is named after what was stored then.
+    """
     try:
         data = yaml.safe_load(folder.setup_file.read_text(encoding="utf-8"))
         setup = load_setup(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
+        stored = f"{data['name']}-{digest_of(data)}"
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
         raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
-    if folder.path.resolve().name != setup.run_name:
+    if folder.path.resolve().name not in (setup.run_name, stored):
         raise DamagedFileError(
-            f"{folder.setup_file} describes {setup.run_name}, but the folder is called {folder.path.resolve().name}; "
+            f"{folder.setup_file} describes {stored}, but the folder is called {folder.path.resolve().name}; "
             "one of them was changed after the run began."
         )
     assert isinstance(setup, Setup | AgentSetup)

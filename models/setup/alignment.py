@@ -146,15 +146,21 @@ class AlignmentSetup(FrozenSettings, ABC):
     @property
     def digest(self) -> str:
         """Eight hexadecimal digits that depend on everything in the setup that can change a result."""
-        content = {k: v for k, v in self.resolved().items() if k not in ("description", "question")}
-        if content["schedule"]["shared_birth"] is None:
-            del content["schedule"]["shared_birth"]  # a later addition: older runs keep their names
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        return digest_of(self.resolved())
 
     @property
     def run_name(self) -> str:
         """Name of the run folder."""
         return f"{self.name}-{self.digest}"
+
+
+def digest_of(resolved: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits of a resolved setup as plain data; of a stored one, those that its run was named after."""
+    content = {k: v for k, v in resolved.items() if k not in ("description", "question")}
+    schedule = dict(content["schedule"])
+    if schedule.get("shared_birth") is None:
+        schedule.pop("shared_birth", None)  # a later addition: older runs keep their names
+    return hashlib.sha256(json.dumps({**content, "schedule": schedule}, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:

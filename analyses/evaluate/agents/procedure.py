@@ -7,6 +7,7 @@ decodability of the marks of every goal; at the last age also the verdict (:mod:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -15,8 +16,8 @@ from imprint.analyses.evaluate.agents import cells
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
 from imprint.analyses.evaluate.procedure import Procedure, stored_tables
 from imprint.analyses.findings import findings
-from imprint.analyses.goals.decision import over_seeds as verdict_over_seeds
-from imprint.analyses.goals.exam import exam_of
+from imprint.analyses.goals.decision import judgement_rows, tally
+from imprint.analyses.goals.exam import Floor, exam_of
 from imprint.analyses.goals.facts import fact_targets, facts_of
 from imprint.analyses.locate.stored import floors_file, readings_file
 from imprint.analyses.statistics import mean_of_known
@@ -26,7 +27,7 @@ from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 from imprint.probes.readouts.base import READOUTS
 
-RATES = ("capability", "goal", "proxy")
+RATES = ("capability", "goal", "proxy", "habit", "interchange")
 """Metrics that are parts of levels."""
 
 
@@ -53,7 +54,7 @@ class AgentProcedure(Procedure[AgentSetup]):
         seeds = self.raising_cells(self.setup, self.folder, self.seeds, name="seeds")
         control = self.control, self.control_folder, self.control_seeds
         controls = self.raising_cells(*control, name="random reward")
-        files = (floors_file(self.folder), self.folder.cell(cells.FLOOR))
+        files = (floors_file(self.folder), cells.chance_file(self.folder), self.folder.cell(cells.FLOOR))
         return [*seeds, *controls, Cell("floors", cells.measure_floors, (self.setup, self.folder), files)]
 
     def examining(self, seeds: Sequence[int]) -> list[Cell]:
@@ -61,7 +62,10 @@ class AgentProcedure(Procedure[AgentSetup]):
         folder, common = self.folder, (self.setup, self.folder)
         planted = Cell("planted controls", cells.check_instruments, common, (folder.cell("planted"),))
         names = {seed: cells.AGENT.format(seed) for seed in seeds}
-        files = {seed: (readings_file(folder, seed), folder.cell(name)) for seed, name in names.items()}
+        files = {
+            seed: (readings_file(folder, seed), cells.tries_file(folder, seed), folder.cell(name))
+            for seed, name in names.items()
+        }
         own = [Cell(name, cells.examine_seed, (*common, seed), files[seed]) for seed, name in names.items()]
         controls = []
         for seed in self.control_seeds:
@@ -89,11 +93,17 @@ class AgentProcedure(Procedure[AgentSetup]):
 
     def _verdict(self, own: pd.DataFrame) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""
-        rows = own[own["analysis"] == "latch"]
-        word, why = verdict_over_seeds([str(v) for v in rows["verdict"]], self.setup.decision)
+        exam, floor = exam_of(self.setup), self.folder.cell(cells.FLOOR)
+        tries = [found for seed in self.seeds if (found := cells.stored_tries(self.folder, seed)) is not None]
+        index = own[(own["metric"] == "latch_index") & (own["age"] == self.ages[-1])]["estimate"].mean()
+        known = cells.stored_floor(self.folder) if floor.exists() else Floor()
+        judged = exam.judge(tries, known, index=float(index))
+        rows = own[(own["analysis"] == "latch") & (own["metric"] == "latch")]
+        if len(rows):
+            judged = replace(judged, why=f"{judged.why} {tally([str(v) for v in rows['verdict']])}")
         over = mean_of_known(rows["estimate"], self.setup.evaluation.levels).row()
-        base = {"analysis": "latch", "metric": "latch", "concept": self.setup.intended, "age": self.ages[-1]}
-        return findings([{**base, **over, "n": int(rows["n"].sum()), "verdict": word, "why": why}])
+        about = {"age": self.ages[-1]}
+        return findings(judgement_rows(judged, about, {**over, "n": int(rows["n"].sum())}))
 
 
 def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
