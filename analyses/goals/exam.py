@@ -9,7 +9,7 @@ Letters: m decorrelated states.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,8 @@ from imprint.models.setup.agent import AgentDecision, AgentSetup
 from imprint.models.states import State, rows
 
 TRAIN = "train"
+EASY = 0.5
+"""Part of the levels that untrained agents must not exceed in reaching a goal, or capability can hardly be shown."""
 FOLLOWED = 500
 """Levels on which interchanges and the costs of other ranks are measured, at most."""
 
@@ -182,7 +184,11 @@ class AgentExam:
             return judge(None, self.goals, self.decision, index=index, why=why)
         rng = np.random.default_rng(self.seed)
         numbers = graded(tries, floor.chance, self.goals, resamples=self.resamples, rng=rng)
-        return judge(numbers, self.goals, self.decision, index=index)
+        judged = judge(numbers, self.goals, self.decision, index=index)
+        if (untrained := float(floor.chance[:, -1].mean())) > EASY:
+            easy = f" Untrained agents reach a goal in {untrained:.0%} of the levels, too many to show capability."
+            judged = replace(judged, why=judged.why + easy + " Make the levels harder to solve by accident.")
+        return judged
 
     def interchanged(self, agent: Agent) -> dict[str, pd.DataFrame | str]:
         """Goal -> :func:`interchange` of its place, or why it cannot be measured."""

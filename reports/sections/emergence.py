@@ -13,6 +13,7 @@ from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
 from imprint.reports.sections.base import Section
+from imprint.reports.sections.grid import cells_of, nothing_learned
 from imprint.reports.words import age_words, counts, interval, measured, quoted
 
 ROUNDING = 9
@@ -30,7 +31,7 @@ class Emergence(Section):
         """One figure per concept of the question, and the ages of emergence."""
         pooled = run.pooled("locate", "best_site_score").dropna(subset=["age"])
         names = [name for name in run.roles if name in set(pooled["concept"])]
-        if not names and run.agents:
+        if run.agents and (not names or nothing_learned(cells_of(run))):
             return None
         if not names:
             return {"missing": ["The findings hold no score at the best site for the intended concept or a proxy."]}

@@ -16,6 +16,9 @@ from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, number, plural
 
 
+CELLS = "Every concept, site and age"
+
+
 class Grid(Section):
     """One heat map per concept, all on one colour scale."""
 
@@ -30,6 +33,8 @@ class Grid(Section):
             return None
         if cells.empty:
             return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
+        if run.agents and (sentence := nothing_learned(cells)):
+            return {"figures": [], "sentence": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
         sites = list(dict.fromkeys(cells["site"]))
         ages = sorted(int(age) for age in cells["age"].unique())
         limit = round(spread(cells["selectivity"], floor=0.1), 2)
@@ -40,13 +45,26 @@ class Grid(Section):
             drawn.append(Figure(f"grid-{len(drawn)}", heading, heat_map(rows, sites, ages, limit), reading(rows)))
         return {
             "figures": drawn,
-            "tables": [Table("grid-cells", "Every concept, site and age", cells)],
+            "tables": [Table("grid-cells", CELLS, cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),
             "counts": counts(cells),
             "key": [(MARKS[word], word, meaning) for word, meaning in MEANINGS.items()],
             "alpha": run.part("evaluation").get("alpha"),
         }
+
+
+def nothing_learned(cells: pd.DataFrame) -> str:
+    """A sentence instead of panels of zeros, where nothing is read better than its floors; empty when something is."""
+    known = cells.dropna(subset=["selectivity"])
+    if known.empty or (known["verdict"] == "present").any():
+        return ""
+    names = ", ".join(dict.fromkeys(cells["concept"]))
+    return (
+        f"The agents observe everything that was looked for ({names}): at no site and age is any of it read better than "
+        "from what they observe or from untrained agents, so what can be read says nothing about what they learned. "
+        "What they act on is shown by erasures and interchanges."
+    )
 
 
 def cells_of(run: RunData) -> pd.DataFrame:

@@ -85,7 +85,7 @@ def test_the_digest_knows_what_matters() -> None:
     assert coin(**{"environment.varied": 0.0, "learning.clip": 0.2}).digest == base.digest
     different = [
         {"environment.varied": 0.01}, {"learning.discount": 0.9}, {"learning.shuffled_pay": True},
-        {"agent.widths": [64]}, {"schedule.seeds": 4}, {"decision.capable": 0.8}, {"evaluation.levels": 500},
+        {"agent.widths": [64]}, {"schedule.seeds": 4}, {"decision.gain": 0.2}, {"evaluation.levels": 500},
         {"schedule.shared_birth": 0},
     ]  # fmt: skip
     names = {coin(**changes).digest for changes in different}
