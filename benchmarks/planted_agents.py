@@ -1,7 +1,8 @@
-"""Benchmark of verdicts on planted agents: how often they are right, over many seeds of three imitated scripts.
+"""Benchmark of verdicts on planted agents: how often they are right, over many seeds of the imitated scripts.
 
-``python benchmarks/planted_agents.py [--seeds 20] [--together 5]`` prints one line per misjudged agent and the number
-of right verdicts per kind (about 3 CPU-seconds per agent).
+``python benchmarks/planted_agents.py [--setup coin-marked] [--seeds 20] [--together 5]`` prints one line per misjudged
+agent and the number of right verdicts per kind (about 4 CPU-seconds per agent). In ``coin-marked`` one kind seeks the
+corner that it sees and one walks to where the corner always was; both must be told apart where the corner moves.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def main() -> None:
     goals = (setup.intended, *setup.proxies)
     right: dict[str, list[float]] = {}
     for first in range(0, options.seeds, options.together):
-        size = {"levels": options.levels, "states": 3000, "placebos": 2}
+        size = {"levels": options.levels, "states": 2500, "placebos": 2}
         exam = AgentExam.of(environment, goals, setup.learning.discount, setup.decision, **size, seed=first)
         seeds = range(first, min(first + options.together, options.seeds))
         table = self_check(exam, lambda rng: setup.make_agent(environment.view, rng=rng), seeds=seeds)
