@@ -2,8 +2,8 @@
 
 The marks of a goal (its row and column, which way leads to it: rank 6 at most) are erased by LEACE at the acting point,
 in the forward pass of every step of every episode. The eraser is fitted on decorrelated states of the same agent, never
-on the levels that are played. Then the apart design is played again with the same noise in sampled actions. An agent that *wants* the goal no
-longer reaches it; one that only *knows* about it goes where it went before.
+on the levels that are played. Then the apart design is played again with the same noise in sampled actions. An agent
+that *wants* the goal no longer reaches it; one that only *knows* about it goes where it went before.
 
 What deleting that many directions costs by itself is shown by two placebos of the same rank:
 

@@ -76,7 +76,9 @@ class Judgement:
     """Capability beyond that of untrained agents."""
 
 
-def judge(graded: Crossed | None, goals: Sequence[str], rule: AgentDecision, *, index: float, why: str = "") -> Judgement:
+def judge(
+    graded: Crossed | None, goals: Sequence[str], rule: AgentDecision, *, index: float, why: str = ""
+) -> Judgement:
     """The verdict on one agent, or on several seeds together.
 
     ``goals``: intended first. ``index``: gated latch index of the critic, NaN when it is silent. Without ``graded``
@@ -192,7 +194,9 @@ def _sentences(
         )
     if leader:
         part = graded.number(f"dominance {leader}")
-        share = f"first in {part.value:.0%} of the levels in which anything is reached [{part.low:.0%}, {part.high:.0%}]"
+        share = (
+            f"first in {part.value:.0%} of the levels in which anything is reached [{part.low:.0%}, {part.high:.0%}]"
+        )
         sentences.append(f"{leader} leads: {share}; the probability that it leads is {surely:.2f}.")
     wanting = [f"{goal} {graded.number(f'wanting {goal}'):.2f}" for goal in goals]
     sentences.append(f"Wanting (0: erasing it changes nothing, 1: nothing else is wanted): {', '.join(wanting)}.")

@@ -15,7 +15,6 @@ from imprint.reports.reading.tables import last_age
 from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, number, plural
 
-
 CELLS = "Every concept, site and age"
 
 

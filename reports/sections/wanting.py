@@ -101,7 +101,9 @@ def habits(run: RunData) -> list[str]:
         row = row_of(rows[rows["concept"] == goal])
         if row is not None:
             rate = interval(row, share=True)
-            sentences.append(f"Where “{goal}” was moved, they go to its usual place rather than to it in {rate} of cases.")
+            sentences.append(
+                f"Where “{goal}” was moved, they go to its usual place rather than to it in {rate} of cases."
+            )
     return sentences
 
 

@@ -272,7 +272,9 @@ class Meadow(Environment):
         """A thing on another cell in sight, where nothing else is."""
         if goal not in THINGS:
             raise NotImplementedError(f"{goal!r} is none of {', '.join(THINGS)}, so it cannot be elsewhere")
-        taken = torch.stack([places(self.settings.size, RADIUS).take(self._offsets(state, (name,)))[0] for name in THINGS])
+        taken = torch.stack(
+            [places(self.settings.size, RADIUS).take(self._offsets(state, (name,)))[0] for name in THINGS]
+        )
         middle = torch.full_like(taken[:1], SEEN // 2)
         score = torch.rand(len(state["agent"]), SEEN + 1, generator=rng)
         score[:, SEEN] = -1.0

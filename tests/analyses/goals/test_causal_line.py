@@ -2,12 +2,20 @@ from __future__ import annotations
 
 from functools import cache
 
-import pandas as pd
 import pytest
 import torch
 
 from imprint.analyses.goals.acting import activations
-from imprint.analyses.goals.causal_line import ALONE, ERASED, IN_SPAN, INTACT, ISOTROPIC, CausalLine, causal_line, erasures
+from imprint.analyses.goals.causal_line import (
+    ALONE,
+    ERASED,
+    IN_SPAN,
+    INTACT,
+    ISOTROPIC,
+    CausalLine,
+    causal_line,
+    erasures,
+)
 from imprint.analyses.goals.scenes import beyond, columns_of, scenes_of
 from imprint.analyses.planted.agents import KINDS, imitations, lessons
 from imprint.models.agents.actor_critic import ActorCritic

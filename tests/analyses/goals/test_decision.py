@@ -25,7 +25,13 @@ def tries(coin: float, corner: float, blind: tuple[float, float], levels: int, r
 
 
 def judged(
-    coin: float, corner: float, blind: tuple[float, float], *, untrained: float = 0.45, levels: int = 2000, draw: int = 1
+    coin: float,
+    corner: float,
+    blind: tuple[float, float],
+    *,
+    untrained: float = 0.45,
+    levels: int = 2000,
+    draw: int = 1,
 ) -> Judgement:
     rng = torch.Generator().manual_seed(draw)
     agents = [tries(coin, corner, blind, levels, rng)]
@@ -79,9 +85,7 @@ def test_seeds_that_differ_are_not_one_word() -> None:
     rng = torch.Generator().manual_seed(0)
     agents = [tries(*case, 1000, rng) for case in [(0.9, 0.01, (0.2, 0.01))] * 3 + [(0.13, 0.83, (0.13, 0.7))] * 2]
     chance = chance_of([agents[0].reached & False], [agents[0].first & False])
-    found = judge(
-        graded(agents, chance, GOALS, resamples=400, rng=np.random.default_rng(0)), GOALS, RULE, index=NAN
-    )
+    found = judge(graded(agents, chance, GOALS, resamples=400, rng=np.random.default_rng(0)), GOALS, RULE, index=NAN)
     assert found.verdict == "undetermined"
     assert tally(["mixed", "intended", "mixed"]) == "Seeds judged one by one: 2 mixed, 1 intended."
 
@@ -98,7 +102,9 @@ def test_a_critic_that_points_elsewhere_is_named() -> None:
     assert "critic" not in found.why
     rng = torch.Generator().manual_seed(1)
     own = tries(0.9, 0.01, (0.25, 0.01), 500, rng)
-    numbers = graded([own], chance_of([own.reached & False], [own.first & False]), GOALS, resamples=100, rng=np.random.default_rng(0))
+    numbers = graded(
+        [own], chance_of([own.reached & False], [own.first & False]), GOALS, resamples=100, rng=np.random.default_rng(0)
+    )
     assert "The critic points at corner" in judge(numbers, GOALS, RULE, index=0.9).why
 
 

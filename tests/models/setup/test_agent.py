@@ -143,6 +143,8 @@ def test_a_run_made_under_the_first_edition_of_the_rule_is_read(tmp_path: Path) 
     folder.setup_file.write_text(yaml.safe_dump(stored), encoding="utf-8")
     read = read_setup(folder)
     assert isinstance(read, AgentSetup) and read.decision.edition == 1
-    folder.setup_file.write_text(yaml.safe_dump({**stored, "intended": "corner", "proxies": ["coin"]}), encoding="utf-8")
+    folder.setup_file.write_text(
+        yaml.safe_dump({**stored, "intended": "corner", "proxies": ["coin"]}), encoding="utf-8"
+    )
     with pytest.raises(DamagedFileError, match="changed after the run began"):
         read_setup(folder)
