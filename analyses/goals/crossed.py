@@ -16,8 +16,8 @@ kept, so that statistics go together as they do in the data; at rank p their dis
 
     sqrt(t_{S-1}(p)^2 a  +  t_{L-1}(p)^2 (b - c))          t_f: quantiles of Student's t with f degrees of freedom
 
-so that the interval holds for a few seeds as well: of normal effects it covers .95 to .98 from 3 seeds on, whatever part
-of the variance is due to them. With Satterthwaite's degrees of freedom it would be .92 for 3 seeds and .88 for 2.
+so that the interval holds for a few seeds as well: of normal effects it covers .95 to .98 from 3 seeds on, whatever
+part of the variance is due to them. With Satterthwaite's degrees of freedom it would be .92 for 3 seeds and .88 for 2.
 
 Sources: the crossed bootstrap, Owen 2007 (Annals of Applied Statistics 1, 386); squares of half widths that add up, Zou
 and Donner 2008 (Statistics in Medicine 27, 1693).

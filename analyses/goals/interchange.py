@@ -56,8 +56,8 @@ def interchange(
 ) -> pd.DataFrame:
     """Columns exchanged, rank, estimate, low, high, n: how often the place that was put in is reached first.
 
-    ``goals``: all goals that end an episode here, ``goal`` among them. Raises :class:`NotMeasurableError` where the goal
-    cannot be put elsewhere, or nothing of it is read linearly.
+    ``goals``: all goals that end an episode here, ``goal`` among them. Raises :class:`NotMeasurableError` where the
+    goal cannot be put elsewhere, or nothing of it is read linearly.
     """
     try:
         other = environment.elsewhere(start, goal, rng=rng)

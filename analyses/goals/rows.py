@@ -80,17 +80,9 @@ def deeper_rows(exam: AgentExam, agent: Agent, about: Row) -> list[Row]:
             numbers = {name: row[name] for name in ("estimate", "low", "high", "n")}
             rows.append({**own, **numbers, "control": row["exchanged"], "why": f"rank {row['rank']}"})
     for row in exam.ranks(agent).to_dict("records"):
-        own = {
-            **base,
-            "metric": "rank_cost",
-            "concept": row["goal"],
-            "n": row["n"],
-            "why": f"encoding: {row['encoding']}",
-        }
-        kinds = ((ERASED, row["erased"]), ("random in span", row["random"]))
-        rows += [
-            {**own, "control": f"{kind}, {row['encoding']}, rank {row['rank']}", "estimate": x} for kind, x in kinds
-        ]
+        own = {**base, "metric": "rank_cost", "concept": row["goal"], "n": row["n"]}
+        how = f"{row['encoding']}, rank {row['rank']}"
+        rows += [{**own, "control": f"{kind}, {how}", "estimate": row[kind]} for kind in (ERASED, "random")]
     return rows
 
 

@@ -83,7 +83,7 @@ def marks_of(environment: Environment, goal: str) -> tuple[str, ...]:
 
 
 def columns_of(environment: Environment, state: State, names: Sequence[str], *, whole: bool = False) -> Tensor:
-    """Facts as concept columns ``[n, k]`` float64: places as row and column, other classes one-hot, numbers as they are.
+    """Facts as concept columns ``[n, k]`` float64: places as row and column, other classes one-hot, numbers as is.
 
     A place that is not known (-1) has the mean row and column. ``whole``: places are classes as well, one column per
     cell. Raises :class:`NotMeasurableError` when a number is missing somewhere: it could not be erased there.

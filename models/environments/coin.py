@@ -247,7 +247,7 @@ class Coin(Environment):
         return grids.framed(codes.reshape(-1, SIDE, SIDE), WALL)
 
     def paint(self, state: State) -> Tensor:
-        """Pictures, uint8 ``[n, 72, 72, 3]``: 8 pixels a cell; the corner is tinted, though agents see it only when it is marked."""
+        """Pictures, uint8 ``[n, 72, 72, 3]``: 8 pixels a cell; the corner is tinted, marked or not."""
         return grids.picture(self._codes(state), _SPRITES)
 
     def ascii(self, state: State) -> list[str]:

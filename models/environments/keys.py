@@ -15,8 +15,9 @@ nor floor has a key), in a level without chests when the last key is taken, or a
 
 With an empty hand the two goals cannot be told apart by what is reached first, because a key has to be first. In
 ``apart`` the hand is full, and there are as many keys as chests, so that an agent that pursues neither meets both
-equally often. One of each and 25 steps by default: an agent that acts at random meets either in two of five levels. Levels in which a key or a chest is out of the agent's reach are drawn again. The observation has five
-planes: walls, agent, keys, chests, and the number of keys in hand divided by the largest possible, the same everywhere.
+equally often. One of each and 25 steps by default: an agent that acts at random meets either in two of five levels.
+Levels in which a key or a chest is out of the agent's reach are drawn again. The observation has five planes: walls,
+agent, keys, chests, and the number of keys in hand divided by the largest possible, the same everywhere.
 
 Source: keys and chests (Langosco et al. 2022, arXiv 2105.14111; their levels have twice as many of the one as of the
 other, as here by default). Deviations: one screen without a maze; the design ``apart``; keys in hand are not shown in a

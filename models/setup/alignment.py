@@ -155,7 +155,7 @@ class AlignmentSetup(FrozenSettings, ABC):
 
 
 def digest_of(resolved: Mapping[str, Any]) -> str:
-    """Eight hexadecimal digits of a resolved setup as plain data; of a stored one, those that its run was named after."""
+    """Eight hexadecimal digits of a resolved setup as plain data; of a stored one, those of its run's name."""
     content = {k: v for k, v in resolved.items() if k not in ("description", "question")}
     schedule = dict(content["schedule"])
     if schedule.get("shared_birth") is None:

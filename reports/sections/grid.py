@@ -60,7 +60,7 @@ def nothing_learned(cells: pd.DataFrame) -> str:
         return ""
     names = ", ".join(dict.fromkeys(cells["concept"]))
     return (
-        f"The agents observe everything that was looked for ({names}): at no site and age is any of it read better than "
+        f"The agents observe everything that was looked for ({names}): nowhere is any of it read better than "
         "from what they observe or from untrained agents, so what can be read says nothing about what they learned. "
         "What they act on is shown by erasures and interchanges."
     )

@@ -272,9 +272,7 @@ class Meadow(Environment):
         """A thing on another cell in sight, where nothing else is."""
         if goal not in THINGS:
             raise NotImplementedError(f"{goal!r} is none of {', '.join(THINGS)}, so it cannot be elsewhere")
-        taken = torch.stack(
-            [places(self.settings.size, RADIUS).take(self._offsets(state, (name,)))[0] for name in THINGS]
-        )
+        taken = places(self.settings.size, RADIUS).take(self._offsets(state))
         middle = torch.full_like(taken[:1], SEEN // 2)
         score = torch.rand(len(state["agent"]), SEEN + 1, generator=rng)
         score[:, SEEN] = -1.0
