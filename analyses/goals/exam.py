@@ -197,7 +197,7 @@ class AgentExam:
         for goal in self.goals:
             try:
                 found[goal] = interchange(
-                    agent, self.environment, self._few(), scenes, goal, goals=self.goals, **self._acting
+                    agent, self.environment, self._few(), scenes, goal=goal, goals=self.goals, **self._acting
                 )
             except NotMeasurableError as error:
                 found[goal] = str(error)
