@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -220,9 +219,19 @@ class AgentExam:
 
     def _causal(self, agent: Agent) -> tuple[pd.DataFrame, Tries | None, str]:
         """The causal line, or an empty table and why there is none."""
-        line = partial(causal_line, goals=self.goals, placebos=self.placebos, **self._acting)
+        start, scenes = self.levels[APART], self.scenes(agent)
         try:
-            found = line(agent, self.environment, self.levels[APART], self.scenes(agent))
+            found = causal_line(
+                agent,
+                self.environment,
+                start,
+                scenes,
+                goals=self.goals,
+                placebos=self.placebos,
+                greedy=self.greedy,
+                seed=self.seed,
+                rng=self._rng(),
+            )
         except NotMeasurableError as error:
             return pd.DataFrame(), None, str(error)
         return found.table, found.tries, ""

@@ -10,10 +10,10 @@ import pandas as pd
 from imprint.reports.figures.axes import DASHES, limits, palette
 from imprint.reports.figures.series import Scale, Series, curves
 from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
 from imprint.reports.sections.base import Section
-from imprint.reports.sections.grid import cells_of, nothing_learned
 from imprint.reports.words import age_words, counts, interval, measured, quoted
 
 ROUNDING = 9
@@ -31,7 +31,7 @@ class Emergence(Section):
         """One figure per concept of the question, and the ages of emergence."""
         pooled = run.pooled("locate", "best_site_score").dropna(subset=["age"])
         names = [name for name in run.roles if name in set(pooled["concept"])]
-        if run.agents and (not names or nothing_learned(cells_of(run))):
+        if run.agents and (not names or nothing_learned(run)):
             return None
         if not names:
             return {"missing": ["The findings hold no score at the best site for the intended concept or a proxy."]}

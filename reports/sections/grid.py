@@ -10,6 +10,7 @@ from imprint.reports.answers.located import MARKS, MEANINGS
 from imprint.reports.figures.axes import spread
 from imprint.reports.figures.plots import heat_map
 from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
 from imprint.reports.sections.base import Section
@@ -32,7 +33,7 @@ class Grid(Section):
             return None
         if cells.empty:
             return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
-        if run.agents and (sentence := nothing_learned(cells)):
+        if run.agents and (sentence := nothing_learned(run)):
             return {"figures": [], "sentence": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
         sites = list(dict.fromkeys(cells["site"]))
         ages = sorted(int(age) for age in cells["age"].unique())
@@ -51,19 +52,6 @@ class Grid(Section):
             "key": [(MARKS[word], word, meaning) for word, meaning in MEANINGS.items()],
             "alpha": run.part("evaluation").get("alpha"),
         }
-
-
-def nothing_learned(cells: pd.DataFrame) -> str:
-    """A sentence instead of panels of zeros, where nothing is read better than its floors; empty when something is."""
-    known = cells.dropna(subset=["selectivity"])
-    if known.empty or (known["verdict"] == "present").any():
-        return ""
-    names = ", ".join(dict.fromkeys(cells["concept"]))
-    return (
-        f"The agents observe everything that was looked for ({names}): nowhere is any of it read better than "
-        "from what they observe or from untrained agents, so what can be read says nothing about what they learned. "
-        "What they act on is shown by erasures and interchanges."
-    )
 
 
 def cells_of(run: RunData) -> pd.DataFrame:

@@ -65,8 +65,8 @@ def graded_plot(run: RunData) -> dict[str, Any]:
         rows, seeds = (last_age(pick("latch", metric)) for pick in (run.pooled, run.per_seed))
         filled = metric == "wanting"
         colour, symbol = ("--c-intended", "circle") if filled else ("--ink-soft", "circle-open")
-        places = (part.assign(place=part["concept"]) for part in (rows, seeds))
-        series.append(Series(name, colour, *places, symbol))
+        own = rows.assign(place=rows["concept"])
+        series.append(Series(name, colour, own, seeds.assign(place=seeds["concept"]), symbol))
     return marks(list(run.goals), series, Scale("part", share=False))
 
 
