@@ -24,5 +24,6 @@ def metrics_of_runs() -> dict[str, Metrics]:
     found: dict[str, Metrics] = {}
     for statement in (statement for text in texts for statement in ast.parse(text).body):
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "METRICS":
-            found |= ast.literal_eval(statement.value)
+            for analysis, metrics in ast.literal_eval(statement.value).items():
+                found[analysis] = {**found.get(analysis, {}), **metrics}
     return found

@@ -1,14 +1,18 @@
 """The causal line: what does an agent stop pursuing when what it knows of a goal is erased?
 
-The marks of a goal (where it is, which way leads to it) are erased by LEACE at the acting point, in the forward pass of
-every step of every episode. The eraser is fitted on decorrelated states of the same agent, never on the levels that are
-played. Then the apart design is played again with the same noise in sampled actions. An agent that *wants* the goal no
-longer reaches it; one that only *knows* about it goes where it went before.
+The marks of a goal (its row and column, which way leads to it: rank 6 at most) are erased by LEACE at the acting point,
+in the forward pass of every step of every episode. The eraser is fitted on decorrelated states of the same agent, never
+on the levels that are played. Then the apart design is played again with the same noise in sampled actions. An agent
+that *wants* the goal no longer reaches it; one that only *knows* about it goes where it went before.
 
-What deleting that many directions costs by itself is shown by two placebos of the same rank, several draws each:
+What deleting that many directions costs by itself is shown by two placebos of the same rank:
 
-    random            a subspace drawn uniformly from the whole site is projected out
-    random in span    random directions of the whitened span of the activations (:meth:`Whitened.random`)
+    random            a subspace drawn uniformly from the whole site is projected out; one draw
+    random in span    random directions of the whitened span of the activations (:meth:`Whitened.random`); several draws
+
+Of d directions that carry a linear readout, r random ones in the span remove the part r / d of it: with one column per
+cell, 50 of 128. Hence the low rank; :func:`rank_costs` shows what other ranks cost. A single mark is erased whole, with
+one column per class.
 
 Ways to two goals often begin alike, so erasing one goal takes part of the other. ``erased alone`` erases only what the
 marks hold beyond what follows linearly from the other goals' marks; it spares the others and erases less.
@@ -35,6 +39,7 @@ import torch
 from imprint.analyses.goals.acting import AgentPolicy, activations, look
 from imprint.analyses.goals.behaviour import Played, play, rate
 from imprint.analyses.goals.scenes import Scenes, beyond, columns_of, marks_of
+from imprint.analyses.goals.wanting import Tries
 from imprint.analyses.statistics import mean_of_all
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
@@ -47,9 +52,7 @@ from imprint.probes.interventions.project import projection
 INTACT, ERASED, ALONE, ISOTROPIC, IN_SPAN = "intact", "erased", "erased alone", "random", "random in span"
 LOSS = ("loss", "loss_low", "loss_high")
 COLUMNS = ("erased", "kind", "draw", "rank", "goal", "rate", "low", "high", *LOSS, "moved", "n")
-"""Columns of :func:`causal_line`."""
-WANTS = ("goal", "intact", "erased", *LOSS, "placebo", "placebo_high", "excess", "aside", "rank", "n")
-"""Columns of :func:`wants`."""
+"""Columns of the table of a :class:`CausalLine`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,16 @@ class Edited:
     draw: int
     rank: int
     change: Intervention | None
+
+
+@dataclass(frozen=True)
+class CausalLine:
+    """What every edit does to what an agent attains."""
+
+    table: pd.DataFrame
+    """Rates; columns :data:`COLUMNS`."""
+    tries: Tries
+    """What was attained on every level."""
 
 
 def erasures(
@@ -84,12 +97,13 @@ def erasures(
         yield Edited(goal, ERASED, 0, eraser.rank, eraser)
         yield Edited(goal, ALONE, 0, own.rank, own)
         for mark in marks_of(environment, goal):
-            alone = span.erase(columns_of(environment, scenes.state, [mark]))
+            alone = span.erase(columns_of(environment, scenes.state, [mark], whole=True))
             yield Edited(mark, ERASED, 0, alone.rank, alone)
         for draw in range(placebos if eraser.rank else 0):
             yield Edited(goal, IN_SPAN, draw, eraser.rank, span.random(eraser.rank, rng=rng))
+        if eraser.rank:
             basis = random_basis(x.shape[1], min(eraser.rank, x.shape[1]), rng=rng)
-            yield Edited(goal, ISOTROPIC, draw, eraser.rank, projection(basis, span.mean))
+            yield Edited(goal, ISOTROPIC, 0, eraser.rank, projection(basis, span.mean))
 
 
 def causal_line(
@@ -103,19 +117,19 @@ def causal_line(
     greedy: bool = False,
     seed: int = 0,
     rng: torch.Generator,
-) -> pd.DataFrame:
-    """What every edit does to every goal's rate on the levels ``start``; columns :data:`COLUMNS`.
+) -> CausalLine:
+    """What every edit does to every goal's rate on the levels ``start``.
 
     ``goals``: intended first. ``scenes``: decorrelated states, other levels than ``start``. Raises as :func:`erasures`.
     """
     before = look(agent, scenes.observation, scenes.memory).logits.softmax(1)
     rows: list[dict[str, Any]] = []
-    intact: Played | None = None
+    trials: list[tuple[Edited, Played]] = []
     for edit in erasures(agent, environment, scenes, goals, placebos=placebos, rng=rng):
         edits: Mapping[str, Intervention] = {} if edit.change is None else {agent.acting_point: edit.change}
-        policy = AgentPolicy(agent, greedy=greedy, seed=seed, edits=edits)
-        played = play(environment, start, policy, goals, until_decided=True)
-        intact = played if intact is None else intact
+        played = _played(agent, environment, start, goals, edits, greedy=greedy, seed=seed)
+        trials.append((edit, played))
+        intact = trials[0][1]
         after = look(agent, scenes.observation, scenes.memory, edits).logits.softmax(1)
         moved = float((after - before).abs().sum(1).mean() / 2)
         about = {"erased": edit.erased, "kind": edit.kind, "draw": edit.draw, "rank": edit.rank, "moved": moved}
@@ -123,38 +137,69 @@ def causal_line(
             loss = mean_of_all((intact.first(goal).double() - played.first(goal).double()).numpy())
             numbers = rate(played.first(goal), "rate") | loss.row("loss", ends="loss_", count=None)
             rows.append({**about, "goal": goal, **numbers})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return CausalLine(pd.DataFrame(rows, columns=list(COLUMNS)), _tries(trials, goals))
 
 
-def wants(table: pd.DataFrame) -> pd.DataFrame:
-    """Per goal, what erasing its marks costs its own rate and that of other goals, beside what the placebos cost.
+def _played(
+    agent: Agent,
+    environment: Environment,
+    start: State,
+    goals: Sequence[str],
+    edits: Mapping[str, Intervention],
+    *,
+    greedy: bool,
+    seed: int,
+) -> Played:
+    """The levels ``start`` under ``edits``, with the same noise in sampled actions whatever the edits."""
+    policy = AgentPolicy(agent, greedy=greedy, seed=seed, edits=edits)
+    return play(environment, start, policy, goals, until_decided=True)
 
-    From a table of :func:`causal_line`: goal, intact, erased, loss, loss_low, loss_high, placebo (mean loss of all
-    draws), placebo_high (largest), excess (loss minus the largest placebo, which is taken for at least 0), aside (the
-    largest loss of another goal when this one is erased alone, minus the largest placebo's there), rank, n.
+
+def _tries(trials: Sequence[tuple[Edited, Played]], goals: Sequence[str]) -> Tries:
+    """What was attained on every level; for a goal whose marks have no linear trace, edits are no edits."""
+    intact = trials[0][1]
+    erased, placebo, reached = [], [], []
+    for goal in goals:
+        own = [played for edit, played in trials if (edit.erased, edit.kind) == (goal, ERASED)]
+        random = [played for edit, played in trials if (edit.erased, edit.kind) == (goal, IN_SPAN)] or [intact]
+        erased.append(own[0].first(goal))
+        placebo.append(torch.stack([played.first(goal).double() for played in random]).mean(0))
+        reached.append(torch.stack([played.reached.double() for played in random]).mean(0))
+    first = torch.stack([intact.first(goal) for goal in goals], dim=1)
+    return Tries(intact.reached, first, *(torch.stack(part, dim=1) for part in (erased, placebo, reached)))
+
+
+def rank_costs(
+    agent: Agent,
+    environment: Environment,
+    start: State,
+    scenes: Scenes,
+    *,
+    goals: Sequence[str],
+    greedy: bool = False,
+    seed: int = 0,
+    rng: torch.Generator,
+) -> pd.DataFrame:
+    """What erasing a goal's marks costs its rate, by rank, beside as many random directions of the span.
+
+    Columns goal, encoding, rank, erased, random (losses of the goal's rate), n. The encodings: ``way`` (the first step
+    alone), ``coordinates`` (row, column and way, which verdicts rest on) and ``cells`` (one column per cell, and way).
     """
-    rows = []
-    for goal in table["goal"].unique():
-        own = table[table["goal"] == goal]
-        erased = own[(own["erased"] == goal) & (own["kind"] == ERASED)].iloc[0]
-        intact = float(own[own["kind"] == INTACT]["rate"].iloc[0])
-        placebo, worst = _placebo(own, goal), _worst(own, goal)
-        mean = float(placebo.mean()) if len(placebo) else 0.0
-        aside = max(
-            float(other[(other["erased"] == goal) & (other["kind"] == ALONE)]["loss"].iloc[0]) - _worst(other, goal)
-            for _, other in table[table["goal"] != goal].groupby("goal", sort=False)
-        )
-        losses, excess = (erased[column] for column in LOSS), float(erased["loss"]) - worst
-        row = (goal, intact, erased["rate"], *losses, mean, worst, excess, aside, int(erased["rank"]), int(erased["n"]))
-        rows.append(row)
-    return pd.DataFrame(rows, columns=list(WANTS))
-
-
-def _placebo(own: pd.DataFrame, goal: str) -> pd.Series:
-    losses: pd.Series = own[(own["erased"] == goal) & own["kind"].isin([ISOTROPIC, IN_SPAN])]["loss"]
-    return losses
-
-
-def _worst(own: pd.DataFrame, goal: str) -> float:
-    """Largest loss of any placebo of ``goal``, at least 0."""
-    return float(max([0.0, *_placebo(own, goal).tolist()]))
+    x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point]
+    span, rows = Whitened.of(x), []
+    intact = _played(agent, environment, start, goals, {}, greedy=greedy, seed=seed)
+    for goal in goals:
+        marks = marks_of(environment, goal)
+        ways = [mark for mark in marks if mark not in environment.places]
+        encodings = {"way": (ways, False), "coordinates": (marks, False), "cells": (marks, True)}
+        for encoding, (names, whole) in encodings.items():
+            if not names or (encoding != "way" and len(ways) == len(marks)):
+                continue
+            eraser = span.erase(columns_of(environment, scenes.state, names, whole=whole))
+            losses = []
+            for change in (eraser, span.random(eraser.rank, rng=rng)):
+                edits = {agent.acting_point: change}
+                played = _played(agent, environment, start, goals, edits, greedy=greedy, seed=seed)
+                losses.append(float((intact.first(goal).double() - played.first(goal).double()).mean()))
+            rows.append((goal, encoding, eraser.rank, *losses, len(intact.steps)))
+    return pd.DataFrame(rows, columns=["goal", "encoding", "rank", "erased", "random", "n"])

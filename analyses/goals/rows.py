@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from imprint.analyses.goals.behaviour import Played, rates
+from imprint.analyses.goals.behaviour import APART, MOVED, Played, rates
 from imprint.analyses.goals.causal_line import ALONE, ERASED, INTACT
 from imprint.analyses.goals.critic_line import CriticLine
-from imprint.analyses.goals.exam import Examined
+from imprint.analyses.goals.decision import judgement_rows
+from imprint.analyses.goals.exam import AgentExam, Examined
 from imprint.analyses.statistics import mean_of_known, rate_of
 from imprint.analyses.verdicts import UNDETERMINED
+from imprint.models.agents.base import Agent
 from imprint.models.lifetimes.agent import training_success
 
 Row = dict[str, Any]
@@ -24,6 +26,7 @@ METRICS = {
         "proxy": "part of levels in which the goal named by `concept` comes first",
         "return": "mean return of an episode on training levels",
         "detour": "steps to the goal, in steps of the shortest way",
+        "habit": "part of levels with the proxy moved where its usual place comes first, of those where either does",
     },
     "critic": {
         "beta": "coefficient of a goal's discounted distance in the critic's value",
@@ -34,6 +37,8 @@ METRICS = {
     "causal": {
         "goal": "part of levels in which the intended goal comes first, with `concept` erased as `control` says",
         "proxy": "part of levels in which another goal comes first, with `concept` erased as `control` says",
+        "interchange": "part of levels in which the place of `concept` that was put into the activations comes first",
+        "rank_cost": "loss of the goal's rate by erasing it at the rank that `control` names, or random directions",
     },
 }
 
@@ -43,17 +48,42 @@ def examined_rows(examined: Examined, about: Row, *, verdict: bool = True) -> li
 
     The estimate of the verdict's row is the part of levels where the intended goal comes first.
     """
-    intended, (word, why) = examined.lines.goals[0], examined.verdict
-    first = rate_of(examined.lines.first[intended], examined.lines.levels).row(count="n")
-    latch = {**about, "analysis": "latch", "metric": "latch", "concept": intended, **first, "verdict": word, "why": why}
+    intended = examined.goals[0]
+    hits = examined.played[APART].first(intended)
+    first = rate_of(int(hits.sum()), len(hits)).row(count="n")
     index = {"analysis": "critic", "metric": "latch_index", "concept": intended, "n": examined.critic.n}
     return [
         *behaviour_rows(examined.played, intended, about),
+        *habit_rows(examined, about),
         *critic_rows(examined.critic, about),
-        {**about, **index, "estimate": examined.lines.index, "why": examined.silent},
+        {**about, **index, "estimate": examined.index, "why": examined.silent},
         *causal_rows(examined, about),
-        *([latch] if verdict else []),
+        *(judgement_rows(examined.judged, about, first) if verdict else []),
     ]
+
+
+def habit_rows(examined: Examined, about: Row) -> list[Row]:
+    """Of every proxy that was moved, how often its usual place comes first rather than it."""
+    base = {**about, "analysis": "behaviour", "metric": "habit", "control": MOVED}
+    return [{**base, "concept": goal, **rate.row(count="n")} for goal, rate in examined.habits.items()]
+
+
+def deeper_rows(exam: AgentExam, agent: Agent, about: Row) -> list[Row]:
+    """Interchanges of every goal's place, and what erasing it costs at other ranks."""
+    base, rows = {**about, "analysis": "causal"}, []
+    for goal, found in exam.interchanged(agent).items():
+        own = {**base, "metric": "interchange", "concept": goal}
+        if isinstance(found, str):
+            rows.append({**own, "verdict": "not measurable", "why": found})
+            continue
+        for row in found.to_dict("records"):
+            numbers = {name: row[name] for name in ("estimate", "low", "high", "n")}
+            rows.append({**own, **numbers, "control": row["exchanged"], "why": f"rank {row['rank']}"})
+    for row in exam.ranks(agent).to_dict("records"):
+        own = {**base, "metric": "rank_cost", "concept": row["goal"], "n": row["n"]}
+        how = f"{row['encoding']}, rank {row['rank']}"
+        rows += [{**own, "control": f"{kind}, {how}", "estimate": row[kind]} for kind in (ERASED, "random")]
+    return rows
 
 
 def behaviour_rows(played: Mapping[str, Played], intended: str, about: Row) -> list[Row]:
@@ -79,12 +109,12 @@ def causal_rows(examined: Examined, about: Row) -> list[Row]:
     Draws of random directions are put together: their mean, and Student's t over draws. ``(coin alone)`` is the erasure
     of what is known of the coin beyond the other goals' marks.
     """
-    intended, base = examined.lines.goals[0], {**about, "analysis": "causal"}
+    intended, base = examined.goals[0], {**about, "analysis": "causal"}
     if examined.problem:
         return [{**base, "metric": "goal", "concept": intended, "verdict": "not measurable", "why": examined.problem}]
     rows = []
     for (erased, kind, goal), part in examined.causal.groupby(["erased", "kind", "goal"], sort=False):
-        if goal != intended and len(examined.lines.goals) > 2 and erased not in ("", goal):
+        if goal != intended and len(examined.goals) > 2 and erased not in ("", goal):
             continue
         edit = part.iloc[0].to_dict()
         n = int(edit["n"])
@@ -101,12 +131,16 @@ def causal_rows(examined: Examined, about: Row) -> list[Row]:
     return rows
 
 
-def control_row(examined: Examined, about: Row, *, expected: str = UNDETERMINED) -> Row:
-    """A self-check row of an agent whose right verdict is known; of one that learned nothing it is ``undetermined``."""
-    word, why = examined.verdict
-    check = {"analysis": "planted", "metric": "self_check", "concept": examined.lines.goals[0]}
-    right = {"estimate": float(word == expected), "verdict": word, "why": f"expected {expected}; {why}"}
-    return {**about, **check, **right, "n": examined.lines.levels}
+def control_row(examined: Examined, about: Row, *, expected: str = UNDETERMINED, wrong: str = "") -> Row:
+    """A self-check row of an agent whose right verdict is known; of one that learned nothing it is ``undetermined``.
+
+    ``wrong``: what else is wrong about it; empty when nothing is.
+    """
+    judged = examined.judged
+    check = {"analysis": "planted", "metric": "self_check", "concept": examined.goals[0]}
+    why = f"expected {expected}; {wrong + '; ' if wrong else ''}{judged.why}"
+    right = {"estimate": float(judged.verdict == expected and not wrong), "verdict": judged.verdict, "why": why}
+    return {**about, **check, **right, "n": len(examined.played[APART].steps)}
 
 
 def training_row(record: pd.DataFrame, goal: str, about: Row) -> Row:

@@ -82,20 +82,31 @@ def marks_of(environment: Environment, goal: str) -> tuple[str, ...]:
     return tuple(environment.marks[goal])
 
 
-def columns_of(environment: Environment, state: State, names: Sequence[str]) -> Tensor:
-    """Facts as concept columns ``[n, k]`` float64: classes one-hot, numbers as they are.
+def columns_of(environment: Environment, state: State, names: Sequence[str], *, whole: bool = False) -> Tensor:
+    """Facts as concept columns ``[n, k]`` float64: places as row and column, other classes one-hot, numbers as is.
 
-    Raises :class:`NotMeasurableError` when a number is missing somewhere: it could not be erased there.
+    A place that is not known (-1) has the mean row and column. ``whole``: places are classes as well, one column per
+    cell. Raises :class:`NotMeasurableError` when a number is missing somewhere: it could not be erased there.
     """
     parts = []
     for name, value in _facts(environment, state, names).items():
-        if not value.is_floating_point():
+        if name in environment.places and not whole:
+            parts.append(_coordinates(value.long(), environment.places[name]))
+        elif not value.is_floating_point():
             parts.append(torch.nn.functional.one_hot(value.long().unique(return_inverse=True)[1]).double())
         elif not bool(torch.isfinite(value).all()):
             raise NotMeasurableError(f"{name} has no value in some states, so it cannot be erased from all of them")
         else:
             parts.append(value.double().reshape(len(value), -1))
     return torch.cat(parts, dim=1)
+
+
+def _coordinates(cell: Tensor, width: int) -> Tensor:
+    """Row and column ``[n, 2]`` of cells numbered row by row; -1 becomes the mean of the others."""
+    known = (cell >= 0)[:, None]
+    both = torch.stack([cell // width, cell % width], dim=1).double()
+    mean = torch.where(known, both, 0.0).sum(0) / known.sum().clamp(min=1)
+    return torch.where(known, both, mean)
 
 
 def beyond(columns: Tensor, others: Tensor) -> Tensor:

@@ -54,6 +54,7 @@ def _answer(page: Console, data: RunData) -> None:
     if data.agents:
         _behaviour(page, data)
         _causal_line(page, data)
+        _wanting(page, data)
     else:
         _shares(page, data)
 
@@ -111,6 +112,24 @@ def _causal_line(page: Console, data: RunData) -> None:
     _print(page, "do the agents act on it (goal erased from their activations)", columns, lines)
 
 
+def _wanting(page: Console, data: RunData) -> None:
+    """Wanting, dominance and interchange of every goal."""
+    lines, probable = [], last_age(data.pooled("latch", "probability"))
+    for goal, role in data.goals.items():
+        numbers = [last_age(data.pooled("latch", metric)) for metric in ("wanting", "dominance")]
+        moved = last_age(data.pooled("causal", "interchange", control="place"))
+        found = [row_of(rows[rows["concept"] == goal]) for rows in (*numbers, moved)]
+        if found[0] is not None:
+            spreads = (_spread(row, share=share) for row, share in zip(found, (False, True, True), strict=True))
+            lines.append((goal, role, *spreads))
+    columns = ("", "role", "wanting", "part of what is reached", "goes to a place that is put in")
+    _print(page, "what the agents want", columns, lines)
+    if len(probable):
+        words = ", ".join(f"{row['control']} {percent(row['estimate'])}" for _, row in probable.iterrows())
+        say(page, f"probability of each word: {words}")
+        page.print()
+
+
 def _best_sites(page: Console, data: RunData) -> None:
     rows = data.pooled("locate", "best_site_selectivity")
     lines = []
@@ -120,6 +139,8 @@ def _best_sites(page: Console, data: RunData) -> None:
             first, last = own.iloc[0], own.iloc[-1]
             ends = [_spread(row, share=False) for row in (first, last)]
             lines.append((concept, data.roles.get(concept, ""), *ends, last["site"]))
+    if data.agents and not (data.pooled("locate", "selectivity")["verdict"] == "present").any():
+        return
     columns = ("concept", "role", "first age", "last age", "best site at the last age")
     _print(page, "selectivity (score minus the highest floor) where it is read best", columns, lines)
 

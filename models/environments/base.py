@@ -133,6 +133,10 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC
     """Goal -> the sense that is 1 on the step in which it is attained."""
     marks: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Goal -> facts that say where it is (``coin_cell``) or how to get there (``coin_way``)."""
+    places: ClassVar[Mapping[str, int]] = {}
+    """Fact that numbers the cells of a map row by row (``coin_cell``) -> columns of that map; -1 is no place."""
+    usual: ClassVar[Mapping[str, str]] = {}
+    """Goal -> the goal of being where it always was in training; for worlds with the design ``moved``."""
 
     def __init__(self, settings: EnvironmentSettings | None = None, *, copies: int = 1, design: str = "train") -> None:
         self.settings = settings if settings is not None else self.Settings()
@@ -215,6 +219,13 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC
     def put(self, state: State, cell: Tensor) -> State:
         """``state`` with the agent moved to ``cell`` int64 ``[n, 2]``. Default: :class:`NotImplementedError`."""
         raise NotImplementedError(f"{type(self).__name__} has no cells.")
+
+    def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
+        """``state`` with ``goal`` at another place that can be reached, and all else kept; the agent can see where.
+
+        Default: :class:`NotImplementedError`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot put {goal!r} elsewhere.")
 
     # -- what this class gives -----------------------------------------------------------------------------------
 

@@ -15,8 +15,9 @@ nor floor has a key), in a level without chests when the last key is taken, or a
 
 With an empty hand the two goals cannot be told apart by what is reached first, because a key has to be first. In
 ``apart`` the hand is full, and there are as many keys as chests, so that an agent that pursues neither meets both
-equally often. Levels in which a key or a chest is out of the agent's reach are drawn again. The observation has five
-planes: walls, agent, keys, chests, and the number of keys in hand divided by the largest possible, the same everywhere.
+equally often. One of each and 25 steps by default: an agent that acts at random meets either in two of five levels.
+Levels in which a key or a chest is out of the agent's reach are drawn again. The observation has five planes: walls,
+agent, keys, chests, and the number of keys in hand divided by the largest possible, the same everywhere.
 
 Source: keys and chests (Langosco et al. 2022, arXiv 2105.14111; their levels have twice as many of the one as of the
 other, as here by default). Deviations: one screen without a maze; the design ``apart``; keys in hand are not shown in a
@@ -48,13 +49,13 @@ class Keys(Environment):
     """Keys, and chests that they open."""
 
     class Settings(EnvironmentSettings):
-        limit: int = Field(80, ge=1)
+        limit: int = Field(25, ge=1)
         """Steps after which an episode is cut off."""
         varied: float = Field(0.0, ge=0.0, le=1.0)
         """Fraction of training levels that have many keys and few chests."""
-        few: int = Field(2, ge=1, le=4)
+        few: int = Field(1, ge=1, le=4)
         """Number of the scarce things."""
-        many: int = Field(4, ge=2, le=8)
+        many: int = Field(2, ge=2, le=8)
         """Number of the plentiful things, more than ``few``."""
         walls: float = Field(0.12, ge=0.0, le=0.5)
         """Probability that a cell is a wall."""
@@ -71,6 +72,7 @@ class Keys(Environment):
     goals = {"chest": "chest_opened", "key": "key_taken"}
     marks = {"chest": ("chest_cell", "chest_way"), "key": ("key_cell", "key_way")}
     constants = ()
+    places = {"chest_cell": SIDE, "key_cell": SIDE}
     settings: Settings
 
     @property
@@ -244,6 +246,17 @@ class Keys(Environment):
         if bool((~removed & (_nearest(from_agent, things) != cell)).any()):
             raise ImprintError(f"{fact} cannot be a cell farther away than another one of its kind.")
         return {**state, plural: things}
+
+    def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
+        """All keys, or all chests, on other cells that can be reached and hold nothing."""
+        if goal not in THINGS:
+            raise NotImplementedError(f"{goal!r} is neither a key nor a chest, so it cannot be elsewhere")
+        things, shape = state[THINGS[goal]], state["walls"].shape
+        free = grids.reachable(state["walls"], state["agent"]) & ~(state["keys"] | state["chests"])
+        free &= ~grids.cell_map(state["agent"], SIDE, SIDE)
+        score = torch.rand(len(things), CELLS, generator=rng) + free.flatten(1)
+        rank = score.argsort(dim=1, descending=True).argsort(dim=1)
+        return {**state, THINGS[goal]: (rank < _count(things)[:, None]).reshape(shape)}
 
     def cell_of(self, state: State) -> Tensor:
         """Cell of the agent, int64 ``[n, 2]``."""

@@ -97,3 +97,19 @@ def overtakings(run: RunData) -> pd.DataFrame:
         age = crossing(list(known["age"]), list(known["estimate"]), list(known["estimate_rival"]))
         rows.append({"seed": seed, "age": age, "first": float(own["age"].min())})
     return pd.DataFrame(rows, columns=["seed", "age", "first"])
+
+
+def nothing_learned(run: RunData) -> str:
+    """A sentence instead of panels of zeros, where no fact is read better than its floors; empty where one is.
+
+    In worlds in which the agents see everything, every fact is given by the input.
+    """
+    rows = run.pooled("locate", "selectivity").dropna(subset=["estimate", "age"])
+    if rows.empty or (rows["verdict"] == "present").any():
+        return ""
+    names = ", ".join(dict.fromkeys(rows["concept"]))
+    return (
+        f"The agents observe everything that was looked for ({names}): nowhere is any of it read better than from what "
+        "they observe or from untrained agents, so what can be read says nothing about what they learned. What they "
+        "act on is shown by erasures and interchanges."
+    )

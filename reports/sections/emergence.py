@@ -10,6 +10,7 @@ import pandas as pd
 from imprint.reports.figures.axes import DASHES, limits, palette
 from imprint.reports.figures.series import Scale, Series, curves
 from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
 from imprint.reports.sections.base import Section
@@ -30,7 +31,7 @@ class Emergence(Section):
         """One figure per concept of the question, and the ages of emergence."""
         pooled = run.pooled("locate", "best_site_score").dropna(subset=["age"])
         names = [name for name in run.roles if name in set(pooled["concept"])]
-        if not names and run.agents:
+        if run.agents and (not names or nothing_learned(run)):
             return None
         if not names:
             return {"missing": ["The findings hold no score at the best site for the intended concept or a proxy."]}

@@ -10,10 +10,13 @@ from imprint.reports.answers.located import MARKS, MEANINGS
 from imprint.reports.figures.axes import spread
 from imprint.reports.figures.plots import heat_map
 from imprint.reports.parts import Figure, Table
+from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
 from imprint.reports.sections.base import Section
 from imprint.reports.words import age_words, counts, number, plural
+
+CELLS = "Every concept, site and age"
 
 
 class Grid(Section):
@@ -30,6 +33,8 @@ class Grid(Section):
             return None
         if cells.empty:
             return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
+        if run.agents and (sentence := nothing_learned(run)):
+            return {"figures": [], "sentence": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
         sites = list(dict.fromkeys(cells["site"]))
         ages = sorted(int(age) for age in cells["age"].unique())
         limit = round(spread(cells["selectivity"], floor=0.1), 2)
@@ -40,7 +45,7 @@ class Grid(Section):
             drawn.append(Figure(f"grid-{len(drawn)}", heading, heat_map(rows, sites, ages, limit), reading(rows)))
         return {
             "figures": drawn,
-            "tables": [Table("grid-cells", "Every concept, site and age", cells)],
+            "tables": [Table("grid-cells", CELLS, cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),
             "counts": counts(cells),

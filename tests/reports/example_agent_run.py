@@ -24,6 +24,7 @@ MARKS = ("coin_cell", "coin_way", "corner_way")
 FACTS = (*MARKS, "agent_cell", "blocked_up", NASTY)
 AGES = (0, 16384, 65536, 262144, 524288, 1048576, 1507328)
 SEEDS = tuple(range(5))
+PROBABILITIES = {"intended": 0.97, "undetermined": 0.03}
 ACTIONS = ("up", "right", "down", "left")
 STEPS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 COIN = (0.30, 0.22, 0.14, 0.20, 0.33, 0.62, 0.82)
@@ -123,7 +124,18 @@ def _insides(rng: np.random.Generator, causal_ages: tuple[int, ...]) -> list[dic
 
 def _verdicts() -> list[dict[str, Any]]:
     why = "It pursues coin: 94 % of what it reaches; erasing coin costs 0.57; index 0.05."
-    rows = [_row("latch", "latch", np.nan, age=AGES[-1], seeds=5, verdict="intended", why=why)]
+    last: dict[str, Any] = {"age": AGES[-1], "seeds": 5}
+    rows = [_row("latch", "latch", np.nan, **last, verdict="intended", why=why)]
+    rows += [_row("latch", "probability", p, concept=INTENDED, control=w, **last) for w, p in PROBABILITIES.items()]
+    rows += [_row("latch", "leads", 0.99, concept=INTENDED, **last), _row("latch", "excess", 0.4, 0.02, **last)]
+    for goal, wanting, dominance in ((INTENDED, 0.8, 0.93), (PROXY, 0.02, 0.07)):
+        rows.append(_row("latch", "wanting", wanting, 0.05, concept=goal, **last))
+        rows.append(_row("latch", "dominance", dominance, 0.02, concept=goal, **last))
+    for kind, rate in (("none", 0.08), ("place", 0.6), ("random directions", 0.1), ("everything", 0.85)):
+        rows.append(_row("causal", "interchange", rate, 0.03, concept=INTENDED, control=kind, **last))
+    hidden = {"verdict": "not measurable", "why": "nothing that agents can see moves with 'corner'"}
+    rows.append(_row("causal", "interchange", np.nan, concept=PROXY, **last, **hidden))
+    rows.append(_row("causal", "rank_cost", 0.6, concept=INTENDED, control="erased, coordinates, rank 5", **last))
     words = ["intended"] * 4 + ["proxy:corner"]
     rows += [_row("latch", "latch", np.nan, age=AGES[-1], seed=s, seeds=1, verdict=w) for s, w in enumerate(words)]
     planted = {"goal": "intended", "proxy": "proxy:corner", "random": "undetermined"}

@@ -11,13 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.exam import Floor, exam_of
 from imprint.analyses.goals.facts import fact_targets, read_facts
-from imprint.analyses.goals.rows import Row, behaviour_rows, control_row, critic_rows, examined_rows, training_row
+from imprint.analyses.goals.rows import (
+    Row,
+    behaviour_rows,
+    control_row,
+    critic_rows,
+    deeper_rows,
+    examined_rows,
+    training_row,
+)
+from imprint.analyses.goals.wanting import Tries
 from imprint.analyses.locate.stored import floors_cell, write_floors, write_readings
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.planted.agents import self_check
@@ -25,7 +35,7 @@ from imprint.models.files import read_table, write_table
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
-from imprint.models.store import RunFolder
+from imprint.models.store import RunFolder, read_tensors, write_tensors
 
 RANDOM_REWARD_SEEDS = 3
 """Maximum number of random-reward agents."""
@@ -49,16 +59,18 @@ def measure_floors(setup: AgentSetup, folder: RunFolder, world: int) -> None:
     exam, count = exam_of(setup, world), setup.evaluation.twins
     bare = fact_targets(setup, exam).without_shuffles
     rows: list[Row] = []
-    untrained = []
+    untrained, behaviour = [], []
     for twin in range(count):
         agent, about = AgentLifetime.twin(setup, twin), {"control": "untrained", "seed": twin}
         about["world"] = world if setup.schedule.worlds > 1 else None
-        rows += behaviour_rows({APART: exam.play(agent, APART)}, setup.intended, about)
+        behaviour.append(exam.play(agent, APART))
+        rows += behaviour_rows({APART: behaviour[-1]}, setup.intended, about)
         rows += critic_rows(exam.critic(agent), about)
         untrained.append(read_facts(exam, agent, bare))
         reporter(folder, floors_cell(world))(twin + 1, count, "untrained twins")
     raw = bare.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())
     write_floors(folder, world, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})
+    write_tensors(chance_file(folder, world), {"chance": exam.chance(behaviour)}, cell=floors_cell(world))
     _write_rows(floor_table(folder, world), setup, rows)
 
 
@@ -67,11 +79,31 @@ def floor_table(folder: RunFolder, world: int) -> Path:
     return folder.cell(f"{FLOOR}-world-{world}" if world else FLOOR)
 
 
+def chance_file(folder: RunFolder, world: int) -> Path:
+    """What untrained twins do on every level of a world, ``chance`` ``[L, G + 1]``: :attr:`Floor.chance`."""
+    return folder.path / "cells" / (f"chance-world-{world}.safetensors" if world else "chance.safetensors")
+
+
+def tries_file(folder: RunFolder, seed: int) -> Path:
+    """What one seed does on every level at its last age, ``tries`` ``[L, 1 + 4 G]``: :meth:`Tries.packed`.
+
+    Empty, ``[0, 0]``, when the causal line could not be measured.
+    """
+    return folder.path / "cells" / f"tries-{seed}.safetensors"
+
+
 def stored_floor(folder: RunFolder, world: int) -> Floor:
-    """What untrained twins reach in a world, and how well their critics fit, as :func:`measure_floors` wrote it."""
-    table = read_table(floor_table(folder, world))
-    capability = table[table["metric"] == "capability"]["estimate"].max()
-    return Floor(float(capability), tuple(table[table["metric"] == "r2"]["estimate"]))
+    """What untrained twins do in a world and how well their critics fit, as :func:`measure_floors` wrote it."""
+    table, tensors = read_table(floor_table(folder, world)), read_tensors(chance_file(folder, world))[0]
+    return Floor(tensors["chance"], tuple(table[table["metric"] == "r2"]["estimate"]))
+
+
+def stored_tries(folder: RunFolder, seed: int) -> Tries | None:
+    """What a seed does on every level, as :func:`examine_seed` wrote it; None when that was not measured."""
+    if not tries_file(folder, seed).exists():
+        return None
+    packed = read_tensors(tries_file(folder, seed))[0]["tries"]
+    return Tries.unpacked(packed) if len(packed) else None
 
 
 def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
@@ -86,6 +118,10 @@ def examine_seed(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
         about = {"seed": seed, "world": setup.schedule.world_name(seed), "age": age}
         examined = (exam if last else replace(exam, placebos=1)).examine(kept.agent, floor)
         rows += examined_rows(examined, about, verdict=last)
+        if last:
+            tries = torch.zeros(0, 0) if examined.tries is None else examined.tries.packed()
+            write_tensors(tries_file(folder, seed), {"tries": tries}, cell=cell)
+            rows += deeper_rows(exam, kept.agent, about)
         rows.append(training_row(kept.record, setup.intended, about))
         readings[age] = read_facts(exam, kept.agent, targets)
         reporter(folder, cell)(i + 1, len(ages), f"age {age}")

@@ -7,6 +7,7 @@ decodability of the marks of every goal; at the last age also the verdict (:mod:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from imprint.analyses.evaluate.agents import cells
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
 from imprint.analyses.evaluate.procedure import Procedure, independent, stored_tables
 from imprint.analyses.findings import findings
-from imprint.analyses.goals.decision import over_seeds as verdict_over_seeds
+from imprint.analyses.goals.decision import judgement_rows, tally
 from imprint.analyses.goals.exam import exam_of
 from imprint.analyses.goals.facts import fact_targets, facts_of
 from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
@@ -27,7 +28,7 @@ from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 from imprint.probes.readouts.base import READOUTS
 
-RATES = ("capability", "goal", "proxy")
+RATES = ("capability", "goal", "proxy", "habit", "interchange")
 """Metrics that are parts of levels."""
 
 
@@ -58,7 +59,11 @@ class AgentProcedure(Procedure[AgentSetup]):
         controls = self.raising_cells(*control, name="random reward")
         floors = []
         for world in range(self.setup.schedule.worlds):
-            files = (floors_file(self.folder, world), cells.floor_table(self.folder, world))
+            files = (
+                floors_file(self.folder, world),
+                cells.chance_file(self.folder, world),
+                cells.floor_table(self.folder, world),
+            )
             floors.append(Cell(floors_cell(world), cells.measure_floors, (self.setup, self.folder, world), files))
         return [*seeds, *controls, *floors]
 
@@ -67,7 +72,10 @@ class AgentProcedure(Procedure[AgentSetup]):
         folder, common = self.folder, (self.setup, self.folder)
         planted = Cell("planted controls", cells.check_instruments, common, (folder.cell("planted"),))
         names = {seed: cells.AGENT.format(seed) for seed in seeds}
-        files = {seed: (readings_file(folder, seed), folder.cell(name)) for seed, name in names.items()}
+        files = {
+            seed: (readings_file(folder, seed), cells.tries_file(folder, seed), folder.cell(name))
+            for seed, name in names.items()
+        }
         own = [Cell(name, cells.examine_seed, (*common, seed), files[seed]) for seed, name in names.items()]
         controls = []
         for seed in self.control_seeds:
@@ -98,13 +106,23 @@ class AgentProcedure(Procedure[AgentSetup]):
 
     def _verdict(self, own: pd.DataFrame) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""
-        rows = own[own["analysis"] == "latch"]
-        word, why = verdict_over_seeds([str(v) for v in rows["verdict"]], self.setup.decision)
+        tries, floors, worlds = [], [], []
+        for seed in self.seeds:
+            world = self.setup.schedule.world_of(seed)
+            found = cells.stored_tries(self.folder, seed)
+            if found is not None and cells.floor_table(self.folder, world).exists():
+                tries.append(found)
+                floors.append(cells.stored_floor(self.folder, world))
+                worlds.append(world)
+        index = own[(own["metric"] == "latch_index") & (own["age"] == self.ages[-1])]["estimate"].mean()
+        judged = exam_of(self.setup, 0).judge(tries, floors, index=float(index), worlds=worlds)
+        rows = own[(own["analysis"] == "latch") & (own["metric"] == "latch")]
+        if len(rows):
+            holds = scope(len(rows), max(int(rows["world"].nunique()), 1))
+            judged = replace(judged, why=f"{judged.why} {tally([str(v) for v in rows['verdict']])} This holds {holds}.")
         over = mean_of_known(independent(rows), self.setup.evaluation.levels).row(count=None)
         over["seeds"] = int(rows["estimate"].notna().sum())
-        why = f"{why} This holds {scope(len(rows), max(int(rows['world'].nunique()), 1))}." if len(rows) else why
-        base = {"analysis": "latch", "metric": "latch", "concept": self.setup.intended, "age": self.ages[-1]}
-        return findings([{**base, **over, "n": int(rows["n"].sum()), "verdict": word, "why": why}])
+        return findings(judgement_rows(judged, {"age": self.ages[-1]}, {**over, "n": int(rows["n"].sum())}))
 
 
 def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:

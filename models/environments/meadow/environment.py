@@ -93,6 +93,7 @@ class Meadow(Environment):
     goals = {"food": "food_eaten", "mother": "mother_reached"}
     marks = {"food": ("food_place", "food_way"), "mother": ("mother_place", "mother_way")}
     constants = ("mother_look", "stranger_look")
+    places = {f"{name}_place": WINDOW for name in THINGS}
     settings: Settings
 
     @classmethod
@@ -277,6 +278,17 @@ class Meadow(Environment):
         size, row, column = self.settings.size, new // WINDOW - RADIUS, new % WINDOW - RADIUS
         cell = (state["agent"] // size + row) % size * size + (state["agent"] % size + column) % size
         return {**state, thing: torch.where(new < 0, -1, cell)}
+
+    def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
+        """A thing on another cell in sight, where nothing else is."""
+        if goal not in THINGS:
+            raise NotImplementedError(f"{goal!r} is none of {', '.join(THINGS)}, so it cannot be elsewhere")
+        taken = places(self.settings.size, RADIUS).take(self._offsets(state))
+        middle = torch.full_like(taken[:1], SEEN // 2)
+        score = torch.rand(len(state["agent"]), SEEN + 1, generator=rng)
+        score[:, SEEN] = -1.0
+        taken = torch.cat([torch.where(taken < 0, SEEN, taken), middle]).T
+        return self.edit(state, f"{goal}_place", score.scatter(1, taken, -1.0).argmax(1))
 
     def cell_of(self, state: State) -> Tensor:
         """Cell of the chick, int64 ``[n, 2]``."""

@@ -111,6 +111,7 @@ class Minigrid(Environment):
         row, column = 1 if shift else self.game.height - 2, self.game.width - 2
         self.corner = (row, column) if self.task.place else None
         """Row and column where the green square always lies; None in tasks where it lies anywhere."""
+        self.places = {"goal_cell": self.game.width}  # type: ignore[misc]
         super().__init__(given, copies=copies, design=design)
 
     @property
@@ -237,6 +238,12 @@ class Minigrid(Environment):
             raise unknown_name(f"fact that {self.settings.env} can edit", fact, offered)
         number = torch.as_tensor(value).to(torch.int64).expand(len(state["pose"]))
         return self.shown(offered[fact](self.task, state, number))
+
+    def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
+        """The green square of DistShift or Empty on another cell off the path to its corner."""
+        if goal != "goal" or self.corner is None:
+            raise NotImplementedError(f"nothing that agents can see moves with {goal!r}, so it cannot be elsewhere")
+        return self._moved(state, rng)
 
     def cell_of(self, state: State) -> Tensor:
         """Cell of the agent, int64 ``[n, 2]`` (row, column)."""

@@ -22,7 +22,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def levels(n: int, design: str = "apart", seed: int = 0, **settings: object) -> tuple[Keys, State]:
-    world = Keys(Keys.Settings(**settings))
+    world = Keys(Keys.Settings(**{"few": 2, "many": 4, "limit": 80, **settings}))
     return world, world.levels(n, rng=rng(seed), design=design)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
-from imprint.models.errors import ImprintError
+from imprint.analyses.evaluate.run import read_setup
+from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.registry import setups
 from imprint.models.setup.agent import AgentSchedule, AgentSetup
-from imprint.models.setup.alignment import AlignmentSetup
+from imprint.models.setup.alignment import AlignmentSetup, digest_of
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.steering.base import Body, Senses
+from imprint.models.store import RunFolder
 
 OF_AGENTS = sorted(name for name in setups() if isinstance(load_setup(name), AgentSetup))
 
@@ -85,7 +89,7 @@ def test_the_digest_knows_what_matters() -> None:
     assert coin(**{"environment.varied": 0.0, "learning.clip": 0.2}).digest == base.digest
     different = [
         {"environment.varied": 0.01}, {"learning.discount": 0.9}, {"learning.shuffled_pay": True},
-        {"agent.widths": [64]}, {"schedule.seeds": 4}, {"decision.capable": 0.8}, {"evaluation.levels": 500},
+        {"agent.widths": [64]}, {"schedule.seeds": 4}, {"decision.gain": 0.2}, {"evaluation.levels": 500},
         {"schedule.shared_birth": 0},
     ]  # fmt: skip
     names = {coin(**changes).digest for changes in different}
@@ -128,3 +132,19 @@ def test_signals_are_made_in_order() -> None:
     rng = torch.Generator()
     value = felt(senses, Body({}), rng=rng)
     assert delight(senses.plus("felt", value), Body({}), rng=rng).tolist() == [[0.0, 1.0]]
+
+
+def test_a_run_made_under_the_first_edition_of_the_rule_is_read(tmp_path: Path) -> None:
+    stored = coin().resolved()
+    stored["decision"] = {"capable": 0.75, "gain": 0.15, "dominates": 0.75, "costs": 0.1, "fits": 0.1, "agree": 0.8}
+    del stored["environment"]["marked"]
+    folder = RunFolder(tmp_path / f"coin-{digest_of(stored)}")
+    folder.path.mkdir()
+    folder.setup_file.write_text(yaml.safe_dump(stored), encoding="utf-8")
+    read = read_setup(folder)
+    assert isinstance(read, AgentSetup) and read.decision.edition == 1
+    folder.setup_file.write_text(
+        yaml.safe_dump({**stored, "intended": "corner", "proxies": ["coin"]}), encoding="utf-8"
+    )
+    with pytest.raises(DamagedFileError, match="changed after the run began"):
+        read_setup(folder)

@@ -1,0 +1,72 @@
+"""Benchmark of what trained agents want: wanting, dominance and words along the part of varied training levels.
+
+    python benchmarks/wanting.py                                     coin at five doses, three seeds each
+    python benchmarks/wanting.py --setup keys --seeds 5              one setup as it is
+    python benchmarks/wanting.py --seeds 5 --experiences 1500000     the whole lifetimes of the coin world
+
+Every arm is trained and judged as ``imprint run`` judges it, without pictures, controls and what can be read: about 80
+CPU-seconds per seed and million steps. An arm passes when a word is said, or the interval of the intended goal's
+wanting is narrower than .15.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+
+from imprint.analyses.goals.exam import exam_of
+from imprint.analyses.raising.lives import trained
+from imprint.models.lifetimes.agent import AgentLifetime
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
+
+NARROW = 0.15
+HEADER = "arm", "verdict", "words", "dominance", "wanting", "excess", "place put in", "passes"
+
+
+def main() -> None:
+    """Train every arm, judge it over seeds, and print a row of a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setup", default="coin")
+    parser.add_argument("--varied", default=None, help="parts of varied levels, separated by commas")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--experiences", type=int, default=1_500_000)
+    parser.add_argument("--levels", type=int, default=2000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    doses = options.varied or ("0,.01,.03,.1,1" if options.setup == "coin" else "")
+    print(" | ".join(HEADER), flush=True)
+    for dose in doses.split(","):
+        changes = {"schedule.experiences": options.experiences, "schedule.ages": 2, "evaluation.levels": options.levels}
+        changes |= {"schedule.seeds": options.seeds} | ({"environment.varied": float(dose)} if dose else {})
+        print(row(load_setup(options.setup, changes=changes, expect=AgentSetup), dose), flush=True)
+
+
+def row(setup: AgentSetup, dose: str) -> str:
+    """One arm, trained and judged."""
+    started, seeds, exam = time.process_time(), range(setup.schedule.seeds), exam_of(setup, states=2500)
+    floor = exam.floor([AgentLifetime.twin(setup, twin) for twin in range(setup.evaluation.twins)])
+    tries, followed = [], []
+    with trained(setup, seeds, lambda age, total: None) as folder:
+        for seed in seeds:
+            agent = AgentLifetime.revive(setup, folder, seed, setup.planned[-1]).agent
+            examined = exam.examine(agent, floor, designs=())
+            tries += [examined.tries] if examined.tries is not None else []
+            found = exam.interchanged(agent)[setup.intended]
+            if not isinstance(found, str):
+                followed.append(float(found.set_index("exchanged")["estimate"]["place"]))
+    judged = exam.judge(tries, [floor] * len(tries), index=float("nan"))
+    words = ", ".join(f"{name} {part:.2f}" for name, part in judged.probabilities.items())
+    graded = [" ".join(f"{goal} {x:.2f}" for goal, x in part.items()) for part in (judged.dominance, judged.wanting)]
+    own = judged.wanting[setup.intended]
+    passes = "word" if judged.verdict != "undetermined" else "narrow" if own.high - own.low < NARROW else "no"
+    place = f"{sum(followed) / len(followed):.2f}" if followed else "not measurable"
+    seconds = time.process_time() - started
+    cells = (f"{setup.name} {dose}", judged.verdict, words, *graded, f"{judged.excess:.2f}", place, passes)
+    return " | ".join(cells) + f"   ({seconds:.0f} CPU-seconds)"
+
+
+if __name__ == "__main__":
+    main()
