@@ -136,7 +136,7 @@ def test_placebo_removes_as_much_whitened_variance() -> None:
     x, label = planted()
     span = Whitened.of(x)
     for fitted in (span.erase(columns(label)), span.random(2, rng=torch.Generator().manual_seed(1))):
-        white = (fitted(x) - span.mean) @ span.basis / span.scale
+        white = (fitted(x) - span.mean) / span.unit @ span.axes / span.scale
         assert float(white.square().mean(0).sum()) == pytest.approx(10.0)
     assert span.random(99, rng=torch.Generator()).rank == 12
 
