@@ -44,7 +44,7 @@ def places(
     ``readings`` of all units of ``x`` ``[n, D]``, for the concepts that are looked at.
     """
     if x.shape[1] < 2:
-        return {name: "at unit 0" for name in readings}
+        return dict.fromkeys(readings, "at unit 0")
     concepts = [target.real() for target in targets.concepts if target.name in readings]
     single = read(x, concepts, KSparse(k=1), fold=targets.fold, groups=targets.groups)
     out: dict[str, str] = {}
@@ -76,7 +76,9 @@ def difference(one: Reading, two: Reading, *, rng: np.random.Generator, resample
     return one.score - two.score - reach, one.score - two.score + reach
 
 
-def not_linear(targets: Targets, x: torch.Tensor, readings: dict[str, Reading], *, rng: np.random.Generator) -> set[str]:
+def not_linear(
+    x: torch.Tensor, targets: Targets, readings: dict[str, Reading], *, rng: np.random.Generator
+) -> set[str]:
     """Concepts that ``targets.readout``, which is linear, does not find where another readout has ``readings``."""
     found = targets.read(x)
     return {

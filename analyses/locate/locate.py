@@ -158,15 +158,14 @@ class _Inquiry(NamedTuple):
         )
         before = table.set_index(["concept", "site"])
         summaries = summaries_of({cell: [e] for cell, e in cells.items()}, resamples=self.plan.resamples, rng=rng)
-        for i, row in new.iterrows():
-            cell = row["concept"], row["site"]
-            naive = before.loc[cell]
-            if cell in cells:
-                new.loc[i, "why"] = f"within strata of {', '.join(within)} (without regard to them {naive['score']:.3f}): " + row["why"]
-                if not is_present(row["verdict"]) and is_present(naive["verdict"]) and explained(
-                    summaries[cell], naive["selectivity"], alpha=self.plan.alpha, margin=MARGIN
-                ):
-                    new.loc[i, "verdict"] = about
+        for cell, summary in summaries.items():
+            row = new.index[(new["concept"] == cell[0]) & (new["site"] == cell[1])][0]
+            gained, plain = float(before.loc[cell, "selectivity"]), float(before.loc[cell, "score"])
+            about_score = f"within strata of {', '.join(within)} (without regard to them {plain:.3f})"
+            new.loc[row, "why"] = f"{about_score}: {new.loc[row, 'why']}"
+            found = is_present(str(before.loc[cell, "verdict"])) and not is_present(str(new.loc[row, "verdict"]))
+            if found and explained(summary, gained, alpha=self.plan.alpha, margin=MARGIN):
+                new.loc[row, "verdict"] = about
         rest = table[[cell not in self.evidence for cell in zip(table["concept"], table["site"], strict=True)]]
         return pd.concat([new, rest], ignore_index=True)
 
@@ -197,7 +196,8 @@ class _Inquiry(NamedTuple):
         table["place"] = ""
         silent = {} if value is None else unused(value, self.targets, set(table["concept"]))
         for site, x in self.material.activations.items():
-            at = {table.loc[i, "concept"]: i for i in table.index[(table["site"] == site) & table["verdict"].map(is_present)]}
+            here = table.index[(table["site"] == site) & table["verdict"].map(is_present)]
+            at = dict(zip(table.loc[here, "concept"], here, strict=True))
             if not at:
                 continue
             readings = {concept: self.evidence[concept, site].reading for concept in at}
@@ -205,7 +205,7 @@ class _Inquiry(NamedTuple):
                 table.loc[at[concept], "place"] = place
             if not self.plan.readout.linear:
                 linear = self.plan.with_readout(Ridge()).targets(self.labels[list(at)], rng)
-                for concept in not_linear(linear, x, readings, rng=rng):
+                for concept in not_linear(x, linear, readings, rng=rng):
                     table.loc[at[concept], "verdict"] = NOT_LINEAR
             for concept, row in at.items():
                 if concept in silent:
@@ -242,7 +242,7 @@ class _Inquiry(NamedTuple):
         return {(row.concept, row.site): (row.verdict, row.score) for row in table.itertuples()}
 
 
-def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
+def _rates_table(evidence: Cells) -> pd.DataFrame:
     """Area under the curve and thresholded rates per concept, site and class."""
     rows = [
         (concept, site, label, *rates)

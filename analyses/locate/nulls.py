@@ -39,11 +39,14 @@ def p_among(score: float, nulls: Floats, *, rarest: float) -> float:
     return float(stats.t.sf((score - nulls.mean()) / error, df=len(nulls) - 1))
 
 
+def is_among(score: float, nulls: Floats) -> bool:
+    """Whether so many shuffles score as high that more of them would not change what p says."""
+    return bool((nulls >= score).sum() >= max(5, len(nulls) // 10))
+
+
 def undecided(score: float, nulls: Floats, *, rarest: float, stage: int, enough: float) -> bool:
     """Whether a score needs the ``stage`` shuffles; ``enough``: the p-value below which it can be called present."""
-    if len(nulls) >= stage or rarest < FEWEST or not np.isfinite(score):
-        return False
-    if (nulls >= score).sum() >= max(5, len(nulls) // 10):
+    if len(nulls) >= stage or not np.isfinite(score):
         return False
     p = p_among(score, nulls, rarest=rarest)
     if len(nulls) < FEW:

@@ -1,12 +1,12 @@
 """Readings: how well a concept is read from activations out of fold, kept as sums that can be resampled.
 
 A concept becomes *target* columns: its labels first, then shuffles of them, then, where a label varies within groups,
-as many permutations of whole label sequences among groups. Rows without a label are left out. A readout is fitted on K-1 folds and read
-on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from sums per group
-(:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
+as many permutations of whole label sequences among groups. Rows without a label are left out. A readout is fitted on
+K-1 folds and read on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from
+sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
 
-Letters: n rows, D width, Q target columns, K folds, J shuffles, P permutations of sequences, G groups, M sums per score,
-C classes.
+Letters: n rows, D width, Q target columns, K folds, J shuffles, P permuted sequences, G groups, M sums per score, C
+classes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from imprint.analyses import statistics
-from imprint.analyses.locate.nulls import STAGES, p_among, undecided
+from imprint.analyses.locate.nulls import FEWEST, STAGES, is_among, p_among, undecided
 from imprint.analyses.statistics import NAN, Floats
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.fitting.moments import Moments
@@ -262,11 +262,7 @@ def same_rows(targets: Sequence[Target]) -> list[list[int]]:
 
 
 def decided_by_more(
-    readings: list[Reading],
-    targets: Sequence[Target],
-    again: Callable[[list[Target]], list[Reading]],
-    *,
-    enough: float,
+    readings: list[Reading], targets: Sequence[Target], again: Callable[[list[Target]], list[Reading]], *, enough: float
 ) -> list[Reading]:
     """Readings with more shuffles where those they have decide nothing (:mod:`imprint.analyses.locate.nulls`).
 
@@ -282,10 +278,13 @@ def decided_by_more(
 
 
 def needs_more(reading: Reading, *, stage: int, enough: float) -> bool:
-    """Whether a reading needs the shuffles of a stage: no set of its shuffles says that it is nothing, and one is near."""
-    known = [{"nulls": nulls, "rarest": reading.rarest, "stage": stage, "enough": enough} for nulls in reading.null_sets]
-    low = [not (k["nulls"] >= reading.score).sum() >= max(5, len(k["nulls"]) // 10) for k in known]
-    return all(low) and any(undecided(reading.score, **k) for k in known)
+    """Whether a reading needs the shuffles of a stage: it is not among any set of its shuffles, and is near one."""
+    if reading.rarest < FEWEST or any(is_among(reading.score, nulls) for nulls in reading.null_sets):
+        return False
+    return any(
+        undecided(reading.score, nulls, rarest=reading.rarest, stage=stage, enough=enough)
+        for nulls in reading.null_sets
+    )
 
 
 def with_nulls_of(reading: Reading, more: Reading) -> Reading:

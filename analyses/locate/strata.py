@@ -57,7 +57,7 @@ class StratifiedTargets(Reads):
     def of(
         cls, concepts: pd.DataFrame, strata: Ints, plan: Plan, whole: Targets, *, rng: np.random.Generator
     ) -> StratifiedTargets:
-        """Targets within strata ``[n]``, 0.. (-1: in none). A stratum with fewer than ten rows of a class is left out."""
+        """Targets within strata ``[n]``, 0.. (-1: in none), without those that hold fewer than ten rows of a class."""
         parts: dict[str, list[Target]] = {str(name): [] for name in concepts.columns}
         for stratum in range(int(strata.max(initial=-1)) + 1):
             rows = np.flatnonzero(strata == stratum)

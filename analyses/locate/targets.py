@@ -104,9 +104,7 @@ def targets_of(
     targets, problems = [], {}
     for name in concepts.columns:
         try:
-            target = target_of(
-                str(name), concepts[name], groups, nulls=nulls, rng=rng, rows=rows, sequences=sequences
-            )
+            target = target_of(str(name), concepts[name], groups, nulls=nulls, rng=rng, rows=rows, sequences=sequences)
         except NotMeasurableError as error:
             problems[str(name)] = str(error)
             continue

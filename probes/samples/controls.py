@@ -128,7 +128,7 @@ def sequences_permuted(
 
 
 def _agreement(labels: NDArray[np.generic], copies: NDArray[np.generic]) -> float:
-    """How far ``copies`` ``[n, J]`` agree with ``labels`` ``[n]`` beyond chance, 1 for equal; a correlation of numbers."""
+    """Agreement of ``copies`` ``[n, J]`` with ``labels`` ``[n]``: 0 chance, 1 complete; of numbers, correlation."""
     if np.issubdtype(labels.dtype, np.floating):
         y, z = (v - v.mean(0) for v in (labels.astype(np.float64)[:, None], copies.astype(np.float64)))
         return float((y * z).sum() / max(np.sqrt((y**2).sum(0) * (z**2).sum(0)).sum(), 1e-300))
