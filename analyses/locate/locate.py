@@ -145,7 +145,7 @@ class _Inquiry(NamedTuple):
         cells, why = evidence_within(part, self.labels[others], within, self.plan, of=self.labels, rng=rng)
         about = f"given {', '.join(within)}"
         problems = {
-            cell: f"{about}: {why.get(cell[0], 'it never varies where that is given')}"
+            cell: f"{about}: {'it is itself given' if cell[0] in within else why.get(cell[0], 'it cannot be read')}"
             for cell in self.evidence
             if cell not in cells
         }

@@ -7,8 +7,7 @@ d_0 degrees of freedom, and gives each cell
     s~^2 = (d_0 s_0^2 + d s^2) / (d_0 + d)          with d_0 + d degrees of freedom, d = twins - 1
 
 Deviations from the source: cells of one grid are read from the same twins, so d_0 is at most :data:`MOST`; and s_0^2 is
-drawn towards :data:`USUAL`, which counts as much as one twin's part of the grid. So one twin is enough for a test, if a
-weak one.
+drawn towards :data:`USUAL`, which counts as a quarter of one more twin does. So one twin is enough for a test, if a weak one.
 
 Letters: T twins, C cells.
 """
@@ -22,6 +21,8 @@ from imprint.analyses.statistics import Floats
 
 USUAL = 0.05
 """Standard deviation of twins' scores that is expected before any twin was seen."""
+MORE = 4.0
+"""How much more each twin beyond the first counts than what was expected before."""
 LEAST, MOST = 4.0, 10.0
 """Bounds of d_0."""
 
@@ -36,7 +37,7 @@ def moderated(variances: Floats, twins: int) -> tuple[Floats, float]:
     known = variances[np.isfinite(variances)]
     if freedom and len(known) > 2:
         fitted, prior = _common(np.maximum(known, (USUAL / 100) ** 2), freedom)
-        common = (common + freedom * fitted) / twins
+        common = (common + MORE * freedom * fitted) / (1 + MORE * freedom)
     own = np.where(np.isfinite(variances), variances, common) if freedom else np.full(len(variances), common)
     return (prior * common + freedom * own) / (prior + freedom), prior + freedom
 
