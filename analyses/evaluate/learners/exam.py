@@ -46,7 +46,7 @@ def exam_of(setup: Setup) -> Exam:
     groups, readout = compact_groups(batch.groups, len(batch)), READOUTS.load(evaluation.readout)()
     fold = folds_of(groups, evaluation.folds, rng)
     concepts = batch.concepts[list(setup.located)]
-    found = targets_of(concepts, groups, readout, nulls=evaluation.nulls, rng=rng)
+    found = targets_of(concepts, groups, readout, nulls=evaluation.nulls, rng=rng, sequences=setup.schedule.seeds == 1)
     return Exam(setup, world, batch, Targets(*found, readout, fold, groups))
 
 
