@@ -1,10 +1,10 @@
 """Benchmark of intervals: how often 95 % intervals of probes and interventions hold the truth.
 
-``python benchmarks/coverage.py [--intervals 1400] [--only interventions] [--seed 0]`` prints one line per kind of interval,
-number of training seeds and number of groups: the coverage, its own exact interval, and the coverage of the worst case
-in it. Cases differ in the value (linear, oblique to the concept, clipped, rectified) and in whether groups have effects
-of their own. What is true is the same statistic of a population of half a million rows, computed here without the code that
-is judged; for cross-validated scores, which have no formula, it is the mean over all samples.
+``python benchmarks/coverage.py [--intervals 1400] [--only interventions] [--seed 0]`` prints one line per kind of
+interval, number of training seeds and number of groups: the coverage, its own exact interval, and the coverage of the
+worst case in it. Cases differ in the value (linear, oblique to the concept, clipped, rectified) and in whether groups
+have effects of their own. What is true is the same statistic of a population of half a million rows, computed here
+without the code that is judged; for cross-validated scores, which have no formula, it is the mean over all samples.
 
 Samples of a case are drawn together, and every network is as small as its case allows, so that the whole takes minutes.
 
@@ -25,7 +25,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from imprint.analyses.locate.evidence import Evidence, Resampling, summarise
+from imprint.analyses.locate.evidence import summarise
+from imprint.analyses.locate.floors import Evidence, Resampling
 from imprint.analyses.locate.probe_quality import control_task
 from imprint.analyses.locate.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import rate_of
@@ -106,7 +107,7 @@ class Rows:
     @classmethod
     def draw(cls, size: tuple[int, int, int], shift: float, *, rng: torch.Generator) -> Rows:
         """R samples of G groups of equal size; ``shift``: standard deviation of the effects of groups."""
-        repeats, groups, rows = size
+        repeats, groups, _ = size
         concept = torch.randint(0, 2, size, generator=rng).bool()
         noise = torch.randn(*size, WIDTH + 1, generator=rng)
         noise += shift * torch.randn(repeats, groups, 1, WIDTH + 1, generator=rng)
@@ -240,9 +241,9 @@ def probes(intervals: int, *, seed: int, readout: str) -> Iterator[Checked]:
 def _readings(
     readout: Readout, size: tuple[int, int], shift: float, rng: np.random.Generator, *, seeds: int
 ) -> list[list[Evidence]]:
-    """Evidence ``[concept][seed]`` of networks that differ in how strongly they show each concept, save for a single one.
+    """Evidence ``[concept][seed]`` of networks that differ in how strongly they show each concept.
 
-    The score of one seed is that of one network, whose own score is the truth.
+    A single network does not differ from itself over samples: the truth is its own score.
     """
     groups, rows = size
     of = np.repeat(np.arange(groups), rows)
@@ -296,7 +297,7 @@ def controls(intervals: int, *, seed: int) -> Iterator[Checked]:
             label = (rng.permutation(types) < types // 2)[of]
             x = rng.normal(size=(types, READ))[of] * 0.5 + rng.normal(size=(len(of), READ))
             x[:, 0] += 0.8 * label
-            task = control_task(x, label, of, readout=READOUTS['ridge'], resamples=RESAMPLES, rng=rng)
+            task = control_task(x, label, of, readout=READOUTS["ridge"], resamples=RESAMPLES, rng=rng)
             for design, part in (("shared", task.shared), ("held out", task.held_out)):
                 for name, number in zip(("score", "control", "selectivity"), vars(part).values(), strict=True):
                     about = (f"control task, {name}", f"types {design}", 1, types)

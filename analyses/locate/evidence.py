@@ -77,7 +77,7 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling, spread: Spread | 
     ``spread``: how much twins differ, where there are any. A single model is compared with *one* more random
     initialisation, a run's mean over seeds with the twins' mean.
     """
-    reading, single = evidence[0].reading, len(evidence) == 1
+    reading, first_untrained, single = evidence[0].reading, evidence[0].untrained, len(evidence) == 1
     sums = np.stack([e.reading.sums for e in evidence])
     each_seed = statistics.score(np.einsum("rg,sgm->rsm", draws.groups, sums), regression=reading.regression)
     drawn = np.take_along_axis(each_seed, draws.seeds, axis=1).mean(1)
@@ -89,10 +89,20 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling, spread: Spread | 
     null = floors["null"]
     if single:
         p["null"] = reading.p_null
-    highest = np.max(np.stack([np.full_like(drawn, reading.chance), *(f.draws for f in floors.values())]), axis=0)
-    stretch = _stretch(each_seed, drawn, sums, twice, regression=reading.regression)
-    low, high = _stretched(drawn, stretch)
-    selectivity_low, selectivity_high = _stretched(drawn - highest, stretch)
+    chance = np.full_like(drawn, reading.chance)
+    highest = np.max(np.stack([chance, *(f.draws for f in floors.values())]), axis=0)
+    by_groups = np.max(np.stack([chance, *(f.by_groups for f in floors.values())]), axis=0)
+    known, twins = (
+        _measurable(sums, regression=reading.regression),
+        0 if first_untrained is None else len(first_untrained),
+    )
+    of_seeds = _variance(drawn) - _variance(each_seed.mean(1))
+    units = (_groups(sums, regression=reading.regression), len(evidence), twins)
+    parts = [(_variance(each_seed.mean(1)), of_seeds, 0.0)]
+    parts.append((_variance(each_seed.mean(1) - by_groups), of_seeds, _variance(highest) - _variance(by_groups)))
+    stretches = [_stretch(part, units, twice) if known else NAN for part in parts]
+    low, high = _stretched(drawn, stretches[0])
+    selectivity_low, selectivity_high = _stretched(drawn - highest, stretches[1])
     finite = drawn[np.isfinite(drawn)]
     return Summary(
         score=estimate,
@@ -118,28 +128,36 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling, spread: Spread | 
     )
 
 
-def _stretch(each_seed: Floats, drawn: Floats, sums: Floats, twice: float, *, regression: bool) -> float:
-    """How much wider a percentile interval must be: rows are used twice, and few groups and seeds stand behind it.
+def _measurable(sums: Floats, *, regression: bool) -> bool:
+    """Whether there is an interval: where all :data:`FEWEST` rows of a class are missed, no resample is different."""
+    return regression or sums[0, :, sums.shape[2] // 2 :].sum(0).min() >= FEWEST
 
-    Resampling N units understates their variance by N / (N - 1), and few units call for Student's t. The variances of
-    groups and of seeds are told apart by drawing groups alone; their degrees of freedom add up after Satterthwaite.
-    ``twice`` multiplies the variance of groups: :attr:`imprint.analyses.locate.reading.Reading.used_twice`. NaN, and
-    with it no interval, when a class has fewer than :data:`FEWEST` rows: where all are missed, no resample is
-    different.
+
+def _groups(sums: Floats, *, regression: bool) -> int:
+    """Number of groups behind a score: those that hold the rarest class, since classes weigh equally."""
+    return sums.shape[1] if regression else int((sums[0, :, sums.shape[2] // 2 :] > 0).sum(0).min())
+
+
+def _variance(draws: Floats) -> float:
+    finite = draws[np.isfinite(draws)]
+    return float(finite.var()) if len(finite) else 0.0
+
+
+def _stretch(variances: Sequence[float], units: Sequence[int], twice: float) -> float:
+    """How much wider a percentile interval must be: rows are used twice, and few units stand behind it.
+
+    ``variances`` are those of drawing groups, seeds and twins again, and ``units`` how many of each there are.
+    Resampling N units understates their variance by N / (N - 1), and few units call for Student's t; degrees of freedom
+    add up after Satterthwaite. ``twice`` multiplies the variance of groups:
+    :attr:`imprint.analyses.locate.reading.Reading.used_twice`. A variance of which there is one unit only is 0.
     """
-    if not regression and sums[0, :, sums.shape[2] // 2 :].sum(0).min() < FEWEST:
-        return NAN
-    ok = np.isfinite(drawn)
-    of_groups = float(each_seed[ok].mean(1).var()) if ok.any() else 0.0
-    of_seeds = max(float(drawn[ok].var()) - of_groups, 0.0) if ok.any() and len(sums) > 1 else 0.0
-    held = sums[0, :, sums.shape[2] // 2 :] > 0  # the groups that hold the rarest class, since classes weigh equally
-    units = np.array([sums.shape[1] if regression else held.sum(0).min(), max(len(sums), 2)], dtype=np.float64)
-    raw = np.array([of_groups, of_seeds])
-    if raw.sum() <= 0 or units[0] < 2:
+    number = np.array(units, dtype=np.float64)
+    raw = np.where(number > 1, np.maximum(variances, 0.0), 0.0)
+    if raw.sum() <= 0 or number[0] < 2:
         return 1.0
-    full = raw * units / (units - 1) * np.array([twice, 1.0])
-    freedom = full.sum() ** 2 / (full**2 / (units - 1)).sum()
-    return float(np.sqrt(full.sum() / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
+    number = np.maximum(number, 2)
+    total, freedom = statistics.satterthwaite(raw * number / (number - 1) * np.array([twice, 1.0, 1.0]), number - 1)
+    return float(np.sqrt(total / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
 
 
 def _stretched(draws: Floats, by: float) -> tuple[float, float]:

@@ -87,6 +87,8 @@ class Floor:
     score: float
     draws: Floats
     """``[R]`` floor under the resamples."""
+    by_groups: Floats
+    """``[R]`` floor when only the groups are drawn again, and not the seeds or the twins."""
     paired: float
     """Variance of score minus floor over the resamples; NaN when it is not known."""
     freedom: int
@@ -156,13 +158,15 @@ def floors_of(
     errors = [e.reading.nulls.std(ddof=1) * e.reading.null_scale / np.sqrt(len(e.reading.nulls)) for e in evidence]
     null_draws = np.take_along_axis(np.broadcast_to(means, draws.seeds.shape), draws.seeds, axis=1).mean(1)
     extra = float(np.mean(np.square(errors))) / len(evidence)
-    floors = {"null": Floor(float(means.mean()), null_draws, variance(drawn - null_draws), freedom, extra)}
+    whole = np.full_like(drawn, means.mean())
+    floors = {"null": Floor(float(means.mean()), null_draws, whole, variance(drawn - null_draws), freedom, extra)}
     if (twins := first.untrained) is not None:
         each = statistics.score(np.einsum("rg,tgm->rtm", draws.groups, twins), regression=regression)
-        picked = np.take_along_axis(each, draws.twins[:, :1] if single else draws.twins, axis=1).mean(1)
+        picked = np.take_along_axis(each, draws.twins, axis=1).mean(1)
         floors["untrained"] = Floor(
             float(statistics.score(twins.sum(1), regression=regression).mean()),
             picked,
+            each.mean(1),
             variance(drawn - each.mean(1)),
             freedom,
             twins=len(twins),
@@ -172,7 +176,7 @@ def floors_of(
     if (inputs := first.inputs) is not None:
         score = float(statistics.score(inputs.sum(0), regression=regression))
         input_draws = statistics.score(draws.groups @ inputs, regression=regression)
-        floors["inputs"] = Floor(score, input_draws, variance(drawn - input_draws), freedom)
+        floors["inputs"] = Floor(score, input_draws, input_draws, variance(drawn - input_draws), freedom)
     return floors
 
 

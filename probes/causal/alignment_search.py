@@ -48,8 +48,8 @@ from torch.nn import functional
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.interventions.base import edited_values, random_basis, retracted
 from imprint.probes.interventions.interchange import Interchange
-from imprint.probes.samples.controls import compact_groups, folds_of
 from imprint.probes.samples.clusters import Clusters
+from imprint.probes.samples.controls import compact_groups, folds_of
 from imprint.probes.subjects.subject import Subject
 
 COLUMNS = ("control", "score", "low", "high", "draws", "n")

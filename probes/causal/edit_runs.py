@@ -3,8 +3,8 @@
 The cost of an edit is a ratio of two sums over rows, from a function ``cost(before [n], after [n])`` of the values that
 gives both summands of every row. :func:`squared_change` is the mean squared change in variances of the unedited value:
 0 when the value does not change, 1 when every row gets the mean value, 2 when every row gets the value of an unrelated
-row. :func:`accuracy_lost` is for values whose sign is an answer. Intervals let the variance below vary with the rows, as
-well as the changes above.
+row. :func:`accuracy_lost` is for values whose sign is an answer. Intervals let the variance below vary with the rows,
+as well as the changes above.
 
 Letters: n rows, q statistics.
 """

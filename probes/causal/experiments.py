@@ -18,8 +18,8 @@ other.
 All take ``groups`` (``[n]``, for intervals and resampling; default: each row is its own group) and the number of
 ``placebos``, of which they give the mean and the largest effect. Intervals (:mod:`imprint.probes.samples.clusters`) are
 Student's t over groups. What an edit is fitted on (an eraser, a direction, a mean) is fitted anew without each of
-``blocks`` blocks of groups, so that the interval holds the uncertainty of the fit, and the estimate is freed of the bias
-that falls as 1/n.
+``blocks`` blocks of groups, so that the interval holds the uncertainty of the fit, and the estimate is freed of the
+bias that falls as 1/n.
 
 Sources: mean and resample ablation, Wang et al. 2022 (arXiv 2211.00593) and Chan et al. 2022 (causal scrubbing);
 amnesic probing with its random-direction control, Elazar et al. 2021 (arXiv 2006.00995), here with LEACE (arXiv

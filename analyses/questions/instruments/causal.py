@@ -170,9 +170,7 @@ def _apart(kind: str, table: pd.DataFrame, column: str = "effect") -> Results:
 
 def _ablation(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> Results:
     fewer = PLACEBOS // 2
-    table = ablations(
-        network.subject(), seen.observation, PLACES, joint=False, placebos=fewer, rng=rng
-    )
+    table = ablations(network.subject(), seen.observation, PLACES, joint=False, placebos=fewer, rng=rng)
     return {
         kind: results
         for how in table["how"].unique()

@@ -184,8 +184,7 @@ def unused_head(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         right = float(((subject.values(x) > 0) == y[:, 0]).double().mean())
         lost = accuracy_lost(y[:, 0])
         cost_unused, cost_used = (
-            erasure(subject, x, y[:, j], ["body.3"], cost=lost, placebos=3, rng=rng).iloc[0]["effect"]
-            for j in (1, 0)
+            erasure(subject, x, y[:, j], ["body.3"], cost=lost, placebos=3, rng=rng).iloc[0]["effect"] for j in (1, 0)
         )
         change = erasure(subject, x, y[:, 1], ["body.3"], placebos=10, rng=rng).iloc[0]
         figures.add(known.UNUSED, "task", "accuracy", right)

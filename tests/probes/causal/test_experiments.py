@@ -152,9 +152,7 @@ def test_intervals_hold_the_truth_though_eraser_and_direction_are_estimated(grou
         seen = torch.randn(len(of), 7, generator=draw)
         seen[:, 0] = 2.0 * concept - 1 + 0.5 * seen[:, 0]
         row = erasure(subject, seen, concept, ["site"], groups=of, placebos=0, rng=draw).iloc[0]
-        dose = dose_response(
-            subject, seen, "site", concept=concept, strengths=[1.0], groups=of, placebos=0, rng=draw
-        )
+        dose = dose_response(subject, seen, "site", concept=concept, strengths=[1.0], groups=of, placebos=0, rng=draw)
         held[0] += row["low"] <= 1.25 / 3.25 <= row["high"]
         held[1] += dose.low <= 1.25**0.5 / 3.25**0.5 <= dose.high
     assert all(0.88 <= part / repeats <= 1.0 for part in held), held

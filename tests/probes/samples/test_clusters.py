@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 from scipy import stats
-from torch import Tensor
 
 from imprint.probes.interventions.ablate import derangement
 from imprint.probes.samples.clusters import BLOCKS, Clusters
@@ -37,7 +36,9 @@ def test_ratio_of_proportional_sums_is_exact() -> None:
 def test_one_group_or_undefined_sums_give_no_interval() -> None:
     one = Clusters.of(5, [0] * 5, rng=rng())
     assert all(math.isnan(end) for end in one.mean(torch.arange(5.0)))
-    assert one.refitted(lambda block: torch.ones(1))[0] == 1.0 and math.isnan(one.refitted(lambda _: torch.ones(1))[1][0][0])
+    assert one.refitted(lambda block: torch.ones(1))[0] == 1.0 and math.isnan(
+        one.refitted(lambda _: torch.ones(1))[1][0][0]
+    )
     nothing = Clusters.of(5, rng=rng()).ratio(torch.zeros(5), torch.zeros(5))
     assert all(math.isnan(end) for end in nothing)
 
