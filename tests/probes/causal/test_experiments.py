@@ -151,11 +151,13 @@ def test_intervals_hold_the_truth_though_eraser_and_direction_are_estimated(grou
         concept = torch.rand(len(of), generator=draw) < 0.5
         seen = torch.randn(len(of), 7, generator=draw)
         seen[:, 0] = 2.0 * concept - 1 + 0.5 * seen[:, 0]
-        row = erasure(subject, seen, concept, ["site"], groups=of, placebos=0, rng=draw).iloc[0]
-        dose = dose_response(subject, seen, "site", concept=concept, strengths=[1.0], groups=of, placebos=0, rng=draw)
+        row = erasure(subject, seen, concept, ["site"], groups=of, placebos=0, blocks=10, rng=draw).iloc[0]
+        dose = dose_response(
+            subject, seen, "site", concept=concept, strengths=[1.0], groups=of, placebos=0, blocks=10, rng=draw
+        )
         held[0] += row["low"] <= 1.25 / 3.25 <= row["high"]
         held[1] += dose.low <= 1.25**0.5 / 3.25**0.5 <= dose.high
-    assert all(0.85 <= part / repeats for part in held), held
+    assert all(part / repeats >= 0.85 for part in held), held
 
 
 # -- patching --------------------------------------------------------------------------------------------------------
