@@ -183,6 +183,42 @@ def permutation_p(observed: Floats | float, nulls: Floats) -> Floats:
     return np.asarray(np.where(np.isnan(value), np.nan, (1 + as_large) / (1 + nulls.shape[-1])))
 
 
+RANKED = 10
+"""Shuffles above a score from which its p-value is a rank; with fewer, the tail beyond them is extrapolated."""
+
+
+def tail_p(observed: float, nulls: Floats) -> float:
+    """One-sided p of a score among its shuffles ``[J]``: a rank, and beyond the tenth largest an exponential tail.
+
+    With u the tenth largest shuffle and k = max(10, J / 10) excesses over the k-th largest, which sum up to E,
+
+        p = 10 / (J + 1)  (1 + (observed - u) / (E + u - u_k))^(1 - k)
+
+    which is exact for an exponential tail of unknown scale (the predictive distribution of one more excess) and too
+    large for lighter tails, such as that of a normal distribution or of a score that is bounded. Knijnenburg et al.
+    (2009, Bioinformatics 25) fit a generalised Pareto tail; its shape, fixed at 0 here, is what few shuffles do not
+    tell. A shuffle whose score is undefined counts as large. NaN where the observed score is.
+    """
+    rank = float(permutation_p(observed, nulls))
+    size, k = len(nulls), min(max(RANKED, len(nulls) // 10), len(nulls) // 2)
+    ranked = min(RANKED, k)
+    if not rank < (ranked + 1) / (size + 1) or k < 3:
+        return rank
+    largest = -np.sort(-np.where(np.isnan(nulls), np.inf, nulls))[:k]
+    scale = float((largest[: k - 1] - largest[-1]).sum()) + largest[ranked - 1] - largest[-1]
+    if not np.isfinite(scale) or scale <= 0:
+        return rank
+    return float(ranked / (size + 1) * (1 + (observed - largest[ranked - 1]) / scale) ** (1 - k))
+
+
+def satterthwaite(variances: Floats, freedom: Floats) -> tuple[float, float]:
+    """Sum of independent variances, and its degrees of freedom (Satterthwaite 1946)."""
+    total = float(variances.sum())
+    if total <= 0:
+        return 0.0, float(freedom.max())
+    return total, float(total**2 / (variances**2 / np.maximum(freedom, 1)).sum())
+
+
 def equivalent(estimate: float, standard_error: float, *, margin: float, freedom: int, alpha: float) -> bool:
     """Two one-sided tests (Schuirmann 1987), upper side: the difference is shown to be below ``margin``.
 

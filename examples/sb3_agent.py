@@ -146,7 +146,7 @@ def show(title: str, table: pd.DataFrame, reading: str) -> None:
 
 def verdicts(table: pd.DataFrame) -> str:
     """The concepts found present, in one line."""
-    learned = sorted(set(table.loc[table["verdict"] == "present", "concept"]))
+    learned = sorted(set(table.loc[table["verdict"].str.startswith("present"), "concept"]))
     return f"learned: {', '.join(learned)}" if learned else "nothing was learned that its floors do not give"
 
 

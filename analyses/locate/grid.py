@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from imprint.analyses.findings import findings
-from imprint.analyses.locate.evidence import Evidence, Summary
+from imprint.analyses.locate.evidence import Summary
+from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.judging import best_sites, judged
 from imprint.analyses.locate.stored import Floors, Readings
 from imprint.analyses.locate.worlds import comparable, highest_floor

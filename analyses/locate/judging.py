@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.locate.evidence import Evidence, Resampling, Summary, summarise, verdict_of
+from imprint.analyses.locate.evidence import Summary, summarise
+from imprint.analyses.locate.floors import Evidence, Resampling, Spread, spreads_of
+from imprint.analyses.locate.verdict import verdict_of
 from imprint.analyses.statistics import benjamini_hochberg
 
 MARGIN = 0.05
@@ -17,6 +19,7 @@ MARGIN = 0.05
 NUMBERS = ("score", "low", "high", "null", "untrained", "inputs", "selectivity", "p_value")
 """Columns of :func:`judge` that are attributes of a :class:`Summary`."""
 COLUMNS = ("concept", "site", *NUMBERS, "q_value", "verdict", "why")
+"""Columns of :func:`judge`; ``locate`` adds ``place``, ``n`` and ``missing``."""
 INTERVAL = ("selectivity", "selectivity_low", "selectivity_high")
 BEST = ("score", "low", "high", *INTERVAL, "p_value", "null", "untrained", "inputs", "n")
 """What :func:`best_sites` gives of the summary at a best site."""
@@ -66,9 +69,17 @@ def judge(
 
 
 def summaries_of(
-    evidence: Mapping[Any, Sequence[Evidence]], *, resamples: int, rng: np.random.Generator
+    evidence: Mapping[Any, Sequence[Evidence]],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
+    spreads: Mapping[Any, Spread] | None = None,
 ) -> dict[Any, Summary]:
-    """Every cell summarised, with one set of draws for all cells of equally many seeds, groups and twins."""
+    """Every cell summarised, with one set of draws for all cells of equally many seeds, groups and twins.
+
+    ``spreads``: how much twins differ in each cell; by default found from these cells.
+    """
+    spreads = spreads_of(evidence) if spreads is None else spreads
     draws: dict[tuple[int, int, int], Resampling] = {}
     summaries = {}
     for cell, seeds in evidence.items():
@@ -77,7 +88,7 @@ def summaries_of(
         shape = (len(seeds), groups, twins)
         if shape not in draws:
             draws[shape] = Resampling.draw(*shape, resamples=resamples, rng=rng)
-        summaries[cell] = summarise(seeds, draws[shape])
+        summaries[cell] = summarise(seeds, draws[shape], spreads.get(cell))
     return summaries
 
 
@@ -106,6 +117,7 @@ def best_sites(
             best[concept] = {"site": None, "why": "the score is not defined on half of the groups"}
             continue
         site = max(known, key=known.__getitem__)
-        summary = summaries_of({site: scored_on[site]}, resamples=resamples, rng=rng)[site]
+        spreads = spreads_of(scored_on)
+        summary = summaries_of({site: scored_on[site]}, resamples=resamples, rng=rng, spreads=spreads)[site]
         best[concept] = {"site": site, **{name: getattr(summary, name) for name in BEST}}
     return best

@@ -4,6 +4,9 @@ Wherever a concept is present, the rows are searched for leaks (:mod:`imprint.pr
 sides of a split, one recording under two group names, and neighbouring rows that predict one another all make a probe
 look better than it is, so ``present`` becomes ``undetermined`` with the reason. Rows whose order has been lost, and
 whose groups were not given, cannot be recognised.
+
+Equal rows can be mended, and are seldom worth a veto: the cell is scored again with equal rows kept together
+(:func:`kept_together`), and ``present`` is withdrawn only where that changes it.
 """
 
 from __future__ import annotations
@@ -14,10 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy import sparse
+from scipy.sparse import csgraph
 from torch import Tensor
 
+from imprint.analyses.locate.verdict import is_present
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.samples.controls import Ints
+from imprint.probes.samples.controls import Ints, type_ids
 from imprint.probes.samples.leaks import find_leaks
 
 BLOCKS, BLOCK_ROWS = 20, 100
@@ -26,8 +32,12 @@ LEAK_ALPHA = 0.01
 """Rate of false alarms of one kind of leak, over all concepts found."""
 UNSOUGHT = "not looked for"
 """Stands in place of a kind of leak when the rows looked at cannot show any."""
-DEPENDENCE = ("duplicates", "shared groups", "dependent rows")
-"""Leaks that make rows dependent, so that a score on them is no evidence."""
+EQUAL = ("duplicates", "shared groups")
+"""Leaks that keeping equal rows together mends."""
+DEPENDENT = "dependent rows"
+"""The leak that makes a score no evidence, and cannot be mended without groups."""
+JOINED = 0.5
+"""Groups are joined where they hold equal rows, unless one of them then has more than this part of all rows."""
 
 
 def leaks_of(
@@ -43,13 +53,14 @@ def leaks_of(
     ``activations`` are on the CPU. Of a concept that does not vary among the rows looked at, for instance because its
     rare class is not among them, the row says that none were looked for.
     """
-    present = table[table["verdict"] == "present"].sort_values("score", ascending=False).drop_duplicates("concept")
+    present = table[table["verdict"].map(is_present)].sort_values("score", ascending=False).drop_duplicates("concept")
     rows = rows_examined(len(concepts))
     labels = {str(name): concepts[name] for name in concepts.columns}
-    of_row = None if groups is None else np.asarray(groups)[rows]
     leaks: list[dict[str, Any]] = []
     for concept, site in zip(present["concept"], present["site"], strict=True):
-        x, y = activations[site][torch.from_numpy(rows)], labels[concept].iloc[rows]
+        known = rows[labels[concept].iloc[rows].notna().to_numpy()]
+        x, y = activations[site][torch.from_numpy(known)], labels[concept].iloc[known]
+        of_row = None if groups is None else np.asarray(groups)[known]
         where = {"concept": concept, "site": site}
         try:
             found = find_leaks(x, y, groups=of_row, alpha=LEAK_ALPHA / len(present), rng=rng)
@@ -68,11 +79,44 @@ def rows_examined(n: int) -> Ints:
     return (starts[:, None] + np.arange(BLOCK_ROWS)).ravel()
 
 
-def refused(table: pd.DataFrame, leaks: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The table with ``present`` taken back on rows that are not independent; other leaks are added to the reason."""
+def kept_together(x: torch.Tensor, groups: Ints) -> tuple[Ints, Ints]:
+    """Rows ``[m]`` of activations ``[n, D]``, and their groups ``[m]``, so that no two groups hold equal rows.
+
+    Groups that hold equal rows are joined. Where that would join most of them (all-zero rows occur everywhere), rows
+    are left out instead: all that are equal to a row of an earlier group.
+    """
+    content, size = type_ids(x), int(groups.max()) + 1
+    holds = sparse.csr_array((np.ones(len(groups)), (groups, content)), shape=(size, int(content.max()) + 1))
+    both = sparse.block_array([[None, holds], [holds.T, None]]).tocsr()
+    _, component = csgraph.connected_components(both, directed=False)
+    whole = np.unique(component[:size][groups], return_inverse=True)[1].astype(np.int64)
+    if np.bincount(whole).max() <= JOINED * len(groups):
+        return np.arange(len(groups), dtype=np.int64), whole
+    earliest = np.full(int(content.max()) + 1, size, dtype=np.int64)
+    np.minimum.at(earliest, content, groups)
+    rows = np.flatnonzero(groups == earliest[content])
+    return rows, np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
+
+
+def refused(
+    table: pd.DataFrame, leaks: Sequence[Mapping[str, Any]], again: Mapping[tuple[str, str], tuple[str, float]]
+) -> pd.DataFrame:
+    """The table with ``present`` taken back on rows that are not independent; other leaks are added to the reason.
+
+    ``again``: (concept, site) -> verdict and score with equal rows kept together.
+    """
     for leak in leaks:
-        at = (table["concept"] == leak["concept"]) & (table["verdict"] == "present")
-        if leak["kind"] in DEPENDENCE:
+        at = (table["concept"] == leak["concept"]) & table["verdict"].map(is_present)
+        if leak["kind"] in EQUAL:
+            for row in table.index[at]:
+                verdict, score = again[leak["concept"], table.loc[row, "site"]]
+                kept = f"with equal rows kept together the score is {score:.3f}"
+                if is_present(verdict):
+                    table.loc[row, "why"] += f"; {leak['kind']}, which change nothing: {kept}"
+                else:
+                    table.loc[row, "verdict"] = "undetermined"
+                    table.loc[row, "why"] = f"{leak['kind']}: {leak['why']} ({kept}: {verdict})"
+        elif leak["kind"] == DEPENDENT:
             table.loc[at, "verdict"] = "undetermined"
             table.loc[at, "why"] = f"{leak['kind']}: {leak['why']}"
         elif leak["kind"] == UNSOUGHT:

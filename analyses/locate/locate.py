@@ -3,27 +3,33 @@
 One row per concept and site; see :mod:`imprint.analyses.locate.evidence` for scores, floors and verdicts. All verdicts
 are corrected together over the grid (Benjamini-Hochberg). The best site of each concept is chosen on one half of the
 groups and scored on the other, so that looking in many places does not flatter the answer.
+
+Where a concept was found, more is asked: whether it is only read because another goes with it
+(:mod:`imprint.analyses.locate.strata`), in which form it is there (:mod:`imprint.analyses.locate.forms`), and whether
+the rows are what they seem (:mod:`imprint.analyses.locate.leaks`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
 
-from imprint.analyses.locate.evidence import Evidence
-from imprint.analyses.locate.judging import best_sites, judge
-from imprint.analyses.locate.leaks import leaks_of, refused
-from imprint.analyses.locate.streaming import Stream, read_stream
-from imprint.analyses.locate.targets import Targets, merge_groups, readable, targets_of, unreadable
-from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
+from imprint.analyses.locate.forms import left_out, not_linear, places, unused
+from imprint.analyses.locate.judging import MARGIN, best_sites, judge, summaries_of
+from imprint.analyses.locate.leaks import EQUAL, kept_together, leaks_of, refused
+from imprint.analyses.locate.material import Cells, Material, Plan, names_of
+from imprint.analyses.locate.strata import companions, evidence_within, explained, names_given
+from imprint.analyses.locate.streaming import Stream
+from imprint.analyses.locate.targets import Targets, unreadable
+from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
+from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.readouts.base import READOUTS
-from imprint.probes.samples.arrays import count_of, real_array
-from imprint.probes.samples.controls import compact_groups, folds_of
+from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.arrays import count_of
+from imprint.probes.samples.controls import Ints, compact_groups
 
 Arrays = Mapping[str, Any]
 
@@ -35,6 +41,8 @@ def locate(
     groups: Any = None,
     untrained: Any = None,
     inputs: Any = None,
+    given: str | Sequence[str] | None = None,
+    value: Any = None,
     readout: str = "ridge",
     nulls: int = 20,
     alpha: float = 0.05,
@@ -47,64 +55,69 @@ def locate(
     Arguments:
         activations: site -> float array ``[n, d]``; or a stream of such mappings, batch by batch, for activations that
             do not fit in memory (see :mod:`imprint.analyses.locate.streaming`).
-        concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers.
-        groups: one label per row; rows of one group are never split. None: every row is its own group.
+        concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers. Rows without a
+            label are left out of that concept.
+        groups: one label per row; rows of one group are never split, and where they are steps in time they come in
+            order. None: every row is its own group.
         untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins; beside
             a stream, a list of streams.
         inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per
             site.
+        given: names of concepts that shall not give the answer: all others are read within their strata (each class,
+            or quarter of a number). Arrays only.
+        value: a number per row ``[n]`` that the model gives, to tell whether what is present is used. Arrays only.
         readout: kind of readout.
-        nulls: label shuffles per concept, at least 5.
+        nulls: label shuffles per concept, at least 5. Cells that they do not decide get up to 400.
         alpha: false discovery rate over the whole grid.
         seed: of folds, shuffles and resamples.
         folds: cross-validation folds, groups kept together.
         resamples: bootstrap resamples.
 
     Returns one row per concept and site (columns as in ``imprint.analyses.locate.judging.COLUMNS``). ``score`` is
-    balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups. ``attrs["best"]``: concept ->
-    site, score, low, high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the
-    groups and scored on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the
-    true and false positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too
-    good, looked for where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows that are not
-    independent turn ``present`` into ``undetermined``.
+    balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups; ``place`` is ``at unit k``,
+    ``distributed`` or empty; ``missing`` counts rows without a label. ``attrs["best"]``: concept -> site, score, low,
+    high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups and scored
+    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and false
+    positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too good, looked for
+    where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows that are not independent turn
+    ``present`` into ``undetermined``; a concept that is only read because another goes with it is ``given`` that one.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
     """
     counts = {"nulls": (nulls, 5), "folds": (folds, 2), "resamples": (resamples, 20), "seed": (seed, 0)}
-    for name, (given, least) in counts.items():
-        count_of(name, given, least=least)
+    for name, (count, least) in counts.items():
+        count_of(name, count, least=least)
     if not (isinstance(alpha, float) and 0 < alpha < 1):
         raise ImprintError(f"alpha is {alpha!r}; expected a rate between 0 and 1.")
-    names, n = _names(concepts), len(concepts)
+    names, n = names_of(concepts), len(concepts)
     if (isinstance(activations, Mapping) and not activations) or not names:
         raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
     chosen, rng = READOUTS.load(readout)(), np.random.default_rng(seed)
-    x: dict[str, torch.Tensor] = {}
-    twins: Any = untrained or ()
-    if isinstance(activations, Mapping):
-        x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
-        sites, twins = list(x), _twins(untrained, x, n)
-    elif not (sites := list(next(iter(activations), {}))):
-        raise ImprintError("the stream of activations holds no batch.")
-    elif isinstance(untrained, Mapping):
-        raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
-    raw = _inputs(inputs, sites, n)
-    evidence: dict[tuple[str, str], Evidence] = {}
+    material, sites = Material.of(activations, untrained, inputs, n)
+    within = names_given(given, concepts)
+    if material.stream is not None and (within or value is not None):
+        raise ImprintError("given and value need activations as arrays; a stream cannot be read within strata.")
     try:
-        compact = compact_groups(groups, n)
-        fold = folds_of(compact, folds, rng)
+        plan = Plan(compact_groups(groups, n), chosen, nulls, folds, alpha, resamples)
+        targets = plan.targets(concepts, rng, cells=len(names) * len(sites))
     except NotMeasurableError as error:
-        problems = {(name, site): str(error) for name in names for site in sites}
-    else:
-        measurable, unmeasurable = targets_of(concepts, compact, chosen, nulls=nulls, rng=rng)
-        targets = Targets(measurable, unmeasurable, chosen, fold, merge_groups(compact, rng))
-        problems = {(name, site): why for name, why in unmeasurable.items() for site in sites}
-        problems |= {(t.name, site): why for site, a in x.items() if (why := unreadable(a)) for t in measurable}
-        evidence = _gather(x or activations, targets, twins, raw) if measurable else {}
+        return judge({}, {(c, s): str(error) for c in names for s in sites}, alpha=alpha, resamples=resamples, rng=rng)
+    problems = {(name, site): why for name, why in targets.problems.items() for site in sites}
+    for site, x in material.activations.items():
+        if why := unreadable(x):
+            problems |= {(target.name, site): why for target in targets.concepts}
+    evidence = material.evidence(targets) if targets.concepts else {}
+    inquiry = _Inquiry(material, concepts, plan, targets, evidence)
     table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
-    leaks = leaks_of(x, concepts, table, groups=groups, rng=rng.spawn(1)[0]) if x else []
-    table = refused(table, leaks)
+    later = rng.spawn(1)[0]
+    leaks: list[dict[str, Any]] = []
+    if material.stream is None:
+        table = inquiry.given(table, within, later) if within else inquiry.companions(table, later)
+        table = inquiry.forms(table, value, later)
+        leaks = leaks_of(material.activations, concepts, table, groups=groups, rng=later)
+        table = refused(table, leaks, inquiry.equal_rows_together(table, leaks, later))
+    table = left_out(table, targets)
     table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
     table.attrs["rates"] = _rates_table(evidence)
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
@@ -113,46 +126,121 @@ def locate(
     return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 
 
-def _names(concepts: pd.DataFrame) -> list[str]:
-    """Names of the columns, each of which must be there once."""
-    if not isinstance(concepts, pd.DataFrame):
-        raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
-    names = [str(name) for name in concepts.columns]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
-    return names
+class _Inquiry(NamedTuple):
+    """What else is asked of the cells of a table; every question may change their words."""
 
+    material: Material
+    labels: pd.DataFrame
+    plan: Plan
+    targets: Targets
+    evidence: Cells
 
-def _gather(
-    activations: Arrays | Stream, targets: Targets, twins: Any, raw: Mapping[str, NDArray[np.float32]]
-) -> dict[tuple[str, str], Evidence]:
-    """(concept, site) -> evidence, at the sites that can be read.
-
-    ``twins``: site -> arrays, or beside a stream a list of streams. ``raw``: site -> raw input.
-    """
-    bare = targets.without_shuffles
-    if isinstance(activations, Mapping):
-        readings = {site: targets.read(a) for site, a in readable(activations).items()}
-        untrained = {site: [bare.read(twin) for twin in twins.get(site, ())] for site in readings}
-    else:
-        readings = read_stream(activations, targets)
-        streams = [read_stream(twin, bare) for twin in twins]
-        if missing := [site for site in readings for twin in streams if site not in twin]:
-            raise unknown_name("site in untrained", missing[0], streams[0])
-        untrained = {site: [twin[site] for twin in streams] for site in readings}
-    floors = {id(inputs): targets.read_inputs(inputs) for inputs in raw.values()}
-    return {
-        (concept, site): Evidence(
-            reading,
-            np.stack([twin[concept].sums for twin in untrained[site]]) if untrained[site] else None,
-            floors[id(raw[site])][concept].sums if site in raw else None,
+    def given(self, table: pd.DataFrame, within: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
+        """The table of scores within strata, of all cells that can be read."""
+        readable = sorted({site for _, site in self.evidence})
+        others = [column for column in self.labels.columns if str(column) not in within]
+        part = self.material.part(readable)
+        cells, why = evidence_within(part, self.labels[others], within, self.plan, of=self.labels, rng=rng)
+        about = f"given {', '.join(within)}"
+        problems = {
+            cell: f"{about}: {'it is itself given' if cell[0] in within else why.get(cell[0], 'it cannot be read')}"
+            for cell in self.evidence
+            if cell not in cells
+        }
+        new = judge(
+            {cell: [e] for cell, e in cells.items()},
+            problems,
+            alpha=self.plan.alpha,
+            resamples=self.plan.resamples,
+            rng=rng,
         )
-        for site, of_site in readings.items()
-        for concept, reading in of_site.items()
-    }
+        before = table.set_index(["concept", "site"])
+        summaries = summaries_of({cell: [e] for cell, e in cells.items()}, resamples=self.plan.resamples, rng=rng)
+        for cell, summary in summaries.items():
+            row = new.index[(new["concept"] == cell[0]) & (new["site"] == cell[1])][0]
+            gained, plain = float(before.loc[cell, "selectivity"]), float(before.loc[cell, "score"])
+            about_score = f"within strata of {', '.join(within)} (without regard to them {plain:.3f})"
+            new.loc[row, "why"] = f"{about_score}: {new.loc[row, 'why']}"
+            found = is_present(str(before.loc[cell, "verdict"])) and not is_present(str(new.loc[row, "verdict"]))
+            if found and explained(summary, gained, alpha=self.plan.alpha, margin=MARGIN):
+                new.loc[row, "verdict"] = about
+        rest = table[[cell not in self.evidence for cell in zip(table["concept"], table["site"], strict=True)]]
+        return pd.concat([new, rest], ignore_index=True)
+
+    def companions(self, table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        """Names, beside every concept that was found, the one that goes with it, and the score within its strata."""
+        known = companions(self.labels)
+        for concept, (other, association) in known.items():
+            at = table.index[(table["concept"] == concept) & table["verdict"].map(is_present)]
+            if not len(at):
+                continue
+            part, column = self.material.part(list(table.loc[at, "site"])), self.labels[[concept]]
+            cells, _ = evidence_within(part, column, [other], self.plan, of=self.labels, rng=rng)
+            summaries = summaries_of({c: [e] for c, e in cells.items()}, resamples=self.plan.resamples, rng=rng)
+            for row in at:
+                caveat = f"goes with {other} (association {association:.2f})"
+                within = summaries.get((concept, table.loc[row, "site"]))
+                if within is None:
+                    table.loc[row, "why"] += f"; {caveat}, and does not vary enough beside it to be told apart"
+                    continue
+                table.loc[row, "why"] += f"; {caveat}: within strata of {other} it scores {within.score:.3f}"
+                gained = float(table.loc[row, "selectivity"])
+                if explained(within, gained, alpha=self.plan.alpha, margin=MARGIN):
+                    table.loc[row, "verdict"] = f"given {other}"
+        return table
+
+    def forms(self, table: pd.DataFrame, value: Any, rng: np.random.Generator) -> pd.DataFrame:
+        """The table with the form in which each concept is present."""
+        table["place"] = ""
+        silent = {} if value is None else unused(value, self.targets, set(table["concept"]))
+        for site, x in self.material.activations.items():
+            here = table.index[(table["site"] == site) & table["verdict"].map(is_present)]
+            at = dict(zip(table.loc[here, "concept"], here, strict=True))
+            if not at:
+                continue
+            readings = {concept: self.evidence[concept, site].reading for concept in at}
+            for concept, place in places(x, self.targets, readings, margin=MARGIN, rng=rng).items():
+                table.loc[at[concept], "place"] = place
+            if not self.plan.readout.linear:
+                linear = self.plan.with_readout(Ridge()).targets(self.labels[list(at)], rng)
+                for concept in not_linear(x, linear, readings, rng=rng):
+                    table.loc[at[concept], "verdict"] = NOT_LINEAR
+            for concept, row in at.items():
+                if concept in silent:
+                    table.loc[row, "verdict"] = NOT_USED
+                    table.loc[row, "why"] += f"; the value differs with it by {silent[concept]:.2f} of its deviations"
+        return table
+
+    def equal_rows_together(
+        self, table: pd.DataFrame, leaks: Sequence[Mapping[str, Any]], rng: np.random.Generator
+    ) -> dict[tuple[str, str], tuple[str, float]]:
+        """(concept, site) -> verdict and score with equal rows kept together, where some leaked."""
+        wanted = {leak["concept"] for leak in leaks if leak["kind"] in EQUAL}
+        found = table[table["verdict"].map(is_present) & table["concept"].isin(wanted)]
+        again: dict[tuple[str, str], tuple[str, float]] = {}
+        for site, cells in found.groupby("site", sort=False):
+            concepts = list(cells["concept"])
+            rows, groups = kept_together(self.material.activations[str(site)], self.plan.groups)
+            new = self._anew(str(site), concepts, rows, groups, rng)
+            again |= {(c, str(site)): new.get((c, str(site)), ("not measurable", float("nan"))) for c in concepts}
+        return again
+
+    def _anew(
+        self, site: str, concepts: Sequence[str], rows: Ints, groups: Ints, rng: np.random.Generator
+    ) -> dict[tuple[str, str], tuple[str, float]]:
+        """Verdict and score of some concepts at a site, on some rows in other groups."""
+        labels, plan = self.labels[list(concepts)].iloc[rows], self.plan.with_groups(groups)
+        try:
+            targets = plan.targets(labels, rng, cells=len(self.evidence))
+        except NotMeasurableError:
+            return {}
+        evidence = self.material.part([site], rows).evidence(targets) if targets.concepts else {}
+        cells = {cell: [e] for cell, e in evidence.items()}
+        table = judge(cells, {}, alpha=plan.alpha, resamples=plan.resamples, rng=rng)
+        return {(row.concept, row.site): (row.verdict, row.score) for row in table.itertuples()}
 
 
-def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
+def _rates_table(evidence: Cells) -> pd.DataFrame:
     """Area under the curve and thresholded rates per concept, site and class."""
     rows = [
         (concept, site, label, *rates)
@@ -161,46 +249,3 @@ def _rates_table(evidence: Mapping[tuple[str, str], Evidence]) -> pd.DataFrame:
         for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
     ]
     return pd.DataFrame(rows, columns=["concept", "site", "class", "auc", "true_positive_rate", "false_positive_rate"])
-
-
-def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
-    array = real_array(name, value)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
-    if len(array) != n:
-        raise ImprintError(
-            f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
-        )
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is not measurable
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-
-
-def _twins(untrained: Arrays | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
-    out: dict[str, list[torch.Tensor]] = {}
-    for site, given in (untrained or {}).items():
-        if site not in sites:
-            raise unknown_name("site in untrained", site, sites)
-        whole = given if isinstance(given, list | tuple) else real_array(f"untrained[{site!r}]", given)
-        arrays = list(whole) if isinstance(whole, list | tuple) or whole.ndim == 3 else [whole]
-        out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
-        if bad := [w for w in map(unreadable, out[site]) if w]:
-            raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
-    return out
-
-
-def _inputs(inputs: Any, sites: Collection[str], n: int) -> dict[str, NDArray[np.float32]]:
-    if inputs is None:
-        return {}
-    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(sites, inputs)
-    out, seen = {}, {}
-    for site, value in given.items():
-        if site not in sites:
-            raise unknown_name("site in inputs", site, sites)
-        if id(value) not in seen:
-            array = real_array("inputs", value)
-            flat = array.reshape(len(array), int(np.prod(array.shape[1:]))) if array.ndim > 2 else array
-            seen[id(value)] = _matrix("inputs", flat, n).numpy()
-            if not np.isfinite(seen[id(value)]).all():
-                raise ImprintError("inputs hold NaN or infinite values.")
-        out[site] = seen[id(value)]
-    return out

@@ -17,9 +17,10 @@ regularised ridge on spherical activations, or of least squares:
              (Dobriban & Wager 2018, Annals of Statistics 46:247, theorem 2.1)
     least    (1 - R2) (1/n + (1 + 1/n) D / (n - D - 2))                    (exact; inverse Wishart mean)
 
-The decision is that of ``locate``: a score is called present when it exceeds the mean of J shuffles by t_(J - 1) times
-their spread, at alpha / cells (what Benjamini & Hochberg ask of a single real cell), and beats a second floor where one
-is known. Rows of a group share noise: n rows count as n / (1 + (n/G - 1) within).
+The decision is that of ``locate``: a score is called present when its p among its shuffles, of which a cell that is
+not clear gets the last of :data:`imprint.analyses.locate.nulls.STAGES`, is below alpha / cells (what Benjamini &
+Hochberg ask of a single real cell), and when it beats a second floor where one is known. Rows of a group share noise:
+n rows count as n / (1 + (n/G - 1) within).
 
 Cross-validated scores spread more than independent trials. Two rows i, j of different folds are read by probes that
 were trained on each other, and x_i . x_j enters both readings with the same sign: their readings are correlated by
@@ -30,18 +31,20 @@ v / n, where v is the part of a reading's variance that is noise of the directio
 Deviations from the sources: several classes use the mean noise of pairs. The tests run ``locate`` itself on simulated
 activations, to check all of this.
 
-Letters: n rows, D width, C classes, G groups, K folds, J shuffles.
+Letters: n rows, D width, C classes, G groups, K folds.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy import optimize, stats
 
-from imprint.analyses.statistics import Floats
+from imprint.analyses.locate.nulls import STAGES
+from imprint.analyses.statistics import Floats, tail_p
 from imprint.models.errors import ImprintError, NotMeasurableError
 
 FARTHEST = 20.0
@@ -70,17 +73,16 @@ class Design:
     power: float = 0.8
     folds: int | None = 5
     """Cross-validation folds; None: probes are trained on all rows and tested on others."""
-    nulls: int = 20
     floor: float | None = None
     """Score of the highest other floor (raw input, untrained twin), if one is known; it is tested on the same rows."""
     covariance_estimated: bool = False
     """Whether the probe pays for estimating the covariance; True for probes without regularisation."""
 
     def __post_init__(self) -> None:
-        if self.rows < 4 or self.width < 1 or self.cells < 1 or self.nulls < 5 or (self.folds or 2) < 2:
+        if self.rows < 4 or self.width < 1 or self.cells < 1 or (self.folds or 2) < 2:
             raise ImprintError(
-                f"rows is {self.rows}, width {self.width}, cells {self.cells}, nulls {self.nulls}, folds {self.folds}; "
-                "expected at least 4, 1, 1, 5 and 2."
+                f"rows is {self.rows}, width {self.width}, cells {self.cells}, folds {self.folds}; "
+                "expected at least 4, 1, 1 and 2."
             )
         if self.classes and (len(self.classes) < 2 or min(self.classes) <= 0 or abs(sum(self.classes) - 1) > 1e-6):
             raise ImprintError(f"classes are {self.classes}; expected two or more frequencies above 0 that sum to 1.")
@@ -166,16 +168,21 @@ def _excess(design: Design, r2: float) -> float:
 def power_of(design: Design, effect: float) -> float:
     """Probability that an effect is called present."""
     score, error = expected_score(design, effect), _score_error(design, effect)
-    level, j = design.alpha / design.cells, design.nulls
-    null_error = _null_error(design, effect)
-    spreads = null_error * np.sqrt(stats.chi2.ppf((np.arange(200) + 0.5) / 200, j - 1) / (j - 1))
-    beyond = score - design.chance - stats.t.isf(level, j - 1) * spreads * np.sqrt(1 + 1 / j)
-    power = float(stats.norm.cdf(beyond / np.hypot(error, null_error / np.sqrt(j))).mean())
+    level = design.alpha / design.cells
+    beyond = score - design.chance - _critical(level) * _null_error(design, effect)
+    power = float(stats.norm.cdf(beyond / error))
     if design.floor is None:
         return power
     freedom = max((design.groups or design.rows) - 1, 1)
     apart = np.hypot(error, _binomial_error(design, np.full(len(design.classes), design.floor), design.floor))
     return min(power, float(stats.norm.sf(stats.t.isf(level, freedom) - (score - design.floor) / apart)))
+
+
+@cache
+def _critical(level: float) -> float:
+    """Number of standard deviations by which a score must exceed its shuffles, taken as normal, for p = ``level``."""
+    nulls = stats.norm.ppf((np.arange(STAGES[-1]) + 0.5) / STAGES[-1])
+    return float(optimize.brentq(lambda z: np.log(tail_p(float(z), nulls) / level), -3.0, 1e3, xtol=1e-6))
 
 
 def _score_error(design: Design, effect: float) -> float:

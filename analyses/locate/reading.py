@@ -1,15 +1,17 @@
 """Readings: how well a concept is read from activations out of fold, kept as sums that can be resampled.
 
-A concept becomes *target* columns: its labels first, then shuffles of them. A readout is fitted on K-1 folds and read
-on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from sums per group
-(:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
+A concept becomes *target* columns: its labels first, then shuffles of them, then, where a label varies within groups,
+as many permutations of whole label sequences among groups. Rows without a label are left out. A readout is fitted on
+K-1 folds and read on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from
+sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
 
-Letters: n rows, D width, Q target columns, K folds, J shuffles, G groups, M sums per score, C classes.
+Letters: n rows, D width, Q target columns, K folds, J shuffles, P permuted sequences, G groups, M sums per score, C
+classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +21,13 @@ from scipy.stats import norm
 from torch import Tensor
 
 from imprint.analyses import statistics
-from imprint.analyses.statistics import Floats
+from imprint.analyses.locate.nulls import FEWEST, STAGES, is_among, p_among, undecided
+from imprint.analyses.statistics import NAN, Floats
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
 from imprint.probes.samples.concept_columns import concept_values
-from imprint.probes.samples.controls import Ints, shuffled
+from imprint.probes.samples.controls import Ints, sequences_permuted, shuffled
 
 ENOUGH = 4000
 """Rows from which the noise of readings is estimated."""
@@ -32,16 +35,24 @@ ENOUGH = 4000
 
 @dataclass(frozen=True)
 class Target:
-    """One concept as target columns: the real labels first, then its shuffles."""
+    """One concept as target columns: the real labels first, then its shuffles, then its permuted sequences."""
 
     name: str
     regression: bool
     codes: Tensor
-    """``[n, 1 + J]`` class codes (int64) or numbers (float32)."""
+    """``[n, 1 + J + P]`` class codes (int64) or numbers (float32) of the rows that have a label."""
     classes: int
     """C; 0 for numbers."""
+    groups: Ints
+    """``[n]`` group of each row that has a label, 0..; the level at which labels are shuffled."""
     labels: tuple[str, ...] = ()
     """Names of the classes."""
+    shuffles: int = 0
+    """J; all further columns are permuted sequences."""
+    rows: Ints | None = None
+    """``[n]`` numbers of the rows that have a label, ascending; None when all have."""
+    seed: int = 0
+    """Of further shuffles."""
 
     @property
     def width(self) -> int:
@@ -49,7 +60,7 @@ class Target:
         return 1 if self.classes <= 2 else self.classes
 
     def columns(self, rows: slice = slice(None)) -> Tensor:
-        """Target columns ``[n, (1 + J) * width]`` of some rows."""
+        """Target columns ``[n, (1 + J + P) * width]`` of some of its rows."""
         codes = self.codes[rows]
         if self.width == 1:
             return codes.to(torch.float32)
@@ -61,20 +72,71 @@ class Target:
 
     def real(self) -> Target:
         """The same concept without its shuffles."""
-        return replace(self, codes=self.codes[:, :1])
+        return replace(self, codes=self.codes[:, :1], shuffles=0)
+
+    def shuffled_anew(self, count: int) -> Target:
+        """The same concept with ``count`` other shuffles, and as many other permuted sequences if it has any."""
+        rng = np.random.default_rng((self.seed, count))
+        return _with_shuffles(self.real(), count, rng, sequences=self.codes.shape[1] > 1 + self.shuffles)
+
+    def fold_of(self, fold: Ints) -> Ints:
+        """Fold of each of its rows; when all of them lie in one fold, two folds of its groups."""
+        own = self.of(fold)
+        return own if len(np.unique(own)) > 1 else self.groups % 2
+
+    def of(self, values: Ints) -> Ints:
+        """Those of the ``values`` of all rows that belong to its own rows."""
+        return values if self.rows is None else np.asarray(values[self.rows])
 
 
-def target_of(name: str, labels: pd.Series, groups: Ints, *, nulls: int, rng: np.random.Generator) -> Target:
-    """A concept's target columns with ``nulls`` label shuffles, or :class:`NotMeasurableError` with the reason."""
-    values, classes = concept_values(labels)
+def target_of(
+    name: str,
+    labels: pd.Series,
+    groups: Ints,
+    *,
+    nulls: int,
+    rng: np.random.Generator,
+    rows: Ints | None = None,
+    sequences: bool = True,
+) -> Target:
+    """A concept's target columns with ``nulls`` label shuffles, or :class:`NotMeasurableError` with the reason.
+
+    ``labels`` and ``groups`` are those of all rows, of which ``rows`` (None: all) that have a label are used.
+    ``sequences``: whether whole sequences are permuted as well, where the label varies within groups.
+    """
+    labelled = np.flatnonzero(labels.notna().to_numpy())
+    rows = labelled if rows is None else rows[np.isin(rows, labelled)]
+    if not len(rows):
+        raise NotMeasurableError(f"none of the {len(labels)} rows has a label")
+    values, classes = concept_values(labels.iloc[rows])
+    own = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
+    if own.max() < 1:
+        raise NotMeasurableError(f"all {len(rows)} rows with a label are of one group, so none can be held out")
     if not classes:
         values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
-    in_groups = [len(np.unique(groups[values == c])) for c in range(len(classes))]
+    in_groups = [len(np.unique(own[values == c])) for c in range(len(classes))]
     if in_groups and min(in_groups) < 2:
         rare = classes[int(np.argmin(in_groups))]
         raise NotMeasurableError(f"class {rare} occurs in one group only, so it cannot be held out")
-    copies = np.hstack([values[:, None], shuffled(values, groups, nulls, rng)])
-    return Target(name, not classes, torch.from_numpy(copies), len(classes), classes)
+    target = Target(
+        name,
+        not classes,
+        torch.from_numpy(values[:, None]),
+        len(classes),
+        own,
+        classes,
+        rows=None if len(rows) == len(labels) else rows,
+        seed=int(rng.integers(2**31)),
+    )
+    return _with_shuffles(target, nulls, rng, sequences=sequences)
+
+
+def _with_shuffles(target: Target, count: int, rng: np.random.Generator, *, sequences: bool) -> Target:
+    """A target without shuffles, with ``count`` shuffles and permuted sequences."""
+    values = target.codes[:, 0].numpy()
+    permuted = sequences_permuted(values, target.groups, count, rng) if sequences else None
+    parts = [values[:, None], shuffled(values, target.groups, count, rng), *([] if permuted is None else [permuted])]
+    return replace(target, codes=torch.from_numpy(np.hstack(parts)), shuffles=count)
 
 
 @dataclass(frozen=True)
@@ -86,6 +148,8 @@ class Reading:
     nulls: Floats
     """``[J]`` scores of the shuffles."""
     regression: bool
+    sequences: Floats | None = None
+    """``[P]`` scores of the permuted sequences; None where the label has none."""
     null_scale: float = 1.0
     """What the shuffles' spread is multiplied by: above 1 for part of the rows they were scored on."""
     rates: Floats | None = None
@@ -94,11 +158,37 @@ class Reading:
     """Names of the classes."""
     noise: float = 1.0
     """Part of a reading's variance within classes that is due to the rows its probe was trained on, 0..1."""
+    strata: int = 1
+    """Over how many strata the classes are counted apart; see :mod:`imprint.analyses.locate.strata`."""
 
     @property
     def chance(self) -> float:
         """Score of knowing nothing: 1 / C for C classes, 0 for numbers."""
-        return 0.0 if self.regression else 2.0 / self.sums.shape[1]
+        return 0.0 if self.regression else 2.0 * self.strata / self.sums.shape[1]
+
+    @property
+    def rarest(self) -> float:
+        """Rows of the rarest class; of numbers, all rows."""
+        return self.rows if self.regression else float(self.sums[:, self.sums.shape[1] // 2 :].sum(0).min())
+
+    @property
+    def null_sets(self) -> list[Floats]:
+        """Scores of the shuffles and, where there are any, of the permuted sequences, for as many rows as the sums."""
+        sets = [self.nulls] if self.sequences is None else [self.nulls, self.sequences]
+        return [nulls.mean() + (nulls - nulls.mean()) * self.null_scale for nulls in sets]
+
+    @property
+    def p_null(self) -> float:
+        """The larger p of the score among its shuffles and among its permuted sequences."""
+        p = [p_among(self.score, nulls, rarest=self.rarest) for nulls in self.null_sets]
+        return float(max(p)) if np.isfinite(p).all() else NAN
+
+    @property
+    def slowness(self) -> float:
+        """How much more widely permuted sequences score than shuffled rows; above 1 when rows follow one another."""
+        if self.sequences is None or not self.nulls.std() > 0:
+            return 1.0
+        return float(self.sequences.std() / self.nulls.std())
 
     @property
     def score(self) -> float:
@@ -130,30 +220,94 @@ class Reading:
 
 
 def read(
-    x: Tensor, targets: Sequence[Target], readout: Readout, *, fold: Ints, groups: Ints, inner: Ints | None = None
+    x: Tensor,
+    targets: Sequence[Target],
+    readout: Readout,
+    *,
+    fold: Ints,
+    groups: Ints,
+    inner: Ints | None = None,
+    enough: float | None = None,
 ) -> list[Reading]:
     """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``.
 
     A readout that follows from moments needs one pass for them and one for reading. Any other is fitted once per fold,
     concept and shuffle, and keeps ``inner`` groups (default: ``groups``) together when it chooses hyperparameters.
+    ``enough``: the p-value that a reading is compared with; those that are near it get more shuffles, if the readout
+    follows from moments.
     """
-    if not len(targets):
-        return []
-    fold_t = torch.from_numpy(fold)
-    if isinstance(readout, FromMoments):
-        columns = torch.cat([t.columns() for t in targets], dim=1)
-        moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
-        moments.add(x, columns, fold_t)
-        probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
-        every = readings_of(x, targets, fold_t, probes)
-    else:
-        whole = groups if inner is None else inner
-        every = [_read_rows(x, t, readout, fold=fold_t, groups=whole) for t in targets]
-    return [_score(readings, t, groups) for readings, t in zip(every, targets, strict=True)]
+    readings: dict[int, Reading] = {}
+    for some in same_rows(targets):
+        rows = targets[some[0]].rows
+        own = x if rows is None else x[torch.from_numpy(rows)]
+        parts, first = [targets[i] for i in some], targets[some[0]]
+        groups_of, whole = first.of(groups), first.of(groups if inner is None else inner)
+        every = _read(own, parts, readout, fold=torch.from_numpy(first.fold_of(fold)), groups=whole)
+        scored = [_score(r, t, groups_of, int(groups.max()) + 1) for r, t in zip(every, parts, strict=True)]
+        readings |= dict(zip(some, scored, strict=True))
+    in_order = [readings[i] for i in range(len(targets))]
+    if enough is None or not isinstance(readout, FromMoments):
+        return in_order
+    return decided_by_more(
+        in_order, targets, lambda more: read(x, more, readout, fold=fold, groups=groups), enough=enough
+    )
+
+
+def same_rows(targets: Sequence[Target]) -> list[list[int]]:
+    """Numbers of the targets that have their labels in the same rows, together."""
+    together: dict[bytes | None, list[int]] = {}
+    for i, target in enumerate(targets):
+        together.setdefault(None if target.rows is None else target.rows.tobytes(), []).append(i)
+    return list(together.values())
+
+
+def decided_by_more(
+    readings: list[Reading], targets: Sequence[Target], again: Callable[[list[Target]], list[Reading]], *, enough: float
+) -> list[Reading]:
+    """Readings with more shuffles where those they have decide nothing (:mod:`imprint.analyses.locate.nulls`).
+
+    ``again`` reads targets, at the same site.
+    """
+    readings = list(readings)
+    for stage in STAGES:
+        open_ = [i for i, r in enumerate(readings) if needs_more(r, stage=stage, enough=enough)]
+        more = again([targets[i].shuffled_anew(stage - len(readings[i].nulls)) for i in open_]) if open_ else []
+        for i, new in zip(open_, more, strict=True):
+            readings[i] = with_nulls_of(readings[i], new)
+    return readings
+
+
+def needs_more(reading: Reading, *, stage: int, enough: float) -> bool:
+    """Whether a reading needs the shuffles of a stage: it is not among any set of its shuffles, and is near one."""
+    if reading.rarest < FEWEST or any(is_among(reading.score, nulls) for nulls in reading.null_sets):
+        return False
+    return any(
+        undecided(reading.score, nulls, rarest=reading.rarest, stage=stage, enough=enough)
+        for nulls in reading.null_sets
+    )
+
+
+def with_nulls_of(reading: Reading, more: Reading) -> Reading:
+    """A reading with the shuffles of another reading of the same labels as well."""
+    sequences = None
+    if reading.sequences is not None and more.sequences is not None:
+        sequences = np.concatenate([reading.sequences, more.sequences])
+    return replace(reading, nulls=np.concatenate([reading.nulls, more.nulls]), sequences=sequences)
+
+
+def _read(x: Tensor, targets: Sequence[Target], readout: Readout, *, fold: Tensor, groups: Ints) -> list[Tensor]:
+    """Readings ``[n, copies, width]`` of each target, all of which have their labels in the rows of ``x``."""
+    if not isinstance(readout, FromMoments):
+        return [_read_rows(x, t, readout, fold=fold, groups=groups) for t in targets]
+    columns = torch.cat([t.columns() for t in targets], dim=1)
+    moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
+    moments.add(x, columns, fold)
+    probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
+    return readings_of(x, targets, fold, probes)
 
 
 def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequence[FittedReadout]) -> list[Tensor]:
-    """Readings ``[b, 1 + J, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold."""
+    """Readings ``[b, copies, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold."""
     readings = torch.empty(len(x), len(probes[0].bias), dtype=torch.float32)
     for k, probe in enumerate(probes):
         rows = (fold == k).nonzero()[:, 0]
@@ -164,7 +318,7 @@ def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequ
 
 
 def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, groups: Ints) -> Tensor:
-    """Readings ``[n, 1 + J, width]`` of one target, fitted anew for every fold and shuffle."""
+    """Readings ``[n, copies, width]`` of one target, fitted anew for every fold and shuffle."""
     copies = target.codes.shape[1]
     readings = torch.empty(len(x), copies, target.width, dtype=torch.float32)
     for k in fold.unique().tolist():
@@ -180,18 +334,18 @@ def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, gro
     return readings
 
 
-def _score(readings: Tensor, target: Target, groups: Ints) -> Reading:
-    """Scores from readings ``[n, 1 + J, width]``."""
-    real, nulls = sums_of(readings, target, slice(None), groups, size=int(groups.max()) + 1)
+def _score(readings: Tensor, target: Target, groups: Ints, size: int) -> Reading:
+    """Scores from readings ``[n, copies, width]`` of its rows, whose groups are among ``size``."""
+    real, nulls = sums_of(readings, target, slice(None), groups, size=size)
     rates = None if target.regression else _rates(readings[:, 0], target)
     return reading_of(target, real, nulls, noise=noise_of(readings, target, slice(None)), rates=rates)
 
 
 def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size: int) -> tuple[Tensor, Tensor]:
-    """Sums of some rows from their readings ``[b, 1 + J, width]``, additive over rows.
+    """Sums of some rows from their readings ``[b, copies, width]``, additive over rows.
 
-    Those of the labels per group ``[G, M]``, and those of the shuffles ``[J, M]``. ``groups``: of all rows ``[n]``;
-    ``size``: G.
+    Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``. ``groups``: of all rows of
+    the target ``[n]``; ``size``: G.
     """
     codes = target.codes[rows]
     if target.regression:
@@ -211,19 +365,28 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size
 def reading_of(target: Target, real: Tensor, nulls: Tensor, *, noise: float, rates: Floats | None = None) -> Reading:
     """A reading from its sums; see :func:`sums_of` and :class:`Reading`."""
     scores = statistics.score(nulls.numpy(), regression=target.regression)
-    return Reading(real.numpy(), np.asarray(scores), target.regression, rates=rates, labels=target.labels, noise=noise)
+    own, sequences = np.split(np.asarray(scores), [target.shuffles])
+    return Reading(
+        real.numpy(),
+        own,
+        target.regression,
+        sequences=sequences if len(sequences) else None,
+        rates=rates,
+        labels=target.labels,
+        noise=noise,
+    )
 
 
 def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
     """Variance of the shuffles' readings, which are noise alone, over that of the labels' readings within classes.
 
-    Readings ``[b, 1 + J, width]`` of some rows, of which :data:`ENOUGH` are looked at. Without shuffles all of it is
+    Readings ``[b, copies, width]`` of some rows, of which :data:`ENOUGH` are looked at. Without shuffles all of it is
     taken for noise.
     """
     if readings.shape[1] < 2:
         return 1.0
     readings, rows = readings[:ENOUGH], slice(rows.start, (rows.start or 0) + min(ENOUGH, len(readings)))
-    nulls = float(readings[:, 1:].double().var(0).mean())
+    nulls = float(readings[:, 1 : 1 + target.shuffles].double().var(0).mean())
     real, codes = readings[:, 0].double(), target.codes[rows, 0]
     parts = [real] if target.regression else [real[codes == c] for c in codes.unique()]
     within = [float(part.var(0).mean()) for part in parts if len(part) > 1]

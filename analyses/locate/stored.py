@@ -4,6 +4,7 @@ Tensors of ``cells/locate-seed-<k>.safetensors``, for every age, site and concep
 
     sums|<age>|<site>|<concept>         float64 [G, M]   sums per group of the labels' score
     nulls|<age>|<site>|<concept>        float64 [J]      scores of the label shuffles
+    sequences|<age>|<site>|<concept>    float64 [P]      scores of permuted label sequences, where there are any
     noise|<age>|<site>|<concept>        float64 []       :attr:`imprint.analyses.locate.reading.Reading.noise`
 
 and of ``cells/floors.safetensors``, for world k > 0 of ``cells/floors-world-<k>.safetensors``:
@@ -12,7 +13,8 @@ and of ``cells/floors.safetensors``, for world k > 0 of ``cells/floors-world-<k>
     inputs|<moment>|<concept>           float64 [G, M]   sums of the raw input up to a moment
 
 Sites are ``hook@moment``; where all sites belong to one moment, as in agents, they are ``hook`` and each is its own
-moment. Letters: G groups, M sums per score, J shuffles.
+moment. Letters: G groups, M sums per score, J shuffles, P permuted
+sequences.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imprint.analyses.locate.evidence import Evidence
+from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.statistics import Floats
@@ -76,6 +78,8 @@ def write_readings(folder: RunFolder, seed: int, readings: Readings, *, cell: st
             where = f"{age}|{site}|{concept}"
             tensors[f"sums|{where}"], tensors[f"nulls|{where}"] = _tensor(reading.sums), _tensor(reading.nulls)
             tensors[f"noise|{where}"] = _tensor(reading.noise)
+            if reading.sequences is not None:
+                tensors[f"sequences|{where}"] = _tensor(reading.sequences)
     write_tensors(readings_file(folder, seed), tensors, cell=cell)
 
 
@@ -88,7 +92,8 @@ def read_readings(folder: RunFolder, seed: int, regression: Mapping[str, bool]) 
         if part == "sums":
             age, site, concept = where.split("|")
             nulls, noise = tensors[f"nulls|{where}"].numpy(), float(tensors[f"noise|{where}"])
-            reading = Reading(sums.numpy(), nulls, regression[concept], noise=noise)
+            sequences = tensors[f"sequences|{where}"].numpy() if f"sequences|{where}" in tensors else None
+            reading = Reading(sums.numpy(), nulls, regression[concept], sequences=sequences, noise=noise)
             readings.setdefault(int(age), {})[site, concept] = reading
     return readings
 

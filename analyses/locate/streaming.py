@@ -13,11 +13,24 @@ Letters: b rows of a batch, D width.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from imprint.analyses.locate.reading import Reading, noise_of, reading_of, readings_of, sums_of
+from imprint.analyses.locate.nulls import STAGES
+from imprint.analyses.locate.reading import (
+    Reading,
+    Target,
+    needs_more,
+    noise_of,
+    reading_of,
+    readings_of,
+    same_rows,
+    sums_of,
+    with_nulls_of,
+)
 from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
 from imprint.probes.fitting.moments import Moments
@@ -29,39 +42,88 @@ Stream = Iterable[Mapping[str, Tensor]]
 def read_stream(stream: Stream, targets: Targets) -> dict[str, dict[str, Reading]]:
     """Site -> concept -> reading, at every site of a stream.
 
+    Concepts that more shuffles could decide somewhere (``targets.enough``) are read again, in two more passes a stage.
     Raises :class:`ImprintError` when the passes differ, when rows are missing, or for a readout that needs all rows.
     """
-    readout, concepts = targets.readout, targets.concepts
-    if not isinstance(readout, FromMoments):
+    if not isinstance(targets.readout, FromMoments):
         raise ImprintError(
-            f"{type(readout).__name__} looks at all rows at once; choose a readout that follows from moments."
+            f"{type(targets.readout).__name__} looks at all rows at once; choose a readout that follows from moments."
         )
-    fold, n = torch.from_numpy(targets.fold), len(targets.fold)
-    folds, groups = int(targets.fold.max()) + 1, int(targets.groups.max()) + 1
-    moments: dict[str, Moments] = {}
+    readings = _read_stream(stream, targets, targets.readout)
+    if targets.enough is None:
+        return readings
+    for stage in STAGES:
+        needed = {
+            (site, concept)
+            for site, of_site in readings.items()
+            for concept, reading in of_site.items()
+            if needs_more(reading, stage=stage, enough=targets.enough)
+        }
+        if not needed:
+            break
+        known = {concept: len(readings[site][concept].nulls) for site, concept in needed}
+        again = [t.shuffled_anew(stage - known[t.name]) for t in targets.concepts if t.name in known]
+        more = _read_stream(stream, replace(targets, concepts=again), targets.readout)
+        for site, concept in needed:
+            readings[site][concept] = with_nulls_of(readings[site][concept], more[site][concept])
+    return readings
+
+
+def _read_stream(stream: Stream, targets: Targets, readout: FromMoments) -> dict[str, dict[str, Reading]]:
+    """Readings with the shuffles that the targets have; concepts with labels in the same rows share moments."""
+    n, size, concepts = len(targets.fold), int(targets.groups.max()) + 1, targets.concepts
+    parts = [_Part([concepts[i] for i in some], targets) for some in same_rows(concepts)]
+    moments: dict[tuple[str, int], Moments] = {}
     for rows, batch in _batches(stream, n):
-        columns = torch.cat([c.columns(rows) for c in concepts], dim=1)
-        for site, x in batch.items():
-            if site not in moments:
-                moments[site] = Moments(x.shape[1], columns.shape[1], folds)
-            moments[site].add(x, columns, fold[rows])
-    layout = Columns.joined([c.layout() for c in concepts])
-    probes = {site: readout.solve(m, layout, range(folds)) for site, m in moments.items()}
-    sums: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
-    noise: dict[tuple[str, int], float] = {}
-    for rows, batch in _batches(stream, n):
-        if batch.keys() != moments.keys():
-            raise ImprintError("the second pass over the stream held other sites than the first; it must not change.")
-        for site, x in batch.items():
-            for i, readings in enumerate(readings_of(x, concepts, fold[rows], probes[site])):
-                more = sums_of(readings, concepts[i], rows, targets.groups, size=groups)
-                before = sums.get((site, i))
-                noise.setdefault((site, i), noise_of(readings, concepts[i], rows))
-                sums[site, i] = more if before is None else (before[0] + more[0], before[1] + more[1])
-    return {
-        site: {c.name: reading_of(c, *sums[site, i], noise=noise[site, i]) for i, c in enumerate(concepts)}
-        for site in moments
+        for p, part in enumerate(parts):
+            own, at = part.within(rows)
+            columns = torch.cat([c.columns(own) for c in part.concepts], dim=1)
+            for site, x in batch.items():
+                if (site, p) not in moments:
+                    moments[site, p] = Moments(x.shape[1], columns.shape[1], int(part.fold.max()) + 1)
+                moments[site, p].add(x[at], columns, part.fold[own])
+    sites = {site for site, _ in moments}
+    probes = {
+        (site, p): readout.solve(m, Columns.joined([c.layout() for c in parts[p].concepts]), range(m.folds))
+        for (site, p), m in moments.items()
     }
+    sums: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
+    noise: dict[tuple[str, str], float] = {}
+    for rows, batch in _batches(stream, n):
+        if batch.keys() != sites:
+            raise ImprintError("the second pass over the stream held other sites than the first; it must not change.")
+        for p, part in enumerate(parts):
+            own, at = part.within(rows)
+            for site, x in batch.items():
+                each = readings_of(x[at], part.concepts, part.fold[own], probes[site, p])
+                for concept, readings in zip(part.concepts, each, strict=True):
+                    cell = site, concept.name
+                    more = sums_of(readings, concept, own, part.groups, size=size)
+                    before = sums.get(cell)
+                    if len(readings):
+                        noise.setdefault(cell, noise_of(readings, concept, own))
+                    sums[cell] = more if before is None else (before[0] + more[0], before[1] + more[1])
+    return {
+        site: {c.name: reading_of(c, *sums[site, c.name], noise=noise[site, c.name]) for c in concepts}
+        for site, p in moments
+        if p == 0
+    }
+
+
+class _Part:
+    """Concepts with labels in the same rows, and what a batch holds of them."""
+
+    def __init__(self, concepts: list[Target], targets: Targets) -> None:
+        self.concepts, self.rows = concepts, concepts[0].rows
+        self.fold = torch.from_numpy(concepts[0].fold_of(targets.fold))
+        self.groups = concepts[0].of(targets.groups)
+
+    def within(self, rows: slice) -> tuple[slice, Tensor | slice]:
+        """Which of its rows lie in a batch, and which rows of the batch these are."""
+        if self.rows is None:
+            return rows, slice(None)
+        own = slice(*np.searchsorted(self.rows, [rows.start, rows.stop]).tolist())
+        return own, torch.from_numpy(self.rows[own] - rows.start)
 
 
 def _batches(stream: Stream, n: int) -> Iterable[tuple[slice, dict[str, Tensor]]]:

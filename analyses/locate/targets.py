@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,8 +25,25 @@ INPUT_COMPONENTS = 384
 """Raw inputs wider than this are rotated to as many principal components before they are read."""
 
 
+class Reads(ABC):
+    """Concepts as targets, ready to be read from activations."""
+
+    @property
+    @abstractmethod
+    def without_shuffles(self) -> Reads:
+        """The same targets with their labels only, for subjects that are a floor themselves."""
+
+    @abstractmethod
+    def read(self, x: Tensor) -> dict[str, Reading]:
+        """Concept -> reading from activations ``[n, D]``."""
+
+    @abstractmethod
+    def read_inputs(self, raw: NDArray[np.float32]) -> dict[str, Reading]:
+        """Concept -> how well the raw input ``[n, p]`` gives it."""
+
+
 @dataclass(frozen=True)
-class Targets:
+class Targets(Reads):
     """Concepts of some rows as targets, and the split of the rows: the same for all activations that are compared."""
 
     concepts: Sequence[Target]
@@ -36,15 +54,17 @@ class Targets:
     """``[n]`` cross-validation fold of each row."""
     groups: Ints
     """``[n]`` group of each row, drawn together when intervals are made."""
+    enough: float | None = None
+    """p-value below which a cell can be called present; cells near it get more shuffles. None: none get more."""
 
     @property
     def without_shuffles(self) -> Targets:
-        """The same targets with their labels only, for subjects that are a floor themselves."""
-        return replace(self, concepts=[concept.real() for concept in self.concepts])
+        """The same targets with their labels only."""
+        return replace(self, concepts=[concept.real() for concept in self.concepts], enough=None)
 
     def read(self, x: Tensor) -> dict[str, Reading]:
         """Concept -> reading from activations ``[n, D]``."""
-        readings = read(x, self.concepts, self.readout, fold=self.fold, groups=self.groups)
+        readings = read(x, self.concepts, self.readout, fold=self.fold, groups=self.groups, enough=self.enough)
         return {concept.name: reading for concept, reading in zip(self.concepts, readings, strict=True)}
 
     def read_sites(self, activations: Mapping[str, Tensor]) -> SiteReadings:
@@ -52,22 +72,39 @@ class Targets:
         return {(site, c): reading for site, x in activations.items() for c, reading in self.read(x).items()}
 
     def read_inputs(self, raw: NDArray[np.float32]) -> dict[str, Reading]:
-        """Concept -> how well the raw input ``[n, p]`` gives it, by ridge; of many columns, their components."""
+        """Concept -> how well the raw input ``[n, p]`` gives it; of many columns, their principal components.
+
+        It is read by ridge, or by the readout itself when that is not linear.
+        """
+        return self.read_components(raw, lambda x, readout: replace(self.without_shuffles, readout=readout).read(x))
+
+    def read_components(
+        self, raw: NDArray[np.float32], reads: Callable[[Tensor, Readout], dict[str, Reading]]
+    ) -> dict[str, Reading]:
+        """What ``reads`` gives for the principal components of the raw input and the readout that is used for them."""
         x = torch.from_numpy(np.ascontiguousarray(principal_inputs(raw, INPUT_COMPONENTS)))
-        return replace(self.without_shuffles, readout=Ridge(standardise=False)).read(x)
+        return reads(x, Ridge(standardise=False) if self.readout.linear else self.readout)
 
 
 def targets_of(
-    concepts: pd.DataFrame, groups: Ints, readout: Readout, *, nulls: int, rng: np.random.Generator
+    concepts: pd.DataFrame,
+    groups: Ints,
+    readout: Readout,
+    *,
+    nulls: int,
+    rng: np.random.Generator,
+    rows: Ints | None = None,
+    sequences: bool = True,
 ) -> tuple[list[Target], dict[str, str]]:
     """Targets of all concepts that can be measured with a readout, and why the others cannot.
 
-    ``nulls``: label shuffles per concept, made at the level of ``groups`` ``[n]``.
+    ``nulls``: label shuffles per concept, made at the level of ``groups`` ``[n]``. ``rows``, ``sequences``: as in
+    :func:`imprint.analyses.locate.reading.target_of`.
     """
     targets, problems = [], {}
     for name in concepts.columns:
         try:
-            target = target_of(str(name), concepts[name], groups, nulls=nulls, rng=rng)
+            target = target_of(str(name), concepts[name], groups, nulls=nulls, rng=rng, rows=rows, sequences=sequences)
         except NotMeasurableError as error:
             problems[str(name)] = str(error)
             continue

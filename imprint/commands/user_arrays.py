@@ -19,6 +19,10 @@ from imprint.reports.words import bracketed, cell, percent
 
 UNANSWERED = ("not measurable", "undetermined")
 """Verdicts that need their reason beside them."""
+EXPLAINED = "^given |, not "
+"""Others that do: what gives a concept, and presence with a restriction."""
+BESIDE = "goes with|without a label"
+"""Reasons that are caveats."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,10 @@ def _print_located(whole: pd.DataFrame, concepts: Sequence[str], sites: Sequence
 
 def _print_reasons(page: Console, frame: pd.DataFrame) -> None:
     """Why a cell has no answer: one line a reason, with the sites it holds for."""
-    open_rows = frame[frame["verdict"].isin(UNANSWERED)]
+    said = (
+        frame["verdict"].isin(UNANSWERED) | frame["verdict"].str.contains(EXPLAINED) | frame["why"].str.contains(BESIDE)
+    )
+    open_rows = frame[said]
     for (concept, verdict, why), same in open_rows.groupby(["concept", "verdict", "why"], sort=False):
         say(page, f"{verdict}: {concept} at {', '.join(same['site'])}: {why}")
 

@@ -48,8 +48,8 @@ from torch.nn import functional
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.interventions.base import edited_values, random_basis, retracted
 from imprint.probes.interventions.interchange import Interchange
+from imprint.probes.samples.clusters import Clusters
 from imprint.probes.samples.controls import compact_groups, folds_of
-from imprint.probes.samples.resamples import Resamples
 from imprint.probes.subjects.subject import Subject
 
 COLUMNS = ("control", "score", "low", "high", "draws", "n")
@@ -167,7 +167,6 @@ def search(
     wrong_site: str | None = None,
     untrained: Subject | None = None,
     wrong_target: Tensor | None = None,
-    resamples: int = 1000,
     rng: torch.Generator,
 ) -> Alignment:
     """Learn a subspace at ``site``, and score it beside its controls on held-out pairs.
@@ -175,21 +174,22 @@ def search(
     One part in ``held_out`` of the groups is held out. Controls are ``draws`` random subspaces and, when given (else
     NaN), searches with the same budget at ``wrong_site``, in ``untrained`` (a subject with the same site), and for
     ``wrong_target`` (``[n]`` answers of the high-level model when another variable is interchanged). Intervals are
-    Clopper-Pearson's for labels when every pair is its own group, otherwise percentiles over resampled groups.
+    Clopper-Pearson's for labels when every pair is its own group, otherwise Student's t over groups; they say how the
+    learned subspace scores on other pairs, and not how another search would end.
     """
     budget = budget or Budget()
     test = _held_out(pairs, held_out, rng)
     tested = pairs.at(test)
-    resampled = Resamples.of(len(tested.target), tested.groups, count=resamples, rng=rng)
+    clusters = Clusters.of(len(tested.target), tested.groups, rng=rng)
 
     def searched(searched_subject: Subject, at: str, target: Tensor) -> tuple[Tensor, dict[str, Any]]:
         targeted = replace(pairs, target=target)
         basis = learn(searched_subject, at, targeted.at(~test), rank=rank, budget=budget, rng=rng)
         source = searched_subject.activations(tested.source, [at])[at]
-        return basis, _Scorer(targeted.at(test), resampled).row(searched_subject, at, Interchange(source, basis))
+        return basis, _Scorer(targeted.at(test), clusters).row(searched_subject, at, Interchange(source, basis))
 
     basis, learned = searched(subject, site, pairs.target)
-    rows = {"learned": learned, **_Scorer(tested, resampled).controls(subject, site, basis, draws=draws, rng=rng)}
+    rows = {"learned": learned, **_Scorer(tested, clusters).controls(subject, site, basis, draws=draws, rng=rng)}
     controls: dict[str, tuple[Subject | None, str | None, Tensor | None]] = {
         "wrong site": (subject, wrong_site, pairs.target),
         "untrained model": (untrained, site, pairs.target),
@@ -220,8 +220,8 @@ class _Scorer:
     """Scores subspaces on held-out pairs."""
 
     pairs: Pairs
-    draws: Resamples
-    """Resamples of the groups of pairs."""
+    clusters: Clusters
+    """The groups of pairs."""
 
     def row(self, subject: Subject, site: str, edit: Interchange | None) -> dict[str, Any]:
         """One row of the table, for an edit."""
@@ -266,10 +266,10 @@ class _Scorer:
 
     def _interval(self, points: Tensor) -> tuple[float, float]:
         if self.pairs.numbers:
-            low, high = self.draws.ratio(points, self._constant())
+            low, high = self.clusters.ratio(points, self._constant())
             return 1.0 - high, 1.0 - low
         n = len(points)
         if int(compact_groups(self.pairs.groups, n).max()) + 1 < n:
-            return self.draws.mean(points)
+            return self.clusters.mean(points)
         exact = stats.binomtest(int(points.sum()), n).proportion_ci(0.95, method="exact")
         return float(exact.low), float(exact.high)

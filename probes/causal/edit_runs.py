@@ -1,10 +1,12 @@
 """Edit runs: the values of the same observations under many edits, and the cost of each edit.
 
-The cost of an edit is the mean over rows of a function ``cost(before [n], after [n]) -> [n]``. :func:`squared_change`
-is ``(after - before)^2 / variance of before``: 0 when the value does not change, 1 when every row gets the mean value,
-2 when every row gets the value of an unrelated row. :func:`accuracy_lost` is for values whose sign is an answer.
+The cost of an edit is a ratio of two sums over rows, from a function ``cost(before [n], after [n])`` of the values that
+gives both summands of every row. :func:`squared_change` is the mean squared change in variances of the unedited value:
+0 when the value does not change, 1 when every row gets the mean value, 2 when every row gets the value of an unrelated
+row. :func:`accuracy_lost` is for values whose sign is an answer. Intervals let the variance below vary with the rows,
+as well as the changes above.
 
-Letters: n rows.
+Letters: n rows, q statistics.
 """
 
 from __future__ import annotations
@@ -17,84 +19,98 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.probes.interventions.base import Intervention, edited_values
-from imprint.probes.samples.resamples import Resamples
+from imprint.probes.samples.clusters import BLOCKS, Clusters
 from imprint.probes.subjects.subject import Subject
 
 Where = str | tuple[str, ...]
 """A place: one site, or several sites that are edited together."""
-Cost = Callable[[Tensor, Tensor], Tensor]
-"""``before [n], after [n] -> [n]``: the cost of an edit on each row."""
+Cost = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""``before [n], after [n], rows bool [n] -> above [m], below [m]`` of the m rows that are selected.
+
+The cost of an edit is ``above.sum() / below.sum()``.
+"""
 JOINED = " + "
 """Separator between the names of sites edited together."""
-ROUNDING = 1e-6
-"""Changes below this part of the largest value count as rounding errors of a float32 forward pass."""
-CONSTANT = 1e-11
-"""A variance below this part of the mean square counts as zero."""
+ROUNDING = 8.0
+"""Changes below this many rounding errors of the largest value count as none, and so does a spread below as many.
+
+A forward pass may round differently when a tensor that it does not use has changed.
+"""
 
 
 def spread(value: Tensor) -> Tensor:
-    """Variance of ``value [n]``; NaN for a constant value, so that costs relative to it are NaN, too."""
-    variance = value.var(correction=0)
-    return torch.where(variance <= CONSTANT * value.square().mean(), torch.nan, variance)
+    """Standard deviation of ``value [n]``; NaN for a constant value, so that changes relative to it are NaN, too."""
+    deviation = value.std(correction=0)
+    return torch.where(deviation > 0, deviation, torch.nan)
 
 
-def squared_change(before: Tensor, after: Tensor) -> Tensor:
-    """Squared change ``[n]`` of the value in variances of the unedited value; NaN when that value is constant.
-
-    Changes below :data:`ROUNDING` count as zero: a forward pass may round differently when a tensor that it does not
-    use has changed.
-    """
-    change = after - before
-    change = torch.where(change.abs() <= ROUNDING * before.abs().amax(), 0.0, change)
-    return change.square() / spread(before)
+def squared_change(before: Tensor, after: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared change of the value, and squared distance of the unedited value from its mean, of the selected rows."""
+    before, after = before[rows], after[rows]
+    return (after - before).square(), (before - before.mean()).square()
 
 
 def accuracy_lost(label: Tensor) -> Cost:
     """Cost for values whose sign answers ``label [n]`` (0 or 1): 1 for a right answer lost, -1 for one gained."""
     answer = label.bool()
 
-    def cost(before: Tensor, after: Tensor) -> Tensor:
+    def cost(before: Tensor, after: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         if len(answer) != len(before):
             raise ImprintError(f"there are {len(answer)} labels for {len(before)} rows; expected as many.")
-        return ((before > 0) == answer).double() - ((after > 0) == answer).double()
+        lost = (((before > 0) == answer).double() - ((after > 0) == answer).double())[rows]
+        return lost, torch.ones_like(lost)
 
     return cost
 
 
 @dataclass(frozen=True)
 class EditRuns:
-    """A subject and observations, their unedited values, and resamples of groups for intervals."""
+    """A subject and observations, their unedited values, and their groups."""
 
     subject: Subject
     observation: Tensor
     """``[n, ...]``"""
     before: Tensor
-    """``[n]`` unedited values, float64."""
-    draws: Resamples
-    """Resamples of the groups of rows."""
+    """``[n]`` unedited values, float64; all the same when they differ by rounding errors alone."""
+    rounding: float
+    """Smaller changes of a value are rounding errors."""
+    clusters: Clusters
+    """The groups of rows."""
 
     @classmethod
     def of(
-        cls, subject: Subject, observation: Tensor, groups: object, resamples: int, *, rng: torch.Generator
+        cls, subject: Subject, observation: Tensor, groups: object, *, blocks: int = BLOCKS, rng: torch.Generator
     ) -> EditRuns:
-        """Compute the unedited values and resample the groups (``[n]``; None: each row is its own group)."""
-        draws = Resamples.of(len(observation), groups, count=resamples, rng=rng)
-        return cls(subject, observation, subject.values(observation).double(), draws)
+        """Compute the unedited values; ``groups`` ``[n]`` (None: each row is its own group) are dealt to blocks."""
+        clusters = Clusters.of(len(observation), groups, blocks=blocks, rng=rng)
+        values = subject.values(observation)
+        before, rounding = values.double(), ROUNDING * torch.finfo(values.dtype).eps * float(values.abs().max())
+        if float(before.std(correction=0)) <= rounding:
+            before = before.mean().expand(len(before))
+        return cls(subject, observation, before, rounding, clusters)
 
-    def values(self, edits: Mapping[str, Intervention], rows: Tensor | None = None) -> Tensor:
-        """Edited values, float64, of all rows ``[n]`` or of those selected by ``rows`` (bool ``[n]``)."""
-        observation = self.observation if rows is None else self.observation[rows]
-        return edited_values(self.subject, observation, edits).double()
+    def values(self, edits: Mapping[str, Intervention]) -> Tensor:
+        """Edited values ``[n]``, float64; those that changed by no more than rounding are the unedited ones."""
+        return self.unless_rounding(edited_values(self.subject, self.observation, edits).double())
+
+    def unless_rounding(self, values: Tensor) -> Tensor:
+        """Values ``[n]``, except where they differ from the unedited ones by rounding alone."""
+        return torch.where((values - self.before).abs() <= self.rounding, self.before, values)
+
+    def costs(self, edits: Mapping[str, Intervention], cost: Cost, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What ``cost`` makes of edits on some rows (bool ``[n]``; None: on all)."""
+        every = torch.ones(len(self.before), dtype=torch.bool)
+        return cost(self.before, self.values(edits), every if rows is None else rows)
 
     def changes(self, edits: Mapping[str, Intervention]) -> Tensor:
         """Edited minus unedited values ``[n]``."""
         return self.values(edits) - self.before
 
-    def effect(self, costs: Tensor, placebos: Sequence[Tensor]) -> dict[str, float]:
-        """effect, low, high, placebo, placebo_high and n, from the costs ``[n]`` of an edit and of its placebos."""
-        low, high = self.draws.mean(costs)
-        placebo = placebo_summary([float(costs.mean()) for costs in placebos])
-        return {"effect": float(costs.mean()), "low": low, "high": high, **placebo, "n": len(costs)}
+
+def quotient(parts: tuple[Tensor, Tensor]) -> Tensor:
+    """The cost of an edit, a scalar, from both summands of each row."""
+    above, below = parts
+    return above.sum() / below.sum()
 
 
 def placebo_summary(placebos: Sequence[float]) -> dict[str, float]:

@@ -15,16 +15,19 @@ does not show that the site is unused. In every list of sites a tuple of names i
 the joint edit of all its sites. Resampling one copy shows redundancy as well, since the copies then contradict each
 other.
 
-All take ``groups`` (``[n]``, for intervals, splits and resampling; default: each row is its own group), the number of
-``placebos``, of which they give the mean and the largest effect, and of ``resamples`` of the groups for intervals.
+All take ``groups`` (``[n]``, for intervals and resampling; default: each row is its own group) and the number of
+``placebos``, of which they give the mean and the largest effect. Intervals (:mod:`imprint.probes.samples.clusters`) are
+Student's t over groups. What an edit is fitted on (an eraser, a direction, a mean) is fitted anew without each of
+``blocks`` blocks of groups, so that the interval holds the uncertainty of the fit, and the estimate is freed of the
+bias that falls as 1/n.
 
 Sources: mean and resample ablation, Wang et al. 2022 (arXiv 2211.00593) and Chan et al. 2022 (causal scrubbing);
 amnesic probing with its random-direction control, Elazar et al. 2021 (arXiv 2006.00995), here with LEACE (arXiv
 2306.03819); activation patching and its pitfalls, Heimersheim & Nanda 2024 (arXiv 2404.15255).
 
 Deviations: (1) joint edits are fitted on activations of the unedited pass, so they ignore what an edit of an earlier
-site does to a later one; tuples are meant for sites that run in parallel. (2) Erasers are fitted on half of the groups
-and applied to the other half.
+site does to a later one; tuples are meant for sites that run in parallel. (2) Erasers are fitted on the rows that they
+are applied to, and the jackknife removes what that changes.
 
 Letters: n rows, d width, k concept columns, r rank.
 """
@@ -33,28 +36,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
 from imprint.probes.causal import edit_runs
+from imprint.probes.fitting.moments import Moments
 from imprint.probes.interventions import ablate
 from imprint.probes.interventions.ablate import Ablation, derangement
-from imprint.probes.interventions.erase import Eraser, Whitened
+from imprint.probes.interventions.erase import SAFETY, Eraser, Whitened, independent, rows_rounding, varying
 from imprint.probes.interventions.interchange import Interchange
 from imprint.probes.interventions.steer import Steering, steering
-from imprint.probes.samples.controls import compact_groups, folds_of
+from imprint.probes.samples.clusters import BLOCKS
 from imprint.probes.subjects.subject import Subject
 
 HOW = ("zero", "mean", "resample")
 """Kinds of ablation."""
 NARROW = 4
-"""Rows per unit that an erasure needs: two in the half on which the eraser is fitted."""
+"""Rows per unit that an erasure needs."""
 NOTHING = {"effect": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "placebo_high": 0.0, "excess": 0.0, "rank": 0}
 """Row of :func:`erasure` for a concept that is not at the site."""
 
@@ -71,7 +74,7 @@ def ablations(
     joint: bool = True,
     cost: edit_runs.Cost = edit_runs.squared_change,
     placebos: int = 10,
-    resamples: int = 1000,
+    blocks: int = BLOCKS,
     rng: torch.Generator,
 ) -> pd.DataFrame:
     """Zero, mean and resample ablation of each site: site, how, effect, low, high, placebo, placebo_high, n.
@@ -80,7 +83,7 @@ def ablations(
     resampled from the same other row. A placebo moves every row exactly as far as the ablation does, in a random
     direction of the span of the site's activations.
     """
-    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    run = edit_runs.EditRuns.of(subject, observation, groups, blocks=blocks, rng=rng)
     edited = edit_runs.places(subject.reached(observation) if sites is None else sites)
     names = edit_runs.names_in(edited)
     if joint and len(names) > 1 and tuple(names) not in edited:
@@ -89,17 +92,31 @@ def ablations(
     spans = {name: Whitened.of(x) for name, x in activations.items()}
     other = derangement(len(observation), groups, rng=rng)
 
-    def costs(edits: Mapping[str, Ablation]) -> Tensor:
-        return cost(run.before, run.values(edits))
+    def of_mean(place: Sequence[str]) -> tuple[float, tuple[float, float]]:
+        def without(block: int | None) -> Tensor:
+            kept = run.clusters.kept(block)
+            means = {name: ablate.mean(activations[name][kept]) for name in place}
+            return edit_runs.quotient(run.costs(means, cost, kept))[None]
+
+        (estimate,), (interval,) = run.clusters.refitted(without)
+        return float(estimate), interval
 
     rows = []
     for place, how in itertools.product(edited, HOW):
         edits = {name: _ablation(how, activations[name], other) for name in place}
-        placebo = [
-            costs({name: _as_far(edit, activations[name], spans[name], rng) for name, edit in edits.items()})
+        if how == "mean":
+            effect, (low, high) = of_mean(place)
+        else:
+            real = run.costs(edits, cost)
+            effect = float(edit_runs.quotient(real))
+            low, high = run.clusters.ratio(*real, donor=other if how == "resample" else None)
+        drawn = [
+            {name: _as_far(edit, activations[name], spans[name], rng) for name, edit in edits.items()}
             for _ in range(placebos)
         ]
-        rows.append({"site": edit_runs.JOINED.join(place), "how": how, **run.effect(costs(edits), placebo)})
+        summary = edit_runs.placebo_summary([float(edit_runs.quotient(run.costs(each, cost))) for each in drawn])
+        about = {"site": edit_runs.JOINED.join(place), "how": how, "effect": effect, "low": low, "high": high}
+        rows.append({**about, **summary, "n": len(run.before)})
     return pd.DataFrame(rows, columns=["site", "how", "effect", "low", "high", "placebo", "placebo_high", "n"])
 
 
@@ -129,7 +146,7 @@ def erasure(
     groups: object = None,
     cost: edit_runs.Cost = edit_runs.squared_change,
     placebos: int = 10,
-    resamples: int = 1000,
+    blocks: int = BLOCKS,
     rng: torch.Generator,
 ) -> pd.DataFrame:
     """Cost of erasing a concept: site, effect, low, high, placebo, placebo_high, excess, rank, n, why.
@@ -138,57 +155,69 @@ def erasure(
     cost of erasing random subspaces of the same rank, ``placebo_high`` the largest, ``excess`` effect minus placebo.
     Where the concept does not covary with the activations beyond chance, effect and rank are 0.
     """
-    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    run = edit_runs.EditRuns.of(subject, observation, groups, blocks=blocks, rng=rng)
     columns, edited = _columns(concept, len(observation)), edit_runs.places(sites)
-    seed = int(torch.randint(2**31, (1,), generator=rng))
-    half = torch.from_numpy(folds_of(compact_groups(groups, len(observation)), 2, np.random.default_rng(seed)))
-    halves = _Halves(run, cost, columns, half, subject.activations(observation, edit_runs.names_in(edited)))
-    rows = [{"site": edit_runs.JOINED.join(place), **halves.erased(place, placebos, rng)} for place in edited]
+    erasing = _Erasing(run, cost, columns, subject.activations(observation, edit_runs.names_in(edited)))
+    rows = [{"site": edit_runs.JOINED.join(place), **erasing.row(place, placebos, rng)} for place in edited]
     order = ["site", "effect", "low", "high", "placebo", "placebo_high", "excess", "rank", "n", "why"]
     return pd.DataFrame(rows, columns=order)
 
 
 @dataclass(frozen=True)
-class _Halves:
-    """Erases in each half of the groups with erasers that were fitted on the other half."""
+class _Erasing:
+    """Erases a concept, with erasers that are fitted anew without each block of groups."""
 
     run: edit_runs.EditRuns
     cost: edit_runs.Cost
     columns: Tensor
     """``[n, k]`` of the concept."""
-    half: Tensor
-    """``[n]`` half of each row, 0 or 1."""
     activations: Mapping[str, Tensor]
     """``[n, d]`` per site."""
 
-    def erased(self, place: Sequence[str], placebos: int, rng: torch.Generator) -> dict[str, Any]:
+    def row(self, place: Sequence[str], placebos: int, rng: torch.Generator) -> dict[str, Any]:
         """One row of :func:`erasure`, without its site."""
-        n = len(self.half)
+        n = len(self.columns)
         if wide := [name for name in place if self.activations[name].shape[1] > n // NARROW]:
             width = self.activations[wide[0]].shape[1]
             return {"n": n, "why": f"not measurable: {width} activations at {wide[0]!r} and {n} rows; give more rows"}
-        present = [name for name in place if Whitened.of(self.activations[name]).linearly_there(self.columns)]
+        spans = {name: Whitened.of(self.activations[name]) for name in place}
+        present = [name for name in place if spans[name].linearly_there(self.columns)]
         if not present:
             return {**NOTHING, "n": n, "why": "nothing to erase: the concept is not linearly here"}
-        spans = {name: [Whitened.of(self.activations[name][self.half != h]) for h in (0, 1)] for name in present}
-        erasers = {
-            name: [span.erase(self.columns[self.half != h]) for h, span in enumerate(pair)]
-            for name, pair in spans.items()
-        }
-        random = [
-            {name: [spans[name][h].random(erasers[name][h].rank, rng=rng) for h in (0, 1)] for name in present}
-            for _ in range(placebos)
-        ]
-        row = self.run.effect(self._costs(erasers), [self._costs(edits) for edits in random])
-        rank = sum(pair[0].rank for pair in erasers.values())
-        return {**row, "excess": row["effect"] - row["placebo"], "rank": rank, "why": ""}
+        erasers = {name: self._erasers(name) for name in present}
 
-    def _costs(self, edits: Mapping[str, Sequence[Eraser]]) -> Tensor:
-        """Costs ``[n]``, each half with its own eraser."""
-        after = torch.empty_like(self.run.before)
-        for h in (0, 1):
-            after[self.half == h] = self.run.values({name: pair[h] for name, pair in edits.items()}, self.half == h)
-        return self.cost(self.run.before, after)
+        def without(block: int | None) -> Tensor:
+            edits = {name: each[block] for name, each in erasers.items()}
+            return self._cost(edits, self.run.clusters.kept(block))[None]
+
+        (estimate,), ((low, high),) = self.run.clusters.refitted(without)
+        ranks = {name: each[None].rank for name, each in erasers.items()}
+        drawn = [{name: spans[name].random(rank, rng=rng) for name, rank in ranks.items()} for _ in range(placebos)]
+        placebo = edit_runs.placebo_summary([float(self._cost(edits)) for edits in drawn])
+        row = {"effect": float(estimate), "low": low, "high": high, **placebo}
+        excess = row["effect"] - placebo["placebo"]
+        return {**row, "excess": excess, "rank": sum(ranks.values()), "n": n, "why": ""}
+
+    def _erasers(self, name: str) -> dict[int | None, Eraser]:
+        """The eraser fitted without each block (None: with all rows), from moments of the blocks."""
+        rows, clusters = self.activations[name], self.run.clusters
+        x, mean = rows.double(), rows.double().mean(0)
+        moments = Moments.of([(x - mean, independent(self.columns), clusters.block)], len(clusters.blocks))
+        left_out = [None, *clusters.blocks] if len(clusters.blocks) > 1 else [None]
+        variance = (x - mean).square().mean(0)
+        noise = rows_rounding(mean, torch.where(variance > 0, variance, 1.0).sqrt(), rows.dtype)
+        erasers = {}
+        for block, sums in zip(left_out, moments.training(left_out), strict=True):
+            covariance = sums.scatter / sums.count
+            varies = varying(rows) & (covariance.diagonal() > SAFETY * sums.rounding * variance)
+            span = Whitened.of_moments(
+                sums.mean, covariance, int(sums.count), varies=varies, noise=noise, rounding=sums.rounding
+            )
+            erasers[block] = span.erase_covariance(sums.cross / sums.count)
+        return {block: replace(eraser, mean=eraser.mean + mean) for block, eraser in erasers.items()}
+
+    def _cost(self, edits: Mapping[str, Eraser], rows: Tensor | None = None) -> Tensor:
+        return edit_runs.quotient(self.run.costs(edits, self.cost, rows))
 
 
 def _columns(concept: Tensor, n: int) -> Tensor:
@@ -214,7 +243,6 @@ def patching(
     *,
     groups: object = None,
     placebos: int = 10,
-    resamples: int = 1000,
     rng: torch.Generator,
 ) -> pd.DataFrame:
     """How much of the value's change each site carries: site, restored, low, high, placebo, placebo_high, n.
@@ -232,22 +260,21 @@ def patching(
         raise ImprintError(
             f"clean is {list(clean.shape)} and counterfactual {list(counterfactual.shape)}; expected pairs, row by row."
         )
-    run = edit_runs.EditRuns.of(subject, counterfactual, groups, resamples, rng=rng)
+    run = edit_runs.EditRuns.of(subject, counterfactual, groups, rng=rng)
     patched = edit_runs.places(subject.reached(clean) if sites is None else sites)
     names, n = edit_runs.names_in(patched), len(clean)
     of_side = [subject.activations(side, names) for side in (clean, counterfactual)]
     sources = {name: torch.stack([activations[name] for activations in of_side]) for name in names}
     right = (torch.zeros(n, dtype=torch.long), torch.arange(n))
     wrong = [(torch.randint(2, (n,), generator=rng), derangement(n, groups, rng=rng)) for _ in range(placebos)]
-    difference = subject.values(clean).double() - run.before
+    difference = run.unless_rounding(subject.values(clean).double()) - run.before
     square = difference.square()
-    square = torch.where(square.mean() <= edit_runs.CONSTANT * run.before.square().mean(), torch.nan, square)
     rows = []
     for place in patched:
         swaps = [{name: Interchange(sources[name][pair]) for name in place} for pair in (right, *wrong)]
         products = [difference * run.changes(swap) for swap in swaps]
         restored, *placebo = (float(product.sum() / square.sum()) for product in products)
-        low, high = run.draws.ratio(products[0], square)
+        low, high = run.clusters.ratio(products[0], square)
         estimate = {"restored": restored, "low": low, "high": high}
         rows.append({"site": edit_runs.JOINED.join(place), **estimate, **edit_runs.placebo_summary(placebo), "n": n})
     return pd.DataFrame(rows)
@@ -280,43 +307,66 @@ def dose_response(
     subject: Subject,
     observation: Tensor,
     site: str,
-    direction: Tensor,
+    direction: Tensor | None = None,
     *,
+    concept: Tensor | None = None,
     strengths: Sequence[float] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
     groups: object = None,
     placebos: int = 10,
-    resamples: int = 1000,
+    blocks: int = BLOCKS,
     rng: torch.Generator,
 ) -> DoseResponse:
-    """Shift the activations at ``site`` along ``direction [d]`` by ``strengths`` standard deviations.
+    """Shift the activations at ``site`` along a direction by ``strengths`` standard deviations.
 
-    The placebos are steps of the same length along random directions of the span of the activations. Their signs are
-    arbitrary, so absolute values are reported.
+    The direction is given as ``direction`` ``[d]``, and then taken as known; or it is that in which the activations
+    covary with ``concept`` ``[n]`` (bool or numbers; for two classes the difference of their means), and then its own
+    uncertainty is part of the intervals. A direction that was found on these rows in another way is not known, and the
+    intervals are too narrow for it. The placebos are steps of the same length along random directions of the span of
+    the activations. Their signs are arbitrary, so absolute values are reported.
+
+    Raises :class:`NotMeasurableError` when the activations do not vary along the direction.
     """
     doses = torch.tensor(list(strengths), dtype=torch.float64)
     if not len(doses) or not bool(torch.isfinite(doses).all()) or not bool((doses != 0).any()):
         raise ImprintError(f"strengths are {list(strengths)}; expected finite numbers, not all of them zero.")
-    run = edit_runs.EditRuns.of(subject, observation, groups, resamples, rng=rng)
+    if (direction is None) == (concept is None):
+        raise ImprintError("expected either a direction or a concept whose direction is sought, not both or neither.")
+    if concept is not None and concept.shape != (len(observation),):
+        raise ImprintError(f"the concept is {list(concept.shape)}; expected [{len(observation)}], one for each row.")
+    run = edit_runs.EditRuns.of(subject, observation, groups, blocks=blocks, rng=rng)
     activations = subject.activations(observation, [site])[site]
-    unit, span = steering(activations, direction, 1.0), Whitened.of(activations)
-    draws = [span.basis @ torch.randn(len(span.scale), generator=rng, dtype=torch.float64) for _ in range(placebos)]
-    changes = _changes(run, site, unit, doses)
-    random = [_changes(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses).mean(1) for u in draws]
+
+    def without(block: int | None) -> Tensor:
+        """Mean change at each strength, then the slope, ``[strengths + 1]``."""
+        kept = run.clusters.kept(block)
+        seen = activations[kept]
+        step = steering(seen, _covarying(seen, concept[kept]) if direction is None else direction, 1.0)
+        return _response(run, site, step, doses, kept)
+
+    estimates, intervals = run.clusters.refitted(without)
+    unit = steering(activations, _covarying(activations, concept) if direction is None else direction, 1.0)
+    span = Whitened.of(activations)
+    draws = [span.basis @ torch.randn(span.basis.shape[1], generator=rng, dtype=torch.float64) for _ in range(placebos)]
+    every = run.clusters.kept(None)
+    random = [_response(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses, every).abs() for u in draws]
     rows = []
-    for i, strength in enumerate(strengths):
-        low, high = run.draws.mean(changes[i])
-        effect = {"effect": float(changes[i].mean()), "low": low, "high": high}
-        placebo = edit_runs.placebo_summary([abs(float(means[i])) for means in random])
-        rows.append({"strength": strength, **effect, **placebo})
-    slopes = doses @ changes / doses.square().sum()
-    placebo_slopes = [abs(float(doses @ means / doses.square().sum())) for means in random]
-    low, high = run.draws.mean(slopes)
-    n = len(observation)
-    curve = pd.DataFrame(rows).assign(n=n)
-    return DoseResponse(curve, float(slopes.mean()), low, high, **edit_runs.placebo_summary(placebo_slopes), n=n)
+    for i, (estimate, (low, high)) in enumerate(zip(estimates.tolist(), intervals, strict=True)):
+        placebo = edit_runs.placebo_summary([float(response[i]) for response in random])
+        rows.append({"effect": estimate, "low": low, "high": high, **placebo})
+    curve = pd.DataFrame({"strength": list(strengths)}).join(pd.DataFrame(rows[:-1])).assign(n=len(observation))
+    slope = {("slope" if name == "effect" else name): number for name, number in rows[-1].items()}
+    return DoseResponse(curve, **slope, n=len(observation))
 
 
-def _changes(run: edit_runs.EditRuns, site: str, unit: Steering, doses: Tensor) -> Tensor:
-    """Change of the value ``[strengths, n]`` in standard deviations; NaN for a constant value."""
-    steps = [Steering(unit.direction, unit.scale, float(dose)) for dose in doses]
-    return torch.stack([run.changes({site: step}) for step in steps]) / edit_runs.spread(run.before).sqrt()
+def _covarying(activations: Tensor, concept: Tensor) -> Tensor:
+    """Covariance ``[d]`` of activations ``[n, d]`` with a concept ``[n]``."""
+    x, z = activations.double(), concept.double()
+    return (x - x.mean(0)).T @ (z - z.mean()) / len(z)
+
+
+def _response(run: edit_runs.EditRuns, site: str, step: Steering, doses: Tensor, rows: Tensor) -> Tensor:
+    """Mean change of the value at each dose, then the slope, ``[doses + 1]``, in its sd; NaN for a constant value."""
+    steps = [Steering(step.direction, step.scale, float(dose)) for dose in doses]
+    changes = torch.stack([run.changes({site: each})[rows].mean() for each in steps])
+    changes = changes / edit_runs.spread(run.before[rows])
+    return torch.cat([changes, (doses @ changes / doses.square().sum())[None]])

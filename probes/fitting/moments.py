@@ -148,6 +148,15 @@ class Moments:
             s.roundoff,
         )
 
+    @property
+    def centred(self) -> tuple[Tensor, Sums]:
+        """A point ``[D]`` near the mean of the first rows, and the sums about it.
+
+        Means far from zero cost :attr:`Sums.scatter` and :attr:`Sums.cross` no digits there.
+        """
+        origin = torch.zeros(self.width, dtype=torch.float64) if self._origin is None else self._origin.double()
+        return origin, self._centred
+
     def training(self, held: Iterable[int | None]) -> Iterator[Sums]:
         """For each held-out fold, the sums of all other folds; for None, of all folds."""
         sums = self.sums

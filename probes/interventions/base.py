@@ -25,9 +25,6 @@ from imprint.probes.subjects.subject import Subject
 
 INTERVENTIONS = Family("interventions", "imprint.probes.interventions", "Intervention")
 
-DEPENDENT = 1e-6
-"""Singular values of a set of directions below this part of the largest count as zero."""
-
 
 class Intervention(ABC):
     """Abstract change of activations; concrete classes are final and frozen."""
@@ -62,15 +59,22 @@ def edited_values(
 
 
 def orthonormal(directions: Tensor) -> Tensor:
-    """Orthonormal basis ``[d, k]``, in float64, of the span of ``directions`` (``[d]``, or columns ``[d, m]``)."""
+    """Orthonormal basis ``[d, k]``, in float64, of the span of ``directions`` (``[d]``, or columns ``[d, m]``).
+
+    The lengths of the directions do not matter, and those that are zero add nothing. Directions that depend on one
+    another up to half of the digits of their type count as dependent, since they may be what is left of larger numbers.
+    """
     columns = directions.detach().double()
     columns = columns[:, None] if columns.dim() == 1 else columns
     if columns.dim() != 2 or not columns.numel() or not bool(torch.isfinite(columns).all()):
         raise ImprintError(f"directions are {list(directions.shape)}; expected finite numbers, [d] or columns [d, m].")
-    left, size, _ = torch.linalg.svd(columns, full_matrices=False)
-    if float(size[0]) == 0.0:
+    longest = columns.abs().amax(0)
+    if not bool((longest > 0).any()):
         raise ImprintError("all directions are zero, so they span nothing; expected at least one that is not.")
-    basis: Tensor = left[:, size > DEPENDENT * size[0]]
+    columns = torch.nn.functional.normalize((columns / longest)[:, longest > 0], dim=0)
+    left, size, _ = torch.linalg.svd(columns, full_matrices=False)
+    kind = directions.dtype if directions.is_floating_point() else torch.float64
+    basis: Tensor = left[:, size > torch.finfo(kind).eps ** 0.5 * size[0]]
     return basis
 
 

@@ -12,10 +12,16 @@ Deviations from the source: (1) everything is computed in factored form in the s
 covariance and more units than rows need no special treatment; (2) the concept's columns are replaced by independent
 ones that span the same space, so that k classes remove at most k - 1 directions; (3) the covariance is not shrunk.
 
-Two ranks are decided here, and both must be the same on every processor. The rank of the concept is that of its own
-columns in float64. The rank of the erasure is the number of singular values of the whitened covariance above the
-rounding error: Cov(x, z) is summed in float64 whatever the type of the rows, so its relative error is about sqrt(n)
-2^-53, and whitening multiplies it by at most the ratio of the largest to the smallest standard deviation in the span.
+Ranks are decided here, and must be the same on every processor, so no threshold is a fixed number. All of them start
+from units of standard deviation 1, since LEACE does not depend on the scale of a unit and a probe need not either.
+
+    span      directions whose variance exceeds what rounding gives them: of the sums of products, as
+              :attr:`imprint.probes.fitting.moments.Sums.rounding` states it, and of the rows themselves, (u rms / s)^2
+              for a unit of root mean square rms and standard deviation s with roundoff u
+    concept   independent columns of the concept, in float64; k classes never give more than k - 1
+    erasure   singular values of the whitened covariance above its rounding error: Cov(x, z) is summed in float64
+              whatever the type of the rows, so its relative error is about sqrt(n) 2^-53, and whitening multiplies it
+              by at most the ratio of the largest to the smallest standard deviation in the span
 
 Letters: n rows, d width, k concept columns, s dimension of the data's span, r rank of the erasure.
 """
@@ -24,6 +30,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from scipy.stats import chi2
@@ -33,14 +40,10 @@ from imprint.models.errors import ImprintError
 from imprint.probes.fitting.moments import BLOCK, Moments
 from imprint.probes.interventions.base import Intervention
 
-SPAN = 1e-10
-"""Directions with less than this part of the largest variance do not belong to the span."""
-DELICATE = 1e-4
-"""Smallest variance along any direction of the standardised units for which float32 products are precise enough."""
+SAFETY = 16.0
+"""What is below this multiple of its expected rounding error counts as zero."""
 ROUNDOFF = 2.0**-53
 """Unit roundoff of float64."""
-SAFETY = 16.0
-"""Singular values below this multiple of their expected rounding error count as zero."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,10 @@ class Whitened:
 
     mean: Tensor
     """``[d]``"""
-    basis: Tensor
-    """``[d, s]`` orthonormal principal directions."""
+    unit: Tensor
+    """``[d]`` standard deviation of each unit; 1 for a constant one."""
+    axes: Tensor
+    """``[d, s]`` principal directions of the standardised units, orthonormal but for constant units, which are 0."""
     scale: Tensor
     """``[s]`` standard deviation along each principal direction."""
     rows: Tensor
@@ -88,29 +93,53 @@ class Whitened:
         x = activations.detach().double()
         if not bool(torch.isfinite(x).all()):
             raise ImprintError("activations hold NaN or infinite values; nothing can be erased from them.")
-        mean = x.mean(0)
+        mean, varies = x.mean(0), varying(activations)
         x = x - mean
+        unit = torch.where(varies, x.square().mean(0).sqrt(), 1.0)
+        x = torch.where(varies, x / unit, 0.0)
         wide = x.shape[1] > len(x)
-        scale, vectors = _spread((x @ x.T if wide else x.T @ x) / len(x))
-        basis = x.T @ vectors / (scale * len(x) ** 0.5) if wide else vectors
-        basis = torch.where(_varies(activations)[:, None], basis, 0.0)
-        return cls(mean, basis, scale, x @ basis / scale, len(x))
+        scale, vectors = _span((x @ x.T if wide else x.T @ x) / len(x), sums_rounding(len(x)))
+        axes = x.T @ vectors / (scale * len(x) ** 0.5) if wide else vectors
+        kept = scale.square() > SAFETY * rows_rounding(mean, unit, activations.dtype) @ axes.square()
+        axes, scale = axes[:, kept], scale[kept]
+        return cls(mean, unit, axes, scale, x @ axes / scale, len(x))
 
     @classmethod
-    def of_moments(cls, mean: Tensor, covariance: Tensor, count: int, *, varies: Tensor | None = None) -> Whitened:
+    def of_moments(
+        cls,
+        mean: Tensor,
+        covariance: Tensor,
+        count: int,
+        *,
+        varies: Tensor | None = None,
+        noise: Tensor | None = None,
+        rounding: float | None = None,
+    ) -> Whitened:
         """Whiten ``count`` rows of which only the mean ``[d]`` and the covariance ``[d, d]`` are known.
 
-        ``varies`` (bool ``[d]``) marks the units that are not constant; default: those of variance above 0. Erasers
-        then come from :meth:`erase_covariance`, because :meth:`erase` needs the rows.
+        ``varies`` (bool ``[d]``) marks the units that are not constant (default: those of variance above 0), ``noise``
+        ``[d]`` is the part of each unit's variance that is rounding of the rows (:func:`rows_rounding`; default:
+        float64), and ``rounding`` the relative error of the covariance (default: :func:`sums_rounding`). Erasers then
+        come from :meth:`erase_covariance`, because :meth:`erase` needs the rows.
         """
         if mean.dim() != 1 or covariance.shape != (len(mean), len(mean)):
             raise ImprintError(
                 f"the mean is {list(mean.shape)} and the covariance {list(covariance.shape)}; expected [d] and [d, d]."
             )
         covariance = covariance.detach().double()
-        scale, basis = _spread(covariance)
-        basis = torch.where((covariance.diagonal() > 0 if varies is None else varies)[:, None], basis, 0.0)
-        return cls(mean.detach().double(), basis, scale, basis.new_zeros(0, len(scale)), count)
+        varies = (covariance.diagonal() > 0) & (True if varies is None else varies)
+        unit = torch.where(varies, covariance.diagonal(), 1.0).sqrt()
+        noise = rows_rounding(mean, unit, torch.float64) if noise is None else noise
+        correlation = covariance / unit / unit[:, None] * (varies & varies[:, None])
+        scale, axes = _span(correlation, sums_rounding(count) if rounding is None else rounding)
+        kept = scale.square() > SAFETY * noise @ axes.square()
+        return cls(mean.detach().double(), unit, axes[:, kept], scale[kept], axes.new_zeros(0, int(kept.sum())), count)
+
+    @cached_property
+    def basis(self) -> Tensor:
+        """``[d, s]`` orthonormal basis of the span of the activations."""
+        basis: Tensor = torch.linalg.qr(self.unit[:, None] * self.axes).Q
+        return basis
 
     def erase(self, concept: Tensor) -> Eraser:
         """The eraser of ``concept`` ``[n, k]`` (classes as one-hot columns); of rank 0 for a constant concept."""
@@ -126,7 +155,7 @@ class Whitened:
         """
         if cross.dim() != 2 or len(cross) != len(self.mean):
             raise ImprintError(f"the covariance is {list(cross.shape)}; expected [{len(self.mean)}, k].")
-        return self._leace(self.basis.T @ cross.double() / self.scale[:, None])
+        return self._leace((self.axes / self.scale).T @ (cross.double() / self.unit[:, None]))
 
     def linearly_there(self, concept: Tensor, level: float = 0.01) -> bool:
         """Whether ``concept`` ``[n, k]`` covaries with the activations by more than chance, at significance ``level``.
@@ -160,19 +189,37 @@ class Whitened:
 
     def _along(self, directions: Tensor) -> Eraser:
         """The eraser of orthonormal ``directions`` ``[s, r]`` of the whitened space."""
-        left = self.basis @ (self.scale[:, None] * directions)
-        right = (directions / self.scale[:, None]).T @ self.basis.T
+        left = self.unit[:, None] * (self.axes @ (self.scale[:, None] * directions))
+        right = (directions / self.scale[:, None]).T @ self.axes.T / self.unit
         return Eraser(self.mean, left, right)
 
 
-def _spread(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard deviations ``[s]`` and principal directions ``[., s]`` of the span of a covariance matrix."""
-    variance, vectors = torch.linalg.eigh(covariance)
-    keep = variance > SPAN * variance[-1].clamp(min=torch.finfo(variance.dtype).tiny)
+def _span(correlation: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
+    """Standard deviations ``[s]`` and principal directions ``[., s]`` of the span of standardised rows.
+
+    ``rounding`` is the relative error of every entry; errors that are independent give eigenvalues of at most twice its
+    square root of the size of the matrix.
+    """
+    variance, vectors = torch.linalg.eigh(correlation)
+    keep = variance > SAFETY * rounding * len(variance) ** 0.5 * variance[-1].clamp(min=ROUNDOFF)
     return variance[keep].sqrt(), vectors[:, keep]
 
 
-def _varies(activations: Tensor) -> Tensor:
+def sums_rounding(count: int) -> float:
+    """Expected relative error of a float64 sum of ``count`` products, added one after the other."""
+    return math.sqrt(count) * ROUNDOFF
+
+
+def rows_rounding(mean: Tensor, unit: Tensor, kind: torch.dtype) -> Tensor:
+    """Part ``[d]`` of the variance of each unit that is rounding of rows of type ``kind``.
+
+    ``mean`` and ``unit`` are ``[d]``, the means and standard deviations.
+    """
+    precision = torch.finfo(kind if kind.is_floating_point else torch.float64).eps / 2
+    return precision**2 * (1 + (mean / unit).square())
+
+
+def varying(activations: Tensor) -> Tensor:
     """Which units of ``[n, d]`` are not constant, bool ``[d]``.
 
     Rounding errors of the erasure at a constant unit would depend on the concept, and a probe that standardises units
@@ -189,7 +236,7 @@ def independent(concept: Tensor) -> Tensor:
     most k - 1.
     """
     z = concept.detach().reshape(len(concept), -1).double()
-    z = z[:, _varies(z)]
+    z = z[:, varying(z)]
     if not z.shape[1]:
         return z
     centred = z - z.mean(0)
@@ -202,25 +249,31 @@ def eraser(activations: Tensor, concept: Tensor) -> Eraser:
     """The LEACE eraser of ``concept`` ``[n, k]`` from ``activations`` ``[n, d]``, computed from moments where possible.
 
     The covariance of float32 rows is computed from float32 products, or from float64 products when some direction has
-    a very small variance; the covariance with the concept always from float64 products.
+    a variance near the error of those; the covariance with the concept always from float64 products.
     """
     concept = concept.reshape(len(concept), -1)
     if activations.dim() != 2 or len(concept) != len(activations) or activations.shape[1] > len(activations):
         return Whitened.of(activations).erase(concept)
     no_targets = activations.new_zeros(len(activations), 0)
-    sums = Moments.of([(activations, no_targets, torch.zeros(len(activations), dtype=torch.long))]).sums.at(0)
-    if activations.dtype != torch.float64 and _delicate(sums.scatter):
+    moments = Moments.of([(activations, no_targets, torch.zeros(len(activations), dtype=torch.long))])
+    origin, sums = moments.centred
+    sums = sums.at(0)
+    mean, covariance, varies = origin + sums.mean, sums.scatter / sums.count, varying(activations).cpu()
+    if activations.dtype != torch.float64 and _delicate(covariance, varies, sums.rounding):
         return eraser(activations.double(), concept)
     z = independent(concept.to(activations.device))
     pieces = zip(activations.detach().split(BLOCK), z.split(BLOCK), strict=True)
-    cross = sum(((x.double() - sums.mean).T @ columns for x, columns in pieces), sums.mean.new_zeros(len(sums.mean), 1))
-    covariance = sums.scatter / sums.count
-    span = Whitened.of_moments(sums.mean, covariance, len(activations), varies=_varies(activations))
+    cross = sum(((x.double() - mean).T @ columns for x, columns in pieces), mean.new_zeros(len(mean), 1))
+    noise = rows_rounding(mean, torch.where(varies, covariance.diagonal(), 1.0).sqrt(), activations.dtype)
+    span = Whitened.of_moments(mean, covariance, len(activations), varies=varies, noise=noise)
     return span.erase_covariance(cross / len(z))
 
 
-def _delicate(scatter: Tensor) -> bool:
-    """Whether some direction of the standardised units has too small a variance for float32 products."""
-    size = scatter.diagonal().sqrt()
-    size = torch.where(size > 0, size, 1.0)
-    return float(torch.linalg.eigvalsh(scatter / size / size[:, None])[0]) < DELICATE
+def _delicate(covariance: Tensor, varies: Tensor, rounding: float) -> bool:
+    """Whether some direction of the standardised units has too small a variance for the error of the sums."""
+    inside = covariance[varies][:, varies]
+    size = inside.diagonal().sqrt()
+    if not len(size):
+        return False
+    smallest = float(torch.linalg.eigvalsh(inside / size / size[:, None])[0])
+    return not smallest > SAFETY * rounding * len(size) ** 0.5

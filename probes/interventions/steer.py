@@ -20,7 +20,7 @@ from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.interventions.base import Intervention
 
 STILL = 8.0
-"""A standard deviation below this many rounding errors of the activations counts as zero."""
+"""A standard deviation along a direction below this many rounding errors of the units in it counts as zero."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def steering(activations: Tensor, direction: Tensor, strength: float) -> Steerin
     if not 0.0 < length < float("inf"):
         raise ImprintError(f"the direction has length {length}; expected a finite one above zero.")
     unit = unit / length
-    scale = float((x @ unit).std(correction=0))
+    scale = float(((x - x.mean(0)) @ unit).std(correction=0))
     precision = torch.finfo(activations.dtype if activations.is_floating_point() else torch.float64).eps
-    if scale <= STILL * precision * float(x.square().mean(0).sum().sqrt()):
+    if scale <= STILL * precision * float((x.square().mean(0) @ unit.square()).sqrt()):
         raise NotMeasurableError("the activations do not vary along the direction, so a strength has no unit there")
     return Steering(unit, scale, strength)

@@ -160,6 +160,8 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
 
     reads_classes: ClassVar[bool]
     reads_numbers: ClassVar[bool]
+    linear: ClassVar[bool] = True
+    """Whether its probes are linear in the activations."""
 
     @abstractmethod
     def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> Fitted:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -61,6 +62,8 @@ class FittedNetwork(Fitted):
 
 class Mlp(ReadsClasses):
     """A network with one hidden layer."""
+
+    linear: ClassVar[bool] = False
 
     def __init__(self, hidden: int = 64, passes: int = 100, seed: int = 0) -> None:
         self.hidden = hidden

@@ -1,1 +1,1 @@
-"""Samples: concepts as columns, shuffles, resamples, and leaks between rows."""
+"""Samples: concepts as columns, shuffles, intervals over groups, and leaks between rows."""

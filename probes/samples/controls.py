@@ -2,7 +2,9 @@
 
 Groups (an episode, a writer, a map) are the unit of independence: folds never split one, and labels are shuffled at the
 level at which they vary. A label that is constant within every group is permuted among groups; any other is permuted
-within groups, which keeps each group's label counts. Why it matters: of 40 groups with a random offset each, and no
+within groups, which keeps each group's label counts. Rows that follow one another (the steps of an episode) are fewer
+than they look, which shuffles within groups do not show: beside them, whole label sequences are permuted among groups.
+Why it matters: of 40 groups with a random offset each, and no
 concept at all, folds of rows give an accuracy of up to .95, folds of groups .5.
 
 A probe may also score well because it remembers inputs. Rows with the same raw input are of one type (a token, a
@@ -22,6 +24,10 @@ from torch import Tensor
 from imprint.models.errors import NotMeasurableError
 
 Ints = NDArray[np.int64]
+FEW_GROUPS = 8
+"""Fewer groups than this have so few orders that their label sequences are rotated as well as permuted."""
+LOCKED = 0.9
+"""Agreement of two groups' label sequences, 0 chance and 1 complete, from which they are rotated as well."""
 REDRAWS = 100
 """How often a control task is drawn again because one of its classes is held by fewer than two types."""
 
@@ -86,6 +92,49 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
     out = np.empty((n, count), dtype=labels.dtype)
     out[order] = labels[order][keys.argsort(0)]
     return out
+
+
+def sequences_permuted(
+    labels: NDArray[np.generic], groups: Ints, count: int, rng: np.random.Generator
+) -> NDArray[np.generic] | None:
+    """``labels`` with whole sequences permuted among groups, ``[n, count]``: row t of a group gets row t of another's.
+
+    Within a group rows count in the order in which they come. A shorter sequence is continued backwards from its end,
+    and so on, which keeps how slowly it changes. Where the sequences of all groups are alike (see :data:`LOCKED`), or
+    groups are few (:data:`FEW_GROUPS`), each is also rotated by a random number of rows. None when a group has no
+    sequence: every row is its own group, or the label is constant within each.
+    """
+    sizes = np.bincount(groups)
+    if len(sizes) == len(labels) or len(sizes) < 2 or constant_within(labels, groups):
+        return None
+    order = np.argsort(groups, kind="stable")
+    start = np.cumsum(sizes) - sizes
+    place = np.empty(len(labels), dtype=np.int64)
+    place[order] = np.arange(len(labels)) - np.repeat(start, sizes)
+    donor = rng.random((len(sizes), count)).argsort(0)
+    shift = rng.integers(np.iinfo(np.int32).max, size=donor.shape)
+
+    def copies(some: slice, rotated: bool) -> NDArray[np.generic]:
+        given = donor[:, some][groups]
+        period = np.maximum(2 * sizes[given] - 2, 1)
+        at = place[:, None] % period
+        at = np.minimum(at, period - at) % sizes[given]
+        if rotated:
+            at = (at + shift[:, some][groups]) % sizes[given]
+        return np.asarray(labels[order[start[given] + at]])
+
+    rotated = len(sizes) < FEW_GROUPS or _agreement(labels, copies(slice(0, 10), False)) > LOCKED
+    return np.concatenate([copies(slice(first, first + 50), rotated) for first in range(0, count, 50)], axis=1)
+
+
+def _agreement(labels: NDArray[np.generic], copies: NDArray[np.generic]) -> float:
+    """Agreement of ``copies`` ``[n, J]`` with ``labels`` ``[n]``: 0 chance, 1 complete; of numbers, correlation."""
+    if np.issubdtype(labels.dtype, np.floating):
+        y, z = (v - v.mean(0) for v in (labels.astype(np.float64)[:, None], copies.astype(np.float64)))
+        return float((y * z).sum() / max(np.sqrt((y**2).sum(0) * (z**2).sum(0)).sum(), 1e-300))
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    chance = float((shares**2).sum())
+    return float(((copies == labels[:, None]).mean() - chance) / (1 - chance))
 
 
 def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.float32]:

@@ -26,6 +26,7 @@ import pandas as pd
 import torch
 from captum import metrics
 from numpy.typing import NDArray
+from scipy import stats
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -173,7 +174,8 @@ def pointing(attribution: Attribution, mask: Tensor, *, groups: object = None, l
     """Part of the observations whose largest absolute attribution lies inside ``mask`` (bool ``[n, ...]``).
 
     The interval is Clopper-Pearson's. With ``groups`` it is computed for the effective number of observations, from the
-    variance between groups (Korn & Graubard 1998, Survey Methodology 24), or for the number of groups when they agree.
+    variance between groups, made smaller for the degrees of freedom of that variance (Korn & Graubard 1998, Survey
+    Methodology 24), or for the number of groups when they agree.
     """
     size = attribution.on_observation().abs().flatten(1)
     require_like(mask, attribution.attributions)
@@ -213,10 +215,17 @@ def _places(size: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _effective(hits: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """Effective number of observations: the binomial variance divided by the variance between groups."""
+    """Effective number of observations: the binomial variance divided by the variance between groups.
+
+    It is multiplied by the squared ratio of Student's t for n observations and for the groups, since their variance is
+    itself estimated.
+    """
     _, codes = np.unique(groups, return_inverse=True)
     number, n, p = int(codes.max()) + 1, len(hits), hits.mean()
     if number < 2:
         raise NotMeasurableError("fewer than two groups, so their spread is unknown")
     variance = number / (number - 1) * float((np.bincount(codes, hits - p) ** 2).sum()) / n**2
-    return float(number) if variance == 0 else min(float(n), p * (1 - p) / variance)
+    if variance == 0:
+        return float(number)
+    wider = float(stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, number - 1)) ** 2
+    return min(float(n), p * (1 - p) / variance * wider)

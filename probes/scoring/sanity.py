@@ -4,9 +4,15 @@
     retrain              can a new classifier read the class without the top elements, or from the removal mask alone?
 
 **Randomised weights** (Adebayo et al. 2018, arXiv 1810.03292): attributions that stay the same when the weights are
-replaced by noise describe the data and not the model. The verdict is based on signed rank correlations. Correlations of
-absolute values are given because they are often reported, but they are about 0.9 on any network for a method that
-multiplies by the input.
+replaced by noise describe the data and not the model. Two rank correlations with the original attributions are judged,
+and one that is too high suffices: of the attributions themselves, and of their sizes. Plain correlations of sizes are
+about 0.9 on any network for a method that multiplies by the input; so the size of the input is held fixed,
+
+    r(a, a' | x) = (r(a, a') - r(a, x) r(a', x)) / sqrt((1 - r(a, x)^2) (1 - r(a', x)^2))      (partial correlation)
+
+with a, a' the sizes before and after, and x the distance of the element from its baseline. Sizes that x alone gives
+(r above :data:`GIVEN`) cannot depend on the model and count as 1: sign(gradient) times |input| has signed
+correlations near 0 and still shows the model in no size.
 
 **Remove and retrain** (Hooker et al. 2019, arXiv 1806.10758): if the top elements carry the class, a classifier trained
 without them should fail. But the positions of the removed elements can reveal the class as well (those of a handwritten
@@ -38,8 +44,11 @@ from imprint.probes.samples.controls import compact_groups, folds_of, shuffled
 from imprint.probes.scoring.attributions import rankings, require_like
 from imprint.probes.subjects.subject import ROOT, Subject
 
+CORRELATIONS = ("signed", "absolute", "size")
 FEATURES = 256
 """Number of random cosine features of a new classifier."""
+GIVEN = 0.99
+"""Rank correlation above which sizes of attributions are given by the sizes of the input."""
 RIDGE = 1e-3
 """Ridge penalty of a new classifier, relative to the mean square of its inputs."""
 
@@ -49,14 +58,17 @@ class RandomisedWeights:
     """Attributions as the weights are replaced by noise, module by module from the output on."""
 
     table: pd.DataFrame
-    """One row per stage: module (the last one randomised), signed, absolute (mean rank correlations with the original
-    attributions), n (observations times draws with a defined correlation)."""
+    """One row per stage: module (the last one randomised), signed, absolute, size (mean rank correlations with the
+    original attributions), n (observations times draws with a defined correlation)."""
     signed: float
     """Mean rank correlation with all weights randomised, -1 to 1; near 0 for a method that depends on the model."""
     absolute: float
-    """The same for absolute values; high for any method that multiplies by the input."""
+    """The same for absolute values; high for any method that multiplies by the input, and not judged."""
+    size: float
+    """The same for absolute values with the size of the input held fixed; 1 where that gives them."""
     verdict: str
-    """``depends on the weights``, ``does not depend on the weights`` or ``undetermined``; from ``signed``."""
+    """``depends on the weights``, ``does not depend on the weights`` or ``undetermined``; from ``signed`` and
+    ``size``."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +99,16 @@ def randomised_weights(
 
     Weights become Gaussian noise of mean 0 and the root mean square of each tensor; afterwards, and also after an
     error, the model is restored. Spearman correlations are per observation, over elements that differ from the
-    baseline. The verdict compares the signed correlation after the last stage with ``limit``. Weights that are part of
-    the value and not of the model stay as they are.
+    baseline. The verdict is that attributions do not depend on the weights when their correlation or that of their
+    sizes, after the last stage, is above ``limit``. Weights that are part of the value and not of the model stay as
+    they are.
     """
     original = attributor(subject, observation)
     x = observation.detach().cpu().to(original.attributions)
     reference, differs = original.on_observation().flatten(1).numpy(), (x != original.baseline).flatten(1).numpy()
+    distance = (x - original.baseline).abs().flatten(1).numpy()
     stages = randomised_stages(subject, observation[:2])
-    rows: list[tuple[str, float, float]] = []
+    rows: list[tuple[str, float, float, float]] = []
     for _ in range(draws):
         with _restored([parameter for _, parameters in stages for parameter in parameters]):
             for name, parameters in stages:
@@ -103,13 +117,15 @@ def randomised_weights(
                     parameter.data = noise * parameter.data.square().mean().sqrt()
                 attributions = attributor(subject, observation).attributions.flatten(1).numpy()
                 signed = rank_correlations(reference, attributions, differs)
-                absolute = rank_correlations(np.abs(reference), np.abs(attributions), differs)
-                rows += [(name or ROOT, float(a), float(b)) for a, b in zip(signed, absolute, strict=True)]
-    stage = pd.DataFrame(rows, columns=["module", "signed", "absolute"]).groupby("module", sort=False)
-    table = stage[["signed", "absolute"]].mean().assign(n=stage["signed"].count()).reset_index()
-    last_signed, last_absolute = (float(table[column].iloc[-1]) for column in ("signed", "absolute"))
-    verdict = "does not depend on the weights" if last_signed > limit else "depends on the weights"
-    return RandomisedWeights(table, last_signed, last_absolute, "undetermined" if np.isnan(last_signed) else verdict)
+                sizes = np.abs(reference), np.abs(attributions)
+                columns = signed, rank_correlations(*sizes, differs), _partial(*sizes, distance, differs)
+                rows += [(name or ROOT, *map(float, row)) for row in zip(*columns, strict=True)]
+    stage = pd.DataFrame(rows, columns=["module", *CORRELATIONS]).groupby("module", sort=False)
+    table = stage[[*CORRELATIONS]].mean().assign(n=stage["signed"].count()).reset_index()
+    last = {column: float(table[column].iloc[-1]) for column in CORRELATIONS}
+    judged = [number for number in (last["signed"], last["size"]) if not np.isnan(number)]
+    verdict = "does not depend on the weights" if max(judged, default=0.0) > limit else "depends on the weights"
+    return RandomisedWeights(table, **last, verdict="undetermined" if np.isnan(last["signed"]) else verdict)
 
 
 def retrain(
@@ -189,6 +205,19 @@ def rank_correlations(a: NDArray[np.float32], b: NDArray[np.float32], use: NDArr
     u, v = (np.where(use, rank - middle, 0) for rank in ranks)
     spread = np.sqrt((u**2).sum(1) * (v**2).sum(1))
     return np.asarray(np.divide((u * v).sum(1), spread, out=np.full(len(u), np.nan), where=spread > 0))
+
+
+def _partial(
+    before: NDArray[np.float32], after: NDArray[np.float32], given: NDArray[np.float32], use: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Partial rank correlation of each row of ``before`` and ``after``; 1 where either is given, NaN where undefined.
+
+    A constant ``given`` holds nothing fixed.
+    """
+    plain = rank_correlations(before, after, use)
+    first, second = (np.nan_to_num(rank_correlations(side, given, use)) for side in (before, after))
+    rest = np.sqrt(np.maximum((1 - first**2) * (1 - second**2), 1e-12))
+    return np.where(np.maximum(first, second) > GIVEN, 1.0, (plain - first * second) / rest)
 
 
 def _accuracies(

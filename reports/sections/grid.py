@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.answers.located import MARKS, MEANINGS
+from imprint.reports.answers.located import MARKS, MEANINGS, PRESENT
 from imprint.reports.figures.axes import spread
 from imprint.reports.figures.plots import heat_map
 from imprint.reports.parts import Figure, Table
@@ -70,13 +70,13 @@ def reading(rows: pd.DataFrame) -> str:
     known = rows.dropna(subset=["selectivity"])
     if known.empty:
         return "Not measured anywhere."
-    present, now = known[known["verdict"] == "present"], last_age(known)
+    present, now = known[known["verdict"].isin(PRESENT)], last_age(known)
     unmeasured = len(rows) - len(known)
     tail = f" {plural(unmeasured, 'cell')} not measured." if unmeasured else ""
     best = (known if present.empty else now).sort_values("selectivity", kind="stable").iloc[-1]
     top = f"highest selectivity {number(best['selectivity'])} at {best['site']}"
     if present.empty:
         return f"Present nowhere at any age; {top}, {age_words(best['age'])}.{tail}"
-    here = int((now["verdict"] == "present").sum())
+    here = int(now["verdict"].isin(PRESENT).sum())
     places = f"at {here} of {plural(len(now), 'site')}" if here else "nowhere"
     return f"First present at {age_words(present['age'].min())}; at the last age present {places}, {top}.{tail}"

@@ -79,6 +79,11 @@ def test_projection_takes_out_the_span_and_nothing_else() -> None:
     assert float((projection(directions)(x) @ basis).abs().max()) < 1e-12
 
 
+def test_a_short_direction_counts_as_much_as_a_long_one() -> None:
+    directions = torch.eye(6)[:, :3] * torch.tensor([1.0, 1e-8, 0.0])
+    torch.testing.assert_close(orthonormal(directions).abs().sum(1), torch.tensor([1, 1, 0, 0, 0, 0]).double())
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 5), st.floats(1e-3, 1e3), st.integers(0, 9))
 def test_projection_depends_on_the_span_alone(m: int, size: float, seed: int) -> None:
@@ -105,6 +110,8 @@ def test_no_spread_no_unit() -> None:
     x[:, 2] = 7.0
     with pytest.raises(NotMeasurableError, match="do not vary"):
         steering(x, torch.eye(6)[2], 1.0)
+    x[:, 5] *= 1e9  # a large unit elsewhere does not make a small one still
+    assert steering(x.float(), torch.eye(6)[0], 1.0).scale == pytest.approx(float(x[:, 0].std(correction=0)), rel=1e-5)
     with pytest.raises(ImprintError, match=r"length 0\.0"):
         steering(x, torch.zeros(6), 1.0)
     with pytest.raises(ImprintError, match=r"\[5\]"):

@@ -59,7 +59,8 @@ def exam_of(setup: Setup, number: int | None = None) -> Exam:
     groups, readout = compact_groups(batch.groups, len(batch)), READOUTS.load(evaluation.readout)()
     fold = folds_of(groups, evaluation.folds, rng)
     concepts = batch.concepts[list(setup.located)]
-    found = targets_of(concepts, groups, readout, nulls=evaluation.nulls, rng=rng)
+    alone = setup.schedule.seeds == 1
+    found = targets_of(concepts, groups, readout, nulls=evaluation.nulls, rng=rng, sequences=alone)
     return Exam(setup, number, world, batch, Targets(*found, readout, fold, groups))
 
 

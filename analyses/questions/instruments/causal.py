@@ -53,7 +53,7 @@ FOCUS = "left"
 TOGETHER = ("left", "middle")
 STRENGTHS = (-1.0, 1.0)
 """Of dose-response, in standard deviations."""
-RESAMPLES, PLACEBOS = 300, 10
+PLACEBOS = 10
 PLACES: tuple[str | tuple[str, ...], ...] = (*SITES, TOGETHER)
 """Where tests are made: at single sites and at two together."""
 BUDGET = Budget(steps=80, batch=128, rate=0.05)
@@ -170,9 +170,7 @@ def _apart(kind: str, table: pd.DataFrame, column: str = "effect") -> Results:
 
 def _ablation(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> Results:
     fewer = PLACEBOS // 2
-    table = ablations(
-        network.subject(), seen.observation, PLACES, joint=False, placebos=fewer, resamples=RESAMPLES, rng=rng
-    )
+    table = ablations(network.subject(), seen.observation, PLACES, joint=False, placebos=fewer, rng=rng)
     return {
         kind: results
         for how in table["how"].unique()
@@ -182,23 +180,22 @@ def _ablation(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> 
 
 def _erasure(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> Results:
     subject, x = network.subject(), seen.observation
-    table = erasure(subject, x, seen.concept, PLACES, placebos=PLACEBOS, resamples=RESAMPLES, rng=rng)
+    table = erasure(subject, x, seen.concept, PLACES, placebos=PLACEBOS, rng=rng)
     return _apart("erasure", table)
 
 
 def _patching(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> Results:
     subject, x = network.subject(), seen.observation
-    table = patching(subject, x, seen.flipped, PLACES, placebos=PLACEBOS, resamples=RESAMPLES, rng=rng)
+    table = patching(subject, x, seen.flipped, PLACES, placebos=PLACEBOS, rng=rng)
     return _apart("patching", table, "restored")
 
 
 def _dose_response(network: PlantedNetwork, seen: Observed, rng: torch.Generator) -> Results:
     subject, x, results = network.subject(), seen.observation, []
-    for site, at in subject.activations(x).items():
-        direction = at[seen.concept].mean(0) - at[~seen.concept].mean(0)
+    for site in subject.declared:
         try:
             dose = dose_response(
-                subject, x, site, direction, strengths=STRENGTHS, placebos=PLACEBOS, resamples=RESAMPLES, rng=rng
+                subject, x, site, concept=seen.concept, strengths=STRENGTHS, placebos=PLACEBOS, rng=rng
             )
             results.append(SiteResult(site, dose.slope, dose.low, dose.high, dose.placebo_high, signed=True))
         except NotMeasurableError:
@@ -210,7 +207,7 @@ def _interchange(network: PlantedNetwork, seen: Observed, rng: torch.Generator) 
     subject = network.subject()
     target = torch.where(seen.differs, subject.values(seen.flipped), subject.values(seen.observation))
     pairs = Pairs(seen.observation, seen.source, target)
-    how: dict[str, Any] = {"draws": PLACEBOS, "wrong_site": "right", "resamples": RESAMPLES}
+    how: dict[str, Any] = {"draws": PLACEBOS, "wrong_site": "right"}
     searched = search(subject, FOCUS, pairs, rank=1, budget=BUDGET, **how, rng=rng)
     by_control = {row["control"]: row for row in searched.table.to_dict("records")}
     placebo, nothing = by_control["untrained rotation"]["high"], by_control["no interchange"]["score"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from imprint.analyses.locate.evidence import FEWEST
+from imprint.analyses.locate.nulls import FEWEST
 from imprint.analyses.questions.base import Chart, Exhibit, chart_over_seeds
 from imprint.analyses.questions.instruments.probes import GRID
 

@@ -177,7 +177,7 @@ def score_noise(readout: str, n: int, *, grids: int, nulls: int, seed: int, say:
 
 def score_found(n: int, *, readout: str, times: float, repeats: int, nulls: int, seed: int, say: Say) -> pd.DataFrame:
     """How often the planted site is found, and called present, at ``times`` the minimum detectable effect."""
-    least = minimum_detectable(Design(rows=n, width=WIDTH, cells=len(SITES), nulls=nulls, floor=0.5)).effect
+    least = minimum_detectable(Design(rows=n, width=WIDTH, cells=len(SITES), floor=0.5)).effect
     condition, drawn = Condition(CASES["linear"], readout, n, times * least), []
     for r in range(repeats):
         rng = np.random.default_rng((seed, n, r))

@@ -137,7 +137,7 @@ def alignment(*, layer: int, scale: float, seed: int, say: Say) -> pd.DataFrame:
     for i, k in enumerate(known.RANKS):
         say(i, len(known.RANKS), f"rank {k}")
         middle = k == 16
-        controls: dict[str, Any] = {"draws": 3, "resamples": 100}
+        controls: dict[str, Any] = {"draws": 3}
         if middle and layer == 1:
             controls["untrained"] = he.subject(he.untrained(rng=rng))
         if middle and layer == 2:
@@ -184,10 +184,9 @@ def unused_head(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
         right = float(((subject.values(x) > 0) == y[:, 0]).double().mean())
         lost = accuracy_lost(y[:, 0])
         cost_unused, cost_used = (
-            erasure(subject, x, y[:, j], ["body.3"], cost=lost, placebos=3, resamples=100, rng=rng).iloc[0]["effect"]
-            for j in (1, 0)
+            erasure(subject, x, y[:, j], ["body.3"], cost=lost, placebos=3, rng=rng).iloc[0]["effect"] for j in (1, 0)
         )
-        change = erasure(subject, x, y[:, 1], ["body.3"], placebos=10, resamples=100, rng=rng).iloc[0]
+        change = erasure(subject, x, y[:, 1], ["body.3"], placebos=10, rng=rng).iloc[0]
         figures.add(known.UNUSED, "task", "accuracy", right)
         figures.add(known.UNUSED, "unused concept", "decoded", decoded)
         figures.add(known.UNUSED, "unused concept erased", "accuracy lost", cost_unused)
@@ -236,7 +235,7 @@ def redundant_copies(*, scale: float, seed: int, say: Say) -> pd.DataFrame:
     figures = Figures(n)
     x = torch.randint(0, 2, (n, 1), generator=rng).float()
     subject, lost = Subject(Copies().eval(), sites=["first", "second"]), accuracy_lost(x[:, 0] > 0)
-    table = ablations(subject, x, ["first", "second"], cost=lost, placebos=1, resamples=200, rng=rng)
+    table = ablations(subject, x, ["first", "second"], cost=lost, placebos=1, rng=rng)
     conditions = {"first": "first ablated", "second": "second ablated", "first + second": "both ablated"}
     for row in table[table["how"] == "zero"].to_dict("records"):
         accuracy = Estimate(1 - row["effect"], 1 - row["high"], 1 - row["low"], n)

@@ -117,11 +117,11 @@ def test_same_seed_same_table_and_other_seed_other_table(data) -> None:
 def test_what_cannot_be_measured_says_why(data) -> None:
     x, concepts, groups = data
     broken = {**x, "nan": np.where(np.arange(16) == 3, np.nan, x["late"]), "dead": np.ones((1200, 4))}
-    odd = concepts.assign(one=True, gap=concepts["size"].where(concepts["size"] > -1), flat=1.5)
+    odd = concepts.assign(one=True, gap=concepts["size"].where(concepts["size"] > 9), flat=1.5)
     table = imprint.locate(broken, odd, groups=groups).set_index(["concept", "site"])
     assert len(table) == 6 * 4
     reasons = {("flag", "nan"): "NaN or infinite", ("flag", "dead"): "constant", ("one", "late"): "only True",
-               ("gap", "late"): "missing", ("flat", "late"): "never varies"}  # fmt: skip
+               ("gap", "late"): "none of the 1200 rows has a label", ("flat", "late"): "never varies"}  # fmt: skip
     for cell, reason in reasons.items():
         assert table.loc[cell, "verdict"] == "not measurable"
         assert reason in table.loc[cell, "why"]

@@ -37,7 +37,7 @@ def simulate(design: Design, effect: float, *, repeats: int, rng: np.random.Gene
         x, labels, groups = draw(design, effect, rng)
         seed = int(rng.integers(2**31))
         concepts = pd.DataFrame({"concept": labels})
-        table = imprint.locate({"site": x}, concepts, groups=groups, nulls=design.nulls, resamples=20, seed=seed)
+        table = imprint.locate({"site": x}, concepts, groups=groups, resamples=20, seed=seed)
         scores[i], p[i] = table["score"].iloc[0], table["p_value"].iloc[0]
     return Simulated(float(scores.mean()), float((p < design.alpha / design.cells).mean()))
 

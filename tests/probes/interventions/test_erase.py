@@ -61,6 +61,29 @@ def test_only_the_concept_is_lost() -> None:
     assert int(torch.linalg.matrix_rank(after - after.mean(0), rtol=1e-9)) == 10
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_neither_scale_nor_mean_of_a_unit_hides_the_concept(kind: torch.dtype) -> None:
+    """A span that is cut off at a part of the largest variance leaves the concept in small units, for any probe."""
+    x, label = planted(2000, 6)
+    size = 10.0 ** torch.tensor([-7, -4, 0, 0, 3, 6], dtype=torch.float64)
+    mean = torch.tensor([0, 0, 0, 1e3, 0, 0], dtype=torch.float64)
+    moved = (x * size + mean).to(kind)
+    for fitted in (eraser(moved, columns(label)), Whitened.of(moved).erase(columns(label))):
+        after = (fitted(moved.double()) - mean) / size
+        assert fitted.rank == 2
+        torch.testing.assert_close(after, eraser(x, columns(label))(x), atol=2e-3, rtol=0)
+        assert accuracy((after - after.mean(0)) / after.std(0), label) < 0.4
+
+
+def test_rounding_of_the_rows_is_no_direction() -> None:
+    """Rows of a layer norm lie in a plane up to the rounding of float32."""
+    x, label = planted(3000, 8)
+    normed = torch.nn.functional.layer_norm(x.float(), (8,)) + 100
+    assert Whitened.of(normed).axes.shape[1] == 7
+    fitted = eraser(normed, columns(label))
+    assert fitted.rank == 2 and float((fitted(normed) - normed).sum(1).abs().max()) < 1e-2
+
+
 @pytest.mark.parametrize("classes", [3, 5, 9])
 def test_float32_and_float64_rows_lose_the_same_directions(classes: int) -> None:
     x, label = planted(20_000, 256, classes)
@@ -136,7 +159,7 @@ def test_placebo_removes_as_much_whitened_variance() -> None:
     x, label = planted()
     span = Whitened.of(x)
     for fitted in (span.erase(columns(label)), span.random(2, rng=torch.Generator().manual_seed(1))):
-        white = (fitted(x) - span.mean) @ span.basis / span.scale
+        white = (fitted(x) - span.mean) / span.unit @ span.axes / span.scale
         assert float(white.square().mean(0).sum()) == pytest.approx(10.0)
     assert span.random(99, rng=torch.Generator()).rank == 12
 

@@ -46,6 +46,14 @@ class Drawing(Attributor):
         return observation - baseline
 
 
+@dataclass(frozen=True, kw_only=True)
+class SignedInput(GradientTimesInput):
+    """Takes the sign from the model and the size from the observation."""
+
+    def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
+        return super().attribute(subject, observation, baseline).sign() * (observation - baseline).abs()
+
+
 def attribution(values: Tensor) -> Attribution:
     n = len(values)
     return Attribution(values, torch.ones(n), torch.zeros(n), torch.zeros(1, *values.shape[1:]))
@@ -58,13 +66,22 @@ def attribution(values: Tensor) -> Attribution:
 def test_a_method_that_explains_the_model_passes_though_absolute_values_look_alike(method: Attributor) -> None:
     found = randomised_weights(Subject(network()), digits(40)[0], method, rng=rng())
     assert found.verdict == "depends on the weights" and abs(found.signed) < 0.25
-    assert found.absolute > found.signed + 0.3
+    assert found.absolute > found.signed + 0.3 and abs(found.size) < 0.25
     assert found.table["module"].tolist() == ["4", "2", "0"] and found.table["n"].tolist() == [200] * 3
 
 
 def test_a_method_that_ignores_the_model_is_caught() -> None:
     found = randomised_weights(Subject(network()), digits(40)[0], Drawing(), rng=rng())
     assert found.verdict == "does not depend on the weights" and found.signed == pytest.approx(1)
+
+
+def test_a_method_that_takes_only_the_sign_from_the_model_is_caught() -> None:
+    x = torch.randn(40, 64, generator=rng(1))
+    found = randomised_weights(Subject(network()), x, SignedInput(baseline="zeros"), rng=rng())
+    assert abs(found.signed) < 0.25 and found.absolute == found.size == pytest.approx(1)
+    assert found.verdict == "does not depend on the weights"
+    honest = randomised_weights(Subject(network()), x, GradientTimesInput(baseline="zeros"), rng=rng())
+    assert abs(honest.size) < 0.25 and honest.verdict == "depends on the weights"
 
 
 def test_the_model_is_put_back_also_after_an_error() -> None:
