@@ -64,8 +64,11 @@ def bag_of_words(tokens: dict[str, torch.Tensor]) -> np.ndarray:
 def main() -> None:
     """Print the words of "animal" with each number of twins."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of the encoder")
+    parser.add_argument("model", type=Path, nargs="?", help="folder of the encoder; without it nothing is run")
     options = parser.parse_args()
+    if options.model is None:
+        print("not run: give the folder of a sentence encoder")
+        return
     torch.set_num_threads(1)
     texts, concepts, nouns = sentences()
     tokenizer = AutoTokenizer.from_pretrained(options.model)
@@ -84,7 +87,9 @@ def main() -> None:
         evidence = material.evidence(plan.targets(concepts, rng, cells=len(sites)))
         for count in range(1, MOST + 1):
             cells = {
-                c: [replace(e, untrained=e.untrained[:count])] for c, e in evidence.items() if e.untrained is not None
+                cell: [replace(e, untrained=e.untrained[:count])]
+                for cell, e in evidence.items()
+                if e.untrained is not None
             }
             rows = judge(cells, {}, alpha=0.05, resamples=1000, rng=np.random.default_rng(count))
             said = ", ".join(f"{word} {n}" for word, n in rows["verdict"].value_counts().items())
