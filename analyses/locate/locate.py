@@ -112,6 +112,7 @@ def locate(
     table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
     later = rng.spawn(1)[0]
     leaks: list[dict[str, Any]] = []
+    table["place"] = ""
     if material.stream is None:
         table = inquiry.given(table, within, later) if within else inquiry.companions(table, later)
         table = inquiry.forms(table, value, later)
@@ -164,6 +165,7 @@ class _Inquiry(NamedTuple):
             found = is_present(str(before.loc[cell, "verdict"])) and not is_present(str(new.loc[row, "verdict"]))
             if found and explained(summary, gained, alpha=self.plan.alpha, margin=MARGIN):
                 new.loc[row, "verdict"] = about
+        new["place"] = ""
         rest = table[[cell not in self.evidence for cell in zip(table["concept"], table["site"], strict=True)]]
         return pd.concat([new, rest], ignore_index=True)
 
@@ -191,7 +193,6 @@ class _Inquiry(NamedTuple):
 
     def forms(self, table: pd.DataFrame, value: Any, rng: np.random.Generator) -> pd.DataFrame:
         """The table with the form in which each concept is present."""
-        table["place"] = ""
         silent = {} if value is None else unused(value, self.targets, set(table["concept"]))
         for site, x in self.material.activations.items():
             here = table.index[(table["site"] == site) & table["verdict"].map(is_present)]
