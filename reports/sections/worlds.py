@@ -15,7 +15,7 @@ from imprint.reports.sections.base import Section
 class Worlds(Section):
     """The table of constants."""
 
-    order: ClassVar[int] = 4
+    order: ClassVar[int] = 9
     title: ClassVar[str] = "Worlds"
     short: ClassVar[str] = "Worlds"
 
