@@ -240,7 +240,8 @@ class _Inquiry(NamedTuple):
         evidence = self.material.part([site], rows).evidence(targets) if targets.concepts else {}
         cells = {cell: [e] for cell, e in evidence.items()}
         table = judge(cells, {}, alpha=plan.alpha, resamples=plan.resamples, rng=rng)
-        return {(row.concept, row.site): (row.verdict, row.score) for row in table.itertuples()}
+        columns = (table[name] for name in ("concept", "site", "verdict", "score"))
+        return {(str(c), str(s)): (str(v), float(score)) for c, s, v, score in zip(*columns, strict=True)}
 
 
 def _rates_table(evidence: Cells) -> pd.DataFrame:
