@@ -26,7 +26,7 @@ from imprint.analyses.locate.worlds import comparable, highest_floor
 METRICS = {
     "locate": {
         "score": "balanced accuracy (classes) or R2 (numbers) of a probe on rows that it was not trained on",
-        "selectivity": "score minus the highest floor",
+        "selectivity": "score minus the highest floor, which is at least chance",
         "floor": "score of a control: `shuffled labels`, `untrained twins` or `input history`",
         "best_site_score": "score at the best site, which was chosen on the other half of the groups",
         "best_site_selectivity": "selectivity at the best site, which was chosen on the other half of the groups",

@@ -11,7 +11,7 @@ the rows are what they seem (:mod:`imprint.analyses.locate.leaks`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -238,7 +238,9 @@ class _Inquiry(NamedTuple):
         evidence = self.material.part([site], rows).evidence(targets) if targets.concepts else {}
         cells = {cell: [e] for cell, e in evidence.items()}
         table = judge(cells, {}, alpha=plan.alpha, resamples=plan.resamples, rng=rng)
-        return {(row.concept, row.site): (row.verdict, row.score) for row in table.itertuples()}
+        columns = (table[name] for name in ("concept", "site", "verdict", "score"))
+        rows_of: Iterator[tuple[Any, ...]] = zip(*columns, strict=True)
+        return {(str(c), str(s)): (str(v), float(score)) for c, s, v, score in rows_of}
 
 
 def _rates_table(evidence: Cells) -> pd.DataFrame:

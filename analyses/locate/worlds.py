@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from imprint.analyses import statistics
-from imprint.analyses.locate.evidence import Evidence
+from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.statistics import Floats
 
 
@@ -29,10 +29,10 @@ def comparable(seeds: Mapping[int, Evidence]) -> dict[int, Evidence]:
 
 
 def highest_floor(evidence: Evidence) -> float:
-    """The highest floor of one seed: its shuffled labels, the mean of its untrained twins, its input."""
+    """The highest floor of one seed: chance, its shuffled labels, the mean of its untrained twins, its input."""
     own = [evidence.inputs, evidence.untrained]
     scores = [statistics.score(s.sum(-2), regression=evidence.reading.regression).mean() for s in own if s is not None]
-    return float(np.nanmax([float(evidence.reading.nulls.mean()), *scores]))
+    return float(np.nanmax([evidence.reading.chance, float(evidence.reading.nulls.mean()), *scores]))
 
 
 def _together(sums: Sequence[Floats | None], groups: int) -> Floats | None:

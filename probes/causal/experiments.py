@@ -340,11 +340,11 @@ def dose_response(
         """Mean change at each strength, then the slope, ``[strengths + 1]``."""
         kept = run.clusters.kept(block)
         seen = activations[kept]
-        step = steering(seen, _covarying(seen, concept[kept]) if direction is None else direction, 1.0)
+        step = steering(seen, direction if concept is None else _covarying(seen, concept[kept]), 1.0)
         return _response(run, site, step, doses, kept)
 
     estimates, intervals = run.clusters.refitted(without)
-    unit = steering(activations, _covarying(activations, concept) if direction is None else direction, 1.0)
+    unit = steering(activations, direction if concept is None else _covarying(activations, concept), 1.0)
     span = Whitened.of(activations)
     draws = [span.basis @ torch.randn(span.basis.shape[1], generator=rng, dtype=torch.float64) for _ in range(placebos)]
     every = run.clusters.kept(None)

@@ -119,7 +119,7 @@ def randomised_weights(
                 signed = rank_correlations(reference, attributions, differs)
                 sizes = np.abs(reference), np.abs(attributions)
                 columns = signed, rank_correlations(*sizes, differs), _partial(*sizes, distance, differs)
-                rows += [(name or ROOT, *map(float, row)) for row in zip(*columns, strict=True)]
+                rows += [(name or ROOT, float(s), float(a), float(b)) for s, a, b in zip(*columns, strict=True)]
     stage = pd.DataFrame(rows, columns=["module", *CORRELATIONS]).groupby("module", sort=False)
     table = stage[[*CORRELATIONS]].mean().assign(n=stage["signed"].count()).reset_index()
     last = {column: float(table[column].iloc[-1]) for column in CORRELATIONS}
