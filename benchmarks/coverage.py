@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from imprint.analyses.locate.probe_quality import control_task
 from imprint.analyses.locate.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import rate_of
 from imprint.probes.attributions.base import Attribution
-from imprint.probes.causal.edit_runs import accuracy_lost
+from imprint.probes.causal.edit_runs import accuracy_lost, squared_change
 from imprint.probes.causal.experiments import ablations, dose_response, erasure, patching
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
@@ -178,9 +179,10 @@ def _edited(
     subject: Subject, rows: tuple[Tensor, Tensor, Tensor], groups: np.ndarray, *, rng: torch.Generator
 ) -> Iterator[tuple[str, float, float]]:
     """Name, low and high of every interval of one sample."""
-    (concept, seen, flipped), common = rows, {"groups": groups, "placebos": 0, "rng": rng}
-    for name, cost in (("erasure", {}), ("erasure, answers", {"cost": accuracy_lost(concept)})):
-        row = erasure(subject, seen, concept, ["site"], **cost, **common).iloc[0]
+    concept, seen, flipped = rows
+    common: dict[str, Any] = {"groups": groups, "placebos": 0, "rng": rng}
+    for name, cost in (("erasure", squared_change), ("erasure, answers", accuracy_lost(concept))):
+        row = erasure(subject, seen, concept, ["site"], cost=cost, **common).iloc[0]
         yield name, row["low"], row["high"]
     for row in ablations(subject, seen, ["site"], **common).to_dict("records"):
         yield f"ablation, {row['how']}", row["low"], row["high"]
@@ -310,8 +312,8 @@ def _centred(found: list[tuple[str, str, int, int, float, float, float]]) -> Ite
     table = pd.DataFrame(found, columns=["interval", "case", "seeds", "groups", "estimate", "low", "high"])
     for _, part in table.groupby(["interval", "case", "seeds", "groups"], sort=False):
         mean = float(part["estimate"].mean())
-        for row in part.drop(columns="estimate").itertuples(index=False):
-            yield Checked(**row._asdict(), truth=mean)
+        for row in part.drop(columns="estimate").to_dict("records"):
+            yield Checked(**{str(name): value for name, value in row.items()}, truth=mean)
 
 
 # -- the table -------------------------------------------------------------------------------------------------------

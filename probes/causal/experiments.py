@@ -329,25 +329,30 @@ def dose_response(
     doses = torch.tensor(list(strengths), dtype=torch.float64)
     if not len(doses) or not bool(torch.isfinite(doses).all()) or not bool((doses != 0).any()):
         raise ImprintError(f"strengths are {list(strengths)}; expected finite numbers, not all of them zero.")
-    if (direction is None) == (concept is None):
-        raise ImprintError("expected either a direction or a concept whose direction is sought, not both or neither.")
+    if concept is not None and direction is not None:
+        raise ImprintError("expected either a direction or a concept whose direction is sought, not both.")
     if concept is not None and concept.shape != (len(observation),):
         raise ImprintError(f"the concept is {list(concept.shape)}; expected [{len(observation)}], one for each row.")
     run = edit_runs.EditRuns.of(subject, observation, groups, blocks=blocks, rng=rng)
     activations = subject.activations(observation, [site])[site]
 
+    def step(rows: Tensor) -> Steering:
+        """The step of one standard deviation that follows from some rows (bool ``[n]``)."""
+        if concept is not None:
+            return steering(activations[rows], _covarying(activations[rows], concept[rows]), 1.0)
+        if direction is None:
+            raise ImprintError("expected either a direction or a concept whose direction is sought, not neither.")
+        return steering(activations[rows], direction, 1.0)
+
     def without(block: int | None) -> Tensor:
         """Mean change at each strength, then the slope, ``[strengths + 1]``."""
         kept = run.clusters.kept(block)
-        seen = activations[kept]
-        step = steering(seen, _covarying(seen, concept[kept]) if direction is None else direction, 1.0)
-        return _response(run, site, step, doses, kept)
+        return _response(run, site, step(kept), doses, kept)
 
-    estimates, intervals = run.clusters.refitted(without)
-    unit = steering(activations, _covarying(activations, concept) if direction is None else direction, 1.0)
-    span = Whitened.of(activations)
-    draws = [span.basis @ torch.randn(span.basis.shape[1], generator=rng, dtype=torch.float64) for _ in range(placebos)]
     every = run.clusters.kept(None)
+    unit, span = step(every), Whitened.of(activations)
+    estimates, intervals = run.clusters.refitted(without)
+    draws = [span.basis @ torch.randn(span.basis.shape[1], generator=rng, dtype=torch.float64) for _ in range(placebos)]
     random = [_response(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses, every).abs() for u in draws]
     rows = []
     for i, (estimate, (low, high)) in enumerate(zip(estimates.tolist(), intervals, strict=True)):
