@@ -16,9 +16,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,15 @@ from imprint.analyses.locate.floors import Evidence, Resampling
 from imprint.analyses.locate.probe_quality import control_task
 from imprint.analyses.locate.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import rate_of
+from imprint.models.errors import ImprintError
 from imprint.probes.attributions.base import Attribution
 from imprint.probes.causal.edit_runs import accuracy_lost, squared_change
 from imprint.probes.causal.experiments import ablations, dose_response, erasure, patching
+from imprint.probes.interventions.ablate import derangement
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
 from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.clusters import Clusters, Interval
 from imprint.probes.samples.controls import folds_of
 from imprint.probes.scoring.attributions import pointing
 from imprint.probes.subjects.subject import Subject
@@ -159,37 +162,136 @@ def truths(kind: str, shift: float) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Many samples with the same groups, edited together; the statistics of one are those of the public functions."""
+
+    value: Callable[[Tensor, Tensor], Tensor]
+    rows: Rows
+    clusters: Clusters
+    donor: Tensor
+    """``[n]`` row from which each row is resampled."""
+
+    @cached_property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Activations ``[R, n, d]``, the reading beside them and the value, ``[R, n]``, in float64."""
+        seen = self.rows.seen.double()
+        x, other = seen[..., :WIDTH], seen[..., WIDTH]
+        return x, other, self.value(x, other)
+
+    def change(self, x: Tensor) -> Tensor:
+        """Edited minus unedited value ``[R, n]``."""
+        return self.value(x, self.parts[1]) - self.parts[2]
+
+    def cost(self, x: Tensor, kept: Tensor) -> Tensor:
+        """Mean squared change ``[R]`` in variances of the value, over the rows kept."""
+        before = self.parts[2][:, kept]
+        return self.change(x)[:, kept].square().mean(1) / before.var(1, correction=0)
+
+    def covariance(self, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean ``[R, 1, d]``, covariance ``[R, d, d]``, and covariance ``[R, d]`` with the concept."""
+        x, z = self.parts[0][:, kept], self.rows.concept[:, kept].double()
+        mean = x.mean(1, keepdim=True)
+        z = (z - z.mean(1, keepdim=True))[..., None]
+        return mean, (x - mean).mT @ (x - mean) / x.shape[1], ((x - mean).mT @ z / x.shape[1])[..., 0]
+
+    def erased(self, block: int | None) -> Tensor:
+        """Activations without the concept, by erasers fitted without a block."""
+        x, (mean, covariance, cross) = self.parts[0], self.covariance(self.clusters.kept(block))
+        reading = torch.linalg.solve(covariance, cross)
+        reading = reading / (reading * cross).sum(1, keepdim=True)
+        return x - ((x - mean) @ reading[..., None]) * cross[:, None]
+
+    def slope(self, block: int | None) -> Tensor:
+        """Slope ``[R]`` along the direction of the concept."""
+        kept = self.clusters.kept(block)
+        x, (_, covariance, cross) = self.parts[0], self.covariance(kept)
+        unit = torch.nn.functional.normalize(cross, dim=1)
+        step = unit * (unit[:, None] @ covariance @ unit[..., None])[..., 0].sqrt()
+        moved = [strength * self.change(x + strength * step[:, None])[:, kept].mean(1) for strength in STRENGTHS]
+        spread = self.parts[2][:, kept].std(1, correction=0)
+        return torch.stack(moved).sum(0) / sum(s * s for s in STRENGTHS) / spread
+
+    def answers_lost(self, block: int | None) -> Tensor:
+        """Part ``[R]`` of the rows whose right answer, the sign of the value, is lost by erasure, less those gained."""
+        before, answer, erased = self.parts[2], self.rows.concept, self.erased(block)
+        right = [((each > 0) == answer).double() for each in (before, self.value(erased, self.parts[1]))]
+        return (right[0] - right[1])[:, self.clusters.kept(block)].mean(1)
+
+    def intervals(self) -> Iterator[tuple[str, Sequence[Interval]]]:
+        """Name, and the interval of every sample."""
+        x, _, before = self.parts
+        refitted: dict[str, Callable[[int | None], Tensor]] = {
+            "erasure": lambda block: self.cost(self.erased(block), self.clusters.kept(block)),
+            "erasure, answers": self.answers_lost,
+            "ablation, mean": lambda block: self.cost(
+                self.covariance(self.clusters.kept(block))[0].expand_as(x), self.clusters.kept(block)
+            ),
+            "dose-response": self.slope,
+        }
+        for name, statistic in refitted.items():
+            yield name, self.clusters.refitted(statistic)[1]
+        around = (before - before.mean(1, keepdim=True)).square()
+        zero, resampled = (self.change(edited).square() for edited in (torch.zeros_like(x), x[:, self.donor]))
+        yield "ablation, zero", list(map(self.clusters.ratio, zero, around))
+        yield (
+            "ablation, resample",
+            [self.clusters.ratio(*both, donor=self.donor) for both in zip(resampled, around, strict=True)],
+        )
+        yield from self.patched()
+
+    def patched(self) -> Iterator[tuple[str, Sequence[Interval]]]:
+        """The same for patching alone."""
+        x, _, before = self.parts
+        flipped = self.rows.flipped.double()
+        counterfactual = self.value(flipped[..., :WIDTH], flipped[..., WIDTH])
+        restored, change = self.value(x, flipped[..., WIDTH]) - counterfactual, before - counterfactual
+        yield "patching", list(map(self.clusters.ratio, restored * change, change.square()))
+
+
 def interventions(intervals: int, *, seed: int) -> Iterator[Checked]:
-    """Erasure, ablation, patching, dose and response."""
-    cases = [(kind, shift) for kind in VALUES for shift in (0.0, SHIFT)]
-    for kind, shift in cases:
-        truth, subject = truths(kind, shift), Subject(Planted(kind).eval(), sites=["site"])
-        case = f"{kind}, groups {'differ' if shift else 'alike'}"
-        for groups, size in SIZES:
-            rng = torch.Generator().manual_seed(seed * 1000 + groups)
-            drawn = Rows.draw((-(-intervals // len(cases)), groups, size), shift, rng=rng)
-            given = np.repeat(np.arange(groups), size)
-            for concept, seen, flipped in zip(drawn.concept, drawn.seen, drawn.flipped, strict=True):
-                for name, low, high in _edited(subject, (concept, seen, flipped), given, rng=rng):
+    """Erasure, ablation, patching, dose and response. Patching has half of the cases: linear values are restored alike.
+
+    Raises :class:`ImprintError` when a batch does not give what the public functions give for its first sample.
+    """
+    for kind, shift in itertools.product(VALUES, (0.0, SHIFT)):
+        truth, case = truths(kind, shift), f"{kind}, groups {'differ' if shift else 'alike'}"
+        for number, (groups, size) in enumerate(SIZES):
+            of = np.repeat(np.arange(groups), size)
+            rng = torch.Generator().manual_seed(seed * 1000 + number)
+            for again in range(2):
+                rows = Rows.draw((-(-intervals // 8), groups, size), shift, rng=rng)
+                draw = torch.Generator().manual_seed(seed)
+                clusters = Clusters.of(len(of), of, rng=draw)
+                batch = Batch(VALUES[kind], rows, clusters, derangement(len(of), of, rng=draw))
+                for name, each in batch.patched() if again else batch.intervals():
                     if name != "patching" or kind in CURVED:
-                        yield Checked(name, case, 1, groups, low, high, truth[name])
+                        yield from (Checked(name, case, 1, groups, low, high, truth[name]) for low, high in each)
+            check(batch, kind, of, seed=seed)
 
 
-def _edited(
-    subject: Subject, rows: tuple[Tensor, Tensor, Tensor], groups: np.ndarray, *, rng: torch.Generator
-) -> Iterator[tuple[str, float, float]]:
-    """Name, low and high of every interval of one sample."""
-    concept, seen, flipped = rows
-    common: dict[str, Any] = {"groups": groups, "placebos": 0, "rng": rng}
+def check(batch: Batch, kind: str, groups: np.ndarray, *, seed: int) -> None:
+    """Raise :class:`ImprintError` unless the public functions give the intervals of a batch's first sample."""
+    subject, concept = Subject(Planted(kind).eval(), sites=["site"]), batch.rows.concept[0]
+    found: dict[str, Interval] = {}
     for name, cost in (("erasure", squared_change), ("erasure, answers", accuracy_lost(concept))):
-        row = erasure(subject, seen, concept, ["site"], cost=cost, **common).iloc[0]
-        yield name, row["low"], row["high"]
-    for row in ablations(subject, seen, ["site"], **common).to_dict("records"):
-        yield f"ablation, {row['how']}", row["low"], row["high"]
-    row = patching(subject, seen, flipped, ["site"], **common).iloc[0]
-    yield "patching", row["low"], row["high"]
-    dose = dose_response(subject, seen, "site", concept=concept, strengths=STRENGTHS, **common)
-    yield "dose-response", dose.low, dose.high
+        row = erasure(subject, batch.rows.seen[0], concept, ["site"], cost=cost, **common(groups, seed)).iloc[0]
+        found[name] = row["low"], row["high"]
+    table = ablations(subject, batch.rows.seen[0], ["site"], **common(groups, seed))
+    found |= {f"ablation, {row['how']}": (row["low"], row["high"]) for row in table.to_dict("records")}
+    row = patching(subject, batch.rows.seen[0], batch.rows.flipped[0], ["site"], **common(groups, seed)).iloc[0]
+    found["patching"] = row["low"], row["high"]
+    sought = {"concept": concept, "strengths": STRENGTHS, **common(groups, seed)}
+    dose = dose_response(subject, batch.rows.seen[0], "site", **sought)
+    found["dose-response"] = dose.low, dose.high
+    for name, (expected, *_) in batch.intervals():
+        if not np.allclose(expected, found[name], atol=1e-4):
+            raise ImprintError(f"{name} of {kind} is {found[name]}; the batch gives {expected}.")
+
+
+def common(groups: np.ndarray, seed: int) -> dict[str, Any]:
+    """Arguments that deal groups to blocks, and rows to donors, as the batch does."""
+    return {"groups": groups, "placebos": 0, "rng": torch.Generator().manual_seed(seed)}
 
 
 # -- attributions ----------------------------------------------------------------------------------------------------
