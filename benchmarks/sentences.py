@@ -9,6 +9,7 @@ a BERT-like encoder (config.json, tokenizer.json, model.safetensors), such as th
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,13 @@ import torch
 from threadpoolctl import threadpool_limits
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from imprint.analyses.locate.locate import locate
+from imprint.analyses.locate.judging import judge
+from imprint.analyses.locate.material import Material, Plan
+from imprint.probes.readouts.ridge import Ridge
+from imprint.probes.samples.controls import compact_groups
 
-ANIMALS = ("dog", "horse", "rabbit", "tiger", "sparrow", "goat", "spider", "salmon", "camel", "mouse")
-THINGS = ("table", "bottle", "hammer", "bridge", "jacket", "candle", "wagon", "mirror", "basket", "anchor")
+ANIMALS = ("dog", "cat", "horse", "cow", "pig", "sheep", "lion", "tiger", "wolf", "bear")
+THINGS = ("table", "chair", "car", "house", "spoon", "shirt", "lamp", "book", "window", "phone")
 STARTS = ("I saw the {}", "They painted the {}", "She remembers the {}", "We lost the {}", "He drew the {}",
           "The child wants the {}", "Nobody noticed the {}", "My uncle bought the {}", "The {} was found",
           "Someone moved the {}")  # fmt: skip
@@ -34,7 +38,7 @@ def sentences() -> tuple[list[str], pd.DataFrame, np.ndarray]:
     rows = [(noun, start, end) for noun in (*ANIMALS, *THINGS) for start in STARTS for end in ENDS]
     texts = [f"{start.format(noun)} {end}" for noun, start, end in rows]
     nouns = np.array([noun for noun, _, _ in rows])
-    concepts = pd.DataFrame({"animal": np.isin(nouns, ANIMALS), "place": [end == ENDS[1] for _, _, end in rows]})
+    concepts = pd.DataFrame({"animal": np.isin(nouns, ANIMALS)})
     return texts, concepts, nouns
 
 
@@ -44,8 +48,8 @@ def layers(model: torch.nn.Module, tokens: dict[str, torch.Tensor]) -> dict[str,
     with torch.no_grad():
         for start in range(0, len(tokens["input_ids"]), 100):
             batch = {name: value[start : start + 100] for name, value in tokens.items()}
-            mask = batch["attention_mask"][..., None]
             hidden = model(**batch, output_hidden_states=True).hidden_states
+            mask = batch["attention_mask"][..., None]
             parts.append([(h * mask).sum(1) / mask.sum(1) for h in hidden])
     return {f"layer {i}": torch.cat([p[i] for p in parts]).numpy() for i in range(len(parts[0]))}
 
@@ -60,11 +64,15 @@ def bag_of_words(tokens: dict[str, torch.Tensor]) -> np.ndarray:
 def main() -> None:
     """Print the words of "animal" with each number of twins."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of the encoder")
+    parser.add_argument("model", type=Path, nargs="?", help="folder of the encoder; without it nothing is run")
     options = parser.parse_args()
+    if options.model is None:
+        print("not run: give the folder of a sentence encoder")
+        return
     torch.set_num_threads(1)
     texts, concepts, nouns = sentences()
-    tokens = dict(AutoTokenizer.from_pretrained(options.model)(texts, padding=True, return_tensors="pt"))
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    tokens = dict(tokenizer(texts, padding=True, return_tensors="pt"))
     config = AutoConfig.from_pretrained(options.model)
     with threadpool_limits(1):
         read = layers(AutoModel.from_pretrained(options.model).eval(), tokens)
@@ -72,15 +80,22 @@ def main() -> None:
         for t in range(MOST):
             torch.manual_seed(t)
             twins.append(layers(AutoModel.from_config(config).eval(), tokens))
-        inputs = bag_of_words(tokens)
+        plan, rng = Plan(compact_groups(nouns, len(nouns)), Ridge(), 20, 5, 0.05, 1000), np.random.default_rng(0)
+        material, sites = Material.of(
+            read, {site: [twin[site] for twin in twins] for site in read}, bag_of_words(tokens), len(nouns)
+        )
+        evidence = material.evidence(plan.targets(concepts, rng, cells=len(sites)))
         for count in range(1, MOST + 1):
-            untrained = {site: [twin[site] for twin in twins[:count]] for site in read}
-            table = locate(read, concepts, groups=nouns, untrained=untrained, inputs=inputs)
-            for concept, rows in table.groupby("concept", sort=False):
-                said = ", ".join(f"{word} {n}" for word, n in rows["verdict"].value_counts().items())
-                numbers = ", ".join(f"{name} {rows[name].min():.3f}..{rows[name].max():.3f}"
-                                    for name in ("score", "untrained", "null", "inputs", "q_value"))  # fmt: skip
-                print(f"{count} twins, {concept}: {said} ({numbers})", flush=True)
+            cells = {
+                cell: [replace(e, untrained=e.untrained[:count])]
+                for cell, e in evidence.items()
+                if e.untrained is not None
+            }
+            rows = judge(cells, {}, alpha=0.05, resamples=1000, rng=np.random.default_rng(count))
+            said = ", ".join(f"{word} {n}" for word, n in rows["verdict"].value_counts().items())
+            columns = ("score", "untrained", "null", "inputs", "q_value")
+            numbers = ", ".join(f"{name} {rows[name].min():.4f}..{rows[name].max():.4f}" for name in columns)
+            print(f"{count} twins: {said} ({numbers})", flush=True)
 
 
 if __name__ == "__main__":

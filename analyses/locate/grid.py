@@ -25,7 +25,7 @@ from imprint.analyses.locate.stored import Floors, Readings
 METRICS = {
     "locate": {
         "score": "balanced accuracy (classes) or R2 (numbers) of a probe on rows that it was not trained on",
-        "selectivity": "score minus the highest floor",
+        "selectivity": "score minus the highest floor, which is at least chance",
         "floor": "score of a control: `shuffled labels`, `untrained twins` or `input history`",
         "best_site_score": "score at the best site, which was chosen on the other half of the groups",
         "best_site_selectivity": "selectivity at the best site, which was chosen on the other half of the groups",
@@ -69,7 +69,7 @@ def grid_findings(
         seeds, base = grid[age, site, concept], {"concept": concept, "site": site, "age": age, "n": s.n}
         rows += _pooled({**base, "seeds": len(seeds)}, s, q, {"verdict": verdict, "why": why})
         for seed, e in seeds.items():
-            floor = np.nanmax([float(e.reading.nulls.mean()), s.untrained, s.inputs])
+            floor = np.nanmax([e.reading.chance, float(e.reading.nulls.mean()), s.untrained, s.inputs])
             values = {"score": e.reading.score, "selectivity": e.reading.score - floor}
             alone = {**base, "seeds": 1, "seed": seed}
             rows += [{**alone, "metric": metric, "estimate": value} for metric, value in values.items()]

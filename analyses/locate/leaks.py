@@ -87,8 +87,8 @@ def kept_together(x: torch.Tensor, groups: Ints) -> tuple[Ints, Ints]:
     """
     content, size = type_ids(x), int(groups.max()) + 1
     holds = sparse.csr_array((np.ones(len(groups)), (groups, content)), shape=(size, int(content.max()) + 1))
-    both = sparse.block_array([[None, holds], [holds.T, None]]).tocsr()
-    _, component = csgraph.connected_components(both, directed=False)
+    both: Any = sparse.block_array([[None, holds], [holds.T, None]])  # type: ignore[arg-type]  # its stub knows no None
+    _, component = csgraph.connected_components(both.tocsr(), directed=False)
     whole = np.unique(component[:size][groups], return_inverse=True)[1].astype(np.int64)
     if np.bincount(whole).max() <= JOINED * len(groups):
         return np.arange(len(groups), dtype=np.int64), whole

@@ -114,6 +114,7 @@ def locate(
     table = judge({k: [v] for k, v in evidence.items()}, problems, alpha=alpha, resamples=resamples, rng=rng)
     later = rng.spawn(1)[0]
     leaks: list[dict[str, Any]] = []
+    table["place"] = ""
     if material.stream is None:
         table = inquiry.given(table, within, later) if within else inquiry.companions(table, later)
         table = inquiry.forms(table, value, later)
@@ -166,6 +167,7 @@ class _Inquiry(NamedTuple):
             found = is_present(str(before.loc[cell, "verdict"])) and not is_present(str(new.loc[row, "verdict"]))
             if found and explained(summary, gained, alpha=self.plan.alpha, margin=MARGIN):
                 new.loc[row, "verdict"] = about
+        new["place"] = ""
         rest = table[[cell not in self.evidence for cell in zip(table["concept"], table["site"], strict=True)]]
         return pd.concat([new, rest], ignore_index=True)
 
@@ -193,7 +195,6 @@ class _Inquiry(NamedTuple):
 
     def forms(self, table: pd.DataFrame, value: Any, rng: np.random.Generator) -> pd.DataFrame:
         """The table with the form in which each concept is present."""
-        table["place"] = ""
         silent = {} if value is None else unused(value, self.targets, set(table["concept"]))
         for site, x in self.material.activations.items():
             here = table.index[(table["site"] == site) & table["verdict"].map(is_present)]
@@ -239,7 +240,8 @@ class _Inquiry(NamedTuple):
         evidence = self.material.part([site], rows).evidence(targets) if targets.concepts else {}
         cells = {cell: [e] for cell, e in evidence.items()}
         table = judge(cells, {}, alpha=plan.alpha, resamples=plan.resamples, rng=rng)
-        return {(row.concept, row.site): (row.verdict, row.score) for row in table.itertuples()}
+        columns = (table[name] for name in ("concept", "site", "verdict", "score"))
+        return {(str(c), str(s)): (str(v), float(score)) for c, s, v, score in zip(*columns, strict=True)}
 
 
 def _rates_table(evidence: Cells) -> pd.DataFrame:

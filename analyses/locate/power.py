@@ -169,8 +169,10 @@ def power_of(design: Design, effect: float) -> float:
     """Probability that an effect is called present."""
     score, error = expected_score(design, effect), _score_error(design, effect)
     level = design.alpha / design.cells
-    beyond = score - design.chance - _critical(level) * _null_error(design, effect)
-    power = float(stats.norm.cdf(beyond / error))
+    null_error, tail = _null_error(design, effect), STAGES[-1] // 5
+    spreads = null_error * np.sqrt(stats.chi2.ppf((np.arange(200) + 0.5) / 200, tail) / tail)
+    beyond = score - design.chance - _critical(level) * spreads
+    power = float(stats.norm.cdf(beyond / np.hypot(error, null_error / np.sqrt(STAGES[-1]))).mean())
     if design.floor is None:
         return power
     freedom = max((design.groups or design.rows) - 1, 1)

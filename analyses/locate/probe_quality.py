@@ -114,7 +114,7 @@ def control_task(
     probed = _probed(x, labels, of_type, readout, rng)
     target = probed.target
     control = torch.from_numpy(control_labels(target.codes[:, 0].numpy(), of_type, draws, rng))
-    targets = [target, *(Target("control", target.regression, c[:, None], target.classes) for c in control.T)]
+    targets = [target, *(replace(target.real(), name="control", codes=c[:, None]) for c in control.T)]
     shared, held_out = (
         _selectivity(probed, targets, folds_of(whole, folds, rng), whole, resamples=resamples, rng=rng)
         for whole in (compact_groups(groups, len(x)), of_type)
@@ -158,7 +158,10 @@ def _probed(x: Any, labels: Any, groups: Ints, readout: Readout | None, rng: np.
     column = pd.Series(labels).reset_index(drop=True)
     if len(column) != len(rows):
         raise ImprintError(f"{len(column)} labels for {len(rows)} rows of activations; expected as many.")
-    return _Probed(rows, target_of("label", column, groups, nulls=0, rng=rng), groups, readout or Ridge())
+    if column.isna().any():
+        raise NotMeasurableError(f"{int(column.isna().sum())} of {len(column)} labels are missing")
+    target = target_of("label", column, groups, nulls=0, rng=rng, sequences=False)
+    return _Probed(rows, target, groups, readout or Ridge())
 
 
 def _selectivity(

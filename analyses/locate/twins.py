@@ -7,7 +7,8 @@ d_0 degrees of freedom, and gives each cell
     s~^2 = (d_0 s_0^2 + d s^2) / (d_0 + d)          with d_0 + d degrees of freedom, d = twins - 1
 
 Deviations from the source: cells of one grid are read from the same twins, so d_0 is at most :data:`MOST`; and s_0^2 is
-drawn towards :data:`USUAL`, which counts as a quarter of one more twin does. So one twin is enough for a test, if a weak one.
+drawn towards :data:`USUAL`, which counts as a quarter of one more twin does. So one twin is enough for a test, if a
+weak one.
 
 Letters: T twins, C cells.
 """

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -16,9 +17,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.neighbors import NearestCentroid
 
-import imprint
+from imprint.analyses.locate.material import Plan
 from imprint.analyses.locate.power import Design, expected_score, minimum_detectable, power_of, rows_needed
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.probes.readouts.ridge import Ridge
 
 
 class Simulated(NamedTuple):
@@ -31,14 +33,14 @@ class Simulated(NamedTuple):
 
 
 def simulate(design: Design, effect: float, *, repeats: int, rng: np.random.Generator) -> Simulated:
-    """Run ``locate`` on spherical Gaussian activations with the effect planted in a random direction."""
+    """Read as ``locate`` does on spherical Gaussian activations with the effect planted in a random direction."""
     scores, p = np.zeros(repeats), np.zeros(repeats)
     for i in range(repeats):
         x, labels, groups = draw(design, effect, rng)
-        seed = int(rng.integers(2**31))
-        concepts = pd.DataFrame({"concept": labels})
-        table = imprint.locate({"site": x}, concepts, groups=groups, resamples=20, seed=seed)
-        scores[i], p[i] = table["score"].iloc[0], table["p_value"].iloc[0]
+        plan = Plan(groups.astype(np.int64), Ridge(), nulls=20, folds=5, alpha=design.alpha, resamples=20)
+        targets = plan.targets(pd.DataFrame({"concept": labels}), rng, cells=design.cells)
+        reading = targets.read(torch.from_numpy(x.astype(np.float32)))["concept"]
+        scores[i], p[i] = reading.score, reading.p_null
     return Simulated(float(scores.mean()), float((p < design.alpha / design.cells).mean()))
 
 

@@ -45,8 +45,9 @@ def test_a_stream_says_what_the_arrays_say(readout: str) -> None:
     streamed = imprint.locate(
         batches, concepts, groups=groups, untrained=[Batches(twin)], inputs=inputs, readout=readout
     )
+    whole, streamed = (table.drop(columns=["place", "why"]) for table in (whole, streamed))  # a stream has no places
     pd.testing.assert_frame_equal(whole, streamed, check_exact=False, rtol=2e-2, atol=5e-3)
-    assert batches.passes <= 3
+    assert batches.passes <= 7  # two for each stage of shuffles
 
 
 def test_a_readout_of_classes_leaves_numbers_unmeasured_and_says_so() -> None:
