@@ -188,18 +188,19 @@ class Batch:
         spread = self.parts[2][:, kept].std(1, correction=0)
         return torch.stack(moved).sum(0) / sum(s * s for s in STRENGTHS) / spread
 
-    def answers_lost(self, block: int | None) -> Tensor:
-        """Part ``[R]`` of the rows whose right answer, the sign of the value, is lost by erasure, less those gained."""
-        before, answer, erased = self.parts[2], self.rows.concept, self.erased(block)
-        right = [((each > 0) == answer).double() for each in (before, self.value(erased, self.parts[1]))]
-        return (right[0] - right[1])[:, self.clusters.kept(block)].mean(1)
+    def answers_lost(self) -> Tensor:
+        """1 ``[R, n]`` where the right answer, the sign of the value, is lost by erasure, -1 where it is gained."""
+        before, answer, after = self.parts[2], self.rows.concept, self.parts[2].clone()
+        for block in self.clusters.blocks:
+            edited = self.value(self.erased(block), self.parts[1])
+            after = torch.where(self.clusters.block == block, edited, after)
+        return ((before > 0) == answer).double() - ((after > 0) == answer).double()
 
     def intervals(self) -> Iterator[tuple[str, Sequence[Interval]]]:
         """Name, and the interval of every sample."""
         x, _, before = self.parts
         refitted: dict[str, Callable[[int | None], Tensor]] = {
             "erasure": lambda block: self.cost(self.erased(block), self.clusters.kept(block)),
-            "erasure, answers": self.answers_lost,
             "ablation, mean": lambda block: self.cost(
                 self.covariance(self.clusters.kept(block))[0].expand_as(x), self.clusters.kept(block)
             ),
@@ -207,6 +208,7 @@ class Batch:
         }
         for name, statistic in refitted.items():
             yield name, self.clusters.refitted(statistic)[1]
+        yield "erasure, answers", list(map(self.clusters.mean, self.answers_lost()))
         around = (before - before.mean(1, keepdim=True)).square()
         zero, resampled = (self.change(edited).square() for edited in (torch.zeros_like(x), x[:, self.donor]))
         yield "ablation, zero", list(map(self.clusters.ratio, zero, around))
