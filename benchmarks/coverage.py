@@ -1,6 +1,6 @@
 """Benchmark of intervals: how often 95 % intervals of probes and interventions hold the truth.
 
-``python benchmarks/coverage.py [--intervals 1400] [--only interventions] [--seed 0]`` prints one line per kind of
+``python -m benchmarks.coverage [--intervals 1400] [--only interventions] [--seed 0]`` prints one line per kind of
 interval, number of training seeds and number of groups: the coverage, its own exact interval, and the coverage of the
 worst case in it. Cases differ in the value (linear, oblique to the concept, clipped, rectified) and in whether groups
 have effects of their own. What is true is the same statistic of a population of half a million rows, computed here
@@ -17,177 +17,30 @@ import argparse
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from benchmarks.edited import SIZES, Checked, interventions
 from imprint.analyses.locate.evidence import summarise
 from imprint.analyses.locate.floors import Evidence, Resampling
 from imprint.analyses.locate.probe_quality import control_task
 from imprint.analyses.locate.reading import Reading, Target, read, target_of
 from imprint.analyses.statistics import rate_of
 from imprint.probes.attributions.base import Attribution
-from imprint.probes.causal.edit_runs import accuracy_lost
-from imprint.probes.causal.experiments import ablations, dose_response, erasure, patching
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.k_sparse import KSparse
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import folds_of
 from imprint.probes.scoring.attributions import pointing
-from imprint.probes.subjects.subject import Subject
 
-SIZES = ((15, 20), (200, 3))
-"""(groups, rows of each)."""
-WIDTH, READ = 12, 16
-"""Width of the edited site, and of the activations that are read."""
-NOISE, SHIFT = 0.5, 0.5
-"""Standard deviations of the concept's reading within its values, and of the effects of groups."""
-POPULATION = 25_000
-"""Groups of 20 rows from which truths follow."""
-STRENGTHS = (-1.0, 1.0)
+READ = 16
+"""Width of the activations that are read."""
 SEEDS = (1, 3, 6, 8)
 CONCEPTS, NULLS, TWINS, RESAMPLES = 4, 10, 3, 300
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One interval and the truth."""
-
-    interval: str
-    case: str
-    seeds: int
-    groups: int
-    low: float
-    high: float
-    truth: float
-
-
-# -- interventions ---------------------------------------------------------------------------------------------------
-
-VALUES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "linear": lambda x, other: 0.7**0.5 * x[..., 0] + 0.3**0.5 * other,
-    "oblique": lambda x, other: 0.5 * x[..., 0] + 0.5 * x[..., 1] + 0.3**0.5 * other,
-    "clipped": lambda x, other: (2 * x[..., 0] + 0.5 * x[..., 1]).clamp(-1, 1) + 0.3**0.5 * other,
-    "rectified": lambda x, other: torch.relu(x[..., 0] + 0.5 * x[..., 1]) + 0.3**0.5 * other,
-}
-"""Values of activations ``[..., d]`` of the site and of a reading ``[...]`` beside it."""
-
-
-CURVED = ("clipped", "rectified")
-"""Values of which a site's part of a change differs from row to row."""
-
-
-class Planted(nn.Module):
-    """A site of :data:`WIDTH` units, of which the first shows the concept, and one reading beside it."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind, self.site = kind, nn.Identity()
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """Value ``[n]`` of observations ``[n, d + 1]``."""
-        return VALUES[self.kind](self.site(seen[:, :WIDTH]), seen[:, WIDTH])
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Samples of grouped rows."""
-
-    concept: Tensor
-    """bool ``[R, n]``"""
-    seen: Tensor
-    """``[R, n, d + 1]``"""
-    flipped: Tensor
-    """``[R, n, d + 1]`` with the concept at its other value and all else kept."""
-
-    @classmethod
-    def draw(cls, size: tuple[int, int, int], shift: float, *, rng: torch.Generator) -> Rows:
-        """R samples of G groups of equal size; ``shift``: standard deviation of the effects of groups."""
-        repeats, groups, _ = size
-        concept = torch.randint(0, 2, size, generator=rng).bool()
-        noise = torch.randn(*size, WIDTH + 1, generator=rng)
-        noise += shift * torch.randn(repeats, groups, 1, WIDTH + 1, generator=rng)
-        noise[..., 0] *= NOISE
-        sides = []
-        for sign in (2.0 * concept - 1, 1 - 2.0 * concept):
-            seen = noise.clone()
-            seen[..., 0] += sign
-            seen[..., WIDTH] += 0.5 * sign
-            sides.append(seen.flatten(1, 2))
-        return cls(concept.flatten(1), *sides)
-
-
-def truths(kind: str, shift: float) -> dict[str, float]:
-    """Every statistic of a population, by hand."""
-    rows = Rows.draw((1, POPULATION, 20), shift, rng=torch.Generator().manual_seed(11))
-    seen, concept = rows.seen[0].double(), rows.concept[0].double()
-    x, other = seen[:, :WIDTH], seen[:, WIDTH]
-
-    def value(of: Tensor, beside: Tensor = other) -> Tensor:
-        return VALUES[kind](of, beside)
-
-    before = value(x)
-    variance = before.var()
-
-    def cost(of: Tensor) -> float:
-        return float((value(of) - before).square().mean() / variance)
-
-    apart, z = x - x.mean(0), concept - concept.mean()
-    cross = apart.T @ z / len(z)
-    reading = torch.linalg.solve(apart.T @ apart / len(z), cross)
-    erased = x - torch.outer(apart @ reading / (cross @ reading), cross)
-    direction = cross / cross.norm()
-    step = direction * (x @ direction).std()
-    moved = sum(s * float((value(x + s * step) - before).mean()) for s in STRENGTHS)
-    flipped = rows.flipped[0].double()
-    counterfactual = value(flipped[:, :WIDTH], flipped[:, WIDTH])
-    change = before - counterfactual
-    right = ((before > 0) == concept.bool()).double() - ((value(erased) > 0) == concept.bool()).double()
-    return {
-        "erasure": cost(erased),
-        "erasure, answers": float(right.mean()),
-        "ablation, zero": cost(torch.zeros_like(x)),
-        "ablation, mean": cost(x.mean(0).expand_as(x)),
-        "ablation, resample": cost(x.roll(20 * 7, 0)),
-        "patching": float(((value(x, flipped[:, WIDTH]) - counterfactual) * change).sum() / change.square().sum()),
-        "dose-response": moved / sum(s * s for s in STRENGTHS) / float(variance.sqrt()),
-    }
-
-
-def interventions(intervals: int, *, seed: int) -> Iterator[Checked]:
-    """Erasure, ablation, patching, dose and response."""
-    cases = [(kind, shift) for kind in VALUES for shift in (0.0, SHIFT)]
-    for kind, shift in cases:
-        truth, subject = truths(kind, shift), Subject(Planted(kind).eval(), sites=["site"])
-        case = f"{kind}, groups {'differ' if shift else 'alike'}"
-        for groups, size in SIZES:
-            rng = torch.Generator().manual_seed(seed * 1000 + groups)
-            drawn = Rows.draw((-(-intervals // len(cases)), groups, size), shift, rng=rng)
-            given = np.repeat(np.arange(groups), size)
-            for concept, seen, flipped in zip(drawn.concept, drawn.seen, drawn.flipped, strict=True):
-                for name, low, high in _edited(subject, (concept, seen, flipped), given, rng=rng):
-                    if name != "patching" or kind in CURVED:
-                        yield Checked(name, case, 1, groups, low, high, truth[name])
-
-
-def _edited(
-    subject: Subject, rows: tuple[Tensor, Tensor, Tensor], groups: np.ndarray, *, rng: torch.Generator
-) -> Iterator[tuple[str, float, float]]:
-    """Name, low and high of every interval of one sample."""
-    (concept, seen, flipped), common = rows, {"groups": groups, "placebos": 0, "rng": rng}
-    for name, cost in (("erasure", {}), ("erasure, answers", {"cost": accuracy_lost(concept)})):
-        row = erasure(subject, seen, concept, ["site"], **cost, **common).iloc[0]
-        yield name, row["low"], row["high"]
-    for row in ablations(subject, seen, ["site"], **common).to_dict("records"):
-        yield f"ablation, {row['how']}", row["low"], row["high"]
-    row = patching(subject, seen, flipped, ["site"], **common).iloc[0]
-    yield "patching", row["low"], row["high"]
-    dose = dose_response(subject, seen, "site", concept=concept, strengths=STRENGTHS, **common)
-    yield "dose-response", dose.low, dose.high
 
 
 # -- attributions ----------------------------------------------------------------------------------------------------
@@ -310,8 +163,8 @@ def _centred(found: list[tuple[str, str, int, int, float, float, float]]) -> Ite
     table = pd.DataFrame(found, columns=["interval", "case", "seeds", "groups", "estimate", "low", "high"])
     for _, part in table.groupby(["interval", "case", "seeds", "groups"], sort=False):
         mean = float(part["estimate"].mean())
-        for row in part.drop(columns="estimate").itertuples(index=False):
-            yield Checked(**row._asdict(), truth=mean)
+        for row in part.drop(columns="estimate").to_dict("records"):
+            yield Checked(**{str(name): value for name, value in row.items()}, truth=mean)
 
 
 # -- the table -------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling, spread: Spread | 
 
 def _measurable(sums: Floats, *, regression: bool) -> bool:
     """Whether there is an interval: where all :data:`FEWEST` rows of a class are missed, no resample is different."""
-    return regression or sums[0, :, sums.shape[2] // 2 :].sum(0).min() >= FEWEST
+    return regression or bool(sums[0, :, sums.shape[2] // 2 :].sum(0).min() >= FEWEST)
 
 
 def _groups(sums: Floats, *, regression: bool) -> int:

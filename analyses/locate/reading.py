@@ -255,20 +255,14 @@ def read(
 
 def same_rows(targets: Sequence[Target]) -> list[list[int]]:
     """Numbers of the targets that have their labels in the same rows, together."""
-    together: dict[bytes | None, list[int]] = {}
-    for i, target in enumerate(targets):
-        together.setdefault(None if target.rows is None else target.rows.tobytes(), []).append(i)
-    return list(together.values())
+    keys = [b"" if target.rows is None else target.rows.tobytes() for target in targets]
+    return [[i for i, key in enumerate(keys) if key == one] for one in dict.fromkeys(keys)]
 
 
 def decided_by_more(
     readings: list[Reading], targets: Sequence[Target], again: Callable[[list[Target]], list[Reading]], *, enough: float
 ) -> list[Reading]:
-    """Readings with more shuffles where those they have decide nothing (:mod:`imprint.analyses.locate.nulls`).
-
-    ``again`` reads targets, at the same site.
-    """
-    readings = list(readings)
+    """Readings with more shuffles where theirs decide nothing (:mod:`imprint.analyses.locate.nulls`)."""
     for stage in STAGES:
         open_ = [i for i, r in enumerate(readings) if needs_more(r, stage=stage, enough=enough)]
         more = again([targets[i].shuffled_anew(stage - len(readings[i].nulls)) for i in open_]) if open_ else []

@@ -153,7 +153,9 @@ def erasure(
 
     ``concept`` is ``[n]`` (bool or integer: classes; float: numbers) or ``[n, k]`` columns. ``placebo`` is the mean
     cost of erasing random subspaces of the same rank, ``placebo_high`` the largest, ``excess`` effect minus placebo.
-    Where the concept does not covary with the activations beyond chance, effect and rank are 0.
+    Where the concept does not covary with the activations beyond chance, effect and rank are 0. The jackknife needs a
+    cost that varies smoothly with the eraser, as :func:`~imprint.probes.causal.edit_runs.squared_change` does; with any
+    other cost each row is judged with an eraser fitted without its block, and the interval takes the erasers for known.
     """
     run = edit_runs.EditRuns.of(subject, observation, groups, blocks=blocks, rng=rng)
     columns, edited = _columns(concept, len(observation)), edit_runs.places(sites)
@@ -190,13 +192,25 @@ class _Erasing:
             edits = {name: each[block] for name, each in erasers.items()}
             return self._cost(edits, self.run.clusters.kept(block))[None]
 
-        (estimate,), ((low, high),) = self.run.clusters.refitted(without)
+        if self.cost is edit_runs.squared_change:
+            (estimate,), ((low, high),) = self.run.clusters.refitted(without)
+        else:
+            held_out = self._held_out(erasers)
+            estimate, (low, high) = edit_runs.quotient(held_out), self.run.clusters.ratio(*held_out)
         ranks = {name: each[None].rank for name, each in erasers.items()}
         drawn = [{name: spans[name].random(rank, rng=rng) for name, rank in ranks.items()} for _ in range(placebos)]
         placebo = edit_runs.placebo_summary([float(self._cost(edits)) for edits in drawn])
         row = {"effect": float(estimate), "low": low, "high": high, **placebo}
         excess = row["effect"] - placebo["placebo"]
         return {**row, "excess": excess, "rank": sum(ranks.values()), "n": n, "why": ""}
+
+    def _held_out(self, erasers: Mapping[str, Mapping[int | None, Eraser]]) -> tuple[Tensor, Tensor]:
+        """Both summands of the cost of each row, with erasers fitted without its block."""
+        after = self.run.before.clone()
+        for block in self.run.clusters.blocks:
+            edits = {name: each.get(block, each[None]) for name, each in erasers.items()}
+            after = torch.where(self.run.clusters.block == block, self.run.values(edits), after)
+        return self.cost(self.run.before, after, self.run.clusters.kept(None))
 
     def _erasers(self, name: str) -> dict[int | None, Eraser]:
         """The eraser fitted without each block (None: with all rows), from moments of the blocks."""
@@ -329,25 +343,30 @@ def dose_response(
     doses = torch.tensor(list(strengths), dtype=torch.float64)
     if not len(doses) or not bool(torch.isfinite(doses).all()) or not bool((doses != 0).any()):
         raise ImprintError(f"strengths are {list(strengths)}; expected finite numbers, not all of them zero.")
-    if (direction is None) == (concept is None):
-        raise ImprintError("expected either a direction or a concept whose direction is sought, not both or neither.")
+    if concept is not None and direction is not None:
+        raise ImprintError("expected either a direction or a concept whose direction is sought, not both.")
     if concept is not None and concept.shape != (len(observation),):
         raise ImprintError(f"the concept is {list(concept.shape)}; expected [{len(observation)}], one for each row.")
     run = edit_runs.EditRuns.of(subject, observation, groups, blocks=blocks, rng=rng)
     activations = subject.activations(observation, [site])[site]
 
+    def step(rows: Tensor) -> Steering:
+        """The step of one standard deviation that follows from some rows (bool ``[n]``)."""
+        if concept is not None:
+            return steering(activations[rows], _covarying(activations[rows], concept[rows]), 1.0)
+        if direction is None:
+            raise ImprintError("expected either a direction or a concept whose direction is sought, not neither.")
+        return steering(activations[rows], direction, 1.0)
+
     def without(block: int | None) -> Tensor:
         """Mean change at each strength, then the slope, ``[strengths + 1]``."""
         kept = run.clusters.kept(block)
-        seen = activations[kept]
-        step = steering(seen, direction if concept is None else _covarying(seen, concept[kept]), 1.0)
-        return _response(run, site, step, doses, kept)
+        return _response(run, site, step(kept), doses, kept)
 
-    estimates, intervals = run.clusters.refitted(without)
-    unit = steering(activations, direction if concept is None else _covarying(activations, concept), 1.0)
-    span = Whitened.of(activations)
-    draws = [span.basis @ torch.randn(span.basis.shape[1], generator=rng, dtype=torch.float64) for _ in range(placebos)]
     every = run.clusters.kept(None)
+    unit, span = step(every), Whitened.of(activations)
+    estimates, intervals = run.clusters.refitted(without)
+    draws = [span.basis @ torch.randn(span.basis.shape[1], generator=rng, dtype=torch.float64) for _ in range(placebos)]
     random = [_response(run, site, Steering(u / u.norm(), unit.scale, 1.0), doses, every).abs() for u in draws]
     rows = []
     for i, (estimate, (low, high)) in enumerate(zip(estimates.tolist(), intervals, strict=True)):

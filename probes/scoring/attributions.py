@@ -228,4 +228,4 @@ def _effective(hits: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
     if variance == 0:
         return float(number)
     wider = float(stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, number - 1)) ** 2
-    return float(min(float(n), p * (1 - p) / variance * wider))
+    return float(min(n, p * (1 - p) / variance * wider))

@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def randomised_weights(
     reference, differs = original.on_observation().flatten(1).numpy(), (x != original.baseline).flatten(1).numpy()
     distance = (x - original.baseline).abs().flatten(1).numpy()
     stages = randomised_stages(subject, observation[:2])
-    rows: list[tuple[str, float, float, float]] = []
+    rows: list[tuple[Any, ...]] = []
     for _ in range(draws):
         with _restored([parameter for _, parameters in stages for parameter in parameters]):
             for name, parameters in stages:
@@ -217,7 +218,7 @@ def _partial(
     plain = rank_correlations(before, after, use)
     first, second = (np.nan_to_num(rank_correlations(side, given, use)) for side in (before, after))
     rest = np.sqrt(np.maximum((1 - first**2) * (1 - second**2), 1e-12))
-    return np.where(np.maximum(first, second) > GIVEN, 1.0, (plain - first * second) / rest)
+    return np.asarray(np.where(np.maximum(first, second) > GIVEN, 1.0, (plain - first * second) / rest))
 
 
 def _accuracies(
