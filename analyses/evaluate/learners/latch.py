@@ -84,6 +84,7 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)
+<<<<<<< HEAD
     about: dict[str, Any] = {
         "setup": setup.run_name,
         "seed": seed,
@@ -91,6 +92,10 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
         "seeds": 1,
     }
     write_table(table_file, findings(rows.assign(**about)))
+=======
+    named = rows.assign(setup=setup.run_name, seed=seed, world=setup.schedule.world_name(seed), seeds=1)
+    write_table(table_file, findings(named))
+>>>>>>> worlds10
 
 
 def measure_twins(setup: Setup, folder: RunFolder) -> None:

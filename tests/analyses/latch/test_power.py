@@ -36,7 +36,7 @@ def test_the_right_word_is_said_where_it_is_true_and_a_wrong_one_hardly_ever() -
     assert table["right_word"].tolist() == ["mixed", "mixed", "intended"]
     assert table.loc[[0.5, 0.97], "right"].min() >= 0.7
     assert table["wrong"].max() <= 0.1
-    np.testing.assert_allclose(table[["right", "open", "wrong"]].sum(1), 1.0)
+    np.testing.assert_allclose(table[["right", "open", "wrong"]].sum(axis=1), 1.0)
 
 
 @pytest.mark.parametrize("wrong", [{"dominance": 1.0}, {"carried": 0.0}, {"seeds": 0}, {"spread": 0.5}])
