@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -84,18 +84,8 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
     write_tensors(sums_file, tensors, cell=cell)
-<<<<<<< HEAD
-    about: dict[str, Any] = {
-        "setup": setup.run_name,
-        "seed": seed,
-        "world": setup.schedule.world_name(seed),
-        "seeds": 1,
-    }
-    write_table(table_file, findings(rows.assign(**about)))
-=======
     named = rows.assign(setup=setup.run_name, seed=seed, world=setup.schedule.world_name(seed), seeds=1)
     write_table(table_file, findings(named))
->>>>>>> worlds10
 
 
 def measure_twins(setup: Setup, folder: RunFolder) -> None:
