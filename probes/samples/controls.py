@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import linalg
 from torch import Tensor
 
 from imprint.models.errors import NotMeasurableError
@@ -143,8 +144,9 @@ def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.floa
     if inputs.shape[1] <= limit:
         return centred.astype(np.float32)
     wide = inputs.shape[1] > len(inputs)
-    values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
-    keep = np.argsort(values)[::-1][:limit]
+    gram = centred @ centred.T if wide else centred.T @ centred
+    values, vectors = linalg.eigh(gram, subset_by_index=(max(len(gram) - limit, 0), len(gram) - 1))
+    keep = np.argsort(values)[::-1]
     keep = keep[values[keep] > 1e-9 * values.max()]
     rotated = vectors[:, keep] * np.sqrt(values[keep]) if wide else centred @ vectors[:, keep]
     return np.asarray(rotated, dtype=np.float32)

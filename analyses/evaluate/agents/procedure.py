@@ -36,7 +36,7 @@ class AgentProcedure(Procedure[AgentSetup]):
     """Agents are tried, regressed, erased and located on one set of levels, beside agents that learned nothing."""
 
     lifetime = AgentLifetime
-    rule = ("imprint.analyses.goals.decision",)
+    rule = tuple(f"imprint.analyses.goals.{name}" for name in ("decision", "wanting", "crossed"))
 
     def __init__(self, setup: AgentSetup, folder: RunFolder) -> None:
         super().__init__(setup, folder)

@@ -56,7 +56,9 @@ class LearnerProcedure(Procedure[Setup]):
     """Learners are located, and their value is latched, on one set of held-out episodes."""
 
     lifetime = LearnerLifetime
-    rule = ("imprint.analyses.latch.decision",)
+    rule = tuple(
+        f"imprint.analyses.latch.{name}" for name in ("decision", "floor", "pooling", "profile", "shares", "effects")
+    )
 
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
