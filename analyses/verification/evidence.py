@@ -98,7 +98,7 @@ class Evidence:
         yield check_of(
             "registration", faults, f"{registered.registration[:12]}, {registered.registered:%Y-%m-%d %H:%M} UTC"
         )
-        first = pd.to_datetime(self.record.get("first_result"), utc=True, errors="coerce")
+        first = pd.to_datetime(str(self.record.get("first_result")), utc=True, errors="coerce")
         if pd.isna(first):
             yield Check("order", "open", "when the first result was written is not recorded.")
             return

@@ -123,4 +123,4 @@ def _other_seeds(first: Path, second: Path) -> bool:
     """Whether two runs have the same setup and no training seed in common."""
     setups = [yaml.safe_load((folder / "setup.yaml").read_text(encoding="utf-8")) for folder in (first, second)]
     starts = [setup["schedule"].pop("first_seed", 0) for setup in setups]
-    return setups[0] == setups[1] and abs(starts[0] - starts[1]) >= setups[0]["schedule"]["seeds"]
+    return bool(setups[0] == setups[1] and abs(starts[0] - starts[1]) >= setups[0]["schedule"]["seeds"])
