@@ -50,7 +50,7 @@ def machine() -> dict[str, Any]:
     """
     import torch
 
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     kinds = ("amx", "avx", "fma", "neon", "sse", "sve")
     return {
         "system": platform.system(),

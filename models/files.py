@@ -218,7 +218,7 @@ def csv_text(table: pd.DataFrame) -> str:
     safe = table.rename(columns=lambda name: _inert(str(name)))
     for place, kind in enumerate(table.dtypes):
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
-            safe.isetitem(place, table.iloc[:, place].astype(object).map(_inert))
+            safe.isetitem(place, table.iloc[:, place].astype(object).map(_inert).array)
     return str(safe.to_csv(index=False))
 
 

@@ -108,7 +108,8 @@ def _csv(path: Path) -> pd.DataFrame:
     frame.columns = pd.Index(header)
     nameless = [NAMELESS.fullmatch(name) is not None for name in header]
     for place in np.flatnonzero(nameless):
-        counted = pd.to_numeric(frame.iloc[:, place], errors="coerce").to_numpy(dtype=np.float64)
+        column = pd.Series(frame.iloc[:, int(place)])
+        counted = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
         if not any(np.array_equal(counted, np.arange(len(frame)) + first) for first in (0, 1)):
             raise ImprintError(f"{path}: column {place + 1} has no name; give it one, or leave it out.")
     return frame.loc[:, np.logical_not(nameless)]
