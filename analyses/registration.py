@@ -26,7 +26,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -39,6 +39,7 @@ OF_RUNS = ("seed-*/age-*.safetensors", "random-reward/seed-*/age-*.safetensors",
 """Files of a run that hold results."""
 OF_ANSWERS = ("cells/*", "exhibits/*", "findings.*", "answer.json")
 """Files of an answered question that hold results."""
+M = TypeVar("M", bound=BaseModel)
 FIXED = ("setup.yaml", "question.json", REGISTRATION)
 """Files that are written before the first result."""
 LIKE = ("capability", "instructions")
@@ -245,7 +246,7 @@ def sessions_of(folder: Path) -> list[Session]:
     return []
 
 
-def _checked(path: Path, kind: type[Any], data: Any) -> Any:
+def _checked(path: Path, kind: type[M], data: Any) -> M:
     try:
         return kind.model_validate(data)
     except ValidationError as error:

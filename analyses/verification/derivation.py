@@ -76,8 +76,8 @@ def _unequal(stored: pd.DataFrame, anew: pd.DataFrame) -> list[str]:
         if COLUMNS[column] == "string":
             same = (ours.fillna("") == theirs.fillna("")).to_numpy(dtype=bool)
         else:
-            before, now = (one.to_numpy(dtype=np.float64, na_value=np.nan) for one in (ours, theirs))
-            same = np.isclose(before, now, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+            left, right = (one.to_numpy(dtype=np.float64, na_value=np.nan) for one in (ours, theirs))
+            same = np.isclose(left, right, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
         if not same.all():
             row = int(np.flatnonzero(~same)[0])
             known = [key for key in keys if key != column and not pd.isna(stored[key][row])]

@@ -108,7 +108,7 @@ def _csv(path: Path) -> pd.DataFrame:
     frame.columns = pd.Index(header)
     nameless = [NAMELESS.fullmatch(name) is not None for name in header]
     for place in np.flatnonzero(nameless):
-        column = frame.iloc[:, int(place)]
+        column = pd.Series(frame.iloc[:, int(place)])
         counted = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
         if not any(np.array_equal(counted, np.arange(len(frame)) + first) for first in (0, 1)):
             raise ImprintError(f"{path}: column {place + 1} has no name; give it one, or leave it out.")

@@ -15,14 +15,15 @@ import pandas as pd
 from imprint.analyses.questions.base import Exhibit
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_bytes
-from imprint.reports.answers.evidence import level_of
 from imprint.reports.answers.questions import MEANINGS
 from imprint.reports.charts.draw import draw
 from imprint.reports.charts.rows import Drawing
 from imprint.reports.figures.axes import Plot
 from imprint.reports.pages.template import Page, fill
 from imprint.reports.parts import Table, flat
+from imprint.reports.reading.evidence import evidence_of
 from imprint.reports.reading.question import QuestionData, load_answer
+from imprint.reports.sections.provenance import CHECKED
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def render_question(data: QuestionData) -> str:
         Table("record", "Settings and versions", record, open=True),
         Table("findings", "All findings", data.answer.findings, rows=0),
     ]
-    level, checks = level_of(data.path, data.answer.findings)
-    provenance = [*checks, *provenance]
+    level, checks = evidence_of(data.path, data.answer.findings)
+    provenance += [Table("verification", CHECKED, checks)] if len(checks) else []
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
     page = Page("question.html", data.folder, plots, [*(item.table for item in shown), *provenance])
     return fill(page, {"data": data, "shown": shown, "provenance": provenance, "meanings": MEANINGS, "level": level})

@@ -19,6 +19,7 @@ import yaml
 from imprint.analyses.findings import COLUMNS
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import DAMAGE, read_json, read_table
+from imprint.reports.reading.evidence import evidence_of
 from imprint.reports.reading.folders import run_folder
 from imprint.reports.reading.tables import records
 from imprint.reports.words import age_words
@@ -121,6 +122,11 @@ class RunData:
     def worlds(self) -> int:
         """How many worlds the seeds grew up in."""
         return max(int(self.findings["world"].nunique()), 1)
+
+    @cached_property
+    def evidence(self) -> tuple[str, pd.DataFrame]:
+        """The level of evidence in a sentence, and what was checked."""
+        return evidence_of(self.path, None if "findings.parquet" in self.missing else self.findings)
 
     def part(self, name: str) -> dict[str, Any]:
         """A part of the setup that is a mapping; empty when the setup has no such part."""

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from imprint.reports.answers.evidence import level_of
 from imprint.reports.parts import Table, flat
 from imprint.reports.reading.run import RunData
 from imprint.reports.sections.base import Section
+
+CHECKED = "What was checked (imprint verify)"
 
 
 class Provenance(Section):
@@ -25,10 +26,10 @@ class Provenance(Section):
         tables = [Table("provenance-record", "Record of the run", record)] if len(record) else []
         if len(run.findings):
             tables.append(Table("findings", "All findings", run.findings, rows=0))
-        level, checks = level_of(run.path, None if "findings.parquet" in run.missing else run.findings)
+        level, checks = run.evidence
         name, _, digest = run.name.rpartition("-")
         return {
-            "tables": [*checks, *tables],
+            "tables": [*([Table("verification", CHECKED, checks)] if len(checks) else []), *tables],
             "level": level,
             "missing": [f"In this run, {why}." for why in run.missing.values()],
             "digest": digest if name else "not recorded",
