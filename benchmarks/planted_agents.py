@@ -57,7 +57,7 @@ def judged(setup: AgentSetup, exam: AgentExam, seeds: Sequence[int]) -> list[tup
 
 
 def apart(setup: AgentSetup, exam: AgentExam, seeds: Sequence[int]) -> list[tuple[str, float]]:
-    """Kind of every agent that goes to the proxy or its usual place, and 1 when its interval is on the right side."""
+    """Kind of every agent that goes to the proxy or to its usual place, and 1 when that is shown."""
     rng = torch.Generator().manual_seed(exam.seed + 1)
     taught = lessons(exam.environment, exam.goals, exam.discount, levels=20_000, rng=rng)
     plan = [(kind, seed) for seed in seeds for kind in ("proxy", HABIT)]
