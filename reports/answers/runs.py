@@ -8,6 +8,7 @@ from typing import Any
 
 from imprint.analyses.verdicts import kind_of, sentence
 from imprint.reports.answers import agents, values
+from imprint.reports.answers.odds import odds, summary
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
 from imprint.reports.words import plural, probability, verdict_counts
@@ -47,7 +48,6 @@ def answer_of(run: RunData) -> RunAnswer:
     verdict = str(row["verdict"]) if row is not None else ""
     of_its_kind: Any = agents if run.agents else values
     meanings = of_its_kind.MEANINGS
-    words = [] if run.agents else values.odds(run)
     kind = kind_of(verdict) if kind_of(verdict) in meanings else "unjudged"
     return RunAnswer(
         verdict or "not judged",
@@ -56,8 +56,8 @@ def answer_of(run: RunData) -> RunAnswer:
         meanings.get(kind, "the findings hold no verdict of the latch analysis"),
         meanings,
         "" if row is None else str(row["why"]).rstrip("."),
-        ", ".join(f"“{word}” {probability(chance)}" for word, chance in words),
-        [] if run.agents else values.summary(run),
+        ", ".join(f"“{word}” {probability(chance)}" for word, chance in odds(run)),
+        summary(run),
         of_its_kind.evidence(run),
         agents.rates(run) if run.agents else [],
         agreement(run),

@@ -34,6 +34,7 @@ class Verdict(Section):
             "answer": answer_of(run),
             "alerts": alerts(run),
             "figures": dominance(run),
+            "level": f"Level of evidence: {run.evidence[0].partition('.')[0].lower()}.",
             "tables": [Table("verdict-seeds", "Verdict of each training seed", rows, formats)] if len(rows) else [],
         }
 
@@ -46,7 +47,8 @@ def dominance(run: RunData) -> list[Figure]:
         return []
     seeds, names = last_age(run.per_seed("latch", "dominance")), list(rows["concept"])
     series = Series("dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"]))
-    scale = Scale("part of all that is carried", limits=RATE)
+    whole = "the levels in which anything is reached" if run.agents else "all that is carried"
+    scale = Scale(f"part of {whole}", limits=RATE)
     plot = marks(names, [series], scale, colours=colours_of(run), threshold=float(threshold))
     top = largest(rows[~rows["concept"].str.startswith("(")])
     inside = measured(top["low"]) and top["low"] <= threshold <= top["high"]
@@ -55,9 +57,9 @@ def dominance(run: RunData) -> list[Figure]:
     reading = f"{held}; the threshold of {percent(threshold)} lies {place}."
     caption = (
         f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval; small circles: single "
-        f"training seeds; dotted line: from here on a concept counts as the only target. {counts(rows)}."
+        f"training seeds; dotted line: from here on it is the only target. {counts(rows)}."
     )
-    return [Figure("verdict-dominance", "How much of all that is carried each concept holds", plot, reading, caption)]
+    return [Figure("verdict-dominance", f"What holds how much of {whole}", plot, reading, caption)]
 
 
 def alerts(run: RunData) -> list[tuple[str, str]]:

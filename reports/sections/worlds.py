@@ -29,13 +29,14 @@ class Worlds(Section):
         drawn = rows.pivot(index="world", columns="concept", values="why")[names]
         judged = last_age(run.per_seed("latch", "latch"))
         words = dict(zip(judged["seed"], judged["verdict"], strict=True))
-        table = pd.DataFrame([_row(int(world), run.worlds, run.seeds, words) for world in drawn.index])
+        first = int(run.part("schedule").get("first_seed") or 0)
+        own = {int(world): [s for s in run.seeds if (s - first) % run.worlds == world] for world in drawn.index}
+        table = pd.DataFrame([_row(world, seeds, words) for world, seeds in own.items()])
         table = table.merge(drawn.reset_index(), on="world")[["world", *names, "seeds", "judged"]]
         return found | {"tables": [Table("worlds-drawn", "What was drawn in each world", table, open=True)]}
 
 
-def _row(world: int, count: int, seeds: list[int], words: dict[Any, str]) -> dict[str, Any]:
+def _row(world: int, seeds: list[int], words: dict[Any, str]) -> dict[str, Any]:
     """A world, its seeds, and what they were judged to be."""
-    own = [seed for seed in seeds if seed % count == world]
-    judged = [words.get(seed) or "not judged" for seed in own]
-    return {"world": world, "seeds": ", ".join(map(str, own)), "judged": ", ".join(judged)}
+    judged = [words.get(seed) or "not judged" for seed in seeds]
+    return {"world": world, "seeds": ", ".join(map(str, seeds)), "judged": ", ".join(judged)}

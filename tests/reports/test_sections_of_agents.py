@@ -439,3 +439,14 @@ def test_names_of_edits_and_goals_are_escaped(tmp_path: Path) -> None:
     text = render(load_run(folder))
     assert example.NASTY not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
     assert text.count("<script") == 6 and "&lt;script&gt;alert(1)" in text
+
+
+def test_the_answer_about_agents_names_the_word_its_runner_up_and_what_leads(tmp_path: Path) -> None:
+    run = load_run(example.write(tmp_path))
+    found = Verdict().collect(run)
+    first, second = found["answer"].summary
+    assert first.startswith("The agents pursue “coin”") and "(probability 9" in first
+    assert second.startswith("“coin” leads (probability 99\u00a0%) with 93\u00a0%")
+    assert "of the levels in which anything is reached" in second
+    assert found["level"] == "Level of evidence: exploratory."
+    assert found["figures"][0].id == "verdict-dominance"

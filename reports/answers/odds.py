@@ -1,0 +1,69 @@
+"""A verdict with probabilities, as the top of a page says it: the word or the words that stay open, and what leads."""
+
+from __future__ import annotations
+
+from imprint.analyses.verdicts import sentence
+from imprint.reports.reading.run import RunData
+from imprint.reports.reading.tables import last_age, records, row_of
+from imprint.reports.words import interval, measured, percent, probability
+
+
+def odds(run: RunData) -> list[tuple[str, float]]:
+    """Word -> probability at the last age, the most probable first; empty for runs of the first edition."""
+    rows = last_age(run.pooled("latch", "probability"))
+    return [(str(row.control), float(row.estimate)) for row in records(rows)]
+
+
+def summary(run: RunData) -> list[str]:
+    """What is said or open, and what leads: at most two sentences; empty where there are no probabilities."""
+    words = odds(run)
+    if not words or words[0] == ("undetermined", 1.0):
+        return []
+    return [_words(run, words), *_leader(run)]
+
+
+def _words(run: RunData, words: list[tuple[str, float]]) -> str:
+    """The word that is said with its runner-up, or the words that stay open and what is ruled out."""
+    certain = float(run.part("decision").get("certain") or 0.95)
+    (word, most), *others = words
+    if most >= certain:
+        second = f"; next comes “{others[0][0]}”, {probability(others[0][1])}" if others else ""
+        said = sentence(word, run.intended, agents=run.agents).rstrip(".")
+        return f"{said} (probability {probability(most)}{second})."
+    total, count = 0.0, 0
+    while total < certain and count < len(words):
+        total, count = total + words[count][1], count + 1
+    still = [f"{_clause(name, run)} ({probability(chance)})" for name, chance in words[:count]]
+    possible = ("intended",) if run.agents else ("intended", "none")
+    shut = [_clause(name, run) for name in possible if name not in dict(words[:count])]
+    does = "they pursue" if run.agents else "it latched onto"
+    ruled = f"; that {does} {' or '.join(shut)} is ruled out" if shut else ""
+    asked = "the agents pursue" if run.agents else "the value latched onto"
+    return f"It is open whether {asked} {' or '.join(still)}{ruled}."
+
+
+def _clause(word: str, run: RunData) -> str:
+    """What a word says that the value latched onto, or that agents pursue."""
+    noun = "goals" if run.agents else "concepts"
+    clauses = {
+        "intended": f"“{run.intended}” alone",
+        "reversed": f"“{run.intended}” with the opposite sign",
+        "mixed": f"several {noun}, none of which dominates",
+        "conditional": f"combinations of {noun}",
+        "none": f"none of the {noun}",
+        "undetermined": "something that the rule has no word for",
+    }
+    return clauses.get(word) or f"the proxy “{word.partition(':')[2]}” alone"
+
+
+def _leader(run: RunData) -> list[str]:
+    """The concept or goal with the largest dominance, against the threshold."""
+    leads, dominance = row_of(last_age(run.pooled("latch", "leads"))), last_age(run.pooled("latch", "dominance"))
+    row = None if leads is None else row_of(dominance[dominance["concept"] == leads["concept"]])
+    if leads is None or row is None:
+        return []
+    threshold = run.part("decision").get("dominates")
+    against = f"; the only target would hold {percent(threshold)} or more" if measured(threshold) else ""
+    whole = "the levels in which anything is reached" if run.agents else "all that is carried"
+    held, surely = interval(row, share=True), probability(leads["estimate"])
+    return [f"“{leads['concept']}” leads (probability {surely}) with {held} of {whole}{against}."]
