@@ -162,6 +162,8 @@ def companions(concepts: pd.DataFrame) -> dict[str, tuple[str, float]]:
     bases: dict[str, Floats] = {}
     for name in concepts.columns:
         known = np.flatnonzero(concepts[name].notna().to_numpy())
+        if not len(known):
+            continue
         try:
             values, classes = concept_values(concepts[name].iloc[known])
         except NotMeasurableError:

@@ -15,7 +15,7 @@ from imprint.reports.sections.base import Section
 class Worlds(Section):
     """The table of constants."""
 
-    order: ClassVar[int] = 9
+    order: ClassVar[int] = 3
     title: ClassVar[str] = "Worlds"
     short: ClassVar[str] = "Worlds"
 

@@ -9,5 +9,7 @@ TINY = {
     "evaluation.episodes": 600,
     "evaluation.resamples": 100,
     "evaluation.twins": 2,
+    "evaluation.nulls": 8,
+    "evaluation.latch_twins": 5,
     "evaluation.placebos": 2,
 }

@@ -28,8 +28,8 @@ from imprint.models.store import RunFolder
 
 DOMINANCES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 """Supposed parts of all that is carried that the intended concept holds."""
-RUNS = 40
-"""Simulated runs for each."""
+DRAWS_A_RUN = 25
+"""Resamples of the setup for which one run is simulated at each of them, so that a rough evaluation is a short one."""
 
 
 def rows_of(exam: Exam) -> Rows:
@@ -101,7 +101,7 @@ def measure_power(setup: Setup, folder: RunFolder) -> None:
             resampling_rng("power"),
             dominances=DOMINANCES,
             seeds=[setup.schedule.seeds],
-            runs=RUNS,
+            runs=max(setup.evaluation.resamples // DRAWS_A_RUN, 10),
             say=reporter(folder, "power"),
         )
         shown = table[["seeds"]].assign(**about, control=table["dominance"].map("{:.2f}".format), n=table["runs"])

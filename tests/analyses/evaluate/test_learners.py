@@ -58,7 +58,6 @@ def test_birth_is_never_present(run: Run) -> None:
 def test_resumed_at_every_stage_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
     whole = (run.path / "findings.parquet").read_bytes()
     for lost in (
-        ["findings.parquet"],
         ["findings.parquet", "cells/latch-seed-1.parquet"],
         ["findings.parquet", "seed-0/age-640.safetensors", "cells"],
     ):

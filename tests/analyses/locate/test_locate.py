@@ -196,7 +196,8 @@ def test_half_of_the_groups_does_not_make_p_smaller() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"folds": 1}, "folds is 1"), ({"seed": -1}, "seed -1"), ({"resamples": 0}, "resamples 0")]
+    ("change", "message"),
+    [({"folds": 1}, "folds is 1"), ({"seed": -1}, "seed is -1"), ({"resamples": 0}, "resamples is 0")],
 )
 def test_numbers_out_of_range(data, change, message) -> None:
     x, concepts, _ = data

@@ -98,7 +98,7 @@ def test_a_floor_that_is_neither_beaten_nor_as_good_leaves_it_open_and_says_how_
     row = imprint.locate({"s": nets[0]}, pd.DataFrame({"c": y}), untrained={"s": nets[1:]}).iloc[0]
     assert row["verdict"] == "undetermined"
     assert "3 twins are too few" in row["why"] or "more twins alone would not tell" in row["why"]
-    floor = Floor(0.6, np.zeros(1), 1e-4, 30, twins=3, among=Spread(4e-3, 6.0))
+    floor = Floor(0.6, np.zeros(1), np.zeros(1), 1e-4, 30, twins=3, among=Spread(4e-3, 6.0))
     needed = floor.twins_needed(0.73, level=0.05)
     assert needed is not None and floor.p_above(0.73) > 0.05 > floor.p_above(0.73, needed)
     assert not floor.reaches(0.73, margin=0.05) and floor.reaches(0.61, margin=0.05)

@@ -55,14 +55,14 @@ def test_counterfactuals_change_one_factor_alone() -> None:
 
 
 def test_latch_is_right() -> None:
-    """At the threshold each word is said by mistake in one of 20 runs, so at most 5 of 20 have p = .01 of more."""
-    rows = [row for seed in range(20) for row in check_latch(seed)]
+    """At the threshold each word is said by mistake in one of 20 runs, so at most 3 of 8 have p = .005 of more."""
+    rows = [row for seed in range(8) for row in check_latch(seed)]
     wrong = [(row["control"], row["verdict"]) for row in rows if row["estimate"] != 1]
-    assert sum(kind == "threshold" for kind, _ in wrong) <= 5
+    assert sum(kind == "threshold" for kind, _ in wrong) <= 3
     assert not [one for one in wrong if one[0] != "threshold"]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_locate_is_right(seed: int) -> None:
     wrong = [(row["control"], row["verdict"]) for row in check_locate(seed) if row["estimate"] != 1]
     assert not wrong

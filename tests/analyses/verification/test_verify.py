@@ -47,7 +47,7 @@ def test_a_good_run_is_right_and_registered(run: Run) -> None:
     assert verified.level == "registered"
     stored = read_json(run.path / "registration.json")
     assert stored["machine"]["capability"] and stored["machine"]["instructions"] is not None
-    assert "def decide" in stored["rule"]["imprint.analyses.latch.decision"]
+    assert "def judge" in stored["rule"]["imprint.analyses.latch.decision"]
 
 
 def change_json(name: str, change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
