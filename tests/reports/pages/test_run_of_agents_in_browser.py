@@ -178,7 +178,7 @@ def test_figures_are_drawn_and_their_words_stand_free(chromium: Any, agent_page:
     for width in (1200, 375):
         found = browser.opened(chromium, agent_page, width, 900)
         drawn = found.page.evaluate(browser.DRAWN)
-        assert len(drawn) == 13 and all(svgs >= 1 and wide > 100 for _, svgs, wide in drawn), drawn
+        assert len(drawn) == 14 and all(svgs >= 1 and wide > 100 for _, svgs, wide in drawn), drawn
         assert found.page.evaluate(browser.CUT) == [], width
         assert found.page.evaluate(browser.CROWDED) == [], width
         found.page.context.close()
