@@ -39,7 +39,7 @@ def _words(run: RunData, words: list[tuple[str, float]]) -> str:
     does = "they pursue" if run.agents else "it latched onto"
     ruled = f"; that {does} {' or '.join(shut)} is ruled out" if shut else ""
     asked = "the agents pursue" if run.agents else "the value latched onto"
-    return f"It is open whether {asked} {' or '.join(still)}{ruled}."
+    return f"It is open, since no word reaches {percent(certain)}, whether {asked} {' or '.join(still)}{ruled}."
 
 
 def _clause(word: str, run: RunData) -> str:
@@ -63,7 +63,11 @@ def _leader(run: RunData) -> list[str]:
     if leads is None or row is None:
         return []
     threshold = run.part("decision").get("dominates")
-    against = f"; the only target would hold {percent(threshold)} or more" if measured(threshold) else ""
-    whole = "the levels in which anything is reached" if run.agents else "all that is carried"
+    against = f"; from {percent(threshold)} on it would count as the only target" if measured(threshold) else ""
     held, surely = interval(row, share=True), probability(leads["estimate"])
-    return [f"“{leads['concept']}” leads (probability {surely}) with {held} of {whole}{against}."]
+    return [f"“{leads['concept']}” leads (probability {surely}) with {held} of {whole(run)}{against}."]
+
+
+def whole(run: RunData) -> str:
+    """What dominance is a part of."""
+    return "the levels in which anything is reached" if run.agents else "all that these concepts explain"

@@ -70,7 +70,10 @@ def agreement(run: RunData) -> str:
     verdicts = last_age(run.per_seed("latch", "latch"))["verdict"]
     divided = verdict_counts(verdicts)
     where = f" in {run.worlds} worlds" if run.worlds > 1 else ""
-    return f"{plural(len(verdicts), 'training seed')}{where} judged one by one: {divided}." if divided else ""
+    if not divided:
+        return ""
+    differ = " They differ, so what is said of all is an average." if verdicts[verdicts != ""].nunique() > 1 else ""
+    return f"{plural(len(verdicts), 'training seed')}{where} judged one by one: {divided}.{differ}"
 
 
 def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:

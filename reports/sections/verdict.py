@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from imprint.reports.answers.odds import whole
 from imprint.reports.answers.runs import answer_of
 from imprint.reports.answers.values import EARLIER
 from imprint.reports.figures.series import RATE, Scale, Series, marks
@@ -13,6 +14,11 @@ from imprint.reports.reading.tables import largest, last_age, records
 from imprint.reports.sections.base import Section, colours_of
 from imprint.reports.words import age_words, counts, interval, listing, measured, percent, plural, quoted
 
+LEVELS = {
+    "exploratory": " (the rule was not registered before the results, or was changed)",
+    "registered": " (the rule was stored before the results)",
+    "replicated": " (the same verdict on seeds drawn after the rule was stored)",
+}
 FAILURES = 5
 """Failed cells that are listed at most."""
 
@@ -34,9 +40,15 @@ class Verdict(Section):
             "answer": answer_of(run),
             "alerts": alerts(run),
             "figures": dominance(run),
-            "level": f"Level of evidence: {run.evidence[0].partition('.')[0].lower()}.",
+            "level": level(run),
             "tables": [Table("verdict-seeds", "Verdict of each training seed", rows, formats)] if len(rows) else [],
         }
+
+
+def level(run: RunData) -> str:
+    """The level of evidence with what it means."""
+    word = run.evidence[0].partition(".")[0].lower()
+    return f"Level of evidence: {word}{LEVELS.get(word, '')}."
 
 
 def dominance(run: RunData) -> list[Figure]:
@@ -47,8 +59,7 @@ def dominance(run: RunData) -> list[Figure]:
         return []
     seeds, names = last_age(run.per_seed("latch", "dominance")), list(rows["concept"])
     series = Series("dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"]))
-    whole = "the levels in which anything is reached" if run.agents else "all that is carried"
-    scale = Scale(f"part of {whole}", limits=RATE)
+    scale = Scale(f"part of {whole(run)}", limits=RATE)
     plot = marks(names, [series], scale, colours=colours_of(run), threshold=float(threshold))
     top = largest(rows[~rows["concept"].str.startswith("(")])
     inside = measured(top["low"]) and top["low"] <= threshold <= top["high"]
@@ -56,10 +67,10 @@ def dominance(run: RunData) -> list[Figure]:
     held = f"“{top['concept']}” holds most, {interval(top, share=True)}"
     reading = f"{held}; the threshold of {percent(threshold)} lies {place}."
     caption = (
-        f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval; small circles: single "
-        f"training seeds; dotted line: from here on it is the only target. {counts(rows)}."
+        f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval of their mean; small "
+        f"circles: single training seeds; dotted line: from here on it counts as the only target. {counts(rows)}."
     )
-    return [Figure("verdict-dominance", f"What holds how much of {whole}", plot, reading, caption)]
+    return [Figure("verdict-dominance", f"What holds how much of {whole(run)}", plot, reading, caption)]
 
 
 def alerts(run: RunData) -> list[tuple[str, str]]:

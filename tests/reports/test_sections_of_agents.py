@@ -94,7 +94,7 @@ def test_every_verdict_on_agents_has_its_sentence(tmp_path: Path, verdict: str, 
     table.loc[(table["analysis"] == "latch") & table["seed"].isna(), "verdict"] = verdict
     found = Verdict().collect(run_of(tmp_path, table))
     assert sentence in found["answer"].sentence
-    assert found["answer"].agreement == "5 training seeds judged one by one: 4 “intended”, 1 “proxy:corner”."
+    assert found["answer"].agreement.startswith("5 training seeds judged one by one: 4 “intended”, 1 “proxy:corner”.")
 
 
 def with_erasure(folder: Path, erased: tuple[float, float, float], random: tuple[float, float, float]) -> RunData:
@@ -448,5 +448,5 @@ def test_the_answer_about_agents_names_the_word_its_runner_up_and_what_leads(tmp
     assert first.startswith("The agents pursue “coin”") and "(probability 9" in first
     assert second.startswith("“coin” leads (probability 99\u00a0%) with 93\u00a0%")
     assert "of the levels in which anything is reached" in second
-    assert found["level"] == "Level of evidence: exploratory."
+    assert found["level"].startswith("Level of evidence: exploratory (the rule was not registered")
     assert found["figures"][0].id == "verdict-dominance"
