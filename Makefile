@@ -21,7 +21,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 # A rank, a tolerance or a zero must not depend on the order in which a processor's kernels add. tests/house/test_processors.py
-# shows that the libraries heed these settings.
+# shows that the libraries heed these settings. Tests that count how many intervals hold the truth are left out: they are slow, and
+# no rounding moves a count of hundreds.
 NUMERICAL := $(addprefix tests/probes/,attributions causal fitting interventions readouts) \
 	$(patsubst %,tests/conformance/test_%.py,readouts attributions interventions discovery) tests/analyses/test_statistics.py
 # A few fast tests of every room.
@@ -39,7 +40,7 @@ quick: $(VENV)/.installed-dev
 processors: $(VENV)/.installed-dev
 	set -e; for settings in tests/processors/*.env; do \
 		echo "== the numerical tests under $$settings"; \
-		env $$(cat $$settings) $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile $(NUMERICAL); \
+		env $$(cat $$settings) $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile -k "not hold_the_truth" $(NUMERICAL); \
 	done
 
 lint: $(VENV)/.installed-dev
