@@ -59,7 +59,7 @@ def dominance(run: RunData) -> list[Figure]:
         return []
     seeds, names = last_age(run.per_seed("latch", "dominance")), list(rows["concept"])
     series = Series("dominance", "--ink-soft", rows.assign(place=rows["concept"]), seeds.assign(place=seeds["concept"]))
-    scale = Scale(f"part of {whole(run)}", limits=RATE)
+    scale = Scale("dominance", limits=RATE)
     plot = marks(names, [series], scale, colours=colours_of(run), threshold=float(threshold))
     top = largest(rows[~rows["concept"].str.startswith("(")])
     inside = measured(top["low"]) and top["low"] <= threshold <= top["high"]
@@ -70,7 +70,7 @@ def dominance(run: RunData) -> list[Figure]:
         f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval of their mean; small "
         f"circles: single training seeds; dotted line: from here on it counts as the only target. {counts(rows)}."
     )
-    return [Figure("verdict-dominance", f"What holds how much of {whole(run)}", plot, reading, caption)]
+    return [Figure("verdict-dominance", f"Dominance: what holds how much of {whole(run)}", plot, reading, caption)]
 
 
 def alerts(run: RunData) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ def test_a_page_of_agents_leaves_out_what_is_about_values(run: RunData) -> None:
     sections, _, broken = collect(run)
     assert broken == []
     names = [section["id"] for section in sections]
-    assert names[:5] == ["verdict", "behaviour", "latch_curve", "replay", "policy_field"]
+    assert names[:6] == ["verdict", "worlds", "behaviour", "latch_curve", "replay", "policy_field"]
     assert not {"shares", "effects", "erasure", "attribution", "margins", "grid"} & set(names)
     assert all(not section["missing"] for section in sections)
 
