@@ -16,6 +16,7 @@ from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.findings import COLUMNS
 from imprint.models.errors import ImprintError
+from tests.reports import example_run
 
 TINY: dict[str, Any] = {
     "agent.widths": [48, 48], "learning.copies": 32, "learning.minibatches": 2, "schedule.experiences": 2048,
@@ -138,12 +139,7 @@ def test_runs_of_agents_are_compared_seed_by_seed() -> None:
 
 
 def test_agents_are_not_compared_with_learners(tmp_path: Path) -> None:
-    learner = evaluate(
-        "nursery", out=tmp_path,
-        changes={"schedule.experiences": 64, "schedule.ages": [0, 64], "schedule.seeds": 1, "schedule.worlds": 1,
-                 "evaluation.episodes": 120,
-                 "evaluation.resamples": 100, "evaluation.nulls": 5, "evaluation.twins": 2, "evaluation.placebos": 2},
-    )  # fmt: skip
+    learner = open_finished(example_run.write(tmp_path))
     with pytest.raises(ImprintError, match="do not mean the same"):
         compare([run(), learner])
 
