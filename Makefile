@@ -37,8 +37,10 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile $(QUICK)
 
+SETTINGS ?= $(wildcard tests/processors/*.env)
+
 processors: $(VENV)/.installed-dev
-	set -e; for settings in tests/processors/*.env; do \
+	set -e; for settings in $(SETTINGS); do \
 		echo "== the numerical tests under $$settings"; \
 		env $$(cat $$settings) $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile -k "not hold_the_truth" $(NUMERICAL); \
 	done
