@@ -6,6 +6,9 @@ can also be ``reversed``, ``conditional`` or ``none``. Pages and the command lin
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 INTENDED, REVERSED, PROXY, MIXED = "intended", "reversed", "proxy", "mixed"
@@ -36,6 +39,19 @@ def scope(seeds: int, worlds: int) -> str:
     """What a statement over some seeds holds over."""
     counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
     return f"over {worlds} worlds and {counted}" if worlds > 1 else f"over {counted} of one world"
+
+
+def probabilities_of(words: Iterable[str]) -> dict[str, float]:
+    """Word -> part of the draws that give it, the most probable first; equally probable ones by name."""
+    counts = Counter(map(str, words))
+    total = counts.total()
+    return {word: count / total for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def smallest_set(probabilities: Mapping[str, float], certain: float) -> tuple[str, ...]:
+    """The most probable words, as they come, until together they are ``certain`` enough."""
+    reached = accumulate(probabilities.values(), initial=0.0)
+    return tuple(word for word, before in zip(probabilities, reached, strict=False) if before < certain)
 
 
 def sentence(verdict: str, intended: str, *, agents: bool = False) -> str:

@@ -39,15 +39,20 @@ from numpy.typing import NDArray
 from imprint.analyses.goals.crossed import Crossed
 from imprint.analyses.goals.wanting import EXCESS
 from imprint.analyses.statistics import Estimate, Floats
-from imprint.analyses.verdicts import INTENDED, MIXED, PROXY, UNDETERMINED, kind_of, word
+from imprint.analyses.verdicts import (
+    INTENDED,
+    MIXED,
+    PROXY,
+    UNDETERMINED,
+    kind_of,
+    probabilities_of,
+    smallest_set,
+    word,
+)
 from imprint.models.setup.agent import AgentDecision
 
 METRICS = {
     "latch": {
-        "latch": "the verdict row; of agents its estimate is how often the intended goal comes first",
-        "probability": "probability of the word that `control` names; the words of one age add up to 1",
-        "leads": "probability that this concept has the largest dominance",
-        "dominance": "the concept's part of all that is carried; of agents, of the levels in which anything is reached",
         "wanting": "loss by erasing what is known of the goal, in that of an agent that wants nothing else (0: none)",
         "excess": "capability of agents beyond that of the most capable untrained one",
     }
@@ -90,27 +95,13 @@ def judge(
         words = (UNDETERMINED,)
         return Judgement(UNDETERMINED, why, {UNDETERMINED: 1.0}, words, ("", float("nan")), each, dict(each), unknown)
     drawn = _words(graded, goals, rule)
-    found, counts = np.unique(drawn, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    probabilities = {str(found[i]): float(counts[i]) / len(drawn) for i in order}
+    probabilities = probabilities_of(drawn)
     chosen = smallest_set(probabilities, rule.certain)
     dominance, wanting = ({g: graded.number(f"{name} {g}") for g in goals} for name in ("dominance", "wanting"))
     leads = _leader(graded, goals)
     verdict = chosen[0] if len(chosen) == 1 else UNDETERMINED
     reason = " ".join(_sentences(graded, goals, rule, probabilities, chosen, leads, index))
     return Judgement(verdict, reason, probabilities, chosen, leads, dominance, wanting, graded.number(EXCESS))
-
-
-def smallest_set(probabilities: dict[str, float], certain: float) -> tuple[str, ...]:
-    """The most probable words until together they are ``certain`` enough."""
-    chosen: list[str] = []
-    total = 0.0
-    for name, probability in probabilities.items():
-        if total >= certain:
-            break
-        chosen.append(name)
-        total += probability
-    return tuple(chosen)
 
 
 def judgement_rows(judged: Judgement, about: dict[str, Any], first: dict[str, Any]) -> list[dict[str, Any]]:

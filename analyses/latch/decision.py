@@ -31,9 +31,17 @@ from numpy.typing import NDArray
 
 from imprint.analyses.latch.pooling import Pooled
 from imprint.analyses.latch.profile import split
-from imprint.analyses.latch.shares import Floats
-from imprint.analyses.statistics import interval
-from imprint.analyses.verdicts import CONDITIONAL, INTENDED, MIXED, NONE, REVERSED, UNDETERMINED
+from imprint.analyses.statistics import Floats, interval
+from imprint.analyses.verdicts import (
+    CONDITIONAL,
+    INTENDED,
+    MIXED,
+    NONE,
+    REVERSED,
+    UNDETERMINED,
+    probabilities_of,
+    smallest_set,
+)
 from imprint.models.setup.learner import Decision
 
 UNDRAWN = (
@@ -75,7 +83,7 @@ def judge(pooled: Pooled, bounds: Floats, rule: Decision, *, sign: int = 1) -> J
     if known is None:
         return undetermined(pooled.concepts, UNDRAWN)
     probabilities, dominance, counts = _judged(known, pooled.concepts, bounds, rule, sign)
-    chosen = _smallest_set(probabilities, rule.certain)
+    chosen = smallest_set(probabilities, rule.certain)
     leader = int(_dominance(pooled.estimate[None], concepts)[1][0, :-1].argmax())
     leads = (pooled.concepts[leader], float((dominance[:, :-1].argmax(1) == leader).mean()))
     ends = [interval(dominance[:, i]) for i in range(len(names))]
@@ -111,9 +119,7 @@ def _judged(
     """Word -> probability, dominance on every draw, and whether each concept counts on it."""
     held, dominance = _dominance(known, len(concepts))
     counts = _counts(known, held, bounds, rule)
-    found, times = np.unique(_words(known, held, dominance, counts, concepts, rule, sign), return_counts=True)
-    order = np.argsort(-times, kind="stable")
-    return {str(found[i]): float(times[i]) / len(known) for i in order}, dominance, counts
+    return probabilities_of(_words(known, held, dominance, counts, concepts, rule, sign)), dominance, counts
 
 
 def undetermined(concepts: tuple[str, ...], why: str) -> Judgement:
@@ -162,16 +168,6 @@ def _words(
     word[nothing] = np.where(held[nothing].sum(1) < rule.none_below, NONE, UNDETERMINED)
     word[counts[:, -1]] = CONDITIONAL
     return word
-
-
-def _smallest_set(probabilities: dict[str, float], certain: float) -> tuple[str, ...]:
-    """The most probable words until together they are certain enough."""
-    chosen: list[str] = []
-    for word in probabilities:
-        if sum(probabilities[w] for w in chosen) >= certain:
-            break
-        chosen.append(word)
-    return tuple(chosen)
 
 
 MEANINGS = {

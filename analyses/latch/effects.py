@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.subjects.subject import Subject
 
-Floats = NDArray[np.float64]
 ROUNDING = 1e-6
 """Changes below this part of the largest value are rounding errors."""
 

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from imprint.analyses.latch.shares import CellSums, Floats
+from imprint.analyses.latch.shares import CellSums
+from imprint.analyses.statistics import Floats
 
 LEVEL = 0.05
 """Chance that any concept of an untrained subject lies above its bound."""

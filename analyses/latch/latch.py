@@ -39,7 +39,7 @@ from imprint.analyses.latch.pooling import pool
 from imprint.analyses.latch.profile import Profile
 from imprint.analyses.latch.residual import COLUMNS as RESIDUAL_COLUMNS
 from imprint.analyses.latch.residual import belief_of, residual_split
-from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums, Floats, design_of, measure
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums, design_of, measure
 from imprint.analyses.latch.tables import (
     effect_table,
     share_rows,
@@ -49,6 +49,7 @@ from imprint.analyses.latch.tables import (
     twin_table,
     verdict_rows,
 )
+from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.setup.learner import Decision

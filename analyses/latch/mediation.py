@@ -25,18 +25,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from imprint.analyses.latch.effects import ROUNDING
 from imprint.analyses.latch.shares import CellSums, cell_sums, design_of, parts
-from imprint.analyses.statistics import group_weights, interval, merged
+from imprint.analyses.statistics import Floats, group_weights, interval, merged
 from imprint.models.errors import ImprintError
 from imprint.models.worlds.base import Batch
 from imprint.probes.causal.edit_runs import JOINED
 from imprint.probes.interventions.erase import Eraser, Whitened
 from imprint.probes.subjects.subject import Subject
 
-Floats = NDArray[np.float64]
 COLUMNS = ("site", "concept", "loss", "low", "high", "placebo", "rank", "n", "why")
 TRIAL = 64
 """Rows of the trial that finds out whether the value passes through a site at all."""

@@ -22,7 +22,8 @@ import pandas as pd
 from imprint.analyses.latch.decision import word_of
 from imprint.analyses.latch.pooling import Pooled, pool
 from imprint.analyses.latch.profile import Profile
-from imprint.analyses.latch.shares import Design, Floats
+from imprint.analyses.latch.shares import Design
+from imprint.analyses.statistics import Floats
 from imprint.models.setup.learner import Decision
 
 STEPS = (-0.10, -0.05, 0.0, 0.05, 0.10)

@@ -30,8 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imprint.analyses.latch.profile import Profile
-from imprint.analyses.latch.shares import Floats
-from imprint.analyses.statistics import LARGEST, interval
+from imprint.analyses.statistics import LARGEST, Floats, interval
 
 
 @dataclass(frozen=True)

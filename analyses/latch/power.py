@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from imprint.analyses.latch.decision import word_of
 from imprint.analyses.latch.pooling import pool
 from imprint.analyses.latch.profile import Profile
-from imprint.analyses.latch.shares import Design, Floats, cell_sums, design_of
-from imprint.analyses.statistics import rate_of
+from imprint.analyses.latch.shares import Design, cell_sums, design_of
+from imprint.analyses.statistics import Floats, rate_of
 from imprint.analyses.verdicts import INTENDED, MIXED, UNDETERMINED, word
 from imprint.models.errors import ImprintError
 from imprint.models.setup.learner import Decision

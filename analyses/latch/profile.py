@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from imprint.analyses.latch.effects import EffectSums
-from imprint.analyses.latch.shares import CellSums, Floats, parts
-from imprint.analyses.statistics import group_weights, merged
+from imprint.analyses.latch.shares import CellSums, parts
+from imprint.analyses.statistics import Floats, group_weights, merged
 
 
 @dataclass(frozen=True)

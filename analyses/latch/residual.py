@@ -27,7 +27,8 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imprint.analyses.latch.shares import Floats, design_of, parts, sums_of
+from imprint.analyses.latch.shares import design_of, parts, sums_of
+from imprint.analyses.statistics import Floats
 from imprint.models.worlds.base import Batch
 
 COLUMNS = ("factor", "share")

@@ -33,10 +33,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.samples.arrays import real_array
 
-Floats = NDArray[np.float64]
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
 FEWEST = 5
 """Fewest rows of a cell."""

@@ -24,12 +24,13 @@ def print_power(
         "dominances": _numbers("--dominance", dominances, float),
         "seeds": _numbers("--seeds", seeds, int),
     }
+    from imprint.analyses.evaluate.learners.exam import exam_of
     from imprint.analyses.evaluate.learners.robustness import limits_of, power
     from imprint.models.setup.learner import Setup
     from imprint.models.setup.load import load_setup
 
     page, chosen = console(), load_setup(setup, changes=changed, expect=Setup)
-    for limit in limits_of(chosen):
+    for limit in limits_of(exam_of(chosen, 0)):
         say(page, limit, "yellow")
     with Progress(console=page, disable=not page.is_terminal) as bar:
         task = bar.add_task("simulated runs", total=None)

@@ -96,10 +96,11 @@ def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool | None)
 
 def _limits(setup: AnySetup) -> list[str]:
     """What a verdict of the setup can never say."""
+    from imprint.analyses.evaluate.learners.exam import exam_of
     from imprint.analyses.evaluate.learners.robustness import limits_of
     from imprint.models.setup.learner import Setup
 
-    return limits_of(setup) if isinstance(setup, Setup) else []
+    return limits_of(exam_of(setup, 0)) if isinstance(setup, Setup) else []
 
 
 def compare_runs(

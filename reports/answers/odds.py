@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imprint.analyses.verdicts import sentence
+from imprint.analyses.verdicts import sentence, smallest_set
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, records, row_of
 from imprint.reports.words import interval, measured, percent, probability
@@ -30,12 +30,10 @@ def _words(run: RunData, words: list[tuple[str, float]]) -> str:
         second = f"; next comes “{others[0][0]}”, {probability(others[0][1])}" if others else ""
         said = sentence(word, run.intended, agents=run.agents).rstrip(".")
         return f"{said} (probability {probability(most)}{second})."
-    total, count = 0.0, 0
-    while total < certain and count < len(words):
-        total, count = total + words[count][1], count + 1
-    still = [f"{_clause(name, run)} ({probability(chance)})" for name, chance in words[:count]]
+    chosen = {name: chance for name, chance in words if name in smallest_set(dict(words), certain)}
+    still = [f"{_clause(name, run)} ({probability(chance)})" for name, chance in chosen.items()]
     possible = ("intended",) if run.agents else ("intended", "none")
-    shut = [_clause(name, run) for name in possible if name not in dict(words[:count])]
+    shut = [_clause(name, run) for name in possible if name not in chosen]
     does = "they pursue" if run.agents else "it latched onto"
     ruled = f"; that {does} {' or '.join(shut)} is ruled out" if shut else ""
     asked = "the agents pursue" if run.agents else "the value latched onto"

@@ -66,11 +66,12 @@ def render_question(data: QuestionData) -> str:
         Table("record", "Settings and versions", record, open=True),
         Table("findings", "All findings", data.answer.findings, rows=0),
     ]
-    level, checks = evidence_of(data.path, data.answer.findings)
-    provenance += [Table("verification", CHECKED, checks)] if len(checks) else []
+    evidence = evidence_of(data.path, data.answer.findings)
+    provenance += [Table("verification", CHECKED, evidence.checks)] if len(evidence.checks) else []
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
     page = Page("question.html", data.folder, plots, [*(item.table for item in shown), *provenance])
-    return fill(page, {"data": data, "shown": shown, "provenance": provenance, "meanings": MEANINGS, "level": level})
+    shared = {"provenance": provenance, "meanings": MEANINGS, "level": evidence.sentence}
+    return fill(page, {"data": data, "shown": shown, **shared})
 
 
 def show(exhibit: Exhibit) -> Shown:

@@ -19,7 +19,7 @@ import yaml
 from imprint.analyses.findings import COLUMNS
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import DAMAGE, read_json, read_table
-from imprint.reports.reading.evidence import evidence_of
+from imprint.reports.reading.evidence import Evidence, evidence_of
 from imprint.reports.reading.folders import run_folder
 from imprint.reports.reading.tables import records
 from imprint.reports.words import age_words
@@ -124,8 +124,8 @@ class RunData:
         return max(int(self.findings["world"].nunique()), 1)
 
     @cached_property
-    def evidence(self) -> tuple[str, pd.DataFrame]:
-        """The level of evidence in a sentence, and what was checked."""
+    def evidence(self) -> Evidence:
+        """The level of evidence, and what was checked."""
         return evidence_of(self.path, None if "findings.parquet" in self.missing else self.findings)
 
     def part(self, name: str) -> dict[str, Any]:

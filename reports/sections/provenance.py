@@ -26,11 +26,11 @@ class Provenance(Section):
         tables = [Table("provenance-record", "Record of the run", record)] if len(record) else []
         if len(run.findings):
             tables.append(Table("findings", "All findings", run.findings, rows=0))
-        level, checks = run.evidence
+        checks = run.evidence.checks
         name, _, digest = run.name.rpartition("-")
         return {
             "tables": [*([Table("verification", CHECKED, checks)] if len(checks) else []), *tables],
-            "level": level,
+            "level": run.evidence.sentence,
             "missing": [f"In this run, {why}." for why in run.missing.values()],
             "digest": digest if name else "not recorded",
             "commit": str(run.record.get("commit") or "not recorded"),

@@ -47,8 +47,8 @@ class Verdict(Section):
 
 def level(run: RunData) -> str:
     """The level of evidence with what it means."""
-    word = run.evidence[0].partition(".")[0].lower()
-    return f"Level of evidence: {word}{LEVELS.get(word, '')}."
+    found = run.evidence
+    return f"Level of evidence: {found.level}{LEVELS[found.level]}." if found.level else f"{found.reason.rstrip('.')}."
 
 
 def dominance(run: RunData) -> list[Figure]:

@@ -28,7 +28,7 @@ from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import judge, undetermined
 from imprint.analyses.latch.floor import bounds, twin_shares
 from imprint.analyses.latch.pooling import pool
-from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, Floats
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL
 from imprint.analyses.latch.tables import (
     effect_table,
     share_rows,
@@ -39,7 +39,7 @@ from imprint.analyses.latch.tables import (
     verdict_rows,
 )
 from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
-from imprint.analyses.statistics import mean_of_all
+from imprint.analyses.statistics import Floats, mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED, scope
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -115,12 +115,13 @@ class LearnerProcedure(Procedure[Setup]):
         whole = [seed for seed, found in files.items() if all(file.exists() for file in found)]
         records = [record_of(self.folder, seed, designs[numbers[seed]], numbers[seed]) for seed in whole]
         twins = twin_shares(twins_of(self.folder, designs), len(exam.names))
-        tables = [self._at_age(age, records, exam, twins) for age in self.ages]
+        sign = signal_sign(setup, exam.world)
+        tables = [self._at_age(age, records, exam, twins, sign) for age in self.ages]
         tables += [twin_rows(twin_table(twins, exam.names, max(len(records), 1))).assign(age=last)]
         tables += [*(record.findings for record in records), *_means(records)]
         return findings(pd.concat([findings(t) for t in tables], ignore_index=True).assign(analysis="latch"))
 
-    def _at_age(self, age: int, records: Sequence[LatchRecord], exam: Exam, twins: Floats) -> pd.DataFrame:
+    def _at_age(self, age: int, records: Sequence[LatchRecord], exam: Exam, twins: Floats, sign: int) -> pd.DataFrame:
         """What the value of all seeds that reached an age depends on there."""
         setup = self.setup
         reached = [(r.profile(age), r.world) for r in records if age in r.shares]
@@ -135,7 +136,7 @@ class LearnerProcedure(Procedure[Setup]):
             return rows.assign(age=age)
         resamples = setup.evaluation.resamples
         pooled = pool(varying, resamples=resamples, rng=resampling_rng(f"latch {age}"), worlds=worlds)
-        sign, floor = signal_sign(setup, exam.world), bounds(twins, len(varying))
+        floor = bounds(twins, len(varying))
         judged = judge(pooled, floor, setup.decision, sign=sign)
         why = f"{judged.why}{twin_sentence(len(twins))} This holds {scope(pooled.seeds, pooled.worlds)}."
         judged = replace(judged, why=why)

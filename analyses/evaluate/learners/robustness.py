@@ -19,7 +19,8 @@ from imprint.analyses.findings import findings
 from imprint.analyses.latch.multiverse import agreement, multiverse
 from imprint.analyses.latch.power import Rows, power_table
 from imprint.analyses.latch.profile import Profile
-from imprint.analyses.latch.shares import Floats, design_of
+from imprint.analyses.latch.shares import design_of
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.files import write_table
 from imprint.models.setup.learner import Setup
@@ -65,10 +66,10 @@ def power(
     return power_table(rows, chosen.decision, rng, dominances=dominances, seeds=counts, runs=runs, say=progress)
 
 
-def limits_of(setup: Setup) -> list[str]:
-    """What a verdict of this setup can never say, in sentences; empty for a setup without such limits."""
-    exam, limits = exam_of(setup, 0), []
-    if setup.schedule.seeds == 1:
+def limits_of(exam: Exam) -> list[str]:
+    """What a verdict of the exam's setup can never say, in sentences; empty for a setup without such limits."""
+    limits = []
+    if exam.setup.schedule.seeds == 1:
         limits.append("One training seed: the verdict holds for that seed, and not for another training run.")
     if len(np.unique(exam.batch.groups)) < 2:
         limits.append("All episodes are one group, so nothing can be drawn again: only “undetermined” can be said.")
@@ -88,10 +89,10 @@ def limits_of(setup: Setup) -> list[str]:
 
 def measure_power(setup: Setup, folder: RunFolder) -> None:
     """What words a run of this size says when the truth is known, and what it can never say."""
-    about: dict[str, Any] = {"analysis": "latch", "concept": setup.intended}
-    tables = [pd.DataFrame([{"metric": "limit", "estimate": 1.0, "why": text, **about} for text in limits_of(setup)])]
+    exam, about = exam_of(setup, 0), {"analysis": "latch", "concept": setup.intended}
+    tables = [pd.DataFrame([{"metric": "limit", "estimate": 1.0, "why": text, **about} for text in limits_of(exam)])]
     try:
-        rows = rows_of(exam_of(setup, 0))
+        rows = rows_of(exam)
     except NotMeasurableError:
         rows = None
     if rows is not None:

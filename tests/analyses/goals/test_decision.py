@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from imprint.analyses.goals.decision import Judgement, judge, judgement_rows, smallest_set, tally
+from imprint.analyses.goals.decision import Judgement, judge, judgement_rows, tally
 from imprint.analyses.goals.wanting import Tries, chance_of, graded
+from imprint.analyses.verdicts import smallest_set
 from imprint.models.setup.agent import AgentDecision
 
 GOALS, RULE = ("coin", "corner"), AgentDecision()

@@ -213,8 +213,8 @@ def test_a_latch_of_a_model_equals_that_of_its_values() -> None:
     assert one.verdict == same.verdict == "mixed"
 
 
-@pytest.mark.parametrize("weights", ["conv", "random features"])
-def test_untrained_networks_get_no_word(weights: str) -> None:
+@pytest.mark.parametrize("units", ["rectified", "cosine"])
+def test_untrained_networks_get_no_word(units: str) -> None:
     """Random networks against other random ones: with 12 twins at most 3 of 20 get a word (p = .02 at .05 each)."""
     _, world = known("concept")
     batch = world.sample(800, rng=torch.Generator().manual_seed(1), design="balanced")
@@ -226,7 +226,9 @@ def test_untrained_networks_get_no_word(weights: str) -> None:
             width = batch.observation.shape[1]
             first = torch.randn(width, 64, generator=rng) / width**0.5
             hidden = (
-                torch.relu(batch.observation @ first) if weights == "conv" else torch.cos(3 * batch.observation @ first)
+                torch.relu(batch.observation @ first)
+                if units == "rectified"
+                else torch.cos(3 * batch.observation @ first)
             )
             values.append((hidden @ torch.randn(64, generator=rng)).double().numpy())
         own, *twins = values

@@ -29,14 +29,19 @@ def test_parts_have_the_mean_and_the_spread_that_were_given() -> None:
     assert Truth(0.8, 3, spread=0.0).parts(np.random.default_rng(0)).tolist() == [0.8] * 3
 
 
-def test_the_right_word_is_said_where_it_is_true_and_a_wrong_one_hardly_ever() -> None:
-    about = {"dominances": [0.3, 0.5, 0.97], "seeds": [10], "runs": 20}
-    table = power_table(rows(), Decision(), np.random.default_rng(1), **about).set_index("dominance")
-    assert list(table.columns) == [name for name in COLUMNS if name != "dominance"]
-    assert table["right_word"].tolist() == ["mixed", "mixed", "intended"]
-    assert table.loc[[0.5, 0.97], "right"].min() >= 0.7
-    assert table["wrong"].max() <= 0.1
-    np.testing.assert_allclose(table[["right", "open", "wrong"]].sum(axis=1), 1.0)
+def test_where_seeds_agree_the_right_word_is_said_and_where_they_differ_it_is_said_less_often() -> None:
+    """Dominance .2 from each threshold is ten standard errors of 800 rows away, so every run must say the word."""
+    about = {"dominances": [0.05, 0.5, 0.95], "seeds": [4], "runs": 10}
+    agree, differ = (
+        power_table(rows(), Decision(), np.random.default_rng(1), **about, spread=spread).set_index("dominance")
+        for spread in (0.0, 0.3)
+    )
+    assert list(agree.columns) == [name for name in COLUMNS if name != "dominance"]
+    assert agree["right_word"].tolist() == ["proxy:b", "mixed", "intended"]
+    assert (agree["right"] == 1.0).all()
+    assert differ["right"].mean() < 0.8
+    for table in (agree, differ):
+        np.testing.assert_allclose(table[["right", "open", "wrong"]].sum(axis=1), 1.0)
 
 
 @pytest.mark.parametrize("wrong", [{"dominance": 1.0}, {"carried": 0.0}, {"seeds": 0}, {"spread": 0.5}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imprint.analyses.evaluate.learners.exam import exam_of
 from imprint.analyses.evaluate.learners.robustness import limits_of, power
 from imprint.models.errors import ImprintError
 from imprint.models.setup.learner import Setup
@@ -17,13 +18,13 @@ def setup(**changes: object) -> Setup:
 
 
 def test_a_sound_setup_has_no_limits_and_one_seed_is_one() -> None:
-    assert limits_of(setup()) == []
-    (limit,) = limits_of(setup(**{"schedule.seeds": 1, "schedule.together": 1}))
+    assert limits_of(exam_of(setup(), 0)) == []
+    (limit,) = limits_of(exam_of(setup(**{"schedule.seeds": 1, "schedule.together": 1}), 0))
     assert limit.startswith("One training seed")
 
 
 def test_combinations_without_episodes_leave_no_word() -> None:
-    (limit,) = limits_of(setup(**{"evaluation.episodes": 40}))
+    (limit,) = limits_of(exam_of(setup(**{"evaluation.episodes": 40}), 0))
     assert limit.startswith("Only “undetermined” can be said") and "rows" in limit
 
 
