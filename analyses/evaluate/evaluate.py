@@ -24,7 +24,7 @@ from imprint.models.files import StorageError, alone_in, csv_text, read_record, 
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
-from imprint.models.setup.load import load_setup, with_seeds
+from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
 
@@ -58,7 +58,7 @@ def evaluate(
     started = time.time()
     if backend not in engine.BACKENDS:
         raise unknown_name("backend", backend, engine.BACKENDS)
-    whole = with_seeds(setup, seeds, changes)
+    whole = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
     chosen = setup if isinstance(setup, AlignmentSetup) and not whole else load_setup(setup, changes=whole)
     assert isinstance(chosen, Setup | AgentSetup)
     folder = RunFolder(Path(out) / chosen.run_name)

@@ -117,7 +117,10 @@ class Floor:
         return float(stats.t.sf((estimate - self.score) / np.sqrt(variance), df=max(df, 1.0)))
 
     def reaches(self, estimate: float, *, margin: float) -> bool:
-        """Whether it is shown that the score lies less than ``margin`` above the floor."""
+        """Whether it is shown that the score lies less than ``margin`` above the floor.
+
+        Shown for the twins that were drawn: how much one initialisation differs from the next is not added here.
+        """
         error = float(np.sqrt(self.paired + self.extra))
         return statistics.equivalent(estimate - self.score, error, margin=margin, freedom=self.freedom, alpha=0.05)
 

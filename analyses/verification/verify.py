@@ -10,7 +10,7 @@ Levels of evidence follow from the files and are never typed:
 
     exploratory    nothing was registered, the rule was changed after results existed, or something is wrong
     registered     settings, rule and commit were fixed before the first result
-    replicated     registered, and a run that was registered later on other seeds gave the same verdict
+    replicated     registered, and a run that was registered later on other seeds gave the same word (undetermined is none)
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.registration import Registration, registration_of
+from imprint.analyses.verdicts import UNDETERMINED
 from imprint.analyses.verification.check import Check
 from imprint.analyses.verification.evidence import Evidence
 from imprint.models.errors import ImprintError, unknown_name
@@ -97,6 +98,8 @@ def _level(evidence: Evidence, checks: list[Check]) -> tuple[str, str]:
     if registered.earlier:
         return EXPLORATORY, f"The rule was changed after results existed ({', '.join(registered.earlier)})."
     again = [name for name, verdict in _replications(evidence, registered) if verdict == evidence.verdict]
+    if again and evidence.verdict == UNDETERMINED:
+        return REGISTERED, f"Nothing was said, here and on seeds drawn after the registration ({', '.join(again)})."
     if again:
         return REPLICATED, f"The verdict was the same on seeds drawn after the registration ({', '.join(again)})."
     return REGISTERED, "Settings, rule and commit were fixed before the first result."

@@ -58,9 +58,10 @@ def replicate_run(path: Path, *, backend: str) -> bool:
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
-    from imprint.models.setup.load import load_setup, with_seeds
+    from imprint.models.setup.load import load_setup
 
-    return cast("AnySetup", load_setup(setup, changes=with_seeds(setup, seeds, changes)))
+    whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
+    return cast("AnySetup", load_setup(setup, changes=whole))
 
 
 def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume: bool | None) -> Path:

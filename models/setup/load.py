@@ -61,16 +61,6 @@ def load_setup(
         raise ImprintError(explain(error, model=kind)) from None
 
 
-def with_seeds(source: Source, seeds: int | None, changes: Changes = None) -> dict[str, Any]:
-    """``changes`` and another number of seeds; at most as many worlds, unless ``changes`` say how many."""
-    whole = dict(changes or {})
-    if seeds is None:
-        return whole
-    worlds = (_raw(source).get("schedule") or {}).get("worlds", 1)
-    fewer = {"schedule.worlds": max(seeds, 1)} if isinstance(worlds, int) and worlds > seeds else {}
-    return {**fewer, **whole, "schedule.seeds": seeds}
-
-
 _SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}
 
 

@@ -234,6 +234,9 @@ def test_a_repetition_on_drawn_seeds_replicates(run: Run, tmp_path: Path, monkey
         shutil.copy(first / name, again / name)
     change_json("run.json", lambda r: [r.pop(key) for key in ("files", "registration", "first_result")])(again)
     verified = verify(first, derive=False)
+    assert run.verdict == "undetermined" and verified.level == "registered" and "Nothing was said" in verified.reason
+    monkeypatch.setattr("imprint.analyses.verification.verify.UNDETERMINED", "a word that no run says")
+    verified = verify(first, derive=False)
     assert verified.level == "replicated" and again.name in verified.reason
     change_findings(other_verdict)(again)
     assert verify(first, derive=False).level == "registered"
