@@ -68,3 +68,16 @@ def sentence(verdict: str, intended: str, *, agents: bool = False) -> str:
         NONE: f"{subject} none of the {noun}s that were examined.",
         UNDETERMINED: f"The evidence does not decide {undecided}.",
     }.get(kind_of(verdict), f"There is no verdict: {undecided} was not judged.")
+
+
+def clause(verdict: str, intended: str, *, agents: bool = False) -> str:
+    """What a verdict says that a value depends on, or that ``agents`` pursue, to be put into a sentence."""
+    noun = "goals" if agents else "concepts"
+    return {
+        INTENDED: f"“{intended}” alone",
+        REVERSED: f"“{intended}” with the opposite sign",
+        PROXY: f"the proxy “{verdict.partition(':')[2]}” alone",
+        MIXED: f"several {noun}, none of which dominates",
+        CONDITIONAL: f"combinations of {noun}",
+        NONE: f"none of the {noun}",
+    }.get(kind_of(verdict), "something that the rule has no word for")

@@ -39,6 +39,7 @@ from imprint.analyses.verdicts import (
     NONE,
     REVERSED,
     UNDETERMINED,
+    clause,
     probabilities_of,
     smallest_set,
 )
@@ -170,24 +171,6 @@ def _words(
     return word
 
 
-MEANINGS = {
-    INTENDED: "{0} alone is the target",
-    REVERSED: "{0} is the target with the opposite sign",
-    MIXED: "several concepts are carried and none holds {1:.0%}",
-    CONDITIONAL: "concepts count only in combination",
-    NONE: "none of the concepts is carried",
-    UNDETERMINED: "nothing can be said",
-}
-"""Word -> what it says of the intended concept (0) under the threshold of dominance (1)."""
-
-
-def meaning(word: str, intended: str, rule: Decision) -> str:
-    """A word of the verdict, spelled out."""
-    if word.startswith("proxy:"):
-        return f"the proxy {word.removeprefix('proxy:')} is the target"
-    return MEANINGS[word].format(intended, rule.dominates)
-
-
 def _sentences(
     table: pd.DataFrame,
     probabilities: dict[str, float],
@@ -203,13 +186,11 @@ def _sentences(
     if row["dominance"] > 0:
         part = f"{row['dominance']:.0%} of all that is carried [{row['low']:.0%}, {row['high']:.0%}]"
         sentences.append(f"{leader} leads with {part}; the probability that it leads is {_chance(surely)}.")
-    options = [f"{meaning(word, intended, rule)} ({_chance(probabilities[word])})" for word in chosen]
-    if len(chosen) == 1:
-        sentences.append(f"{options[0][0].upper()}{options[0][1:]}.")
-    else:
-        sentences.append(f"Open: {'; or '.join(options)}.")
+    options = [f"{clause(word, intended)} ({_chance(probabilities[word])})" for word in chosen]
+    known = "The value depends on" if len(chosen) == 1 else "Open: the value depends on"
+    sentences.append(f"{known} {'; or '.join(options)}.")
     others = [w for w in (INTENDED, *(f"proxy:{name}" for name in ruled_out), NONE) if w not in chosen]
-    excluded = [meaning(w, intended, rule) for w in others if probabilities.get(w, 0.0) <= 1 - rule.certain]
+    excluded = [clause(w, intended) for w in others if probabilities.get(w, 0.0) <= 1 - rule.certain]
     if excluded:
         sentences.append(f"Ruled out: {'; '.join(excluded)}.")
     if negligible := [name for name, out in ruled_out.items() if out]:

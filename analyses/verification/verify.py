@@ -10,7 +10,7 @@ Levels of evidence follow from the files and are never typed:
 
     exploratory    nothing was registered, the rule was changed after results existed, or something is wrong
     registered     settings, rule and commit were fixed before the first result
-    replicated     registered, and a run that was registered later on other seeds gave the same word (undetermined is none)
+    replicated     registered, and a run that was registered later on other seeds gave the same word, not undetermined
 """
 
 from __future__ import annotations

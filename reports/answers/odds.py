@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imprint.analyses.verdicts import sentence, smallest_set
+from imprint.analyses.verdicts import clause, sentence, smallest_set
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, records, row_of
 from imprint.reports.words import interval, measured, percent, probability
@@ -31,27 +31,15 @@ def _words(run: RunData, words: list[tuple[str, float]]) -> str:
         said = sentence(word, run.intended, agents=run.agents).rstrip(".")
         return f"{said} (probability {probability(most)}{second})."
     chosen = {name: chance for name, chance in words if name in smallest_set(dict(words), certain)}
-    still = [f"{_clause(name, run)} ({probability(chance)})" for name, chance in chosen.items()]
+    still = [
+        f"{clause(name, run.intended, agents=run.agents)} ({probability(chance)})" for name, chance in chosen.items()
+    ]
     possible = ("intended",) if run.agents else ("intended", "none")
-    shut = [_clause(name, run) for name in possible if name not in chosen]
+    shut = [clause(name, run.intended, agents=run.agents) for name in possible if name not in chosen]
     does = "they pursue" if run.agents else "it latched onto"
     ruled = f"; that {does} {' or '.join(shut)} is ruled out" if shut else ""
     asked = "the agents pursue" if run.agents else "the value latched onto"
     return f"It is open, since no word reaches {percent(certain)}, whether {asked} {' or '.join(still)}{ruled}."
-
-
-def _clause(word: str, run: RunData) -> str:
-    """What a word says that the value latched onto, or that agents pursue."""
-    noun = "goals" if run.agents else "concepts"
-    clauses = {
-        "intended": f"“{run.intended}” alone",
-        "reversed": f"“{run.intended}” with the opposite sign",
-        "mixed": f"several {noun}, none of which dominates",
-        "conditional": f"combinations of {noun}",
-        "none": f"none of the {noun}",
-        "undetermined": "something that the rule has no word for",
-    }
-    return clauses.get(word) or f"the proxy “{word.partition(':')[2]}” alone"
 
 
 def _leader(run: RunData) -> list[str]:

@@ -67,7 +67,7 @@ def test_near_the_threshold_the_words_that_are_open_are_said() -> None:
     assert answer.verdict == "undetermined" and set(answer.words) == {"intended", "mixed"}
     assert sum(answer.probabilities.values()) == pytest.approx(1.0)
     assert answer.leads[0] == "a" and answer.leads[1] > 0.99
-    assert "Open: " in answer.why and "Ruled out: the proxy b is the target; none of the concepts" in answer.why
+    assert "Open: " in answer.why and "Ruled out: the proxy “b” alone; none of the concepts" in answer.why
 
 
 def test_a_proxy_is_ruled_out_only_when_its_share_is_shown_to_be_negligible() -> None:
