@@ -106,7 +106,7 @@ def _answered(
 
 def rule_of(question: Question[Any]) -> dict[str, str]:
     """Name -> text of what turns a question's tables into its answer: its card, and the source of its module."""
-    return {"card": json.dumps(asdict(question.card), indent=2), **source_of([type(question).__module__])}
+    return {"card": json.dumps(asdict(question.whole_card), indent=2), **source_of([type(question).__module__])}
 
 
 def concluded(question: Question[Any], folder: Path, failed: Mapping[str, str]) -> Answer:
@@ -138,7 +138,7 @@ def _write_card(question: Question[Any], folder: Path) -> None:
     """Store what was decided beforehand; going on with other versions or another card would mix two experiments."""
     card = {
         "name": question.name,
-        "card": asdict(question.card),
+        "card": asdict(question.whole_card),
         "settings": question.settings.model_dump(mode="json"),
         "versions": {name: metadata.version(name) for name in PACKAGES},
     }

@@ -16,8 +16,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,8 +142,9 @@ def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[Outcome]:
     if jobs == 1:
         return [_guarded(cell) for cell in cells]
     options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "local" else {}
+    name = "loky" if backend == "local" else _cluster(backend)
     try:
-        with parallel_config(backend="loky" if backend == "local" else _cluster(backend), n_jobs=jobs, **options):
+        with _replaced_in_silence(), parallel_config(backend=name, n_jobs=jobs, **options):
             return list(Parallel(batch_size=1)(delayed(_guarded)(cell) for cell in cells))
     except BrokenExecutor:
         return [Outcome(cell.name, None, 0.0) if cell.done else _alone(cell) for cell in cells]
@@ -158,11 +161,23 @@ def _alone(cell: Cell) -> Outcome:
     from joblib import Parallel, delayed, parallel_config
 
     try:
-        with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
+        with _replaced_in_silence(), parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
             outcome: Outcome = Parallel(batch_size=1)([delayed(_guarded)(cell)])[0]
             return outcome
     except BrokenExecutor:
         return Outcome(cell.name, "its process was killed, also when it ran alone (out of memory?)", 0.0)
+
+
+@contextmanager
+def _replaced_in_silence() -> Iterator[None]:
+    """Let loky replace an idle process that left just as work came.
+
+    Its warning says nothing to a user; where warnings are errors it would end the thread that hands out the work, and
+    the caller would wait for ever.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+        yield
 
 
 def _cluster(backend: str) -> str:

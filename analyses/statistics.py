@@ -10,6 +10,7 @@ Letters: R resamples, G groups, M sums (2 C for C classes, 4 for numbers), S see
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -227,6 +228,18 @@ def equivalent(estimate: float, standard_error: float, *, margin: float, freedom
     if not (np.isfinite(estimate) and np.isfinite(standard_error)):
         return False
     return bool(estimate + stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)
+
+
+def power_of_mean(effect: float, spread: float, seeds: int, *, alpha: float = 0.05) -> float:
+    """Probability that the 1 - ``alpha`` interval by Student's t of a mean over seeds lies wholly above 0.
+
+    The true mean is ``effect`` and seeds differ with standard deviation ``spread`` (noncentral t; Cohen 1988, chapter
+    2). For a bound other than 0, ``effect`` is the distance of the predicted value from it. ``seeds``: 2 or more.
+    """
+    if spread <= 0:
+        return float(effect > 0)
+    cut = stats.t.ppf(1 - alpha / 2, df=seeds - 1)
+    return float(stats.nct.sf(cut, df=seeds - 1, nc=effect / spread * math.sqrt(seeds)))
 
 
 def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:

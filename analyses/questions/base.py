@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 
 import pandas as pd
@@ -35,6 +35,8 @@ class Card:
     """The rule that turns numbers into a verdict, with its thresholds."""
     source: str
     """Where the question or the prediction comes from."""
+    power: str = ""
+    """Number of training seeds and what it buys, from :meth:`Question.power`; empty where no seeds are trained."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,19 @@ class Question(ABC, Generic[S]):
 
     def __init__(self, settings: S | None = None) -> None:
         self.settings = cast("S", self.Settings()) if settings is None else settings
+
+    def power(self) -> str:
+        """Number of training seeds, and the probability of a verdict that it buys if the predicted effect is true.
+
+        A sentence, made from the settings and from a spread over seeds that was known before the run (it says from
+        where), for instance by :func:`imprint.analyses.statistics.power_of_mean`.
+        """
+        return ""
+
+    @property
+    def whole_card(self) -> Card:
+        """The card with its power under these settings, as it is stored before any work."""
+        return replace(self.card, power=self.power())
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ def analyse(
     from imprint.reports.pages.question import report_question
 
     page, question = console(), load_question(name, changed)
-    first, *entries = _card(question.card)
+    first, *entries = _card(question.whole_card)
     say(page, first, "bold")
     for entry in entries:
         say(page, textwrap.fill(entry, WIDTH, subsequent_indent="    "))
@@ -68,8 +68,8 @@ def analyse(
 
 
 def _card(card: Card) -> list[str]:
-    entries = ("prediction", "refuted_if", "decision", "source")
-    return [card.question, *(f"{name.replace('_', ' ')}: {getattr(card, name)}" for name in entries)]
+    entries = {name: getattr(card, name) for name in ("prediction", "refuted_if", "decision", "power", "source")}
+    return [card.question, *(f"{name.replace('_', ' ')}: {text}" for name, text in entries.items() if text)]
 
 
 def _print_exhibit(page: Console, exhibit: Exhibit) -> None:
@@ -90,7 +90,7 @@ def _print_exhibit(page: Console, exhibit: Exhibit) -> None:
 def _as_markdown(name: str, question: Question[Any], answer: Answer) -> str:
     """The card and the tables of an answer, for the documentation."""
     again = " ".join(["imprint analyse", name, *_changes(question.settings), "--markdown FILE"])
-    first, *entries = _card(question.card)
+    first, *entries = _card(question.whole_card)
     lines = [f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{first}**", ""]
     lines += [f"- {entry[0].upper()}{entry[1:]}" for entry in entries]
     lines += ["", f"**{answer.verdict}**: {answer.why}"]

@@ -114,7 +114,7 @@ def test_the_card_is_on_disk_before_any_work_begins(tmp_path: Path) -> None:
     done = asked(tmp_path, Work("c", looking))
     seen = json.loads(done.answer.exhibits[-1].frame.loc[0, "concept"])
     assert seen == read_json(done.path / "question.json")
-    assert seen["card"] == asdict(Toy.card) and seen["settings"]["rows"] == 3
+    assert seen["card"] == asdict(Toy().whole_card) and seen["settings"]["rows"] == 3
     assert set(seen["versions"]) >= {"torch", "numpy", "pandas"}
 
 

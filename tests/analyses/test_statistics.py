@@ -169,3 +169,9 @@ def test_an_estimate_is_the_columns_of_a_row_and_reads_as_number_and_interval() 
     assert estimate.row() == {"estimate": 0.5, "low": 0.25, "high": 0.75, "seeds": 4}
     assert estimate.row("kept", ends="kept_", count=None) == {"kept": 0.5, "kept_low": 0.25, "kept_high": 0.75}
     assert f"{estimate} {estimate:+.2f}" == "0.5 [0.25, 0.75] +0.50 [+0.25, +0.75]"
+
+
+def test_power_of_a_mean_is_that_of_the_one_sample_t_test() -> None:
+    # G*Power 3.1 (Faul et al. 2007), one-sample t test, d = .5, n = 34, two-sided .05: power .8078
+    assert abs(statistics.power_of_mean(0.5, 1.0, 34) - 0.80778) < 1e-4
+    assert abs(statistics.power_of_mean(0.0, 1.0, 8) - 0.025) < 1e-9
