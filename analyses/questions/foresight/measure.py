@@ -10,9 +10,10 @@
 Arms (all values are read from the same imagination):
 
     planner              as above
-    concept projected    the valence without its part along a = mean latent on the coin - mean latent elsewhere in the
-                         same room, in the units that the assessor reads (standardised over its training)
-    random projected     without its part along a random direction instead, mean over draws
+    concept erased       the valence reads imagined latents from which the concept was erased (LEACE,
+                         :mod:`imprint.probes.interventions.erase`); rank 1: "on the coin"; rank r: the steps to the
+                         coin, 0, 1, ..., r - 1 or more, so that nearness is erased as well
+    random erased        as many random directions of the whitened latents erased instead, mean over draws
     taste elsewhere      the reward came at another moment of the same walks
     random sequences     any sequence of the same length
     model-free           a Q-learner trained on the same walks (:mod:`imprint.analyses.questions.foresight.model_free`)
@@ -22,7 +23,7 @@ Letters: d draws of events, G width of the summary latents, V values, n rooms, T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,9 @@ from torch import Tensor
 from imprint.analyses.engine import Say
 from imprint.analyses.questions.foresight.model_free import act, learn, single
 from imprint.analyses.raising.imagination import Growing, columns, foreseen, frames, grow, lived, near_rooms
-from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
-from imprint.models.environments.coin import SIDE, Coin
+from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
 from imprint.models.imagination.planner import Planner, carried_out
 from imprint.models.imagination.walks import Walks, walk
@@ -44,15 +44,20 @@ from imprint.models.imagination.world_model import WorldModel
 from imprint.models.states import State, rows
 from imprint.models.steering.base import Body, Senses
 from imprint.models.steering.reward import Reward
+from imprint.probes.interventions.erase import Eraser, Whitened
 
 WINDOW = 5
 """How many frames of a rewarded walk the assessor reads: the last ones."""
-RANDOM_DIRECTIONS = 8
+RANKS = (1, 2, 3, 4, 6)
+"""Ranks of the erasures; the first is that of the concept itself, and decides."""
+RANDOM_SUBSPACES = 8
 RANDOM_PLANS = 20
 WALLS, COIN = 0, 2
 """Planes of an observation that show walls and coin."""
 MATCHED = 400
-"""Number of rooms from which the concept's direction is computed."""
+"""Number of rooms in which predictions are compared with what came."""
+IMAGINED = 2000
+"""Number of imagined random walks near a coin on which erasers are fitted."""
 
 
 @dataclass(frozen=True)
@@ -170,27 +175,39 @@ def teach(model: WorldModel, valence: Valence, events: Sequence[Walks], *, elsew
         valence.update(latents[:, None], reward[:, None], gate)
 
 
-def concept_direction(world: Coin, model: WorldModel, scale: Tensor, rng: torch.Generator) -> Tensor:
-    """Unit direction ``[G]`` in standardised latents: the agent on the coin less elsewhere in the same room."""
-    levels = world.levels(MATCHED, rng=rng)
-    free = ~levels["walls"].flatten(1)
-    free[torch.arange(MATCHED), levels["coin"]] = False
-    other = torch.multinomial(free.float(), 1, generator=rng)[:, 0]
-
-    def latents(cell: Tensor) -> Tensor:
-        state = world.put(levels, torch.stack([cell // SIDE, cell % SIDE], 1))
-        with torch.no_grad():
-            summary: Tensor = model.summary(model.encode(world.observe(state)))
-        return summary
-
-    direction: Tensor = ((latents(levels["coin"]) - latents(other)) * scale).mean(0)
-    unit: Tensor = direction / torch.linalg.vector_norm(direction)
-    return unit
+def erasers(trial: Trial, rng: torch.Generator) -> Iterator[tuple[str, Eraser]]:
+    """Arm -> what it erases from imagined summary latents."""
+    latents, away = _imagined_near(trial, rng)
+    whitened = Whitened.of(latents)
+    for rank in RANKS:
+        graded = torch.stack([(away <= steps).double() for steps in range(rank)], 1)
+        yield f"concept erased, rank {rank}", whitened.erase(graded)
+        for _ in range(RANDOM_SUBSPACES):
+            yield f"random erased, rank {rank}", whitened.random(rank, rng=rng)
 
 
-def without(weight: Tensor, direction: Tensor) -> Tensor:
-    """Weights ``[V, G]`` with their part along unit directions ``[G]`` or ``[V, G]`` taken out."""
-    return weight - (weight * direction).sum(-1, keepdim=True) * direction
+def _imagined_near(trial: Trial, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Summary latents ``[n, G]`` imagined along random walks near a coin, and the true steps to it ``[n]``."""
+    world = trial.world
+    state = near_rooms(world, ("coin",), trial.horizon, IMAGINED, among=8 * IMAGINED, rng=rng)
+    action = torch.randint(0, trial.model.view.actions, (IMAGINED, trial.horizon), generator=rng)
+    with torch.no_grad():
+        latents = trial.model(world.observe(state), action).summary[:, 1:]
+    going, alive, away = torch.ones(IMAGINED, dtype=torch.bool), [], []
+    for chosen in action.unbind(1):
+        outcome = world.follow(state, chosen)
+        alive.append(going)
+        away.append(world.distances(outcome.after)["coin"])
+        going, state = going & ~outcome.done, outcome.after
+    kept = torch.stack(alive, 1)
+    return latents[kept], torch.stack(away, 1)[kept]
+
+
+def erased(eraser: Eraser, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights ``[G, V]`` and biases ``[V]`` that give on latents what the given ones give on erased latents."""
+    mean, left, right = (part.to(weight) for part in (eraser.mean, eraser.left, eraser.right))
+    lost = right.T @ (left.T @ weight)
+    return weight - lost, bias + mean @ lost
 
 
 def planned(trial: Trial, rng: torch.Generator) -> list[dict[str, Any]]:
@@ -206,30 +223,29 @@ def planned(trial: Trial, rng: torch.Generator) -> list[dict[str, Any]]:
 
 
 def _values(trial: Trial, rng: torch.Generator) -> tuple[list[tuple[str, int, int]], Tensor, Tensor]:
-    """Arm, number of events and draw of V values, and their weights ``[G, V]`` and biases ``[V]``."""
+    """Arm, number of events and draw of V values, and their weights ``[G, V]`` and biases ``[V]``.
+
+    Concepts are erased from values that were taught by the first number of events.
+    """
     with torch.no_grad():
         latents = trial.model.summary(trial.model.encode(frames(trial.life, 4000, rng=rng)))
-    scale = (lived(latents, 1).variance[0] + FLOOR).rsqrt()
-    concept = concept_direction(trial.world, trial.model, scale, rng)
     weights, biases, labels = [], [], []
+
+    def add(arm: str, k: int, weight: Tensor, bias: Tensor) -> None:
+        weights.append(weight)
+        biases.append(bias)
+        labels.extend((arm, k, draw) for draw in range(trial.draws))
+
     for k in trial.events:
         walks = [trial.pool.rows(index) for index in trial.chosen(k)]
         valence, misled = lived(latents, trial.draws), lived(latents, trial.draws)
         teach(trial.model, valence, walks, elsewhere=None)
         teach(trial.model, misled, walks, elsewhere=rng)
-        weight = valence.weight
-        arms = [("planner", valence, weight), ("taste elsewhere", misled, misled.weight)]
-        arms.append(("concept projected", valence, without(weight, concept)))
-        for _ in range(RANDOM_DIRECTIONS):
-            random = torch.randn(weight.shape, generator=rng)
-            random = random / random.norm(dim=1, keepdim=True)
-            arms.append(("random projected", valence, without(weight, random)))
-        for arm, assessor, projected in arms:
-            assessor.weight = projected
-            on_raw_latents, bias = columns(assessor)
-            weights.append(on_raw_latents)
-            biases.append(bias)
-            labels += [(arm, k, draw) for draw in range(trial.draws)]
+        add("planner", k, *columns(valence))
+        add("taste elsewhere", k, *columns(misled))
+        if k == trial.events[0]:
+            for arm, eraser in erasers(trial, rng):
+                add(arm, k, *erased(eraser, *columns(valence)))
     return labels, torch.cat(weights, 1), torch.cat(biases)
 
 
