@@ -55,6 +55,11 @@ def returns(lives: Lives, weights: dict[str, float]) -> Tensor:
     return torch.stack([weight * lives.senses[name].sum(1) for name, weight in weights.items()]).sum(0)
 
 
+def expectancy(steps: Tensor, died: Tensor) -> float:
+    """Expected length of life in steps from the ``steps`` ``[n]`` of episodes and whether they ended in death."""
+    return float(steps.sum() / (died.sum() + 0.5))
+
+
 def survival(setup: AgentSetup, start: State, agent: Agent, *, seed: int) -> dict[str, dict[str, float]]:
     """Condition -> metric -> its value over the episodes that begin at ``start``."""
     weights = next(dict(signal["weights"]) for signal in setup.steering if signal["name"] == setup.learning.pay)
@@ -64,7 +69,7 @@ def survival(setup: AgentSetup, start: State, agent: Agent, *, seed: int) -> dic
     for condition, (environment, learner) in zip(CONDITIONS, arms, strict=True):
         lives = follow(environment, start, AgentPolicy(learner, seed=seed))
         means[condition] = {
-            "expectancy": float(lives.steps.sum() / (lives.terminated.sum() + 0.5)),
+            "expectancy": expectancy(lives.steps, lives.terminated),
             "lived": float(lives.steps.float().mean()) / body.settings.limit,
             "survived": float((~lives.terminated).float().mean()),
             "pay": float(returns(lives, weights).mean()),

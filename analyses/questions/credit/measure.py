@@ -87,7 +87,9 @@ def measure(
     learners = trained(plan, world, seeds, experiences=experiences, say=say)
     sizes = {"trials": BANK, "criterion": TEST, "test": TEST}
     shown = Trials(*(latents_of_cues(learners, world, n, name) for name, n in sizes.items()))
-    bases = {"as learned": shown, "whitened": whitened(shown), "planted": planted(shown)}
+    bases = {"as learned": shown}
+    if not untrained:
+        bases |= {"whitened": whitened(shown), "planted": planted(shown)}
     rows: list[dict[str, Any]] = []
     for done, (basis, trials) in enumerate(bases.items()):
         say(done, len(bases), f"conditioning, {basis}")

@@ -22,7 +22,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.predictions import Expected, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.credit.exhibits import exhibits
 from imprint.analyses.questions.credit.measure import BEFORE, LEARNED, measure
@@ -47,7 +47,7 @@ class Settings(QuestionSettings):
     """Episodes of a learner's lifetime."""
     updates: int = Field(2000, ge=1)
     """Steps of the rule in a phase."""
-    most: int = Field(16_000, ge=1)
+    most: int = Field(10_000, ge=1)
     """Most steps of the rule until a first cue is learned."""
     learner: str = "recurrent"
     """Kind of the learner whose latents the valence reads."""
@@ -91,6 +91,16 @@ class Credit(Question[Settings]):
         "attribution_error": "largest difference of integrated gradients to w * (z - z0), in units of value",
     }
 
+    def power(self) -> str:
+        """From the pilot seeds on which the criterion and the number of updates were chosen."""
+        expected = [
+            Expected("blocking as the rule says", RULE, 0.07, between=True),
+            Expected("gain after random reward (from 0.98)", 0.98 - RANDOM, 0.02),
+            Expected("part of the more salient (from 0.86)", 0.86 - LARGER, 0.04),
+            Expected("new above familiar (from 0.027)", 0.027, 0.003),
+        ]
+        return bought(self.settings.seeds, expected, "Spreads are those of three pilot seeds (500 to 502).")
+
     def work(self) -> list[Work]:
         """One piece per batch of seeds, and the first batch untrained."""
         s = self.settings
@@ -107,8 +117,7 @@ class Credit(Question[Settings]):
         """The card's rule on trained learners, and untrained ones beside them."""
         if missing := self.missing(tables, failed, "grown", every=True):
             return missing
-        untrained = {name: t[t["basis"] != "planted"] for name, t in tables.items() if name.startswith("newborn")}
-        others = [t.assign(basis="newborn, " + t["basis"]) for t in untrained.values()]
+        others = [t.assign(basis="newborn, " + t["basis"]) for name, t in tables.items() if name.startswith("newborn")]
         table = pd.concat([joined(tables, "grown"), *others], ignore_index=True)
         verdict, why = decide(table)
         why += "".join(f" {name} failed." for name in failed)
