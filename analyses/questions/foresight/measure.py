@@ -10,9 +10,10 @@
 Arms (all values are read from the same imagination):
 
     planner              as above
-    concept erased       the valence reads imagined latents from which the concept was erased (LEACE,
-                         :mod:`imprint.probes.interventions.erase`); rank 1: "on the coin"; rank r: the steps to the
-                         coin, 0, 1, ..., r - 1 or more, so that nearness is erased as well
+    concept erased       the valence reads imagined latents from which the concept "on the coin" was erased (LEACE,
+                         :mod:`imprint.probes.interventions.erase`), so that their mean on the coin is that elsewhere;
+                         rank r: with r - 1 of its products with a direction of the latents, so that their variance in
+                         those directions is the same, too; first those in which it differs most
     random erased        as many random directions of the whitened latents erased instead, mean over draws
     taste elsewhere      the reward came at another moment of the same walks
     random sequences     any sequence of the same length
@@ -48,9 +49,9 @@ from imprint.probes.interventions.erase import Eraser, Whitened
 
 WINDOW = 5
 """How many frames of a rewarded walk the assessor reads: the last ones."""
-RANKS = (1, 2, 3, 4, 6)
+RANKS = (1, 2, 3, 4, 6, 8, 12)
 """Ranks of the erasures; the first is that of the concept itself, and decides."""
-RANDOM_SUBSPACES = 8
+RANDOM_SUBSPACES = 4
 RANDOM_PLANS = 20
 WALLS, COIN = 0, 2
 """Planes of an observation that show walls and coin."""
@@ -85,6 +86,8 @@ class Trial:
     draws: int
     """Draws of rewarded walks."""
     horizon: int
+    erase: bool = True
+    """Whether values without the concept are tried."""
 
     def chosen(self, k: int) -> Tensor:
         """Indices ``[k, d]`` of the walks that are the k events of each draw."""
@@ -104,7 +107,7 @@ def measure(
 ) -> pd.DataFrame:
     """One row per seed, arm, number of events and draw: success; and how well the world models predict.
 
-    ``many``: events of a model-free learner that has had enough; 0: no model-free learners.
+    ``many``: events of a model-free learner that has had enough; 0: no model-free learners and no erasures.
     """
     world = Coin(Coin.Settings(varied=1.0))
     grown = grow(world, seeds, Growing(**growing), say)
@@ -115,7 +118,7 @@ def measure(
         fresh = walk(world, world.levels(MATCHED, rng=rng), horizon, rng=rng)
         test = new_rooms(world, rooms, horizon, rng)
         pool = rewarded_walks(world, max(draws * max(events), many), rng)
-        trial = Trial(world, model, life, pool, test, events, draws, horizon)
+        trial = Trial(world, model, life, pool, test, events, draws, horizon, erase=many > 0)
         rows = [{"arm": "model", **row} for row in foreseen(model, fresh)]
         rows += [_random_plans(trial, rng), *planned(trial, rng)]
         rows += _model_free(trial, many, rng) if many else []
@@ -177,30 +180,34 @@ def teach(model: WorldModel, valence: Valence, events: Sequence[Walks], *, elsew
 
 def erasers(trial: Trial, rng: torch.Generator) -> Iterator[tuple[str, Eraser]]:
     """Arm -> what it erases from imagined summary latents."""
-    latents, away = _imagined_near(trial, rng)
+    latents, on_coin = imagined_near(trial, rng)
     whitened = Whitened.of(latents)
+    spread = whitened.rows[on_coin].T @ whitened.rows[on_coin] / int(on_coin.sum())
+    difference, directions = torch.linalg.eigh(spread - torch.eye(len(spread), dtype=spread.dtype))
+    directions = directions[:, difference.abs().argsort(descending=True)]
+    concept = on_coin.double()[:, None]
+    products = torch.cat([concept, concept * (whitened.rows @ directions)], 1)
     for rank in RANKS:
-        graded = torch.stack([(away <= steps).double() for steps in range(rank)], 1)
-        yield f"concept erased, rank {rank}", whitened.erase(graded)
+        yield f"concept erased, rank {rank}", whitened.erase(products[:, :rank])
         for _ in range(RANDOM_SUBSPACES):
             yield f"random erased, rank {rank}", whitened.random(rank, rng=rng)
 
 
-def _imagined_near(trial: Trial, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Summary latents ``[n, G]`` imagined along random walks near a coin, and the true steps to it ``[n]``."""
+def imagined_near(trial: Trial, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Summary latents ``[n, G]`` imagined along random walks near a coin; whether the walk is on it, bool ``[n]``."""
     world = trial.world
     state = near_rooms(world, ("coin",), trial.horizon, IMAGINED, among=8 * IMAGINED, rng=rng)
     action = torch.randint(0, trial.model.view.actions, (IMAGINED, trial.horizon), generator=rng)
     with torch.no_grad():
         latents = trial.model(world.observe(state), action).summary[:, 1:]
-    going, alive, away = torch.ones(IMAGINED, dtype=torch.bool), [], []
+    going, alive, on_coin = torch.ones(IMAGINED, dtype=torch.bool), [], []
     for chosen in action.unbind(1):
         outcome = world.follow(state, chosen)
         alive.append(going)
-        away.append(world.distances(outcome.after)["coin"])
+        on_coin.append(outcome.terminated)
         going, state = going & ~outcome.done, outcome.after
     kept = torch.stack(alive, 1)
-    return latents[kept], torch.stack(away, 1)[kept]
+    return latents[kept], torch.stack(on_coin, 1)[kept]
 
 
 def erased(eraser: Eraser, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,7 +250,7 @@ def _values(trial: Trial, rng: torch.Generator) -> tuple[list[tuple[str, int, in
         teach(trial.model, misled, walks, elsewhere=rng)
         add("planner", k, *columns(valence))
         add("taste elsewhere", k, *columns(misled))
-        if k == trial.events[0]:
+        if k == trial.events[0] and trial.erase:
             for arm, eraser in erasers(trial, rng):
                 add(arm, k, *erased(eraser, *columns(valence)))
     return labels, torch.cat(weights, 1), torch.cat(biases)
