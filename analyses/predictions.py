@@ -62,18 +62,19 @@ class Expected:
     """Whether it is predicted to lie between two bounds."""
 
     def power(self, seeds: int) -> float:
-        """Probability that the whole interval over ``seeds`` seeds lies within the bounds (at least, if ``between``)."""
+        """Probability that the whole interval over ``seeds`` seeds lies within bounds (at least, if ``between``)."""
         one = power_of_mean(self.distance, self.spread, seeds)
         return max(2 * one - 1, 0.0) if self.between else one
 
 
 def bought(seeds: int, expected: Sequence[Expected], source: str) -> str:
     """A sentence with the power of each expected number; ``source``: where the spreads over seeds are known from."""
-    numbers = (
-        f"{each.name} {_rounded(each.power(seeds))} ({each.distance:.2g} from its bound, spread over seeds {each.spread:.2g})"
-        for each in expected
-    )
-    return f"{seeds} seeds. Probability that each number is shown, if it is as predicted: {'; '.join(numbers)}. {source}"
+    numbers = []
+    for each in expected:
+        spread = f"{each.distance:.2g} from its bound, spread over seeds {each.spread:.2g}"
+        numbers.append(f"{each.name} {_rounded(each.power(seeds))} ({spread})")
+    listed = "; ".join(numbers)
+    return f"{seeds} seeds. Probability that each number is shown, if it is as predicted: {listed}. {source}"
 
 
 def _rounded(power: float) -> str:

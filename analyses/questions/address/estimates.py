@@ -162,7 +162,7 @@ class CohortTable:
         return over_networks(np.stack(picked, axis=1))
 
     def earlier(self, name: str, holding: Holding) -> Floats:
-        """Mean score ``[1 + S, D]`` of seeds' own probes of :attr:`Holding.earlier` ages, read on them at the last age."""
+        """Mean score ``[1 + S, D]`` of seeds' own probes of their :attr:`Holding.earlier` age, read at the last age."""
         rows = self.rows("earlier", concept=holding.concept, site=holding.site, name=name)
         rows = rows[rows["first"].map(holding.earlier) == rows["age"]]
         square = self._square(rows, holding.seeds, holding.seeds)

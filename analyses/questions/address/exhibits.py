@@ -71,7 +71,7 @@ def _routes(cohort: CohortTable, holding: Holding, ages: Sequence[int]) -> pd.Da
 
 
 def _earlier(cohort: CohortTable, holding: Holding) -> pd.DataFrame:
-    """The seeds' own probes of an age at which the concept had formed, at the same units, as a row of :func:`_routes`."""
+    """The seeds' own probes of an earlier age, at the same units, as a row of :func:`_routes`."""
     statistics = cohort.earlier("same_unit", holding), cohort.kept_earlier("same_unit", holding)
     return pd.DataFrame([_route_row(cohort, holding, statistics, age=cohort.ages[-1], route="earlier")])
 
@@ -120,8 +120,8 @@ def _cka_of_ages(cohort: CohortTable, site: str) -> pd.DataFrame:
 def _levels(cohort: CohortTable, holding: Holding, age: int) -> pd.DataFrame:
     """Entropy and overlap of addresses at every level, beside what shuffled places give.
 
-    ``effective``: number of places of equal share with as many bits; ``beyond``: overlap minus chance. At the last age,
-    across halves of the episodes: ``ceiling``, of a network with itself, and ``across``, of two networks, beyond chance.
+    ``effective``: number of places of equal share with as many bits; ``beyond``: overlap minus chance. At the last age
+    also across halves of the episodes: ``ceiling``, of a network with itself, and ``across``, of two networks.
     """
     rows: Rows = []
     where = {"concept": holding.concept, "age": age}
@@ -168,7 +168,7 @@ METRICS = {
     **{f"kept_{route}": f"part of own probes' gain over chance kept: {name}" for route, name in ROUTE_NAMES.items()},
     **{f"address_bits_{level}": f"entropy of the address over places: {level}, bits" for level in LEVELS},
     **{f"overlap_beyond_chance_{level}": f"overlap of addresses minus that of shuffled: {level}" for level in LEVELS},
-    **{f"overlap_ceiling_{level}": f"the same of one network in two halves of the episodes: {level}" for level in LEVELS},
+    **{f"overlap_ceiling_{level}": f"the same of one network in two halves of episodes: {level}" for level in LEVELS},
 }
 
 
@@ -300,7 +300,9 @@ READINGS: dict[str, Callable[[pd.DataFrame], str]] = {
     "cka": _listed("site", "cka"),
     "cka-ages": _read_ages,
     "entropy": _listed("level", "bits", "bits_"),
-    "overlap": lambda rows: f"{_listed('level', 'beyond')(rows)}; ceiling {_listed('level', 'ceiling', 'ceiling_')(rows)}",
+    "overlap": lambda rows: (
+        f"{_listed('level', 'beyond')(rows)}; ceiling {_listed('level', 'ceiling', 'ceiling_')(rows)}"
+    ),
     "overlap-ages": _listed("level", "beyond"),
     "seeds": _read_seeds,
 }

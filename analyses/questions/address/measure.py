@@ -386,5 +386,5 @@ def holders(table: pd.DataFrame, concept: str, site: str, chance: float) -> tupl
     own = _own(table, concept)
     own = own[own.index.get_level_values("site") == site].droplevel("site")
     last, high = own.iloc[:, -1], own > max(chance, float(own.iloc[:, 0].max())) + MARGIN
-    formed = {int(seed): [int(age) for age in own.columns[:-1][row[:-1]]] for seed, row in high.iterrows() if row.iloc[-1]}
-    return formed, [int(seed) for seed in last[last > chance + MARGIN].index]
+    before = {int(seed): [int(age) for age in row.index[row][:-1]] for seed, row in high.iterrows() if row.iloc[-1]}
+    return before, [int(seed) for seed in last[last > chance + MARGIN].index]

@@ -41,7 +41,6 @@ from imprint.models.errors import ImprintError
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 
-
 LATE = (0.0, 0.25, 0.5, 0.625, 0.75, 0.875, 1.0)
 """Planned ages, in parts of the lifetime."""
 
@@ -87,15 +86,15 @@ class Address(Question[Settings]):
         "that seed's own probe gains over chance.",
         decision="The intended concept at the last age, at the site of the decision moment that own probes read best, "
         f"among seeds in which it formed (own probe more than {MARGIN:g} above chance and above every untrained "
-        "network); site and seeds are chosen on other episodes than those scored. kept = (score of a route - chance) / "
-        "(score of own probes - chance), 95 % intervals over seeds and groups. Refuted: kept by the same unit above "
+        "network); site and seeds are chosen on other episodes than those scored. kept = (score of a route - chance) "
+        "/ (score of own probes - chance), 95 % intervals over seeds and groups. Refuted: kept by the same unit above "
         f"{HALF:g}. Confirmed: own probes above chance, above those of their untrained networks and above the input "
-        f"history; kept by the same unit below {HALF:g}; kept after rotation above {HALF:g}; and, or else the measure is "
-        "blind, both of these: the probe of the same seed of an earlier age keeps more at the same unit than probes of "
-        "other seeds (the latest planned age before the last at which the concept had formed by the same rule), and "
-        "the address of a network in one half of the episodes overlaps with its address in the other half more than "
-        f"with other seeds' addresses there, unit by unit, beyond chance. Otherwise, or with fewer than {LEAST} such "
-        "seeds: undetermined.",
+        f"history; kept by the same unit below {HALF:g}; kept after rotation above {HALF:g}; and, or else the measure "
+        "is blind, both of these: the probe of the same seed of an earlier age keeps more at the same unit than "
+        "probes of other seeds (the latest planned age before the last at which the concept had formed by the same "
+        "rule), and the address of a network in one half of the episodes overlaps with its address in the other half "
+        "more than with other seeds' addresses there, unit by unit, beyond chance. Otherwise, or with fewer than "
+        f"{LEAST} such seeds: undetermined.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, section 2.7: at best the concepts are buried somewhere "
         "inside big learned data structures.",
     )

@@ -146,8 +146,10 @@ class Groups:
         settings = Valence.Settings(signal="pay", lag=0)
         self.valence = Valence(settings, count * self.seeds, bank.shape[-1])
 
-    def teach(self, phases: Sequence[Phase], updates: int, *, rng: torch.Generator, open_: Tensor | None = None) -> None:
-        """``updates`` steps of the rule; ``phases``: one for each group. ``open_`` ``[a, S]``: who learns (None: all)."""
+    def teach(
+        self, phases: Sequence[Phase], updates: int, *, rng: torch.Generator, open_: Tensor | None = None
+    ) -> None:
+        """``updates`` steps of the rule, a phase for each group; ``open_`` bool ``[a, S]``: who learns (None: all)."""
         gate = torch.ones(self.count * self.seeds, dtype=torch.bool) if open_ is None else open_.flatten()
         shown = torch.tensor([code(cues) for cues, _ in phases])[:, None]
         kind = torch.tensor([REWARDS.index(reward) for _, reward in phases])
@@ -161,9 +163,10 @@ class Groups:
             self.valence.update(latents.flatten(0, 1)[:, :, None], signal.flatten(0, 1)[:, :, None], gate)
 
     def teach_until_learned(self, cues: Sequence[str], criterion: Tensor, most: int, *, rng: torch.Generator) -> Tensor:
-        """One rewarded cue for each group until its strength on ``criterion`` is :data:`LEARNED`: whether it came to it.
+        """One rewarded cue for each group until its strength on ``criterion`` is :data:`LEARNED`.
 
-        Bool ``[a, S]``; each group of each seed stops by itself, at the latest after ``most`` steps.
+        Returns whether it came to that, bool ``[a, S]``. Each group of each seed stops by itself, at the latest after
+        ``most`` steps.
         """
         open_ = torch.ones(self.count, self.seeds, dtype=torch.bool)
         for start in range(0, most, LOOK_EVERY):
@@ -175,7 +178,7 @@ class Groups:
         return ~open_
 
     def strengths(self, cues: Sequence[Sequence[str]], test: Tensor) -> Tensor:
-        """V ``[a, S]`` of the ``cues`` of each group, all shown at once: v(shown) - v(nothing shown), mean over rows."""
+        """V ``[a, S]`` of each group's ``cues``, all shown at once: v(shown) - v(nothing shown), mean over rows."""
         means = torch.stack([test[[code(each) for each in cues]], test[[0] * len(cues)]]).mean(3)
         shown, nothing = (self.valence.predict(each.flatten(0, 1)[:, None, None]) for each in means)
         return (shown - nothing).reshape(self.count, self.seeds)

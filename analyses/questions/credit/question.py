@@ -58,27 +58,25 @@ class Credit(Question[Settings]):
 
     card: ClassVar[Card] = Card(
         question="To which of several concepts that occur together does the credit for a reward go?",
-        prediction="To what does not yet predict it (blocking: the second cue gains what the first left over, 1 - V(AB), of "
-        "what it gains beside a cue that was not rewarded), to the more salient one (overshadowing) and to the newer "
-        "one, also in latents as a learner formed them; and attribution says exactly where the credit went.",
+        prediction="To what does not yet predict it (blocking: the second cue gains what the first left over, 1 - "
+        "V(AB), of what it gains beside a cue that was not rewarded), to the more salient one (overshadowing) and to "
+        "the newer one, also in latents as a learner formed them; and attribution says exactly where the credit went.",
         refuted_if="One of the numbers lies with its whole interval on the wrong side of its bound.",
-        decision="In the latents as they were learned, over seeds. The first cue is rewarded until its strength on trials "
-        f"that are not taught is {LEARNED:g}, within a stated number of updates; unless every first cue of every seed "
-        "comes to that, nothing is decided, since what was not learned cannot block. Gain of second cues beside a cue "
-        "that was learned, in parts of their gain beside one that was shown without reward, less 1 - V(AB) on held-out "
-        f"trials before the second phase: between -{RULE:g} and {RULE:g}. Gain after reward on random trials, in the "
-        f"same parts, at least {RANDOM:g}; the more salient cue's part of a compound's strength at least {LARGER:g}; "
-        f"strength of new cues less that of familiar ones at least 0; integrated gradients within {EXACT:g} of "
-        "w * (z - z0) in every seed. Student's 95 % intervals wholly inside: confirmed; one wholly outside: refuted; "
-        "otherwise undetermined. The overlap of latents is reported; whitened and planted latents and untrained "
-        "learners are shown, not judged.",
+        decision="In the latents as they were learned, over seeds. The first cue is rewarded until its strength on "
+        f"trials that are not taught is {LEARNED:g}, within a stated number of updates; unless every first cue of "
+        "every seed comes to that, nothing is decided, since what was not learned cannot block. Gain of second cues "
+        "beside a cue that was learned, in parts of their gain beside one that was shown without reward, less 1 - "
+        f"V(AB) on held-out trials before the second phase: between -{RULE:g} and {RULE:g}. Gain after reward on "
+        f"random trials, in the same parts, at least {RANDOM:g}; the more salient cue's part of a compound's strength "
+        f"at least {LARGER:g}; strength of new cues less that of familiar ones at least 0; integrated gradients "
+        f"within {EXACT:g} of w * (z - z0) in every seed. Student's 95 % intervals wholly inside: confirmed; one "
+        "wholly outside: refuted; otherwise undetermined. The overlap of latents is reported; whitened and planted "
+        "latents and untrained learners are shown, not judged.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, posts 7 and 9; Rescorla & Wagner 1972; Kamin 1969.",
     )
     metrics: ClassVar[Metrics] = {
         "credit": "the verdict",
-        **{
-            f"strength,_{training}": f"strength of a second cue in the group: {training}" for training in TRAININGS
-        },
+        **{f"strength,_{training}": f"strength of a second cue in the group: {training}" for training in TRAININGS},
         "strength,_first": "strength of a first cue when it counts as learned",
         "first_cues_learned": "part of the first cues that came to the criterion",
         "blocking_ratio": "gain of blocked cues, in parts of their gain in a compound",
@@ -141,8 +139,8 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
     inexact = learned.outcome == "held" and worst >= EXACT
     means = {name: mean_of_all(_values(table, name)) for name in ("blocking ratio", "left over", "overlap")}
     overlap = "The latents of both cues overlap" if means["overlap"].low > 0 else "No overlap of their latents is shown"
-    why += f" Blocked cues gain {means['blocking ratio']:.2f}, left over was {means['left over']:.2f}. {overlap} (cosine "
-    why += f"{means['overlap']:.2f}). Integrated gradients are off by at most {worst:.2g}."
+    why += f" Blocked cues gain {means['blocking ratio']:.2f}, left over was {means['left over']:.2f}. {overlap} "
+    why += f"(cosine {means['overlap']:.2f}). Integrated gradients are off by at most {worst:.2g}."
     return ("refuted" if inexact else verdict), why
 
 

@@ -57,7 +57,7 @@ def _erasures(means: pd.DataFrame) -> Exhibit:
     random = float(means.loc[means["arm"] == "random sequences", "success"].iloc[0])
     wide = curve.pivot_table(index="rank", columns="erased", values="success")
     listed = "; ".join(f"rank {rank} {row['concept']:.2f} ({row['random']:.2f})" for rank, row in wide.iterrows())
-    reading = f"The planner reaches with the concept erased (random subspaces of that rank): {listed}; random sequences "
+    reading = f"Coins reached with the concept erased (random subspaces of that rank): {listed}; random sequences "
     reading += f"{random:.2f}."
     caption = f"Rank 1: LEACE of the concept; then with the variance on the coin made equal, too. {OVER}"
     titles = "rank of the erasure", "coin reached"

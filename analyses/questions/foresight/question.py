@@ -66,17 +66,17 @@ class Foresight(Question[Settings]):
     card: ClassVar[Card] = Card(
         question="Can a reward that was met once be turned into a plan along a route that was never rewarded?",
         prediction="Yes: a planner with a world model trained without reward and a linear valence taught by one "
-        "rewarded event reaches coins in new rooms; a model-free learner with the same events does not. When the concept "
-        "'on the coin' is erased from what the value reads the planner is no better than random sequences; when a random "
-        "direction is, it is as good as before.",
+        "rewarded event reaches coins in new rooms; a model-free learner with the same events does not. When the "
+        "concept 'on the coin' is erased from what the value reads the planner is no better than random sequences; "
+        "when a random direction is, it is as good as before.",
         refuted_if="Any of the four numbers lies with its whole interval on the wrong side of its bound.",
         decision=f"World models must place the agent right in {GATE:g} of imagined steps at the horizon (lower end), "
         "or nothing is decided. With the first number of events (one), in rooms whose coin cell and walls no rewarded "
-        "walk had: success of the planner at least 0.8; of the model-free learner at most 0.2; planner with the concept "
-        "erased by LEACE, rank 1, less random sequences between -0.05 and 0.05; planner less planner with one random "
-        "direction erased at most 0.05. Student's 95 % intervals over seeds must lie wholly inside: confirmed; one wholly "
-        "outside: refuted; otherwise undetermined. Erasures of higher ranks, world models trained otherwise, rewards "
-        "at another moment and more events are shown, not judged.",
+        "walk had: success of the planner at least 0.8; of the model-free learner at most 0.2; planner with the "
+        "concept erased by LEACE, rank 1, less random sequences between -0.05 and 0.05; planner less planner with one "
+        "random direction erased at most 0.05. Student's 95 % intervals over seeds must lie wholly inside: confirmed; "
+        "one wholly outside: refuted; otherwise undetermined. Erasures of higher ranks, world models trained "
+        "otherwise, rewards at another moment and more events are shown, not judged.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 7 (from hardcoded drives to foresighted plans), and post "
         "2, section 2.7.",
     )
@@ -97,8 +97,11 @@ class Foresight(Question[Settings]):
             Expected("no better than random without the concept", 0.05, 0.02, between=True),
             Expected("loss without a random direction (from 0.01)", 0.04, 0.02),
         ]
-        source = "Spreads are those of three pilot seeds (500 to 502). If erasing the concept left 0.29, as it did in them "
-        source += f"(spread 0.17), that would refute with probability {power_of_mean(0.24, 0.17, self.settings.seeds):.2f}."
+        refuting = power_of_mean(0.24, 0.17, self.settings.seeds)
+        source = (
+            "Spreads are those of three pilot seeds (500 to 502). If erasing the concept left 0.29 above random, as in "
+        )
+        source += f"them (spread 0.17), that would refute with probability {refuting:.2f}."
         return bought(self.settings.seeds, expected, source)
 
     def work(self) -> list[Work]:

@@ -102,8 +102,10 @@ class LatchCurve(Question[Settings]):
             Expected("cost of the coin's cell at 0 (from 0.01)", KEPT - 0.01, 0.005),
             Expected("cost of the coin's cell at 1 (from 0.65)", 0.65 - LOST, 0.02),
         ]
-        source = "Spreads are those of three seeds measured beforehand with other code. If a seed gets the predicted word "
-        source += f"with probability 0.95, at least {need} do with {alike:.2f} in each of the two arms; if with 0.5, {unlike:.2f}."
+        source = "Spreads are those of three seeds measured beforehand with other code. If a seed gets the predicted "
+        source += (
+            f"word with probability 0.95, at least {need} do in an arm with {alike:.2f}; if with 0.5, {unlike:.2f}."
+        )
         return bought(s.seeds, expected, source)
 
     def work(self) -> list[Work]:

@@ -51,19 +51,20 @@ class Scorecard(Question[Settings]):
     card: ClassVar[Card] = Card(
         question="Is an array of labelled assessors a monitor of what an agent is about to run into, and what does it "
         "not see?",
-        prediction="Two, judged apart. Monitor: read on an agent's activations, assessors trained on innate outcomes say "
-        "which outcome comes soon, better than probes of as many principal components with the same steps to learn "
-        "from. Blind spot: an outcome that has no channel is not predicted at all, though the activations hold it.",
-        refuted_if="Monitor: the mean AUC is below the bound, or not above that of the components. Blind spot: an outcome "
-        "without a channel raises the alarm.",
-        decision=f"95 % intervals over seeds, episodes that trained nothing, soon: within {HORIZON} steps. Monitor: mean "
-        f"AUC over outcomes (those with {LEAST} steps on either side in every seed) at least {GOOD:g}; minus that of "
-        f"probes of {len(CHANNELS)} components at least {GAIN:g}. Blind spot: AUC of the alarm (highest channel in its "
-        f"own standard deviations) for the novel outcome between {BLIND[0]:g} and {BLIND[1]:g}; its control: a probe of "
-        f"all activations predicts the novel outcome with an AUC of at least {SEEN:g}, or else the blind spot is "
-        "undetermined, and the monitor is not. Each: all held: confirmed; one interval wholly outside: refuted; "
-        "otherwise, or if a seed failed, undetermined. The whole: refuted if either is, confirmed if both are. "
-        "Calibration, lead time and outcomes that come alone are reported and do not decide.",
+        prediction="Two, judged apart. Monitor: read on an agent's activations, assessors trained on innate outcomes "
+        "say which outcome comes soon, better than probes of as many principal components with the same steps to "
+        "learn from. Blind spot: an outcome that has no channel is not predicted at all, though the activations hold "
+        "it.",
+        refuted_if="Monitor: the mean AUC is below the bound, or not above that of the components. Blind spot: an "
+        "outcome without a channel raises the alarm.",
+        decision=f"95 % intervals over seeds, episodes that trained nothing, soon: within {HORIZON} steps. Monitor: "
+        f"mean AUC over outcomes (those with {LEAST} steps on either side in every seed) at least {GOOD:g}; minus "
+        f"that of probes of {len(CHANNELS)} components at least {GAIN:g}. Blind spot: AUC of the alarm (highest "
+        f"channel in its own standard deviations) for the novel outcome between {BLIND[0]:g} and {BLIND[1]:g}; its "
+        f"control: a probe of all activations predicts the novel outcome with an AUC of at least {SEEN:g}, or else "
+        "the blind spot is undetermined, and the monitor is not. Each: all held: confirmed; one interval wholly "
+        "outside: refuted; otherwise, or if a seed failed, undetermined. The whole: refuted if either is, confirmed "
+        "if both are. Calibration, lead time and outcomes that come alone are reported and do not decide.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, posts 5, 6 and 9: the scorecard as a built-in, coarse readout.",
     )
     metrics: ClassVar[Metrics] = {
@@ -107,11 +108,15 @@ class Scorecard(Question[Settings]):
         means = mean_aucs(table)
         predictions = predictions_of(table, means)
         parts = {name: judged_part(name, predictions, sorted(failed)) for name in PARTS}
-        rows = [{"metric": "part", "concept": n, "verdict": verdict, "why": why} for n, (verdict, why) in parts.items()]
-        rows += [{"metric": "prediction", "concept": n, **each.row()} for n, ones in predictions.items() for each in ones]
+        rows: list[dict[str, Any]] = [
+            {"metric": "part", "concept": name, "verdict": verdict, "why": why}
+            for name, (verdict, why) in parts.items()
+        ]
+        for name, numbers in predictions.items():
+            rows += [{"metric": "prediction", "concept": name, **each.row()} for each in numbers]
         keys = ["table", "reader", "outcome"]
-        numbers = table.fillna({"outcome": NOVEL}).sort_values(keys, kind="stable")
-        rows += self.rows(over_seeds(numbers, keys), "value", _about)
+        every = table.fillna({"outcome": NOVEL}).sort_values(keys, kind="stable")
+        rows += self.rows(over_seeds(every, keys), "value", _about)
         return self.answer(together(parts), rows, exhibits(table, means), every_row={"setup": "scorecard"})
 
 
@@ -130,9 +135,7 @@ def predictions_of(table: pd.DataFrame, means: Mapping[str, pd.Series]) -> dict[
             Prediction("mean AUC of the scorecard", mean_of_all(means["scorecard"]), least=GOOD),
             Prediction(f"more than probes of {FEW}", gain, least=GAIN),
         ],
-        "blind spot": [
-            Prediction("AUC of the alarm for the novel outcome", alarm, least=BLIND[0], most=BLIND[1])
-        ],
+        "blind spot": [Prediction("AUC of the alarm for the novel outcome", alarm, least=BLIND[0], most=BLIND[1])],
         CONTROL: [Prediction("AUC of a probe of all activations for the novel outcome", ceiling, least=SEEN)],
     }
 

@@ -63,10 +63,8 @@ def shown(rng: np.random.Generator, networks: list[list[str]], names: tuple[str,
     return Shown(activations, concepts, np.repeat(np.arange(24), ROWS // 24))
 
 
-def cohort_of(
-    mode: str, *, without: tuple[int, ...] = (), late: tuple[int, ...] = (), seed: int = 0
-) -> pd.DataFrame:
-    """The table of a planted cohort; seeds ``without`` never form the concept, those that are ``late`` at the last age."""
+def cohort_of(mode: str, *, without: tuple[int, ...] = (), late: tuple[int, ...] = (), seed: int = 0) -> pd.DataFrame:
+    """The table of a planted cohort; seeds ``without`` never form the concept, those ``late`` at the last age."""
     rng = np.random.default_rng(seed)
     newborn = ["newborn"] * len(SEEDS)
     grown = ["newborn" if s in without else "holds" for s in range(len(SEEDS))]

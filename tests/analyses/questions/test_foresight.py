@@ -68,7 +68,8 @@ def test_a_taste_is_felt_once_at_the_end(world: Coin) -> None:
 
 
 def test_a_value_without_the_concept_is_the_value_of_erased_latents() -> None:
-    latents, weight, bias = torch.randn(300, 5, generator=rng(0)) + 2, torch.randn(5, 3, generator=rng(1)), torch.ones(3)
+    latents, weight = torch.randn(300, 5, generator=rng(0)) + 2, torch.randn(5, 3, generator=rng(1))
+    bias = torch.ones(3)
     on = torch.rand(300, generator=rng(2)) < 0.3
     latents[on] += torch.tensor([1.0, 0.0, 2.0, 0.0, 0.0])
     eraser = Whitened.of(latents).erase(on.double()[:, None])
