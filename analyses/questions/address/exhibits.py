@@ -27,6 +27,8 @@ ROUTE_NAMES = {
 }
 """Route -> its name in tables."""
 LEVELS = ("module", "site", "unit")
+HALVES = ("ceiling", "ceiling_low", "ceiling_high", "across")
+"""Columns that are measured across halves of the episodes, at the last age alone."""
 PAIRED = ("overlap", "chance_overlap", "same_best", "chance_same_best")
 Rows = list[dict[str, Any]]
 
@@ -181,7 +183,7 @@ def finding_rows(tables: Mapping[str, pd.DataFrame]) -> Rows:
         level = row["level"]
         rows.append({**_about(row), "metric": f"address_bits_{level}", **_number(row, "bits", "bits_")})
         rows.append({**_about(row), "metric": f"overlap_beyond_chance_{level}", **_number(row, "beyond")})
-        if np.isfinite(row["ceiling"]):
+        if np.isfinite(row.get("ceiling", np.nan)):
             rows.append({**_about(row), "metric": f"overlap_ceiling_{level}", **_number(row, "ceiling", "ceiling_")})
     for row in tables["seeds"].to_dict("records"):
         if row["when"] == "last age":
@@ -247,7 +249,7 @@ def _shown(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "cka-ages": ages,
         "entropy": last[[*about, *spread, "effective"]] if len(last) else last,
         "overlap": last[[*about, *shared]] if len(last) else last,
-        "overlap-ages": units[[name for name in (*about, *shared) if not name.startswith(("ceiling", "across"))]],
+        "overlap-ages": units[[*about, *(name for name in shared if name not in HALVES)]] if len(units) else units,
     }
 
 

@@ -16,9 +16,11 @@ none and are not rewarded. The second phase is the same for all: both cues, A an
     overshadowing       V(the more salient cue) / (V(A) + V(B)), novel; salience: length of the mean displacement
 
 Both groups share an error out among the same latents, so that by the rule (Rescorla & Wagner 1972) the blocking ratio
-is what was left over, whatever the overlap of the latents. A cue that was not learned to the end leaves much over and
-cannot block (Kamin 1969), so the first phase has a criterion and not a length. The rule is run in three bases: the
-latents as they were learned; the same latents whitened; and *planted* latents, each of one cue alone.
+is what was left over, whatever the overlap of the latents, as far as trials are alike. Latents are standardised once;
+the running standardisation of the assessor is off, since it changes the value of one cue when another begins to be
+shown. A cue that was not learned to the end leaves much over and cannot block (Kamin 1969), so the first phase has a
+criterion and not a length. The rule is run in three bases: the latents as they were learned; the same latents whitened;
+and *planted* latents, each of one cue alone. All are standardised.
 
 Letters: S seeds, n rows, D width, K combinations of cues, a groups that are taught side by side.
 """
@@ -33,6 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.analyses.engine import Say
+from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
@@ -49,6 +52,8 @@ PAIRS = (("red", "lamp"), ("red", "from_left"))
 BANK, TEST, BATCH, ROWS = 600, 300, 64, 64
 LEARNED, LOOK_EVERY = 0.9, 100
 """V(A) at which a first cue counts as learned, and the number of updates between two looks at it."""
+STEADY = 1 - 1e-9
+"""Memory of the running moments: they stay what they are when an assessor is made, 0 and 1."""
 SMALLEST = 1e-3
 """Principal components with less than this part of the largest variance are left out when latents are whitened."""
 REWARDS = ("rewarded", "unrewarded", "random")
@@ -87,7 +92,7 @@ def measure(
     learners = trained(plan, world, seeds, experiences=experiences, say=say)
     sizes = {"trials": BANK, "criterion": TEST, "test": TEST}
     shown = Trials(*(latents_of_cues(learners, world, n, name) for name, n in sizes.items()))
-    bases = {"as learned": shown}
+    bases = {"as learned": standardised(shown)}
     if not untrained:
         bases |= {"whitened": whitened(shown), "planted": planted(shown)}
     rows: list[dict[str, Any]] = []
@@ -122,6 +127,13 @@ def latents_of_cues(learners: Sequence[Learner], world: World, n: int, name: str
     return torch.stack(latents)
 
 
+def standardised(trials: Trials) -> Trials:
+    """All less the mean of trials of the bank that show nothing, in standard deviations over the bank."""
+    scale = (trials.bank.transpose(0, 1).flatten(1, 2).var(1) + FLOOR).rsqrt()
+    nothing = trials.bank[0].mean(1)
+    return Trials(*((latents - nothing[:, None]) * scale[:, None] for latents in trials))
+
+
 def whitened(trials: Trials) -> Trials:
     """All in principal components of unit variance over the bank; components that are too small are zero."""
     mean = trials.bank.mean((0, 2), keepdim=True)
@@ -129,7 +141,7 @@ def whitened(trials: Trials) -> Trials:
     values, vectors = torch.linalg.eigh(x.transpose(1, 2) @ x / x.shape[1])
     large = values > SMALLEST * values[:, -1:]
     turn = vectors * torch.where(large, values.clamp(min=1e-12).rsqrt(), 0.0)[:, None]
-    return Trials(*(torch.einsum("ksnd,sde->ksne", latents - mean, turn) for latents in trials))
+    return standardised(Trials(*(torch.einsum("ksnd,sde->ksne", latents - mean, turn) for latents in trials)))
 
 
 def planted(trials: Trials) -> Trials:
@@ -143,8 +155,10 @@ class Groups:
 
     def __init__(self, bank: Tensor, count: int) -> None:
         self.bank, self.count, self.seeds = bank, count, bank.shape[1]
-        settings = Valence.Settings(signal="pay", lag=0)
+        settings = Valence.Settings(signal="pay", lag=0, memory=STEADY)
         self.valence = Valence(settings, count * self.seeds, bank.shape[-1])
+        for seed in range(self.valence.seeds):
+            self.valence.load(seed, {"updates": torch.tensor(1 / (1 - STEADY))})
 
     def teach(
         self, phases: Sequence[Phase], updates: int, *, rng: torch.Generator, open_: Tensor | None = None

@@ -57,8 +57,8 @@ WALLS, COIN = 0, 2
 """Planes of an observation that show walls and coin."""
 MATCHED = 400
 """Number of rooms in which predictions are compared with what came."""
-IMAGINED = 2000
-"""Number of imagined random walks near a coin on which erasers are fitted."""
+IMAGINED, EACH = 500, 16
+"""Number of rooms near whose coin random walks are imagined, on which erasers are fitted, and of walks in each."""
 
 
 @dataclass(frozen=True)
@@ -195,12 +195,13 @@ def erasers(trial: Trial, rng: torch.Generator) -> Iterator[tuple[str, Eraser]]:
 
 def imagined_near(trial: Trial, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Summary latents ``[n, G]`` imagined along random walks near a coin; whether the walk is on it, bool ``[n]``."""
-    world = trial.world
-    state = near_rooms(world, ("coin",), trial.horizon, IMAGINED, among=8 * IMAGINED, rng=rng)
-    action = torch.randint(0, trial.model.view.actions, (IMAGINED, trial.horizon), generator=rng)
+    world, n = trial.world, IMAGINED * EACH
+    rooms = near_rooms(world, ("coin",), trial.horizon, IMAGINED, among=16 * IMAGINED + 64, rng=rng)
+    state = rows(rooms, torch.arange(IMAGINED).repeat_interleave(EACH))
+    action = torch.randint(0, trial.model.view.actions, (n, trial.horizon), generator=rng)
     with torch.no_grad():
         latents = trial.model(world.observe(state), action).summary[:, 1:]
-    going, alive, on_coin = torch.ones(IMAGINED, dtype=torch.bool), [], []
+    going, alive, on_coin = torch.ones(n, dtype=torch.bool), [], []
     for chosen in action.unbind(1):
         outcome = world.follow(state, chosen)
         alive.append(going)

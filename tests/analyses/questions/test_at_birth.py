@@ -105,7 +105,10 @@ def test_a_life_that_lengthens_by_the_same_factor_with_and_without_reflexes_conf
 def test_the_rule_refutes_what_is_not_as_predicted() -> None:
     helps = planted(whole=(90.0, 90.0))
     assert helps.verdict == "refuted" and "whole / no learner 1.8" in helps.why, "a newborn learner that helps"
-    assert planted(no_reflexes=(40.0, 72.0)).verdict == "refuted", "an untrained learner that survives alone"
+    alone = planted(no_reflexes=(30.0, 54.0))
+    assert alone.verdict == "refuted" and "no reflexes / neither 1.5" in alone.why, (
+        "an untrained learner survives alone"
+    )
     assert planted(whole=(50.0, 55.0), no_reflexes=(20.0, 22.0)).verdict == "refuted", "an adult that adds little"
     leaning = planted(no_reflexes=(20.0, 20.0))
     assert leaning.verdict == "refuted" and "change over the lifetime, whole / no reflexes 1.8" in leaning.why
