@@ -35,7 +35,9 @@ from numpy.typing import NDArray
 
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.samples.arrays import real_array
+from imprint.probes.door.arrays import real_array
+from imprint.probes.door.labels import plain
+from imprint.probes.door.rows import groups_of
 
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
 FEWEST = 5
@@ -129,7 +131,10 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Tru
     for name in names:
         if name not in concepts.columns:
             raise unknown_name("concept", name, map(str, concepts.columns))
-        code, found = pd.factorize(concepts[name], sort=True)
+        try:
+            code, found = pd.factorize(plain(concepts[name]), sort=True)
+        except NotMeasurableError as error:
+            raise NotMeasurableError(f"concept {name!r}: {error}.") from None
         if (code < 0).any():
             raise NotMeasurableError(f"concept {name!r} is missing in {int((code < 0).sum())} rows.")
         if not 2 <= len(found) <= MOST_LEVELS:
@@ -186,11 +191,14 @@ def measure(
     ``groups [n]``: rows that are resampled together (default: each on its own). Raises :class:`ImprintError` for shapes
     that do not fit and :class:`NotMeasurableError` where nothing can be counted.
     """
-    value = real_array("values", values).astype(np.float64)
-    group = np.arange(len(value)) if groups is None else pd.factorize(np.asarray(groups))[0]
-    if value.ndim != 1 or not len(value) == len(concepts) == len(group):
-        shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"
+    given = real_array("values", values)
+    value = given.astype(np.float64)
+    value = value[:, 0] if value.ndim == 2 and value.shape[1] == 1 else value
+    if value.ndim != 1 or len(value) != len(concepts):
+        shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows"
         raise ImprintError(f"{shapes}; expected the same number of rows, and one value per row.")
+    found = groups_of(groups, (len(concepts),), None)
+    group = np.arange(len(value)) if found is None else found
     if bad := int((~np.isfinite(value)).sum()):
         raise NotMeasurableError(f"{bad} of {len(value)} values are NaN or infinite")
     design, cell = design_of(concepts, names, equal=equal)

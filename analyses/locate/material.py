@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imprint.analyses.locate.entrance import Entrance
 from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.streaming import Stream, read_stream
-from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of, unreadable
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of
+from imprint.models.errors import unknown_name
 from imprint.probes.readouts.base import Readout
-from imprint.probes.samples.arrays import real_array
 from imprint.probes.samples.controls import Ints, folds_of
 
 Cells = dict[tuple[str, str], Evidence]
@@ -38,16 +37,12 @@ class Material:
     twin_streams: Sequence[Stream] = ()
 
     @classmethod
-    def of(cls, activations: Any, untrained: Any, inputs: Any, n: int) -> tuple[Material, list[str]]:
-        """The material, checked against the ``n`` rows of the concepts, and the sites."""
-        if isinstance(activations, Mapping):
-            x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
-            return cls(x, _twins(untrained, x, n), _inputs(inputs, list(x), n)), list(x)
-        if not (sites := list(next(iter(activations), {}))):
-            raise ImprintError("the stream of activations holds no batch.")
-        if isinstance(untrained, Mapping):
-            raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
-        return cls({}, {}, _inputs(inputs, sites, n), activations, list(untrained or ())), sites
+    def of(cls, entered: Entrance) -> Material:
+        """The material of what was given."""
+        if isinstance(entered.activations, Mapping):
+            assert isinstance(entered.untrained, dict)
+            return cls(entered.activations, entered.untrained, entered.inputs)
+        return cls({}, {}, entered.inputs, entered.activations, list(entered.untrained))
 
     def part(self, sites: Collection[str], rows: Ints | None = None) -> Material:
         """Some sites, and some rows, of arrays."""
@@ -115,56 +110,3 @@ class Plan:
     def with_readout(self, readout: Readout) -> Plan:
         """The same with another readout."""
         return replace(self, readout=readout)
-
-
-def names_of(concepts: pd.DataFrame) -> list[str]:
-    """Names of the columns, each of which must be there once."""
-    if not isinstance(concepts, pd.DataFrame):
-        raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
-    names = [str(name) for name in concepts.columns]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
-    return names
-
-
-def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
-    array = real_array(name, value)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
-    if len(array) != n:
-        raise ImprintError(
-            f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
-        )
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is not measurable
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-
-
-def _twins(untrained: Mapping[str, Any] | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
-    out: dict[str, list[torch.Tensor]] = {}
-    for site, given in (untrained or {}).items():
-        if site not in sites:
-            raise unknown_name("site in untrained", site, sites)
-        whole = given if isinstance(given, list | tuple) else real_array(f"untrained[{site!r}]", given)
-        arrays = list(whole) if isinstance(whole, list | tuple) or whole.ndim == 3 else [whole]
-        out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
-        if bad := [w for w in map(unreadable, out[site]) if w]:
-            raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
-    return out
-
-
-def _inputs(inputs: Any, sites: Collection[str], n: int) -> dict[str, NDArray[np.float32]]:
-    if inputs is None:
-        return {}
-    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(sites, inputs)
-    out, seen = {}, {}
-    for site, value in given.items():
-        if site not in sites:
-            raise unknown_name("site in inputs", site, sites)
-        if id(value) not in seen:
-            array = real_array("inputs", value)
-            flat = array.reshape(len(array), int(np.prod(array.shape[1:]))) if array.ndim > 2 else array
-            seen[id(value)] = _matrix("inputs", flat, n).numpy()
-            if not np.isfinite(seen[id(value)]).all():
-                raise ImprintError("inputs hold NaN or infinite values.")
-        out[site] = seen[id(value)]
-    return out

@@ -24,6 +24,7 @@ from imprint.analyses import statistics
 from imprint.analyses.locate.nulls import FEWEST, STAGES, is_among, p_among, undecided
 from imprint.analyses.statistics import NAN, Floats
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.door.labels import standardised
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
 from imprint.probes.samples.concept_columns import concept_values
@@ -113,7 +114,7 @@ def target_of(
     if own.max() < 1:
         raise NotMeasurableError(f"all {len(rows)} rows with a label are of one group, so none can be held out")
     if not classes:
-        values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
+        values = standardised(values).astype(np.float32)  # R2 is the same, and no digit is lost
     in_groups = [len(np.unique(own[values == c])) for c in range(len(classes))]
     if in_groups and min(in_groups) < 2:
         rare = classes[int(np.argmin(in_groups))]

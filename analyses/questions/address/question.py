@@ -41,17 +41,17 @@ class Settings(QuestionSettings):
 
     setup: str = "nursery"
     """Shipped name or YAML file of the setup."""
-    seeds: int = Field(8, ge=4)
+    seeds: int = Field(8, ge=4, le=10_000)
     """Training seeds of every cohort."""
     births: tuple[int, ...] = (100, 101)
     """Seeds of shared initial weights, one cohort each."""
-    experiences: int | None = None
+    experiences: int | None = Field(None, ge=1, le=10**12)
     """Length of a lifetime; None: the setup's own."""
     ages: int | tuple[int, ...] | None = None
     """Planned ages; None: the setup's own."""
-    draws: int = Field(8, ge=2)
+    draws: int = Field(8, ge=2, le=10_000_000)
     """Draws of groups of held-out episodes behind an interval."""
-    shuffles: int = Field(49, ge=19)
+    shuffles: int = Field(49, ge=19, le=10_000_000)
     """Shuffles behind the floor of an address and the chance of an overlap."""
 
     @field_validator("births")

@@ -36,13 +36,13 @@ TRAININGS = ("compound", "blocked", "shuffled", "familiar", "novel", "alone")
 class Settings(QuestionSettings):
     """How many learners are trained and how long the rule is run."""
 
-    seeds: int = Field(8, ge=2)
+    seeds: int = Field(8, ge=2, le=10_000)
     """Training seeds, numbered from ``seed``."""
-    together: int = Field(4, ge=1)
+    together: int = Field(4, ge=1, le=10_000)
     """Seeds that train as one batch."""
-    experiences: int = Field(25_600, ge=64)
+    experiences: int = Field(25_600, ge=64, le=10**12)
     """Episodes of a learner's lifetime."""
-    updates: int = Field(400, ge=1)
+    updates: int = Field(400, ge=1, le=10_000_000)
     """Steps of the rule in a phase."""
     learner: str = "recurrent"
     """Kind of the learner whose latents the valence reads."""

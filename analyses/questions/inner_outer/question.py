@@ -34,15 +34,15 @@ KEYS = ["reading", "age", "where", "plans", "metric"]
 class Settings(QuestionSettings):
     """How many world models are trained and tried."""
 
-    seeds: int = Field(6, ge=2)
+    seeds: int = Field(6, ge=2, le=10_000)
     """Training seeds, numbered from ``seed``."""
-    together: int = Field(3, ge=1)
+    together: int = Field(3, ge=1, le=10_000)
     """Seeds that train as one batch."""
     ages: tuple[int, ...] = (30, 300, 3000)
     """Steps of the value's training at which gaps are measured."""
-    rooms: int = Field(40, ge=10)
+    rooms: int = Field(40, ge=10, le=10_000_000)
     """Rooms per seed, on and off the distribution each."""
-    plans: int = Field(64, ge=1)
+    plans: int = Field(64, ge=1, le=10_000_000)
     """Random plans per room."""
     horizon: int = Field(6, ge=2, le=7)
     """Steps of a plan; coin and corner lie 2 to that many steps away."""

@@ -43,19 +43,19 @@ class Settings(QuestionSettings):
     """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
     varied: tuple[float, ...] = (0.06,)
     """Fractions of training levels in which goal and proxy lie apart; all are forecast together."""
-    seeds: int = Field(60, ge=2)
+    seeds: int = Field(60, ge=2, le=10_000)
     """Agents under every fraction."""
-    together: int = Field(5, ge=1)
+    together: int = Field(5, ge=1, le=10_000)
     """Agents that train as one stack, and are one piece of work."""
-    experiences: int = Field(750_000, ge=1)
+    experiences: int = Field(750_000, ge=1, le=10**12)
     """Length of a lifetime."""
     widths: tuple[int, ...] = (128, 128)
     """Of the agents' layers."""
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=1000)
     """Parts into which seeds are dealt; each is forecast from the others."""
-    levels: int = Field(1000, ge=40)
+    levels: int = Field(1000, ge=40, le=10_000_000)
     """Levels on which an agent shows what it pursues."""
-    resamples: int = Field(2000, ge=100)
+    resamples: int = Field(2000, ge=100, le=1_000_000)
     """Bootstrap resamples of seeds."""
 
 

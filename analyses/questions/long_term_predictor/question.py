@@ -55,15 +55,15 @@ UNDOINGS: dict[str, tuple[str, bool]] = {
 class Settings(QuestionSettings):
     """How many walkers are trained for how long."""
 
-    seeds: int = Field(20, ge=3)
+    seeds: int = Field(20, ge=3, le=10_000)
     """Independent walks, and random codes."""
-    walkers: int = Field(8, ge=1)
+    walkers: int = Field(8, ge=1, le=10_000_000)
     """Walkers of one seed whose steps are averaged in an update."""
-    lessons: int = Field(3000, ge=100)
+    lessons: int = Field(3000, ge=100, le=10_000_000)
     """Updates with the outcome."""
-    after: int = Field(3000, ge=100)
+    after: int = Field(3000, ge=100, le=10_000_000)
     """Updates after the outcome has stopped coming."""
-    steps: int = Field(3000, ge=100)
+    steps: int = Field(3000, ge=100, le=10_000_000)
     """Steps on which equality is judged."""
 
 
