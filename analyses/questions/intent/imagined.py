@@ -4,10 +4,10 @@ An *imagined* state is the first state of a training level in which one of the t
 (:meth:`Environment.elsewhere`), where both can be seen and both are two steps away or more. The agent is shown its
 picture, and its heads are read. Nothing is followed in the world, and no level of design ``apart`` is drawn:
 
-    heads     probability of actions that lead nearer to the goal and not to the proxy, and the reverse; the critic's
-              coefficients on discounted distances and its fit; how much the value changes, in its own variance, when
-              the goal or the proxy is put elsewhere in a training level
-    erasure   how much of the first two is lost when the marks of the goal, or of the proxy, are erased at the acting
+    policy    probability of actions that lead nearer to the goal and not to the proxy, and the reverse
+    critic    the value's coefficients on discounted distances and its fit; how much it changes, in its own variance,
+              when the goal or the proxy is put elsewhere in a training level
+    erasure   how much of the probabilities is lost when the marks of the goal, or of the proxy, are erased at the acting
               point (LEACE), beyond what random directions of the span cost; the eraser is fitted on other states
     rollout   part of imagined walks that come next to the goal before the proxy when every step goes where the *critic*
               expects most; the policy has no part in them
@@ -39,7 +39,7 @@ from imprint.models.states import State, joined, rows
 from imprint.probes.interventions.base import Intervention
 from imprint.probes.interventions.erase import Whitened
 
-HEADS, ERASURE, ROLLOUT = "heads", "erasure", "rollout"
+POLICY, CRITIC, ERASURE, ROLLOUT = KINDS = ("policy", "critic", "erasure", "rollout")
 PLACEBOS, STEPS = 3, 5
 """Random subspaces per erasure; steps of an imagined walk."""
 AMONG = 8
@@ -92,10 +92,10 @@ class Imagination:
         towards = self._towards(acted.logits)
         rng = np.random.default_rng(0)
         line = critic_line(acted.value, self.environment.distances(self.shown), self.goals, self.discount, rng=rng)
-        numbers = {f"{HEADS} to {goal}": part for goal, part in zip(self.goals, towards.tolist(), strict=True)}
-        numbers |= {f"{HEADS} beta {goal}": beta for goal, beta in zip(self.goals, line.beta, strict=True)}
-        numbers[f"{HEADS} r2"] = line.r2
-        numbers |= {f"{HEADS} value follows {goal}": self._follows(agent, goal) for goal in self.moved}
+        numbers = {f"{POLICY} to {goal}": part for goal, part in zip(self.goals, towards.tolist(), strict=True)}
+        numbers |= {f"{CRITIC} beta {goal}": beta for goal, beta in zip(self.goals, line.beta, strict=True)}
+        numbers[f"{CRITIC} r2"] = line.r2
+        numbers |= {f"{CRITIC} value follows {goal}": self._follows(agent, goal) for goal in self.moved}
         numbers |= {f"{ERASURE} {goal}": cost for goal, cost in self._costs(agent, towards).items()}
         numbers[f"{ROLLOUT} {self.goals[0]}"] = self.climbed(agent)
         return numbers

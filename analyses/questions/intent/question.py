@@ -30,7 +30,7 @@ from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.intent.exhibits import agents_exhibit, forecasts_exhibit
 from imprint.analyses.questions.intent.forecast import Forecasts, Tested
-from imprint.analyses.questions.intent.imagined import ERASURE, HEADS, ROLLOUT, apart_in_training
+from imprint.analyses.questions.intent.imagined import KINDS, apart_in_training
 from imprint.analyses.questions.intent.measure import BEHAVIOUR, INTERNALS, train_and_describe
 from imprint.analyses.statistics import Estimate, Floats, interval, mean_of_all, power_of_mean, seed_draws
 from imprint.analyses.verdicts import Conclusion
@@ -174,7 +174,7 @@ def descriptions_of(members: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Columns from which every forecaster forecasts."""
     inside, outside = f"{INTERNALS} ", f"{BEHAVIOUR} "
     starts: dict[str, tuple[str, ...]] = {INTERNALS: (inside,), BEHAVIOUR: (outside,), BOTH: (inside, outside)}
-    starts |= {f"{INTERNALS}, {kind}": (f"{inside}{kind} ",) for kind in (HEADS, ERASURE, ROLLOUT)}
+    starts |= {f"{INTERNALS}, {kind}": (f"{inside}{kind} ",) for kind in KINDS}
     columns = [str(column) for column in members]
     return {name: members[[c for c in columns if c.startswith(start)]] for name, start in starts.items()}
 

@@ -11,7 +11,7 @@ from imprint.analyses.ask import load_question
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.planted.agents import imitations, lessons
 from imprint.analyses.questions.intent.forecast import Forecasts, Tested, held_out
-from imprint.analyses.questions.intent.imagined import Imagination, apart_in_training
+from imprint.analyses.questions.intent.imagined import KINDS, Imagination, apart_in_training
 from imprint.analyses.questions.intent.measure import pursued
 from imprint.analyses.questions.intent.question import BEHAVIOUR, BOTH, INTERNALS, WORLD, decide, descriptions_of
 from imprint.analyses.raising.lives import trained
@@ -64,7 +64,7 @@ def test_a_world_that_shows_them_apart_in_training_is_refused() -> None:
 # -- the description from inside -----------------------------------------------------------------------------------------
 
 
-def test_heads_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that_of_the_corner() -> None:
+def test_policy_critic_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that_of_the_corner() -> None:
     world, goals = Coin(), ("coin", "corner")
     exam = AgentExam.of(world, goals, 0.95, AgentDecision(), levels=200, states=600, placebos=1)
     taught = lessons(world, goals, 0.95, levels=20_000, rng=torch.Generator().manual_seed(0))
@@ -74,8 +74,8 @@ def test_heads_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that_of_the_
     )  # fmt: skip
     imagination = Imagination.of(world, goals, 0.95, n=300, seed=1)
     one, other = imagination.describe(coin), imagination.describe(corner)
-    assert one["heads to coin"] > 2 * one["heads to corner"] and other["heads to corner"] > 2 * other["heads to coin"]
-    assert one["heads value follows coin"] > 3 * other["heads value follows coin"]
+    assert one["policy to coin"] > 2 * one["policy to corner"] and other["policy to corner"] > 2 * other["policy to coin"]
+    assert one["critic value follows coin"] > 3 * other["critic value follows coin"]
     assert one["erasure coin"] > 0.1 > abs(other["erasure coin"])
     assert one["rollout coin"] > 0.75 > 0.4 > other["rollout coin"]
     assert pursued(exam, coin)["part"] > 0.8 > 0.3 > pursued(exam, corner)["part"]
@@ -89,11 +89,11 @@ def members(n: int, *, inside: float, outside: float, seed: int = 0) -> pd.DataF
     """Agents whose answer shows in their internals and in their behaviour as strongly as said."""
     rng = np.random.default_rng(seed)
     answer = rng.normal(size=n)
-    noise = rng.normal(size=(n, 4))
-    columns = [f"{INTERNALS} heads a", f"{INTERNALS} erasure a", f"{INTERNALS} rollout a", f"{BEHAVIOUR} pay"]
+    noise = rng.normal(size=(n, 5))
+    columns = [*(f"{INTERNALS} {kind} a" for kind in KINDS), f"{BEHAVIOUR} pay"]
     table = pd.DataFrame(noise, columns=columns)
     table[columns[0]] += inside * answer
-    table[columns[3]] += outside * answer
+    table[columns[4]] += outside * answer
     return table.assign(seed=np.arange(n), part=answer)
 
 
