@@ -62,6 +62,7 @@ def locate_arrays(
     groups: str | None,
     untrained: Path | None,
     inputs: str | None,
+    given: Sequence[str],
     nulls: int,
     alpha: float,
     seed: int,
@@ -70,7 +71,7 @@ def locate_arrays(
 ) -> None:
     """Print which concepts can be read from which arrays.
 
-    ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    ``given``: concepts within whose strata all others are read. ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
     """
     from imprint.analyses.locate.locate import locate
 
@@ -90,6 +91,7 @@ def locate_arrays(
         groups=data.groups,
         untrained=None if untrained is None else _twin(untrained, sites, data),
         inputs=raw,
+        given=given or None,
         nulls=nulls,
         alpha=alpha,
         seed=seed,

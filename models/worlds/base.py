@@ -140,9 +140,10 @@ class World(Redrawable, ABC):
 
     def require(self, *concepts: str) -> None:
         """Raise :class:`UnknownNameError` for a concept this world does not have."""
+        known = self.concepts
         for concept in concepts:
-            if concept not in self.concepts:
-                raise unknown_name(f"concept of {type(self).__name__}", concept, self.concepts)
+            if concept not in known:
+                raise unknown_name(f"concept of {type(self).__name__}", concept, known)
 
     def intervene(self, factors: pd.DataFrame, concept: str, value: Any) -> pd.DataFrame:
         """``factors`` with ``concept`` set to ``value`` (scalar or one per row), other factors kept."""
