@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.fuzz`` tries 5,000 of each and prints a table.
 
-    arrays   the same 48 rows, packed, typed, shifted, scaled, masked, grouped and mislabelled in every way that hypothesis
-             finds. The oracle is the answer for plain float64 arrays in which the rows and labels that count were picked
-             with numpy alone. A sentence of ours is right only where something was put in that cannot be meant.
+    arrays   the same 48 rows, packed, typed, shifted, scaled, masked, grouped and mislabelled in every way that
+             hypothesis finds. The oracle is the answer for plain float64 arrays in which the rows and labels that count
+             were picked with numpy alone. A sentence of ours is right only where something cannot be meant.
     setups   a setup that ships, with some values replaced by others. Either it is refused, or it holds exactly what was
              put in, loads again from what is stored, and every number in it is finite and below 10^13.
 """
@@ -104,6 +104,7 @@ SPOILED: dict[str, Callable[[np.ndarray], Any]] = {
     "function": lambda _x: len,
     "dicts": lambda x: [{"a": 1}] * len(x),
 }
+OPTIONS = ("nulls", "seed", "alpha", "folds", "resamples", "groups", "mask", "untrained", "inputs", "given", "value")
 JUNK = st.one_of(
     st.none(),
     st.booleans(),
@@ -133,29 +134,7 @@ def array_cases(draw: st.DrawFn) -> dict[str, Any]:
         "bare": draw(st.booleans()),
         "spoiled": draw(st.sampled_from([None, None, None, *sorted(SPOILED)])),
         "options": draw(
-            st.dictionaries(
-                st.sampled_from(
-                    [
-                        "nulls",
-                        "seed",
-                        "alpha",
-                        "folds",
-                        "resamples",
-                        "groups",
-                        "mask",
-                        "untrained",
-                        "inputs",
-                        "given",
-                        "value",
-                        "readout",
-                        "ignore",
-                    ]
-                ),
-                JUNK,
-                max_size=1,
-            )
-            if draw(st.integers(0, 3)) == 0
-            else st.just({})
+            st.dictionaries(st.sampled_from(OPTIONS), JUNK, max_size=1) if draw(st.integers(0, 3)) == 0 else st.just({})
         ),
     }
     return case

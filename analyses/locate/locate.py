@@ -33,6 +33,8 @@ from imprint.probes.readouts.base import READOUTS
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, compact_groups
 
+RATES = ("auc", "true_positive_rate", "false_positive_rate", "recall_at_1_percent_false_positives")
+
 
 def locate(
     activations: Any,
@@ -84,11 +86,13 @@ def locate(
     balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups; ``place`` is ``at unit k``,
     ``distributed`` or empty; ``missing`` counts rows without a label. ``attrs["best"]``: concept -> site, score, low,
     high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups and scored
-    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and false
-    positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too good, looked for
-    where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). ``attrs["caveats"]``: sentences
-    about what was left out, and labels that look like marks for none. Rows that are not independent turn
-    ``present`` into ``undetermined``; a concept that is only read because another goes with it is ``given`` that one.
+    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve, the true and false positive
+    rate at the probe's threshold, and the recall at 1 % false positives (NaN where fewer than 100 rows are negative).
+    ``attrs["asked"]``: number of rows and settings. ``attrs["caveats"]``: sentences about what was left out, and
+    labels that look like marks for none. ``attrs["leaks"]``: what about the rows makes a
+    score too good, looked for where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows
+    that are not independent turn ``present`` into ``undetermined``; a concept that is only read because another goes
+    with it is ``given`` that one.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
@@ -143,6 +147,8 @@ def locate(
     table.attrs["caveats"] = entered.caveats
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
     order = {cell: i for i, cell in enumerate((name, site) for name in names for site in sites)}
+    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
+    table.attrs["asked"] = {**asked, "grouped": groups is not None}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 
@@ -275,11 +281,11 @@ def _with_caveats(table: pd.DataFrame, caveats: Sequence[str]) -> pd.DataFrame:
 
 
 def _rates_table(evidence: Cells) -> pd.DataFrame:
-    """Area under the curve and thresholded rates per concept, site and class."""
+    """Area under the curve, thresholded rates and recall at 1 % false positives per concept, site and class."""
     rows = [
         (concept, site, label, *rates)
         for (concept, site), e in evidence.items()
         if e.reading.rates is not None
         for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
     ]
-    return pd.DataFrame(rows, columns=["concept", "site", "class", "auc", "true_positive_rate", "false_positive_rate"])
+    return pd.DataFrame(rows, columns=["concept", "site", "class", *RATES])

@@ -67,11 +67,13 @@ def locate_arrays(
     alpha: float,
     seed: int,
     csv: Path | None,
+    report: Path | None,
     only: tuple[Sequence[str], Sequence[str]],
 ) -> None:
     """Print which concepts can be read from which arrays.
 
-    ``given``: concepts within whose strata all others are read. ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    ``given``: concepts within whose strata all others are read. ``only`` (concepts,
+    sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
     """
     from imprint.analyses.locate.locate import locate
 
@@ -99,6 +101,10 @@ def locate_arrays(
     if csv is not None:
         write_csv(csv, frame)
     _print_located(frame, *shown)
+    if report is not None:
+        from imprint.reports.pages.located import report_located
+
+        say(console(), f"page: {report_located(frame, report)}")
 
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:

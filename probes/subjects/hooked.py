@@ -19,7 +19,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from imprint.models.errors import ImprintError
 from imprint.probes.subjects.guards import lock_of, require_evaluation, require_no_hooks
-from imprint.probes.subjects.items import leaves, named_outputs, part, replaced
+from imprint.probes.subjects.items import Path, leaves, named_outputs, part, replaced
 from imprint.probes.subjects.observations import Observations, batches_of
 from imprint.probes.subjects.passes import Batch, Hooked, Keep, Reader
 from imprint.probes.subjects.positions import mask_of
@@ -207,6 +207,11 @@ class HookedModel:
             for suffix, path in leaves(module, output)
             if readable(part(module, output, path, len(batch)), len(batch))
         ]
+
+    def shape(self, batch: Batch, name: str, outputs: Sequence[Any], path: Path = ()) -> tuple[int, ...]:
+        """Shape of an item of a module that ran once and gave a float tensor with one row each; else empty."""
+        item = part(self.modules[name], outputs[0], path, len(batch)) if len(outputs) == 1 else None
+        return tuple(item.shape) if readable(item, len(batch)) else ()
 
     def _mask_of(self, observation: Tensor, rows: slice) -> Tensor | None:
         if self.mask is None:

@@ -42,6 +42,7 @@ from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Mask, Run, 
 from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
+from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
 from imprint.probes.subjects.site import Edit, Site, at_least_float32, copied, empty_rows
 
 __all__ = ["ROOT", "Subject"]
@@ -95,6 +96,12 @@ class Subject:
         ]
         return cls(learner, lambda observation: learner(observation)[:, step] @ weight + bias, sites)
 
+    def __repr__(self) -> str:
+        given, modules = self._hooked.given_value, self._hooked.modules
+        value = "the model's output" if given is None else getattr(given, "__name__", "a callable")
+        sites = f"declared sites: {listed(self._declared)}" if self._declared else f"modules: {listed(modules)}"
+        return f"Subject({type(self.model).__name__}, value: {value}; {sites})"
+
     # -- sites ---------------------------------------------------------------------------------------------------
 
     @property
@@ -117,7 +124,7 @@ class Subject:
 
     def sites(self, observation: Tensor) -> tuple[str, ...]:
         """Names of the default sites: the declared ones, else the innermost modules that the value runs through."""
-        return self.declared or self.reached(observation) or self._discover(observation, self._hooked.forward)
+        return self.declared or tuple(self._default(observation))
 
     def reached(self, observation: Tensor) -> tuple[str, ...]:
         """Names of the default sites that the value runs through; discovered ones in the order in which they run.
@@ -128,7 +135,7 @@ class Subject:
             modules = {site.module for site in self._declared.values()}
             ran = self._hooked.outputs(self._hooked.probe(observation), self._hooked.run, modules)
             return tuple(name for name, site in self._declared.items() if site.module in ran)
-        return self._discover(observation, self._hooked.run)
+        return tuple(self._discover(observation, self._hooked.run))
 
     def reaches(self, name: str, observation: Tensor) -> bool:
         """Whether the value is computed from what is read at a site: whether an edit there can change it."""
@@ -144,8 +151,19 @@ class Subject:
             return ()
         return tuple(sorted(self._hooked.connected(batch, items)))
 
-    def _discover(self, observation: Tensor, run: Run) -> tuple[str, ...]:
-        """Names of the modules without an inner module that run once and give a float tensor with one row each."""
+    def proposed_sites(self, observation: Tensor) -> tuple[str, ...]:
+        """At most 12 sites for a large model: outputs of its blocks, at the last position of a sequence."""
+        blocks, batch = blocks_of(self.model), self._hooked.probe(observation)
+        outputs = self._hooked.outputs(batch, self._hooked.run, set(blocks))
+        shapes = {name: shape for name, ran in outputs.items() if (shape := self._hooked.shape(batch, name, ran))}
+        last = "@-1" if self._hooked.mask is None else "@last"
+        return proposal(shapes or self._default(observation), observation, blocks, last)
+
+    def _default(self, observation: Tensor) -> dict[str, tuple[int, ...]]:
+        return self._discover(observation, self._hooked.run) or self._discover(observation, self._hooked.forward)
+
+    def _discover(self, observation: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
+        """Sites of the modules without an inner module that run once and give floats with one row each -> shapes."""
         batch = self._hooked.probe(observation)
         modules = self._hooked.modules
         names = {id(module): name for name, module in sorted(modules.items(), key=lambda item: -len(item[0]))}
@@ -156,7 +174,7 @@ class Subject:
         }
         outputs_of = self._hooked.outputs(batch, run, candidates)
         ran = {id(modules[name]) for name in outputs_of}
-        found: list[str] = []
+        found: dict[str, tuple[int, ...]] = {}
         for name, outputs in outputs_of.items():
             module = modules[name]
             inner = any(id(other) in ran for other in module.modules() if other is not module)
@@ -164,8 +182,9 @@ class Subject:
                 continue
             items = self._hooked.items(batch, name, outputs[0])
             used = self._hooked.connected(batch, items, run) if len(items) > 1 else set()
-            found += [item.name for item in items if item.name in used] or [item.name for item in items[:1]]
-        return tuple(found)
+            kept = [item for item in items if item.name in used] or items[:1]
+            found |= {item.name: self._hooked.shape(batch, name, outputs, item.item) for item in kept}
+        return found
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -182,10 +201,13 @@ class Subject:
         batches = self._hooked.batches(observation, batch_size)
         return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
 
-    def _stream(self, batches: Iterator[Batch], chosen: list[Site] | None, keep: Keep) -> Iterator[dict[str, Tensor]]:
+    def _stream(
+        self, batches: Iterator[Batch], chosen: list[Site] | None, keep: Keep, rows: int = 0
+    ) -> Iterator[dict[str, Tensor]]:
+        """``rows``: how many are kept at once, if more than a batch."""
         for batch in batches:
             if chosen is None:
-                chosen = [self.site(name) for name in self.sites(batch.observation)]
+                chosen = [self.site(name) for name in self._affordable(batch.observation, max(rows, len(batch)))]
             with torch.no_grad():
                 activations = self._read(batch, chosen, keep)
             yield activations
@@ -206,9 +228,17 @@ class Subject:
             return activations[name][start : start + len(value)].copy_(value)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
-        for _ in self._stream(self._hooked.batches(observation, batch_size), chosen, place):
+        for _ in self._stream(self._hooked.batches(observation, batch_size), chosen, place, len(observation)):
             start += batch_size
         return activations
+
+    def _affordable(self, batch: Tensor, rows: int) -> tuple[str, ...]:
+        """The default sites; raises, with a proposal, where discovered ones are too large for so many rows."""
+        if self._declared:
+            return self.declared
+        shapes = self._default(batch)
+        require_small(shapes, rows, lambda: self.proposed_sites(batch))
+        return tuple(shapes)
 
     def _read(self, batch: Batch, sites: Sequence[Site], keep: Keep) -> dict[str, Tensor]:
         """Finite activations ``[b, d]`` per site, each passed through ``keep`` as soon as it is computed."""

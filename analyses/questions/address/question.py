@@ -52,25 +52,15 @@ class Settings(QuestionSettings):
     """Number of the first training seed; also seed of halves, rotations, draws and shuffles."""
     setup: str = "nursery"
     """Shipped name or YAML file of the setup."""
-<<<<<<< HEAD
-    seeds: int = Field(8, ge=4, le=10_000)
-    """Training seeds of every cohort."""
-=======
     seeds: int = Field(8, ge=4, le=10_000)
     """Training seeds of every cohort, numbered from ``seed``."""
->>>>>>> main
     births: tuple[int, ...] = (100, 101)
     """Seeds of shared initial weights, one cohort each."""
-    experiences: int | None = Field(None, ge=1, le=10**12)
+    experiences: int | None = None
     """Length of a lifetime; None: the setup's own."""
     ages: int | tuple[int, ...] | None = None
-<<<<<<< HEAD
-    """Planned ages; None: the setup's own."""
-    draws: int = Field(8, ge=2, le=10_000_000)
-=======
     """Planned ages; None: birth, and more of them late in life, when the concept has formed: :data:`LATE`."""
     draws: int = Field(8, ge=2, le=10_000_000)
->>>>>>> main
     """Draws of groups of held-out episodes behind an interval."""
     shuffles: int = Field(49, ge=19, le=10_000_000)
     """Shuffles behind the floor of an address and the chance of an overlap."""

@@ -48,23 +48,13 @@ REFLEXES = (
 class Settings(QuestionSettings):
     """How long agents are trained and how closely they are examined."""
 
-<<<<<<< HEAD
-    seeds: int = Field(8, ge=3, le=10_000)
-    """Agents that are trained."""
-    experiences: int = Field(600_000, ge=16_384, le=10**12)
-    """Length of a lifetime in steps."""
-    ages: int = Field(7, ge=3, le=10_000_000)
-    """Number of planned ages, birth first."""
-    lives: int = Field(500, ge=20, le=10_000_000)
-=======
     seeds: int = Field(8, ge=3, le=10_000)
     """Agents that are trained, numbered from ``seed``."""
-    experiences: int = Field(600_000, ge=16_384, le=10**12)
+    experiences: int = Field(600_000, ge=16_384, le=10_000_000)
     """Length of a lifetime in steps."""
     ages: int = Field(7, ge=3, le=10_000_000)
     """Number of planned ages, evenly spaced, birth first."""
     lives: int = Field(500, ge=20, le=10_000_000)
->>>>>>> main
     """Episodes at every age under every condition."""
 
 

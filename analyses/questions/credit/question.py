@@ -43,13 +43,9 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``."""
     together: int = Field(4, ge=1, le=10_000)
     """Seeds that train as one batch."""
-    experiences: int = Field(25_600, ge=64, le=10**12)
+    experiences: int = Field(25_600, ge=64, le=10_000_000)
     """Episodes of a learner's lifetime."""
-<<<<<<< HEAD
-    updates: int = Field(400, ge=1, le=10_000_000)
-=======
     updates: int = Field(2000, ge=1, le=10_000_000)
->>>>>>> main
     """Steps of the rule in a phase."""
     most: int = Field(10_000, ge=1, le=10_000_000)
     """Most steps of the rule until a first cue is learned."""
