@@ -63,6 +63,8 @@ def locate_arrays(
     untrained: Path | None,
     inputs: str | None,
     given: Sequence[str],
+    mask: str | None,
+    ignore: Sequence[str],
     nulls: int,
     alpha: float,
     seed: int,
@@ -72,8 +74,9 @@ def locate_arrays(
 ) -> None:
     """Print which concepts can be read from which arrays.
 
-    ``given``: concepts within whose strata all others are read. ``only`` (concepts,
-    sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    ``given``: concepts within whose strata all others are read. ``mask``: the column that says which rows are used.
+    ``ignore``: labels that mean none. ``only`` (concepts, sites) chooses what is shown; the grid that is measured and
+    corrected, and the CSV, are whole.
     """
     from imprint.analyses.locate.locate import locate
 
@@ -86,7 +89,10 @@ def locate_arrays(
         arrays = dict(data.named("--inputs"))
         raw = arrays.pop(inputs)
     sites = list(arrays if isinstance(arrays, Mapping) else next(iter(arrays)))
-    shown = (_only("concept", data.labels.columns, only[0], concepts), _only("site", sites, only[1], acts))
+    shown = (
+        _only("concept", data.labels.columns.drop(mask, errors="ignore"), only[0], concepts),
+        _only("site", sites, only[1], acts),
+    )
     frame = locate(
         arrays,
         data.labels,
@@ -94,6 +100,8 @@ def locate_arrays(
         untrained=None if untrained is None else _twin(untrained, sites, data),
         inputs=raw,
         given=given or None,
+        mask=mask,
+        ignore=[*ignore, *(number for text in ignore if (number := _number(text)) is not None)] or None,
         nulls=nulls,
         alpha=alpha,
         seed=seed,
@@ -105,6 +113,14 @@ def locate_arrays(
         from imprint.reports.pages.located import report_located
 
         say(console(), f"page: {report_located(frame, report)}")
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is, or None."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:
