@@ -21,7 +21,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.door.arrays import OFFSET, SAFE, Rows, count_of, masked_rows, matrix, real_array, rows_of
 from imprint.probes.door.files import open_activations
-from imprint.probes.door.labels import label_roundoff, plain, sentinel, table_of, without
+from imprint.probes.door.labels import plain, sentinel, table_of, without
 from imprint.probes.door.rows import column_or, groups_of, mask_of
 from imprint.probes.subjects.stored import ActivationStore
 
@@ -106,7 +106,7 @@ def enter(
         raise ImprintError("nothing to locate: concepts has no column besides those of groups and mask.")
     if groups is None and isinstance(activations, ActivationStore) and activations.groups is not None:
         groups = activations.groups
-    given = named(activations)
+    given = named(activations, len(labels))
     whole = isinstance(given, Mapping)
     shape = _shape(given, len(labels)) if whole else (len(labels),)
     rows = _Rows(shape, mask_of(mask, shape))
@@ -137,10 +137,10 @@ def enter(
     return entered
 
 
-def named(activations: Any) -> dict[str, Any] | Stream:
-    """Site -> array, or a stream of such mappings, from anything that holds activations."""
+def named(activations: Any, rows: int) -> dict[str, Any] | Stream:
+    """Site -> array, or a stream of such mappings, from anything that holds activations of ``rows`` rows."""
     if isinstance(activations, str | PathLike):
-        activations = open_activations(activations)
+        activations = open_activations(activations, rows)
     if isinstance(activations, ActivationStore):
         return activations.stream()
     if isinstance(activations, Mapping):
@@ -168,11 +168,18 @@ def named(activations: Any) -> dict[str, Any] | Stream:
 def _of_list(given: Sequence[Any]) -> dict[str, Any] | Stream:
     if given and all(isinstance(part, Mapping) for part in given):
         return given
-    if given and all(np.ndim(part) == 1 for part in given if not isinstance(part, Tensor)):
+    if given and all(_axes(part) == 1 for part in given):
         return {BARE: given}
     raise ImprintError(
         f"activations is a list of {len(given)} arrays; expected a name for each: {{'layer 0': array [n, d], ...}}."
     )
+
+
+def _axes(value: Any) -> int:
+    """Number of axes of an array or of nested lists."""
+    if hasattr(value, "ndim"):
+        return int(value.ndim)
+    return 1 + max(map(_axes, value[:1]), default=0) if isinstance(value, list | tuple) else 0
 
 
 def _shape(given: Mapping[str, Any], n: int) -> tuple[int, ...]:
@@ -200,7 +207,6 @@ def _plain_labels(entered: Entrance) -> None:
         except NotMeasurableError as error:
             entered.problems[name] = str(error)
             continue
-        columns[name].attrs["roundoff"] = label_roundoff(column)
         if warning := sentinel(columns[name].rename(name)):
             entered.caveats.append(warning)
     entered.labels = pd.DataFrame(columns, index=entered.labels.index)
@@ -236,7 +242,7 @@ def _twins(untrained: Any, sites: Sequence[str], rows: _Rows) -> dict[str, list[
     if untrained is None:
         return {}
     if isinstance(untrained, str | PathLike):
-        untrained = open_activations(untrained)
+        untrained = open_activations(untrained, rows.n)
     if isinstance(untrained, list | tuple) and untrained and all(isinstance(twin, Mapping) for twin in untrained):
         untrained = {
             site: [twin[site] for twin in untrained if site in twin]
@@ -254,9 +260,9 @@ def _twins(untrained: Any, sites: Sequence[str], rows: _Rows) -> dict[str, list[
         if site not in sites:
             raise unknown_name("site in untrained", site, sites)
         name = f"untrained[{site!r}]"
-        several = isinstance(given, list | tuple) and not all(np.ndim(g) == 1 for g in given if not _is_array(g))
-        arrays = list(given) if isinstance(given, list | tuple) and (several or any(map(_is_array, given))) else None
-        if arrays is None:
+        several = isinstance(given, list | tuple) and all(_axes(twin) >= 2 for twin in given)
+        arrays = list(given) if several else []
+        if not several:
             whole = real_array(name, given)
             arrays = list(whole) if whole.ndim == 3 and whole.shape[:2] != rows.shape else [whole]
         ready = [_ready(name, array, rows) for array in arrays]
@@ -269,10 +275,6 @@ def _twins(untrained: Any, sites: Sequence[str], rows: _Rows) -> dict[str, list[
             raise ImprintError(f"{name}: every column is constant, so there is nothing to read.")
         out[site] = [r.values for r in ready]
     return out
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, Tensor | pd.DataFrame) or hasattr(value, "__array__") or hasattr(value, "toarray")
 
 
 def _twin_streams(untrained: Any, used: NDArray[np.bool_] | None) -> list[Stream]:
@@ -307,6 +309,13 @@ def _inputs(inputs: Any, sites: Sequence[str], rows: _Rows) -> dict[str, NDArray
     return out
 
 
+def _fits_single(array: NDArray[Any]) -> bool:
+    """Whether single precision holds the squares of centred columns."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.ptp(array.astype(np.float64), axis=0)
+    return not bool(((spread > SAFE[1]) | ((spread > 0) & (spread < SAFE[0]))).any())
+
+
 class CentredStream:
     """A stream whose batches pass through the door: dense rows, the used ones, about the mean of the first batch."""
 
@@ -325,7 +334,7 @@ class CentredStream:
             far = (np.abs(some.mean(0)) > OFFSET * some.std(0)) & np.isfinite(some.mean(0))
             if far.any():
                 self.origin[site] = np.where(far, some.mean(0), 0.0)
-        self.double = {site: bool(np.abs(array).max() > SAFE[1]) for site, array in self.first.items()}
+        self.double = {site: not _fits_single(array) for site, array in self.first.items()}
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         start = 0

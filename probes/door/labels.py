@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.door.arrays import ULPS, real_array, roundoff_of
+from imprint.probes.door.arrays import ULPS, real_array
 
 SCALARS = (str, bytes, int, float, bool)
 
@@ -74,6 +74,8 @@ def plain(labels: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_complex_dtype(kind):
         raise NotMeasurableError("the label holds complex numbers; expected real ones")
     if isinstance(kind, np.dtype) and kind.kind in "biuMm":
+        return labels
+    if kind in (np.float32, np.float64):
         return labels
     if pd.api.types.is_float_dtype(kind):
         return pd.Series(labels.to_numpy(dtype=np.float64, na_value=np.nan), index=labels.index)
@@ -162,12 +164,6 @@ def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = np.ldexp(centred, -int(np.frexp(np.abs(centred).max())[1]))
     centred -= centred.mean()
     return np.asarray(centred / centred.std())
-
-
-def label_roundoff(labels: pd.Series[Any]) -> float:
-    """Rounding of a column of numbers, in the type it came in."""
-    kind = labels.dtype
-    return roundoff_of(labels.to_numpy()) if isinstance(kind, np.dtype) and kind.kind == "f" else np.finfo(float).eps
 
 
 def without(labels: pd.DataFrame, ignore: Any) -> pd.DataFrame:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.door.arrays import real_array
+from imprint.probes.door.labels import plain
 
 
 def column_or(what: str, given: Any, labels: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
@@ -84,6 +85,6 @@ def _codes(given: Any, n: int, sequences: int) -> NDArray[np.int64]:
         raise ImprintError(f"groups has {len(given)} labels but concepts has {n} rows; expected one per row.")
     labels = given if isinstance(given, pd.Series) else pd.Series(list(given) if isinstance(given, tuple) else given)
     try:
-        return np.asarray(pd.factorize(labels.astype(object), sort=False)[0], dtype=np.int64)
-    except TypeError as error:
+        return np.asarray(pd.factorize(plain(labels), sort=False)[0], dtype=np.int64)
+    except (TypeError, NotMeasurableError) as error:
         raise ImprintError(f"groups cannot be told apart: {error}; expected one label per row.") from None

@@ -298,7 +298,8 @@ class Subject:
             value = self._hooked.value(batch)
         for module, editor in editors.items():
             names = ", ".join(repr(site.name) for site, _ in by_module[module])
-            if editor.runs != 1 and not (editor.repeated and editor.runs):
+            by_call = editor.repeated and all(site.index is not None for site, _ in by_module[module])
+            if editor.runs != 1 and not (by_call and editor.runs):
                 raise ImprintError(
                     f"the value ran module {module!r} {editor.runs} times, so an edit at {names} is not defined; "
                     "expected once. Choose a site that the value runs through exactly once, or name a call."
@@ -338,7 +339,8 @@ class Subject:
 
     def value_with_grad(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
         """Value ``[n]``, differentiable in ``observation`` and in tensors of ``edits``; one pass over all rows."""
-        batch = next(self._hooked.batches(observation, len(observation)))
+        size = len(observation) if isinstance(observation, Tensor) and observation.dim() else 1
+        batch = next(self._hooked.batches(observation, max(size, 1)))
         return self._edited(batch, self._by_module(edits))
 
     def output(self, index: int) -> Subject:
