@@ -32,6 +32,7 @@ from imprint.probes.samples.arrays import count_of
 from imprint.probes.samples.controls import Ints, compact_groups
 
 Arrays = Mapping[str, Any]
+RATES = ("auc", "true_positive_rate", "false_positive_rate", "recall_at_1_percent_false_positives")
 
 
 def locate(
@@ -77,10 +78,12 @@ def locate(
     balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups; ``place`` is ``at unit k``,
     ``distributed`` or empty; ``missing`` counts rows without a label. ``attrs["best"]``: concept -> site, score, low,
     high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups and scored
-    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and false
-    positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too good, looked for
-    where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows that are not independent turn
-    ``present`` into ``undetermined``; a concept that is only read because another goes with it is ``given`` that one.
+    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve, the true and false positive
+    rate at the probe's threshold, and the recall at 1 % false positives (NaN where fewer than 100 rows are negative).
+    ``attrs["asked"]``: number of rows and settings. ``attrs["leaks"]``: what about the rows makes a
+    score too good, looked for where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows
+    that are not independent turn ``present`` into ``undetermined``; a concept that is only read because another goes
+    with it is ``given`` that one.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
@@ -123,6 +126,8 @@ def locate(
     table.attrs["rates"] = _rates_table(evidence)
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
     order = {cell: i for i, cell in enumerate((name, site) for name in names for site in sites)}
+    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
+    table.attrs["asked"] = {**asked, "grouped": groups is not None}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 
@@ -244,11 +249,11 @@ class _Inquiry(NamedTuple):
 
 
 def _rates_table(evidence: Cells) -> pd.DataFrame:
-    """Area under the curve and thresholded rates per concept, site and class."""
+    """Area under the curve, thresholded rates and recall at 1 % false positives per concept, site and class."""
     rows = [
         (concept, site, label, *rates)
         for (concept, site), e in evidence.items()
         if e.reading.rates is not None
         for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
     ]
-    return pd.DataFrame(rows, columns=["concept", "site", "class", "auc", "true_positive_rate", "false_positive_rate"])
+    return pd.DataFrame(rows, columns=["concept", "site", "class", *RATES])

@@ -132,6 +132,9 @@ def locate(
     ] = None,
     seed: Seed = None,
     csv: Csv = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
+    ] = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
 ) -> None:
@@ -140,7 +143,7 @@ def locate(
         from imprint.reports.reading.folders import run_folder
 
         arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
-        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed)
+        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
 
@@ -159,6 +162,7 @@ def locate(
         alpha=ALPHA if alpha is None else alpha,
         seed=SEED if seed is None else seed,
         csv=csv,
+        report=report,
         only=(concept or [], site or []),
     )
 

@@ -59,6 +59,7 @@ def locate_arrays(
     alpha: float,
     seed: int,
     csv: Path | None,
+    report: Path | None,
     only: tuple[Sequence[str], Sequence[str]],
 ) -> None:
     """Print which concepts can be read from which arrays.
@@ -87,6 +88,10 @@ def locate_arrays(
     if csv is not None:
         write_csv(csv, frame)
     _print_located(frame, *shown)
+    if report is not None:
+        from imprint.reports.pages.located import report_located
+
+        say(console(), f"page: {report_located(frame, report)}")
 
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.subjects.guards import require_evaluation, require_no_hooks
 from imprint.probes.subjects.observations import Observations, batches_of
+from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small, shapes_of
 from imprint.probes.subjects.site import (
     Edit,
     Site,
@@ -43,7 +44,6 @@ from imprint.probes.subjects.site import (
     copied,
     empty_rows,
     put_back,
-    readable,
     require_finite,
     require_readable,
     rows_first,
@@ -101,6 +101,11 @@ class Subject:
         ]
         return cls(learner, lambda observation: learner(observation)[:, step] @ weight + bias, sites)
 
+    def __repr__(self) -> str:
+        value = "the model's output" if self._value is None else getattr(self._value, "__name__", "a callable")
+        sites = f"declared sites: {listed(self._declared)}" if self._declared else f"modules: {listed(self._modules)}"
+        return f"Subject({type(self.model).__name__}, value: {value}; {sites})"
+
     # -- sites ---------------------------------------------------------------------------------------------------
 
     @property
@@ -122,33 +127,38 @@ class Subject:
 
     def sites(self, observation: Tensor) -> tuple[str, ...]:
         """Names of the default sites: the declared ones, else the innermost modules that the value runs through."""
-        return self.declared or self.reached(observation) or self._discover(observation, self.model)
+        return self.declared or tuple(self._default(observation))
 
     def reached(self, observation: Tensor) -> tuple[str, ...]:
         """Names of the default sites that the value runs through; discovered ones in the order in which they run."""
         if self._declared:
             ran = self._outputs(observation, self._run, {site.module for site in self._declared.values()})
             return tuple(name for name, site in self._declared.items() if site.module in ran)
-        return self._discover(observation, self._run)
+        return tuple(self._discover(observation, self._run))
 
-    def _discover(self, observation: Tensor, run: Callable[[Tensor], Any]) -> tuple[str, ...]:
-        """Names of the modules without an inner module that run once and give a float tensor with one row each."""
+    def proposed_sites(self, observation: Tensor) -> tuple[str, ...]:
+        """At most 12 sites for a large model: outputs of its blocks, at the last position of a sequence."""
+        blocks = blocks_of(self.model)
+        outputs = self._outputs(observation, self._run, set(blocks))
+        shapes = shapes_of(outputs, self._modules, min(PROBE, len(observation))) or self._default(observation)
+        return proposal(shapes, observation, blocks)
+
+    def _default(self, observation: Tensor) -> dict[str, tuple[int, ...]]:
+        return self._discover(observation, self._run) or self._discover(observation, self.model)
+
+    def _discover(self, observation: Tensor, run: Callable[[Tensor], Any]) -> dict[str, tuple[int, ...]]:
+        """Modules without an inner module that run once and give a float tensor with one row each -> its shape."""
         names = {id(module): name for name, module in sorted(self._modules.items(), key=lambda item: -len(item[0]))}
         candidates = {name for name in names.values() if "parametrizations" not in name.split(".")}
         outputs_of = self._outputs(observation, run, candidates)
         ran = {id(self._modules[name]) for name in outputs_of}
-        rows = min(PROBE, len(observation))
 
-        def innermost(module: nn.Module) -> bool:
+        def innermost(name: str) -> bool:
+            module = self._modules[name]
             return not any(id(inner) in ran for inner in module.modules() if inner is not module)
 
-        return tuple(
-            name
-            for name, outputs in outputs_of.items()
-            if innermost(self._modules[name])
-            and len(outputs) == 1
-            and readable(rows_first(self._modules[name], outputs[0]), rows)
-        )
+        shapes = shapes_of(outputs_of, self._modules, min(PROBE, len(observation)))
+        return {name: shape for name, shape in shapes.items() if innermost(name)}
 
     def _outputs(self, observation: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
         """Outputs of each of the modules that runs, in the order in which their first runs end."""
@@ -176,10 +186,13 @@ class Subject:
         batches = self._batches(observation, batch_size)
         return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
 
-    def _stream(self, batches: Iterator[Tensor], chosen: list[Site] | None, keep: Keep) -> Iterator[dict[str, Tensor]]:
+    def _stream(
+        self, batches: Iterator[Tensor], chosen: list[Site] | None, keep: Keep, rows: int = 0
+    ) -> Iterator[dict[str, Tensor]]:
+        """``rows``: how many are kept at once, if more than a batch."""
         for batch in batches:
             if chosen is None:
-                chosen = [self.site(name) for name in self.sites(batch)]
+                chosen = [self.site(name) for name in self._affordable(batch, max(rows, len(batch)))]
             with torch.no_grad():
                 activations = self._read(batch, chosen, keep)
             yield activations
@@ -200,9 +213,17 @@ class Subject:
             return activations[name][start : start + len(value)].copy_(value)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
-        for _ in self._stream(self._batches(observation, batch_size), chosen, place):
+        for _ in self._stream(self._batches(observation, batch_size), chosen, place, len(observation)):
             start += batch_size
         return activations
+
+    def _affordable(self, batch: Tensor, rows: int) -> tuple[str, ...]:
+        """The default sites; raises, with a proposal, where discovered ones are too large for so many rows."""
+        if self._declared:
+            return self.declared
+        shapes = self._default(batch)
+        require_small(shapes, rows, lambda: self.proposed_sites(batch))
+        return tuple(shapes)
 
     def _read(self, batch: Tensor, sites: Sequence[Site], keep: Keep) -> dict[str, Tensor]:
         """Finite activations ``[b, d]`` per site, each passed through ``keep`` as soon as it is computed."""
