@@ -53,6 +53,7 @@ from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.setup.learner import Decision
+from imprint.models.threads import scoped_call
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
 from imprint.probes.subjects.subject import Subject
@@ -149,6 +150,7 @@ class Latch:
         )
 
 
+@scoped_call
 def latch(
     subject: Subject,
     world: World,
@@ -203,6 +205,7 @@ def latch(
     )
 
 
+@scoped_call
 def latch_from_arrays(
     values: NDArray[np.floating],
     concepts: pd.DataFrame,

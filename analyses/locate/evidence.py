@@ -79,7 +79,7 @@ def summarise(evidence: Sequence[Evidence], draws: Resampling, spread: Spread | 
     """
     reading, first_untrained, single = evidence[0].reading, evidence[0].untrained, len(evidence) == 1
     sums = np.stack([e.reading.sums for e in evidence])
-    each_seed = statistics.score(np.einsum("rg,sgm->rsm", draws.groups, sums), regression=reading.regression)
+    each_seed = statistics.score(np.moveaxis(draws.groups @ sums, 0, 1), regression=reading.regression)
     drawn = np.take_along_axis(each_seed, draws.seeds, axis=1).mean(1)
     estimate = float(statistics.score(sums.sum(1), regression=reading.regression).mean())
     twice = float(np.mean([e.reading.used_twice for e in evidence]))

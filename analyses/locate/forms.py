@@ -58,8 +58,8 @@ def places(
 def _unit(x: torch.Tensor, target: Target) -> int:
     """The unit that tells most about a concept."""
     own = x if target.rows is None else x[torch.from_numpy(target.rows)]
-    codes = target.codes[:, 0].double() if target.regression else target.codes[:, 0]
-    fitted: Any = KSparse(k=1).fit_rows(own.double(), codes, target.classes, groups=target.groups, seed=0)
+    codes = target.truth.double() if target.regression else target.truth
+    fitted: Any = KSparse(k=1).fit_rows(own, codes, target.classes, groups=target.groups, seed=0)
     return int(fitted.units[0, 0])
 
 
@@ -115,7 +115,7 @@ def unused(value: Any, targets: Targets, names: Collection[str]) -> dict[str, fl
 
 def _effects(v: Floats, target: Target) -> tuple[Floats, Floats, int]:
     """Slope of a value ``[n]`` on each column of a concept, its standard error over groups, degrees of freedom."""
-    codes = target.codes[:, 0]
+    codes = target.truth
     columns = codes[:, None].double() if target.regression else torch.nn.functional.one_hot(codes).double()
     c = columns.numpy() - columns.numpy().mean(0)
     if target.regression:

@@ -74,13 +74,15 @@ def summaries_of(
     resamples: int,
     rng: np.random.Generator,
     spreads: Mapping[Any, Spread] | None = None,
+    draws: dict[tuple[int, int, int], Resampling] | None = None,
 ) -> dict[Any, Summary]:
     """Every cell summarised, with one set of draws for all cells of equally many seeds, groups and twins.
 
-    ``spreads``: how much twins differ in each cell; by default found from these cells.
+    ``spreads``: how much twins differ in each cell; by default found from these cells. ``draws``: those already made,
+    to which new ones are added.
     """
     spreads = spreads_of(evidence) if spreads is None else spreads
-    draws: dict[tuple[int, int, int], Resampling] = {}
+    draws = {} if draws is None else draws
     summaries = {}
     for cell, seeds in evidence.items():
         groups = len(seeds[0].reading.sums)
@@ -100,8 +102,12 @@ def best_sites(
     Concept -> ``site`` and :data:`BEST`, or ``site`` None and ``why`` there is none.
     """
     best: dict[str, dict[str, Any]] = {}
-    for concept in dict.fromkeys(c for c, _ in evidence):
-        sites = {site: seeds for (c, site), seeds in evidence.items() if c == concept}
+    few: dict[tuple[int, int, int], Resampling] = {}
+    many: dict[tuple[int, int, int], Resampling] = {}
+    of_concept: dict[str, dict[str, Sequence[Evidence]]] = {}
+    for (concept, site), seeds in evidence.items():
+        of_concept.setdefault(concept, {})[site] = seeds
+    for concept, sites in of_concept.items():
         groups = len(next(iter(sites.values()))[0].reading.sums)
         if groups < 4:
             best[concept] = {"site": None, "why": f"{groups} groups cannot be halved and still be resampled"}
@@ -111,13 +117,14 @@ def best_sites(
             {site: [e.of_groups(half) for e in seeds] for site, seeds in sites.items()}
             for half in (order[: groups // 2], order[groups // 2 :])
         )
-        chosen = summaries_of(chosen_on, resamples=100, rng=rng)
+        chosen = summaries_of(chosen_on, resamples=100, rng=rng, draws=few)
         known = {site: s.selectivity for site, s in chosen.items() if np.isfinite(s.selectivity)}
         if not known:
             best[concept] = {"site": None, "why": "the score is not defined on half of the groups"}
             continue
         site = max(known, key=known.__getitem__)
         spreads = spreads_of(scored_on)
-        summary = summaries_of({site: scored_on[site]}, resamples=resamples, rng=rng, spreads=spreads)[site]
+        scored = {site: scored_on[site]}
+        summary = summaries_of(scored, resamples=resamples, rng=rng, spreads=spreads, draws=many)[site]
         best[concept] = {"site": site, **{name: getattr(summary, name) for name in BEST}}
     return best

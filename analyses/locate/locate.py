@@ -26,6 +26,7 @@ from imprint.analyses.locate.streaming import Stream
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.threads import scoped_call
 from imprint.probes.readouts.base import READOUTS
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.arrays import count_of
@@ -34,6 +35,7 @@ from imprint.probes.samples.controls import Ints, compact_groups
 Arrays = Mapping[str, Any]
 
 
+@scoped_call
 def locate(
     activations: Arrays | Stream,
     concepts: pd.DataFrame,

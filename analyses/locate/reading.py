@@ -11,7 +11,7 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,13 +24,18 @@ from imprint.analyses import statistics
 from imprint.analyses.locate.nulls import FEWEST, STAGES, is_among, p_among, undecided
 from imprint.analyses.statistics import NAN, Floats
 from imprint.models.errors import NotMeasurableError
-from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
 from imprint.probes.samples.concept_columns import concept_values
 from imprint.probes.samples.controls import Ints, sequences_permuted, shuffled
 
 ENOUGH = 4000
 """Rows from which the noise of readings is estimated."""
+BYTE = 256
+"""Class codes below this are stored in a byte."""
+BLOCK_BYTES = 2**26
+"""Readings of one block of concepts need at most this many bytes, or as many as the activations."""
+PER_READING = 12
+"""Bytes that a reading needs while its block is scored: itself, its target, and what it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Target:
     name: str
     regression: bool
     codes: Tensor
-    """``[n, 1 + J + P]`` class codes (int64) or numbers (float32) of the rows that have a label."""
+    """``[n, 1 + J + P]`` class codes (one byte each, if they fit) or numbers (float32) of the rows with a label."""
     classes: int
     """C; 0 for numbers."""
     groups: Ints
@@ -59,16 +64,26 @@ class Target:
         """Columns per copy: one for numbers and two classes, else one per class."""
         return 1 if self.classes <= 2 else self.classes
 
-    def columns(self, rows: slice = slice(None)) -> Tensor:
+    @property
+    def truth(self) -> Tensor:
+        """``[n]`` the labels themselves: class codes (int64) or numbers."""
+        return self.codes[:, 0] if self.regression else self.codes[:, 0].long()
+
+    @property
+    def copies(self) -> int:
+        """1 + J + P: the labels, their shuffles and their permuted sequences."""
+        return self.codes.shape[1]
+
+    def columns(self, rows: slice | Tensor = slice(None)) -> Tensor:
         """Target columns ``[n, (1 + J + P) * width]`` of some of its rows."""
         codes = self.codes[rows]
         if self.width == 1:
             return codes.to(torch.float32)
-        return torch.nn.functional.one_hot(codes, self.classes).flatten(1).to(torch.float32)
+        return (codes[..., None] == torch.arange(self.classes, dtype=codes.dtype)).flatten(1).to(torch.float32)
 
     def layout(self) -> Columns:
         """What the columns are: the labels and their shuffles, which share the labels' hyperparameters."""
-        return Columns.single(self.width, classes=not self.regression).repeated(self.codes.shape[1])
+        return Columns.single(self.width, classes=not self.regression).repeated(self.copies)
 
     def real(self) -> Target:
         """The same concept without its shuffles."""
@@ -77,7 +92,7 @@ class Target:
     def shuffled_anew(self, count: int) -> Target:
         """The same concept with ``count`` other shuffles, and as many other permuted sequences if it has any."""
         rng = np.random.default_rng((self.seed, count))
-        return _with_shuffles(self.real(), count, rng, sequences=self.codes.shape[1] > 1 + self.shuffles)
+        return _with_shuffles(self.real(), count, rng, sequences=self.copies > 1 + self.shuffles)
 
     def fold_of(self, fold: Ints) -> Ints:
         """Fold of each of its rows; when all of them lie in one fold, two folds of its groups."""
@@ -134,6 +149,8 @@ def target_of(
 def _with_shuffles(target: Target, count: int, rng: np.random.Generator, *, sequences: bool) -> Target:
     """A target without shuffles, with ``count`` shuffles and permuted sequences."""
     values = target.codes[:, 0].numpy()
+    if 0 < target.classes <= BYTE:
+        values = values.astype(np.uint8)
     permuted = sequences_permuted(values, target.groups, count, rng) if sequences else None
     parts = [values[:, None], shuffled(values, target.groups, count, rng), *([] if permuted is None else [permuted])]
     return replace(target, codes=torch.from_numpy(np.hstack(parts)), shuffles=count)
@@ -237,13 +254,17 @@ def read(
     follows from moments.
     """
     readings: dict[int, Reading] = {}
+    size = int(groups.max()) + 1
     for some in same_rows(targets):
-        rows = targets[some[0]].rows
-        own = x if rows is None else x[torch.from_numpy(rows)]
         parts, first = [targets[i] for i in some], targets[some[0]]
-        groups_of, whole = first.of(groups), first.of(groups if inner is None else inner)
-        every = _read(own, parts, readout, fold=torch.from_numpy(first.fold_of(fold)), groups=whole)
-        scored = [_score(r, t, groups_of, int(groups.max()) + 1) for r, t in zip(every, parts, strict=True)]
+        own = x if first.rows is None else x[torch.from_numpy(first.rows).to(x.device)]
+        groups_of, folds = first.of(groups), torch.from_numpy(first.fold_of(fold))
+        if isinstance(readout, FromMoments):
+            every = _read(own, parts, readout, fold=folds)
+        else:
+            whole = first.of(groups if inner is None else inner)
+            every = ((t, _read_rows(own, t, readout, fold=folds, groups=whole)) for t in parts)
+        scored = (_score(r, t, groups_of, size) for t, r in every)
         readings |= dict(zip(some, scored, strict=True))
     in_order = [readings[i] for i in range(len(targets))]
     if enough is None or not isinstance(readout, FromMoments):
@@ -289,15 +310,38 @@ def with_nulls_of(reading: Reading, more: Reading) -> Reading:
     return replace(reading, nulls=np.concatenate([reading.nulls, more.nulls]), sequences=sequences)
 
 
-def _read(x: Tensor, targets: Sequence[Target], readout: Readout, *, fold: Tensor, groups: Ints) -> list[Tensor]:
-    """Readings ``[n, copies, width]`` of each target, all of which have their labels in the rows of ``x``."""
-    if not isinstance(readout, FromMoments):
-        return [_read_rows(x, t, readout, fold=fold, groups=groups) for t in targets]
-    columns = torch.cat([t.columns() for t in targets], dim=1)
-    moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
-    moments.add(x, columns, fold)
-    probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
-    return readings_of(x, targets, fold, probes)
+def _read(
+    x: Tensor, targets: Sequence[Target], readout: FromMoments, *, fold: Tensor
+) -> Iterator[tuple[Target, Tensor]]:
+    """Each target with its readings ``[n, copies, width]``; all have their labels in the rows of ``x``.
+
+    What depends on the rows alone is made once; targets follow in blocks, whose size is that of the activations.
+    """
+    labels = torch.cat([t.real().columns() for t in targets], dim=1)
+    engine = readout.out_of_fold(x, fold, labels)
+    most = max(BLOCK_BYTES, x.numel() * x.element_size()) // (PER_READING * len(x))
+    first = np.cumsum([0, *(t.width for t in targets)])
+    for block in blocks_of([t.copies * t.width for t in targets], most):
+        some = [targets[i] for i in block]
+        y = torch.cat([t.columns() for t in some], dim=1)
+        label = torch.cat([torch.arange(first[i], first[i + 1]).repeat(targets[i].copies) for i in block])
+        readings = engine.readings(y, Columns.joined([t.layout() for t in some]), label)
+        del y
+        parts = readings.split([t.copies * t.width for t in some], dim=1)
+        yield from ((t, p.unflatten(1, (t.copies, t.width))) for t, p in zip(some, parts, strict=True))
+
+
+def blocks_of(sizes: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Numbers of neighbouring items whose sizes add up to at most ``most``, or of one that is larger."""
+    block: list[int] = []
+    filled = 0
+    for i, size in enumerate(sizes):
+        if block and filled + size > most:
+            yield block
+            block, filled = [], 0
+        block, filled = [*block, i], filled + size
+    if block:
+        yield block
 
 
 def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequence[FittedReadout]) -> list[Tensor]:
@@ -307,19 +351,19 @@ def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequ
         rows = (fold == k).nonzero()[:, 0]
         if len(rows):
             readings[rows] = torch.addmm(probe.bias.float(), x[rows].float(), probe.weight.float())
-    parts = readings.split([t.codes.shape[1] * t.width for t in targets], dim=1)
-    return [p.unflatten(1, (t.codes.shape[1], t.width)) for p, t in zip(parts, targets, strict=True)]
+    parts = readings.split([t.copies * t.width for t in targets], dim=1)
+    return [p.unflatten(1, (t.copies, t.width)) for p, t in zip(parts, targets, strict=True)]
 
 
 def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, groups: Ints) -> Tensor:
     """Readings ``[n, copies, width]`` of one target, fitted anew for every fold and shuffle."""
-    copies = target.codes.shape[1]
+    copies = target.copies
     readings = torch.empty(len(x), copies, target.width, dtype=torch.float32)
     for k in fold.unique().tolist():
         train, held = fold != k, fold == k
         for j in range(copies):
             y = target.codes[train, j]
-            y = y.double() if target.regression else y
+            y = y.double() if target.regression else y.long()
             probe = readout.fit_rows(x[train].double(), y, target.classes, groups=groups[train], seed=0)
             read = probe(x[held])
             if read.shape[1] == 2 and target.width == 1:
@@ -341,19 +385,34 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size
     Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``. ``groups``: of all rows of
     the target ``[n]``; ``size``: G.
     """
-    codes = target.codes[rows]
+    codes, of_row = target.codes[rows].to(readings.device), torch.from_numpy(groups[rows]).to(readings.device)
     if target.regression:
         y = codes.to(torch.float64)
         error = (y - readings[..., 0].to(torch.float64)).square()
         parts = [error, torch.ones_like(y), y, y.square()]
+    elif target.width == 1:
+        guess, truth = _positive(readings[..., 0]), codes.bool()
+        both, either = guess & truth, guess | truth
+        parts = [~either, both, ~truth, truth]
     else:
-        guess = readings.argmax(-1) if target.width > 1 else (readings[..., 0] > 0).long()
-        right = guess == codes
+        right = readings.argmax(-1) == codes
         member = [codes == c for c in range(target.classes)]
         parts = [right & m for m in member] + member
-    real = torch.zeros(size, len(parts), dtype=torch.float64)
-    real.index_add_(0, torch.from_numpy(groups[rows]), torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64))
-    return real, torch.stack([p[:, 1:].sum(0, dtype=torch.float64) for p in parts], dim=1)
+    own = torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64)
+    real = torch.zeros(size, len(parts), dtype=torch.float64, device=readings.device).index_add_(0, of_row, own)
+    return real.cpu(), torch.stack([_counted(p[:, 1:]) for p in parts], dim=1).cpu()
+
+
+def _positive(readings: Tensor) -> Tensor:
+    """Whether readings ``[b, copies]`` are above zero; NumPy is faster at slices of wider rows."""
+    return torch.from_numpy(readings.numpy() > 0) if readings.device.type == "cpu" else readings > 0
+
+
+def _counted(part: Tensor) -> Tensor:
+    """Sums ``[copies]`` over rows ``[b, copies]``; NumPy is faster at adding bytes."""
+    if part.dtype == torch.bool and part.device.type == "cpu":
+        return torch.from_numpy(part.view(torch.uint8).numpy().sum(0).astype(np.float64))
+    return part.sum(0, dtype=torch.float64)
 
 
 def reading_of(target: Target, real: Tensor, nulls: Tensor, *, noise: float, rates: Floats | None = None) -> Reading:
@@ -381,7 +440,7 @@ def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
         return 1.0
     readings, rows = readings[:ENOUGH], slice(rows.start, (rows.start or 0) + min(ENOUGH, len(readings)))
     nulls = float(readings[:, 1 : 1 + target.shuffles].double().var(0).mean())
-    real, codes = readings[:, 0].double(), target.codes[rows, 0]
+    real, codes = readings[:, 0].double(), target.codes[rows, 0].to(readings.device)
     parts = [real] if target.regression else [real[codes == c] for c in codes.unique()]
     within = [float(part.var(0).mean()) for part in parts if len(part) > 1]
     spread = float(np.mean(within)) if within else 0.0
@@ -390,7 +449,7 @@ def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
 
 def _rates(readings: Tensor, target: Target) -> Floats:
     """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
-    codes, read = target.codes[:, 0].numpy(), readings.numpy()
+    codes, read = target.codes[:, 0].numpy(), readings.cpu().numpy()
     guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
     member, guessed = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
     inside, outside = member.sum(0), (~member).sum(0)

@@ -63,7 +63,7 @@ class StratifiedTargets(Reads):
             rows = np.flatnonzero(strata == stratum)
             found, _ = targets_of(concepts, plan.groups, plan.readout, nulls=NULLS, rng=rng, rows=rows)
             for target in found:
-                counts = torch.bincount(target.codes[:, 0]) if target.classes else torch.tensor([len(target.codes)])
+                counts = torch.bincount(target.truth) if target.classes else torch.tensor([len(target.codes)])
                 if int(counts.min()) >= FEWEST:
                     parts[target.name].append(target)
         why = f"no stratum holds {FEWEST} rows of two classes, so it cannot be told apart"
