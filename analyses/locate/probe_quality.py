@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 
 from imprint.analyses import statistics
-from imprint.analyses.locate.reading import Target, read, target_of
+from imprint.analyses.locate.plan.target import Target, target_of
+from imprint.analyses.locate.reading import read
 from imprint.analyses.statistics import NAN, Estimate, Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.fitting.moments import Moments

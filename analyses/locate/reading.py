@@ -1,9 +1,9 @@
 """Readings: how well a concept is read from activations out of fold, kept as sums that can be resampled.
 
-A concept becomes *target* columns: its labels first, then shuffles of them, then, where a label varies within groups,
-as many permutations of whole label sequences among groups. Rows without a label are left out. A readout is fitted on
-K-1 folds and read on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from
-sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
+A concept becomes target columns (:mod:`imprint.analyses.locate.plan.target`): its labels, then shuffles of them. A
+readout is fitted on K-1 folds and read on the K-th (groups never split). Classes are scored by balanced accuracy,
+numbers by R2, both from sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without
+touching a row.
 
 Letters: n rows, D width, Q target columns, K folds, J shuffles, P permuted sequences, G groups, M sums per score, C
 classes.
@@ -15,145 +15,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.stats import norm
 from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.nulls import FEWEST, STAGES, is_among, p_among, undecided
+from imprint.analyses.locate.plan.cost import BLOCK_BYTES, FOLLOWING, PER_READING, blocks_of
+from imprint.analyses.locate.plan.target import Target
 from imprint.analyses.statistics import NAN, Floats
-from imprint.models.errors import NotMeasurableError
+from imprint.models.progress import worked
+from imprint.probes.fitting.moments import multiplied_in
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
-from imprint.probes.samples.concept_columns import concept_values
-from imprint.probes.samples.controls import Ints, sequences_permuted, shuffled
+from imprint.probes.samples.controls import Ints
 
 ENOUGH = 4000
 """Rows from which the noise of readings is estimated."""
-BYTE = 256
-"""Class codes below this are stored in a byte."""
-BLOCK_BYTES = 2**26
-"""Readings of one block of concepts need at most this many bytes, or as many as the activations."""
-PER_READING = 12
-"""Bytes that a reading needs while its block is scored: itself, its target, and what it is compared with."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One concept as target columns: the real labels first, then its shuffles, then its permuted sequences."""
-
-    name: str
-    regression: bool
-    codes: Tensor
-    """``[n, 1 + J + P]`` class codes (one byte each, if they fit) or numbers (float32) of the rows with a label."""
-    classes: int
-    """C; 0 for numbers."""
-    groups: Ints
-    """``[n]`` group of each row that has a label, 0..; the level at which labels are shuffled."""
-    labels: tuple[str, ...] = ()
-    """Names of the classes."""
-    shuffles: int = 0
-    """J; all further columns are permuted sequences."""
-    rows: Ints | None = None
-    """``[n]`` numbers of the rows that have a label, ascending; None when all have."""
-    seed: int = 0
-    """Of further shuffles."""
-
-    @property
-    def width(self) -> int:
-        """Columns per copy: one for numbers and two classes, else one per class."""
-        return 1 if self.classes <= 2 else self.classes
-
-    @property
-    def truth(self) -> Tensor:
-        """``[n]`` the labels themselves: class codes (int64) or numbers."""
-        return self.codes[:, 0] if self.regression else self.codes[:, 0].long()
-
-    @property
-    def copies(self) -> int:
-        """1 + J + P: the labels, their shuffles and their permuted sequences."""
-        return self.codes.shape[1]
-
-    def columns(self, rows: slice | Tensor = slice(None)) -> Tensor:
-        """Target columns ``[n, (1 + J + P) * width]`` of some of its rows."""
-        codes = self.codes[rows]
-        if self.width == 1:
-            return codes.to(torch.float32)
-        return (codes[..., None] == torch.arange(self.classes, dtype=codes.dtype)).flatten(1).to(torch.float32)
-
-    def layout(self) -> Columns:
-        """What the columns are: the labels and their shuffles, which share the labels' hyperparameters."""
-        return Columns.single(self.width, classes=not self.regression).repeated(self.copies)
-
-    def real(self) -> Target:
-        """The same concept without its shuffles."""
-        return replace(self, codes=self.codes[:, :1], shuffles=0)
-
-    def shuffled_anew(self, count: int) -> Target:
-        """The same concept with ``count`` other shuffles, and as many other permuted sequences if it has any."""
-        rng = np.random.default_rng((self.seed, count))
-        return _with_shuffles(self.real(), count, rng, sequences=self.copies > 1 + self.shuffles)
-
-    def fold_of(self, fold: Ints) -> Ints:
-        """Fold of each of its rows; when all of them lie in one fold, two folds of its groups."""
-        own = self.of(fold)
-        return own if len(np.unique(own)) > 1 else self.groups % 2
-
-    def of(self, values: Ints) -> Ints:
-        """Those of the ``values`` of all rows that belong to its own rows."""
-        return values if self.rows is None else np.asarray(values[self.rows])
-
-
-def target_of(
-    name: str,
-    labels: pd.Series,
-    groups: Ints,
-    *,
-    nulls: int,
-    rng: np.random.Generator,
-    rows: Ints | None = None,
-    sequences: bool = True,
-) -> Target:
-    """A concept's target columns with ``nulls`` label shuffles, or :class:`NotMeasurableError` with the reason.
-
-    ``labels`` and ``groups`` are those of all rows, of which ``rows`` (None: all) that have a label are used.
-    ``sequences``: whether whole sequences are permuted as well, where the label varies within groups.
-    """
-    labelled = np.flatnonzero(labels.notna().to_numpy())
-    rows = labelled if rows is None else rows[np.isin(rows, labelled)]
-    if not len(rows):
-        raise NotMeasurableError(f"none of the {len(labels)} rows has a label")
-    values, classes = concept_values(labels.iloc[rows])
-    own = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
-    if own.max() < 1:
-        raise NotMeasurableError(f"all {len(rows)} rows with a label are of one group, so none can be held out")
-    if not classes:
-        values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
-    in_groups = [len(np.unique(own[values == c])) for c in range(len(classes))]
-    if in_groups and min(in_groups) < 2:
-        rare = classes[int(np.argmin(in_groups))]
-        raise NotMeasurableError(f"class {rare} occurs in one group only, so it cannot be held out")
-    target = Target(
-        name,
-        not classes,
-        torch.from_numpy(values[:, None]),
-        len(classes),
-        own,
-        classes,
-        rows=None if len(rows) == len(labels) else rows,
-        seed=int(rng.integers(2**31)),
-    )
-    return _with_shuffles(target, nulls, rng, sequences=sequences)
-
-
-def _with_shuffles(target: Target, count: int, rng: np.random.Generator, *, sequences: bool) -> Target:
-    """A target without shuffles, with ``count`` shuffles and permuted sequences."""
-    values = target.codes[:, 0].numpy()
-    if 0 < target.classes <= BYTE:
-        values = values.astype(np.uint8)
-    permuted = sequences_permuted(values, target.groups, count, rng) if sequences else None
-    parts = [values[:, None], shuffled(values, target.groups, count, rng), *([] if permuted is None else [permuted])]
-    return replace(target, codes=torch.from_numpy(np.hstack(parts)), shuffles=count)
 
 
 @dataclass(frozen=True)
@@ -327,30 +204,26 @@ def _read(
         label = torch.cat([torch.arange(first[i], first[i + 1]).repeat(targets[i].copies) for i in block])
         readings = engine.readings(y, Columns.joined([t.layout() for t in some]), label)
         del y
+        worked(FOLLOWING * readings.numel())
         parts = readings.split([t.copies * t.width for t in some], dim=1)
         yield from ((t, p.unflatten(1, (t.copies, t.width))) for t, p in zip(some, parts, strict=True))
 
 
-def blocks_of(sizes: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Numbers of neighbouring items whose sizes add up to at most ``most``, or of one that is larger."""
-    block: list[int] = []
-    filled = 0
-    for i, size in enumerate(sizes):
-        if block and filled + size > most:
-            yield block
-            block, filled = [], 0
-        block, filled = [*block, i], filled + size
-    if block:
-        yield block
+def readings_of(
+    x: Tensor, targets: Sequence[Target], fold: Tensor, origin: Tensor, probes: Sequence[FittedReadout]
+) -> list[Tensor]:
+    """Readings ``[b, copies, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold.
 
-
-def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequence[FittedReadout]) -> list[Tensor]:
-    """Readings ``[b, copies, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold."""
-    readings = torch.empty(len(x), len(probes[0].bias), dtype=torch.float32)
+    Rows are read less ``origin`` ``[D]``, so that a large mean costs no digits.
+    """
+    readings = torch.empty(len(x), len(probes[0].bias), dtype=torch.float32, device=x.device)
     for k, probe in enumerate(probes):
-        rows = (fold == k).nonzero()[:, 0]
+        rows = (fold == k).nonzero()[:, 0].to(x.device)
         if len(rows):
-            readings[rows] = torch.addmm(probe.bias.float(), x[rows].float(), probe.weight.float())
+            bias = (probe.bias + origin @ probe.weight.double()).float()
+            own = (x[rows].to(multiplied_in(x)) - origin.to(multiplied_in(x))).float()
+            readings[rows] = torch.addmm(bias, own, probe.weight.float())
+    worked((2 * x.shape[1] + FOLLOWING) * readings.numel())
     parts = readings.split([t.copies * t.width for t in targets], dim=1)
     return [p.unflatten(1, (t.copies, t.width)) for p, t in zip(parts, targets, strict=True)]
 

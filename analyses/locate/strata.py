@@ -23,7 +23,8 @@ from torch import Tensor
 from imprint.analyses.locate.evidence import Summary
 from imprint.analyses.locate.material import Cells, Material, Plan
 from imprint.analyses.locate.nulls import FEWEST
-from imprint.analyses.locate.reading import Reading, Target, read
+from imprint.analyses.locate.plan.target import Target
+from imprint.analyses.locate.reading import Reading, read
 from imprint.analyses.locate.targets import Reads, Targets, targets_of
 from imprint.analyses.statistics import Floats, equivalent
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name

@@ -25,6 +25,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from imprint.models.progress import worked
 from imprint.probes.fitting.damped import Damped
 from imprint.probes.fitting.moments import Moments, Sums
 
@@ -150,11 +151,10 @@ class LeastSquares:
         """Weights ``[D, Q]`` of standardised columns; subclasses with constrained weights override it."""
         return train.weights(penalty, targets)
 
-    def _errors(
-        self, train: Standardised, sums: Sums, out: frozenset[int], targets: Tensor
-    ) -> dict[int, Tensor]:
+    def _errors(self, train: Standardised, sums: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
         """Squared errors ``[P, Q]`` on each fold of ``out``, after training on all other folds."""
         weights = torch.stack([self.weights(train, penalty, targets) for penalty in self.penalties])
+        worked(len(self.penalties) * len(train.scale) ** 3)
         return {j: train.error(sums.at(j), weights, targets) for j in out}
 
     def _solution(self, train: Standardised, best: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -33,6 +33,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.progress import worked
 from imprint.models.store import read_tensors, write_tensors
 from imprint.probes.fitting.damped import gram_of
 
@@ -170,15 +171,7 @@ class Moments:
             xx = s.xx + shift + shift.mT + s.count[:, None, None] * torch.outer(c, c)
         else:
             xx = s.xx + 2 * s.x * c + s.count[:, None] * c.square()
-        return Sums(
-            s.count,
-            s.x + s.count[:, None] * c,
-            s.y,
-            xx,
-            s.xy + c[:, None] * s.y[:, None, :],
-            s.yy,
-            s.roundoff,
-        )
+        return Sums(s.count, s.x + s.count[:, None] * c, s.y, xx, s.xy + c[:, None] * s.y[:, None, :], s.yy, s.roundoff)
 
     @property
     def centred(self) -> tuple[Tensor, Sums]:
@@ -226,6 +219,7 @@ class Moments:
                     else:
                         own.copy_(x[part.to(x.device)])
                     self._add_block(k, own, y[part.to(y.device)].to(device, kind), product)
+        worked(len(x) * self.width * (self.width * self.products + 2 * self.targets))
         if device.type == "cpu":
             self._require_finite()
 

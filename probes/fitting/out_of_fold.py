@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imprint.models.progress import worked
 from imprint.probes.fitting.damped import Damped
 from imprint.probes.fitting.least_squares import LeastSquares
 from imprint.probes.fitting.moments import Moments, Sums, multiplied_in
@@ -54,6 +55,7 @@ class OutOfFold(ABC):
             if len(rows):
                 block = x.index_select(0, rows).to(kind).sub_(origin).float()
                 out[rows] = torch.addmm(bias.float(), block, weight.float())
+                worked(2 * block.numel() * width)
         return out
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import NotMeasurableError
+from imprint.models.progress import worked
 from imprint.probes.fitting.damped import Damped, gram_of
 from imprint.probes.fitting.least_squares import LeastSquares, chosen_inside, scale_of
 from imprint.probes.fitting.moments import BLOCK, ROUNDOFF, multiplied_in, rounding_of
@@ -70,7 +71,7 @@ class RowRidge:
 
         def errors(out: frozenset[int]) -> Mapping[int, Tensor]:
             training = _Training(self, out)
-            weights = torch.cat([training.weights(y, penalty)[0] for penalty in self.engine.penalties], 1)
+            weights = training.weights(y, [(penalty, slice(None)) for penalty in self.engine.penalties])[0]
             return {j: training.error(y, self.rows[j], weights) for j in out}
 
         filled = self.count.nonzero()[:, 0].tolist()
@@ -80,11 +81,13 @@ class RowRidge:
         """The ridge of each held-out fold for targets ``y`` ``[n, Q]``, each with its penalty of ``best`` ``[Q]``."""
         for k, of_fold in zip(held, best, strict=True):
             training = _Training(self, frozenset() if k is None else frozenset({k}))
-            weight = torch.empty(self.x.shape[1], y.shape[1], dtype=self.kind, device=self.x.device)
-            inside = torch.empty(y.shape[1], dtype=torch.float64, device=self.x.device)
-            for p in of_fold.unique().tolist():
-                at = (of_fold == p).nonzero()[:, 0].to(y.device)
-                weight[:, at], inside[at] = training.weights(y[:, at], self.engine.penalties[p])
+            indices = of_fold.unique().tolist()
+            groups = [(of_fold == p).nonzero()[:, 0].to(y.device) for p in indices]
+            asked = [(self.engine.penalties[p], at) for p, at in zip(indices, groups, strict=True)]
+            weight, inside = training.weights(y, asked)
+            if len(groups) > 1:
+                back = torch.argsort(torch.cat(groups)).to(self.x.device)
+                weight, inside = weight[:, back], inside[back]
             weight *= training.scale.to(self.kind)[:, None]
             sums = y.index_select(0, training.rows.to(y.device)).sum(0, dtype=torch.float64).to(self.x.device)
             bias = sums / training.count - training.mean @ weight.double()
@@ -115,22 +118,31 @@ class _Training:
         self.gram = torch.zeros(side, side, dtype=torch.float64, device=self.z.device)
         for block in blocks:
             self.gram += gram_of(block)
+        worked(self.z.numel() * side)
 
     def _standardised(self, rows: Tensor) -> Tensor:
         kind = self.whole.kind
         return self.whole.about_origin(rows).sub_(self.mean.to(kind)).mul_(self.scale.to(kind))
 
-    def weights(self, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
-        """Weights ``[D, Q]`` of standardised columns, and ``inside`` ``[Q]`` as in :class:`Solution`."""
+    def weights(self, y: Tensor, asked: Sequence[tuple[float, slice | Tensor]]) -> tuple[Tensor, Tensor]:
+        """Weights ``[D, ...]`` of standardised columns, and ``inside`` ``[...]`` as in :class:`Solution`, side by side.
+
+        Asked for are penalties, each with the targets of ``y`` ``[n, Q]`` that it is for.
+        """
         own = y.index_select(0, self.rows.to(y.device)).to(self.z.device, torch.float64)
-        centred = own - own.mean(0)
-        system = Damped(self.gram, penalty * self.count)
-        if self.dual:
-            dual = system.solve(centred)
-            return self.z.T @ dual.to(self.z.dtype), (own * (centred - penalty * self.count * dual)).sum(0)
-        cross = (self.z.T @ centred.to(self.z.dtype)).double()
-        weight = system.solve(cross)
-        return weight.to(self.z.dtype), (cross * weight).sum(0)
+        centred, count = own - own.mean(0), self.count
+        cross = None if self.dual else (centred.T.to(self.z.dtype) @ self.z).T.double()
+        solved, inside = [], []
+        for penalty, at in asked:
+            system = Damped(self.gram, penalty * count)
+            right = centred[:, at] if cross is None else cross[:, at]
+            answer = system.solve(right)
+            solved.append(answer)
+            inside.append((right * (answer if cross is not None else right - penalty * count * answer)).sum(0))
+            worked(len(self.gram) ** 3)
+        answers = torch.cat(solved, 1)
+        weights = answers.to(self.z.dtype) if cross is not None else (answers.T.to(self.z.dtype) @ self.z).T
+        return weights, torch.cat(inside)
 
     def error(self, y: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         """Summed squared errors ``[P, Q]`` of ``weights`` ``[D, P * Q]`` on some rows."""

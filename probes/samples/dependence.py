@@ -17,8 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
-import torch
-from scipy import stats
+from scipy import linalg, stats
 
 from imprint.probes.samples.concept_columns import ConceptColumns, Floats
 from imprint.probes.samples.controls import Ints, principal_inputs
@@ -30,6 +29,8 @@ PENALTIES = (1e-2, 1.0)
 """Ridge penalties in units of the mean squared length of a unit; the smaller of the two errors counts."""
 PERMUTATIONS = 99
 """Permutations per test. Smaller p-values than they can show are those of Student's t, which the errors follow."""
+FAR = 10.0
+"""A shared p-value this many times the level is no leak; one below the level by its square is one."""
 MANY = 16
 """Labels from which they are screened together first."""
 
@@ -82,39 +83,48 @@ class Dependence:
             self._errors(fold, [y])[0], lambda: self._errors(_permuted(fold, strata, rng), [y])[0], alpha
         )
 
-    def screened(self, labels: Sequence[ConceptColumns], rng: np.random.Generator) -> list[bool]:
-        """Whether each of C labels is clean: at least two of :data:`PERMUTATIONS` random folds predict it as badly."""
+    def screened(self, labels: Sequence[ConceptColumns], alpha: float, rng: np.random.Generator) -> list[float | None]:
+        """p-values of many labels among :data:`PERMUTATIONS` random folds that they share; None where that is open.
+
+        1 for a label that random folds predict as badly, or that is far from ``alpha``; a label far beyond ``alpha``
+        has the p-value of Student's t.
+        """
         if len(self._rows) < 4 * FOLDS:
-            return [True] * len(labels)
+            return [1.0] * len(labels)
         columns = [_centred(label) for label in labels]
         blocks = [_blocks(_strata(label)) for label in labels]
         observed = np.array([self._errors(fold, [y])[0] for fold, y in zip(blocks, columns, strict=True)])
-        as_bad = np.zeros(len(labels), dtype=np.int64)
-        for _ in range(PERMUTATIONS):
-            open_ = np.flatnonzero(as_bad < 2)
+        drawn = np.full((PERMUTATIONS, len(labels)), np.nan)
+        for shared in drawn:
+            open_ = np.flatnonzero((drawn >= observed).sum(0) < 2)
             if not len(open_):
                 break
             fold = rng.permutation(len(self._rows)) % FOLDS
-            as_bad[open_] += self._errors(fold, [columns[i] for i in open_]) >= observed[open_]
-        return [bool(count >= 2) for count in as_bad]
+            shared[open_] = self._errors(fold, [columns[i] for i in open_])
+        answers: list[float | None] = []
+        for own, error, as_bad in zip(drawn.T, observed, (drawn >= observed).sum(0), strict=True):
+            p = 1.0 if as_bad >= 2 else beyond(float(error), own)
+            answers.append(1.0 if p > FAR * alpha else p if p < alpha / FAR**2 else None)
+        return answers
 
     def _errors(self, fold: Ints, targets: Sequence[Floats]) -> Floats:
         """Out-of-fold squared error of each target ``[n, Q]``, summed over rows and columns; the better penalty's."""
-        x, y = self.components, np.hstack(targets)
-        parts = [fold == k for k in range(FOLDS)]
-        of_fold = [(x[rows], y[rows]) for rows in parts]
-        gram, cross = np.stack([a.T @ a for a, _ in of_fold]), np.stack([a.T @ b for a, b in of_fold])
-        train, others = torch.from_numpy(gram.sum(0) - gram), torch.from_numpy(cross.sum(0) - cross)
-        size = train.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-300)
+        order = np.argsort(fold, kind="stable")
+        ends = np.cumsum(np.bincount(fold, minlength=FOLDS))[:-1]
+        of_fold = [np.split(array[order], ends) for array in (self.components, np.hstack(targets))]
+        parts = list(zip(*of_fold, strict=True))
+        gram, cross = np.stack([a.T @ a for a, _ in parts]), np.stack([a.T @ b for a, b in parts])
+        train, others = gram.sum(0) - gram, cross.sum(0) - cross
         first = np.cumsum([0, *(target.shape[1] for target in targets[:-1])])
-        errors = []
-        for penalty in PENALTIES:
-            damped = train.clone()
-            damped.diagonal(dim1=1, dim2=2).add_(penalty * size[:, None])
-            weights = torch.cholesky_solve(others, torch.linalg.cholesky(damped)).numpy()
-            squares = sum(((b - a @ w) ** 2).sum(0) for (a, b), w in zip(of_fold, weights, strict=True))
-            errors.append(np.add.reduceat(squares, first))
-        return np.minimum(*errors)
+        errors = np.zeros((len(PENALTIES), others.shape[2]))
+        for (a, b), own, right in zip(parts, train, others, strict=True):
+            size = max(float(own.diagonal().mean()), 1e-300)
+            for i, penalty in enumerate(PENALTIES):
+                damped = own.copy()
+                damped.flat[:: len(damped) + 1] += penalty * size
+                weights = linalg.lapack.dposv(damped, right, lower=1, overwrite_a=1)[1]
+                errors[i] += np.square(b - a @ weights).sum(0)
+        return np.add.reduceat(errors, first, axis=1).min(0)
 
 
 def _centred(label: ConceptColumns) -> Floats:

@@ -17,7 +17,7 @@ Letters: n rows, D width, Q target columns, G groups, K folds, V distinct rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,26 +97,26 @@ class LeakSearch:
             raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
         columns = [_columns(label, len(self._rows)) for label in labels]
         known = [label for label in columns if not isinstance(label, NotMeasurableError)]
-        clean = iter([False] * len(known))
+        shared: Iterator[float | None] = iter([None] * len(known))
         if self._groups is None and len(known) >= MANY:
-            clean = iter(self._dependence.screened(known, rng))
+            shared = iter(self._dependence.screened(known, alpha, rng))
         return [
-            label if isinstance(label, NotMeasurableError) else self._leaks(label, next(clean), alpha, rng)
+            label if isinstance(label, NotMeasurableError) else self._leaks(label, next(shared), alpha, rng)
             for label in columns
         ]
 
     def _leaks(
-        self, label: ConceptColumns, clean: bool, alpha: float, rng: np.random.Generator
+        self, label: ConceptColumns, p: float | None, alpha: float, rng: np.random.Generator
     ) -> tuple[Leak, ...]:
+        """The leaks of one label; ``p``: of dependent rows, where it is known."""
         if self._groups is not None:
             order = _label_follows_group(label, self._groups, alpha, rng)
         else:
-            order = None if clean else self._dependent(label, alpha, rng)
+            order = self._dependent(self._dependence.p_value(label, alpha, rng) if p is None else p, alpha)
         unit = _unit_is_label(self._units, label, self._groups, alpha)
         return tuple(leak for leak in (*self._equal, order, unit) if leak is not None)
 
-    def _dependent(self, label: ConceptColumns, alpha: float, rng: np.random.Generator) -> Leak | None:
-        p = self._dependence.p_value(label, alpha, rng)
+    def _dependent(self, p: float, alpha: float) -> Leak | None:
         if p > alpha:
             return None
         why = "rows next to one another are not independent; give groups="
