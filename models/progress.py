@@ -44,6 +44,8 @@ UNITS = 1000
 """Parts in which progress is counted."""
 PART_OF_MEMORY = 0.9
 """A call is refused when it needs more than this part of the memory that is free."""
+FEW = 1e10
+"""Operations that no machine takes long for; its speed is not measured for fewer."""
 TRIAL = 768
 """Size of the matrix product from which the speed of this machine is taken."""
 
@@ -67,20 +69,24 @@ class Cost:
         return self.operations / speed()
 
     def announce(self, what: str, advice: str) -> None:
-        """Refuse what does not fit, and say what takes long. ``advice``: what to do about the size."""
-        free = free_memory()
-        if self.memory > PART_OF_MEMORY * free:
-            raise ImprintError(
-                f"{what} needs about {amount(self.memory)} of memory and {amount(free)} are free; nothing was started. "
-                f"{advice}"
-            )
-        if self.operations > 1e10 and self.seconds > LONG:
-            warnings.warn(
-                f"{what} will take about {duration(self.seconds)} and {amount(self.memory)} of memory; "
-                "progress=True shows how far it is.",
-                LongCallWarning,
-                stacklevel=4,
-            )
+        """See :func:`announced`."""
+        announced(what, self.seconds if self.operations > FEW else 0.0, self.memory, advice)
+
+
+def announced(what: str, seconds: float, memory: float, advice: str) -> None:
+    """Refuse what does not fit, and say what takes long. ``advice``: what to do about the size."""
+    free = free_memory()
+    if memory > PART_OF_MEMORY * free:
+        raise ImprintError(
+            f"{what} needs about {amount(memory)} of memory and {amount(free)} are free; nothing was started. {advice}"
+        )
+    if seconds > LONG:
+        warnings.warn(
+            f"{what} will take about {duration(seconds)} and {amount(memory)} of memory; progress=True shows how far "
+            "it is.",
+            LongCallWarning,
+            stacklevel=5,
+        )
 
 
 class Progress:
