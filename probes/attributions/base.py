@@ -300,9 +300,24 @@ def _checked(subject: Subject, observation: Tensor) -> Tensor:
         got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
         raise ImprintError(f"the observation is {got}; expected a tensor [n, ...] with at least one row.")
     if not observation.is_floating_point():
-        raise ImprintError(f"observations are {observation.dtype}; attributions need a float observation.")
+        observation = _as_floats(subject, observation)
     if not bool(torch.isfinite(observation).all()):
         raise ImprintError("observations hold NaN or infinite values; nothing can be attributed to them.")
     parameter = next((p for p in subject.model.parameters() if p.is_floating_point()), None)
     x = observation.detach()
     return x if parameter is None else x.to(parameter.device, parameter.dtype)
+
+
+def _as_floats(subject: Subject, observation: Tensor) -> Tensor:
+    """Whole numbers as floats, where the value takes them for the same: pictures of 0 to 255, but not tokens."""
+    few = observation[:3]
+    try:
+        same = torch.equal(subject.values(few), subject.values(few.float()))
+    except (ImprintError, RuntimeError, TypeError, IndexError):
+        same = False
+    if not same:
+        raise ImprintError(
+            f"observations are {observation.dtype} and this model does not take them as floats (tokens, numbers of "
+            "classes); attributions need a float observation."
+        )
+    return observation.float()
