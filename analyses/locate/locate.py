@@ -118,7 +118,10 @@ def locate(
     with reported("locate", cost.operations, progress):
         material, sites = Material.of(activations, untrained, inputs, n, device=device)
         plan = (chosen, nulls, folds, alpha, resamples)
-        return _located(material, sites, concepts, plan, groups=groups, given=given, value=value, rng=rng)
+        table = _located(material, sites, concepts, plan, groups=groups, given=given, value=value, rng=rng)
+    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
+    table.attrs["asked"] = {**asked, "grouped": groups is not None}
+    return table
 
 
 def _located(
@@ -162,8 +165,6 @@ def _located(
     table.attrs["rates"] = _rates_table(evidence)
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
     order = {cell: i for i, cell in enumerate((name, site) for name in names for site in sites)}
-    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
-    table.attrs["asked"] = {**asked, "grouped": groups is not None}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 
