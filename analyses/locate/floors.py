@@ -167,7 +167,7 @@ def floors_of(
     whole = np.full_like(drawn, means.mean())
     floors = {"null": Floor(float(means.mean()), null_draws, whole, variance(drawn - null_draws), freedom, extra)}
     if (twins := first.untrained) is not None:
-        each = statistics.score(np.einsum("rg,tgm->rtm", draws.groups, twins), regression=regression)
+        each = statistics.score(np.moveaxis(draws.groups @ twins, 0, 1), regression=regression)
         picked = np.take_along_axis(each, draws.twins, axis=1).mean(1)
         floors["untrained"] = Floor(
             float(statistics.score(twins.sum(1), regression=regression).mean()),

@@ -19,23 +19,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.locate.entrance import counts, enter
+from imprint.analyses.locate.entrance import Entrance, counts, enter
 from imprint.analyses.locate.forms import left_out, not_linear, places, unused
 from imprint.analyses.locate.judging import MARGIN, best_sites, judge, summaries_of
 from imprint.analyses.locate.leaks import EQUAL, kept_together, leaks_of, refused
 from imprint.analyses.locate.material import Cells, Material, Plan
+from imprint.analyses.locate.plan.cost import ADVICE, cost_of, shapes_of, twins_in
 from imprint.analyses.locate.strata import companions, evidence_within, explained, names_given
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.progress import Wanted, reported
+from imprint.models.threads import scoped_call
 from imprint.probes.door.arrays import rate_of
-from imprint.probes.readouts.base import READOUTS
+from imprint.probes.readouts.base import READOUTS, Readout
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, compact_groups
 
 RATES = ("auc", "true_positive_rate", "false_positive_rate", "recall_at_1_percent_false_positives")
 
 
+@scoped_call
 def locate(
     activations: Any,
     concepts: Any,
@@ -53,6 +57,8 @@ def locate(
     seed: int = 0,
     folds: int = 5,
     resamples: int = 1000,
+    device: Any = None,
+    progress: Wanted = None,
 ) -> pd.DataFrame:
     """Look for every concept at every site.
 
@@ -81,6 +87,8 @@ def locate(
         seed: of folds, shuffles and resamples.
         folds: cross-validation folds, groups kept together.
         resamples: bootstrap resamples.
+        device: where activations are read, for example ``"cuda"``; None: where they are.
+        progress: True draws a bar with the time left; a function gets every :class:`imprint.models.progress.Step`.
 
     Returns one row per concept and site (columns as in ``imprint.analyses.locate.judging.COLUMNS``). ``score`` is
     balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups; ``place`` is ``at unit k``,
@@ -108,23 +116,41 @@ def locate(
     )
     for caveat in entered.caveats:
         if "pass ignore=" in caveat:
-            warnings.warn(caveat, stacklevel=2)
-    concepts, value, groups, sites = entered.labels, entered.value, entered.groups, entered.sites
-    names, n = [*concepts.columns, *entered.problems], len(concepts)
-    material = Material.of(entered)
+            warnings.warn(caveat, stacklevel=3)
     if not isinstance(given, str | Sequence | None):
         raise ImprintError(f"given is {given!r}; expected the name of a concept, or a list of names.")
+    shapes, twins = shapes_of(entered.activations, len(entered.labels)), twins_in(entered.untrained)
+    cost = cost_of(shapes, entered.labels, chosen, nulls=nulls, folds=folds, twins=twins, bytes_each=0.0)
+    cost.announce("locate", ADVICE)
+    with reported("locate", cost.operations, progress):
+        material = Material.of(entered, device=device)
+        table = _located(material, entered, (chosen, nulls, folds, alpha, resamples), given=given, rng=rng)
+    asked = {"rows": len(entered.labels), "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds}
+    table.attrs["asked"] = {**asked, "seed": seed, "grouped": entered.groups is not None}
+    table.attrs["caveats"] = entered.caveats
+    return table
+
+
+def _located(
+    material: Material,
+    entered: Entrance,
+    settings: tuple[Readout, int, int, float, int],
+    *,
+    given: str | Sequence[str] | None,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """The table of :func:`locate`; ``settings``: readout, nulls, folds, alpha and resamples."""
+    concepts, groups, value, sites = entered.labels, entered.groups, entered.value, entered.sites
+    names, n, (_, _, _, alpha, resamples) = [*concepts.columns, *entered.problems], len(concepts), settings
     within = names_given(given, concepts)
     if material.stream is not None and (within or value is not None):
         raise ImprintError("given and value need activations as arrays; a stream cannot be read within strata.")
     try:
-        plan = Plan(compact_groups(groups, n), chosen, nulls, folds, alpha, resamples)
+        plan = Plan(compact_groups(groups, n), *settings)
         targets = plan.targets(concepts, rng, cells=len(names) * len(sites))
     except NotMeasurableError as error:
         why = {(c, s): entered.problems.get(c, str(error)) for c in names for s in sites}
-        nothing = judge({}, why, alpha=alpha, resamples=resamples, rng=rng)
-        nothing.attrs["caveats"] = entered.caveats
-        return nothing
+        return judge({}, why, alpha=alpha, resamples=resamples, rng=rng)
     targets = replace(targets, problems={**entered.problems, **targets.problems})
     problems = {(name, site): why for name, why in targets.problems.items() for site in sites}
     for site, x in material.activations.items():
@@ -144,11 +170,8 @@ def locate(
     table = _with_caveats(left_out(table, targets), entered.caveats)
     table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
     table.attrs["rates"] = _rates_table(evidence)
-    table.attrs["caveats"] = entered.caveats
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
     order = {cell: i for i, cell in enumerate((name, site) for name in names for site in sites)}
-    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
-    table.attrs["asked"] = {**asked, "grouped": groups is not None}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from imprint.analyses.locate.entrance import Entrance
 from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.streaming import Stream, read_stream
 from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of
-from imprint.models.errors import unknown_name
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.readouts.base import Readout
 from imprint.probes.samples.controls import Ints, folds_of
 
@@ -35,20 +36,23 @@ class Material:
     """Site -> raw input ``[n, p]``."""
     stream: Stream | None = None
     twin_streams: Sequence[Stream] = ()
+    device: Any = None
+    """Where batches of a stream are read; None: where they are."""
 
     @classmethod
-    def of(cls, entered: Entrance) -> Material:
-        """The material of what was given."""
-        if isinstance(entered.activations, Mapping):
-            assert isinstance(entered.untrained, dict)
-            return cls(entered.activations, entered.untrained, entered.inputs)
-        return cls({}, {}, entered.inputs, entered.activations, list(entered.untrained))
+    def of(cls, entered: Entrance, *, device: Any = None) -> Material:
+        """The material of what was given; ``device``: where activations are put (None: they stay where they are)."""
+        if not isinstance(entered.activations, Mapping):
+            return cls({}, {}, entered.inputs, entered.activations, list(entered.untrained), device)
+        assert isinstance(entered.untrained, dict)
+        x = {site: placed(value, device) for site, value in entered.activations.items()}
+        twins = {site: [placed(twin, device) for twin in of_site] for site, of_site in entered.untrained.items()}
+        return cls(x, twins, entered.inputs)
 
     def part(self, sites: Collection[str], rows: Ints | None = None) -> Material:
         """Some sites, and some rows, of arrays."""
-        at = slice(None) if rows is None else torch.from_numpy(rows)
-        x = {site: self.activations[site][at] for site in sites}
-        twins = {site: [twin[at] for twin in self.twins.get(site, ())] for site in sites}
+        x = {site: _rows_of(self.activations[site], rows) for site in sites}
+        twins = {site: [_rows_of(twin, rows) for twin in self.twins.get(site, ())] for site in sites}
         kept: dict[int, NDArray[np.float32]] = {}
         raw = {site: self.raw[site] for site in sites if site in self.raw}
         if rows is not None:
@@ -63,8 +67,8 @@ class Material:
             untrained = {site: [bare.read(twin) for twin in self.twins.get(site, ())] for site in readings}
         else:
             assert isinstance(targets, Targets) and isinstance(bare, Targets)
-            readings = read_stream(self.stream, targets)
-            streams = [read_stream(twin, bare) for twin in self.twin_streams]
+            readings = read_stream(self.stream, targets, device=self.device)
+            streams = [read_stream(twin, bare, device=self.device) for twin in self.twin_streams]
             if missing := [site for site in readings for twin in streams if site not in twin]:
                 raise unknown_name("site in untrained", missing[0], streams[0])
             untrained = {site: [twin[site] for twin in streams] for site in readings}
@@ -110,3 +114,18 @@ class Plan:
     def with_readout(self, readout: Readout) -> Plan:
         """The same with another readout."""
         return replace(self, readout=readout)
+
+
+def placed(x: Tensor, device: Any) -> Tensor:
+    """The tensor on a device; None: where it is. Raises :class:`ImprintError` for a device that cannot be used."""
+    if device is None:
+        return x
+    try:
+        return x.to(torch.device(device))
+    except (RuntimeError, TypeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ImprintError(f"device is {device!r}, which cannot be used: {first} Expected for example 'cpu'.") from None
+
+
+def _rows_of(x: Tensor, rows: Ints | None) -> Tensor:
+    return x if rows is None else x[torch.from_numpy(rows).to(x.device)]

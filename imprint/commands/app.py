@@ -148,9 +148,9 @@ def locate(
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
-        arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given, "report": report}
+        arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
         arrays |= {"mask": mask, "ignore": ignore}
-        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed)
+        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import chosen, console, say, table, write_csv
+from imprint.commands.progress import Bars
+from imprint.commands.text import chosen, console, error_console, say, table, write_csv
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.door.arrays import real_array
 from imprint.probes.door.files import as_float_rows, open_activations
@@ -23,6 +24,8 @@ UNANSWERED = ("not measurable", "undetermined")
 """Verdicts that need their reason beside them."""
 EXPLAINED = "^given |, not "
 """Others that do: what gives a concept, and presence with a restriction."""
+LARGE = 2**27
+"""Bytes from which arrays are streamed from disk; what needs rows at random, such as leaks, is not looked for then."""
 BESIDE = "goes with|without a label"
 """Reasons that are caveats."""
 
@@ -80,6 +83,47 @@ def locate_arrays(
     """
     from imprint.analyses.locate.locate import locate
 
+    read = _streamed(acts, concepts, groups, untrained, inputs) or _loaded(acts, concepts, groups, untrained, inputs)
+    columns = [name for name in read.labels.columns if name != mask]
+    shown = (_only("concept", columns, only[0], concepts), _only("site", read.sites, only[1], acts))
+    with Bars(error_console()) as bars:
+        frame = locate(
+            read.activations,
+            read.labels,
+            groups=read.groups,
+            untrained=read.untrained,
+            inputs=read.inputs,
+            given=given or None,
+            mask=mask,
+            ignore=[*ignore, *(number for text in ignore if (number := _number(text)) is not None)] or None,
+            nulls=nulls,
+            alpha=alpha,
+            seed=seed,
+            progress=bars,
+        )
+    if csv is not None:
+        write_csv(csv, frame)
+    _print_located(frame, *shown)
+    if report is not None:
+        from imprint.reports.pages.located import report_located
+
+        say(console(), f"page: {report_located(frame, report)}")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What ``locate`` is given."""
+
+    activations: Any
+    labels: pd.DataFrame
+    groups: np.ndarray | None
+    untrained: Any
+    inputs: np.ndarray | None
+    sites: tuple[str, ...]
+
+
+def _loaded(acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None) -> _Given:
+    """Arrays in memory."""
     data = UserData.read(acts, concepts, groups)
     arrays: Any = data.arrays
     raw = None
@@ -88,31 +132,31 @@ def locate_arrays(
             raise unknown_name(f"array of {acts.name} named by --inputs", inputs, data.named("--inputs"))
         arrays = dict(data.named("--inputs"))
         raw = arrays.pop(inputs)
-    sites = list(arrays if isinstance(arrays, Mapping) else next(iter(arrays)))
-    shown = (
-        _only("concept", data.labels.columns.drop(mask, errors="ignore"), only[0], concepts),
-        _only("site", sites, only[1], acts),
-    )
-    frame = locate(
-        arrays,
-        data.labels,
-        groups=data.groups,
-        untrained=None if untrained is None else _twin(untrained, sites, data),
-        inputs=raw,
-        given=given or None,
-        mask=mask,
-        ignore=[*ignore, *(number for text in ignore if (number := _number(text)) is not None)] or None,
-        nulls=nulls,
-        alpha=alpha,
-        seed=seed,
-    )
-    if csv is not None:
-        write_csv(csv, frame)
-    _print_located(frame, *shown)
-    if report is not None:
-        from imprint.reports.pages.located import report_located
+    sites = tuple(arrays if isinstance(arrays, Mapping) else next(iter(arrays)))
+    twin = None if untrained is None else _twin(untrained, sites, data)
+    return _Given(arrays, data.labels, data.groups, twin, raw, sites)
 
-        say(console(), f"page: {report_located(frame, report)}")
+
+def _streamed(
+    acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None
+) -> _Given | None:
+    """A stream from disk, of arrays that are large; else nothing."""
+    from imprint.probes.subjects.on_disk import SUFFIXES, disk_stream
+
+    if not acts.is_file() or acts.suffix.lower() not in SUFFIXES:
+        return None
+    stream = disk_stream(acts)
+    if stream.total_bytes <= LARGE:
+        return None
+    labels, kept_together = _without_groups(read_labels(concepts), groups, concepts)
+    if len(stream) != len(labels):
+        raise ImprintError(
+            f"{acts} holds {len(stream)} rows, {concepts} has {len(labels)}; row i of both must be one example."
+        )
+    raw = None if inputs is None else stream.rows(inputs).numpy()
+    sites = tuple(site for site in stream.sites if site != inputs)
+    twins = None if untrained is None else [disk_stream(untrained).only(sites)]
+    return _Given(stream.only(sites), labels, kept_together, twins, raw, sites)
 
 
 def _number(text: str) -> float | None:
@@ -144,7 +188,7 @@ def _twin(path: Path, sites: Sequence[str], data: UserData) -> Any:
     """The arrays of a randomly initialised twin, one for every site."""
     twin = _read(path, len(data.labels), data.concepts)
     if not isinstance(twin, Mapping) or not isinstance(data.arrays, Mapping):
-        return [twin if not isinstance(twin, Mapping) else [twin]]
+        return [[twin] if isinstance(twin, Mapping) else twin]
     for site in sites:
         if site not in twin:
             raise unknown_name(f"array of {path.name} (--untrained needs every site)", site, twin)

@@ -33,6 +33,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
+from imprint.models.threads import scoped_step
 
 WORLDS = Family("worlds", "imprint.models.worlds", "World")
 
@@ -164,6 +165,7 @@ class World(Redrawable, ABC):
         moved: pd.DataFrame = setter(factors.copy(), np.broadcast_to(np.asarray(value), (len(factors),)))
         return moved
 
+    @scoped_step
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
     ) -> Batch:
@@ -178,6 +180,7 @@ class World(Redrawable, ABC):
             factors = self.intervene(factors, concept, value)
         return self._batch(factors, noise)
 
+    @scoped_step
     def counterfactual(self, batch: Batch, concept: str, value: Any) -> Batch:
         """``batch`` with ``concept`` set to ``value`` and every other factor and the noise kept."""
         factors = self.intervene(batch.concepts[list(self.factors)], concept, value)

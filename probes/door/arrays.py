@@ -151,6 +151,8 @@ class Rows:
 
 def rows_of(name: str, value: Any, n: int | None = None) -> Rows:
     """Activations ``[n, d]`` ready for use; see the module docstring. ``n``: how many rows are expected."""
+    if isinstance(value, torch.Tensor) and value.device.type not in ("cpu", "meta") and value.is_floating_point():
+        return _rows_there(name, value, n)
     array = matrix(name, value, n)
     eps = roundoff_of(value)
     low, high = array.min(0).astype(np.float64), array.max(0).astype(np.float64)
@@ -160,16 +162,39 @@ def rows_of(name: str, value: Any, n: int | None = None) -> Rows:
     finite = bool(np.isfinite(low).all() and np.isfinite(high).all())
     if not finite:  # said to be not measurable later, with how many
         with np.errstate(over="ignore"):
-            return Rows(torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)), spread == 0, spread < 0)
+            return Rows(_single(array), spread == 0, spread < 0)
     some = array[np.linspace(0, len(array) - 1, min(len(array), SAMPLE)).astype(int)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         far = np.abs(some.mean(0)) > OFFSET * some.std(0)
     narrow = (spread > 0) & ~rounding & ((spread < SAFE[0]) | (largest * ~far > SAFE[1]) | (spread > SAFE[1]))
     if not (far & (spread > 0)).any() and not rounding.any() and not narrow.any():
-        return Rows(torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)), spread == 0, rounding)
+        return Rows(_single(array), spread == 0, rounding)
     return Rows(
         _centred(array, (spread == 0) | rounding, double=bool(narrow.any())), (spread == 0) | rounding, rounding
     )
+
+
+def _single(array: NDArray[Any]) -> torch.Tensor:
+    """The array in float32, without a copy where it is so already and may be written to."""
+    single = np.ascontiguousarray(array, dtype=np.float32)
+    return torch.from_numpy(single if single.flags.writeable else single.copy())
+
+
+def _rows_there(name: str, value: torch.Tensor, n: int | None) -> Rows:
+    """The same for a tensor that stays on its accelerator."""
+    if value.dim() != 2 or not value.numel() or (n is not None and len(value) != n):
+        raise ImprintError(f"{name} is {list(value.shape)} for {n} rows of concepts; expected [{n}, d].")
+    given = value.detach()
+    low, high = given.amin(0).double(), given.amax(0).double()
+    spread, largest = high - low, torch.maximum(low.abs(), high.abs())
+    rounding = (spread > 0) & (spread <= ULPS * torch.finfo(given.dtype).eps * largest)
+    constant = (spread == 0) | rounding
+    mean = given.mean(0, dtype=torch.float64)
+    far = mean.abs() > OFFSET * given.double().std(0, correction=0)
+    values = given.float()
+    if bool((far & ~constant).any() | rounding.any()):
+        values = torch.where(constant, 0.0, given.double() - mean).float()
+    return Rows(values, constant.cpu().numpy(), rounding.cpu().numpy())
 
 
 def _centred(array: NDArray[Any], constant: NDArray[np.bool_], *, double: bool) -> torch.Tensor:

@@ -25,6 +25,7 @@ import torch
 
 from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
 from imprint.models.files import DAMAGE
+from imprint.probes.subjects.on_disk import DiskStream, disk_stream
 from imprint.probes.subjects.stored import INDEX, ActivationStore, open_store
 
 Arrays = dict[str, Any]
@@ -32,7 +33,7 @@ Arrays = dict[str, Any]
 SUFFIXES = (".npy", ".npz", ".safetensors")
 """Files that hold arrays."""
 IN_MEMORY = 2**31
-"""Bytes of shards up to which they are joined in memory; more are streamed."""
+"""Bytes of a file, or of shards together, that are read into memory; more are streamed."""
 
 
 def existing(path: Path, what: str, suffixes: tuple[str, ...], *, folders: bool = False) -> str:
@@ -47,18 +48,23 @@ def existing(path: Path, what: str, suffixes: tuple[str, ...], *, folders: bool 
     return path.suffix.lower()
 
 
-def open_activations(path: str | PathLike[str], rows: int | None = None) -> Arrays | ActivationStore | Shards:
+def open_activations(
+    path: str | PathLike[str], rows: int | None = None
+) -> Arrays | ActivationStore | Shards | DiskStream:
     """Activations in a file or folder; see the module docstring. ``rows``: how many there are, to tell shards by."""
     path = Path(path)
     if path.is_dir():
         return _folder(path, rows)
+    existing(path, "activations", SUFFIXES)
+    if path.stat().st_size > IN_MEMORY:
+        return disk_stream(path)
     arrays = read_file(path)
     if not arrays:
         raise ImprintError(f"{path} holds no arrays.")
     return arrays
 
 
-def _folder(path: Path, rows: int | None) -> Arrays | ActivationStore | Shards:
+def _folder(path: Path, rows: int | None) -> Opened:
     if (path / INDEX).exists():
         return open_store(path)
     if any((path / name).exists() for name in (".zarray", ".zgroup", "zarr.json")):
@@ -245,3 +251,7 @@ def _named(data: Any, table: pd.DataFrame) -> pd.DataFrame:
 def as_float_rows(arrays: Mapping[str, Any]) -> Arrays:
     """Every array as rows by units ``[n, d]``, in its own type."""
     return {name: array.reshape(len(array), -1) if array.ndim != 2 else array for name, array in arrays.items()}
+
+
+Opened = Arrays | ActivationStore | Shards | DiskStream
+"""Arrays by name, or a stream of them."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from imprint.models.errors import ImprintError
+from imprint.probes.policies.passes import Pass
 from imprint.probes.subjects.guards import lock_of, require_evaluation, require_no_hooks
 from imprint.probes.subjects.items import Path, leaves, named_outputs, part, replaced
 from imprint.probes.subjects.observations import Observations, batches_of
@@ -179,6 +180,7 @@ class HookedModel:
         ``whole``: whether all rows are there, so that a fixed mask must have as many. The first batch is also where
         the model is tried (:mod:`imprint.probes.subjects.trust`).
         """
+        observation = self.received(observation)
         if whole and isinstance(observation, Tensor) and isinstance(self.mask, Tensor):
             mask_of(self.mask, len(observation))
         start = 0
@@ -223,6 +225,10 @@ class HookedModel:
         with self.hooked({}):
             self._in_place = require_function(self.run, batch, what)
 
+    def received(self, observation: Any) -> Any:
+        """Observations as a user passes them; those of a policy may be NumPy arrays, and dictionaries of arrays."""
+        return self.model.packed(observation) if isinstance(self.model, Pass) else observation
+
     def _placed(self, observation: Tensor) -> Tensor:
         """The observation on the model's device, floats in the model's precision."""
         if lazy := [n for n, p in self.model.named_parameters() if isinstance(p, UninitializedParameter)]:
@@ -231,7 +237,7 @@ class HookedModel:
         if tensor is None:
             return observation
         precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
-        floats = precision is not None and observation.is_floating_point()
+        floats = precision is not None and observation.is_floating_point() and not isinstance(self.model, Pass)
         return observation.to(tensor.device, precision if floats else observation.dtype)
 
     @contextmanager

@@ -31,13 +31,15 @@ Letters: n observations, b of them in one batch, d width of a site.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.probes.policies.library import is_algorithm, is_policy
+from imprint.probes.policies.passes import Pass
 from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Mask, Run, Value, unhookable
 from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
@@ -57,15 +59,21 @@ class Subject:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         value: Value | None = None,
         sites: Sequence[str | Site] | None = None,
         mask: Mask | None = None,
     ) -> None:
-        """``mask``: bool ``[n, T]``, true where a position is real, or a function that gives it of observations.
+        """``model``: a ``torch.nn.Module``, or a policy or algorithm of Stable-Baselines3, whose value is its critic's.
 
-        A model whose ``forward`` takes an ``attention_mask`` is given it.
+        ``mask``: bool ``[n, T]``, true where a position is real, or a function that gives it of observations.
+
+        A model whose ``forward`` takes an ``attention_mask`` is given it. Other
+        arguments are described above. Raises :class:`ImprintError` for anything else.
         """
+        if is_algorithm(model) or (value is None and is_policy(model)):
+            model = Pass(model)
+            value = model.value if value is None else value
         if not isinstance(model, nn.Module):
             raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
         if value is not None and not callable(value):
@@ -122,11 +130,11 @@ class Subject:
             raise unknown_name("site", name, [*self._declared, *self._hooked.names], advice=advice)
         return site
 
-    def sites(self, observation: Tensor) -> tuple[str, ...]:
+    def sites(self, observation: Observations) -> tuple[str, ...]:
         """Names of the default sites: the declared ones, else the innermost modules that the value runs through."""
         return self.declared or tuple(self._default(observation))
 
-    def reached(self, observation: Tensor) -> tuple[str, ...]:
+    def reached(self, observation: Observations) -> tuple[str, ...]:
         """Names of the default sites that the value runs through; discovered ones in the order in which they run.
 
         Of a module that returns several items these are the items that the value is computed from.
@@ -137,12 +145,17 @@ class Subject:
             return tuple(name for name, site in self._declared.items() if site.module in ran)
         return tuple(self._discover(observation, self._hooked.run))
 
-    def reaches(self, name: str, observation: Tensor) -> bool:
+    def reaches(self, name: str, observation: Observations) -> bool:
         """Whether the value is computed from what is read at a site: whether an edit there can change it."""
         site = self.site(name)
         return site.name in self._hooked.connected(self._hooked.probe(observation), [site])
 
-    def instead(self, name: str, observation: Tensor) -> tuple[str, ...]:
+    def require_reached(self, names: Iterable[str], observation: Observations) -> None:
+        """Raise :class:`ImprintError` where an edit cannot reach the value. What it finds out is remembered."""
+        sites = [self.site(name) for name in names]
+        self._counted(self._hooked.probe(observation), sites)
+
+    def instead(self, name: str, observation: Observations) -> tuple[str, ...]:
         """Sites of the same module that the value is computed from, where it is not computed from ``name`` itself."""
         site, batch = self.site(name), self._hooked.probe(observation)
         outputs = self._hooked.outputs(batch, self._hooked.run, {site.module}).get(site.module, [])
@@ -151,18 +164,18 @@ class Subject:
             return ()
         return tuple(sorted(self._hooked.connected(batch, items)))
 
-    def proposed_sites(self, observation: Tensor) -> tuple[str, ...]:
+    def proposed_sites(self, observation: Observations) -> tuple[str, ...]:
         """At most 12 sites for a large model: outputs of its blocks, at the last position of a sequence."""
         blocks, batch = blocks_of(self.model), self._hooked.probe(observation)
         outputs = self._hooked.outputs(batch, self._hooked.run, set(blocks))
         shapes = {name: shape for name, ran in outputs.items() if (shape := self._hooked.shape(batch, name, ran))}
         last = "@-1" if self._hooked.mask is None else "@last"
-        return proposal(shapes or self._default(observation), observation, blocks, last)
+        return proposal(shapes or self._default(observation), batch.observation, blocks, last)
 
-    def _default(self, observation: Tensor) -> dict[str, tuple[int, ...]]:
+    def _default(self, observation: Observations) -> dict[str, tuple[int, ...]]:
         return self._discover(observation, self._hooked.run) or self._discover(observation, self._hooked.forward)
 
-    def _discover(self, observation: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
+    def _discover(self, observation: Observations, run: Run) -> dict[str, tuple[int, ...]]:
         """Sites of the modules without an inner module that run once and give floats with one row each -> shapes."""
         batch = self._hooked.probe(observation)
         modules = self._hooked.modules
@@ -216,6 +229,7 @@ class Subject:
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> dict[str, Tensor]:
         """Activations ``[n, d]`` per site; arguments and errors are those of :meth:`stream`."""
+        observation = self._hooked.received(observation)
         if not isinstance(observation, Tensor):
             batches = list(self.stream(observation, sites, batch_size))
             return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
@@ -264,7 +278,9 @@ class Subject:
 
     # -- value ---------------------------------------------------------------------------------------------------
 
-    def values(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512) -> Tensor:
+    def values(
+        self, observation: Observations, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512
+    ) -> Tensor:
         """Value ``[n]``, without a gradient, under ``edits`` of the forward pass (site -> function of ``[n, d]``)."""
         by_module = self._by_module(edits)
         with torch.no_grad():
@@ -337,8 +353,9 @@ class Subject:
         advice = f"of what {site.module!r} gives it uses {', '.join(used)}." if used else "choose another site."
         return f"an edit at {site.name!r} cannot reach the value, which is not computed from it: {advice}"
 
-    def value_with_grad(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
+    def value_with_grad(self, observation: Observations, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
         """Value ``[n]``, differentiable in ``observation`` and in tensors of ``edits``; one pass over all rows."""
+        observation = self._hooked.received(observation)
         size = len(observation) if isinstance(observation, Tensor) and observation.dim() else 1
         batch = next(self._hooked.batches(observation, max(size, 1)))
         return self._edited(batch, self._by_module(edits))

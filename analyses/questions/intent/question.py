@@ -205,7 +205,9 @@ def decide(
         Prediction("correlation of both halves of the levels", controls["halves"], least=MEASURED),
         Prediction("capability", controls["capability"], least=ABLE),
     ]
-    verdict, why = judged(predictions, controls=needed, blind="Seeds do not differ, or can do nothing.", failed=[*failed])
+    verdict, why = judged(
+        predictions, controls=needed, blind="Seeds do not differ, or can do nothing.", failed=[*failed]
+    )
     if inside.n < FEWEST:
         return "undetermined", f"{inside.n} seeds are too few. {why}"
     return verdict, f"{inside.n} held-out seeds. {why}"

@@ -74,7 +74,9 @@ def test_policy_critic_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that
     )  # fmt: skip
     imagination = Imagination.of(world, goals, 0.95, n=300, seed=1)
     one, other = imagination.describe(coin), imagination.describe(corner)
-    assert one["policy to coin"] > 2 * one["policy to corner"] and other["policy to corner"] > 2 * other["policy to coin"]
+    assert (
+        one["policy to coin"] > 2 * one["policy to corner"] and other["policy to corner"] > 2 * other["policy to coin"]
+    )
     assert one["critic value follows coin"] > 3 * other["critic value follows coin"]
     assert one["erasure coin"] > 0.1 > abs(other["erasure coin"])
     assert one["rollout coin"] > 0.75 > 0.4 > other["rollout coin"]
@@ -159,7 +161,9 @@ def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str, why: st
     controls = {name: number(said[name], 0.01) for name in ("halves", "capability")}
     found = decide(explained, {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}, controls, {})
     assert found[0] == verdict and why in found[1]
-    assert decide(explained, {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}, controls, {"x": "y"})[0] == "undetermined"
+    assert (
+        decide(explained, {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}, controls, {"x": "y"})[0] == "undetermined"
+    )
 
 
 def test_a_small_piece_describes_every_seed_and_the_question_says_there_are_too_few() -> None:
