@@ -46,6 +46,8 @@ MOST_LEVELS = 12
 """Most values of a concept."""
 CONSTANT = 1e-6
 """A value whose spread is below this part of its size (single precision) is constant."""
+EXACT = 1e-8
+"""How much smaller that part is for values in double precision, and for whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class CellSums:
     rows: int
     """n"""
     scale: float
-    """Largest absolute value before centring."""
+    """Largest absolute value before centring, for values in single precision; of others less, as they round less."""
 
     @property
     def constant(self) -> bool:
@@ -175,7 +177,14 @@ def cell_sums(values: Floats, design: Design, cell: NDArray[np.int64], groups: N
     number, group = np.unique(groups, return_inverse=True)
     cells = len(design.weight)
     sums = sums_of(values - values.mean(), len(number) * cells, group * cells + cell)
-    return CellSums(design, sums.reshape(len(number), cells, 3), len(values), float(np.abs(values).max()))
+    size = float(np.abs(values).max()) * (1.0 if _single(values) else EXACT)
+    return CellSums(design, sums.reshape(len(number), cells, 3), len(values), size)
+
+
+def _single(values: Floats) -> bool:
+    """Whether values came in single precision: float32 holds them, and they are not all whole numbers."""
+    with np.errstate(over="ignore"):
+        return np.array_equal(values, values.astype(np.float32)) and not np.array_equal(values, np.round(values))
 
 
 def measure(
