@@ -90,7 +90,7 @@ class CellSums:
     def constant(self) -> bool:
         """Whether the value is the same everywhere."""
         count, total, squares = self.sums.sum((0, 1))
-        return bool(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) <= CONSTANT * max(self.scale, 1e-30))
+        return bool(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) <= CONSTANT * self.scale)
 
     @property
     def shares(self) -> Floats:
