@@ -339,27 +339,39 @@ class CentredStream:
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         start = 0
         for batch in self.stream:
+            if not isinstance(batch, Mapping):
+                raise ImprintError(f"a batch is a {type(batch).__name__}; expected {{site: array [b, d]}}.")
             out: dict[str, Tensor] = {}
             size = 0
             for site, given in batch.items():
-                array = matrix(f"a batch at {site!r}", given)
-                size = len(array)
-                if self.used is not None:
-                    array = array[self.used[start : start + size]]
-                if (origin := self.origin.get(str(site))) is not None and origin.shape == array.shape[1:]:
-                    array = array.astype(np.float64) - origin
-                kind = np.float64 if self.double.get(str(site)) else np.float32
-                out[str(site)] = torch.from_numpy(np.ascontiguousarray(array, dtype=kind))
+                ready, size = self._rows(str(site), given, start)
+                out[str(site)] = ready
             start += size
-            if self.used is not None and start > len(self.used):
-                raise ImprintError(
-                    f"the stream holds more rows than concepts has ({len(self.used)}); each row must describe the "
-                    "same sample."
-                )
             if out and (self.used is None or len(next(iter(out.values())))):
                 yield out
         if self.used is not None and start != len(self.used):
             raise ImprintError(f"the stream held {start} rows but concepts has {len(self.used)}; expected as many.")
+
+    def _rows(self, site: str, given: Any, start: int) -> tuple[Tensor, int]:
+        """The used rows of a batch at a site, and how many there were; ``start``: number of its first row."""
+        origin = self.origin.get(site)
+        if self.used is not None and hasattr(given, "__len__") and start + len(given) > len(self.used):
+            raise ImprintError(
+                f"the stream holds more rows than concepts has ({len(self.used)}); each row must describe the same "
+                "sample."
+            )
+        if isinstance(given, Tensor) and given.device.type not in ("cpu", "meta") and given.is_floating_point():
+            x = given.detach()
+            if self.used is not None:
+                x = x[torch.from_numpy(self.used[start : start + len(x)]).to(x.device)]
+            moved = x if origin is None else x.double() - torch.from_numpy(origin).to(x.device)
+            return moved.float(), len(given)
+        array = matrix(f"a batch at {site!r}", given)
+        rows = array if self.used is None else array[self.used[start : start + len(array)]]
+        if origin is not None and origin.shape == array.shape[1:]:
+            rows = rows.astype(np.float64) - origin
+        single = np.ascontiguousarray(rows, dtype=np.float64 if self.double.get(site) else np.float32)
+        return torch.from_numpy(single if single.flags.writeable else single.copy()), len(array)
 
 
 def counts(**given: tuple[Any, int, int]) -> None:

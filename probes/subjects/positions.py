@@ -8,8 +8,9 @@
 Under a mask ``[n, time]`` only the real positions of each row exist: ``@0`` and ``@first`` are the first real one,
 ``@-1`` and ``@last`` the last real one, ``@mean`` and ``@max`` are over the real ones.
 
-A *map* is an output with four axes or more (hook points of TransformerLens, ``[n, time, heads, width]``, are
-sequences), or what a one-dimensional convolution, pooling or batch normalisation gives.
+A *map* is an output with four axes or more (hook points of TransformerLens, ``[n, time, heads, width]``, and outputs
+with as many positions as the mask are sequences), or what a one-dimensional convolution, pooling or batch normalisation
+gives.
 
 Letters: n observations, T positions.
 """
@@ -73,10 +74,12 @@ def nth_real(mask: Tensor, number: int) -> Tensor:
     return ((mask.cumsum(1) == wanted[:, None] + 1) & mask).int().argmax(1)
 
 
-def is_map(module: nn.Module | None, output: Tensor) -> bool:
+def is_map(module: nn.Module | None, output: Tensor, mask: Tensor | None = None) -> bool:
     """Whether an output has its channels on axis 1; see the module docstring."""
     if isinstance(module, MAPS):
         return output.dim() >= 3
+    if mask is not None and mask.shape[1] == output.shape[1]:
+        return False
     return output.dim() >= 4 and not hasattr(module, "fwd_hooks")
 
 

@@ -73,7 +73,7 @@ class Site:
             raise ImprintError(f"{self.name!r} is a maximum, which can be read but not edited; edit @mean instead.")
         number = number_of(self.index)
         if number is None:
-            as_map = is_map(module, output)
+            as_map = is_map(module, output, mask)
             real = None if mask is None or as_map else within(mask, output.shape[1], repr(self.module))
             return spread_back(output, (after - before).reshape(part.shape), real, as_map=as_map)
         edited = output.clone()
@@ -93,7 +93,7 @@ class Site:
             )
         number = number_of(self.index)
         if number is None:
-            as_map = is_map(module, output)
+            as_map = is_map(module, output, mask)
             real = None if mask is None or as_map else within(mask, output.shape[1], repr(self.module))
             return pooled(output, str(self.index), real, as_map=as_map)
         if mask is None:
