@@ -309,7 +309,7 @@ class Penalised(FromMoments):
     def out_of_fold(self, x: Tensor, fold: Tensor, labels: Tensor) -> OutOfFold:
         """See :meth:`FromMoments.out_of_fold`."""
         if wide(*x.shape, int(fold.max()) + 1, itemsize=x.element_size()):
-            return RowsOutOfFold(x, fold, labels, self.engine, _decided_alone)
+            return RowsOutOfFold(x, fold, labels, self.engine, decided_alone)
         return RidgeOutOfFold(x, fold, labels, self.engine, decided)
 
     def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> FittedReadout:
@@ -321,12 +321,12 @@ class Penalised(FromMoments):
         ridge = RowRidge(self.engine, x, fold, int(fold.max()) + 1)
         (solution,) = ridge.solutions(targets, ridge.chosen(targets, [None]), [None])
         columns = Columns.single(targets.shape[1], classes=classes > 0)
-        weight, bias = _decided_alone(solution, columns)
+        weight, bias = decided_alone(solution, columns)
         weight = weight.double()
         return FittedReadout(weight, bias - ridge.origin.double() @ weight)
 
 
-def _decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:
+def decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:
     """What :func:`decided` gives, for a solution from rows."""
     ones, zeros = solution.y.clamp(min=1e-12), (solution.count - solution.y).clamp(min=1e-12)
     middle = solution.y / solution.count
