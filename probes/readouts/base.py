@@ -256,8 +256,10 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
 class FromMoments(Readout):
     """A readout that is solved from moments, for all folds and all copies of all concepts at once."""
 
-    needs_products: bool = True
-    """Whether it needs the sums of products of units, or their squares only."""
+    @property
+    def needs_products(self) -> bool:
+        """Whether it needs the sums of products of units, and not their squares only."""
+        return True
 
     @abstractmethod
     def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
