@@ -284,8 +284,8 @@ class Subject:
         """Value ``[n]``, without a gradient, under ``edits`` of the forward pass (site -> function of ``[n, d]``)."""
         by_module = self._by_module(edits)
         with torch.no_grad():
-            values = [self._edited(batch, by_module).cpu() for batch in self._hooked.batches(observation, batch_size)]
-        return at_least_float32(torch.cat(values))
+            values = [self._edited(batch, by_module) for batch in self._hooked.batches(observation, batch_size)]
+        return at_least_float32(torch.cat(values).cpu())
 
     def _by_module(self, edits: Mapping[str, Edit] | None) -> dict[str, list[tuple[Site, Edit]]]:
         by_module: dict[str, list[tuple[Site, Edit]]] = {}
