@@ -98,11 +98,6 @@ class Forecasts:
         sign = self.rng.choice([-1.0, 1.0], size=(self.resamples, len(fewer)))
         return Tested(self._mean(fewer), float(permutation_p(float(fewer.sum()), sign @ fewer)))
 
-    def spread(self, one: str, other: str | None = None) -> float:
-        """Standard deviation over members of what adds up to an R2, or to a difference of two: for power analyses."""
-        without = self.base if other is None else self.errors[other]
-        return float((without - self.errors[one]).std(ddof=1) / self.base.mean())
-
     def _mean(self, less: Floats) -> Estimate:
         """Sum of ``less`` ``[n]`` in parts of the errors of the mean."""
         n = len(less)

@@ -133,6 +133,12 @@ def test_equal_answers_few_members_or_a_missing_number_cannot_be_forecast() -> N
         forecast(table.assign(**{f"{BEHAVIOUR} pay": np.nan}))
 
 
+def test_the_card_says_what_its_seeds_buy() -> None:
+    bought = {n: load_question("intent", {"seeds": n}).whole_card.power for n in (12, 60)}
+    assert bought[12].startswith("12 seeds") and "above 0.79 with probability 0.58," in bought[12]
+    assert "above 0.79 with probability 1.00, and the difference above 0 with probability 1.00." in bought[60]
+
+
 # -- the rule ------------------------------------------------------------------------------------------------------------
 
 
