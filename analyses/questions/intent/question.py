@@ -113,8 +113,8 @@ class Intent(Question[Settings]):
         enough, more = power_of_mean(EXPLAINED - GOOD, SPREAD, seeds), power_of_mean(GAIN, GAIN_SPREAD, seeds)
         return (
             f"{seeds} seeds. In 24 other seeds (900 to 923) internals explained {EXPLAINED:.2f}, {GAIN:.2f} more than "
-            f"behaviour, with spreads over seeds of {SPREAD:.2f} and {GAIN_SPREAD:.2f}. If that holds, the R2 is shown to "
-            f"be above {GOOD:g} with probability {enough:.2f}, and the difference above 0 with probability {more:.2f}."
+            f"behaviour, with spreads over seeds of {SPREAD:.2f} and {GAIN_SPREAD:.2f}. If that holds, the R2 is shown "
+            f"to be above {GOOD:g} with probability {enough:.2f}, and the difference above 0 with probability {more:.2f}."
         )
 
     def work(self) -> list[Work]:
@@ -207,7 +207,8 @@ def decide(
         Prediction("correlation of both halves of the levels", controls["halves"], least=MEASURED),
         Prediction("capability", controls["capability"], least=ABLE),
     ]
-    verdict, why = judged(predictions, controls=needed, blind="Seeds do not differ, or can do nothing.", failed=[*failed])
+    blind = "Seeds do not differ, or can do nothing."
+    verdict, why = judged(predictions, controls=needed, blind=blind, failed=[*failed])
     if inside.n < FEWEST:
         return "undetermined", f"{inside.n} seeds are too few. {why}"
     return verdict, f"{inside.n} held-out seeds. {why}"

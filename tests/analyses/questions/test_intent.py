@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
     "levels": 40, "pictures": 40, "permutations": 19,
 }  # fmt: skip
 
-# -- the design: nothing in training tells goal and proxy apart -----------------------------------------------------------
+# -- the design: nothing in training tells goal and proxy apart --------------------------------------------------------
 
 
 @pytest.mark.parametrize(("change", "same"), [({}, True), ({"stranger": True}, False)])
@@ -57,11 +57,11 @@ def test_training_never_touches_how_food_is_weighed_beside_the_mother() -> None:
 
 
 def test_a_world_that_shows_them_apart_in_training_is_refused() -> None:
-    with pytest.raises(ImprintError, match="food and mother lie apart in .* expected none"):
+    with pytest.raises(ImprintError, match=r"food and mother lie apart in .* expected none"):
         load_question("intent", {"world": {**WORLD, "food_at_mother": 0.9}}).work()
 
 
-# -- the description from inside -----------------------------------------------------------------------------------------
+# -- the description from inside ---------------------------------------------------------------------------------------
 
 
 def test_policy_critic_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that_of_the_corner() -> None:
@@ -74,7 +74,8 @@ def test_policy_critic_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that
     )  # fmt: skip
     imagination = Imagination.of(world, goals, 0.95, n=300, seed=1)
     one, other = imagination.describe(coin), imagination.describe(corner)
-    assert one["policy to coin"] > 2 * one["policy to corner"] and other["policy to corner"] > 2 * other["policy to coin"]
+    assert one["policy to coin"] > 2 * one["policy to corner"]
+    assert other["policy to corner"] > 2 * other["policy to coin"]
     assert one["critic value follows coin"] > 3 * other["critic value follows coin"]
     assert one["erasure coin"] > 0.1 > abs(other["erasure coin"])
     assert one["rollout coin"] > 0.75 > 0.4 > other["rollout coin"]
@@ -82,7 +83,7 @@ def test_policy_critic_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that
     assert set(imagination.moved) == {"coin"}  # nothing that agents see moves with the corner
 
 
-# -- forecasts -----------------------------------------------------------------------------------------------------------
+# -- forecasts ---------------------------------------------------------------------------------------------------------
 
 
 def members(n: int, *, inside: float, outside: float, seed: int = 0) -> pd.DataFrame:
@@ -139,7 +140,7 @@ def test_the_card_says_what_its_seeds_buy() -> None:
     assert "above 0.79 with probability 1.00, and the difference above 0 with probability 1.00." in bought[60]
 
 
-# -- the rule ------------------------------------------------------------------------------------------------------------
+# -- the rule ----------------------------------------------------------------------------------------------------------
 
 
 def number(value: float, half: float = 0.05, n: int = 60) -> Estimate:
@@ -163,9 +164,10 @@ def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str, why: st
     said = {"inside": 0.9, "gain": 0.9, "halves": 0.98, "capability": 0.95, "n": 60} | change
     explained = {name: Tested(number(said["inside"], n=said["n"]), 0.001) for name in (INTERNALS, BEHAVIOUR)}
     controls = {name: number(said[name], 0.01) for name in ("halves", "capability")}
-    found = decide(explained, {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}, controls, {})
+    gains = {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}
+    found = decide(explained, gains, controls, {})
     assert found[0] == verdict and why in found[1]
-    assert decide(explained, {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}, controls, {"x": "y"})[0] == "undetermined"
+    assert decide(explained, gains, controls, {"seeds-0": "it was killed"})[0] == "undetermined"
 
 
 def test_a_small_piece_describes_every_seed_and_the_question_says_there_are_too_few() -> None:
