@@ -114,7 +114,8 @@ class Intent(Question[Settings]):
         return (
             f"{seeds} seeds. In 24 other seeds (900 to 923) internals explained {EXPLAINED:.2f}, {GAIN:.2f} more than "
             f"behaviour, with spreads over seeds of {SPREAD:.2f} and {GAIN_SPREAD:.2f}. If that holds, the R2 is shown "
-            f"to be above {GOOD:g} with probability {enough:.2f}, and the difference above 0 with probability {more:.2f}."
+            f"to be above {GOOD:g} with probability {enough:.2f}, and the difference above 0 with probability "
+            f"{more:.2f}."
         )
 
     def work(self) -> list[Work]:
