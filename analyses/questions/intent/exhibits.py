@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from imprint.analyses.questions.base import Chart, Exhibit, chart_over_seeds
-from imprint.analyses.questions.intent.forecast import Tested
+from imprint.analyses.questions.intent.forecast import Scored
 from imprint.analyses.statistics import Estimate
 
 
-def forecasts_exhibit(explained: Mapping[str, Tested], gains: Mapping[str, Tested], halves: Estimate) -> Exhibit:
+def forecasts_exhibit(explained: Mapping[str, Scored], gains: Mapping[str, Scored], halves: Estimate) -> Exhibit:
     """What every forecaster explains, and how much less it is than forecasts from internals explain."""
     rows = []
     for name, one in explained.items():

@@ -29,7 +29,7 @@ from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.intent.exhibits import agents_exhibit, forecasts_exhibit
-from imprint.analyses.questions.intent.forecast import Forecasts, Tested
+from imprint.analyses.questions.intent.forecast import Forecasts, Scored
 from imprint.analyses.questions.intent.imagined import KINDS, apart_in_training
 from imprint.analyses.questions.intent.measure import BEHAVIOUR, INTERNALS, train_and_describe
 from imprint.analyses.statistics import Estimate, Floats, interval, mean_of_all, power_of_mean, seed_draws
@@ -193,8 +193,8 @@ def halves(members: pd.DataFrame, *, resamples: int, rng: np.random.Generator) -
 
 
 def decide(
-    explained: Mapping[str, Tested],
-    gains: Mapping[str, Tested],
+    explained: Mapping[str, Scored],
+    gains: Mapping[str, Scored],
     controls: Mapping[str, Estimate],
     failed: Mapping[str, str],
 ) -> tuple[Conclusion, str]:

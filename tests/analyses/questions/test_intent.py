@@ -10,7 +10,7 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.goals.exam import AgentExam
 from imprint.analyses.planted.agents import imitations, lessons
-from imprint.analyses.questions.intent.forecast import Forecasts, Tested, held_out
+from imprint.analyses.questions.intent.forecast import Forecasts, Scored, held_out
 from imprint.analyses.questions.intent.imagined import KINDS, Imagination, apart_in_training
 from imprint.analyses.questions.intent.measure import pursued
 from imprint.analyses.questions.intent.question import BEHAVIOUR, BOTH, INTERNALS, WORLD, decide, descriptions_of
@@ -162,9 +162,9 @@ def number(value: float, half: float = 0.05, n: int = 60) -> Estimate:
 )
 def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str, why: str) -> None:
     said = {"inside": 0.9, "gain": 0.9, "halves": 0.98, "capability": 0.95, "n": 60} | change
-    explained = {name: Tested(number(said["inside"], n=said["n"]), 0.001) for name in (INTERNALS, BEHAVIOUR)}
+    explained = {name: Scored(number(said["inside"], n=said["n"]), 0.001) for name in (INTERNALS, BEHAVIOUR)}
     controls = {name: number(said[name], 0.01) for name in ("halves", "capability")}
-    gains = {BEHAVIOUR: Tested(number(said["gain"]), 0.001)}
+    gains = {BEHAVIOUR: Scored(number(said["gain"]), 0.001)}
     found = decide(explained, gains, controls, {})
     assert found[0] == verdict and why in found[1]
     assert decide(explained, gains, controls, {"seeds-0": "it was killed"})[0] == "undetermined"
