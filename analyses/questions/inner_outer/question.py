@@ -94,9 +94,9 @@ class InnerOuter(Question[Settings]):
         """Of the number with the least room beside its spread, the inner gap on the distribution."""
         seeds, away = self.settings.seeds, SMALL / 2
         return (
-            f"{seeds} seeds. The inner gap on the distribution differs by {SPREAD:g} standard deviations over seeds (six "
-            f"other seeds of an earlier run), so that a true one that is {away:g} away from its bound, above or below, "
-            f"is told from it with probability {power_of_mean(away, SPREAD, seeds):.2f}."
+            f"{seeds} seeds. The inner gap on the distribution differs by {SPREAD:g} standard deviations over seeds "
+            f"(0 to 5, of an earlier run), so that a true one that is {away:g} away from its bound, above or below, is "
+            f"told from it with probability {power_of_mean(away, SPREAD, seeds):.2f}."
         )
 
     def work(self) -> list[Work]:

@@ -115,9 +115,9 @@ class LongTermPredictor(Question[Settings]):
         """Of the number with the least room beside its spread, the prediction after deferring with rest to follow."""
         seeds = self.settings.seeds
         return (
-            f"{seeds} seeds. The prediction after deferring with rest to follow differs by {SPREAD:g} over seeds (20 walks "
-            f"of an earlier run with another seed), so that one that is predicted to be 0 is shown to be below {GONE:g} "
-            f"with probability {power_of_mean(GONE, SPREAD, seeds):.2f}."
+            f"{seeds} seeds. The prediction after deferring with rest to follow differs by {SPREAD:g} over seeds (20 "
+            f"of an earlier run, with other walks), so that one that is predicted to be 0 is shown to be below "
+            f"{GONE:g} with probability {power_of_mean(GONE, SPREAD, seeds):.2f}."
         )
 
     def work(self) -> list[Work]:
