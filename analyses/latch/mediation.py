@@ -30,10 +30,13 @@ from imprint.analyses.latch.effects import ROUNDING
 from imprint.analyses.latch.shares import CellSums, cell_sums, design_of, parts
 from imprint.analyses.statistics import Floats, group_weights, interval, merged
 from imprint.models.errors import ImprintError
+from imprint.models.progress import worked
 from imprint.models.worlds.base import Batch
 from imprint.probes.causal.edit_runs import JOINED
+from imprint.probes.door.labels import plain
 from imprint.probes.interventions.erase import Eraser, Whitened
 from imprint.probes.subjects.subject import Subject
+from imprint.probes.subjects.upstream import passes, values_under
 
 COLUMNS = ("site", "concept", "loss", "low", "high", "placebo", "rank", "n", "why")
 TRIAL = 64
@@ -62,7 +65,7 @@ class Mediation:
         """
         rows: list[dict[str, Any]] = []
         if sites:
-            before = self._sums({})
+            (before,) = self._sums([{}])
             activations = self.subject.activations(self.batch.observation, sites)
             spans = {site: Whitened.of(activations[site]) for site in sites if not self._why_not(activations[site])}
             live = {site: span for site, span in spans.items() if not before.constant and self._passes(site, span)}
@@ -84,33 +87,45 @@ class Mediation:
             return f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
         return ""
 
-    def _sums(self, edits: Mapping[str, Eraser]) -> CellSums:
-        values = self.subject.values(self.batch.observation, edits=edits).double().numpy()
+    def _sums(self, edits: Sequence[Mapping[str, Eraser]]) -> list[CellSums]:
+        """What each of several edits leaves of the shares; edits at one place share what comes before it."""
         design, cell = design_of(self.batch.concepts, self.concepts)
-        return cell_sums(values, design, cell, self.batch.groups)
+        step = 1 / passes(len(self.batch))
+        values = values_under(self.subject, self.batch.observation, edits, done=lambda: worked(step, "erasing"))
+        return [cell_sums(each.double().numpy(), design, cell, self.batch.groups) for each in values]
 
     def _erased(self, spans: Mapping[str, Whitened], before: CellSums) -> list[dict[str, Any]]:
         """A row per concept for one site, or for several that are edited together."""
         rng = torch.Generator().manual_seed(self.seed)
-        placebo: dict[tuple[int, ...], Floats] = {}
+        here = JOINED.join(spans)
+        edits: list[dict[str, Eraser]] = []
+        erasers: dict[str, tuple[int, tuple[int, ...]]] = {}
+        placebos: dict[tuple[int, ...], range] = {}
+        for concept in self.concepts:
+            columns = self._columns(concept)
+            found = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
+            if found:
+                erasers[concept] = len(edits), _ranks(found)
+                edits.append(found)
+                ranks = _ranks(found)
+                if ranks not in placebos:
+                    placebos[ranks] = range(len(edits), len(edits) + self.placebos)
+                    edits += [
+                        {site: spans[site].random(eraser.rank, rng=rng) for site, eraser in found.items()}
+                        for _ in range(self.placebos)
+                    ]
+        after = self._sums(edits) if edits else []
         rows: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
-            row: dict[str, Any] = {"site": JOINED.join(spans), "concept": concept}
-            columns = self._columns(concept)
-            erasers = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
-            if not erasers:
+            row: dict[str, Any] = {"site": here, "concept": concept}
+            if concept not in erasers:
                 rows.append({**row, **STILL, "why": "nothing to erase: the concept is not linearly here"})
                 continue
-            ranks = tuple(eraser.rank for eraser in erasers.values())
-            if ranks not in placebo:
-                drawn = [
-                    self._sums({site: spans[site].random(eraser.rank, rng=rng) for site, eraser in erasers.items()})
-                    for _ in range(self.placebos)
-                ]
-                placebo[ranks] = np.mean([_loss(before, after) for after in drawn], axis=0)
-            after = self._sums(erasers)
-            low, high = interval(self._draws(before, after)[:, index])
-            loss = {"loss": _loss(before, after)[index], "low": low, "high": high, "placebo": placebo[ranks][index]}
+            number, ranks = erasers[concept]
+            own = after[number]
+            low, high = interval(self._draws(before, own)[:, index])
+            placebo = np.mean([_loss(before, after[i]) for i in placebos[ranks]], axis=0)[index]
+            loss = {"loss": _loss(before, own)[index], "low": low, "high": high, "placebo": placebo}
             rows.append({**row, **loss, "rank": sum(ranks), "why": ""})
         return rows
 
@@ -119,6 +134,8 @@ class Mediation:
         trial = self.batch.observation[:TRIAL]
         if not len(span.scale):
             return False
+        if not self.subject.reaches(site, trial):
+            return False
         rng = torch.Generator().manual_seed(self.seed)
         changed = self.subject.values(trial, edits={site: span.random(len(span.scale), rng=rng)})
         value = self.subject.values(trial)
@@ -126,7 +143,7 @@ class Mediation:
 
     def _columns(self, concept: str) -> torch.Tensor:
         """One-hot columns ``[n, levels]``."""
-        code, found = pd.factorize(self.batch.concepts[concept], sort=True)
+        code, found = pd.factorize(plain(self.batch.concepts[concept]), sort=True)
         return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(found)).double()
 
     def _draws(self, before: CellSums, after: CellSums) -> Floats:
@@ -138,6 +155,10 @@ class Mediation:
         groups = merged(both, rng)
         drawn = np.einsum("rg,gkm->rkm", group_weights(len(groups), self.resamples, rng), groups)
         return _difference(before, *np.split(drawn, 2, axis=1), noise=2.0)
+
+
+def _ranks(erasers: Mapping[str, Eraser]) -> tuple[int, ...]:
+    return tuple(eraser.rank for eraser in erasers.values())
 
 
 def _moments(sites: Iterable[str]) -> list[tuple[str, ...]]:
@@ -165,8 +186,13 @@ def mediating_sites(subject: Subject, batch: Batch, sites: Sequence[str] | None,
     if sites is None:
         found = subject.reached(batch.observation)
         return found if len(found) <= most else ()
-    for name in sites:
-        subject.site(name)
     if isinstance(sites, str):
         raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
+    for name in sites:
+        subject.site(name)
+        if instead := subject.instead(name, batch.observation):
+            raise ImprintError(
+                f"an edit at {name!r} cannot reach the value, which uses {', '.join(instead)} of the same module: name "
+                "those."
+            )
     return tuple(sites)
