@@ -206,7 +206,7 @@ BEFORE = {"compound": "unrewarded", "shuffled": "random"}
 """Group -> what the first cue was followed by in its first phase; that of the blocked group has a criterion."""
 ORDERS = tuple(order for pair in PAIRS for order in (pair, pair[::-1]))
 """First and second cue of every subject."""
-FIRSTS, SECONDS = zip(*ORDERS, strict=True)
+FIRSTS, SECONDS = tuple(first for first, _ in ORDERS), tuple(second for _, second in ORDERS)
 
 
 def conditioned(trials: Trials, *, updates: int, most: int) -> Numbers:
