@@ -87,7 +87,7 @@ def measure(
     """Rows of basis, measure, cue, seed and value.
 
     ``updates``: steps of the rule in a phase; ``most``: of the first phase of blocked groups, which has a criterion, in
-    the latents as they were learned.
+    latents that were learned.
     """
     plan = load_setup(setup, expect=Setup)
     world = plan.make_world()
@@ -101,7 +101,7 @@ def measure(
     rows: list[dict[str, Any]] = []
     for done, (basis, trials) in enumerate(bases.items()):
         say(done, len(bases), f"conditioning, {basis}")
-        longest = most if basis == "as learned" else updates
+        longest = updates if untrained or basis != "as learned" else most
         rows += [
             {"basis": basis, "measure": measure, "cue": cue, "seed": seed, "value": float(value)}
             for (measure, cue), values in conditioned(trials, updates=updates, most=longest).items()
