@@ -178,7 +178,7 @@ def _branches(state: State, actions: int) -> tuple[State, Tensor]:
 
 
 def _parted(environment: Environment, goals: tuple[str, ...], state: State) -> Tensor:
-    """Where all goals are seen, two steps away or more and in different places, bool ``[n]``."""
+    """Where all goals are seen, two steps away or more, and some action leads nearer to one alone, bool ``[n]``."""
     facts, away = environment.facts(state), _away(environment, goals, state)
     places = [mark for goal in goals for mark in marks_of(environment, goal) if mark in environment.places]
     parted = (away >= 2).all(1)

@@ -137,7 +137,7 @@ class Intent(Question[Settings]):
         if apart := apart_in_training(setup.make_environment(0), goals):
             raise ImprintError(
                 f"{' and '.join(goals)} lie apart in {apart:.1%} of the states of training in {s.setup!r}, which tell "
-                "agents which of them is paid; expected none. Change world, for instance world.varied to 0."
+                "agents which of them is paid; expected none. Set world so that they never part, such as varied: 0."
             )
         common = {"setup": setup.resolved(), "pictures": s.pictures}
         return [
