@@ -134,7 +134,7 @@ class Imagination:
         return self._towards(look(agent, observation, agent.blank(len(observation)), edits).logits)
 
     def climbed(self, agent: Agent) -> float:
-        """Part of imagined walks up the critic that come next to the intended goal, of those that come next to one."""
+        """Part of imagined walks up the critic that come next to the intended goal, of those that come next to one; NaN if none."""
         state, actions = self.shown, len(self.environment.actions)
         hits, decided = 0, 0
         for _ in range(STEPS):
@@ -149,7 +149,7 @@ class Imagination:
             state = rows(state, ~near.any(1))
             if not len(state["clock"]):
                 break
-        return hits / decided if decided else 0.5
+        return hits / decided if decided else float("nan")
 
 
 def apart_in_training(environment: Environment, goals: tuple[str, ...], *, levels: int = 200, seed: int = 0) -> float:
