@@ -134,7 +134,10 @@ class Imagination:
         return self._towards(look(agent, observation, agent.blank(len(observation)), edits).logits)
 
     def climbed(self, agent: Agent) -> float:
-        """Part of imagined walks up the critic that come next to the intended goal, of those that come next to one; NaN if none."""
+        """Part of imagined walks up the critic that come next to the intended goal, of those that come next to one.
+
+        NaN when none does.
+        """
         state, actions = self.shown, len(self.environment.actions)
         hits, decided = 0, 0
         for _ in range(STEPS):

@@ -186,10 +186,11 @@ def halves(members: pd.DataFrame, *, resamples: int, rng: np.random.Generator) -
     """Correlation over seeds of the goal's part on odd and on even levels, bootstrap over seeds."""
     both: Floats = members[["odd", "even"]].to_numpy(dtype=np.float64)
     drawn = both[seed_draws(len(both), resamples, rng)]
+    drawn = np.concatenate([both[None], drawn])
     centred = drawn - drawn.mean(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        draws = centred.prod(2).sum(1) / np.sqrt((centred**2).sum(1).prod(1))
-    return Estimate(float(np.corrcoef(both.T)[0, 1]), *interval(draws), len(both))
+        found, *draws = centred.prod(2).sum(1) / np.sqrt((centred**2).sum(1).prod(1))
+    return Estimate(float(found), *interval(np.array(draws)), len(both))
 
 
 def decide(
