@@ -222,7 +222,10 @@ class Coin(Environment):
         return {**state, thing: grids.free_cell(state["walls"], place, fact)}
 
     def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
-        """The coin on another cell that can be reached, or a marked corner at another corner; where it is, if none is."""
+        """The coin on another cell that can be reached, or a marked corner at another corner that can be.
+
+        Where there is none, it stays.
+        """
         cells = grids.reachable(state["walls"], state["agent"]).flatten(1)
         taken = torch.stack([state[name] for name in ("agent", "coin", "corner")], dim=1).clamp(min=0)
         cells = cells.scatter(1, taken, False)
