@@ -38,7 +38,7 @@ def highest_floor(evidence: Evidence) -> float:
 
 
 def _twins(evidence: Sequence[Evidence], groups: int) -> dict[int, Floats]:
-    """Number of each twin -> its sums ``[G, M]`` in all worlds in which it was examined; none where a world has none."""
+    """Number of each twin -> its sums ``[G, M]`` where it was examined; nothing when a world has no twin."""
     sums: dict[int, Floats] = {}
     for e in evidence:
         if e.untrained is None:

@@ -63,7 +63,8 @@ def locate_arrays(
 ) -> None:
     """Print which concepts can be read from which arrays.
 
-    ``given``: concepts within whose strata all others are read. ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    ``given``: concepts within whose strata all others are read. ``only`` (concepts, sites) chooses what is shown; the
+    grid that is measured and corrected, and the CSV, are whole.
     """
     from imprint.analyses.locate.locate import locate
 
