@@ -24,10 +24,10 @@ def comparable(seeds: Mapping[int, Evidence]) -> dict[int, Evidence]:
     """The evidence of each seed of one cell on equally many groups, beside the floors of all of their worlds."""
     groups = min(len(e.reading.sums) for e in seeds.values())
     twins = _twins(list(seeds.values()), groups)
-    floors = {"untrained": np.stack(list(twins.values())) if twins else None, "twins": tuple(twins)}
-    floors["inputs"] = _together([e.inputs for e in seeds.values()], groups)
+    untrained = np.stack(list(twins.values())) if twins else None
+    inputs = _together([e.inputs for e in seeds.values()], groups)
     readings = {seed: replace(e.reading, sums=_merged(e.reading.sums, groups)) for seed, e in seeds.items()}
-    return {seed: replace(e, reading=readings[seed], **floors) for seed, e in seeds.items()}
+    return {seed: Evidence(reading, untrained, inputs, tuple(twins)) for seed, reading in readings.items()}
 
 
 def highest_floor(evidence: Evidence) -> float:
