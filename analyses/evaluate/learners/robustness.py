@@ -128,7 +128,8 @@ def multiverse_rows(
 ) -> pd.DataFrame:
     """In what part of the analyses that could have been chosen the verdict stands, for all and for each choice.
 
-    ``worlds`` and ``seeds``: the numbers of each profile's own. Rows with ``verdict`` hold in what part of all analyses each word is said.
+    ``worlds`` and ``seeds``: the number of each profile's own. Rows with ``verdict`` hold in what part of all analyses
+    each word is said.
     """
     setup, concepts = exam.setup, exam.batch.concepts
     designs = {name: design_of(concepts, exam.names, equal=name == "equal")[0] for name in ("equal", "prevalence")}
