@@ -32,7 +32,7 @@ COLUMNS = (
 )
 
 
-def compare(runs: Sequence[Any]) -> pd.DataFrame:
+def compare(runs: Any) -> pd.DataFrame:
     """Shares of intended concept and proxies per run (agents: how often each is first), with differences to the first.
 
     ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept,

@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import Judgement, judge, undetermined
@@ -218,13 +217,13 @@ def latch(
 
 @scoped_call
 def latch_from_arrays(
-    values: NDArray[np.floating],
-    concepts: pd.DataFrame,
+    values: Any,
+    concepts: Any,
     *,
     intended: str,
     proxies: Sequence[str],
-    groups: NDArray[np.integer] | None = None,
-    untrained: Sequence[NDArray[np.floating]] = (),
+    groups: Any = None,
+    untrained: Sequence[Any] = (),
     seed: int = 0,
     decision: Decision | None = None,
     rewarded: Any = None,

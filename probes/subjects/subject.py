@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.policies.library import is_algorithm, is_policy
 from imprint.probes.policies.passes import Pass
-from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Mask, Run, Value, unhookable
+from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Run, Value, unhookable
 from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
@@ -62,7 +62,7 @@ class Subject:
         model: Any,
         value: Value | None = None,
         sites: Sequence[str | Site] | None = None,
-        mask: Mask | None = None,
+        mask: Any = None,
     ) -> None:
         """``model``: a ``torch.nn.Module``, or a policy or algorithm of Stable-Baselines3, whose value is its critic's.
 
