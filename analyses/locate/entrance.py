@@ -299,7 +299,7 @@ def _inputs(inputs: Any, sites: Sequence[str], rows: _Rows) -> dict[str, NDArray
             raise unknown_name("site in inputs", site, sites)
         if id(value) not in seen:
             array = real_array("inputs", rows.flat("inputs", value))
-            if array.ndim == 1 or not len(array):
+            if array.ndim < 2 or not len(array):
                 raise ImprintError(f"inputs has shape {array.shape}; expected rows by features [n, p].")
             flat = matrix("inputs", array.reshape(len(array), int(np.prod(array.shape[1:]))), rows.n)
             seen[id(value)] = rows_of("inputs", rows.of(flat)).values.numpy()

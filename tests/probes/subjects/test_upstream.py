@@ -47,7 +47,7 @@ def test_values_are_those_of_full_passes_and_upstream_runs_once(site: str) -> No
         if isinstance(module, Counted):
             module.runs = 0
     calls: list[int] = []
-    shared = values_under(subject, x, edits, done=lambda: calls.append(1))
+    (shared,) = values_under(subject, x, [edits], done=lambda: calls.append(1))
     torch.testing.assert_close(shared, full, rtol=0, atol=0)
     assert len(calls) == 2 * len(edits)
     once = 1 + 2  # the trial, and one recording a batch
