@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from imprint.commands.user_files import check_rows, flat, read_arrays, read_labe
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.reports.parts import Table
 from imprint.reports.words import bracketed, cell, percent
+
+if TYPE_CHECKING:
+    from imprint.analyses.latch.latch import Latch
 
 UNANSWERED = ("not measurable", "undetermined")
 """Verdicts that need their reason beside them."""
@@ -60,8 +63,8 @@ def locate_arrays(
     csv: Path | None,
     report: Path | None,
     only: tuple[Sequence[str], Sequence[str]],
-) -> None:
-    """Print which concepts can be read from which arrays.
+) -> dict[str, Any]:
+    """Print which concepts can be read from which arrays; the cells shown, best sites and rates.
 
     ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
     """
@@ -90,6 +93,8 @@ def locate_arrays(
         from imprint.reports.pages.located import report_located
 
         say(console(), f"page: {report_located(frame, report)}")
+    cells = frame[frame["concept"].isin(shown[0]) & frame["site"].isin(shown[1])]
+    return {"cells": cells, **{name: frame.attrs.get(name) for name in ("best", "rates", "leaks")}}
 
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:
@@ -149,8 +154,8 @@ def _print_best(page: Console, best_sites: Mapping[str, Mapping[str, Any]]) -> N
 
 def latch_arrays(
     acts: Path, concepts: Path, *, value: str, intended: str, proxies: Sequence[str], groups: str | None, seed: int
-) -> None:
-    """Print what given values depend on."""
+) -> Latch:
+    """Print what given values depend on, and return it."""
     from imprint.analyses.latch.latch import latch_from_arrays
 
     data = UserData.read(acts, concepts, groups)
@@ -175,6 +180,7 @@ def latch_arrays(
         if shown.cells:
             page.print()
             page.print(table(shown.heading, shown.header, shown.cells))
+    return latch
 
 
 def _values(name: str, data: UserData) -> np.ndarray:
