@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
+from imprint.models.progress import worked
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.subjects.subject import Subject
 
@@ -83,6 +84,7 @@ def _changes(subject: Subject, world: World, batch: Batch, base: Floats, concept
         if len(changed):
             there = world.counterfactual(batch.rows(changed), concept, level)
             here[changed] = subject.values(there.observation).double().numpy()
+            worked(len(changed) / len(batch), "counterfactuals")
         value.append(here)
     return [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
 

@@ -30,10 +30,12 @@ from imprint.analyses.latch.effects import ROUNDING
 from imprint.analyses.latch.shares import CellSums, cell_sums, design_of, parts
 from imprint.analyses.statistics import Floats, group_weights, interval, merged
 from imprint.models.errors import ImprintError
+from imprint.models.progress import worked
 from imprint.models.worlds.base import Batch
 from imprint.probes.causal.edit_runs import JOINED
 from imprint.probes.interventions.erase import Eraser, Whitened
 from imprint.probes.subjects.subject import Subject
+from imprint.probes.subjects.upstream import passes, values_under
 
 COLUMNS = ("site", "concept", "loss", "low", "high", "placebo", "rank", "n", "why")
 TRIAL = 64
@@ -62,7 +64,7 @@ class Mediation:
         """
         rows: list[dict[str, Any]] = []
         if sites:
-            before = self._sums({})
+            (before,) = self._sums([{}])
             activations = self.subject.activations(self.batch.observation, sites)
             spans = {site: Whitened.of(activations[site]) for site in sites if not self._why_not(activations[site])}
             live = {site: span for site, span in spans.items() if not before.constant and self._passes(site, span)}
@@ -84,33 +86,45 @@ class Mediation:
             return f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
         return ""
 
-    def _sums(self, edits: Mapping[str, Eraser]) -> CellSums:
-        values = self.subject.values(self.batch.observation, edits=edits).double().numpy()
+    def _sums(self, edits: Sequence[Mapping[str, Eraser]]) -> list[CellSums]:
+        """What each of several edits leaves of the shares; edits at one place share what comes before it."""
         design, cell = design_of(self.batch.concepts, self.concepts)
-        return cell_sums(values, design, cell, self.batch.groups)
+        step = 1 / passes(len(self.batch))
+        values = values_under(self.subject, self.batch.observation, edits, done=lambda: worked(step, "erasing"))
+        return [cell_sums(each.double().numpy(), design, cell, self.batch.groups) for each in values]
 
     def _erased(self, spans: Mapping[str, Whitened], before: CellSums) -> list[dict[str, Any]]:
         """A row per concept for one site, or for several that are edited together."""
         rng = torch.Generator().manual_seed(self.seed)
-        placebo: dict[tuple[int, ...], Floats] = {}
+        here = JOINED.join(spans)
+        edits: list[dict[str, Eraser]] = []
+        erasers: dict[str, tuple[int, tuple[int, ...]]] = {}
+        placebos: dict[tuple[int, ...], range] = {}
+        for concept in self.concepts:
+            columns = self._columns(concept)
+            found = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
+            if found:
+                erasers[concept] = len(edits), _ranks(found)
+                edits.append(found)
+                ranks = _ranks(found)
+                if ranks not in placebos:
+                    placebos[ranks] = range(len(edits), len(edits) + self.placebos)
+                    edits += [
+                        {site: spans[site].random(eraser.rank, rng=rng) for site, eraser in found.items()}
+                        for _ in range(self.placebos)
+                    ]
+        after = self._sums(edits) if edits else []
         rows: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
-            row: dict[str, Any] = {"site": JOINED.join(spans), "concept": concept}
-            columns = self._columns(concept)
-            erasers = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
-            if not erasers:
+            row: dict[str, Any] = {"site": here, "concept": concept}
+            if concept not in erasers:
                 rows.append({**row, **STILL, "why": "nothing to erase: the concept is not linearly here"})
                 continue
-            ranks = tuple(eraser.rank for eraser in erasers.values())
-            if ranks not in placebo:
-                drawn = [
-                    self._sums({site: spans[site].random(eraser.rank, rng=rng) for site, eraser in erasers.items()})
-                    for _ in range(self.placebos)
-                ]
-                placebo[ranks] = np.mean([_loss(before, after) for after in drawn], axis=0)
-            after = self._sums(erasers)
-            low, high = interval(self._draws(before, after)[:, index])
-            loss = {"loss": _loss(before, after)[index], "low": low, "high": high, "placebo": placebo[ranks][index]}
+            number, ranks = erasers[concept]
+            own = after[number]
+            low, high = interval(self._draws(before, own)[:, index])
+            placebo = np.mean([_loss(before, after[i]) for i in placebos[ranks]], axis=0)[index]
+            loss = {"loss": _loss(before, own)[index], "low": low, "high": high, "placebo": placebo}
             rows.append({**row, **loss, "rank": sum(ranks), "why": ""})
         return rows
 
@@ -138,6 +152,10 @@ class Mediation:
         groups = merged(both, rng)
         drawn = np.einsum("rg,gkm->rkm", group_weights(len(groups), self.resamples, rng), groups)
         return _difference(before, *np.split(drawn, 2, axis=1), noise=2.0)
+
+
+def _ranks(erasers: Mapping[str, Eraser]) -> tuple[int, ...]:
+    return tuple(eraser.rank for eraser in erasers.values())
 
 
 def _moments(sites: Iterable[str]) -> list[tuple[str, ...]]:

@@ -21,12 +21,15 @@ from imprint.analyses.locate.forms import left_out, not_linear, places, unused
 from imprint.analyses.locate.judging import MARGIN, best_sites, judge, summaries_of
 from imprint.analyses.locate.leaks import EQUAL, kept_together, leaks_of, refused
 from imprint.analyses.locate.material import Cells, Material, Plan, names_of
+from imprint.analyses.locate.plan.cost import ADVICE, bytes_each, cost_of, shapes_of, twins_in
 from imprint.analyses.locate.strata import companions, evidence_within, explained, names_given
 from imprint.analyses.locate.streaming import Stream
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.probes.readouts.base import READOUTS
+from imprint.models.progress import Wanted, reported
+from imprint.models.threads import scoped_call
+from imprint.probes.readouts.base import READOUTS, Readout
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.arrays import count_of
 from imprint.probes.samples.controls import Ints, compact_groups
@@ -35,6 +38,7 @@ Arrays = Mapping[str, Any]
 RATES = ("auc", "true_positive_rate", "false_positive_rate", "recall_at_1_percent_false_positives")
 
 
+@scoped_call
 def locate(
     activations: Arrays | Stream,
     concepts: pd.DataFrame,
@@ -50,6 +54,8 @@ def locate(
     seed: int = 0,
     folds: int = 5,
     resamples: int = 1000,
+    device: Any = None,
+    progress: Wanted = None,
 ) -> pd.DataFrame:
     """Look for every concept at every site.
 
@@ -73,6 +79,8 @@ def locate(
         seed: of folds, shuffles and resamples.
         folds: cross-validation folds, groups kept together.
         resamples: bootstrap resamples.
+        device: where activations are read, for example ``"cuda"``; None: where they are.
+        progress: True draws a bar with the time left; a function gets every :class:`imprint.models.progress.Step`.
 
     Returns one row per concept and site (columns as in ``imprint.analyses.locate.judging.COLUMNS``). ``score`` is
     balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups; ``place`` is ``at unit k``,
@@ -97,12 +105,43 @@ def locate(
     if (isinstance(activations, Mapping) and not activations) or not names:
         raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
     chosen, rng = READOUTS.load(readout)(), np.random.default_rng(seed)
-    material, sites = Material.of(activations, untrained, inputs, n)
+    cost = cost_of(
+        shapes_of(activations, n),
+        concepts,
+        chosen,
+        nulls=nulls,
+        folds=folds,
+        twins=twins_in(untrained),
+        bytes_each=bytes_each(activations),
+    )
+    cost.announce("locate", ADVICE)
+    with reported("locate", cost.operations, progress):
+        material, sites = Material.of(activations, untrained, inputs, n, device=device)
+        plan = (chosen, nulls, folds, alpha, resamples)
+        table = _located(material, sites, concepts, plan, groups=groups, given=given, value=value, rng=rng)
+    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
+    table.attrs["asked"] = {**asked, "grouped": groups is not None}
+    return table
+
+
+def _located(
+    material: Material,
+    sites: Sequence[str],
+    concepts: pd.DataFrame,
+    settings: tuple[Readout, int, int, float, int],
+    *,
+    groups: Any,
+    given: str | Sequence[str] | None,
+    value: Any,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """The table of :func:`locate`; ``settings``: readout, nulls, folds, alpha and resamples."""
+    names, n, (_, _, _, alpha, resamples) = names_of(concepts), len(concepts), settings
     within = names_given(given, concepts)
     if material.stream is not None and (within or value is not None):
         raise ImprintError("given and value need activations as arrays; a stream cannot be read within strata.")
     try:
-        plan = Plan(compact_groups(groups, n), chosen, nulls, folds, alpha, resamples)
+        plan = Plan(compact_groups(groups, n), *settings)
         targets = plan.targets(concepts, rng, cells=len(names) * len(sites))
     except NotMeasurableError as error:
         return judge({}, {(c, s): str(error) for c in names for s in sites}, alpha=alpha, resamples=resamples, rng=rng)
@@ -126,8 +165,6 @@ def locate(
     table.attrs["rates"] = _rates_table(evidence)
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
     order = {cell: i for i, cell in enumerate((name, site) for name in names for site in sites)}
-    asked = {"rows": n, "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds, "seed": seed}
-    table.attrs["asked"] = {**asked, "grouped": groups is not None}
     rank = [order[cell] for cell in zip(table["concept"], table["site"], strict=True)]
     return table.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 

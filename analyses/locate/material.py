@@ -36,24 +36,30 @@ class Material:
     """Site -> raw input ``[n, p]``."""
     stream: Stream | None = None
     twin_streams: Sequence[Stream] = ()
+    device: Any = None
+    """Where batches of a stream are read; None: where they are."""
 
     @classmethod
-    def of(cls, activations: Any, untrained: Any, inputs: Any, n: int) -> tuple[Material, list[str]]:
-        """The material, checked against the ``n`` rows of the concepts, and the sites."""
+    def of(
+        cls, activations: Any, untrained: Any, inputs: Any, n: int, *, device: Any = None
+    ) -> tuple[Material, list[str]]:
+        """The material, checked against the ``n`` rows of the concepts, and the sites.
+
+        ``device``: where activations are put; None: they stay where they are.
+        """
         if isinstance(activations, Mapping):
-            x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
-            return cls(x, _twins(untrained, x, n), _inputs(inputs, list(x), n)), list(x)
+            x = {site: _placed(f"activations[{site!r}]", a, n, device) for site, a in activations.items()}
+            return cls(x, _twins(untrained, x, n, device), _inputs(inputs, list(x), n)), list(x)
         if not (sites := list(next(iter(activations), {}))):
             raise ImprintError("the stream of activations holds no batch.")
         if isinstance(untrained, Mapping):
             raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
-        return cls({}, {}, _inputs(inputs, sites, n), activations, list(untrained or ())), sites
+        return cls({}, {}, _inputs(inputs, sites, n), activations, list(untrained or ()), device), sites
 
     def part(self, sites: Collection[str], rows: Ints | None = None) -> Material:
         """Some sites, and some rows, of arrays."""
-        at = slice(None) if rows is None else torch.from_numpy(rows)
-        x = {site: self.activations[site][at] for site in sites}
-        twins = {site: [twin[at] for twin in self.twins.get(site, ())] for site in sites}
+        x = {site: _rows_of(self.activations[site], rows) for site in sites}
+        twins = {site: [_rows_of(twin, rows) for twin in self.twins.get(site, ())] for site in sites}
         kept: dict[int, NDArray[np.float32]] = {}
         raw = {site: self.raw[site] for site in sites if site in self.raw}
         if rows is not None:
@@ -68,8 +74,8 @@ class Material:
             untrained = {site: [bare.read(twin) for twin in self.twins.get(site, ())] for site in readings}
         else:
             assert isinstance(targets, Targets) and isinstance(bare, Targets)
-            readings = read_stream(self.stream, targets)
-            streams = [read_stream(twin, bare) for twin in self.twin_streams]
+            readings = read_stream(self.stream, targets, device=self.device)
+            streams = [read_stream(twin, bare, device=self.device) for twin in self.twin_streams]
             if missing := [site for site in readings for twin in streams if site not in twin]:
                 raise unknown_name("site in untrained", missing[0], streams[0])
             untrained = {site: [twin[site] for twin in streams] for site in readings}
@@ -139,14 +145,36 @@ def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def _twins(untrained: Mapping[str, Any] | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
+def _rows_of(x: torch.Tensor, rows: Ints | None) -> torch.Tensor:
+    return x if rows is None else x[torch.from_numpy(rows).to(x.device)]
+
+
+def _placed(name: str, value: Any, n: int, device: Any) -> torch.Tensor:
+    """Activations ``[n, d]`` in float32, on the ``device``, or where they are."""
+    if isinstance(value, torch.Tensor) and value.device.type not in ("cpu", "meta") and value.is_floating_point():
+        if value.dim() != 2 or len(value) != n:
+            raise ImprintError(f"{name} is {list(value.shape)} for {n} rows of concepts; expected [{n}, d].")
+        placed = value.detach().float()
+    else:
+        placed = _matrix(name, value, n)
+    if device is None:
+        return placed
+    try:
+        return placed.to(torch.device(device))
+    except (RuntimeError, TypeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ImprintError(f"device is {device!r}, which cannot be used: {first} Expected for example 'cpu'.") from None
+
+
+def _twins(
+    untrained: Mapping[str, Any] | None, sites: Collection[str], n: int, device: Any
+) -> dict[str, list[torch.Tensor]]:
     out: dict[str, list[torch.Tensor]] = {}
     for site, given in (untrained or {}).items():
         if site not in sites:
             raise unknown_name("site in untrained", site, sites)
-        whole = given if isinstance(given, list | tuple) else real_array(f"untrained[{site!r}]", given)
-        arrays = list(whole) if isinstance(whole, list | tuple) or whole.ndim == 3 else [whole]
-        out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
+        several = isinstance(given, list | tuple) or len(getattr(given, "shape", ())) == 3
+        out[site] = [_placed(f"untrained[{site!r}]", a, n, device) for a in (given if several else [given])]
         if bad := [w for w in map(unreadable, out[site]) if w]:
             raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
     return out

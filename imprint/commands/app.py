@@ -128,6 +128,10 @@ def locate(
     inputs: Annotated[
         str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONCEPT", help="With ACTS: read all others within its strata. May be repeated."),
+    ] = None,
     nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
     alpha: Annotated[
         float | None,
@@ -148,8 +152,8 @@ def locate(
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
-        given = {"untrained": untrained, "inputs": inputs, "nulls": nulls, "alpha": alpha, "report": report}
-        _only_for_arrays(groups=groups, seed=seed, **given)
+        arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
+        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
 
@@ -164,6 +168,7 @@ def locate(
         groups=groups,
         untrained=untrained,
         inputs=inputs,
+        given=given or [],
         nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
         seed=SEED if seed is None else seed,

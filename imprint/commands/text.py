@@ -70,6 +70,11 @@ def jsonable(value: Any) -> Any:
     return None if str(value) in ("<NA>", "NaT") else str(value)
 
 
+def error_console() -> Console:
+    """Standard error, for what is no part of the answer."""
+    return Console(stderr=True, highlight=False)
+
+
 def plain(text: object) -> str:
     """``text`` without control characters (line breaks and tabs stay), so that a name cannot drive the terminal."""
     return "".join(c for c in str(text) if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf"))

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import chosen, console, say, table, write_csv
+from imprint.commands.progress import Bars
+from imprint.commands.text import chosen, console, error_console, say, table, write_csv
 from imprint.commands.user_files import check_rows, flat, read_arrays, read_labels, without_groups
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.reports.parts import Table
@@ -24,6 +25,8 @@ UNANSWERED = ("not measurable", "undetermined")
 """Verdicts that need their reason beside them."""
 EXPLAINED = "^given |, not "
 """Others that do: what gives a concept, and presence with a restriction."""
+LARGE = 2**27
+"""Bytes from which arrays are streamed from disk; what needs rows at random, such as leaks, is not looked for then."""
 BESIDE = "goes with|without a label"
 """Reasons that are caveats."""
 
@@ -57,6 +60,7 @@ def locate_arrays(
     groups: str | None,
     untrained: Path | None,
     inputs: str | None,
+    given: Sequence[str],
     nulls: int,
     alpha: float,
     seed: int,
@@ -66,26 +70,26 @@ def locate_arrays(
 ) -> dict[str, Any]:
     """Print which concepts can be read from which arrays; the cells shown, best sites and rates.
 
-    ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    ``given``: concepts within whose strata all others are read. ``only`` (concepts, sites) chooses what is shown; the
+    grid that is measured and corrected, and the CSV, are whole.
     """
     from imprint.analyses.locate.locate import locate
 
-    data = UserData.read(acts, concepts, groups)
-    if inputs is not None and inputs not in data.arrays:
-        raise unknown_name(f"array of {acts.name} named by --inputs", inputs, data.arrays)
-    arrays = flat(data.arrays)
-    raw = arrays.pop(inputs) if inputs is not None else None
-    shown = (_only("concept", data.labels.columns, only[0], concepts), _only("site", arrays, only[1], acts))
-    frame = locate(
-        arrays,
-        data.labels,
-        groups=data.groups,
-        untrained=None if untrained is None else _twin(untrained, list(arrays), data),
-        inputs=raw,
-        nulls=nulls,
-        alpha=alpha,
-        seed=seed,
-    )
+    read = _streamed(acts, concepts, groups, untrained, inputs) or _loaded(acts, concepts, groups, untrained, inputs)
+    shown = (_only("concept", read.labels.columns, only[0], concepts), _only("site", read.sites, only[1], acts))
+    with Bars(error_console()) as bars:
+        frame = locate(
+            read.activations,
+            read.labels,
+            groups=read.groups,
+            untrained=read.untrained,
+            inputs=read.inputs,
+            given=given or None,
+            nulls=nulls,
+            alpha=alpha,
+            seed=seed,
+            progress=bars,
+        )
     if csv is not None:
         write_csv(csv, frame)
     _print_located(frame, *shown)
@@ -95,6 +99,51 @@ def locate_arrays(
         say(console(), f"page: {report_located(frame, report)}")
     cells = frame[frame["concept"].isin(shown[0]) & frame["site"].isin(shown[1])]
     return {"cells": cells, **{name: frame.attrs.get(name) for name in ("best", "rates", "leaks")}}
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What ``locate`` is given."""
+
+    activations: Any
+    labels: pd.DataFrame
+    groups: np.ndarray | None
+    untrained: Any
+    inputs: np.ndarray | None
+    sites: tuple[str, ...]
+
+
+def _loaded(acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None) -> _Given:
+    """Arrays in memory."""
+    data = UserData.read(acts, concepts, groups)
+    if inputs is not None and inputs not in data.arrays:
+        raise unknown_name(f"array of {acts.name} named by --inputs", inputs, data.arrays)
+    arrays = flat(data.arrays)
+    raw = arrays.pop(inputs) if inputs is not None else None
+    twin = None if untrained is None else _twin(untrained, list(arrays), data)
+    return _Given(arrays, data.labels, data.groups, twin, raw, tuple(arrays))
+
+
+def _streamed(
+    acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None
+) -> _Given | None:
+    """A stream from disk, of arrays that are large or in a file that holds one array; else nothing."""
+    from imprint.probes.subjects.on_disk import SUFFIXES, disk_stream
+
+    if not acts.is_file() or acts.suffix.lower() not in SUFFIXES:
+        return None
+    stream = disk_stream(acts)
+    if stream.total_bytes <= LARGE and acts.suffix.lower() != ".npy":
+        return None
+    labels, kept_together = without_groups(read_labels(concepts), groups, concepts)
+    if len(stream) != len(labels):
+        raise ImprintError(
+            f"{acts} holds {len(stream)} rows, {concepts} has {len(labels)}; row i of both must be one example."
+        )
+    raw = None if inputs is None else stream.rows(inputs).numpy()
+    sites = tuple(site for site in stream.sites if site != inputs)
+    twins = None if untrained is None else [disk_stream(untrained).only(sites)]
+    return _Given(stream.only(sites), labels, kept_together, twins, raw, sites)
 
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:

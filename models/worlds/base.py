@@ -33,6 +33,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
+from imprint.models.threads import scoped_step
 
 WORLDS = Family("worlds", "imprint.models.worlds", "World")
 
@@ -140,9 +141,10 @@ class World(Redrawable, ABC):
 
     def require(self, *concepts: str) -> None:
         """Raise :class:`UnknownNameError` for a concept this world does not have."""
+        known = self.concepts
         for concept in concepts:
-            if concept not in self.concepts:
-                raise unknown_name(f"concept of {type(self).__name__}", concept, self.concepts)
+            if concept not in known:
+                raise unknown_name(f"concept of {type(self).__name__}", concept, known)
 
     def intervene(self, factors: pd.DataFrame, concept: str, value: Any) -> pd.DataFrame:
         """``factors`` with ``concept`` set to ``value`` (scalar or one per row), other factors kept."""
@@ -163,6 +165,7 @@ class World(Redrawable, ABC):
         moved: pd.DataFrame = setter(factors.copy(), np.broadcast_to(np.asarray(value), (len(factors),)))
         return moved
 
+    @scoped_step
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
     ) -> Batch:
@@ -177,6 +180,7 @@ class World(Redrawable, ABC):
             factors = self.intervene(factors, concept, value)
         return self._batch(factors, noise)
 
+    @scoped_step
     def counterfactual(self, batch: Batch, concept: str, value: Any) -> Batch:
         """``batch`` with ``concept`` set to ``value`` and every other factor and the noise kept."""
         factors = self.intervene(batch.concepts[list(self.factors)], concept, value)

@@ -34,6 +34,8 @@ import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.probes.policies.library import is_algorithm, is_policy
+from imprint.probes.policies.passes import Pass
 from imprint.probes.subjects.guards import require_evaluation, require_no_hooks
 from imprint.probes.subjects.observations import Observations, batches_of
 from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small, shapes_of
@@ -66,7 +68,14 @@ PROBE = 3
 class Subject:
     """Any model, read and edited through forward hooks; the module docstring says how sites are written."""
 
-    def __init__(self, model: nn.Module, value: Value | None = None, sites: Sequence[str | Site] | None = None) -> None:
+    def __init__(self, model: Any, value: Value | None = None, sites: Sequence[str | Site] | None = None) -> None:
+        """``model``: a ``torch.nn.Module``, or a policy or algorithm of Stable-Baselines3, whose value is its critic's.
+
+        Other arguments are described above. Raises :class:`ImprintError` for anything else.
+        """
+        if is_algorithm(model) or (value is None and is_policy(model)):
+            model = Pass(model)
+            value = model.value if value is None else value
         if not isinstance(model, nn.Module):
             raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
         if value is not None and not callable(value):
@@ -125,29 +134,30 @@ class Subject:
             raise unknown_name("site", name, [*self._declared, *self._modules], advice=advice)
         return Site(name, name)
 
-    def sites(self, observation: Tensor) -> tuple[str, ...]:
+    def sites(self, observation: Observations) -> tuple[str, ...]:
         """Names of the default sites: the declared ones, else the innermost modules that the value runs through."""
         return self.declared or tuple(self._default(observation))
 
-    def reached(self, observation: Tensor) -> tuple[str, ...]:
+    def reached(self, observation: Observations) -> tuple[str, ...]:
         """Names of the default sites that the value runs through; discovered ones in the order in which they run."""
         if self._declared:
             ran = self._outputs(observation, self._run, {site.module for site in self._declared.values()})
             return tuple(name for name, site in self._declared.items() if site.module in ran)
         return tuple(self._discover(observation, self._run))
 
-    def proposed_sites(self, observation: Tensor) -> tuple[str, ...]:
+    def proposed_sites(self, observation: Observations) -> tuple[str, ...]:
         """At most 12 sites for a large model: outputs of its blocks, at the last position of a sequence."""
         blocks = blocks_of(self.model)
         outputs = self._outputs(observation, self._run, set(blocks))
         shapes = shapes_of(outputs, self._modules, min(PROBE, len(observation))) or self._default(observation)
         return proposal(shapes, observation, blocks)
 
-    def _default(self, observation: Tensor) -> dict[str, tuple[int, ...]]:
+    def _default(self, observation: Observations) -> dict[str, tuple[int, ...]]:
         return self._discover(observation, self._run) or self._discover(observation, self.model)
 
-    def _discover(self, observation: Tensor, run: Callable[[Tensor], Any]) -> dict[str, tuple[int, ...]]:
+    def _discover(self, observation: Observations, run: Callable[[Tensor], Any]) -> dict[str, tuple[int, ...]]:
         """Modules without an inner module that run once and give a float tensor with one row each -> its shape."""
+        observation = self._received(observation)
         names = {id(module): name for name, module in sorted(self._modules.items(), key=lambda item: -len(item[0]))}
         candidates = {name for name in names.values() if "parametrizations" not in name.split(".")}
         outputs_of = self._outputs(observation, run, candidates)
@@ -160,7 +170,9 @@ class Subject:
         shapes = shapes_of(outputs_of, self._modules, min(PROBE, len(observation)))
         return {name: shape for name, shape in shapes.items() if innermost(name)}
 
-    def _outputs(self, observation: Tensor, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
+    def _outputs(
+        self, observation: Observations, run: Callable[[Tensor], Any], modules: set[str]
+    ) -> dict[str, list[Any]]:
         """Outputs of each of the modules that runs, in the order in which their first runs end."""
         outputs: dict[str, list[Any]] = {}
 
@@ -168,7 +180,7 @@ class Subject:
             return lambda output: outputs.setdefault(module, []).append(output)
 
         with torch.no_grad(), self._hooked({module: record(module) for module in modules}):
-            run(next(self._batches(observation[:PROBE], PROBE)))
+            run(next(self._batches(self._received(observation)[:PROBE], PROBE)))
         return outputs
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -201,6 +213,7 @@ class Subject:
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> dict[str, Tensor]:
         """Activations ``[n, d]`` per site; arguments and errors are those of :meth:`stream`."""
+        observation = self._received(observation)
         if not isinstance(observation, Tensor):
             batches = list(self.stream(observation, sites, batch_size))
             return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
@@ -276,7 +289,9 @@ class Subject:
 
     # -- value ---------------------------------------------------------------------------------------------------
 
-    def values(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512) -> Tensor:
+    def values(
+        self, observation: Observations, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512
+    ) -> Tensor:
         """Value ``[n]``, without a gradient, under ``edits`` of the forward pass (site -> function of ``[n, d]``)."""
         by_module = self._by_module(edits)
         with torch.no_grad():
@@ -316,9 +331,9 @@ class Subject:
                 )
         return value
 
-    def value_with_grad(self, observation: Tensor, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
+    def value_with_grad(self, observation: Observations, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
         """Value ``[n]``, differentiable in ``observation`` and in tensors of ``edits``; one pass over all rows."""
-        return self._edited(self._placed(observation), self._by_module(edits))
+        return self._edited(self._placed(self._received(observation)), self._by_module(edits))
 
     def output(self, index: int) -> Subject:
         """The same model with column ``index`` of its output ``[n, m]``, for example a logit, as the value."""
@@ -362,7 +377,11 @@ class Subject:
 
     def _batches(self, observation: Observations, size: int) -> Iterator[Tensor]:
         """Batches of at most ``size`` rows, as :meth:`_placed` returns them."""
-        return map(self._placed, batches_of(observation, size))
+        return map(self._placed, batches_of(self._received(observation), size))
+
+    def _received(self, observation: Any) -> Any:
+        """Observations as a user passes them; those of a policy may be NumPy arrays, and dictionaries of arrays."""
+        return self.model.packed(observation) if isinstance(self.model, Pass) else observation
 
     def _placed(self, observation: Tensor) -> Tensor:
         """The observation on the model's device, floats in the model's precision."""
@@ -370,7 +389,7 @@ class Subject:
         if tensor is None:
             return observation
         precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
-        floats = precision is not None and observation.is_floating_point()
+        floats = precision is not None and observation.is_floating_point() and not isinstance(self.model, Pass)
         return observation.to(tensor.device, precision if floats else observation.dtype)
 
     @contextmanager

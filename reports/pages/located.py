@@ -46,7 +46,9 @@ def report_located(frame: pd.DataFrame, path: str | Path | None = None) -> Path:
 def render_located(frame: pd.DataFrame, name: str = "located") -> str:
     """The page as text; ``name`` goes into its title and the names of downloads."""
     if lacking := [column for column in NEEDED if column not in frame]:
-        raise ImprintError(f"this table has no column {', '.join(lacking)}; expected the one that imprint.locate returns.")
+        raise ImprintError(
+            f"this table has no column {', '.join(lacking)}; expected the one that imprint.locate returns."
+        )
     if frame.empty:
         raise ImprintError("this table has no rows, so there is nothing to report.")
     shown = [show(exhibit) for exhibit in _exhibits(frame)]
@@ -77,7 +79,9 @@ def answer_of(frame: pd.DataFrame, concept: str) -> dict[str, str]:
         also = f" ({', '.join(others)})" if others else ""
         top = rows.loc[rows["score"].idxmax()] if rows["score"].notna().any() else None
         score = "" if top is None else f"; the highest score is {bracketed(top['score'], top['low'], top['high'])}"
-        text = f"{word} at {counted.iloc[0]} of {plural(len(rows), 'site')}{also}{score}. {_sentence(rows['why'].iloc[0])}"
+        text = (
+            f"{word} at {counted.iloc[0]} of {plural(len(rows), 'site')}{also}{score}. {_sentence(rows['why'].iloc[0])}"
+        )
         return {"concept": concept, "verdict": word, "sentence": text}
     first, best = found.iloc[0], frame.attrs.get("best", {}).get(concept, {})
     text = f"present at {len(found)} of {plural(len(rows), 'site')}, first at {first['site']}"

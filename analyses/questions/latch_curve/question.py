@@ -13,14 +13,17 @@ Pieces of work: :mod:`imprint.analyses.questions.latch_curve.measure`; numbers b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
 from pydantic import Field
+from scipy import stats
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.metrics import Metrics
+from imprint.analyses.predictions import Expected, bought
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_curve import tables as numbers
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
@@ -90,6 +93,20 @@ class LatchCurve(Question[Settings]):
         "latch_curve": "the verdict",
         "overtaking_age": "age from which the intended goal comes first more often than the proxy; control: the arm",
     }
+
+    def power(self) -> str:
+        """From the figures measured beforehand on three seeds, and of counts of verdicts."""
+        s, need = self.settings, math.ceil(AGREE * self.settings.seeds)
+        alike, unlike = (float(stats.binom.sf(need - 1, s.seeds, part)) for part in (0.95, 0.5))
+        expected = [
+            Expected("cost of the coin's cell at 0 (from 0.01)", KEPT - 0.01, 0.005),
+            Expected("cost of the coin's cell at 1 (from 0.65)", 0.65 - LOST, 0.02),
+        ]
+        source = "Spreads are those of three seeds measured beforehand with other code. If a seed gets the predicted "
+        source += (
+            f"word with probability 0.95, at least {need} do in an arm with {alike:.2f}; if with 0.5, {unlike:.2f}."
+        )
+        return bought(s.seeds, expected, source)
 
     def work(self) -> list[Work]:
         """One piece per arm and group of seeds, the longest first."""

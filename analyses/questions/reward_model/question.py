@@ -74,6 +74,17 @@ class RewardModelQuestion(Question[Settings]):
         "EPIC proxy": "EPIC distance to the reward for the proxy",
     }
 
+    def power(self) -> str:
+        """Of a rule that asks for every seed, from the figures measured beforehand on two seeds."""
+        seeds = self.settings.seeds
+        hidden = 1 - 0.05 ** (1 / seeds)
+        return (
+            f"{seeds} seeds, all of which must be within the bounds. The two seeds measured beforehand with other code "
+            "were within them by at least five times their difference (nearest: mean reward for the goal at 1, 0.95 "
+            f"and 0.98 against {SURE:g}), so that models as those pass with probability above 0.99. What {seeds} seeds "
+            f"cannot see is a part of all seeds that do otherwise: one of {hidden:.2f} is missed with probability 0.05."
+        )
+
     def work(self) -> list[Work]:
         """One piece per fraction of varied levels."""
         s = self.settings
