@@ -295,6 +295,30 @@ def report(
         raise typer.Exit(1)
 
 
+@app.command(short_help="Figures and tables of a run as files: SVG, PNG, PDF, CSV, LaTeX.")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write every figure and table of a run, or of an answered question, as files for a paper; prints their paths."""
+    from imprint.commands.text import answered
+    from imprint.reports.pages.export import export as write
+    from imprint.reports.reading.folders import run_folder
+
+    folder = run_folder(run)
+    target = out or folder.resolve().with_name(f"{folder.resolve().name}-export")
+    for path in answered(lambda: write(folder, target, formats=formats or ["svg"]), as_json=json):
+        if not json:
+            typer.echo(str(path))
+
+
 @app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
 def verify(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],

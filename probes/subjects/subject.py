@@ -50,6 +50,7 @@ from imprint.probes.subjects.site import (
     require_readable,
     rows_first,
 )
+from imprint.probes.subjects.wrapped import unwrapped
 
 if TYPE_CHECKING:
     from imprint.models.learners.base import Learner
@@ -76,6 +77,7 @@ class Subject:
         if is_algorithm(model) or (value is None and is_policy(model)):
             model = Pass(model)
             value = model.value if value is None else value
+        model = unwrapped(model)
         if not isinstance(model, nn.Module):
             raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
         if value is not None and not callable(value):
