@@ -223,7 +223,7 @@ def readings_of(
             bias = (probe.bias + origin @ probe.weight.double()).float()
             own = (x[rows].to(multiplied_in(x)) - origin.to(multiplied_in(x))).float()
             readings[rows] = torch.addmm(bias, own, probe.weight.float())
-    worked((2 * x.shape[1] + FOLLOWING) * readings.numel())
+    worked((2.0 * x.shape[1] + FOLLOWING) * readings.numel())
     parts = readings.split([t.copies * t.width for t in targets], dim=1)
     return [p.unflatten(1, (t.copies, t.width)) for p, t in zip(parts, targets, strict=True)]
 

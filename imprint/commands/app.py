@@ -139,6 +139,12 @@ def locate(
     ] = None,
     seed: Seed = None,
     csv: Csv = None,
+    mask: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With ACTS: column of CONCEPTS that is 1 in the rows to use.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="With ACTS: a label that means none, such as -100.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
     ] = None,
@@ -153,6 +159,7 @@ def locate(
         from imprint.reports.reading.folders import run_folder
 
         arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
+        arrays |= {"mask": mask, "ignore": ignore}
         _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
@@ -169,6 +176,8 @@ def locate(
         untrained=untrained,
         inputs=inputs,
         given=given or [],
+        mask=mask,
+        ignore=ignore or [],
         nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
         seed=SEED if seed is None else seed,

@@ -28,7 +28,7 @@ class Convolutional(Agent):
     """Feed-forward actor and critic with shared weights over cells; hook points at the maps, every layer, the heads."""
 
     class Settings(FrozenSettings):
-        maps: int = Field(8, ge=1)
+        maps: int = Field(8, ge=1, le=10_000_000)
         """F, numbers that the channels of a cell are mixed into."""
         widths: tuple[int, ...] = Field((128,), min_length=1)
         """Width of each layer of the trunk."""

@@ -129,7 +129,7 @@ class Attributor(ABC):
         start = self.start(subject, x)
         self.check(subject, x[:2])
         chunk = max(1, self.rows // self.copies())
-        attributions = torch.cat([self.attribute(subject, part, start).detach().cpu() for part in x.split(chunk)])
+        attributions = torch.cat([self.attribute(subject, part, start).detach() for part in x.split(chunk)]).cpu()
         if not bool(torch.isfinite(attributions).all()):
             rows = int((~torch.isfinite(attributions.flatten(1))).any(1).sum())
             raise ImprintError(f"{type(self).__name__} gave NaN or infinite attributions in {rows} of {len(x)} rows.")

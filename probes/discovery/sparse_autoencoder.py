@@ -92,7 +92,7 @@ class SparseAutoencoder(Discovery):
             state.step(step)
             if (step + 1) % 50 == 0 or step + 1 == self.steps:
                 dead = int((state.silent > self.patience).sum())
-                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {dead}")
+                progress(step + 1, self.steps, f"unexplained {float(state.error):.3f}, dead {dead}")
         return self._frozen(x, state, centre, scale)
 
     def _frozen(self, x: Tensor, state: _State, centre: Tensor, scale: Tensor) -> Dictionary:
@@ -114,7 +114,7 @@ class _State:
         self.offset = torch.zeros_like(x[0]).requires_grad_()
         self.silent = torch.zeros(settings.features, dtype=torch.long, device=x.device)
         self.optimiser = torch.optim.Adam([self.directions, self.encoder, self.offset], settings.rate, eps=1e-8)
-        self.error = math.nan
+        self.error = x.new_tensor(math.nan)
 
     def step(self, step: int) -> None:
         """One gradient step on rows drawn with replacement."""
@@ -137,7 +137,7 @@ class _State:
             gradient -= (gradient * self.directions).sum(1, keepdim=True) * self.directions
             self.optimiser.step()
             self.directions.copy_(unit_rows(self.directions))
-        self.error = float(unexplained.detach())
+        self.error = unexplained.detach()
 
     def _auxiliary(self, before: Tensor, error: Tensor) -> Tensor:
         """Normalised squared error of the dead features' reconstruction of ``error``; zero when none is dead."""

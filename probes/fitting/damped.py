@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import linalg
 from torch import Tensor
 
 TOLERANCE = 1e-7
@@ -58,32 +59,50 @@ class Damped:
     def _refined(self, right: Tensor) -> Tensor | None:
         """The answers by refinement; None where they do not reach the tolerance."""
         if self._quick is None:
-            self._quick, failed = torch.linalg.cholesky_ex(self._damped(torch.float32))
-            if int(failed):
+            self._quick = _factor(self._damped(torch.float32))
+            if self._quick is None:
                 return None
-        answer = torch.cholesky_solve(right.float(), self._quick).double()
+        answer = _solved(self._quick, right.float()).double()
         for _ in range(STEPS):
             residual = right - self._gram @ answer - self._damping * answer
             allowed = TOLERANCE * self._damping * answer.norm(dim=0)
             if bool((residual.norm(dim=0) <= allowed).all()):
                 return answer
-            answer = answer + torch.cholesky_solve(residual.float(), self._quick).double()
+            answer = answer + _solved(self._quick, residual.float()).double()
         return None
 
     def _exactly(self, right: Tensor) -> Tensor:
         """The answers by a factor in float64; by eigenvalues where there is none."""
         if self._exact is None and self._spectrum is None:
-            factor, failed = torch.linalg.cholesky_ex(self._damped(torch.float64))
-            if int(failed):
+            self._exact = _factor(self._damped(torch.float64))
+            if self._exact is None:
                 values, vectors = torch.linalg.eigh(self._gram)
                 self._spectrum = values.clamp(min=0.0) + self._damping, vectors
-            else:
-                self._exact = factor
         if self._spectrum is not None:
             values, vectors = self._spectrum
             return vectors @ ((vectors.mT @ right) / values[:, None])
         assert self._exact is not None
-        return torch.cholesky_solve(right, self._exact)
+        return _solved(self._exact, right)
+
+
+def _factor(damped: Tensor) -> Tensor | None:
+    """The Cholesky factor of a symmetric matrix, which is overwritten on the CPU; None where there is none."""
+    if damped.device.type != "cpu":
+        factor, failed = torch.linalg.cholesky_ex(damped)
+        return None if int(failed) else factor
+    lapack = linalg.lapack.dpotrf if damped.dtype == torch.float64 else linalg.lapack.spotrf
+    # SciPy's LAPACK is 2 to 5 times as fast as PyTorch's at these sizes; the transpose makes it work in place.
+    factored, failed = lapack(damped.numpy().T, lower=1, clean=0, overwrite_a=1)
+    return None if failed else torch.from_numpy(factored)
+
+
+def _solved(factor: Tensor, right: Tensor) -> Tensor:
+    """Answers from the lower factor that :func:`_factor` gave."""
+    if factor.device.type != "cpu":
+        return torch.cholesky_solve(right, factor)
+    lapack = linalg.lapack.dpotrs if factor.dtype == torch.float64 else linalg.lapack.spotrs
+    answer, _ = lapack(factor.numpy(), right.numpy(), lower=1)
+    return torch.from_numpy(np.ascontiguousarray(answer))
 
 
 def gram_of(rows: Tensor, out: Tensor | None = None) -> Tensor:

@@ -154,7 +154,7 @@ class LeastSquares:
     def _errors(self, train: Standardised, sums: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
         """Squared errors ``[P, Q]`` on each fold of ``out``, after training on all other folds."""
         weights = torch.stack([self.weights(train, penalty, targets) for penalty in self.penalties])
-        worked(len(self.penalties) * len(train.scale) ** 3)
+        worked(float(len(self.penalties)) * len(train.scale) ** 3)
         return {j: train.error(sums.at(j), weights, targets) for j in out}
 
     def _solution(self, train: Standardised, best: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -150,10 +150,10 @@ class Moments:
 
     @classmethod
     def of(cls, batches: Iterable[tuple[Tensor, Tensor, Tensor]], folds: int = 1) -> Moments:
-        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``; batches are read once and not kept."""
+        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``, on its device; batches are not kept."""
         moments: Moments | None = None
         for x, y, fold in batches:
-            moments = moments or cls(x.shape[1], y.shape[1], folds)
+            moments = moments or cls(x.shape[1], y.shape[1], folds, device=x.device)
             moments.add(x, y, fold)
         if moments is None:
             raise ImprintError("the stream of activations held no batch; expected at least one.")
@@ -219,8 +219,22 @@ class Moments:
                     else:
                         own.copy_(x[part.to(x.device)])
                     self._add_block(k, own, y[part.to(y.device)].to(device, kind), product)
-        worked(len(x) * self.width * (self.width * self.products + 2 * self.targets))
+        worked(float(len(x)) * self.width * (self.width * self.products + 2 * self.targets))
         if device.type == "cpu":
+            self._require_finite()
+
+    def add_fold(self, k: int, x: Tensor, y: Tensor) -> None:
+        """Add rows ``x`` ``[n, D]`` of fold ``k`` that come less a point near their mean; they are used as they are.
+
+        Moments to which such rows are added take no others.
+        """
+        self._origin = torch.zeros(self.width, device=x.device)
+        self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[x.dtype]))
+        product = torch.empty_like(self._centred.xx[0], dtype=x.dtype)
+        for part, targets in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
+            self._add_rows(k, part, targets.to(x.device, x.dtype), product)
+        worked(float(len(x)) * self.width * (self.width * self.products + 2 * self.targets))
+        if x.device.type == "cpu":
             self._require_finite()
 
     def _add_block(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
@@ -228,13 +242,20 @@ class Moments:
         if self._origin is None:
             self._origin = x.mean(0, dtype=torch.float64).float()
         x -= self._origin
+        self._add_rows(k, x, y, product)
+
+    def _add_rows(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
         into = self._centred.at(k)
         into.count.add_(len(x))
         into.x.add_(x.sum(0))
+        into.xx.add_(gram_of(x.T, out=product) if self.products else x.square().sum(0))
+        self._add_targets(into, x, y)
+
+    @staticmethod
+    def _add_targets(into: Sums, x: Tensor, y: Tensor) -> None:
         into.y.add_(y.sum(0))
         into.xy.add_(x.T @ y)
         into.yy.add_(y.square().sum(0))
-        into.xx.add_(gram_of(x.T, out=product) if self.products else x.square().sum(0))
 
     def _require_finite(self) -> None:
         """Raise for rows that were NaN or infinite; on an accelerator this waits for all that was added."""
@@ -242,13 +263,19 @@ class Moments:
             if not bool(torch.isfinite(sums).all()):
                 raise NotMeasurableError(f"{name} hold NaN or infinite values")
 
-    def with_targets(self, x: Tensor, y: Tensor, fold: Tensor) -> Moments:
-        """Moments of the same rows with other targets ``y`` ``[n, Q]``; products of units are shared, not copied."""
-        more = Moments(self.width, y.shape[1], self.folds, device=self._centred.x.device, products=False)
-        more._origin = self._origin
-        more.add(x, y, fold)
-        more._centred, more.products = replace(more._centred, xx=self._centred.xx), self.products
-        return more
+    def with_targets(self, folds: Iterable[tuple[Tensor, Tensor]], targets: int) -> Moments:
+        """Moments of the rows that :meth:`add_fold` added with other targets; sums of the rows alone are shared.
+
+        ``folds``: rows and targets ``[n, Q]`` of each fold in order.
+        """
+        own, shape = self._centred, (self.folds, targets)
+        y, yy, xy = (own.y.new_zeros(size) for size in (shape, shape, (self.folds, self.width, targets)))
+        sums = replace(own, y=y, yy=yy, xy=xy)
+        for k, (x, of_fold) in enumerate(folds):
+            for part, columns in zip(x.split(BLOCK), of_fold.split(BLOCK), strict=True):
+                self._add_targets(sums.at(k), part, columns.to(x.device, x.dtype))
+            worked(2.0 * len(x) * self.width * targets)
+        return self._with(sums, self._origin)
 
     def merge(self, other: Moments) -> Moments:
         """The moments of the rows of both; neither is changed."""
@@ -278,8 +305,8 @@ class Moments:
         sums = Sums.of((tensors[name] for name in PARTS), float(header["roundoff"]))
         return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)  # noqa: SLF001, its own class
 
-    def _with(self, sums: Sums) -> Moments:
+    def _with(self, sums: Sums, origin: Tensor | None = None) -> Moments:
         new = Moments(0, 0)
-        new._centred = sums
-        new.width, new.targets, new.folds, new.products = self.width, self.targets, len(sums.count), self.products
+        new._centred, new._origin = sums, origin
+        new.width, new.targets, new.folds, new.products = self.width, sums.y.shape[1], len(sums.count), self.products
         return new

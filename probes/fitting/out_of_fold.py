@@ -9,7 +9,7 @@ Letters: n rows, D width, Q target columns of a block, L label columns, K folds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -33,10 +33,7 @@ def wide(rows: int, width: int, folds: int, *, itemsize: int = 4) -> bool:
 
 
 class OutOfFold(ABC):
-    """Rows ``x`` ``[n, D]`` in K folds (``fold`` ``[n]``, on the CPU), ready for targets."""
-
-    def __init__(self, x: Tensor, fold: Tensor) -> None:
-        self.x, self.fold, self.folds = x, fold, int(fold.max()) + 1
+    """Rows in K folds, ready for targets."""
 
     @abstractmethod
     def readings(self, y: Tensor, columns: Any, label: Tensor) -> Tensor:
@@ -46,16 +43,37 @@ class OutOfFold(ABC):
         ``[Q]`` says with which of the L label columns each shares its hyperparameters.
         """
 
-    def _read(self, origin: Tensor, probes: Probes, width: int) -> Tensor:
-        """Readings by the weights ``[D, Q]`` and biases ``[Q]`` of each fold, for rows less ``origin``."""
-        x, kind = self.x, multiplied_in(self.x)
-        out = torch.empty(len(x), width, dtype=torch.float32, device=x.device)
-        for k, (weight, bias) in enumerate(probes):
-            rows = (self.fold == k).nonzero()[:, 0].to(x.device)
+
+class _Sorted:
+    """A copy of rows ``x`` ``[n, D]``, less their mean, in the order of their folds (``fold`` ``[n]``, on the CPU)."""
+
+    def __init__(self, x: Tensor, fold: Tensor) -> None:
+        self.order = torch.argsort(fold, stable=True).to(x.device)
+        sizes = torch.bincount(fold).tolist()
+        kind = multiplied_in(x)
+        rows = x.index_select(0, self.order).to(kind)
+        rows.sub_(x.mean(0, dtype=torch.float64).to(kind))
+        self.rows, self.places = rows.split(sizes), self.order.split(sizes)
+
+    def targets(self, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and targets of each fold."""
+        return ((rows, y.index_select(0, at.to(y.device))) for rows, at in zip(self.rows, self.places, strict=True))
+
+    def moments(self, labels: Tensor, *, products: bool) -> Moments:
+        """The moments with targets ``labels`` ``[n, L]``."""
+        device, width = self.order.device, self.rows[0].shape[1]
+        moments = Moments(width, labels.shape[1], len(self.rows), device=device, products=products)
+        for k, (rows, of_fold) in enumerate(self.targets(labels)):
+            moments.add_fold(k, rows, of_fold)
+        return moments
+
+    def readings(self, probes: Probes, width: int) -> Tensor:
+        """Readings ``[n, width]``, each row by the probe of its fold, of rows in their first order."""
+        out = torch.empty(len(self.order), width, dtype=torch.float32, device=self.order.device)
+        for (weight, bias), rows, at in zip(probes, self.rows, self.places, strict=True):
             if len(rows):
-                block = x.index_select(0, rows).to(kind).sub_(origin).float()
-                out[rows] = torch.addmm(bias.float(), block, weight.float())
-                worked(2 * block.numel() * width)
+                out[at] = torch.addmm(bias.float(), rows.float(), weight.float())
+                worked(2.0 * rows.numel() * width)
         return out
 
 
@@ -65,17 +83,13 @@ class MomentsOutOfFold(OutOfFold):
     def __init__(
         self, x: Tensor, fold: Tensor, solve: Callable[[Moments, Any, Sequence[int]], Probes], *, products: bool
     ) -> None:
-        super().__init__(x, fold)
-        self.solve = solve
-        self.moments = Moments(x.shape[1], 0, self.folds, device=x.device, products=products)
-        self.moments.add(x, x.new_empty(len(x), 0), fold)
+        self.solve, self.sorted = solve, _Sorted(x, fold)
+        self.moments = self.sorted.moments(x.new_empty(len(x), 0), products=products)
 
     def readings(self, y: Tensor, columns: Any, label: Tensor) -> Tensor:
         """See :meth:`OutOfFold.readings`."""
-        moments = self.moments.with_targets(self.x, y, self.fold)
-        origin, _ = moments.centred
-        probes = self.solve(moments, columns, range(self.folds))
-        return self._read(origin, ((weight, bias + origin @ weight) for weight, bias in probes), y.shape[1])
+        moments = self.moments.with_targets(self.sorted.targets(y), y.shape[1])
+        return self.sorted.readings(self.solve(moments, columns, range(moments.folds)), y.shape[1])
 
 
 class RidgeOutOfFold(OutOfFold):
@@ -89,30 +103,28 @@ class RidgeOutOfFold(OutOfFold):
         engine: LeastSquares,
         threshold: Callable[[Tensor, Tensor, Any, Sums], tuple[Tensor, Tensor]],
     ) -> None:
-        super().__init__(x, fold)
-        self.engine, self.threshold = engine, threshold
-        moments = Moments(x.shape[1], labels.shape[1], self.folds, device=x.device)
-        moments.add(x, labels, fold)
-        self.best = engine.chosen(moments, torch.arange(labels.shape[1]), range(self.folds))
-        self.moments = moments
-        small = 8 * self.folds * x.shape[1] ** 2 <= FOLD_BYTES
-        self.systems: list[dict[float, Damped]] | None = [{} for _ in range(self.folds)] if small else None
+        self.engine, self.threshold, self.sorted = engine, threshold, _Sorted(x, fold)
+        self.moments = self.sorted.moments(labels, products=True)
+        folds = self.moments.folds
+        self.best = engine.chosen(self.moments, torch.arange(labels.shape[1]), range(folds))
+        small = 8 * folds * x.shape[1] ** 2 <= FOLD_BYTES
+        self.systems: list[dict[float, Damped]] | None = [{} for _ in range(folds)] if small else None
 
     def readings(self, y: Tensor, columns: Any, label: Tensor) -> Tensor:
         """See :meth:`OutOfFold.readings`."""
-        moments, held = self.moments.with_targets(self.x, y, self.fold), range(self.folds)
-        origin, _ = moments.centred
+        moments = self.moments.with_targets(self.sorted.targets(y), y.shape[1])
+        held = range(moments.folds)
         best = [of_fold[label] for of_fold in self.best]
         solutions = self.engine.solutions(moments, best, held, self.systems)
         probes = (
-            self.threshold(weight, bias + origin @ weight, columns, train)
+            self.threshold(weight, bias, columns, train)
             for train, (weight, bias, _) in zip(moments.training(held, centred=True), solutions, strict=True)
         )
-        return self._read(origin, probes, y.shape[1])
+        return self.sorted.readings(probes, y.shape[1])
 
 
 class RowsOutOfFold(OutOfFold):
-    """Readings by ridge of activations that are wide for their number."""
+    """Readings by ridge of activations that are wide for their number, which are not copied."""
 
     def __init__(
         self,
@@ -122,12 +134,18 @@ class RowsOutOfFold(OutOfFold):
         engine: LeastSquares,
         threshold: Callable[[Solution, Any], tuple[Tensor, Tensor]],
     ) -> None:
-        super().__init__(x, fold)
-        self.ridge, self.threshold = RowRidge(engine, x, fold, self.folds), threshold
-        self.best = self.ridge.chosen(labels, range(self.folds))
+        self.ridge, self.threshold = RowRidge(engine, x, fold, int(fold.max()) + 1), threshold
+        self.best = self.ridge.chosen(labels, range(self.ridge.folds))
 
     def readings(self, y: Tensor, columns: Any, label: Tensor) -> Tensor:
         """See :meth:`OutOfFold.readings`."""
         best = [of_fold[label] for of_fold in self.best]
-        solutions = self.ridge.solutions(y, best, range(self.folds))
-        return self._read(self.ridge.origin, (self.threshold(each, columns) for each in solutions), y.shape[1])
+        x = self.ridge.x
+        out = torch.empty(len(x), y.shape[1], dtype=torch.float32, device=x.device)
+        solutions = self.ridge.solutions(y, best, range(self.ridge.folds))
+        for rows, solution in zip(self.ridge.rows, solutions, strict=True):
+            if len(rows):
+                weight, bias = self.threshold(solution, columns)
+                out[rows] = torch.addmm(bias.float(), self.ridge.about_origin(rows).float(), weight.float())
+                worked(2.0 * len(rows) * x.shape[1] * y.shape[1])
+        return out

@@ -107,7 +107,7 @@ class _Training:
         self.whole, self.count = whole, len(self.rows)
         self.mean = whole.sums[kept].sum(0) / self.count
         square = whole.squares[kept].sum(0) / self.count
-        rounding = rounding_of(ROUNDOFF[whole.kind], len(whole.x))
+        rounding = rounding_of(ROUNDOFF[whole.kind], float(len(whole.x)))
         self.scale = scale_of(
             square - self.mean.square(), square, whole.variance, rounding, standardise=whole.engine.standardise
         )
@@ -118,7 +118,7 @@ class _Training:
         self.gram = torch.zeros(side, side, dtype=torch.float64, device=self.z.device)
         for block in blocks:
             self.gram += gram_of(block)
-        worked(self.z.numel() * side)
+        worked(float(self.z.numel()) * side)
 
     def _standardised(self, rows: Tensor) -> Tensor:
         kind = self.whole.kind
@@ -139,7 +139,7 @@ class _Training:
             answer = system.solve(right)
             solved.append(answer)
             inside.append((right * (answer if cross is not None else right - penalty * count * answer)).sum(0))
-            worked(len(self.gram) ** 3)
+            worked(float(len(self.gram)) ** 3)
         answers = torch.cat(solved, 1)
         weights = answers.to(self.z.dtype) if cross is not None else (answers.T.to(self.z.dtype) @ self.z).T
         return weights, torch.cat(inside)

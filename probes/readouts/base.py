@@ -256,8 +256,10 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
 class FromMoments(Readout):
     """A readout that is solved from moments, for all folds and all copies of all concepts at once."""
 
-    needs_products: bool = True
-    """Whether it needs the sums of products of units, or their squares only."""
+    @property
+    def needs_products(self) -> bool:
+        """Whether it needs the sums of products of units, and not their squares only."""
+        return True
 
     @abstractmethod
     def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
@@ -309,7 +311,7 @@ class Penalised(FromMoments):
     def out_of_fold(self, x: Tensor, fold: Tensor, labels: Tensor) -> OutOfFold:
         """See :meth:`FromMoments.out_of_fold`."""
         if wide(*x.shape, int(fold.max()) + 1, itemsize=x.element_size()):
-            return RowsOutOfFold(x, fold, labels, self.engine, _decided_alone)
+            return RowsOutOfFold(x, fold, labels, self.engine, decided_alone)
         return RidgeOutOfFold(x, fold, labels, self.engine, decided)
 
     def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> FittedReadout:
@@ -321,12 +323,12 @@ class Penalised(FromMoments):
         ridge = RowRidge(self.engine, x, fold, int(fold.max()) + 1)
         (solution,) = ridge.solutions(targets, ridge.chosen(targets, [None]), [None])
         columns = Columns.single(targets.shape[1], classes=classes > 0)
-        weight, bias = _decided_alone(solution, columns)
+        weight, bias = decided_alone(solution, columns)
         weight = weight.double()
         return FittedReadout(weight, bias - ridge.origin.double() @ weight)
 
 
-def _decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:
+def decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:
     """What :func:`decided` gives, for a solution from rows."""
     ones, zeros = solution.y.clamp(min=1e-12), (solution.count - solution.y).clamp(min=1e-12)
     middle = solution.y / solution.count

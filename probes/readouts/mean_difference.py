@@ -20,7 +20,10 @@ from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Re
 class MeanDifference(ReadsClasses, FromMoments):
     """Difference of class means."""
 
-    needs_products = False
+    @property
+    def needs_products(self) -> bool:
+        """Class means need none."""
+        return False
 
     def __init__(self) -> None:
         pass

@@ -66,7 +66,7 @@ class OnDisk:
 
     @property
     def width(self) -> int:
-        """D"""
+        """Numbers in a row."""
         return math.prod(self.shape[1:])
 
     @property

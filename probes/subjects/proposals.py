@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError
-from imprint.probes.subjects.site import readable, rows_first
 
 LARGEST = 16 * 2**20
 """Bytes a row that default sites may have together."""
@@ -80,18 +78,6 @@ def listed(names: Iterable[str]) -> str:
     if len(every) <= 2 * EACH_END + 1:
         return ", ".join(every)
     return ", ".join([*every[:EACH_END], f"... {len(every) - 2 * EACH_END} more ...", *every[-EACH_END:]])
-
-
-def shapes_of(
-    outputs: Mapping[str, list[Any]], modules: Mapping[str, nn.Module], rows: int
-) -> dict[str, tuple[int, ...]]:
-    """Module -> shape of its output, of modules that ran once and gave a float tensor with one row each."""
-    shapes = {}
-    for name, ran in outputs.items():
-        tensor = rows_first(modules[name], ran[0])
-        if len(ran) == 1 and readable(tensor, rows):
-            shapes[name] = tuple(tensor.shape)
-    return shapes
 
 
 def _amount(count: int) -> str:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
+from imprint.probes.subjects.guards import lock_of
 from imprint.probes.subjects.site import Edit
 from imprint.probes.subjects.subject import Subject
 
@@ -40,11 +41,15 @@ def values_under(
 
     They are those of :meth:`Subject.values`. ``done`` is called after each edit of each batch.
     """
-    shared = _upstream(subject, observation, edits)
     columns = []
-    for batch in observation.split(BATCH):
-        with _recorded(subject, shared, batch) as replayed, replayed():
-            columns.append(torch.stack([_value(subject, batch, edit, done) for edit in edits]))
+    with lock_of(subject.model):
+        subject.require_reached({name for edit in edits for name in edit}, observation)
+        shared = _upstream(subject, observation, edits)
+        for start in range(0, len(observation), BATCH):
+            rows = slice(start, start + BATCH)
+            part, batch = subject.rows(rows), observation[rows]
+            with _recorded(part, shared, batch) as replayed, replayed():
+                columns.append(torch.stack([_value(part, batch, edit, done) for edit in edits]))
     return torch.cat(columns, 1)
 
 
@@ -84,7 +89,7 @@ def _upstream(subject: Subject, observation: Tensor, edits: Sequence[Mapping[str
     if len(edits) < 2 or not edited or any(_opaque(module) for module in subject.model.modules()):
         return []
     with _watched(subject, start, end):
-        subject.values(observation[:TRIAL])
+        subject.rows(slice(0, TRIAL)).values(observation[:TRIAL])
     ends = [spans[module][0][1] for module in edited if module in spans]
     if len(ends) < len(edited):
         return []

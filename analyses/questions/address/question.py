@@ -48,11 +48,11 @@ LATE = (0.0, 0.25, 0.5, 0.625, 0.75, 0.875, 1.0)
 class Settings(QuestionSettings):
     """Which learners are trained and how closely they are compared."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Number of the first training seed; also seed of halves, rotations, draws and shuffles."""
     setup: str = "nursery"
     """Shipped name or YAML file of the setup."""
-    seeds: int = Field(8, ge=4)
+    seeds: int = Field(8, ge=4, le=10_000)
     """Training seeds of every cohort, numbered from ``seed``."""
     births: tuple[int, ...] = (100, 101)
     """Seeds of shared initial weights, one cohort each."""
@@ -60,9 +60,9 @@ class Settings(QuestionSettings):
     """Length of a lifetime; None: the setup's own."""
     ages: int | tuple[int, ...] | None = None
     """Planned ages; None: birth, and more of them late in life, when the concept has formed: :data:`LATE`."""
-    draws: int = Field(8, ge=2)
+    draws: int = Field(8, ge=2, le=10_000_000)
     """Draws of groups of held-out episodes behind an interval."""
-    shuffles: int = Field(49, ge=19)
+    shuffles: int = Field(49, ge=19, le=10_000_000)
     """Shuffles behind the floor of an address and the chance of an overlap."""
 
     @field_validator("births")

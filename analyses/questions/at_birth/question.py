@@ -48,13 +48,13 @@ REFLEXES = (
 class Settings(QuestionSettings):
     """How long agents are trained and how closely they are examined."""
 
-    seeds: int = Field(8, ge=3)
+    seeds: int = Field(8, ge=3, le=10_000)
     """Agents that are trained, numbered from ``seed``."""
-    experiences: int = Field(600_000, ge=16_384)
+    experiences: int = Field(600_000, ge=16_384, le=10_000_000)
     """Length of a lifetime in steps."""
-    ages: int = Field(7, ge=3)
+    ages: int = Field(7, ge=3, le=10_000_000)
     """Number of planned ages, evenly spaced, birth first."""
-    lives: int = Field(500, ge=20)
+    lives: int = Field(500, ge=20, le=10_000_000)
     """Episodes at every age under every condition."""
 
 

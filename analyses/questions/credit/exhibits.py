@@ -7,7 +7,7 @@ import pandas as pd
 from imprint.analyses.questions.base import Exhibit, chart_over_seeds, exhibit_of_seeds
 
 OVER = "95 % interval over seeds."
-MEASURES = ("blocking ratio", "left over", "shuffled ratio", "share of the more salient", "novel less familiar")
+MEASURES = ("blocking ratio", "left over", "shuffled ratio", "share of the more salient")
 
 
 def exhibits(means: pd.DataFrame, table: pd.DataFrame) -> list[Exhibit]:
@@ -17,7 +17,7 @@ def exhibits(means: pd.DataFrame, table: pd.DataFrame) -> list[Exhibit]:
     pairs = wide[["blocking ratio", "left over"]].itertuples()
     kept = ", ".join(f"{gain:.2f} where {left:.2f} was left over ({basis})" for basis, gain, left in pairs)
     chart = chart_over_seeds("points", "measure", "value", ("measure", "ratio, share or strength"), colour="basis")
-    reading, heading = f"Blocked cues gain {kept}.", "Blocking, overshadowing, novelty"
+    reading, heading = f"Blocked cues gain {kept}.", "Blocking and overshadowing"
     caption = "Ratios and shares over all ordered pairs of cues; 95 % interval over seeds."
     numbers = Exhibit("numbers", heading, main, reading, caption, chart)
     return [numbers, _strengths(means), _attribution(means), exhibit_of_seeds(table[table["cue"] == "all"])]

@@ -40,21 +40,21 @@ CONTROLS: dict[str, dict[str, Any]] = {"newborn": {"updates": 0}, "not taught th
 class Settings(QuestionSettings):
     """How many world models are trained and tried."""
 
-    seeds: int = Field(8, ge=2)
+    seeds: int = Field(8, ge=2, le=10_000)
     """Training seeds, numbered from ``seed``."""
-    control_seeds: int = Field(2, ge=2)
+    control_seeds: int = Field(2, ge=2, le=10_000)
     """Training seeds of world models that are trained otherwise."""
-    together: int = Field(4, ge=1)
+    together: int = Field(4, ge=1, le=10_000)
     """Seeds that train as one batch."""
     events: tuple[int, ...] = (1, 3, 10)
     """Numbers of rewarded walks; the verdict is about the first."""
-    draws: int = Field(4, ge=1)
+    draws: int = Field(4, ge=1, le=10_000_000)
     """Draws of rewarded walks per seed."""
-    rooms: int = Field(80, ge=10)
+    rooms: int = Field(80, ge=10, le=10_000_000)
     """New rooms per seed."""
     horizon: int = Field(6, ge=2, le=7)
     """Steps that are planned; coins lie 2 to that many steps away."""
-    many: int = Field(300, ge=1)
+    many: int = Field(300, ge=1, le=10_000_000)
     """Rewarded walks of a model-free learner that has had enough."""
     growing: Growing = Growing()
     """How world models are trained."""

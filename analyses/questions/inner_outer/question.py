@@ -36,17 +36,17 @@ KEYS = ["reading", "age", "where", "plans", "metric"]
 class Settings(QuestionSettings):
     """How many world models are trained and tried."""
 
-    seed: int = Field(100, ge=0)
+    seed: int = Field(100, ge=0, lt=2**63)
     """First training seed; 0 to 5 were used to choose the number of seeds."""
-    seeds: int = Field(14, ge=2)
+    seeds: int = Field(14, ge=2, le=10_000)
     """Training seeds, numbered from ``seed``."""
-    together: int = Field(7, ge=1)
+    together: int = Field(7, ge=1, le=10_000)
     """Seeds that train as one batch."""
     ages: tuple[int, ...] = (30, 300, 3000)
     """Steps of the value's training at which gaps are measured."""
-    rooms: int = Field(40, ge=10)
+    rooms: int = Field(40, ge=10, le=10_000_000)
     """Rooms per seed, on and off the distribution each."""
-    plans: int = Field(64, ge=1)
+    plans: int = Field(64, ge=1, le=10_000_000)
     """Random plans per room."""
     horizon: int = Field(6, ge=2, le=7)
     """Steps of a plan; coin and corner lie 2 to that many steps away."""
@@ -94,9 +94,9 @@ class InnerOuter(Question[Settings]):
         """Of the number with the least room beside its spread, the inner gap on the distribution."""
         seeds, away = self.settings.seeds, SMALL / 2
         return (
-            f"{seeds} seeds. The inner gap on the distribution differs by {SPREAD:g} standard deviations over seeds (six "
-            f"other seeds of an earlier run), so that a true one that is {away:g} away from its bound, above or below, "
-            f"is told from it with probability {power_of_mean(away, SPREAD, seeds):.2f}."
+            f"{seeds} seeds. The inner gap on the distribution differs by {SPREAD:g} standard deviations over seeds "
+            f"(0 to 5, of an earlier run), so that a true one that is {away:g} away from its bound, above or below, is "
+            f"told from it with probability {power_of_mean(away, SPREAD, seeds):.2f}."
         )
 
     def work(self) -> list[Work]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from imprint.analyses.questions.base import Chart, Exhibit, chart_over_seeds
-from imprint.analyses.questions.intent.forecast import Tested
+from imprint.analyses.questions.intent.forecast import Scored
 from imprint.analyses.statistics import Estimate
 
 
-def forecasts_exhibit(explained: Mapping[str, Tested], gains: Mapping[str, Tested], halves: Estimate) -> Exhibit:
+def forecasts_exhibit(explained: Mapping[str, Scored], gains: Mapping[str, Scored], halves: Estimate) -> Exhibit:
     """What every forecaster explains, and how much less it is than forecasts from internals explain."""
     rows = []
     for name, one in explained.items():
@@ -23,9 +23,7 @@ def forecasts_exhibit(explained: Mapping[str, Tested], gains: Mapping[str, Teste
     best = max(explained, key=lambda name: explained[name].estimate.value)
     heading, titles = "How much of what held-out seeds pursue is forecast", ("", "leave-one-out R2")
     reading = f"Best: {best}, {explained[best].estimate.value:.2f}; both halves of the levels agree to {halves:.3f}."
-    caption = (
-        "Every seed is forecast from the others; 0: as well as by their mean; 95 % bootstrap interval over seeds; "
-    )
+    caption = "Every seed is forecast from the others; 0: as well as by their mean; 95 % bootstrap over seeds; "
     caption += "p, one-sided: by permutation of seeds, of a difference by exchange of two forecasters' errors."
     chart = chart_over_seeds("points", "forecast from", "estimate", titles, reference=0.0)
     return Exhibit("forecasts", heading, pd.DataFrame(rows), reading, caption, chart)

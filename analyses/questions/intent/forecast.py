@@ -35,7 +35,7 @@ FEWEST = 5
 
 
 @dataclass(frozen=True)
-class Tested:
+class Scored:
     """A number, and the probability of one as large when there is nothing."""
 
     estimate: Estimate
@@ -87,21 +87,16 @@ class Forecasts:
             permuted[name] = 1 - squares[:, 1:].sum(0) / base[:, 1:].sum(0)
         return cls(errors, base[:, 0], permuted, rng, resamples)
 
-    def explained(self, name: str) -> Tested:
+    def explained(self, name: str) -> Scored:
         """R2 of a forecaster."""
         found = self._mean(self.base - self.errors[name])
-        return Tested(found, float(permutation_p(found.value, self.permuted[name])))
+        return Scored(found, float(permutation_p(found.value, self.permuted[name])))
 
-    def gain(self, one: str, other: str) -> Tested:
+    def gain(self, one: str, other: str) -> Scored:
         """R2 of ``one`` minus that of ``other``."""
         fewer = self.errors[other] - self.errors[one]
         sign = self.rng.choice([-1.0, 1.0], size=(self.resamples, len(fewer)))
-        return Tested(self._mean(fewer), float(permutation_p(float(fewer.sum()), sign @ fewer)))
-
-    def spread(self, one: str, other: str | None = None) -> float:
-        """Standard deviation over members of what adds up to an R2, or to a difference of two: for power analyses."""
-        without = self.base if other is None else self.errors[other]
-        return float((without - self.errors[one]).std(ddof=1) / self.base.mean())
+        return Scored(self._mean(fewer), float(permutation_p(float(fewer.sum()), sign @ fewer)))
 
     def _mean(self, less: Floats) -> Estimate:
         """Sum of ``less`` ``[n]`` in parts of the errors of the mean."""

@@ -7,10 +7,10 @@ picture, and its heads are read. Nothing is followed in the world, and no level 
     policy    probability of actions that lead nearer to the goal and not to the proxy, and the reverse
     critic    the value's coefficients on discounted distances and its fit; how much it changes, in its own variance,
               when the goal or the proxy is put elsewhere in a training level
-    erasure   how much of the probabilities is lost when the marks of the goal, or of the proxy, are erased at the acting
-              point (LEACE), beyond what random directions of the span cost; the eraser is fitted on other states
-    rollout   part of imagined walks that come next to the goal before the proxy when every step goes where the *critic*
-              expects most; the policy has no part in them
+    erasure   how much of the probabilities is lost when the marks of the goal, or of the proxy, are erased at the
+              acting point (LEACE), beyond what random directions of the span cost; the eraser is fitted on other states
+    rollout   part of imagined walks that come next to the goal before the proxy when every step goes where the
+              *critic* expects most; the policy has no part in them
 
 The levels on which agents are judged differ in all of this: fresh levels of design ``apart``, in which things may lie
 out of sight, followed from the start with actions that the *policy* samples, for as long as it takes, until one of the

@@ -43,27 +43,27 @@ class Settings(QuestionSettings):
     """Shipped name or YAML file of the setup; its environment must have the setting ``varied``."""
     varied: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1, 1.0)
     """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
-    seeds: int = Field(5, ge=1)
+    seeds: int = Field(5, ge=1, le=10_000)
     """Training seeds of every arm."""
     corner: str = "top_right"
     """The proxy's place."""
     other_corner: str = "bottom_left"
     """The proxy's place in the arms that repeat the outermost fractions."""
-    experiences: int | None = None
+    experiences: int | None = Field(None, ge=1, le=10**12)
     """Length of a lifetime; None: the setup's own."""
     ages: int | tuple[int, ...] | None = None
     """Planned ages; None: the setup's own."""
-    long: int = Field(4_000_000, ge=0)
+    long: int = Field(4_000_000, ge=0, le=10**12)
     """Length of the long lifetimes; 0: none."""
     long_varied: tuple[float, ...] = (0.01, 0.03)
     """Fractions of the long lifetimes, which have no falling learning rate."""
-    long_seeds: int = Field(3, ge=1)
+    long_seeds: int = Field(3, ge=1, le=10_000)
     """Seeds of every long arm."""
-    control_seeds: int = Field(3, ge=1)
+    control_seeds: int = Field(3, ge=1, le=10_000)
     """Agents with a random reward, and seeds of the arms with the other corner."""
-    levels: int | None = None
+    levels: int | None = Field(None, ge=1, le=10_000_000)
     """Levels on which agents are examined; None: the setup's own."""
-    placebos: int | None = None
+    placebos: int | None = Field(None, ge=1, le=1000)
     """Random subspaces per erasure; None: the setup's own."""
 
 

@@ -57,17 +57,17 @@ UNDOINGS: dict[str, tuple[str, bool]] = {
 class Settings(QuestionSettings):
     """How many walkers are trained for how long."""
 
-    seed: int = Field(100, ge=0)
+    seed: int = Field(100, ge=0, lt=2**63)
     """Seed of everything that is drawn; that of the walks from which the number of seeds was chosen was 0."""
-    seeds: int = Field(60, ge=3)
+    seeds: int = Field(60, ge=3, le=10_000)
     """Independent walks, and random codes."""
-    walkers: int = Field(8, ge=1)
+    walkers: int = Field(8, ge=1, le=10_000_000)
     """Walkers of one seed whose steps are averaged in an update."""
-    lessons: int = Field(3000, ge=100)
+    lessons: int = Field(3000, ge=100, le=10_000_000)
     """Updates with the outcome."""
-    after: int = Field(3000, ge=100)
+    after: int = Field(3000, ge=100, le=10_000_000)
     """Updates after the outcome has stopped coming."""
-    steps: int = Field(3000, ge=100)
+    steps: int = Field(3000, ge=100, le=10_000_000)
     """Steps on which equality is judged."""
 
 
@@ -115,9 +115,9 @@ class LongTermPredictor(Question[Settings]):
         """Of the number with the least room beside its spread, the prediction after deferring with rest to follow."""
         seeds = self.settings.seeds
         return (
-            f"{seeds} seeds. The prediction after deferring with rest to follow differs by {SPREAD:g} over seeds (20 walks "
-            f"of an earlier run with another seed), so that one that is predicted to be 0 is shown to be below {GONE:g} "
-            f"with probability {power_of_mean(GONE, SPREAD, seeds):.2f}."
+            f"{seeds} seeds. The prediction after deferring with rest to follow differs by {SPREAD:g} over seeds (20 "
+            f"of an earlier run, with other walks), so that one that is predicted to be 0 is shown to be below "
+            f"{GONE:g} with probability {power_of_mean(GONE, SPREAD, seeds):.2f}."
         )
 
     def work(self) -> list[Work]:

@@ -35,13 +35,13 @@ WORLD = {"metabolism": 0.025, "predators": 0.08, "limit": 60}
 class Settings(QuestionSettings):
     """How long agents are trained and how many episodes the scorecard learns from."""
 
-    seeds: int = Field(6, ge=3)
+    seeds: int = Field(6, ge=3, le=10_000)
     """Agents, each with a scorecard of its own, numbered from ``seed``."""
-    experiences: int = Field(400_000, ge=16_384)
+    experiences: int = Field(400_000, ge=16_384, le=10**12)
     """Length of an agent's lifetime in steps."""
-    lives: int = Field(600, ge=20)
+    lives: int = Field(600, ge=20, le=10_000_000)
     """Episodes that train the assessors and probes, and as many on which they are judged."""
-    updates: int = Field(4000, ge=1)
+    updates: int = Field(4000, ge=1, le=10_000_000)
     """Updates of the assessors."""
 
 

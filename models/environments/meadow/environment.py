@@ -79,7 +79,7 @@ class Meadow(Environment):
         """Probability per step that a predator begins to dive."""
         dive: int = Field(8, ge=1, le=20)
         """Steps for which a dive is seen before the predator strikes."""
-        reach: int = Field(3, ge=0)
+        reach: int = Field(3, ge=0, le=10_000_000)
         """Steps within which crude senses tell the direction of food and shelter."""
 
         @field_validator("size")
