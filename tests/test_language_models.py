@@ -23,13 +23,18 @@ from imprint.probes.readouts.ridge import Ridge
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "language-models.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+MODELS = (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, TransformerBridgeConfig, boot_native)
+INSTRUMENTS = (LayerIntegratedGradients, SparseAutoencoder, ProbeCard, Ridge)
+FILES = (load_probe, save_probe, load_sae_lens, save_sae_lens)
+NAMES = {"imprint": imprint, "torch": torch, **{made.__name__: made for made in (*MODELS, *INSTRUMENTS, *FILES)}}
+"""What the snippets import."""
 KINDS = {"gpt2": 1, "llama": 3, "bridge": 5}
 """Kind of model -> number of the block that makes it; the next one asks."""
 
 
 def start(kind: str) -> dict[str, Any]:
     """Names after the world and an untrained model were made, each the same in every process."""
-    names: dict[str, Any] = {**globals(), "NO_DROPOUT": dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)}
+    names: dict[str, Any] = {**NAMES, "NO_DROPOUT": dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         exec(BLOCKS[0] + BLOCKS[KINDS[kind]], names)
@@ -95,9 +100,9 @@ def test_the_last_real_token_is_the_model_s_own_number() -> None:
     exec(BLOCKS[2].splitlines()[0], names)
     length = (tokens != 0).sum(1)
     with torch.no_grad():
-        own = torch.stack([model(row[None, :k]).logits[0, -1, 7] for row, k in zip(tokens, length, strict=True)])
-        layers = [model(row[None, :k], output_hidden_states=True).hidden_states[1][0, -1] for row, k in zip(tokens, length, strict=True)]
-    torch.testing.assert_close(names["subject"].values(tokens), own, rtol=1e-6, atol=1e-6)
+        alone = [model(row[None, :k], output_hidden_states=True) for row, k in zip(tokens, length, strict=True)]
+    own, layers = [out.logits[0, -1, 7] for out in alone], [out.hidden_states[1][0, -1] for out in alone]
+    torch.testing.assert_close(names["subject"].values(tokens), torch.stack(own), rtol=1e-6, atol=1e-6)
     read = names["subject"].activations(tokens, ["transformer.h.0@last"])["transformer.h.0@last"]
     torch.testing.assert_close(read, torch.stack(layers), rtol=1e-5, atol=1e-6)
     assert len(set(length.tolist())) > 1

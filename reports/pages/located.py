@@ -54,9 +54,11 @@ def render_located(frame: pd.DataFrame, name: str = "located") -> str:
     shown = [show(exhibit) for exhibit in _exhibits(frame)]
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
     every = Table("cells", "All cells with every floor and reason", pd.DataFrame(frame), open=len(shown) == 0)
-    page = Page("located.html", name, plots, [*(item.table for item in shown), every])
+    page = Page("result.html", name, plots, [*(item.table for item in shown), every])
     content = {
         "name": name,
+        "maker": "imprint locate",
+        "heading": "What can be read where",
         "answers": [answer_of(frame, concept) for concept in _names(frame, "concept")],
         "notes": list(_notes(frame)),
         "caveats": frame.attrs.get("caveats", []),
