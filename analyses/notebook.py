@@ -13,6 +13,8 @@ def card(heading: str, sentences: Sequence[str], tables: Mapping[str, pd.DataFra
     parts = [f"<h4>{escape(heading)}</h4>", *(f"<p>{escape(text)}</p>" for text in sentences if text)]
     for name, table in tables.items():
         if len(table):
-            shown = table.to_html(index=False, border=0, na_rep="not measured", float_format="{:.3f}".format, escape=True)
+            shown = table.to_html(
+                index=False, border=0, na_rep="not measured", float_format="{:.3f}".format, escape=True
+            )
             parts.append(f"<p><b>{escape(name)}</b></p>{shown}")
     return "\n".join(parts)

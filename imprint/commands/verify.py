@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 from imprint.commands.text import console, say, table
 
 if TYPE_CHECKING:
-    from imprint.analyses.verification.verify import Verified
+    from imprint.analyses.verification.verify import Verification
 
 
-def verify_folder(path: Path) -> Verified:
+def verify_folder(path: Path) -> Verification:
     """Verify a run or an answer, print what was found and return it."""
     from imprint.analyses.verification.verify import verify
 

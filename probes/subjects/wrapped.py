@@ -20,7 +20,7 @@ def unwrapped(model: Any) -> Any:
         return model
     if any(parameter.is_meta for parameter in inner.parameters()):
         raise ImprintError(
-            f"the weights of this {type(model).__name__} are not loaded yet (they are on the meta device); load it with "
-            "dispatch=True."
+            f"the weights of this {type(model).__name__} are not loaded yet (they are on the meta device); load it "
+            "with dispatch=True."
         )
     return inner

@@ -20,13 +20,13 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.reports.figures.axes import Plot
+from imprint.reports.figures.axes import SYMBOLS, Plot
 
 FORMATS = ("svg", "png", "pdf")
 STYLE = Path(__file__).parent.parent / "templates" / "style.css"
 WIDTH, DOTS = 7.0, 72
 """Inches, and pixels of the page per inch."""
-SYMBOLS = dict(zip("circle square diamond triangle-up cross triangle-down star hexagon x".split(), "osD^Pv*hX", strict=True))
+MARKERS = dict(zip(SYMBOLS, "osD^Pv*hX", strict=True))
 LINES = {"dot": ":", "dash": "--", "dashdot": "-.", "longdash": (0, (8, 3))}
 
 
@@ -111,7 +111,7 @@ def _scatter(axes: Axes, trace: Plot) -> None:
             x,
             y,
             s=(0.75 * marker.get("size", 7)) ** 2,
-            marker=SYMBOLS.get(str(marker.get("symbol", "circle")).partition("-open")[0], "o"),
+            marker=MARKERS.get(str(marker.get("symbol", "circle")).partition("-open")[0], "o"),
             facecolors="none" if "open" in str(marker.get("symbol", "")) else _colours(fill),
             edgecolors=_colours(rim),
             label=name,
@@ -167,7 +167,8 @@ def _errors(axes: Axes, trace: Plot, x: np.ndarray, y: np.ndarray) -> None:
 def _shape(axes: Axes, shape: Plot) -> None:
     line = shape.get("line", {})
     dash = LINES.get(line.get("dash", ""), "-")
-    stroke = {"color": colour(line.get("color", "--ink-soft")), "linewidth": 0.75 * line.get("width", 1), "linestyle": dash}
+    stroke = {"color": colour(line.get("color", "--ink-soft")), "linewidth": 0.75 * line.get("width", 1)}
+    stroke["linestyle"] = dash
     if shape.get("type") != "line":
         raise ImprintError(f"a figure has a shape {shape.get('type')!r}; drawn are lines.")
     if shape.get("yref") == "paper":

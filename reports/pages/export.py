@@ -49,8 +49,9 @@ def contents_of(folder: Path) -> Contents:
     """The figures and tables of the page of a folder."""
     if (folder / "question.json").exists():
         shown = [show(exhibit) for exhibit in load_answer(folder).answer.exhibits]
-        names = [(item, panel, f"{item.exhibit.heading} {panel.name}".strip()) for item in shown for panel in item.panels]
-        return Contents([(panel.id, name, panel.plot) for _, panel, name in names], [item.table for item in shown])
+        panels = [(item.exhibit.heading, panel) for item in shown for panel in item.panels]
+        figures = [(panel.id, f"{heading} {panel.name}".strip(), panel.plot) for heading, panel in panels]
+        return Contents(figures, [item.table for item in shown])
     sections, _, _ = collect(load_run(folder))
     figures = [(figure.id, figure.heading, figure.plot) for section in sections for figure in section["figures"]]
     return Contents(figures, [table for section in sections for table in section["tables"]])

@@ -1,13 +1,12 @@
 """The table that ``imprint.locate`` returns -> one self-contained HTML page.
 
 Each concept's answer stands first, then its score over the sites in the order in which they were given (the depth of a
-network) beside the highest floor, the selectivity of all cells, the rates at the threshold, what is wrong with the rows,
-and every number. Names of concepts and sites are untrusted, as on all pages (:mod:`imprint.reports.pages.template`).
+network) beside the highest floor, the selectivity of all cells, the rates at the threshold, what is wrong with the
+rows, and every number. Names of concepts and sites are untrusted, as on all pages (:mod:`imprint.reports.pages.template`).
 """
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -113,15 +112,21 @@ def layer_curve(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def short_names(sites: Sequence[str]) -> tuple[list[Any], str]:
     """What tells sites apart, as numbers where all are, and the pattern of the whole name with ``#`` in that place."""
-    first, last = min(sites), max(sites)
-    before = re.sub(r"[^._@/]*$", "", os.path.commonprefix([first, last])) if len(sites) > 1 else ""
-    after = os.path.commonprefix([site[len(before) :][::-1] for site in sites])[::-1] if len(sites) > 1 else ""
+    before = re.sub(r"[^._@/]*$", "", _shared(sites)) if len(sites) > 1 else ""
+    after = _shared([site[len(before) :][::-1] for site in sites])[::-1] if len(sites) > 1 else ""
     after = re.sub(r"^[^._@/]*", "", after)
     middle = [site[len(before) : len(site) - len(after)] for site in sites]
     if not (before or after) or not all(middle):
         return list(sites), ""
     numbers = all(part.isdecimal() for part in middle)
     return [int(part) for part in middle] if numbers else middle, f"{before}#{after}"
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """The characters with which all texts begin."""
+    first, last = min(texts), max(texts)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:length]
 
 
 def _exhibits(frame: pd.DataFrame) -> Iterator[Exhibit]:

@@ -55,7 +55,7 @@ def test_many_rows_count_and_few_do_not(monkeypatch: pytest.MonkeyPatch) -> None
     tokens = torch.zeros(50, 16, dtype=torch.long)
     monkeypatch.setattr(proposals, "LARGEST_TOTAL", 100_000)
     assert len(subject.activations(tokens[:20])) == 9
-    with pytest.raises(ImprintError, match="9 modules with 3.46 kB of activations a row, 173 kB for 50 rows"):
+    with pytest.raises(ImprintError, match=r"9 modules with 3.46 kB of activations a row, 173 kB for 50 rows"):
         subject.activations(tokens)
     assert len(list(subject.stream(tokens, batch_size=10))) == 5
 

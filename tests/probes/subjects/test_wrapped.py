@@ -28,9 +28,9 @@ def both(wrapper: object, model: nn.Module) -> None:
 def test_the_module_inside_is_examined() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
     both(Envoy(model), model)
-    with pytest.raises(ImprintError, match="weights of this Envoy are not loaded yet.*dispatch=True"):
+    with pytest.raises(ImprintError, match=r"weights of this Envoy are not loaded yet.*dispatch=True"):
         Subject(Envoy(nn.Linear(3, 1, device="meta")))
-    with pytest.raises(ImprintError, match="a subject wraps a torch.nn.Module; got Envoy"):
+    with pytest.raises(ImprintError, match=r"a subject wraps a torch.nn.Module; got Envoy"):
         Subject(Envoy("no module"))
 
 

@@ -20,7 +20,9 @@ from tests.commands.commands import printed
 
 
 @pytest.mark.parametrize("which", ["page", "agent_page", "question"])
-def test_every_figure_and_table_of_a_page_is_written(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_every_figure_and_table_of_a_page_is_written(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     folder = request.getfixturevalue(which).parent
     before = dict(mpl.rcParams)
     contents, written = contents_of(folder), export(folder, tmp_path / "out")
@@ -39,7 +41,13 @@ def lines_of(figure: Figure) -> list[list[float]]:
 def test_marks_stand_where_the_page_has_them() -> None:
     scatter = {"type": "scatter", "mode": "lines+markers", "x": [0, 1, 2], "y": [0.1, None, 0.3], "name": "a $"}
     bar = {"type": "bar", "orientation": "h", "x": [0.5, 0.25], "y": [0, 1], "marker": {"color": "--c-intended/0.5"}}
-    tiles = {"type": "heatmap", "z": [[1.0, None]], "zmin": -1, "zmax": 1, "colorscale": [[0.0, "--ink"], [1.0, "--axis"]]}
+    tiles = {
+        "type": "heatmap",
+        "z": [[1.0, None]],
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": [[0.0, "--ink"], [1.0, "--axis"]],
+    }
     axis = {"title": {"text": "share<br>of &lt;b&gt;"}, "range": [3, -1], "tickvals": [0, 1], "ticktext": ["x", "y"]}
     figure = drawn({"data": [scatter], "layout": {"xaxis": axis, "yaxis": {"title": {"text": ""}}, "height": 144}})
     axes = figure.axes[0]
