@@ -65,7 +65,7 @@ def require_small(shapes: Mapping[str, Sequence[int]], rows: int, propose: Calla
         return
     all_rows = f", {_amount(size * rows)} for {rows:,} rows" if rows > 1 else ""
     raise ImprintError(
-        f"the default sites of this model are {len(shapes)} modules with {_amount(size)} of activations a row{all_rows}."
+        f"the default sites of this model are {len(shapes)} modules, {_amount(size)} of activations a row{all_rows}."
         f" Name the sites to read, for example the outputs of its blocks at one position, sites={list(propose())!r}; "
         "subject.proposed_sites(observation) returns them, subject.sites(observation) all. Without an @ a site is all "
         "positions at once."

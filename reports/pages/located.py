@@ -2,7 +2,8 @@
 
 Each concept's answer stands first, then its score over the sites in the order in which they were given (the depth of a
 network) beside the highest floor, the selectivity of all cells, the rates at the threshold, what is wrong with the
-rows, and every number. Names of concepts and sites are untrusted, as on all pages (:mod:`imprint.reports.pages.template`).
+rows, and every number. Names of concepts and sites are untrusted, as on all pages
+(:mod:`imprint.reports.pages.template`).
 """
 
 from __future__ import annotations
