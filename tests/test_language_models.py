@@ -34,7 +34,7 @@ KINDS = {"gpt2": 1, "llama": 3, "bridge": 5}
 
 def start(kind: str) -> dict[str, Any]:
     """Names after the world and an untrained model were made, each the same in every process."""
-    names: dict[str, Any] = {**NAMES, "NO_DROPOUT": dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)}
+    names: dict[str, Any] = dict(NAMES)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         exec(BLOCKS[0] + BLOCKS[KINDS[kind]], names)
