@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,7 +87,7 @@ def run(
     from imprint.commands.run import run_setup
     from imprint.commands.text import answered
 
-    given = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
+    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
     if answered(lambda: run_setup(setup, changes=set_ or [], **given), as_json=json)["failed"]:
         raise typer.Exit(1)
 
@@ -111,7 +111,7 @@ def power(
     from imprint.commands.power import print_power
     from imprint.commands.text import answered
 
-    given = {"dominances": dominance, "seeds": seeds, "runs": runs, "csv": csv}
+    given: dict[str, Any] = {"dominances": dominance, "seeds": seeds, "runs": runs, "csv": csv}
     answered(lambda: print_power(setup, changes=set_ or [], **given), as_json=json)
 
 
@@ -227,7 +227,13 @@ def latch(
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
     seed = SEED if seed is None else seed
-    asked = {"value": value or "", "intended": intended or "", "proxies": names, "groups": groups, "seed": seed}
+    asked: dict[str, Any] = {
+        "value": value or "",
+        "intended": intended or "",
+        "proxies": names,
+        "groups": groups,
+        "seed": seed,
+    }
     answered(partial(latch_arrays, source, concepts, **asked), as_json=json)
 
 
@@ -256,8 +262,9 @@ def analyse(
     from imprint.commands.analyse import analyse as answer
     from imprint.commands.text import answered
 
-    given = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume, "markdown": markdown}
-    if answered(lambda: answer(name, changes=set_ or [], **given), as_json=json)["failed"]:
+    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
+    work = partial(answer, name, changes=set_ or [], markdown=markdown, **given)
+    if answered(work, as_json=json)["failed"]:
         raise typer.Exit(1)
 
 

@@ -70,7 +70,7 @@ def _exhibits(latch: Any) -> Iterator[Exhibit]:
     ):
         frame = getattr(latch, table)
         if len(frame) and frame[column].notna().any():
-            top = frame.loc[frame[column].abs().idxmax()]
+            top = frame.iloc[int(frame[column].abs().fillna(0.0).argmax())]
             size = bracketed(top[column], top["low"], top["high"], number if table == "effects" else percent)
             chart = Chart("points", "concept", column, "concept", title, "low", "high", reference=0.0)
             yield Exhibit(table, heading, frame, f"Largest: {top['concept']}, {size}.", "Bars: 95 % intervals.", chart)

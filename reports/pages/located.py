@@ -79,7 +79,7 @@ def answer_of(frame: pd.DataFrame, concept: str) -> dict[str, str]:
         word = str(counted.index[0])
         others = [f"{other} at {count}" for other, count in counted.items() if other != word]
         also = f" ({', '.join(others)})" if others else ""
-        top = rows.loc[rows["score"].idxmax()] if rows["score"].notna().any() else None
+        top = rows.sort_values("score", ascending=False).iloc[0] if rows["score"].notna().any() else None
         score = "" if top is None else f"; the highest score is {bracketed(top['score'], top['low'], top['high'])}"
         text = (
             f"{word} at {counted.iloc[0]} of {plural(len(rows), 'site')}{also}{score}. {_sentence(rows['why'].iloc[0])}"
