@@ -131,7 +131,7 @@ def _bar(axes: Axes, trace: Plot) -> None:
     sideways = trace.get("orientation") == "h"
     at, length = (_numbers(y), _numbers(x)) if sideways else (_numbers(x), _numbers(y))
     draw = axes.barh if sideways else axes.bar
-    fill, alpha = _colours(marker.get("color", "--c-other1")), marker.get("opacity", 1.0)
+    fill, alpha = _colours(marker.get("color", "--c-other1")), marker.get("opacity")
     base = _numbers(trace["base"]) if isinstance(trace.get("base"), Sequence) else trace.get("base", 0.0)
     name = plain(trace["name"]) if trace.get("name") and trace.get("showlegend", True) else None
     draw(at, length, trace.get("width", 0.7), base, color=fill, alpha=alpha, label=name)
