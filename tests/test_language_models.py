@@ -23,10 +23,12 @@ from imprint.probes.readouts.ridge import Ridge
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "language-models.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-MODELS = (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, TransformerBridgeConfig, boot_native)
+MODELS = (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, TransformerBridgeConfig)
 INSTRUMENTS = (LayerIntegratedGradients, SparseAutoencoder, ProbeCard, Ridge)
 FILES = (load_probe, save_probe, load_sae_lens, save_sae_lens)
-NAMES = {"imprint": imprint, "torch": torch, **{made.__name__: made for made in (*MODELS, *INSTRUMENTS, *FILES)}}
+NAMES = {"imprint": imprint, "torch": torch, "boot_native": boot_native} | {
+    made.__name__: made for made in (*MODELS, *INSTRUMENTS, *FILES)
+}
 """What the snippets import."""
 KINDS = {"gpt2": 1, "llama": 3, "bridge": 5}
 """Kind of model -> number of the block that makes it; the next one asks."""
@@ -45,15 +47,13 @@ def train(names: dict[str, Any], concept: str, steps: int = 80) -> None:
     """Teach the logit of token 7, at the last real token, one concept: by it and nothing else the value is known."""
     model, world, rng = names["model"].float(), names["Fruit"](), torch.Generator().manual_seed(1)
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-    bridge = not hasattr(model.forward, "__self__") or "Bridge" in type(model).__name__
     for _ in range(steps):
         batch = world.sample(64, rng=rng)
         real = batch.observation != 0
-        out = model(batch.observation) if bridge else model(batch.observation, attention_mask=real.long()).logits
-        last = torch.full((64,), 7) if bridge else real.sum(1) - 1
+        out = model(batch.observation, attention_mask=real.long()).logits
         wanted = torch.tensor(batch.concepts[concept].to_numpy()).float()
         optimiser.zero_grad()
-        (out[torch.arange(64), last, 7] - wanted).square().mean().backward()
+        (out[torch.arange(64), real.sum(1) - 1, 7] - wanted).square().mean().backward()
         optimiser.step()
     model.eval()
 
@@ -68,7 +68,7 @@ def test_what_a_language_model_was_taught_to_value_is_found(kind: str, concept: 
     assert names["latch"].verdict == word, names["latch"].why
     place = {"ripe": 0, "red": 1}[concept]
     assert int(names["tokens"].abs().mean(0).argmax()) == place and names["tokens"].shape == (600, 8)
-    assert names["sites"][-1].endswith("1@last") and names["layer"].shape == (600, 32)
+    assert names["sites"][-1].endswith("1@last") and names["layer"].attributions.shape == (600, 32)
     read = names["located"].set_index(["concept", "site"])["verdict"]
     assert read["ripe", names["sites"][0]] == "present" and read["red", names["sites"][0]] != "present"
     assert read[concept, names["sites"][-1]] == "present"
@@ -90,7 +90,7 @@ def test_an_untrained_bridge_values_nothing_that_is_named() -> None:
     names = start("bridge")
     exec(BLOCKS[KINDS["bridge"] + 1], names)
     assert names["latch"].verdict in ("none", "undetermined"), names["latch"].why
-    assert names["tokens"].shape == (600, 8) and names["layer"].shape == (600, 32)
+    assert names["tokens"].shape == (600, 8) and names["layer"].attributions.shape == (600, 32)
     assert isinstance(names["located"], pd.DataFrame) and isinstance(names["model"], nn.Module)
 
 
