@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from imprint.analyses.findings import findings
+from imprint.analyses.notebook import card
 from imprint.analyses.registration import registration_of
 from imprint.analyses.verdicts import UNDETERMINED, scope, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
@@ -60,6 +61,12 @@ class Run:
         table = self.findings
         rows = table[(table["analysis"] == "latch") & (table["metric"] == "latch") & table["seed"].isna()]
         return None if rows.empty else rows.iloc[0]
+
+    def _repr_html_(self) -> str:
+        rows = self.findings
+        shares = rows[(rows["analysis"] == "latch") & (rows["metric"] == "share") & rows["seed"].isna()]
+        last = shares[shares["age"] == shares["age"].max()][["concept", "estimate", "low", "high", "seeds"]]
+        return card(f"{self.path.name}: {self.verdict}", [self.sentence], {"share of the value's variance": last})
 
     @property
     def verdict(self) -> str:

@@ -49,6 +49,7 @@ from imprint.analyses.latch.tables import (
     twin_table,
     verdict_rows,
 )
+from imprint.analyses.notebook import card
 from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -104,6 +105,10 @@ class Latch:
     """Rows behind the shares."""
     profile: Profile | None = field(default=None, repr=False)
     """What pooling over seeds needs; None where nothing could be counted."""
+
+    def _repr_html_(self) -> str:
+        tables = {"dominance": self.dominance, "share of the value's variance": self.shares, "effects": self.effects}
+        return card(f"latch: {self.verdict}", [self.why], tables)
 
     @property
     def intended(self) -> str:

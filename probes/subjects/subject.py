@@ -46,6 +46,7 @@ from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
 from imprint.probes.subjects.site import Edit, Site, at_least_float32, copied, empty_rows
+from imprint.probes.subjects.wrapped import unwrapped
 
 __all__ = ["ROOT", "Subject"]
 
@@ -74,6 +75,7 @@ class Subject:
         if is_algorithm(model) or (value is None and is_policy(model)):
             model = Pass(model)
             value = model.value if value is None else value
+        model = unwrapped(model)
         if not isinstance(model, nn.Module):
             raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
         if value is not None and not callable(value):
