@@ -58,6 +58,7 @@ from imprint.models.setup.learner import Decision
 from imprint.models.threads import scoped_call
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
+from imprint.probes.door.labels import table_of
 from imprint.probes.subjects.subject import Subject
 
 MOST_SITES = 12
@@ -235,7 +236,7 @@ def latch_from_arrays(
     of them weighs the same, however often it occurs. A combination with fewer than five rows makes the latch
     undetermined, with the reason in ``why``.
     """
-    names = _names(intended, proxies)
+    names, concepts = _names(intended, proxies), table_of(concepts)
     try:
         cells = measure(values, concepts, groups, names)
         twins = [measure(twin, concepts, groups, names) for twin in untrained]

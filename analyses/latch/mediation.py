@@ -33,6 +33,7 @@ from imprint.models.errors import ImprintError
 from imprint.models.progress import worked
 from imprint.models.worlds.base import Batch
 from imprint.probes.causal.edit_runs import JOINED
+from imprint.probes.door.labels import plain
 from imprint.probes.interventions.erase import Eraser, Whitened
 from imprint.probes.subjects.subject import Subject
 from imprint.probes.subjects.upstream import passes, values_under
@@ -122,6 +123,8 @@ class Mediation:
         trial = self.batch.observation[:TRIAL]
         if not len(span.scale):
             return False
+        if not self.subject.reaches(site, trial):
+            return False
         rng = torch.Generator().manual_seed(self.seed)
         changed = self.subject.values(trial, edits={site: span.random(len(span.scale), rng=rng)})
         value = self.subject.values(trial)
@@ -129,7 +132,7 @@ class Mediation:
 
     def columns(self, concept: str) -> torch.Tensor:
         """The concept as one-hot columns ``[n, levels]``."""
-        code, found = pd.factorize(self.batch.concepts[concept], sort=True)
+        code, found = pd.factorize(plain(self.batch.concepts[concept]), sort=True)
         return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(found)).double()
 
     def _draws(self, before: CellSums, after: CellSums) -> Floats:
@@ -203,8 +206,13 @@ def mediating_sites(subject: Subject, batch: Batch, sites: Sequence[str] | None,
     if sites is None:
         found = subject.reached(batch.observation)
         return found if len(found) <= most else ()
-    for name in sites:
-        subject.site(name)
     if isinstance(sites, str):
         raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
+    for name in sites:
+        subject.site(name)
+        if instead := subject.instead(name, batch.observation):
+            raise ImprintError(
+                f"an edit at {name!r} cannot reach the value, which uses {', '.join(instead)} of the same module: name "
+                "those."
+            )
     return tuple(sites)

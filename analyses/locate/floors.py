@@ -40,13 +40,16 @@ class Evidence:
     """``[T, G, M]`` sums of randomly initialised twins."""
     inputs: Floats | None
     """``[G, M]`` sums of the raw input."""
+    twins: tuple[int, ...] = ()
+    """Number of each twin, where worlds have twins of their own; see :mod:`imprint.analyses.locate.worlds`."""
 
     def of_groups(self, groups: Ints) -> Evidence:
         """Restricted to some groups."""
-        return Evidence(
-            self.reading.of_groups(groups),
-            None if self.untrained is None else self.untrained[:, groups],
-            None if self.inputs is None else self.inputs[groups],
+        return replace(
+            self,
+            reading=self.reading.of_groups(groups),
+            untrained=None if self.untrained is None else self.untrained[:, groups],
+            inputs=None if self.inputs is None else self.inputs[groups],
         )
 
 

@@ -321,11 +321,12 @@ def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
 
 
 def _rates(readings: Tensor, target: Target) -> Floats:
-    """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
+    """Area under the curve, true and false positive rate, and recall ``[C, 4]`` of each class against the rest."""
     codes, read = target.codes[:, 0].numpy(), readings.cpu().numpy()
     guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
     member, guessed = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
     inside, outside = member.sum(0), (~member).sum(0)
-    # of two classes the first is read as the second one's opposite, which ranks as well
-    area = statistics.areas(read, member[:, -target.width :]).repeat(target.classes // target.width)
-    return np.stack([area, (guessed & member).sum(0) / inside, (guessed & ~member).sum(0) / outside], axis=1)
+    ranked = read if target.width > 1 else np.concatenate([-read, read], axis=1)  # of two classes, one is the opposite
+    ranks = (statistics.areas(ranked, member), statistics.recalls(ranked, member))
+    rates = ((guessed & member).sum(0) / inside, (guessed & ~member).sum(0) / outside)
+    return np.stack([ranks[0], *rates, ranks[1]], axis=1)

@@ -49,7 +49,7 @@ STORE = 4096
 class EnvironmentSettings(FrozenSettings):
     """Settings of every environment."""
 
-    limit: int = Field(40, ge=1)
+    limit: int = Field(40, ge=1, le=10_000_000)
     """Steps after which an episode is cut off."""
 
 

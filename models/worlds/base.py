@@ -141,9 +141,10 @@ class World(Redrawable, ABC):
 
     def require(self, *concepts: str) -> None:
         """Raise :class:`UnknownNameError` for a concept this world does not have."""
+        known = self.concepts
         for concept in concepts:
-            if concept not in self.concepts:
-                raise unknown_name(f"concept of {type(self).__name__}", concept, self.concepts)
+            if concept not in known:
+                raise unknown_name(f"concept of {type(self).__name__}", concept, known)
 
     def intervene(self, factors: pd.DataFrame, concept: str, value: Any) -> pd.DataFrame:
         """``factors`` with ``concept`` set to ``value`` (scalar or one per row), other factors kept."""
@@ -174,7 +175,7 @@ class World(Redrawable, ABC):
         if design not in ("train", "balanced"):
             raise unknown_name("design", design, ("train", "balanced"))
         factors = self.draw_factors(n, rng) if design == "train" else self.balanced_factors(n, rng)
-        noise = dict(self.draw_noise(n, rng))
+        noise = self._drawn(n, rng)
         for concept, value in (do or {}).items():
             factors = self.intervene(factors, concept, value)
         return self._batch(factors, noise)
@@ -187,8 +188,27 @@ class World(Redrawable, ABC):
 
     def _batch(self, factors: pd.DataFrame, noise: dict[str, Tensor]) -> Batch:
         observation = self.render(factors, noise)
+        if not isinstance(observation, Tensor) or observation.dim() < 1 or len(observation) != len(factors):
+            got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
+            raise ImprintError(
+                f"{type(self).__name__}.render returned {got}; expected a tensor [n, ...] with {len(factors)} rows."
+            )
         groups = noise["group"].numpy() if "group" in noise else np.arange(len(factors))
         return Batch(observation, self.derive(factors), np.asarray(groups, dtype=np.int64), noise)
+
+    def _drawn(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """What the author's ``draw_noise`` gave, checked."""
+        noise, name = self.draw_noise(n, rng), f"{type(self).__name__}.draw_noise"
+        if not isinstance(noise, Mapping):
+            raise ImprintError(
+                f"{name} returned a {type(noise).__name__}; expected a mapping from names to tensors [n, ...], for "
+                "example {'noise': tensor}."
+            )
+        for key, value in noise.items():
+            if not isinstance(value, Tensor) or value.dim() < 1 or len(value) != n:
+                got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ImprintError(f"{name} gave {got} for {key!r}; expected a tensor [n, ...] with {n} rows.")
+        return dict(noise)
 
     def with_settings(self, **changes: Any) -> World:
         """A copy of this world with some settings changed and validated."""

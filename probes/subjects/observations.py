@@ -15,8 +15,8 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 
-Observations = Tensor | Iterable[Tensor]
-"""``[n, ...]``, or any number of batches ``[b, ...]``."""
+Observations = Any
+"""A tensor ``[n, ...]``, or any number of batches ``[b, ...]``; of a policy also an array, or name -> array."""
 
 
 def batches_of(observation: Any, size: int) -> Iterator[Tensor]:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
+from imprint.probes.subjects.guards import lock_of
 from imprint.probes.subjects.site import Edit
 from imprint.probes.subjects.subject import Subject
 
@@ -42,15 +43,19 @@ def values_under(
     They are those of :meth:`Subject.values`. Edits of one place share what comes before it, and what comes before all
     places is found once. ``done`` is called after each edit of each batch.
     """
-    spans = _spans(subject, observation) if any(len(edits) > 1 for edits in places) else {}
-    shared = [_upstream(subject, spans, edits) for edits in places]
-    every = list(dict.fromkeys(module for modules in shared for module in modules))
     columns: list[list[Tensor]] = [[] for _ in places]
-    for batch in observation.split(BATCH):
-        outputs = _recorded(subject, every, batch)
-        for place, modules, edits in zip(columns, shared, places, strict=True):
-            with _replayed({module: outputs[module] for module in modules}):
-                place.append(torch.stack([_value(subject, batch, edit, done) for edit in edits]))
+    with lock_of(subject.model):
+        subject.require_reached({name for edits in places for edit in edits for name in edit}, observation)
+        spans = _spans(subject, observation) if any(len(edits) > 1 for edits in places) else {}
+        shared = [_upstream(subject, spans, edits) for edits in places]
+        every = list(dict.fromkeys(module for modules in shared for module in modules))
+        for start in range(0, len(observation), BATCH):
+            rows = slice(start, start + BATCH)
+            part, batch = subject.rows(rows), observation[rows]
+            outputs = _recorded(part, every, batch)
+            for place, modules, edits in zip(columns, shared, places, strict=True):
+                with _replayed({module: outputs[module] for module in modules}):
+                    place.append(torch.stack([_value(part, batch, edit, done) for edit in edits]))
     return [torch.cat(place, 1) for place in columns]
 
 
@@ -83,7 +88,7 @@ def _spans(subject: Subject, observation: Tensor) -> dict[nn.Module, list[tuple[
     with ExitStack() as stack:
         for module in dict.fromkeys(subject.model.modules()):
             stack.callback(_around(module, start, end))
-        subject.values(observation[:TRIAL])
+        subject.rows(slice(0, TRIAL)).values(observation[:TRIAL])
     return spans
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.door.labels import standardised
 from imprint.probes.readouts.base import Columns
 from imprint.probes.samples.concept_columns import concept_values
 from imprint.probes.samples.controls import Ints, sequences_permuted, shuffled
@@ -114,7 +115,7 @@ def target_of(
     if own.max() < 1:
         raise NotMeasurableError(f"all {len(rows)} rows with a label are of one group, so none can be held out")
     if not classes:
-        values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
+        values = standardised(values).astype(np.float32)  # R2 is the same, and no digit is lost
     in_groups = [len(np.unique(own[values == c])) for c in range(len(classes))]
     if in_groups and min(in_groups) < 2:
         rare = classes[int(np.argmin(in_groups))]

@@ -197,9 +197,3 @@ def test_slips() -> None:
         policies.critic(policy).values(rows(IMAGE))
     with pytest.raises(ImprintError, match="got Linear; expected the ActorCriticPolicy"):
         policies.critic(nn.Linear(3, 1))
-    several = spaces.Dict({"eye": FLAT})
-    from stable_baselines3.common.policies import MultiInputActorCriticPolicy
-
-    many = MultiInputActorCriticPolicy(several, TURNS, lambda _progress: 0.0)
-    with pytest.raises(ImprintError, match="observations are a Dict"):
-        policies.critic(many)
