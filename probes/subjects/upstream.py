@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.utils import _pytree
 
 from imprint.probes.subjects.guards import lock_of
-from imprint.probes.subjects.guards import lock_of
 from imprint.probes.subjects.site import Edit
 from imprint.probes.subjects.subject import Subject
 
@@ -48,19 +47,17 @@ def values_under(
     columns: list[list[Tensor]] = [[] for _ in places]
     with lock_of(subject.model):
         subject.require_reached({name for edits in places for edit in edits for name in edit}, observation)
-        with lock_of(subject.model):
-        spans = _spans(subject, observation, places) if any(len(edits) > 1 for edits in places) else {}
+        spans = _spans(subject, observation) if any(len(edits) > 1 for edits in places) else {}
         shared = [_upstream(subject, spans, edits) for edits in places]
         every = list(dict.fromkeys(module for modules in shared for module in modules))
-        columns: list[list[Tensor]] = [[] for _ in places]
         for start in range(0, len(observation), BATCH):
             rows = slice(start, start + BATCH)
-            own, batch = subject.rows(rows), observation[rows]
-            outputs = _recorded(own, every, batch)
+            part, batch = subject.rows(rows), observation[rows]
+            outputs = _recorded(part, every, batch)
             for place, modules, edits in zip(columns, shared, places, strict=True):
                 with _replayed({module: outputs[module] for module in modules}):
-                    place.append(torch.stack([_value(own, batch, edit, done) for edit in edits]))
-        return [torch.cat(place, 1) for place in columns]
+                    place.append(torch.stack([_value(part, batch, edit, done) for edit in edits]))
+    return [torch.cat(place, 1) for place in columns]
 
 
 def passes(n: int) -> int:
@@ -75,19 +72,13 @@ def _value(subject: Subject, batch: Tensor, edit: Edits, done: Callable[[], None
     return value
 
 
-def _spans(
-    subject: Subject, observation: Tensor, places: Sequence[Sequence[Edits]]
-) -> dict[nn.Module, list[tuple[int, int]]]:
+def _spans(subject: Subject, observation: Tensor) -> dict[nn.Module, list[tuple[int, int]]]:
     """When each module began and ended in a pass over a few rows, for each of its runs."""
     began: dict[nn.Module, list[int]] = {}
     spans: dict[nn.Module, list[tuple[int, int]]] = {}
     clock = itertools.count()
     if any(_opaque(module) for module in subject.model.modules()):
         return {}
-    few, trial = subject.rows(slice(0, TRIAL)), observation[:TRIAL]
-    few.values(trial)  # what a subject tries once is tried here, where all modules run
-    for name in {name for edits in places for edit in edits for name in edit}:
-        few.values(trial, edits={name: lambda activations: activations})
 
     def start(module: nn.Module) -> None:
         began.setdefault(module, []).append(next(clock))
@@ -98,7 +89,7 @@ def _spans(
     with ExitStack() as stack:
         for module in dict.fromkeys(subject.model.modules()):
             stack.callback(_around(module, start, end))
-        few.values(trial)
+        subject.rows(slice(0, TRIAL)).values(observation[:TRIAL])
     return spans
 
 

@@ -46,12 +46,11 @@ def test_values_are_those_of_full_passes_and_upstream_runs_once(site: str) -> No
     for module in net.modules():
         if isinstance(module, Counted):
             module.runs = 0
-    tried = 1 + len({name for edit in edits for name in edit})  # full passes over the trial rows before it is watched
     calls: list[int] = []
     (shared,) = values_under(subject, x, [edits], done=lambda: calls.append(1))
     torch.testing.assert_close(shared, full, rtol=0, atol=0)
     assert len(calls) == 2 * len(edits)
-    once = tried + 1 + 2  # the trial, and one recording a batch
+    once = 1 + 2  # the trial, and one recording a batch
     always = once + 2 * len(edits)
     assert net.first.runs == once
     assert net.second.runs == (always if site == "first" else once)
