@@ -16,7 +16,7 @@ from imprint.analyses.locate.entrance import Entrance
 from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.streaming import Stream, read_stream
 from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import unknown_name
 from imprint.probes.readouts.base import Readout
 from imprint.probes.samples.controls import Ints, folds_of
 from imprint.probes.subjects.site import device_of

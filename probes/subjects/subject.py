@@ -207,7 +207,7 @@ class Subject:
     def stream(
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> Iterator[dict[str, Tensor]]:
-        """Activations ``[b, d]`` per site, one dict per batch, on :attr:`device`, without a gradient, in float32 or better.
+        """Activations ``[b, d]`` per site, one dict per batch, on ``device``, without a gradient, in float32 or better.
 
         ``observation`` is ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily; batches
         of more than ``batch_size`` rows are split. Default sites: :meth:`sites` of the first batch. All are read in one
