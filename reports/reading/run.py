@@ -71,6 +71,11 @@ class RunData:
         return bool(self.findings["analysis"].isin(("behaviour", "causal")).any())
 
     @property
+    def study(self) -> str:
+        """Of a study, where its concepts come from: ``world`` or ``labels``; empty for runs whose subjects we train."""
+        return str(self.setup.get("study") or "")
+
+    @property
     def intended(self) -> str:
         """The concept or goal that the author of the reward meant; empty when the setup does not say."""
         return str(self.setup.get("intended") or "")
