@@ -87,3 +87,15 @@ def test_an_agent_of_stable_baselines3_is_trained_saved_loaded_and_examined(tmp_
     assert "present" not in untrained and "nothing was learned" in untrained
     assert "steps to goal" in erased and "-> the value" in erased
     assert not list(tmp_path.iterdir())
+
+
+def test_agents_of_minigrid_and_cartpole_are_studied_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    program = [sys.executable, "-W", "error", str(ROOT / "examples" / "agent_study.py"), "--quick"]
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "room: undetermined" in done.stdout and "errand: undetermined" in done.stdout  # hardly trained
+    for name in ("minigrid-empty", "cartpole-errand"):
+        page = (tmp_path / "runs" / name / "report.html").read_text(encoding="utf-8")
+        assert "Episodes to replay" in page and "not capable enough" in page

@@ -7,7 +7,13 @@ from typing import Any
 
 from imprint.models.errors import ImprintError
 
-ACTOR_CRITIC, RECURRENT, MASKABLE, Q_NETWORK, CONTINUOUS = "actor-critic", "recurrent", "maskable", "Q network", "Q actor"
+ACTOR_CRITIC, RECURRENT, MASKABLE, Q_NETWORK, CONTINUOUS = (
+    "actor-critic",
+    "recurrent",
+    "maskable",
+    "Q network",
+    "Q actor",
+)
 """Kinds of policies: PPO and A2C; RecurrentPPO; MaskablePPO; DQN; SAC and TD3."""
 KINDS = {
     "stable_baselines3.common.policies.ActorCriticPolicy": ACTOR_CRITIC,

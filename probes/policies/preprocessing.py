@@ -8,8 +8,8 @@ Its environment is a chain of vectorised wrappers, innermost first; those that c
     VecExtractDictObs   one entry of a dictionary
 
 They live outside of the policy's modules, so a policy that is read without them is read on observations that it never
-saw. :class:`Chain` applies them to whole batches of levels by the wrappers' own methods. :meth:`Chain.of_tensor` applies
-those without a memory to a tensor, differentiably.
+saw. :class:`Chain` applies them to whole batches of levels by the wrappers' own methods. :meth:`Chain.of_tensor`
+applies those without a memory to a tensor, differentiably.
 
 Wrappers that leave observations alone are passed over; any other is refused by name.
 
@@ -55,7 +55,9 @@ class Chain:
             self.space = layer.observation_space
         for wrapper in self.wrappers:
             _name(wrapper)
-        self.wrappers = [wrapper for wrapper in self.wrappers if _name(wrapper) not in UNCHANGED and not _skips(wrapper)]
+        self.wrappers = [
+            wrapper for wrapper in self.wrappers if _name(wrapper) not in UNCHANGED and not _skips(wrapper)
+        ]
         self._stacks: list[Any] = []
 
     @property
@@ -133,9 +135,9 @@ def _name(wrapper: Any) -> str:
         if cls.__module__.startswith("stable_baselines3.") and cls.__name__ in known:
             return cls.__name__
     raise ImprintError(
-        f"the agent's environment is wrapped in {type(wrapper).__name__}, whose change of the observations is not known "
-        "here. Make it a gymnasium wrapper of every single environment, or give imprint.Subject(algorithm.policy) what "
-        "the policy itself is shown."
+        f"the agent's environment is wrapped in {type(wrapper).__name__}, whose change of the observations "
+        "is not known here. Make it a gymnasium wrapper of every single environment, or give "
+        "imprint.Subject(algorithm.policy) what the policy itself is shown."
     )
 
 
@@ -160,7 +162,9 @@ def _normalised(wrapper: Any, observation: Any) -> Any:
 
 def _normalise(wrapper: Any, x: Tensor, seen: Any) -> Tensor:
     """One array normalised; warns when it lies far from what was seen in training."""
-    mean, var = (torch.as_tensor(np.asarray(part), dtype=torch.float64, device=x.device) for part in (seen.mean, seen.var))
+    mean, var = (
+        torch.as_tensor(np.asarray(part), dtype=torch.float64, device=x.device) for part in (seen.mean, seen.var)
+    )
     z = (x.double() - mean) / torch.sqrt(var + wrapper.epsilon)
     warn_if_far(z.detach(), float(wrapper.clip_obs))
     return z.clamp(-wrapper.clip_obs, wrapper.clip_obs).float()
@@ -187,7 +191,9 @@ def warn_if_far(z: Tensor, clip: float) -> None:
 def _transposed(wrapper: Any, observation: Any) -> Any:
     if isinstance(observation, Mapping):
         spaces = wrapper.venv.observation_space.spaces
-        return {k: _channels_first(v, spaces[k]) if k in wrapper.image_space_keys else v for k, v in observation.items()}
+        return {
+            k: _channels_first(v, spaces[k]) if k in wrapper.image_space_keys else v for k, v in observation.items()
+        }
     return _channels_first(observation, wrapper.venv.observation_space)
 
 

@@ -160,7 +160,9 @@ class Subject:
             and readable(rows_first(self._modules[name], outputs[0]), rows)
         )
 
-    def _outputs(self, observation: Observations, run: Callable[[Tensor], Any], modules: set[str]) -> dict[str, list[Any]]:
+    def _outputs(
+        self, observation: Observations, run: Callable[[Tensor], Any], modules: set[str]
+    ) -> dict[str, list[Any]]:
         """Outputs of each of the modules that runs, in the order in which their first runs end."""
         outputs: dict[str, list[Any]] = {}
 
@@ -266,7 +268,9 @@ class Subject:
 
     # -- value ---------------------------------------------------------------------------------------------------
 
-    def values(self, observation: Observations, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512) -> Tensor:
+    def values(
+        self, observation: Observations, *, edits: Mapping[str, Edit] | None = None, batch_size: int = 512
+    ) -> Tensor:
         """Value ``[n]``, without a gradient, under ``edits`` of the forward pass (site -> function of ``[n, d]``)."""
         by_module = self._by_module(edits)
         with torch.no_grad():

@@ -91,10 +91,15 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any, Any], torch.Tensor]]] =
         lambda: trained(sb3.PPO, "MlpPolicy", FLAT, spaces.MultiDiscrete([2, 3]), **SMALL),
         of_critic,
     ),
-    "PPO, a dictionary": (lambda: trained(sb3.PPO, "MultiInputPolicy", BOTH, spaces.MultiBinary(3), **SMALL, **WIDE), of_critic),
+    "PPO, a dictionary": (
+        lambda: trained(sb3.PPO, "MultiInputPolicy", BOTH, spaces.MultiBinary(3), **SMALL, **WIDE),
+        of_critic,
+    ),
     "recurrent": (
         # as wide as the features, where the LSTM was once skipped without a word
-        lambda: trained(contrib.RecurrentPPO, "MlpLstmPolicy", FLAT, TURNS, **SMALL, policy_kwargs={"lstm_hidden_size": 6}),
+        lambda: trained(
+            contrib.RecurrentPPO, "MlpLstmPolicy", FLAT, TURNS, **SMALL, policy_kwargs={"lstm_hidden_size": 6}
+        ),
         of_recurrent,
     ),
     "maskable": (lambda: trained(contrib.MaskablePPO, "MlpPolicy", FLAT, TURNS, **SMALL), of_critic),
