@@ -26,6 +26,7 @@ from typing import Any
 
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError
+from imprint.models.progress import Step as Step
 
 BACKENDS = ("local", "dask", "ray")
 WATCHED_EVERY = 0.5
@@ -45,16 +46,6 @@ class Cell:
     def done(self) -> bool:
         """Whether everything it writes is there."""
         return all(path.exists() for path in self.results)
-
-
-@dataclass(frozen=True)
-class Step:
-    """Progress of one cell, as the main process reports it."""
-
-    cell: str
-    done: int
-    total: int
-    note: str
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,20 @@
     open    neither: the seeds do not settle it
 
 All held: confirmed. Any failed: refuted. Otherwise undetermined. A number that is missing leaves its prediction open.
+
+Before the run an :class:`Expected` number says how far from its bound it is predicted, and what spread over seeds is
+known from earlier runs; :func:`bought` is the sentence that says with what probability the seeds will show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from imprint.analyses.statistics import Estimate
+from imprint.analyses.statistics import Estimate, power_of_mean
 from imprint.analyses.verdicts import Conclusion
 
 
@@ -46,6 +49,38 @@ class Prediction:
         return f"{self.name} {self.measured} ({' and '.join(bounds)}: {self.outcome})"
 
 
+@dataclass(frozen=True)
+class Expected:
+    """A number that is predicted, before it is measured."""
+
+    name: str
+    distance: float
+    """From the predicted value to the bound; to each of the two, where it is predicted to lie between two."""
+    spread: float
+    """Standard deviation over training seeds, known from earlier runs."""
+    between: bool = False
+    """Whether it is predicted to lie between two bounds."""
+
+    def power(self, seeds: int) -> float:
+        """Probability that the whole interval over ``seeds`` seeds lies within bounds (at least, if ``between``)."""
+        one = power_of_mean(self.distance, self.spread, seeds)
+        return max(2 * one - 1, 0.0) if self.between else one
+
+
+def bought(seeds: int, expected: Sequence[Expected], source: str) -> str:
+    """A sentence with the power of each expected number; ``source``: where the spreads over seeds are known from."""
+    numbers = []
+    for each in expected:
+        spread = f"{each.distance:.2g} from its bound, spread over seeds {each.spread:.2g}"
+        numbers.append(f"{each.name} {_rounded(each.power(seeds))} ({spread})")
+    listed = "; ".join(numbers)
+    return f"{seeds} seeds. Probability that each number is shown, if it is as predicted: {listed}. {source}"
+
+
+def _rounded(power: float) -> str:
+    return "above 0.99" if power > 0.99 else f"{power:.2f}"
+
+
 def judged(
     predictions: Sequence[Prediction],
     *,
@@ -67,3 +102,15 @@ def judged(
     if "failed" in outcomes:
         return "refuted", f"{why}."
     return ("confirmed" if outcomes == {"held"} else "undetermined"), f"{why}."
+
+
+def together(parts: Mapping[str, tuple[Conclusion, str]]) -> tuple[Conclusion, str]:
+    """The verdict on several predictions that were judged apart: refuted if any is, confirmed if all are.
+
+    ``parts``: name of each -> its verdict and why; the sentence names the verdict of each.
+    """
+    verdicts = {verdict for verdict, _ in parts.values()}
+    why = " ".join(f"{name[0].upper()}{name[1:]}: {verdict}. {text}" for name, (verdict, text) in parts.items())
+    if "refuted" in verdicts:
+        return "refuted", why
+    return ("confirmed" if verdicts == {"confirmed"} else "undetermined"), why

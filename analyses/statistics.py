@@ -251,3 +251,17 @@ def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
     above = (stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
     pairs = inside * (len(scores) - inside)
     return np.asarray(above / np.where(pairs > 0, pairs, np.nan))
+
+
+def recalls(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, rate: float = 0.01) -> Floats:
+    """Part of the ``positive`` rows ``[n, C]`` above a threshold that at most ``rate`` of the others exceed ``[C]``.
+
+    Recall at a fixed rate of false positives says what a detector is worth where most rows are negative, which the area
+    under the curve does not. NaN where fewer than ``1 / rate`` rows are negative, which cannot show such a rate.
+    """
+    negatives = (~positive).sum(0)
+    allowed = np.floor(rate * negatives + 1e-9).astype(np.int64)
+    ordered = np.sort(np.where(positive, np.inf, -scores), axis=0)  # the highest of the negative rows first
+    threshold = -np.take_along_axis(ordered, np.minimum(allowed, len(scores) - 1)[None], axis=0)[0]
+    recall = ((scores > threshold) & positive).sum(0) / np.maximum(positive.sum(0), 1)
+    return np.where((allowed > 0) & (negatives < len(scores)), recall, np.nan)

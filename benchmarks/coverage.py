@@ -27,8 +27,9 @@ from torch import Tensor
 from benchmarks.edited import SIZES, Checked, interventions
 from imprint.analyses.locate.evidence import summarise
 from imprint.analyses.locate.floors import Evidence, Resampling
+from imprint.analyses.locate.plan.target import Target, target_of
 from imprint.analyses.locate.probe_quality import control_task
-from imprint.analyses.locate.reading import Reading, Target, read, target_of
+from imprint.analyses.locate.reading import Reading, read
 from imprint.analyses.statistics import rate_of
 from imprint.probes.attributions.base import Attribution
 from imprint.probes.readouts.base import Readout

@@ -25,7 +25,8 @@ from torch import nn
 
 import imprint
 from benchmarks.measure import Row, Time, arguments, at_least, at_most, matrix_product_rate, show, timed
-from imprint.analyses.locate.reading import read, target_of
+from imprint.analyses.locate.plan.target import target_of
+from imprint.analyses.locate.reading import read
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.interventions.erase import eraser
 from imprint.probes.readouts.ridge import Ridge

@@ -18,6 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from imprint.analyses.locate.entrance import enter
 from imprint.analyses.locate.judging import judge
 from imprint.analyses.locate.material import Material, Plan
 from imprint.probes.readouts.ridge import Ridge
@@ -81,9 +82,8 @@ def main() -> None:
             torch.manual_seed(t)
             twins.append(layers(AutoModel.from_config(config).eval(), tokens))
         plan, rng = Plan(compact_groups(nouns, len(nouns)), Ridge(), 20, 5, 0.05, 1000), np.random.default_rng(0)
-        material, sites = Material.of(
-            read, {site: [twin[site] for twin in twins] for site in read}, bag_of_words(tokens), len(nouns)
-        )
+        material = Material.of(enter(read, concepts, untrained=twins, inputs=bag_of_words(tokens)))
+        sites = list(read)
         evidence = material.evidence(plan.targets(concepts, rng, cells=len(sites)))
         for count in range(1, MOST + 1):
             cells = {

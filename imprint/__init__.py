@@ -10,7 +10,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``power``          how often a setup would say the right word, before anything is trained
 ``compare``        runs side by side, paired by seed
-``report``         one self-contained HTML page of a run
+``report``         one self-contained HTML page of a run, or of the table that ``locate`` returns
 ``verify``         whether a run is what it says it is, and its level of evidence
 ``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
 =================  ====================================================================================================
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
     from imprint.models.worlds.base import Batch as Batch
     from imprint.models.worlds.base import World as World
     from imprint.probes.subjects.subject import Subject as Subject
-    from imprint.reports.pages.run import report as report
+    from imprint.reports.pages.report import report as report
 
 __version__ = "0.1.0"
 
@@ -53,7 +53,7 @@ _HOME = {
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",
     "power": "imprint.analyses.evaluate.learners.robustness",
-    "report": "imprint.reports.pages.run",
+    "report": "imprint.reports.pages.report",
     "verify": "imprint.analyses.verification.verify",
 }
 __all__ = ["__version__", *_HOME]

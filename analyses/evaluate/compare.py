@@ -12,6 +12,7 @@ Setups are ranked by the share of their intended concept.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     ``share`` is. Raises :class:`ImprintError` for runs without a latch, of
     unrelated tasks, and of agents beside learners.
     """
+    if isinstance(runs, str | Path) or not isinstance(runs, Sequence):
+        raise ImprintError(f"compare got a {type(runs).__name__}; expected a list of two or more runs.")
+    if bad := [run for run in runs if not isinstance(run, Run | str | PathLike)]:
+        raise ImprintError(
+            f"compare got a {type(bad[0]).__name__}; expected finished runs, or the paths of their folders."
+        )
     if len(runs) < 2:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
+from imprint.models.progress import worked
 from imprint.models.worlds.base import Batch, World
+from imprint.probes.door.labels import plain
 from imprint.probes.subjects.subject import Subject
 
 ROUNDING = 1e-6
@@ -75,7 +77,7 @@ def _summed(changes: Sequence[Floats], groups: NDArray[np.int64], cell: NDArray[
 
 def _changes(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> list[Floats]:
     """Change of every row's value ``[n]`` for each pair of levels."""
-    levels = pd.factorize(batch.concepts[concept], sort=True)[1]
+    levels = pd.factorize(plain(batch.concepts[concept]), sort=True)[1]
     value = []
     for level in levels:
         changed = np.flatnonzero((batch.concepts[concept] != level).to_numpy())
@@ -83,6 +85,7 @@ def _changes(subject: Subject, world: World, batch: Batch, base: Floats, concept
         if len(changed):
             there = world.counterfactual(batch.rows(changed), concept, level)
             here[changed] = subject.values(there.observation).double().numpy()
+            worked(len(changed) / len(batch), "counterfactuals")
         value.append(here)
     return [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
 

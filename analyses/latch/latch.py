@@ -20,6 +20,7 @@ Letters: n rows, G groups, S seeds, R resamples, Q columns.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -52,9 +53,12 @@ from imprint.analyses.latch.tables import (
 from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.progress import Wanted, announced, reported, worked
 from imprint.models.setup.learner import Decision
+from imprint.models.threads import scoped_call
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.attributions.integrated_gradients import IntegratedGradients
+from imprint.probes.door.labels import table_of
 from imprint.probes.subjects.subject import Subject
 
 MOST_SITES = 12
@@ -149,6 +153,7 @@ class Latch:
         )
 
 
+@scoped_call
 def latch(
     subject: Subject,
     world: World,
@@ -165,6 +170,7 @@ def latch(
     resamples: int = 1000,
     placebos: int = 5,
     attribution: int = 64,
+    progress: Wanted = None,
 ) -> Latch:
     """What ``subject``'s value depends on in ``world``.
 
@@ -173,36 +179,44 @@ def latch(
     most 12). ``equal``: every combination of concepts weighs the same, else as often as it occurs. ``rewarded``: the
     level of the intended concept that the signal rewards (default: the last, ``True`` of a yes-or-no concept).
     ``resamples`` of groups for each interval, ``placebos`` random subspaces for each rank. ``attribution``: rows whose
-    integrated gradients are taken, when the world has masks; 0 for none.
+    integrated gradients are taken, when the world has masks; 0 for none. ``progress``: True draws a bar with the time
+    left; a function gets every :class:`imprint.models.progress.Step`.
     """
     names = _names(intended, proxies)
     world.require(*names)
     rule = decision or Decision()
     batch = world.sample(n, rng=torch.Generator().manual_seed(seed), design="balanced")
     chosen = mediating_sites(subject, batch, sites, MOST_SITES)
+    began = time.perf_counter()
     values = _values(subject, batch)
-    try:
-        cells = measure(values, batch.concepts, batch.groups, names, equal=equal)
-        twins = [measure(_values(twin, batch), batch.concepts, batch.groups, names, equal=equal) for twin in untrained]
-    except NotMeasurableError as error:
-        return _nothing(names, f"Not measurable: {error}.", n)
-    if cells.constant:
-        return _constant(names, n, cells)
-    cell = design_of(batch.concepts, names)[1]
-    effects, problems = effect_sums(subject, world, batch, names, values=values, cell=cell)
-    judged = _judged(
-        Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=_sign(cells, rewarded)
-    )
-    belief = _belief(subject, batch, intended, chosen)
-    few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
-    return replace(
-        judged,
-        residual=residual_split(values, batch, names, equal=equal, belief=belief),
-        mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
-        attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
-    )
+    passes = 1.0 + len(untrained) + 2 * len(names) + (len(chosen) + 1) * (len(names) + placebos) * bool(chosen)
+    announced("latch", passes * (time.perf_counter() - began), 0.0, "")
+    with reported("latch", passes, progress):
+        try:
+            cells = measure(values, batch.concepts, batch.groups, names, equal=equal)
+            twins = [
+                measure(_values(twin, batch), batch.concepts, batch.groups, names, equal=equal) for twin in untrained
+            ]
+        except NotMeasurableError as error:
+            return _nothing(names, f"Not measurable: {error}.", n)
+        if cells.constant:
+            return _constant(names, n, cells)
+        cell = design_of(batch.concepts, names)[1]
+        effects, problems = effect_sums(subject, world, batch, names, values=values, cell=cell)
+        judged = _judged(
+            Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=_sign(cells, rewarded)
+        )
+        belief = _belief(subject, batch, intended, chosen)
+        few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
+        return replace(
+            judged,
+            residual=residual_split(values, batch, names, equal=equal, belief=belief),
+            mediation=Mediation(subject, few, names, placebos, resamples, seed).table(chosen),
+            attribution=_attribution(subject, world, batch.rows(slice(0, attribution)), names, sd=float(values.std())),
+        )
 
 
+@scoped_call
 def latch_from_arrays(
     values: NDArray[np.floating],
     concepts: pd.DataFrame,
@@ -222,7 +236,7 @@ def latch_from_arrays(
     of them weighs the same, however often it occurs. A combination with fewer than five rows makes the latch
     undetermined, with the reason in ``why``.
     """
-    names = _names(intended, proxies)
+    names, concepts = _names(intended, proxies), table_of(concepts)
     try:
         cells = measure(values, concepts, groups, names)
         twins = [measure(twin, concepts, groups, names) for twin in untrained]
@@ -249,6 +263,7 @@ def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
 
 def _values(subject: Subject, batch: Batch) -> Floats:
     values: Floats = subject.values(batch.observation).double().numpy()
+    worked(1.0)
     return values
 
 

@@ -30,10 +30,13 @@ from imprint.analyses.latch.effects import ROUNDING
 from imprint.analyses.latch.shares import CellSums, cell_sums, design_of, parts
 from imprint.analyses.statistics import Floats, group_weights, interval, merged
 from imprint.models.errors import ImprintError
+from imprint.models.progress import worked
 from imprint.models.worlds.base import Batch
 from imprint.probes.causal.edit_runs import JOINED
+from imprint.probes.door.labels import plain
 from imprint.probes.interventions.erase import Eraser, Whitened
 from imprint.probes.subjects.subject import Subject
+from imprint.probes.subjects.upstream import passes, values_under
 
 COLUMNS = ("site", "concept", "loss", "low", "high", "placebo", "rank", "n", "why")
 TRIAL = 64
@@ -62,10 +65,14 @@ class Mediation:
         """
         rows: list[dict[str, Any]] = []
         if sites:
-            before = self._sums({})
+            ((before,),) = self._sums([[{}]])
             activations = self.subject.activations(self.batch.observation, sites)
             spans = {site: Whitened.of(activations[site]) for site in sites if not self._why_not(activations[site])}
             live = {site: span for site, span in spans.items() if not before.constant and self._passes(site, span)}
+            places = [_Place.of(self, {site: span}) for site, span in live.items()]
+            places += [_Place.of(self, {site: live[site] for site in together}) for together in _moments(live)]
+            after = self._sums([place.edits for place in places])
+            erased = {place.name: self._rows(place, before, each) for place, each in zip(places, after, strict=True)}
             for site in sites:
                 why = "not measurable: the value is constant" if before.constant else self._why_not(activations[site])
                 if why:
@@ -74,9 +81,8 @@ class Mediation:
                     why = "the value does not pass through here"
                     rows += [{"site": site, "concept": concept, **STILL, "why": why} for concept in self.concepts]
                 else:
-                    rows += self._erased({site: live[site]}, before)
-            for together in _moments(live):
-                rows += self._erased({site: live[site] for site in together}, before)
+                    rows += erased[site]
+            rows += [row for place in places[len(live) :] for row in erased[place.name]]
         return pd.DataFrame(rows, columns=list(COLUMNS)).assign(n=len(self.batch))
 
     def _why_not(self, activations: torch.Tensor) -> str:
@@ -84,33 +90,31 @@ class Mediation:
             return f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
         return ""
 
-    def _sums(self, edits: Mapping[str, Eraser]) -> CellSums:
-        values = self.subject.values(self.batch.observation, edits=edits).double().numpy()
+    def _sums(self, places: Sequence[Sequence[Mapping[str, Eraser]]]) -> list[list[CellSums]]:
+        """What each edit of each place leaves of the shares; edits at one place share what comes before it."""
         design, cell = design_of(self.batch.concepts, self.concepts)
-        return cell_sums(values, design, cell, self.batch.groups)
+        step = 1 / passes(len(self.batch))
+        some = [edits for edits in places if edits]
+        values = iter(values_under(self.subject, self.batch.observation, some, done=lambda: worked(step, "erasing")))
+        return [
+            [cell_sums(each.double().numpy(), design, cell, self.batch.groups) for each in next(values)]
+            if edits
+            else []
+            for edits in places
+        ]
 
-    def _erased(self, spans: Mapping[str, Whitened], before: CellSums) -> list[dict[str, Any]]:
-        """A row per concept for one site, or for several that are edited together."""
-        rng = torch.Generator().manual_seed(self.seed)
-        placebo: dict[tuple[int, ...], Floats] = {}
+    def _rows(self, place: _Place, before: CellSums, after: Sequence[CellSums]) -> list[dict[str, Any]]:
+        """A row per concept of one place."""
         rows: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
-            row: dict[str, Any] = {"site": JOINED.join(spans), "concept": concept}
-            columns = self._columns(concept)
-            erasers = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
-            if not erasers:
+            row: dict[str, Any] = {"site": place.name, "concept": concept}
+            if concept not in place.erasers:
                 rows.append({**row, **STILL, "why": "nothing to erase: the concept is not linearly here"})
                 continue
-            ranks = tuple(eraser.rank for eraser in erasers.values())
-            if ranks not in placebo:
-                drawn = [
-                    self._sums({site: spans[site].random(eraser.rank, rng=rng) for site, eraser in erasers.items()})
-                    for _ in range(self.placebos)
-                ]
-                placebo[ranks] = np.mean([_loss(before, after) for after in drawn], axis=0)
-            after = self._sums(erasers)
-            low, high = interval(self._draws(before, after)[:, index])
-            loss = {"loss": _loss(before, after)[index], "low": low, "high": high, "placebo": placebo[ranks][index]}
+            number, ranks = place.erasers[concept]
+            low, high = interval(self._draws(before, after[number])[:, index])
+            placebo = np.mean([_loss(before, after[i]) for i in place.placebos[ranks]], axis=0)[index]
+            loss = {"loss": _loss(before, after[number])[index], "low": low, "high": high, "placebo": placebo}
             rows.append({**row, **loss, "rank": sum(ranks), "why": ""})
         return rows
 
@@ -119,14 +123,16 @@ class Mediation:
         trial = self.batch.observation[:TRIAL]
         if not len(span.scale):
             return False
+        if not self.subject.reaches(site, trial):
+            return False
         rng = torch.Generator().manual_seed(self.seed)
         changed = self.subject.values(trial, edits={site: span.random(len(span.scale), rng=rng)})
         value = self.subject.values(trial)
         return bool((changed - value).abs().max() > ROUNDING * value.abs().max())
 
-    def _columns(self, concept: str) -> torch.Tensor:
-        """One-hot columns ``[n, levels]``."""
-        code, found = pd.factorize(self.batch.concepts[concept], sort=True)
+    def columns(self, concept: str) -> torch.Tensor:
+        """The concept as one-hot columns ``[n, levels]``."""
+        code, found = pd.factorize(plain(self.batch.concepts[concept]), sort=True)
         return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(found)).double()
 
     def _draws(self, before: CellSums, after: CellSums) -> Floats:
@@ -138,6 +144,41 @@ class Mediation:
         groups = merged(both, rng)
         drawn = np.einsum("rg,gkm->rkm", group_weights(len(groups), self.resamples, rng), groups)
         return _difference(before, *np.split(drawn, 2, axis=1), noise=2.0)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One site, or several that are edited together, and all edits that are tried there."""
+
+    name: str
+    edits: list[dict[str, Eraser]]
+    erasers: dict[str, tuple[int, tuple[int, ...]]]
+    """Concept -> number of its edit, and the rank at each site; none where it is not linearly there."""
+    placebos: dict[tuple[int, ...], range]
+    """Ranks -> numbers of the edits that erase random subspaces."""
+
+    @classmethod
+    def of(cls, mediation: Mediation, spans: Mapping[str, Whitened]) -> _Place:
+        """The edits at the sites of ``spans``."""
+        rng = torch.Generator().manual_seed(mediation.seed)
+        edits: list[dict[str, Eraser]] = []
+        erasers: dict[str, tuple[int, tuple[int, ...]]] = {}
+        placebos: dict[tuple[int, ...], range] = {}
+        for concept in mediation.concepts:
+            columns = mediation.columns(concept)
+            found = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
+            if not found:
+                continue
+            ranks = tuple(eraser.rank for eraser in found.values())
+            erasers[concept] = len(edits), ranks
+            edits.append(found)
+            if ranks not in placebos:
+                placebos[ranks] = range(len(edits), len(edits) + mediation.placebos)
+                edits += [
+                    {site: spans[site].random(eraser.rank, rng=rng) for site, eraser in found.items()}
+                    for _ in range(mediation.placebos)
+                ]
+        return cls(JOINED.join(spans), edits, erasers, placebos)
 
 
 def _moments(sites: Iterable[str]) -> list[tuple[str, ...]]:
@@ -165,8 +206,13 @@ def mediating_sites(subject: Subject, batch: Batch, sites: Sequence[str] | None,
     if sites is None:
         found = subject.reached(batch.observation)
         return found if len(found) <= most else ()
-    for name in sites:
-        subject.site(name)
     if isinstance(sites, str):
         raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
+    for name in sites:
+        subject.site(name)
+        if instead := subject.instead(name, batch.observation):
+            raise ImprintError(
+                f"an edit at {name!r} cannot reach the value, which uses {', '.join(instead)} of the same module: name "
+                "those."
+            )
     return tuple(sites)

@@ -43,16 +43,19 @@ def multiverse(
     rng: np.random.Generator,
     sign: int = 1,
     worlds: Sequence[int] | None = None,
+    seeds: Sequence[int] | None = None,
     resamples: int = 400,
 ) -> pd.DataFrame:
     """One analysis a row: a column per factor, and ``verdict``.
 
     ``designs``: name of a weighting -> the cells with its weights; ``worlds``: number of each seed's world (default:
-    all in one). Seeds are left out one at a time when there are at least three.
+    all in one); ``seeds``: number of each seed (default: 0, 1, ...). Seeds are left out one at a time when there are at
+    least three.
     """
     state, numbers = int(rng.integers(2**31)), [0] * len(profiles) if worlds is None else list(worlds)
+    names = list(range(len(profiles)) if seeds is None else seeds)
     rows = []
-    for weights, left_out, pooled in _pools(profiles, designs, state, numbers, resamples):
+    for weights, left_out, pooled in _pools(profiles, designs, state, numbers, names, resamples):
         for dominates, carries, effect in product(STEPS, (0.5, 1.0, 2.0), (0.5, 1.0, 1.5)):
             changed = {
                 "dominates": min(max(round(rule.dominates + dominates, 3), LOWEST), HIGHEST),
@@ -66,12 +69,17 @@ def multiverse(
 
 
 def _pools(
-    profiles: Sequence[Profile], designs: Mapping[str, Design], state: int, worlds: Sequence[int], resamples: int
+    profiles: Sequence[Profile],
+    designs: Mapping[str, Design],
+    state: int,
+    worlds: Sequence[int],
+    seeds: Sequence[int],
+    resamples: int,
 ) -> Iterator[tuple[str, str, Pooled]]:
     """Name of the weighting, which seeds, and these pooled; the same draws everywhere."""
     subsets = {"all": list(range(len(profiles)))}
     if len(profiles) >= 3:
-        subsets |= {f"without {i}": [j for j in range(len(profiles)) if j != i] for i in range(len(profiles))}
+        subsets |= {f"without seed {s}": [j for j in range(len(profiles)) if j != i] for i, s in enumerate(seeds)}
     for name, design in designs.items():
         weighed = [replace(p, cells=replace(p.cells, design=design)) for p in profiles]
         for which, chosen in subsets.items():

@@ -30,6 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from imprint.analyses.latch.shares import design_of, parts, sums_of
 from imprint.analyses.statistics import Floats
 from imprint.models.worlds.base import Batch
+from imprint.probes.door.labels import plain
 
 COLUMNS = ("factor", "share")
 GROUPS, BELIEF = "(groups)", "(belief)"
@@ -63,7 +64,7 @@ def belief_of(activations: torch.Tensor, concept: pd.Series, groups: NDArray[np.
 
     Nothing where the concept has other than two levels, or there are fewer groups than folds.
     """
-    code, levels = pd.factorize(concept, sort=True)
+    code, levels = pd.factorize(plain(concept), sort=True)
     if len(levels) != 2 or len(np.unique(groups)) < FOLDS:
         return None
     reading = make_pipeline(StandardScaler(), Ridge())

@@ -35,7 +35,9 @@ from numpy.typing import NDArray
 
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.samples.arrays import real_array
+from imprint.probes.door.arrays import real_array
+from imprint.probes.door.labels import plain
+from imprint.probes.door.rows import groups_of
 
 INTERACTION, RESIDUAL = "(interaction)", "(residual)"
 FEWEST = 5
@@ -44,6 +46,8 @@ MOST_LEVELS = 12
 """Most values of a concept."""
 CONSTANT = 1e-6
 """A value whose spread is below this part of its size (single precision) is constant."""
+EXACT = 1e-8
+"""How much smaller that part is for values in double precision, and for whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,13 @@ class CellSums:
     rows: int
     """n"""
     scale: float
-    """Largest absolute value before centring."""
+    """Largest absolute value before centring, for values in single precision; of others less, as they round less."""
 
     @property
     def constant(self) -> bool:
         """Whether the value is the same everywhere."""
         count, total, squares = self.sums.sum((0, 1))
-        return bool(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) <= CONSTANT * max(self.scale, 1e-30))
+        return bool(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) <= CONSTANT * self.scale)
 
     @property
     def shares(self) -> Floats:
@@ -129,7 +133,10 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Tru
     for name in names:
         if name not in concepts.columns:
             raise unknown_name("concept", name, map(str, concepts.columns))
-        code, found = pd.factorize(concepts[name], sort=True)
+        try:
+            code, found = pd.factorize(plain(concepts[name]), sort=True)
+        except NotMeasurableError as error:
+            raise NotMeasurableError(f"concept {name!r}: {error}.") from None
         if (code < 0).any():
             raise NotMeasurableError(f"concept {name!r} is missing in {int((code < 0).sum())} rows.")
         if not 2 <= len(found) <= MOST_LEVELS:
@@ -170,7 +177,14 @@ def cell_sums(values: Floats, design: Design, cell: NDArray[np.int64], groups: N
     number, group = np.unique(groups, return_inverse=True)
     cells = len(design.weight)
     sums = sums_of(values - values.mean(), len(number) * cells, group * cells + cell)
-    return CellSums(design, sums.reshape(len(number), cells, 3), len(values), float(np.abs(values).max()))
+    size = float(np.abs(values).max()) * (1.0 if _single(values) else EXACT)
+    return CellSums(design, sums.reshape(len(number), cells, 3), len(values), size)
+
+
+def _single(values: Floats) -> bool:
+    """Whether values came in single precision: float32 holds them, and they are not all whole numbers."""
+    with np.errstate(over="ignore"):
+        return np.array_equal(values, values.astype(np.float32)) and not np.array_equal(values, np.round(values))
 
 
 def measure(
@@ -186,11 +200,14 @@ def measure(
     ``groups [n]``: rows that are resampled together (default: each on its own). Raises :class:`ImprintError` for shapes
     that do not fit and :class:`NotMeasurableError` where nothing can be counted.
     """
-    value = real_array("values", values).astype(np.float64)
-    group = np.arange(len(value)) if groups is None else pd.factorize(np.asarray(groups))[0]
-    if value.ndim != 1 or not len(value) == len(concepts) == len(group):
-        shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows, groups {len(group)}"
+    given = real_array("values", values)
+    value = given.astype(np.float64)
+    value = value[:, 0] if value.ndim == 2 and value.shape[1] == 1 else value
+    if value.ndim != 1 or len(value) != len(concepts):
+        shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows"
         raise ImprintError(f"{shapes}; expected the same number of rows, and one value per row.")
+    found = groups_of(groups, (len(concepts),), None)
+    group = np.arange(len(value)) if found is None else found
     if bad := int((~np.isfinite(value)).sum()):
         raise NotMeasurableError(f"{bad} of {len(value)} values are NaN or infinite")
     design, cell = design_of(concepts, names, equal=equal)

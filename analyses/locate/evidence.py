@@ -71,15 +71,19 @@ class Summary:
         return self.floors["untrained"].twins if "untrained" in self.floors else 0
 
 
-def summarise(evidence: Sequence[Evidence], draws: Resampling, spread: Spread | None = None) -> Summary:
+def summarise(
+    evidence: Sequence[Evidence], draws: Resampling, spread: Spread | None = None, *, resampled: Floats | None = None
+) -> Summary:
     """Score, floors, selectivity and p-values over seeds, or over the groups of a single model.
 
-    ``spread``: how much twins differ, where there are any. A single model is compared with *one* more random
-    initialisation, a run's mean over seeds with the twins' mean.
+    ``resampled`` ``[S, R, M]``: the sums of the resampled groups, where they are known. ``spread``: how much twins
+    differ, where there are any. A single model is compared with *one* more random initialisation, a run's mean over
+    seeds with the twins' mean.
     """
     reading, first_untrained, single = evidence[0].reading, evidence[0].untrained, len(evidence) == 1
     sums = np.stack([e.reading.sums for e in evidence])
-    each_seed = statistics.score(np.einsum("rg,sgm->rsm", draws.groups, sums), regression=reading.regression)
+    resampled = draws.groups @ sums if resampled is None else resampled
+    each_seed = statistics.score(np.moveaxis(resampled, 0, 1), regression=reading.regression)
     drawn = np.take_along_axis(each_seed, draws.seeds, axis=1).mean(1)
     estimate = float(statistics.score(sums.sum(1), regression=reading.regression).mean())
     twice = float(np.mean([e.reading.used_twice for e in evidence]))

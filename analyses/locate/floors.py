@@ -40,13 +40,16 @@ class Evidence:
     """``[T, G, M]`` sums of randomly initialised twins."""
     inputs: Floats | None
     """``[G, M]`` sums of the raw input."""
+    twins: tuple[int, ...] = ()
+    """Number of each twin, where worlds have twins of their own; see :mod:`imprint.analyses.locate.worlds`."""
 
     def of_groups(self, groups: Ints) -> Evidence:
         """Restricted to some groups."""
-        return Evidence(
-            self.reading.of_groups(groups),
-            None if self.untrained is None else self.untrained[:, groups],
-            None if self.inputs is None else self.inputs[groups],
+        return replace(
+            self,
+            reading=self.reading.of_groups(groups),
+            untrained=None if self.untrained is None else self.untrained[:, groups],
+            inputs=None if self.inputs is None else self.inputs[groups],
         )
 
 
@@ -164,7 +167,7 @@ def floors_of(
     whole = np.full_like(drawn, means.mean())
     floors = {"null": Floor(float(means.mean()), null_draws, whole, variance(drawn - null_draws), freedom, extra)}
     if (twins := first.untrained) is not None:
-        each = statistics.score(np.einsum("rg,tgm->rtm", draws.groups, twins), regression=regression)
+        each = statistics.score(np.moveaxis(draws.groups @ twins, 0, 1), regression=regression)
         picked = np.take_along_axis(each, draws.twins, axis=1).mean(1)
         floors["untrained"] = Floor(
             float(statistics.score(twins.sum(1), regression=regression).mean()),

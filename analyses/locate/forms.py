@@ -24,7 +24,8 @@ import torch
 from scipy import stats
 
 from imprint.analyses import statistics
-from imprint.analyses.locate.reading import Reading, Target, read
+from imprint.analyses.locate.plan.target import Target
+from imprint.analyses.locate.reading import Reading, read
 from imprint.analyses.locate.targets import Targets
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
@@ -33,6 +34,7 @@ from imprint.probes.readouts.k_sparse import KSparse
 LEAST_EFFECT = 0.2
 """A value that differs by less than this part of its standard deviation does not use a concept."""
 LEVEL = 0.05
+RESAMPLES = 400
 DISTRIBUTED = "distributed"
 
 
@@ -48,8 +50,12 @@ def places(
     concepts = [target.real() for target in targets.concepts if target.name in readings]
     single = read(x, concepts, KSparse(k=1), fold=targets.fold, groups=targets.groups)
     out: dict[str, str] = {}
+    drawn: dict[int, Floats] = {}
     for target, one in zip(concepts, single, strict=True):
-        low, high = difference(readings[target.name], one, rng=rng)
+        groups = len(one.sums)
+        if groups not in drawn:
+            drawn[groups] = statistics.group_weights(groups, RESAMPLES, rng)
+        low, high = difference(readings[target.name], one, drawn[groups])
         unit = _unit(x, target) if high < margin else None
         out[target.name] = f"at unit {unit}" if unit is not None else DISTRIBUTED if low > margin else ""
     return out
@@ -58,14 +64,16 @@ def places(
 def _unit(x: torch.Tensor, target: Target) -> int:
     """The unit that tells most about a concept."""
     own = x if target.rows is None else x[torch.from_numpy(target.rows)]
-    codes = target.codes[:, 0].double() if target.regression else target.codes[:, 0]
-    fitted: Any = KSparse(k=1).fit_rows(own.double(), codes, target.classes, groups=target.groups, seed=0)
+    codes = target.truth.double() if target.regression else target.truth
+    fitted: Any = KSparse(k=1).fit_rows(own, codes, target.classes, groups=target.groups, seed=0)
     return int(fitted.units[0, 0])
 
 
-def difference(one: Reading, two: Reading, *, rng: np.random.Generator, resamples: int = 400) -> tuple[float, float]:
-    """Lower and upper 95 % bounds, each one-sided, of one score minus another on the same groups."""
-    groups = statistics.group_weights(len(one.sums), resamples, rng)
+def difference(one: Reading, two: Reading, groups: Floats) -> tuple[float, float]:
+    """Lower and upper 95 % bounds, each one-sided, of one score minus another on the same groups.
+
+    ``groups`` ``[R, G]``: how often each is drawn.
+    """
     drawn = [statistics.score(groups @ r.sums, regression=r.regression) for r in (one, two)]
     apart = (drawn[0] - drawn[1])[np.isfinite(drawn[0] - drawn[1])]
     freedom = len(one.sums) - 1
@@ -81,11 +89,12 @@ def not_linear(
 ) -> set[str]:
     """Concepts that ``targets.readout``, which is linear, does not find where another readout has ``readings``."""
     found = targets.read(x)
-    return {
-        name
-        for name, reading in readings.items()
-        if name in found and found[name].p_null >= LEVEL and difference(reading, found[name], rng=rng)[0] > 0
-    }
+
+    def less(reading: Reading, linear: Reading) -> bool:
+        groups = statistics.group_weights(len(reading.sums), RESAMPLES, rng)
+        return linear.p_null >= LEVEL and difference(reading, linear, groups)[0] > 0
+
+    return {name for name, reading in readings.items() if name in found and less(reading, found[name])}
 
 
 def unused(value: Any, targets: Targets, names: Collection[str]) -> dict[str, float]:
@@ -115,7 +124,7 @@ def unused(value: Any, targets: Targets, names: Collection[str]) -> dict[str, fl
 
 def _effects(v: Floats, target: Target) -> tuple[Floats, Floats, int]:
     """Slope of a value ``[n]`` on each column of a concept, its standard error over groups, degrees of freedom."""
-    codes = target.codes[:, 0]
+    codes = target.truth
     columns = codes[:, None].double() if target.regression else torch.nn.functional.one_hot(codes).double()
     c = columns.numpy() - columns.numpy().mean(0)
     if target.regression:

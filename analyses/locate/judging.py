@@ -12,6 +12,7 @@ from imprint.analyses.locate.evidence import Summary, summarise
 from imprint.analyses.locate.floors import Evidence, Resampling, Spread, spreads_of
 from imprint.analyses.locate.verdict import verdict_of
 from imprint.analyses.statistics import benjamini_hochberg
+from imprint.probes.samples.controls import Ints
 
 MARGIN = 0.05
 """A concept is absent when its score is shown to lie less than this above shuffled labels."""
@@ -20,6 +21,10 @@ NUMBERS = ("score", "low", "high", "null", "untrained", "inputs", "selectivity",
 """Columns of :func:`judge` that are attributes of a :class:`Summary`."""
 COLUMNS = ("concept", "site", *NUMBERS, "q_value", "verdict", "why")
 """Columns of :func:`judge`; ``locate`` adds ``place``, ``n`` and ``missing``."""
+TOGETHER = 256
+"""Cells whose groups are resampled in one matrix product."""
+FEW = 100
+"""Resamples with which the best site is chosen."""
 INTERVAL = ("selectivity", "selectivity_low", "selectivity_high")
 BEST = ("score", "low", "high", *INTERVAL, "p_value", "null", "untrained", "inputs", "n")
 """What :func:`best_sites` gives of the summary at a best site."""
@@ -74,22 +79,32 @@ def summaries_of(
     resamples: int,
     rng: np.random.Generator,
     spreads: Mapping[Any, Spread] | None = None,
+    draws: dict[tuple[int, int, int], Resampling] | None = None,
 ) -> dict[Any, Summary]:
     """Every cell summarised, with one set of draws for all cells of equally many seeds, groups and twins.
 
-    ``spreads``: how much twins differ in each cell; by default found from these cells.
+    ``spreads``: how much twins differ in each cell; by default found from these cells. ``draws``: those already made,
+    to which new ones are added.
     """
     spreads = spreads_of(evidence) if spreads is None else spreads
-    draws: dict[tuple[int, int, int], Resampling] = {}
-    summaries = {}
+    draws = {} if draws is None else draws
+    shapes: dict[tuple[int, int, int], list[Any]] = {}
     for cell, seeds in evidence.items():
-        groups = len(seeds[0].reading.sums)
         twins = 0 if seeds[0].untrained is None else len(seeds[0].untrained)
-        shape = (len(seeds), groups, twins)
+        shapes.setdefault((len(seeds), len(seeds[0].reading.sums), twins), []).append(cell)
+    summaries: dict[Any, Summary] = {}
+    for shape, cells in shapes.items():
         if shape not in draws:
             draws[shape] = Resampling.draw(*shape, resamples=resamples, rng=rng)
-        summaries[cell] = summarise(seeds, draws[shape], spreads.get(cell))
-    return summaries
+        for first in range(0, len(cells), TOGETHER):
+            some = cells[first : first + TOGETHER]
+            parts = [[e.reading.sums for e in evidence[cell]] for cell in some]
+            wide = draws[shape].groups @ np.concatenate([sums for of_cell in parts for sums in of_cell], axis=1)
+            ends = np.cumsum([sum(sums.shape[1] for sums in of_cell) for of_cell in parts])
+            for cell, resampled in zip(some, np.split(wide, ends[:-1], axis=1), strict=True):
+                of_seeds = np.stack(np.split(resampled, shape[0], axis=1))
+                summaries[cell] = summarise(evidence[cell], draws[shape], spreads.get(cell), resampled=of_seeds)
+    return {cell: summaries[cell] for cell in evidence}
 
 
 def best_sites(
@@ -100,24 +115,30 @@ def best_sites(
     Concept -> ``site`` and :data:`BEST`, or ``site`` None and ``why`` there is none.
     """
     best: dict[str, dict[str, Any]] = {}
-    for concept in dict.fromkeys(c for c, _ in evidence):
-        sites = {site: seeds for (c, site), seeds in evidence.items() if c == concept}
+    few: dict[tuple[int, int, int], Resampling] = {}
+    many: dict[tuple[int, int, int], Resampling] = {}
+    halves: dict[int, Ints] = {}
+    of_concept: dict[str, dict[str, Sequence[Evidence]]] = {}
+    for (concept, site), seeds in evidence.items():
+        of_concept.setdefault(concept, {})[site] = seeds
+    for concept, sites in of_concept.items():
         groups = len(next(iter(sites.values()))[0].reading.sums)
         if groups < 4:
             best[concept] = {"site": None, "why": f"{groups} groups cannot be halved and still be resampled"}
             continue
-        order = rng.permutation(groups)
+        if groups not in halves:
+            halves[groups] = rng.permutation(groups)
         chosen_on, scored_on = (
             {site: [e.of_groups(half) for e in seeds] for site, seeds in sites.items()}
-            for half in (order[: groups // 2], order[groups // 2 :])
+            for half in (halves[groups][: groups // 2], halves[groups][groups // 2 :])
         )
-        chosen = summaries_of(chosen_on, resamples=100, rng=rng)
+        chosen = summaries_of(chosen_on, resamples=FEW, rng=rng, draws=few)
         known = {site: s.selectivity for site, s in chosen.items() if np.isfinite(s.selectivity)}
         if not known:
             best[concept] = {"site": None, "why": "the score is not defined on half of the groups"}
             continue
         site = max(known, key=known.__getitem__)
-        spreads = spreads_of(scored_on)
-        summary = summaries_of({site: scored_on[site]}, resamples=resamples, rng=rng, spreads=spreads)[site]
+        spreads, scored = spreads_of(scored_on), {site: scored_on[site]}
+        summary = summaries_of(scored, resamples=resamples, rng=rng, spreads=spreads, draws=many)[site]
         best[concept] = {"site": site, **{name: getattr(summary, name) for name in BEST}}
     return best

@@ -24,7 +24,7 @@ from torch import Tensor
 from imprint.analyses.locate.verdict import is_present
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.samples.controls import Ints, type_ids
-from imprint.probes.samples.leaks import find_leaks
+from imprint.probes.samples.leaks import LeakSearch
 
 BLOCKS, BLOCK_ROWS = 20, 100
 """Leaks are looked for in 20 evenly spread runs of 100 neighbouring rows each, or in all rows if there are fewer."""
@@ -56,19 +56,41 @@ def leaks_of(
     present = table[table["verdict"].map(is_present)].sort_values("score", ascending=False).drop_duplicates("concept")
     rows = rows_examined(len(concepts))
     labels = {str(name): concepts[name] for name in concepts.columns}
-    leaks: list[dict[str, Any]] = []
+    together: dict[tuple[str, bytes], list[str]] = {}
     for concept, site in zip(present["concept"], present["site"], strict=True):
-        known = rows[labels[concept].iloc[rows].notna().to_numpy()]
-        x, y = activations[site][torch.from_numpy(known)], labels[concept].iloc[known]
-        of_row = None if groups is None else np.asarray(groups)[known]
-        where = {"concept": concept, "site": site}
-        try:
-            found = find_leaks(x, y, groups=of_row, alpha=LEAK_ALPHA / len(present), rng=rng)
-        except NotMeasurableError as error:
-            leaks.append({**where, "kind": UNSOUGHT, "why": str(error), "rows": 0, "p_value": float("nan")})
-            continue
-        leaks += [{**where, "kind": k.kind, "why": k.why, "rows": len(k.rows), "p_value": k.p_value} for k in found]
+        known = labels[concept].iloc[rows].notna().to_numpy()
+        together.setdefault((site, known.tobytes()), []).append(concept)
+    leaks: list[dict[str, Any]] = []
+    for (site, known), names in together.items():
+        own = rows[np.frombuffer(known, dtype=bool)]
+        of_row = None if groups is None else np.asarray(groups)[own]
+        found = _leaks_among(
+            activations[site][torch.from_numpy(own)], [labels[c].iloc[own] for c in names], of_row, len(present), rng
+        )
+        for concept, kinds in zip(names, found, strict=True):
+            leaks += [{"concept": concept, "site": site, **kind} for kind in kinds]
     return leaks
+
+
+def _leaks_among(
+    x: Tensor, labels: Sequence[pd.Series], groups: Any, tests: int, rng: np.random.Generator
+) -> list[list[dict[str, Any]]]:
+    """The leaks of each of some labels, with labels that vary among the rows ``x``."""
+
+    def unsought(why: str) -> list[dict[str, Any]]:
+        return [{"kind": UNSOUGHT, "why": why, "rows": 0, "p_value": float("nan")}]
+
+    try:
+        search = LeakSearch(x, groups=groups)
+    except NotMeasurableError as error:
+        return [unsought(str(error)) for _ in labels]
+    answers = search.of_many(labels, alpha=LEAK_ALPHA / tests, rng=rng)
+    return [
+        unsought(str(found))
+        if isinstance(found, NotMeasurableError)
+        else [{"kind": k.kind, "why": k.why, "rows": len(k.rows), "p_value": k.p_value} for k in found]
+        for found in answers
+    ]
 
 
 def rows_examined(n: int) -> Ints:

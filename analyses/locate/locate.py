@@ -11,34 +11,42 @@ the rows are what they seem (:mod:`imprint.analyses.locate.leaks`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from imprint.analyses.locate.entrance import Entrance, counts, enter
 from imprint.analyses.locate.forms import left_out, not_linear, places, unused
 from imprint.analyses.locate.judging import MARGIN, best_sites, judge, summaries_of
 from imprint.analyses.locate.leaks import EQUAL, kept_together, leaks_of, refused
-from imprint.analyses.locate.material import Cells, Material, Plan, names_of
+from imprint.analyses.locate.material import Cells, Material, Plan
+from imprint.analyses.locate.plan.cost import ADVICE, cost_of, shapes_of, twins_in
 from imprint.analyses.locate.strata import companions, evidence_within, explained, names_given
-from imprint.analyses.locate.streaming import Stream
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.probes.readouts.base import READOUTS
+from imprint.models.progress import Wanted, reported
+from imprint.models.threads import scoped_call
+from imprint.probes.door.arrays import rate_of
+from imprint.probes.readouts.base import READOUTS, Readout
 from imprint.probes.readouts.ridge import Ridge
-from imprint.probes.samples.arrays import count_of
 from imprint.probes.samples.controls import Ints, compact_groups
 
-Arrays = Mapping[str, Any]
+RATES = ("auc", "true_positive_rate", "false_positive_rate", "recall_at_1_percent_false_positives")
 
 
+@scoped_call
 def locate(
-    activations: Arrays | Stream,
-    concepts: pd.DataFrame,
+    activations: Any,
+    concepts: Any,
     *,
     groups: Any = None,
+    mask: Any = None,
+    ignore: Any = None,
     untrained: Any = None,
     inputs: Any = None,
     given: str | Sequence[str] | None = None,
@@ -49,18 +57,25 @@ def locate(
     seed: int = 0,
     folds: int = 5,
     resamples: int = 1000,
+    device: Any = None,
+    progress: Wanted = None,
 ) -> pd.DataFrame:
     """Look for every concept at every site.
 
     Arguments:
-        activations: site -> float array ``[n, d]``; or a stream of such mappings, batch by batch, for activations that
-            do not fit in memory (see :mod:`imprint.analyses.locate.streaming`).
-        concepts: n rows; bool, categorical or integer columns are classes, float columns are numbers. Rows without a
-            label are left out of that concept.
-        groups: one label per row; rows of one group are never split, and where they are steps in time they come in
-            order. None: every row is its own group.
-        untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins; beside
-            a stream, a list of streams.
+        activations: site -> array ``[n, d]`` of any kind (tensors of every type and layout, frames, memory maps), or
+            sequences ``[b, t, d]`` with b * t rows; one such array; a path (:mod:`imprint.probes.door.files`); an
+            :class:`~imprint.probes.subjects.stored.ActivationStore`; or a stream of such mappings, batch by batch, for
+            activations that do not fit in memory (see :mod:`imprint.analyses.locate.streaming`).
+        concepts: n rows; bool, categorical, text and integer columns are classes, float columns are numbers. Rows
+            without a label are left out of that concept.
+        groups: one label per row, or the name of a column of ``concepts``; rows of one group are never split, and
+            where they are steps in time they come in order. None: every row is its own group; of sequences, every
+            sequence is one.
+        mask: which rows are used, ``[n]`` (or ``[b, t]``), true or 1 for those that are, or the name of a column.
+        ignore: a label, or several, that mean "no label" (such as -100); or a mapping from concepts to these.
+        untrained: site -> ``[n, d]`` of a randomly initialised twin, or a list of such arrays for several twins, or a
+            list of such mappings; beside a stream, a list of streams.
         inputs: raw observations ``[n, p]`` (for sequences, all that was shown up to the site), or one such array per
             site.
         given: names of concepts that shall not give the answer: all others are read within their strata (each class,
@@ -72,37 +87,71 @@ def locate(
         seed: of folds, shuffles and resamples.
         folds: cross-validation folds, groups kept together.
         resamples: bootstrap resamples.
+        device: where activations are read, for example ``"cuda"``; None: where they are.
+        progress: True draws a bar with the time left; a function gets every :class:`imprint.models.progress.Step`.
 
     Returns one row per concept and site (columns as in ``imprint.analyses.locate.judging.COLUMNS``). ``score`` is
     balanced accuracy for classes and R2 for numbers, with a 95 % interval over groups; ``place`` is ``at unit k``,
     ``distributed`` or empty; ``missing`` counts rows without a label. ``attrs["best"]``: concept -> site, score, low,
     high, selectivity, selectivity_low, selectivity_high of the best site, chosen on one half of the groups and scored
-    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve and the true and false
-    positive rate at the probe's threshold. ``attrs["leaks"]``: what about the rows makes a score too good, looked for
-    where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows that are not independent turn
-    ``present`` into ``undetermined``; a concept that is only read because another goes with it is ``given`` that one.
+    on the other. ``attrs["rates"]``: per concept, site and class the area under the curve, the true and false positive
+    rate at the probe's threshold, and the recall at 1 % false positives (NaN where fewer than 100 rows are negative).
+    ``attrs["asked"]``: number of rows and settings. ``attrs["caveats"]``: sentences about what was left out, and
+    labels that look like marks for none. ``attrs["leaks"]``: what about the rows makes a
+    score too good, looked for where a concept was found (:mod:`imprint.probes.samples.leaks`; not in streams). Rows
+    that are not independent turn ``present`` into ``undetermined``; a concept that is only read because another goes
+    with it is ``given`` that one.
 
     Raises :class:`ImprintError` for arguments that cannot be meant; data that cannot answer give ``not measurable``
     rows.
     """
-    counts = {"nulls": (nulls, 5), "folds": (folds, 2), "resamples": (resamples, 20), "seed": (seed, 0)}
-    for name, (count, least) in counts.items():
-        count_of(name, count, least=least)
-    if not (isinstance(alpha, float) and 0 < alpha < 1):
-        raise ImprintError(f"alpha is {alpha!r}; expected a rate between 0 and 1.")
-    names, n = names_of(concepts), len(concepts)
-    if (isinstance(activations, Mapping) and not activations) or not names:
-        raise ImprintError("nothing to locate: activations and concepts must each hold at least one column.")
+    counts(nulls=(nulls, 5, 100_000), folds=(folds, 2, 10_000), resamples=(resamples, 20, 1_000_000))
+    counts(seed=(seed, 0, 2**63 - 1))
+    rate_of("alpha", alpha)
+    if not isinstance(readout, str):
+        raise ImprintError(f"readout is {readout!r}; expected the name of one, such as 'ridge'.")
     chosen, rng = READOUTS.load(readout)(), np.random.default_rng(seed)
-    material, sites = Material.of(activations, untrained, inputs, n)
+    entered = enter(
+        activations, concepts, groups=groups, mask=mask, ignore=ignore, untrained=untrained, inputs=inputs, value=value
+    )
+    for caveat in entered.caveats:
+        if "pass ignore=" in caveat:
+            warnings.warn(caveat, stacklevel=3)
+    if not isinstance(given, str | Sequence | None):
+        raise ImprintError(f"given is {given!r}; expected the name of a concept, or a list of names.")
+    shapes, twins = shapes_of(entered.activations, len(entered.labels)), twins_in(entered.untrained)
+    cost = cost_of(shapes, entered.labels, chosen, nulls=nulls, folds=folds, twins=twins, bytes_each=0.0)
+    cost.announce("locate", ADVICE)
+    with reported("locate", cost.operations, progress):
+        material = Material.of(entered, device=device)
+        table = _located(material, entered, (chosen, nulls, folds, alpha, resamples), given=given, rng=rng)
+    asked = {"rows": len(entered.labels), "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds}
+    table.attrs["asked"] = {**asked, "seed": seed, "grouped": entered.groups is not None}
+    table.attrs["caveats"] = entered.caveats
+    return table
+
+
+def _located(
+    material: Material,
+    entered: Entrance,
+    settings: tuple[Readout, int, int, float, int],
+    *,
+    given: str | Sequence[str] | None,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """The table of :func:`locate`; ``settings``: readout, nulls, folds, alpha and resamples."""
+    concepts, groups, value, sites = entered.labels, entered.groups, entered.value, entered.sites
+    names, n, (_, _, _, alpha, resamples) = [*concepts.columns, *entered.problems], len(concepts), settings
     within = names_given(given, concepts)
     if material.stream is not None and (within or value is not None):
         raise ImprintError("given and value need activations as arrays; a stream cannot be read within strata.")
     try:
-        plan = Plan(compact_groups(groups, n), chosen, nulls, folds, alpha, resamples)
+        plan = Plan(compact_groups(groups, n), *settings)
         targets = plan.targets(concepts, rng, cells=len(names) * len(sites))
     except NotMeasurableError as error:
-        return judge({}, {(c, s): str(error) for c in names for s in sites}, alpha=alpha, resamples=resamples, rng=rng)
+        why = {(c, s): entered.problems.get(c, str(error)) for c in names for s in sites}
+        return judge({}, why, alpha=alpha, resamples=resamples, rng=rng)
+    targets = replace(targets, problems={**entered.problems, **targets.problems})
     problems = {(name, site): why for name, why in targets.problems.items() for site in sites}
     for site, x in material.activations.items():
         if why := unreadable(x):
@@ -118,7 +167,7 @@ def locate(
         table = inquiry.forms(table, value, later)
         leaks = leaks_of(material.activations, concepts, table, groups=groups, rng=later)
         table = refused(table, leaks, inquiry.equal_rows_together(table, leaks, later))
-    table = left_out(table, targets)
+    table = _with_caveats(left_out(table, targets), entered.caveats)
     table.attrs["best"] = best_sites({k: [v] for k, v in evidence.items()}, resamples=resamples, rng=rng)
     table.attrs["rates"] = _rates_table(evidence)
     table.attrs["leaks"] = pd.DataFrame(leaks, columns=["concept", "site", "kind", "why", "rows", "p_value"])
@@ -243,12 +292,23 @@ class _Inquiry(NamedTuple):
         return {(str(c), str(s)): (str(v), float(score)) for c, s, v, score in rows_of}
 
 
+def _with_caveats(table: pd.DataFrame, caveats: Sequence[str]) -> pd.DataFrame:
+    """The table with warnings about labels, and columns dropped for rounding, beside the verdicts they concern."""
+    for caveat in caveats:
+        name, _, text = caveat.partition(": ")
+        if "pass ignore=" in caveat:
+            table.loc[table["concept"] == name, "why"] += f"; {text}"
+        elif "but for rounding" in caveat:
+            table.loc[table["site"] == name, "why"] += f"; {text}"
+    return table
+
+
 def _rates_table(evidence: Cells) -> pd.DataFrame:
-    """Area under the curve and thresholded rates per concept, site and class."""
+    """Area under the curve, thresholded rates and recall at 1 % false positives per concept, site and class."""
     rows = [
         (concept, site, label, *rates)
         for (concept, site), e in evidence.items()
         if e.reading.rates is not None
         for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
     ]
-    return pd.DataFrame(rows, columns=["concept", "site", "class", "auc", "true_positive_rate", "false_positive_rate"])
+    return pd.DataFrame(rows, columns=["concept", "site", "class", *RATES])

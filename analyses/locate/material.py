@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imprint.analyses.locate.entrance import Entrance
 from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.streaming import Stream, read_stream
-from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of, unreadable
+from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.readouts.base import Readout
-from imprint.probes.samples.arrays import real_array
 from imprint.probes.samples.controls import Ints, folds_of
 
 Cells = dict[tuple[str, str], Evidence]
@@ -36,24 +36,23 @@ class Material:
     """Site -> raw input ``[n, p]``."""
     stream: Stream | None = None
     twin_streams: Sequence[Stream] = ()
+    device: Any = None
+    """Where batches of a stream are read; None: where they are."""
 
     @classmethod
-    def of(cls, activations: Any, untrained: Any, inputs: Any, n: int) -> tuple[Material, list[str]]:
-        """The material, checked against the ``n`` rows of the concepts, and the sites."""
-        if isinstance(activations, Mapping):
-            x = {site: _matrix(f"activations[{site!r}]", a, n) for site, a in activations.items()}
-            return cls(x, _twins(untrained, x, n), _inputs(inputs, list(x), n)), list(x)
-        if not (sites := list(next(iter(activations), {}))):
-            raise ImprintError("the stream of activations holds no batch.")
-        if isinstance(untrained, Mapping):
-            raise ImprintError("beside a stream of activations, untrained must be a list of streams, one per twin.")
-        return cls({}, {}, _inputs(inputs, sites, n), activations, list(untrained or ())), sites
+    def of(cls, entered: Entrance, *, device: Any = None) -> Material:
+        """The material of what was given; ``device``: where activations are put (None: they stay where they are)."""
+        if not isinstance(entered.activations, Mapping):
+            return cls({}, {}, entered.inputs, entered.activations, list(entered.untrained), device)
+        assert isinstance(entered.untrained, dict)
+        x = {site: placed(value, device) for site, value in entered.activations.items()}
+        twins = {site: [placed(twin, device) for twin in of_site] for site, of_site in entered.untrained.items()}
+        return cls(x, twins, entered.inputs)
 
     def part(self, sites: Collection[str], rows: Ints | None = None) -> Material:
         """Some sites, and some rows, of arrays."""
-        at = slice(None) if rows is None else torch.from_numpy(rows)
-        x = {site: self.activations[site][at] for site in sites}
-        twins = {site: [twin[at] for twin in self.twins.get(site, ())] for site in sites}
+        x = {site: _rows_of(self.activations[site], rows) for site in sites}
+        twins = {site: [_rows_of(twin, rows) for twin in self.twins.get(site, ())] for site in sites}
         kept: dict[int, NDArray[np.float32]] = {}
         raw = {site: self.raw[site] for site in sites if site in self.raw}
         if rows is not None:
@@ -68,8 +67,8 @@ class Material:
             untrained = {site: [bare.read(twin) for twin in self.twins.get(site, ())] for site in readings}
         else:
             assert isinstance(targets, Targets) and isinstance(bare, Targets)
-            readings = read_stream(self.stream, targets)
-            streams = [read_stream(twin, bare) for twin in self.twin_streams]
+            readings = read_stream(self.stream, targets, device=self.device)
+            streams = [read_stream(twin, bare, device=self.device) for twin in self.twin_streams]
             if missing := [site for site in readings for twin in streams if site not in twin]:
                 raise unknown_name("site in untrained", missing[0], streams[0])
             untrained = {site: [twin[site] for twin in streams] for site in readings}
@@ -117,54 +116,16 @@ class Plan:
         return replace(self, readout=readout)
 
 
-def names_of(concepts: pd.DataFrame) -> list[str]:
-    """Names of the columns, each of which must be there once."""
-    if not isinstance(concepts, pd.DataFrame):
-        raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
-    names = [str(name) for name in concepts.columns]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
-    return names
+def placed(x: Tensor, device: Any) -> Tensor:
+    """The tensor on a device; None: where it is. Raises :class:`ImprintError` for a device that cannot be used."""
+    if device is None:
+        return x
+    try:
+        return x.to(torch.device(device))
+    except (RuntimeError, TypeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ImprintError(f"device is {device!r}, which cannot be used: {first} Expected for example 'cpu'.") from None
 
 
-def _matrix(name: str, value: Any, n: int) -> torch.Tensor:
-    array = real_array(name, value)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ImprintError(f"{name} has shape {array.shape}; expected two axes, rows by units [n, d].")
-    if len(array) != n:
-        raise ImprintError(
-            f"{name} has {len(array)} rows but concepts has {n}; each row must describe the same sample."
-        )
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is not measurable
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-
-
-def _twins(untrained: Mapping[str, Any] | None, sites: Collection[str], n: int) -> dict[str, list[torch.Tensor]]:
-    out: dict[str, list[torch.Tensor]] = {}
-    for site, given in (untrained or {}).items():
-        if site not in sites:
-            raise unknown_name("site in untrained", site, sites)
-        whole = given if isinstance(given, list | tuple) else real_array(f"untrained[{site!r}]", given)
-        arrays = list(whole) if isinstance(whole, list | tuple) or whole.ndim == 3 else [whole]
-        out[site] = [_matrix(f"untrained[{site!r}]", a, n) for a in arrays]
-        if bad := [w for w in map(unreadable, out[site]) if w]:
-            raise ImprintError(f"untrained[{site!r}]: {bad[0]}.")
-    return out
-
-
-def _inputs(inputs: Any, sites: Collection[str], n: int) -> dict[str, NDArray[np.float32]]:
-    if inputs is None:
-        return {}
-    given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(sites, inputs)
-    out, seen = {}, {}
-    for site, value in given.items():
-        if site not in sites:
-            raise unknown_name("site in inputs", site, sites)
-        if id(value) not in seen:
-            array = real_array("inputs", value)
-            flat = array.reshape(len(array), int(np.prod(array.shape[1:]))) if array.ndim > 2 else array
-            seen[id(value)] = _matrix("inputs", flat, n).numpy()
-            if not np.isfinite(seen[id(value)]).all():
-                raise ImprintError("inputs hold NaN or infinite values.")
-        out[site] = seen[id(value)]
-    return out
+def _rows_of(x: Tensor, rows: Ints | None) -> Tensor:
+    return x if rows is None else x[torch.from_numpy(rows).to(x.device)]

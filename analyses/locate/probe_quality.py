@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 
 from imprint.analyses import statistics
-from imprint.analyses.locate.reading import Target, read, target_of
+from imprint.analyses.locate.plan.target import Target, target_of
+from imprint.analyses.locate.reading import read
 from imprint.analyses.statistics import NAN, Estimate, Floats
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.fitting.moments import Moments
@@ -113,7 +114,7 @@ def control_task(
         raise ImprintError(f"draws is {draws}; expected at least 2 control tasks, so that their spread is known.")
     probed = _probed(x, labels, of_type, readout, rng)
     target = probed.target
-    control = torch.from_numpy(control_labels(target.codes[:, 0].numpy(), of_type, draws, rng))
+    control = torch.from_numpy(control_labels(target.truth.numpy(), of_type, draws, rng))
     targets = [target, *(replace(target.real(), name="control", codes=c[:, None]) for c in control.T)]
     shared, held_out = (
         _selectivity(probed, targets, folds_of(whole, folds, rng), whole, resamples=resamples, rng=rng)
@@ -136,14 +137,14 @@ class _Probed:
 
     def fit(self, train: Tensor, seed: int) -> Fitted:
         """A probe fitted on the rows ``train`` (bool ``[n]``); ``seed``: the readout's own."""
-        y = self.target.codes[train, 0]
+        y = self.target.truth[train]
         y = y.double() if self.target.regression else y
         groups = self.groups[train.numpy()]
         return self.readout.fit_rows(self.x[train].double(), y, self.target.classes, groups=groups, seed=seed)
 
     def complete(self, rows: Tensor) -> bool:
         """Whether every class occurs among ``rows`` (bool ``[n]``), or the number varies."""
-        inside = self.target.codes[rows, 0]
+        inside = self.target.truth[rows]
         return len(inside.unique()) >= (2 if self.target.regression else self.target.classes)
 
 
@@ -218,7 +219,7 @@ def label_efficiency(
             train = torch.from_numpy(place < size)
             trained[j, i] = int(train.sum())
             if probed.complete(train) and probed.complete(test):
-                scores[j, i] = probed.fit(train, 0).score(probed.x[test], probed.target.codes[test, 0])
+                scores[j, i] = probed.fit(train, 0).score(probed.x[test], probed.target.truth[test])
     rows = trained.mean(0)
     return tuple(Efficiency(size, float(rows[i]), _over_draws(scores[:, i])) for i, size in enumerate(ordered))
 
@@ -244,7 +245,7 @@ def seed_stability(
         raise NotMeasurableError(f"{count} groups cannot be halved and still be held out; expected at least 4")
     engine, moments = probed.readout, None
     if isinstance(engine, FromMoments):
-        wide = one_hot(probed.target.codes[:, 0], probed.target.classes)
+        wide = one_hot(probed.target.truth, probed.target.classes)
         moments = Moments(probed.x.shape[1], wide.shape[1], count)
         moments.add(probed.x, wide, torch.from_numpy(of))
     compared = []
@@ -266,7 +267,7 @@ def seed_stability(
 
 def _compared(probes: Sequence[Fitted], probed: _Probed, first: Tensor) -> tuple[float, float, float]:
     """Cosine, agreement and mean score of two probes, the first of which was fitted on rows ``first``."""
-    truth, rows, rest = probed.target.codes[:, 0], probed.x, ~first
+    truth, rows, rest = probed.target.truth, probed.x, ~first
     readings = [probe(rows).double() for probe in probes]
     a, b = (r - r.mean(0) for r in readings)
     agreement = float(torch.nn.functional.cosine_similarity(a, b, dim=0).mean())
@@ -287,7 +288,7 @@ def _own_seeds(probed: _Probed, seeds: Sequence[int]) -> tuple[float, float]:
     place = np.random.default_rng(seeds[0]).permutation(count)
     train = torch.from_numpy(place[probed.groups] < count // 2)
     probes = [probed.fit(train, seed) for seed in seeds]
-    scores = [probe.score(probed.x[~train], probed.target.codes[~train, 0]) for probe in probes]
+    scores = [probe.score(probed.x[~train], probed.target.truth[~train]) for probe in probes]
     return min(_cosine(probes[0], probe) for probe in probes[1:]), float(np.std(scores, ddof=1))
 
 

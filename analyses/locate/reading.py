@@ -1,9 +1,9 @@
 """Readings: how well a concept is read from activations out of fold, kept as sums that can be resampled.
 
-A concept becomes *target* columns: its labels first, then shuffles of them, then, where a label varies within groups,
-as many permutations of whole label sequences among groups. Rows without a label are left out. A readout is fitted on
-K-1 folds and read on the K-th (groups never split). Classes are scored by balanced accuracy, numbers by R2, both from
-sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without touching a row.
+A concept becomes target columns (:mod:`imprint.analyses.locate.plan.target`): its labels, then shuffles of them. A
+readout is fitted on K-1 folds and read on the K-th (groups never split). Classes are scored by balanced accuracy,
+numbers by R2, both from sums per group (:mod:`imprint.analyses.statistics`), so that groups can be drawn again without
+touching a row.
 
 Letters: n rows, D width, Q target columns, K folds, J shuffles, P permuted sequences, G groups, M sums per score, C
 classes.
@@ -11,132 +11,26 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.stats import norm
 from torch import Tensor
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.nulls import FEWEST, STAGES, is_among, p_among, undecided
+from imprint.analyses.locate.plan.cost import BLOCK_BYTES, FOLLOWING, PER_READING, blocks_of
+from imprint.analyses.locate.plan.target import Target
 from imprint.analyses.statistics import NAN, Floats
-from imprint.models.errors import NotMeasurableError
-from imprint.probes.fitting.moments import Moments
+from imprint.models.progress import worked
+from imprint.probes.fitting.moments import multiplied_in
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Readout
-from imprint.probes.samples.concept_columns import concept_values
-from imprint.probes.samples.controls import Ints, sequences_permuted, shuffled
+from imprint.probes.samples.controls import Ints
 
 ENOUGH = 4000
 """Rows from which the noise of readings is estimated."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One concept as target columns: the real labels first, then its shuffles, then its permuted sequences."""
-
-    name: str
-    regression: bool
-    codes: Tensor
-    """``[n, 1 + J + P]`` class codes (int64) or numbers (float32) of the rows that have a label."""
-    classes: int
-    """C; 0 for numbers."""
-    groups: Ints
-    """``[n]`` group of each row that has a label, 0..; the level at which labels are shuffled."""
-    labels: tuple[str, ...] = ()
-    """Names of the classes."""
-    shuffles: int = 0
-    """J; all further columns are permuted sequences."""
-    rows: Ints | None = None
-    """``[n]`` numbers of the rows that have a label, ascending; None when all have."""
-    seed: int = 0
-    """Of further shuffles."""
-
-    @property
-    def width(self) -> int:
-        """Columns per copy: one for numbers and two classes, else one per class."""
-        return 1 if self.classes <= 2 else self.classes
-
-    def columns(self, rows: slice = slice(None)) -> Tensor:
-        """Target columns ``[n, (1 + J + P) * width]`` of some of its rows."""
-        codes = self.codes[rows]
-        if self.width == 1:
-            return codes.to(torch.float32)
-        return torch.nn.functional.one_hot(codes, self.classes).flatten(1).to(torch.float32)
-
-    def layout(self) -> Columns:
-        """What the columns are: the labels and their shuffles, which share the labels' hyperparameters."""
-        return Columns.single(self.width, classes=not self.regression).repeated(self.codes.shape[1])
-
-    def real(self) -> Target:
-        """The same concept without its shuffles."""
-        return replace(self, codes=self.codes[:, :1], shuffles=0)
-
-    def shuffled_anew(self, count: int) -> Target:
-        """The same concept with ``count`` other shuffles, and as many other permuted sequences if it has any."""
-        rng = np.random.default_rng((self.seed, count))
-        return _with_shuffles(self.real(), count, rng, sequences=self.codes.shape[1] > 1 + self.shuffles)
-
-    def fold_of(self, fold: Ints) -> Ints:
-        """Fold of each of its rows; when all of them lie in one fold, two folds of its groups."""
-        own = self.of(fold)
-        return own if len(np.unique(own)) > 1 else self.groups % 2
-
-    def of(self, values: Ints) -> Ints:
-        """Those of the ``values`` of all rows that belong to its own rows."""
-        return values if self.rows is None else np.asarray(values[self.rows])
-
-
-def target_of(
-    name: str,
-    labels: pd.Series,
-    groups: Ints,
-    *,
-    nulls: int,
-    rng: np.random.Generator,
-    rows: Ints | None = None,
-    sequences: bool = True,
-) -> Target:
-    """A concept's target columns with ``nulls`` label shuffles, or :class:`NotMeasurableError` with the reason.
-
-    ``labels`` and ``groups`` are those of all rows, of which ``rows`` (None: all) that have a label are used.
-    ``sequences``: whether whole sequences are permuted as well, where the label varies within groups.
-    """
-    labelled = np.flatnonzero(labels.notna().to_numpy())
-    rows = labelled if rows is None else rows[np.isin(rows, labelled)]
-    if not len(rows):
-        raise NotMeasurableError(f"none of the {len(labels)} rows has a label")
-    values, classes = concept_values(labels.iloc[rows])
-    own = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
-    if own.max() < 1:
-        raise NotMeasurableError(f"all {len(rows)} rows with a label are of one group, so none can be held out")
-    if not classes:
-        values = ((values - values.mean()) / values.std()).astype(np.float32)  # R2 is the same, and no digit is lost
-    in_groups = [len(np.unique(own[values == c])) for c in range(len(classes))]
-    if in_groups and min(in_groups) < 2:
-        rare = classes[int(np.argmin(in_groups))]
-        raise NotMeasurableError(f"class {rare} occurs in one group only, so it cannot be held out")
-    target = Target(
-        name,
-        not classes,
-        torch.from_numpy(values[:, None]),
-        len(classes),
-        own,
-        classes,
-        rows=None if len(rows) == len(labels) else rows,
-        seed=int(rng.integers(2**31)),
-    )
-    return _with_shuffles(target, nulls, rng, sequences=sequences)
-
-
-def _with_shuffles(target: Target, count: int, rng: np.random.Generator, *, sequences: bool) -> Target:
-    """A target without shuffles, with ``count`` shuffles and permuted sequences."""
-    values = target.codes[:, 0].numpy()
-    permuted = sequences_permuted(values, target.groups, count, rng) if sequences else None
-    parts = [values[:, None], shuffled(values, target.groups, count, rng), *([] if permuted is None else [permuted])]
-    return replace(target, codes=torch.from_numpy(np.hstack(parts)), shuffles=count)
 
 
 @dataclass(frozen=True)
@@ -237,13 +131,17 @@ def read(
     follows from moments.
     """
     readings: dict[int, Reading] = {}
+    size = int(groups.max()) + 1
     for some in same_rows(targets):
-        rows = targets[some[0]].rows
-        own = x if rows is None else x[torch.from_numpy(rows)]
         parts, first = [targets[i] for i in some], targets[some[0]]
-        groups_of, whole = first.of(groups), first.of(groups if inner is None else inner)
-        every = _read(own, parts, readout, fold=torch.from_numpy(first.fold_of(fold)), groups=whole)
-        scored = [_score(r, t, groups_of, int(groups.max()) + 1) for r, t in zip(every, parts, strict=True)]
+        own = x if first.rows is None else x[torch.from_numpy(first.rows).to(x.device)]
+        groups_of, folds = first.of(groups), torch.from_numpy(first.fold_of(fold))
+        if isinstance(readout, FromMoments):
+            every = _read(own, parts, readout, fold=folds)
+        else:
+            whole = first.of(groups if inner is None else inner)
+            every = ((t, _read_rows(own, t, readout, fold=folds, groups=whole)) for t in parts)
+        scored = (_score(r, t, groups_of, size) for t, r in every)
         readings |= dict(zip(some, scored, strict=True))
     in_order = [readings[i] for i in range(len(targets))]
     if enough is None or not isinstance(readout, FromMoments):
@@ -289,37 +187,56 @@ def with_nulls_of(reading: Reading, more: Reading) -> Reading:
     return replace(reading, nulls=np.concatenate([reading.nulls, more.nulls]), sequences=sequences)
 
 
-def _read(x: Tensor, targets: Sequence[Target], readout: Readout, *, fold: Tensor, groups: Ints) -> list[Tensor]:
-    """Readings ``[n, copies, width]`` of each target, all of which have their labels in the rows of ``x``."""
-    if not isinstance(readout, FromMoments):
-        return [_read_rows(x, t, readout, fold=fold, groups=groups) for t in targets]
-    columns = torch.cat([t.columns() for t in targets], dim=1)
-    moments = Moments(x.shape[1], columns.shape[1], int(fold.max()) + 1)
-    moments.add(x, columns, fold)
-    probes = readout.solve(moments, Columns.joined([t.layout() for t in targets]), range(moments.folds))
-    return readings_of(x, targets, fold, probes)
+def _read(
+    x: Tensor, targets: Sequence[Target], readout: FromMoments, *, fold: Tensor
+) -> Iterator[tuple[Target, Tensor]]:
+    """Each target with its readings ``[n, copies, width]``; all have their labels in the rows of ``x``.
+
+    What depends on the rows alone is made once; targets follow in blocks, whose size is that of the activations.
+    """
+    labels = torch.cat([t.real().columns() for t in targets], dim=1)
+    engine = readout.out_of_fold(x, fold, labels)
+    most = max(BLOCK_BYTES, x.numel() * x.element_size()) // (PER_READING * len(x))
+    first = np.cumsum([0, *(t.width for t in targets)])
+    for block in blocks_of([t.copies * t.width for t in targets], most):
+        some = [targets[i] for i in block]
+        y = torch.cat([t.columns() for t in some], dim=1)
+        label = torch.cat([torch.arange(first[i], first[i + 1]).repeat(targets[i].copies) for i in block])
+        readings = engine.readings(y, Columns.joined([t.layout() for t in some]), label)
+        del y
+        worked(FOLLOWING * readings.numel())
+        parts = readings.split([t.copies * t.width for t in some], dim=1)
+        yield from ((t, p.unflatten(1, (t.copies, t.width))) for t, p in zip(some, parts, strict=True))
 
 
-def readings_of(x: Tensor, targets: Sequence[Target], fold: Tensor, probes: Sequence[FittedReadout]) -> list[Tensor]:
-    """Readings ``[b, copies, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold."""
-    readings = torch.empty(len(x), len(probes[0].bias), dtype=torch.float32)
+def readings_of(
+    x: Tensor, targets: Sequence[Target], fold: Tensor, origin: Tensor, probes: Sequence[FittedReadout]
+) -> list[Tensor]:
+    """Readings ``[b, copies, width]`` of each target in rows ``x`` ``[b, D]``, each row by the probe of its fold.
+
+    Rows are read less ``origin`` ``[D]``, so that a large mean costs no digits.
+    """
+    readings = torch.empty(len(x), len(probes[0].bias), dtype=torch.float32, device=x.device)
     for k, probe in enumerate(probes):
-        rows = (fold == k).nonzero()[:, 0]
+        rows = (fold == k).nonzero()[:, 0].to(x.device)
         if len(rows):
-            readings[rows] = torch.addmm(probe.bias.float(), x[rows].float(), probe.weight.float())
-    parts = readings.split([t.codes.shape[1] * t.width for t in targets], dim=1)
-    return [p.unflatten(1, (t.codes.shape[1], t.width)) for p, t in zip(parts, targets, strict=True)]
+            bias = (probe.bias + origin @ probe.weight.double()).float()
+            own = (x[rows].to(multiplied_in(x)) - origin.to(multiplied_in(x))).float()
+            readings[rows] = torch.addmm(bias, own, probe.weight.float())
+    worked((2.0 * x.shape[1] + FOLLOWING) * readings.numel())
+    parts = readings.split([t.copies * t.width for t in targets], dim=1)
+    return [p.unflatten(1, (t.copies, t.width)) for p, t in zip(parts, targets, strict=True)]
 
 
 def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, groups: Ints) -> Tensor:
     """Readings ``[n, copies, width]`` of one target, fitted anew for every fold and shuffle."""
-    copies = target.codes.shape[1]
+    copies = target.copies
     readings = torch.empty(len(x), copies, target.width, dtype=torch.float32)
     for k in fold.unique().tolist():
         train, held = fold != k, fold == k
         for j in range(copies):
             y = target.codes[train, j]
-            y = y.double() if target.regression else y
+            y = y.double() if target.regression else y.long()
             probe = readout.fit_rows(x[train].double(), y, target.classes, groups=groups[train], seed=0)
             read = probe(x[held])
             if read.shape[1] == 2 and target.width == 1:
@@ -341,19 +258,34 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size
     Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``. ``groups``: of all rows of
     the target ``[n]``; ``size``: G.
     """
-    codes = target.codes[rows]
+    codes, of_row = target.codes[rows].to(readings.device), torch.from_numpy(groups[rows]).to(readings.device)
     if target.regression:
         y = codes.to(torch.float64)
         error = (y - readings[..., 0].to(torch.float64)).square()
         parts = [error, torch.ones_like(y), y, y.square()]
+    elif target.width == 1:
+        guess, truth = _positive(readings[..., 0]), codes.bool()
+        both, either = guess & truth, guess | truth
+        parts = [~either, both, ~truth, truth]
     else:
-        guess = readings.argmax(-1) if target.width > 1 else (readings[..., 0] > 0).long()
-        right = guess == codes
+        right = readings.argmax(-1) == codes
         member = [codes == c for c in range(target.classes)]
         parts = [right & m for m in member] + member
-    real = torch.zeros(size, len(parts), dtype=torch.float64)
-    real.index_add_(0, torch.from_numpy(groups[rows]), torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64))
-    return real, torch.stack([p[:, 1:].sum(0, dtype=torch.float64) for p in parts], dim=1)
+    own = torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64)
+    real = torch.zeros(size, len(parts), dtype=torch.float64, device=readings.device).index_add_(0, of_row, own)
+    return real.cpu(), torch.stack([_counted(p[:, 1:]) for p in parts], dim=1).cpu()
+
+
+def _positive(readings: Tensor) -> Tensor:
+    """Whether readings ``[b, copies]`` are above zero; NumPy is faster at slices of wider rows."""
+    return torch.from_numpy(readings.numpy() > 0) if readings.device.type == "cpu" else readings > 0
+
+
+def _counted(part: Tensor) -> Tensor:
+    """Sums ``[copies]`` over rows ``[b, copies]``; NumPy is faster at adding bytes."""
+    if part.dtype == torch.bool and part.device.type == "cpu":
+        return torch.from_numpy(part.view(torch.uint8).numpy().sum(0).astype(np.float64))
+    return part.sum(0, dtype=torch.float64)
 
 
 def reading_of(target: Target, real: Tensor, nulls: Tensor, *, noise: float, rates: Floats | None = None) -> Reading:
@@ -381,7 +313,7 @@ def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
         return 1.0
     readings, rows = readings[:ENOUGH], slice(rows.start, (rows.start or 0) + min(ENOUGH, len(readings)))
     nulls = float(readings[:, 1 : 1 + target.shuffles].double().var(0).mean())
-    real, codes = readings[:, 0].double(), target.codes[rows, 0]
+    real, codes = readings[:, 0].double(), target.codes[rows, 0].to(readings.device)
     parts = [real] if target.regression else [real[codes == c] for c in codes.unique()]
     within = [float(part.var(0).mean()) for part in parts if len(part) > 1]
     spread = float(np.mean(within)) if within else 0.0
@@ -389,11 +321,12 @@ def noise_of(readings: Tensor, target: Target, rows: slice) -> float:
 
 
 def _rates(readings: Tensor, target: Target) -> Floats:
-    """Area under the curve, true and false positive rate ``[C, 3]`` of each class against the rest."""
-    codes, read = target.codes[:, 0].numpy(), readings.numpy()
+    """Area under the curve, true and false positive rate, and recall ``[C, 4]`` of each class against the rest."""
+    codes, read = target.codes[:, 0].numpy(), readings.cpu().numpy()
     guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
     member, guessed = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
     inside, outside = member.sum(0), (~member).sum(0)
-    # of two classes the first is read as the second one's opposite, which ranks as well
-    area = statistics.areas(read, member[:, -target.width :]).repeat(target.classes // target.width)
-    return np.stack([area, (guessed & member).sum(0) / inside, (guessed & ~member).sum(0) / outside], axis=1)
+    ranked = read if target.width > 1 else np.concatenate([-read, read], axis=1)  # of two classes, one is the opposite
+    ranks = (statistics.areas(ranked, member), statistics.recalls(ranked, member))
+    rates = ((guessed & member).sum(0) / inside, (guessed & ~member).sum(0) / outside)
+    return np.stack([ranks[0], *rates, ranks[1]], axis=1)

@@ -9,7 +9,7 @@ Tensors of ``cells/locate-seed-<k>.safetensors``, for every age, site and concep
 
 and of ``cells/floors.safetensors``, for world k > 0 of ``cells/floors-world-<k>.safetensors``:
 
-    untrained|<site>|<concept>|<t>      float64 [G, M]   sums of the t-th randomly initialised twin
+    untrained|<site>|<concept>|<t>      float64 [G, M]   sums of the randomly initialised twin with number t
     inputs|<moment>|<concept>           float64 [G, M]   sums of the raw input up to a moment
 
 Sites are ``hook@moment``; where all sites belong to one moment, as in agents, they are ``hook`` and each is its own
@@ -19,7 +19,7 @@ sequences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,8 @@ Readings = Mapping[int, SiteReadings]
 class Floors:
     """Sums of what every seed of a world is compared with; both empty when the floors could not be measured."""
 
-    untrained: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
-    """(site, concept) -> ``[twins, G, M]``."""
+    untrained: Mapping[tuple[str, str], Mapping[int, Floats]] = field(default_factory=dict)
+    """(site, concept) -> number of a twin -> ``[G, M]``."""
     inputs: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
     """(moment, concept) -> ``[G, M]``."""
 
@@ -51,8 +51,9 @@ class Floors:
 
     def beside(self, reading: Reading, site: str, concept: str) -> Evidence:
         """A reading with its floors."""
-        moment = site.rpartition("@")[2]
-        return Evidence(reading, self.untrained.get((site, concept)), self.inputs.get((moment, concept)))
+        moment, twins = site.rpartition("@")[2], self.untrained.get((site, concept), {})
+        untrained = np.stack(list(twins.values())) if twins else None
+        return Evidence(reading, untrained, self.inputs.get((moment, concept)), tuple(twins))
 
 
 def floors_cell(world: int) -> str:
@@ -99,11 +100,11 @@ def read_readings(folder: RunFolder, seed: int, regression: Mapping[str, bool]) 
 
 
 def write_floors(
-    folder: RunFolder, world: int, untrained: Sequence[SiteReadings], inputs: Mapping[tuple[str, str], Reading]
+    folder: RunFolder, world: int, untrained: Mapping[int, SiteReadings], inputs: Mapping[tuple[str, str], Reading]
 ) -> None:
-    """Store the readings of each twin in a world, and those of the input, (moment, concept) -> reading."""
+    """Store the readings of the twins in a world by number, and of the input, (moment, concept) -> reading."""
     tensors: dict[str, Tensor] = {}
-    for t, twin in enumerate(untrained):
+    for t, twin in untrained.items():
         tensors |= {f"untrained|{site}|{concept}|{t}": _tensor(r.sums) for (site, concept), r in twin.items()}
     tensors |= {f"inputs|{moment}|{concept}": _tensor(r.sums) for (moment, concept), r in inputs.items()}
     write_tensors(floors_file(folder, world), tensors, cell=floors_cell(world))
@@ -122,7 +123,7 @@ def read_floors(folder: RunFolder, world: int) -> Floors:
             inputs[where[0], where[1]] = value.numpy()
         else:
             twins.setdefault((where[0], where[1]), {})[int(where[2])] = value.numpy()
-    return Floors({cell: np.stack([of[t] for t in sorted(of)]) for cell, of in twins.items()}, inputs)
+    return Floors({cell: dict(sorted(of.items())) for cell, of in twins.items()}, inputs)
 
 
 def _tensor(value: Floats | float) -> Tensor:

@@ -23,7 +23,8 @@ from torch import Tensor
 from imprint.analyses.locate.evidence import Summary
 from imprint.analyses.locate.material import Cells, Material, Plan
 from imprint.analyses.locate.nulls import FEWEST
-from imprint.analyses.locate.reading import Reading, Target, read
+from imprint.analyses.locate.plan.target import Target
+from imprint.analyses.locate.reading import Reading, read
 from imprint.analyses.locate.targets import Reads, Targets, targets_of
 from imprint.analyses.statistics import Floats, equivalent
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
@@ -63,7 +64,7 @@ class StratifiedTargets(Reads):
             rows = np.flatnonzero(strata == stratum)
             found, _ = targets_of(concepts, plan.groups, plan.readout, nulls=NULLS, rng=rng, rows=rows)
             for target in found:
-                counts = torch.bincount(target.codes[:, 0]) if target.classes else torch.tensor([len(target.codes)])
+                counts = torch.bincount(target.truth) if target.classes else torch.tensor([len(target.codes)])
                 if int(counts.min()) >= FEWEST:
                     parts[target.name].append(target)
         why = f"no stratum holds {FEWEST} rows of two classes, so it cannot be told apart"

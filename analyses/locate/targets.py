@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imprint.analyses.locate.reading import Reading, Target, read, target_of
+from imprint.analyses.locate.plan.target import Target, target_of
+from imprint.analyses.locate.reading import Reading, read
 from imprint.analyses.statistics import LARGEST
 from imprint.models.errors import NotMeasurableError
 from imprint.probes.readouts.base import Readout
@@ -99,7 +100,7 @@ def targets_of(
     """Targets of all concepts that can be measured with a readout, and why the others cannot.
 
     ``nulls``: label shuffles per concept, made at the level of ``groups`` ``[n]``. ``rows``, ``sequences``: as in
-    :func:`imprint.analyses.locate.reading.target_of`.
+    :func:`imprint.analyses.locate.plan.target.target_of`.
     """
     targets, problems = [], {}
     for name in concepts.columns:

@@ -1,8 +1,9 @@
 """Evidence of seeds that grew up in different worlds, made comparable: equally many groups, and floors in common.
 
 Each seed is examined in its own world, beside twins and inputs there. Where worlds have unequally many groups of rows,
-groups are merged down to the fewest. The floors of all seeds together are those of a twin, or of the input, in the
-worlds of all seeds: sums over their rows.
+groups are merged down to the fewest. The floors of all seeds together are those of the input in the worlds of all
+seeds, and of every twin in all worlds in which it was examined: sums over their rows. So twins of one world each, whose
+scores differ by their initial weights and by their worlds, are as many samples of both as there are twins.
 
 Letters: G groups, M sums per score, T twins.
 """
@@ -22,10 +23,11 @@ from imprint.analyses.statistics import Floats
 def comparable(seeds: Mapping[int, Evidence]) -> dict[int, Evidence]:
     """The evidence of each seed of one cell on equally many groups, beside the floors of all of their worlds."""
     groups = min(len(e.reading.sums) for e in seeds.values())
-    untrained = _together([e.untrained for e in seeds.values()], groups)
-    inputs = _together([e.inputs for e in seeds.values()], groups)
+    twins = _twins(list(seeds.values()), groups)
+    floors = {"untrained": np.stack(list(twins.values())) if twins else None, "twins": tuple(twins)}
+    floors["inputs"] = _together([e.inputs for e in seeds.values()], groups)
     readings = {seed: replace(e.reading, sums=_merged(e.reading.sums, groups)) for seed, e in seeds.items()}
-    return {seed: replace(e, reading=readings[seed], untrained=untrained, inputs=inputs) for seed, e in seeds.items()}
+    return {seed: replace(e, reading=readings[seed], **floors) for seed, e in seeds.items()}
 
 
 def highest_floor(evidence: Evidence) -> float:
@@ -33,6 +35,17 @@ def highest_floor(evidence: Evidence) -> float:
     own = [evidence.inputs, evidence.untrained]
     scores = [statistics.score(s.sum(-2), regression=evidence.reading.regression).mean() for s in own if s is not None]
     return float(np.nanmax([evidence.reading.chance, float(evidence.reading.nulls.mean()), *scores]))
+
+
+def _twins(evidence: Sequence[Evidence], groups: int) -> dict[int, Floats]:
+    """Number of each twin -> its sums ``[G, M]`` in all worlds in which it was examined; none where a world has none."""
+    sums: dict[int, Floats] = {}
+    for e in evidence:
+        if e.untrained is None:
+            return {}
+        for number, own in zip(e.twins or range(len(e.untrained)), _merged(e.untrained, groups), strict=True):
+            sums[number] = sums[number] + own if number in sums else own
+    return dict(sorted(sums.items()))
 
 
 def _together(sums: Sequence[Floats | None], groups: int) -> Floats | None:

@@ -90,11 +90,11 @@ class PlantedWorld(World):
     """Vectors ``[n, 24]`` in which each factor is the product of two hidden codes."""
 
     class Settings(FrozenSettings):
-        width: int = Field(24, ge=8)
+        width: int = Field(24, ge=8, le=65_536)
         """p"""
-        noise: float = Field(0.3, ge=0.0)
+        noise: float = Field(0.3, ge=0.0, le=1e6)
         """Standard deviation of every coordinate around the codes."""
-        groups: int = Field(100, ge=2)
+        groups: int = Field(100, ge=2, le=10_000_000)
         """Groups of rows."""
         seed: int = 0
         """Of the directions along which codes are written."""

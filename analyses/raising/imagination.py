@@ -31,15 +31,15 @@ CHUNKS = 100
 class Growing(FrozenSettings):
     """How world models are trained."""
 
-    walks: int = Field(1000, ge=10)
+    walks: int = Field(1000, ge=10, le=10_000_000)
     """Random walks, without reward, that are learned from."""
-    updates: int = Field(1000, ge=0)
+    updates: int = Field(1000, ge=0, le=10_000_000)
     """Gradient steps; 0: untrained."""
-    batch: int = Field(32, ge=2)
+    batch: int = Field(32, ge=2, le=10_000_000)
     """Segments in a gradient step."""
-    length: int = Field(3, ge=1)
+    length: int = Field(3, ge=1, le=10_000_000)
     """Steps of a segment, all predicted from its first observation."""
-    learning_rate: float = Field(8e-3, gt=0.0)
+    learning_rate: float = Field(8e-3, gt=0.0, le=1e6)
     """Highest learning rate of Adam."""
     ends: bool = True
     """Whether the end of an episode is predicted, too."""

@@ -33,7 +33,7 @@ WORTH = {"kind": "reward", "name": "worth", "low": -1.0, "high": 1.0, "weights":
 
 
 def meadow_setup(
-    name: str, world: Mapping[str, Any], reflexes: Sequence[Mapping[str, Any]] = (), **schedule: int
+    name: str, world: Mapping[str, Any], reflexes: Sequence[Mapping[str, Any]] = (), **schedule: int | list[int]
 ) -> dict[str, Any]:
     """The setup ``meadow-hunger`` with another world, reflexes, schedule, and :data:`WORTH` as its reward, resolved."""
     base = load_setup("meadow-hunger").resolved()

@@ -121,6 +121,10 @@ def locate(
     inputs: Annotated[
         str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONCEPT", help="With ACTS: read all others within its strata. May be repeated."),
+    ] = None,
     nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
     alpha: Annotated[
         float | None,
@@ -128,6 +132,15 @@ def locate(
     ] = None,
     seed: Seed = None,
     csv: Csv = None,
+    mask: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With ACTS: column of CONCEPTS that is 1 in the rows to use.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="With ACTS: a label that means none, such as -100.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
+    ] = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
 ) -> None:
@@ -135,7 +148,9 @@ def locate(
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
-        _only_for_arrays(groups=groups, untrained=untrained, inputs=inputs, nulls=nulls, alpha=alpha, seed=seed)
+        arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
+        arrays |= {"mask": mask, "ignore": ignore}
+        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
 
@@ -149,10 +164,14 @@ def locate(
         groups=groups,
         untrained=untrained,
         inputs=inputs,
+        given=given or [],
+        mask=mask,
+        ignore=ignore or [],
         nulls=nulls or NULLS,
         alpha=ALPHA if alpha is None else alpha,
         seed=SEED if seed is None else seed,
         csv=csv,
+        report=report,
         only=(concept or [], site or []),
     )
 

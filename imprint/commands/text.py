@@ -27,6 +27,11 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=WIDE)
 
 
+def error_console() -> Console:
+    """Standard error, for what is no part of the answer."""
+    return Console(stderr=True, highlight=False)
+
+
 def plain(text: object) -> str:
     """``text`` without control characters (line breaks and tabs stay), so that a name cannot drive the terminal."""
     return "".join(c for c in str(text) if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf"))

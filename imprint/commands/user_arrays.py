@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import chosen, console, say, table, write_csv
-from imprint.commands.user_files import check_rows, flat, read_arrays, read_labels, without_groups
+from imprint.commands.progress import Bars
+from imprint.commands.text import chosen, console, error_console, say, table, write_csv
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.probes.door.arrays import real_array
+from imprint.probes.door.files import as_float_rows, open_activations
+from imprint.probes.door.tables import read_labels
 from imprint.reports.parts import Table
 from imprint.reports.words import bracketed, cell, percent
 
@@ -21,6 +24,8 @@ UNANSWERED = ("not measurable", "undetermined")
 """Verdicts that need their reason beside them."""
 EXPLAINED = "^given |, not "
 """Others that do: what gives a concept, and presence with a restriction."""
+LARGE = 2**27
+"""Bytes from which arrays are streamed from disk; what needs rows at random, such as leaks, is not looked for then."""
 BESIDE = "goes with|without a label"
 """Reasons that are caveats."""
 
@@ -29,7 +34,8 @@ BESIDE = "goes with|without a label"
 class UserData:
     """Arrays and labels with the same rows."""
 
-    arrays: dict[str, np.ndarray]
+    arrays: Mapping[str, Any] | Iterable[Mapping[str, Any]]
+    """Name -> array, or a stream of such mappings for what does not fit in memory."""
     labels: pd.DataFrame
     """Without the column of groups."""
     groups: np.ndarray | None
@@ -41,10 +47,15 @@ class UserData:
     @classmethod
     def read(cls, acts: Path, concepts: Path, groups: str | None) -> UserData:
         """Both files, checked; ``groups`` names a column of the labels."""
-        arrays = read_arrays(acts)
-        labels, kept_together = without_groups(read_labels(concepts), groups, concepts)
-        check_rows(acts, arrays, len(labels), concepts)
+        labels, kept_together = _without_groups(read_labels(concepts), groups, concepts)
+        arrays = _read(acts, len(labels), concepts)
         return cls(arrays, labels, kept_together, acts, concepts)
+
+    def named(self, what: str) -> Mapping[str, Any]:
+        """The arrays by name. Raises :class:`ImprintError` where they are a stream, in which ``what`` needs no pass."""
+        if not isinstance(self.arrays, Mapping):
+            raise ImprintError(f"{what} needs arrays in one file; {self.acts} is read in batches.")
+        return self.arrays
 
 
 def locate_arrays(
@@ -54,37 +65,106 @@ def locate_arrays(
     groups: str | None,
     untrained: Path | None,
     inputs: str | None,
+    given: Sequence[str],
+    mask: str | None,
+    ignore: Sequence[str],
     nulls: int,
     alpha: float,
     seed: int,
     csv: Path | None,
+    report: Path | None,
     only: tuple[Sequence[str], Sequence[str]],
 ) -> None:
     """Print which concepts can be read from which arrays.
 
-    ``only`` (concepts, sites) chooses what is shown; the grid that is measured and corrected, and the CSV, are whole.
+    ``given``: concepts within whose strata all others are read. ``mask``: the column that says which rows are used.
+    ``ignore``: labels that mean none. ``only`` (concepts, sites) chooses what is shown; the grid that is measured and
+    corrected, and the CSV, are whole.
     """
     from imprint.analyses.locate.locate import locate
 
-    data = UserData.read(acts, concepts, groups)
-    if inputs is not None and inputs not in data.arrays:
-        raise unknown_name(f"array of {acts.name} named by --inputs", inputs, data.arrays)
-    arrays = flat(data.arrays)
-    raw = arrays.pop(inputs) if inputs is not None else None
-    shown = (_only("concept", data.labels.columns, only[0], concepts), _only("site", arrays, only[1], acts))
-    frame = locate(
-        arrays,
-        data.labels,
-        groups=data.groups,
-        untrained=None if untrained is None else _twin(untrained, list(arrays), data),
-        inputs=raw,
-        nulls=nulls,
-        alpha=alpha,
-        seed=seed,
-    )
+    read = _streamed(acts, concepts, groups, untrained, inputs) or _loaded(acts, concepts, groups, untrained, inputs)
+    columns = [name for name in read.labels.columns if name != mask]
+    shown = (_only("concept", columns, only[0], concepts), _only("site", read.sites, only[1], acts))
+    with Bars(error_console()) as bars:
+        frame = locate(
+            read.activations,
+            read.labels,
+            groups=read.groups,
+            untrained=read.untrained,
+            inputs=read.inputs,
+            given=given or None,
+            mask=mask,
+            ignore=[*ignore, *(number for text in ignore if (number := _number(text)) is not None)] or None,
+            nulls=nulls,
+            alpha=alpha,
+            seed=seed,
+            progress=bars,
+        )
     if csv is not None:
         write_csv(csv, frame)
     _print_located(frame, *shown)
+    if report is not None:
+        from imprint.reports.pages.located import report_located
+
+        say(console(), f"page: {report_located(frame, report)}")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What ``locate`` is given."""
+
+    activations: Any
+    labels: pd.DataFrame
+    groups: np.ndarray | None
+    untrained: Any
+    inputs: np.ndarray | None
+    sites: tuple[str, ...]
+
+
+def _loaded(acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None) -> _Given:
+    """Arrays in memory."""
+    data = UserData.read(acts, concepts, groups)
+    arrays: Any = data.arrays
+    raw = None
+    if inputs is not None:
+        if inputs not in data.named("--inputs"):
+            raise unknown_name(f"array of {acts.name} named by --inputs", inputs, data.named("--inputs"))
+        arrays = dict(data.named("--inputs"))
+        raw = arrays.pop(inputs)
+    sites = tuple(arrays if isinstance(arrays, Mapping) else next(iter(arrays)))
+    twin = None if untrained is None else _twin(untrained, sites, data)
+    return _Given(arrays, data.labels, data.groups, twin, raw, sites)
+
+
+def _streamed(
+    acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None
+) -> _Given | None:
+    """A stream from disk, of arrays that are large; else nothing."""
+    from imprint.probes.subjects.on_disk import SUFFIXES, disk_stream
+
+    if not acts.is_file() or acts.suffix.lower() not in SUFFIXES:
+        return None
+    stream = disk_stream(acts)
+    if stream.total_bytes <= LARGE:
+        return None
+    labels, kept_together = _without_groups(read_labels(concepts), groups, concepts)
+    if len(stream) != len(labels):
+        raise ImprintError(
+            f"{acts} holds {len(stream)} rows, {concepts} has {len(labels)}; row i of both must be one example."
+        )
+    raw = None if inputs is None else stream.rows(inputs).numpy()
+    sites = tuple(site for site in stream.sites if site != inputs)
+    twins = None if untrained is None else [disk_stream(untrained).only(sites)]
+    return _Given(stream.only(sites), labels, kept_together, twins, raw, sites)
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is, or None."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) -> list[str]:
@@ -94,15 +174,25 @@ def _only(what: str, there: Iterable[Any], wanted: Sequence[str], path: Path) ->
     return chosen(f"{what} of {path.name}", wanted, names)
 
 
-def _twin(path: Path, sites: Sequence[str], data: UserData) -> dict[str, np.ndarray]:
+def _read(path: Path, rows: int, labels: Path) -> Mapping[str, Any] | Iterable[Mapping[str, Any]]:
+    """Arrays of a file or folder, rows by units, checked against the labels; or a stream, checked as it is read."""
+    opened = open_activations(path, rows)
+    if not isinstance(opened, Mapping):
+        return opened.stream() if hasattr(opened, "stream") else opened
+    arrays = {name: real_array(f"{path}: {name!r}", array) for name, array in opened.items()}
+    _check_rows(path, arrays, rows, labels)
+    return as_float_rows(arrays)
+
+
+def _twin(path: Path, sites: Sequence[str], data: UserData) -> Any:
     """The arrays of a randomly initialised twin, one for every site."""
-    twin = read_arrays(path)
+    twin = _read(path, len(data.labels), data.concepts)
+    if not isinstance(twin, Mapping) or not isinstance(data.arrays, Mapping):
+        return [[twin] if isinstance(twin, Mapping) else twin]
     for site in sites:
         if site not in twin:
             raise unknown_name(f"array of {path.name} (--untrained needs every site)", site, twin)
-    chosen = {site: twin[site] for site in sites}
-    check_rows(path, chosen, len(data.labels), data.concepts)
-    return flat(chosen)
+    return {site: twin[site] for site in sites}
 
 
 def _print_located(whole: pd.DataFrame, concepts: Sequence[str], sites: Sequence[str]) -> None:
@@ -179,15 +269,38 @@ def _values(name: str, data: UserData) -> np.ndarray:
         if not pd.api.types.is_numeric_dtype(column):
             raise ImprintError(f"{data.concepts}: the value {name!r} holds {column.dtype}; expected numbers.")
         values = column.to_numpy(dtype=np.float64)
-    elif name in data.arrays:
-        rows = np.asarray(data.arrays[name], dtype=np.float64).reshape(len(data.labels), -1)
+    elif name in (arrays := data.named("a value")):
+        rows = np.asarray(arrays[name], dtype=np.float64).reshape(len(data.labels), -1)
         if rows.shape[1] != 1:
             raise ImprintError(f"{data.acts}: the value {name!r} has {rows.shape[1]} numbers a row; expected one.")
         values = rows[:, 0]
     else:
         where = f"value among the columns of {data.concepts.name} and arrays of {data.acts.name}"
-        raise unknown_name(where, name, [*data.labels, *data.arrays])
+        raise unknown_name(where, name, [*data.labels, *arrays])
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise ImprintError(f"the value {name!r} is NaN or infinite, first in row {row}.")
     return values
+
+
+def _check_rows(path: Path, arrays: Mapping[str, np.ndarray], rows: int, labels: Path) -> None:
+    """Every array has ``rows`` rows of finite numbers, or an error that names the array."""
+    for name, array in arrays.items():
+        if array.ndim == 0 or len(array) != rows:
+            came = "a single number" if array.ndim == 0 else f"{len(array)} rows"
+            raise ImprintError(f"{path}: {name!r} has {came}, {labels} has {rows}; row i of both must be one example.")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.flatnonzero(~np.isfinite(array.reshape(rows, -1)).all(axis=1))[0])
+            raise ImprintError(f"{path}: {name!r} holds NaN or infinities, first in row {row}; drop or repair them.")
+
+
+def _without_groups(labels: pd.DataFrame, column: str | None, path: Path) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """``labels`` without the column of groups, and the groups as integers ``[n]``; ``path`` is that of the labels."""
+    if column is None:
+        return labels, None
+    if column not in labels.columns:
+        raise unknown_name(f"column of {path.name}", column, map(str, labels.columns))
+    if bool(labels[column].isna().any()):
+        raise ImprintError(f"{path}: the groups in {column!r} are missing in some rows; every row needs its group.")
+    groups = pd.factorize(labels[column])[0]
+    return labels.drop(columns=column), np.asarray(groups, dtype=np.int64)

@@ -35,7 +35,7 @@ class Recurrent(Agent):
     class Settings(FrozenSettings):
         widths: tuple[int, ...] = Field((128,), min_length=1)
         """Width of each layer of the encoder."""
-        memory: int = Field(64, ge=1)
+        memory: int = Field(64, ge=1, le=65_536)
         """M, width of the memory."""
 
     stacks = True

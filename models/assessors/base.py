@@ -38,11 +38,11 @@ class AssessorSettings(FrozenSettings):
 
     signal: str
     """Name of the steering signal that trains it."""
-    lag: int = Field(1, ge=0)
+    lag: int = Field(1, ge=0, le=10_000_000)
     """It learns to predict at step t the signal at step t + lag."""
-    opens_at: int = Field(0, ge=0)
+    opens_at: int = Field(0, ge=0, le=10**12)
     """Age in experiences at which learning begins."""
-    closes_at: int | None = None
+    closes_at: int | None = Field(None, ge=0, le=10**12)
     """Age in experiences at which learning ends; None: never."""
 
     @model_validator(mode="after")

@@ -40,7 +40,7 @@ class LongTerm(LinearAssessor):
         """How ground truth and the current output are combined into the target."""
         discount: float = Field(1.0, ge=0.0, le=1.0)
         """Discount of ``sum``; the switch has none."""
-        threshold: float | None = Field(None, ge=0.0)
+        threshold: float | None = Field(None, ge=0.0, le=1e6)
         """Magnitude of the signal above which ground truth overrides, in updates of ``switch`` without an explicit
         override. None: at every step."""
         plain: bool = False

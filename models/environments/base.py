@@ -38,6 +38,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.states import State, joined, replaced, rows
+from imprint.models.threads import scoped_step
 
 ENVIRONMENTS = Family("environments", "imprint.models.environments", "Environment")
 
@@ -48,7 +49,7 @@ STORE = 4096
 class EnvironmentSettings(FrozenSettings):
     """Settings of every environment."""
 
-    limit: int = Field(40, ge=1)
+    limit: int = Field(40, ge=1, le=10_000_000)
     """Steps after which an episode is cut off."""
 
 
@@ -262,6 +263,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC
             raise ImprintError(f"the state given has {n} copies; this environment has {self.num_envs}.")
         self._state = dict(state)
 
+    @scoped_step
     def advance(self, action: Tensor) -> Outcome:
         """One step of every copy; finished episodes are replaced by fresh levels. Tensors in, tensors out."""
         outcome = self.follow(self.state, action)
@@ -281,6 +283,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC
 
     # -- Gymnasium -----------------------------------------------------------------------------------------------
 
+    @scoped_step
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -303,6 +306,7 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC
         self.state = self._fresh(self.num_envs) if state is None else state
         return self.observe(self.state).numpy(), {"concepts": Facts(self, self.state)}
 
+    @scoped_step
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Gymnasium's step; ``info["concepts"]`` has the exact facts of the states that are observed."""
         action = self.known_actions(actions)

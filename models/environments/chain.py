@@ -38,7 +38,7 @@ class Chain(Environment):
     class Settings(EnvironmentSettings):
         cells: int = Field(8, ge=3, le=64)
         """N, length of the row."""
-        cue_at: int = Field(0, ge=0)
+        cue_at: int = Field(0, ge=0, le=10_000_000)
         """Cell from which on the cue is seen."""
         kept: bool = True
         """Whether the cue stays in sight; otherwise it is seen in its own cell only."""

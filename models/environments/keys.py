@@ -49,7 +49,7 @@ class Keys(Environment):
     """Keys, and chests that they open."""
 
     class Settings(EnvironmentSettings):
-        limit: int = Field(25, ge=1)
+        limit: int = Field(25, ge=1, le=10_000_000)
         """Steps after which an episode is cut off."""
         varied: float = Field(0.0, ge=0.0, le=1.0)
         """Fraction of training levels that have many keys and few chests."""

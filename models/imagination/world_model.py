@@ -54,11 +54,11 @@ class WorldModel(Born, HookedRootModule):
     """Encoder, local latent dynamics, and readouts of the planes and of the end."""
 
     class Settings(FrozenSettings):
-        channels: int = Field(12, ge=2)
+        channels: int = Field(12, ge=2, le=65_536)
         """F, latent channels of a cell."""
-        hidden: int = Field(32, ge=2)
+        hidden: int = Field(32, ge=2, le=65_536)
         """Hidden units of a cell."""
-        summary: int = Field(16, ge=1)
+        summary: int = Field(16, ge=1, le=65_536)
         """G, units of the summary."""
         ends: bool = True
         """Whether the end of an episode is predicted, too."""

@@ -31,17 +31,17 @@ class Conv(Learner):
     """Patch-convolutional encoder with a contrastive objective."""
 
     class Settings(FrozenSettings):
-        patch: int = Field(4, ge=1)
+        patch: int = Field(4, ge=1, le=65_536)
         """Kernel and stride of the convolution, in pixels."""
-        channels: int = Field(24, ge=1)
+        channels: int = Field(24, ge=1, le=65_536)
         """Feature maps."""
-        hidden: int = Field(96, ge=1)
+        hidden: int = Field(96, ge=1, le=65_536)
         """Width of the encoder's dense layer."""
-        width: int = Field(64, ge=1)
+        width: int = Field(64, ge=1, le=65_536)
         """D, width of encoding and context."""
-        horizon: int = Field(3, ge=1)
+        horizon: int = Field(3, ge=1, le=10_000_000)
         """Number of steps ahead that are predicted."""
-        temperature: float = Field(0.1, gt=0.0)
+        temperature: float = Field(0.1, gt=0.0, le=1e6)
         """Temperature of the contrastive softmax."""
 
     latent_hook = "hook_context"

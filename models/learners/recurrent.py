@@ -28,11 +28,11 @@ class Recurrent(Learner):
     """Patch encoder, gated recurrent memory and next-frame decoder."""
 
     class Settings(FrozenSettings):
-        patch: int = Field(4, ge=1)
+        patch: int = Field(4, ge=1, le=65_536)
         """Kernel and stride of the convolution, in pixels."""
-        channels: int = Field(24, ge=1)
+        channels: int = Field(24, ge=1, le=65_536)
         """Feature maps."""
-        width: int = Field(64, ge=1)
+        width: int = Field(64, ge=1, le=65_536)
         """D, width of encoding and memory."""
 
     latent_hook = "hook_memory"

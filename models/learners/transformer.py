@@ -41,11 +41,11 @@ class Transformer(Learner):
     class Settings(FrozenSettings):
         layers: int = Field(2, ge=1, le=24)
         """Blocks."""
-        heads: int = Field(4, ge=1)
+        heads: int = Field(4, ge=1, le=65_536)
         """Attention heads per block."""
-        width: int = Field(48, ge=2)
+        width: int = Field(48, ge=2, le=65_536)
         """D, width of the residual stream."""
-        hidden: int = Field(192, ge=1)
+        hidden: int = Field(192, ge=1, le=65_536)
         """Width of each block's dense layer."""
         error: Literal["squared", "bernoulli"] = "squared"
         """The loss; ``bernoulli`` learns one-hot planes several times faster and refuses values outside 0 to 1."""

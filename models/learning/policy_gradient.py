@@ -47,29 +47,29 @@ class Learning(FrozenSettings):
     The control of an agent whose rewards have nothing to do with what it does. The mean is subtracted because a
     constant reward would teach agents to avoid whatever ends an episode.
     """
-    copies: int = Field(1024, ge=1)
+    copies: int = Field(1024, ge=1, le=10_000_000)
     """N, copies of the environment per seed."""
-    steps: int = Field(16, ge=1)
+    steps: int = Field(16, ge=1, le=10_000_000)
     """T, steps of every copy between two updates."""
-    epochs: int = Field(2, ge=1)
+    epochs: int = Field(2, ge=1, le=10_000_000)
     """Passes over a rollout (PPO)."""
-    minibatches: int = Field(8, ge=1)
+    minibatches: int = Field(8, ge=1, le=10_000_000)
     """Minibatches per pass, each with the rollouts of copies / minibatches copies (PPO)."""
     discount: float = Field(0.95, ge=0.0, le=1.0)
     """gamma, per step."""
     trace: float = Field(0.95, ge=0.0, le=1.0)
     """lambda of generalised advantage estimation."""
-    learning_rate: float = Field(1e-3, gt=0.0)
+    learning_rate: float = Field(1e-3, gt=0.0, le=1e6)
     """Learning rate of Adam at the start."""
     decay: bool = True
     """Whether the learning rate falls linearly to zero at the end of the lifetime."""
-    clip: float | None = Field(None, gt=0.0)
+    clip: float | None = Field(None, gt=0.0, le=1e6)
     """c, how far the ratio of policies may move from 1 (PPO); None: 0.2."""
-    entropy: float = Field(0.01, ge=0.0)
+    entropy: float = Field(0.01, ge=0.0, le=1e6)
     """Weight of the policy's entropy."""
-    value_weight: float = Field(0.5, ge=0.0)
+    value_weight: float = Field(0.5, ge=0.0, le=1e6)
     """Weight of the critic's squared error."""
-    longest_gradient: float = Field(0.5, gt=0.0)
+    longest_gradient: float = Field(0.5, gt=0.0, le=1e6)
     """Largest norm of a seed's gradient; longer ones are scaled down to it."""
 
     @model_validator(mode="before")

@@ -116,7 +116,10 @@ class Examination(FrozenSettings):
     nulls: int = Field(20, ge=5, le=10_000)
     """Label shuffles per concept, and permutations per fit of an agent's critic."""
     twins: int = Field(5, ge=2, le=1000)
-    """Untrained networks with other initial weights that are examined beside the trained ones."""
+    """Untrained networks with other initial weights that are examined beside the trained ones.
+
+    Where learners grow up in several worlds, these divide the networks among them; at least one is examined in each.
+    """
     placebos: int = Field(5, ge=2, le=1000)
     """Random subspaces that are erased beside each concept's own."""
     resamples: int = Field(1000, ge=100, le=1_000_000)

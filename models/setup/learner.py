@@ -20,7 +20,7 @@ class Schedule(Ages):
 
     batch: int = Field(64, ge=2, le=1_000_000)
     """Episodes per learning step."""
-    learning_rate: float = Field(4e-3, gt=0.0)
+    learning_rate: float = Field(4e-3, gt=0.0, le=1e6)
     """Learning rate of the learner's Adam optimiser."""
 
 
@@ -29,7 +29,7 @@ class Evaluation(Examination):
 
     episodes: int = Field(1500, ge=40, le=10_000_000)
     """Held-out episodes of the balanced design, on which concepts are located and the value is judged."""
-    latch_twins: int = Field(12, ge=5)
+    latch_twins: int = Field(12, ge=5, le=10_000)
     """Untrained learners with a random value, whose shares are the floor of the latch."""
     weights: Literal["equal", "prevalence"] = "equal"
     """How combinations of intended concept and proxies weigh in the latch: equally, or as often as they occur."""

@@ -25,11 +25,11 @@ class Curiosity(Signal):
     class Settings(SignalSettings):
         sense: str
         """The sense that holds the surprise."""
-        scale: float = Field(1.0, gt=0.0)
+        scale: float = Field(1.0, gt=0.0, le=1e6)
         """Signal per surprise."""
-        bored: float = Field(0.0, ge=0.0)
+        bored: float = Field(0.0, ge=0.0, le=1e6)
         """Surprise up to which the signal is 0."""
-        high: float = Field(5.0, gt=0.0)
+        high: float = Field(5.0, gt=0.0, le=1e6)
         """Largest signal."""
 
     settings: Settings

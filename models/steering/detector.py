@@ -21,13 +21,13 @@ class Detector(Signal):
     class Settings(SignalSettings):
         sense: str
         """The sense that it reads."""
-        threshold: float = 0.5
+        threshold: float = Field(0.5, ge=-1e6, le=1e6)
         """It fires above this, in the unit of the sense."""
         miss: float = Field(0.0, ge=0.0, le=1.0)
         """Probability that a true firing is lost."""
         false_alarm: float = Field(0.0, ge=0.0, le=1.0)
         """Probability of firing where it should not."""
-        delay: int = Field(0, ge=0)
+        delay: int = Field(0, ge=0, le=10_000_000)
         """Steps between the sense and the firing."""
 
     settings: Settings

@@ -35,13 +35,13 @@ class Drive(Signal):
         """The sense that holds the body state after the step."""
         before: str | None = None
         """The sense that holds it before the step; if given, the signal is relief, otherwise urge."""
-        set_point: float = 0.0
+        set_point: float = Field(0.0, ge=-1e6, le=1e6)
         """Set point at the start."""
         drift: float = Field(0.0, ge=0.0, le=1.0)
         """Part of the distance to the state by which the set point moves in a step."""
-        weight: float = Field(1.0, gt=0.0)
+        weight: float = Field(1.0, gt=0.0, le=1e6)
         """Signal per unit of distance."""
-        high: float = Field(1.0, gt=0.0)
+        high: float = Field(1.0, gt=0.0, le=1e6)
         """Largest signal; relief is also clipped at its negative."""
 
     settings: Settings

@@ -31,7 +31,7 @@ class Reflex(Signal):
     class Settings(SignalSettings):
         actions: dict[str, int]
         """Sense -> number of the action that it triggers."""
-        threshold: float = 0.0
+        threshold: float = Field(0.0, ge=-1e6, le=1e6)
         """It fires above this, in the unit of the senses."""
         when: dict[str, float] = Field(default_factory=dict)
         """Sense, or body state, -> level above which it must be for the reflex to fire."""

@@ -9,7 +9,7 @@ not learned (Byrnes, "Intro to brain-like-AGI safety", post 6).
 from __future__ import annotations
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
@@ -23,9 +23,9 @@ class Reward(Signal):
         """Sense (or earlier signal) -> weight."""
         body: str | None = None
         """Body state that scales the reward, if any."""
-        low: float = 0.0
+        low: float = Field(0.0, ge=-1e6, le=1e6)
         """Smallest reward."""
-        high: float = 1.0
+        high: float = Field(1.0, ge=-1e6, le=1e6)
         """Largest reward."""
 
         @model_validator(mode="after")

@@ -33,6 +33,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
+from imprint.models.threads import scoped_step
 
 WORLDS = Family("worlds", "imprint.models.worlds", "World")
 
@@ -140,9 +141,10 @@ class World(Redrawable, ABC):
 
     def require(self, *concepts: str) -> None:
         """Raise :class:`UnknownNameError` for a concept this world does not have."""
+        known = self.concepts
         for concept in concepts:
-            if concept not in self.concepts:
-                raise unknown_name(f"concept of {type(self).__name__}", concept, self.concepts)
+            if concept not in known:
+                raise unknown_name(f"concept of {type(self).__name__}", concept, known)
 
     def intervene(self, factors: pd.DataFrame, concept: str, value: Any) -> pd.DataFrame:
         """``factors`` with ``concept`` set to ``value`` (scalar or one per row), other factors kept."""
@@ -163,6 +165,7 @@ class World(Redrawable, ABC):
         moved: pd.DataFrame = setter(factors.copy(), np.broadcast_to(np.asarray(value), (len(factors),)))
         return moved
 
+    @scoped_step
     def sample(
         self, n: int, *, rng: torch.Generator, design: Design = "train", do: Mapping[str, Any] | None = None
     ) -> Batch:
@@ -172,11 +175,12 @@ class World(Redrawable, ABC):
         if design not in ("train", "balanced"):
             raise unknown_name("design", design, ("train", "balanced"))
         factors = self.draw_factors(n, rng) if design == "train" else self.balanced_factors(n, rng)
-        noise = dict(self.draw_noise(n, rng))
+        noise = self._drawn(n, rng)
         for concept, value in (do or {}).items():
             factors = self.intervene(factors, concept, value)
         return self._batch(factors, noise)
 
+    @scoped_step
     def counterfactual(self, batch: Batch, concept: str, value: Any) -> Batch:
         """``batch`` with ``concept`` set to ``value`` and every other factor and the noise kept."""
         factors = self.intervene(batch.concepts[list(self.factors)], concept, value)
@@ -184,8 +188,27 @@ class World(Redrawable, ABC):
 
     def _batch(self, factors: pd.DataFrame, noise: dict[str, Tensor]) -> Batch:
         observation = self.render(factors, noise)
+        if not isinstance(observation, Tensor) or observation.dim() < 1 or len(observation) != len(factors):
+            got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
+            raise ImprintError(
+                f"{type(self).__name__}.render returned {got}; expected a tensor [n, ...] with {len(factors)} rows."
+            )
         groups = noise["group"].numpy() if "group" in noise else np.arange(len(factors))
         return Batch(observation, self.derive(factors), np.asarray(groups, dtype=np.int64), noise)
+
+    def _drawn(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """What the author's ``draw_noise`` gave, checked."""
+        noise, name = self.draw_noise(n, rng), f"{type(self).__name__}.draw_noise"
+        if not isinstance(noise, Mapping):
+            raise ImprintError(
+                f"{name} returned a {type(noise).__name__}; expected a mapping from names to tensors [n, ...], for "
+                "example {'noise': tensor}."
+            )
+        for key, value in noise.items():
+            if not isinstance(value, Tensor) or value.dim() < 1 or len(value) != n:
+                got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ImprintError(f"{name} gave {got} for {key!r}; expected a tensor [n, ...] with {n} rows.")
+        return dict(noise)
 
     def with_settings(self, **changes: Any) -> World:
         """A copy of this world with some settings changed and validated."""

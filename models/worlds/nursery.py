@@ -100,7 +100,7 @@ class Nursery(World):
         """P(who steps out is who went in) in training."""
         caregiver_rate: float = Field(0.4, gt=0.0, lt=1.0)
         """P(caregiver) in training."""
-        pixel_noise: float = Field(0.05, ge=0.0)
+        pixel_noise: float = Field(0.05, ge=0.0, le=1e6)
         """Standard deviation of the pixel noise."""
         block: int = Field(36, ge=20, le=200)
         """Handwritten originals per group."""

@@ -8,12 +8,15 @@ An :class:`Attributor` attributes to the elements of the observation, a :class:`
 Both compare the value v(x) with that of a baseline observation, v(b). A member with ``complete = True`` guarantees that
 its attributions sum to v(x) - v(b); the error of this sum is reported for all members.
 
-For captum's layer methods an edit passes the activations of the site through a *tap*, a module of ours that captum
-hooks in place of the model's. A site may therefore be one position of a sequence, its units are always ``[n, d]``, and
-later in-place operations cannot change what was read. A module that the value runs twice is refused
-(:class:`~imprint.probes.subjects.subject.Subject` counts its runs).
+Tokens have no gradient and nothing lies between two of them. They are attributed to at a site, the embedding or any
+later one, where the baseline is their mean activation, zero, or the activations of a baseline token; or, without a
+gradient, by putting the baseline token in their place. :meth:`Attribution.by_position` gives one number per token.
 
-Letters: n observations, d width of a site.
+A site may be one position of a sequence, and its units are always ``[n, d]``: layer methods set its activations by an
+edit of the forward pass (:class:`~imprint.probes.subjects.subject.Subject`), so that later in-place operations cannot
+change what was read, and a module that the value runs twice is refused.
+
+Letters: n observations, T positions, d width of a site.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ class Attribution:
     baseline_value: Tensor
     """``[n]`` value that attributions start from."""
     baseline: Tensor
-    """``[1, ...]`` baseline observation."""
+    """``[1, ...]`` baseline observation, or for a site the activations ``[1, d]`` that are its baseline."""
     site: str | None = None
     """Site whose units were attributed to; None: the elements of the observation."""
     complete: bool = True
@@ -65,6 +68,17 @@ class Attribution:
                 "use a method that attributes to observations."
             )
         return self.attributions
+
+    def by_position(self, positions: int) -> Tensor:
+        """``[n, T]`` sum over the units of each of T positions, where the site is a whole sequence ``[n, T, ...]``.
+
+        Raises :class:`ImprintError` when the units do not divide into that many positions.
+        """
+        units = self.attributions.flatten(1)
+        if not isinstance(positions, int) or positions < 1 or units.shape[1] % positions:
+            where = "the observation" if self.site is None else f"site {self.site!r}"
+            raise ImprintError(f"{where} has {units.shape[1]} units, which are not {positions!r} equal positions.")
+        return units.reshape(len(units), positions, -1).sum(2)
 
     def mass_on(self, masks: Mapping[str, Tensor]) -> pd.DataFrame:
         """How much of the attribution lies inside each mask (bool ``[n, ...]``): columns concept, mass, area.
@@ -93,24 +107,29 @@ class Attributor(ABC):
     needs_gradient: ClassVar[bool] = True
     """Whether the value must be differentiable in the elements or units attributed to."""
 
-    baseline: str = "mean"
-    """Baseline observation: the ``mean`` of the observations, or ``zeros``."""
+    baseline: str | int = "mean"
+    """Baseline: the ``mean`` of the observations, ``zeros``, or the number of the token that stands at all places of
+    the baseline observation. For tokens ``mean`` and ``zeros`` are those of the site's activations."""
     rows: int = 1024
     """Largest number of observations (with their altered copies) in one forward pass."""
 
     def __call__(self, subject: Subject, observation: Tensor) -> Attribution:
         """Attributions of the subject's value to ``observation`` ``[n, ...]``, on the CPU, without a gradient.
 
-        Raises :class:`ImprintError` for an observation that is not of a float type or not finite, and for a model on
-        which the method would silently be wrong.
+        Tokens (integers) are attributed to by :class:`LayerAttributor` and :class:`PatchAttributor`.
+
+        Raises :class:`ImprintError` for an observation that is not finite, tokens that the method cannot attribute to,
+        and a model on which the method would silently be wrong.
         """
         x = _checked(subject, observation)
+        if isinstance(self.baseline, int):
+            require_runs(subject, constant_like(x, self.baseline), f"the baseline {self.baseline}:")
         if self.rows < 1:
             raise ImprintError(f"rows is {self.rows}; expected at least one observation in a pass.")
-        start = constant_like(x, self.baseline)
+        start = self.start(subject, x)
         self.check(subject, x[:2])
         chunk = max(1, self.rows // self.copies())
-        attributions = torch.cat([self.attribute(subject, part, start).detach().cpu() for part in x.split(chunk)])
+        attributions = torch.cat([self.attribute(subject, part, start).detach() for part in x.split(chunk)]).cpu()
         if not bool(torch.isfinite(attributions).all()):
             rows = int((~torch.isfinite(attributions.flatten(1))).any(1).sum())
             raise ImprintError(f"{type(self).__name__} gave NaN or infinite attributions in {rows} of {len(x)} rows.")
@@ -127,6 +146,16 @@ class Attributor(ABC):
     def copies(self) -> int:
         """Number of altered copies of one observation in a forward pass."""
         return 1
+
+    def start(self, subject: Subject, observation: Tensor) -> Tensor:
+        """The baseline ``[1, ...]`` of all observations. Default: a baseline observation."""
+        if not observation.is_floating_point() and self.needs_gradient:
+            raise ImprintError(
+                f"observations are {str(observation.dtype)[6:]} (tokens), which have no gradient. Attribute at their "
+                f"embedding, layer_integrated_gradients(site={first_site(subject, observation)!r}), or put a baseline "
+                "token in their place, feature_ablation(baseline=0)."
+            )
+        return constant_like(observation, self.baseline)
 
     def check(self, subject: Subject, observation: Tensor) -> None:
         """Refuse a model on which the method would be wrong, tried on a few rows. Default: one without a gradient."""
@@ -157,9 +186,17 @@ class LayerAttributor(Attributor):
         """The site."""
         return self.site
 
+    def start(self, subject: Subject, observation: Tensor) -> Tensor:
+        """The baseline ``[1, d]``: see :func:`start_at`."""
+        return start_at(subject, observation, self.site, self.baseline)
+
     def check(self, subject: Subject, observation: Tensor) -> None:
         """Refuse a site that the value's gradient does not reach."""
         gradient_at(subject, observation, self.site)
+
+    def reference(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
+        """Value ``[n]`` of the observations with the site set to its baseline."""
+        return subject.values(observation, edits={self.site: lambda a: baseline.to(a).repeat(len(a), 1)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,18 +213,24 @@ class PatchAttributor(Attributor):
         return max(1, self.rows // len(observation))
 
 
-class Tap(nn.Module):
-    """Returns the activations ``[n, d]`` of a site unchanged; captum hooks it in place of the model's module."""
+def start_at(subject: Subject, observation: Tensor, site: str, baseline: str | int) -> Tensor:
+    """Activations ``[1, d]`` at ``site`` that attributions start from.
 
-    def forward(self, activations: Tensor) -> Tensor:
-        """A copy of the activations."""
-        return activations.clone()
+    Those of the baseline observation (:func:`constant_like`); for tokens, of which there is no mean and no zero, the
+    ``mean`` of the activations of all observations, or ``zeros``.
+    """
+    if observation.is_floating_point() or not isinstance(baseline, str):
+        return subject.activations(constant_like(observation, baseline), [site])[site].to(observation.device)
+    _require_baseline(baseline)
+    batches = [batch[site] for batch in subject.stream(observation, [site])] if baseline == "mean" else []
+    like = batches[0] if batches else subject.activations(observation[:1], [site])[site]
+    start = sum((batch.double().sum(0, keepdim=True) for batch in batches), torch.zeros_like(like[:1]).double())
+    return (start / len(observation)).to(observation.device, like.dtype)
 
 
-def tapped(subject: Subject, site: str) -> tuple[Callable[[Tensor], Tensor], Tap]:
-    """The value ``[n, ...] -> [n]`` with the activations at ``site`` passed through a tap, and the tap."""
-    tap = Tap()
-    return lambda observation: subject.value_with_grad(observation, edits={site: lambda a: tap(a).clone()}), tap
+def first_site(subject: Subject, observation: Tensor) -> str:
+    """The first site that the value runs through: of a language model the embedding of its tokens."""
+    return next(iter(subject.reached(observation)), "embedding")
 
 
 def gradient_at(subject: Subject, observation: Tensor, site: str) -> tuple[Tensor, Tensor]:
@@ -248,13 +291,24 @@ def watched(model: nn.Module, on_output: Callable[[str, Tensor], object]) -> Ite
             handle.remove()
 
 
-def constant_like(observation: Tensor, how: str) -> Tensor:
-    """A baseline observation ``[1, ...]``: the ``mean`` over rows, or ``zeros``."""
-    if how == "mean":
-        return observation.mean(0, keepdim=True)
-    if how == "zeros":
-        return torch.zeros_like(observation[:1])
-    raise ImprintError(f"baseline is {how!r}; expected 'mean' or 'zeros'.")
+def constant_like(observation: Tensor, how: str | int) -> Tensor:
+    """A baseline observation ``[1, ...]``: the ``mean`` over rows, ``zeros``, or one token at all places."""
+    if isinstance(how, int) and not isinstance(how, bool):
+        if observation.is_floating_point():
+            raise ImprintError(f"baseline is the token {how}, and observations are {str(observation.dtype)[6:]}.")
+        return torch.full_like(observation[:1], how)
+    _require_baseline(how)
+    if not observation.is_floating_point():
+        raise ImprintError(
+            f"baseline is {how!r}, and there is no such token; name the token to put in the place of others, such as "
+            "that of padding: baseline=0."
+        )
+    return observation.mean(0, keepdim=True) if how == "mean" else torch.zeros_like(observation[:1])
+
+
+def _require_baseline(how: object) -> None:
+    if how not in ("mean", "zeros"):
+        raise ImprintError(f"baseline is {how!r}; expected 'mean' or 'zeros', or the number of a token.")
 
 
 def patch_shape(observation: Tensor, patch: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -295,29 +349,42 @@ def _gradient(value: Tensor, of: Tensor) -> Tensor | None:
 
 
 def _checked(subject: Subject, observation: Tensor) -> Tensor:
-    """The observation on the model's device and in its precision; raises unless it is finite and of a float type."""
+    """The observation on the model's device; floats must be finite, and get its precision.
+
+    Images of bytes become floats when that leaves the value as it is; other integers are tokens.
+    """
     if not isinstance(observation, Tensor) or observation.dim() < 2 or len(observation) < 1:
         got = list(observation.shape) if isinstance(observation, Tensor) else type(observation).__name__
         raise ImprintError(f"the observation is {got}; expected a tensor [n, ...] with at least one row.")
-    if not observation.is_floating_point():
-        observation = _as_floats(subject, observation)
-    if not bool(torch.isfinite(observation).all()):
-        raise ImprintError("observations hold NaN or infinite values; nothing can be attributed to them.")
     parameter = next((p for p in subject.model.parameters() if p.is_floating_point()), None)
     x = observation.detach()
-    return x if parameter is None else x.to(parameter.device, parameter.dtype)
+    if parameter is not None:
+        x = x.to(parameter.device, parameter.dtype if x.is_floating_point() else x.dtype)
+    if not x.is_floating_point():
+        if x.dtype == torch.uint8:
+            x = _as_floats(subject, x, torch.float32 if parameter is None else parameter.dtype)
+        require_runs(subject, x[:2], "observations")
+    if not bool(torch.isfinite(x).all()):
+        raise ImprintError("observations hold NaN or infinite values; nothing can be attributed to them.")
+    return x
 
 
-def _as_floats(subject: Subject, observation: Tensor) -> Tensor:
-    """Whole numbers as floats, where the value takes them for the same: pictures of 0 to 255, but not tokens."""
-    few = observation[:3]
+def require_runs(subject: Subject, tokens: Tensor, name: str) -> None:
+    """Raise :class:`ImprintError` unless the model takes integers ``[n, ...]``, called ``name``, as tokens."""
     try:
-        same = torch.equal(subject.values(few), subject.values(few.float()))
-    except (ImprintError, RuntimeError, TypeError, IndexError):
-        same = False
-    if not same:
+        subject.values(tokens)
+    except (RuntimeError, IndexError, TypeError) as error:
         raise ImprintError(
-            f"observations are {observation.dtype} and this model does not take them as floats (tokens, numbers of "
-            "classes); attributions need a float observation."
-        )
-    return observation.float()
+            f"{name} are {str(tokens.dtype)[6:]}, from {int(tokens.min())} to {int(tokens.max())}, and the model does "
+            f"not take them as tokens ({str(error).splitlines()[0]}); a model of numbers wants a float observation."
+        ) from None
+
+
+def _as_floats(subject: Subject, observation: Tensor, precision: torch.dtype) -> Tensor:
+    """Bytes as floats, if the value of a few rows is the same; else unchanged."""
+    few, floats = observation[:2], observation.to(precision)
+    try:
+        same = torch.allclose(subject.values(few), subject.values(floats[:2]), rtol=1e-4, atol=1e-6)
+    except (RuntimeError, TypeError, IndexError):  # a model that looks bytes up, as an embedding does
+        return observation
+    return floats if same else observation

@@ -4,7 +4,8 @@
     sum_j a_j = v(x) - v(x with the site set to h^b)
 
 Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) with respect to the activations of a site, through
-captum. The straight line between the activations may leave the set of activations that real observations give.
+captum. The straight line between the activations may leave the set of activations that real observations give. It is
+the method for tokens: ``site`` is then their embedding, or any later layer.
 
 Deviations from the source: everything outside the site is computed from the observation. Where the value also depends
 on the observation past the site, attributions therefore sum to the effect of setting the site to its activations at the
@@ -22,7 +23,7 @@ import torch
 from captum import attr
 from torch import Tensor
 
-from imprint.probes.attributions.base import LayerAttributor, gradient_at, tapped
+from imprint.probes.attributions.base import LayerAttributor, gradient_at
 from imprint.probes.subjects.subject import Subject
 
 
@@ -41,14 +42,17 @@ class LayerIntegratedGradients(LayerAttributor):
 
     def attribute(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
         """Attributions ``[n, d]`` of a chunk."""
-        value, tap = tapped(subject, self.site)
+
+        def value(activations: Tensor, seen: Tensor) -> Tensor:
+            return subject.value_with_grad(seen, edits={self.site: lambda _: activations.clone()})
+
+        activations, _ = gradient_at(subject, observation, self.site)
         with torch.enable_grad():
-            attributions: Tensor = attr.LayerIntegratedGradients(value, tap).attribute(
-                observation, baselines=baseline, n_steps=self.steps, method="gausslegendre"
+            attributions: Tensor = attr.IntegratedGradients(value).attribute(
+                activations,
+                baseline.to(activations).expand_as(activations),
+                additional_forward_args=(observation,),
+                n_steps=self.steps,
+                method="gausslegendre",
             )
         return attributions
-
-    def reference(self, subject: Subject, observation: Tensor, baseline: Tensor) -> Tensor:
-        """Value ``[n]`` of the observations with the site set to its activations at the baseline."""
-        start, _ = gradient_at(subject, baseline, self.site)
-        return subject.values(observation, edits={self.site: lambda a: start.repeat(len(a), 1)})

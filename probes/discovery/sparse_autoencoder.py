@@ -32,23 +32,42 @@ AUXILIARY = 1 / 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Features(Dictionary):
+class SparseFeatures(Dictionary):
+    """A sparse dictionary: ``relu((x - input_offset) @ encoder + bias)``, of which large or few enough codes are kept.
+
+    Ours keep the ``active`` largest. The other fields describe dictionaries of other tools
+    (:mod:`imprint.probes.exchange.sae_lens`); None leaves a step out.
+    """
+
     method = "sparse_autoencoder"
     signed = False
     encoder: Tensor
     """``[d, m]``"""
-    active: int
+    active: int = 0
+    """k, largest number of features that are active on a row; 0: any number."""
+    bias: Tensor | None = None
+    """``[m]`` added before the rectification."""
+    threshold: Tensor | None = None
+    """``[m]`` what a code must exceed before it is scaled, or it is zero."""
+    scale: Tensor | None = None
+    """``[m]`` factor of the codes that are kept."""
+    input_offset: Tensor | None = None
+    """``[d]`` subtracted from rows; None: ``offset``."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes ``[n, m]`` of rows ``[n, d]``, at most k of them above zero."""
-        return top_k((self._rows(x) - self.offset) @ self.encoder, self.active)
+        """Codes ``[n, m]`` of rows ``[n, d]``, none of them below zero."""
+        before = (self._rows(x) - (self.offset if self.input_offset is None else self.input_offset)) @ self.encoder
+        before = before if self.bias is None else before + self.bias
+        codes = top_k(before, self.active) if self.active else before.relu()
+        codes = codes if self.threshold is None else torch.where(before > self.threshold, codes, 0.0)
+        return codes if self.scale is None else codes * self.scale
 
 
 @dataclass(frozen=True)
 class SparseAutoencoder(Discovery):
     """TopK sparse autoencoder with an auxiliary loss on dead features."""
 
-    dictionary = _Features
+    dictionary = SparseFeatures
     features: int = 256
     """m, usually several times the width."""
     active: int = 8
@@ -73,7 +92,7 @@ class SparseAutoencoder(Discovery):
             state.step(step)
             if (step + 1) % 50 == 0 or step + 1 == self.steps:
                 dead = int((state.silent > self.patience).sum())
-                progress(step + 1, self.steps, f"unexplained {state.error:.3f}, dead {dead}")
+                progress(step + 1, self.steps, f"unexplained {float(state.error):.3f}, dead {dead}")
         return self._frozen(x, state, centre, scale)
 
     def _frozen(self, x: Tensor, state: _State, centre: Tensor, scale: Tensor) -> Dictionary:
@@ -81,7 +100,7 @@ class SparseAutoencoder(Discovery):
         offset, encoder = centre + scale * state.offset.detach(), state.encoder.detach()
         active = [(top_k((rows - offset) @ encoder, self.active) > 0).any(0) for rows in x.split(4096)]
         directions, dead = state.directions.detach(), ~torch.stack(active).any(0)
-        return _Features(directions=directions, offset=offset, dead=dead, encoder=encoder, active=self.active)
+        return SparseFeatures(directions=directions, offset=offset, dead=dead, encoder=encoder, active=self.active)
 
 
 class _State:
@@ -95,7 +114,7 @@ class _State:
         self.offset = torch.zeros_like(x[0]).requires_grad_()
         self.silent = torch.zeros(settings.features, dtype=torch.long, device=x.device)
         self.optimiser = torch.optim.Adam([self.directions, self.encoder, self.offset], settings.rate, eps=1e-8)
-        self.error = math.nan
+        self.error = x.new_tensor(math.nan)
 
     def step(self, step: int) -> None:
         """One gradient step on rows drawn with replacement."""
@@ -118,7 +137,7 @@ class _State:
             gradient -= (gradient * self.directions).sum(1, keepdim=True) * self.directions
             self.optimiser.step()
             self.directions.copy_(unit_rows(self.directions))
-        self.error = float(unexplained.detach())
+        self.error = unexplained.detach()
 
     def _auxiliary(self, before: Tensor, error: Tensor) -> Tensor:
         """Normalised squared error of the dead features' reconstruction of ``error``; zero when none is dead."""

@@ -2,9 +2,10 @@
 
     w = argmin  sum_i (y_i - x_i.w - b)^2 + penalty * n * |w|^2                    (x standardised on the training rows)
 
-One Cholesky factor per training set and penalty serves all targets. Each concept gets the penalty with the lowest
-squared error on inner folds: every other fold is held out in turn (leave-one-group-out, when folds are groups). That
-error needs no rows either; over the rows of the inner fold, with everything centred on the training mean,
+One factor per training set and penalty serves all targets (:mod:`imprint.probes.fitting.damped`). Each concept gets the
+penalty with the lowest squared error on inner folds: every other fold is held out in turn (leave-one-group-out, when
+folds are groups). That error needs no rows either; over the rows of the inner fold, with everything centred on the
+training mean,
 
     sum_i (y_i - x_i.w - b)^2  =  yy - 2 w.xy + w.xx.w
 
@@ -17,12 +18,15 @@ Letters: D width, Q targets, K folds, P penalties.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
 
+from imprint.models.progress import worked
+from imprint.probes.fitting.damped import Damped
 from imprint.probes.fitting.moments import Moments, Sums
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -55,22 +59,31 @@ class Standardised:
     rows: Tensor
     """Number of rows."""
 
+    systems: dict[float, Damped]
+    """Penalty -> its system, for penalties that were asked for; training sets of the same rows may share them."""
+
     @classmethod
-    def of(cls, train: Sums, whole: Sums, *, standardise: bool = True) -> Standardised:
-        """The standardised moments of a training set, which is a part of ``whole``."""
-        scatter, tiny = train.scatter, torch.finfo(torch.float64).tiny
-        variance = scatter.diagonal() / train.count
-        flat = variance <= FLAT * (train.xx.diagonal() / train.count)
-        flat |= variance <= max(LEFT, 2 * whole.rounding) * (whole.scatter.diagonal() / whole.count)
-        size = variance if standardise else variance.mean()
-        scale = torch.where(flat, 0.0, size.clamp(min=tiny).rsqrt())
-        gram = scatter * scale[:, None] * scale
-        return cls(train.mean, scale, gram, train.cross * scale[:, None], train.y / train.count, train.count)
+    def of(
+        cls, train: Sums, whole: Sums, *, standardise: bool = True, systems: dict[float, Damped] | None = None
+    ) -> Standardised:
+        """The standardised moments of a training set, which is a part of ``whole``.
+
+        Sums about a point near the mean keep more digits than sums about zero; both must be about the same.
+        """
+        gram = train.scatter
+        varies = whole.scatter.diagonal() / whole.count if train is not whole else gram.diagonal() / train.count
+        square = train.xx.diagonal() / train.count
+        scale = scale_of(gram.diagonal() / train.count, square, varies, whole.rounding, standardise=standardise)
+        gram.mul_(scale[:, None]).mul_(scale)
+        cross = train.cross.mul_(scale[:, None])
+        systems = {} if systems is None else systems
+        return cls(train.mean, scale, gram, cross, train.y / train.count, train.count, systems)
 
     def weights(self, penalty: float, targets: Tensor | slice = slice(None)) -> Tensor:
         """Ridge weights ``[D, Q]`` of standardised columns."""
-        damped = self.gram + penalty * self.rows * torch.eye(len(self.mean), dtype=torch.float64)
-        return torch.cholesky_solve(self.cross[:, targets], torch.linalg.cholesky(damped))
+        if penalty not in self.systems:
+            self.systems[penalty] = Damped(self.gram, penalty * self.rows)
+        return self.systems[penalty].solve(self.cross[:, targets])
 
     def error(self, held: Sums, weights: Tensor, targets: Tensor) -> Tensor:
         """Summed squared error ``[P, Q]`` on the rows of ``held`` of standardised ``weights`` ``[P, D, Q]``."""
@@ -97,37 +110,93 @@ class LeastSquares:
 
         ``choose`` ``[Q]`` names, for each target, the target whose chosen penalty it uses.
         """
-        sums = moments.sums
-        total, targets = sums.total(), choose.unique()
-        errors: dict[frozenset[int], dict[int, Tensor]] = {}
+        targets = choose.unique()
         place = torch.zeros(int(choose.max()) + 1, dtype=torch.long)
         place[targets] = torch.arange(len(targets))
-        filled = [k for k in range(moments.folds) if float(sums.count[k]) > 0]
-        for k in held:
-            best = torch.full((len(targets),), min(MIDDLE, len(self.penalties) - 1))
-            inner = [j for j in filled if j != k]
-            if len(inner) > 1 and len(self.penalties) > 1:
-                pairs = [(frozenset({j} if k is None else {j, k}), j) for j in inner]
-                for out in (out for out, _ in pairs if out not in errors):
-                    errors[out] = self._errors(sums, total, out, targets)
-                best = torch.stack([errors[out][j] for out, j in pairs]).sum(0).argmin(0)
-            train = Standardised.of(total if k is None else total - sums.at(k), total, standardise=self.standardise)
-            yield self._solution(train, best[place[choose]])
+        best = self.chosen(moments, targets, held)
+        return self.solutions(moments, [of_fold[place[choose]] for of_fold in best], held)
+
+    def chosen(self, moments: Moments, targets: Tensor, held: Sequence[int | None]) -> list[Tensor]:
+        """For each held-out fold, the index of the best penalty ``[Q]`` of each of the ``targets``, on inner folds."""
+        _, sums = moments.centred
+        total = sums.total()
+        filled = sums.count.nonzero()[:, 0].tolist()
+
+        def errors(out: frozenset[int]) -> Mapping[int, Tensor]:
+            train = reduce(lambda rest, j: rest - sums.at(j), sorted(out), total)
+            return self._errors(Standardised.of(train, total, standardise=self.standardise), sums, out, targets)
+
+        return chosen_inside(errors, filled, held, len(targets), self.penalties)
+
+    def solutions(
+        self,
+        moments: Moments,
+        best: Sequence[Tensor],
+        held: Sequence[int | None],
+        systems: Sequence[dict[float, Damped]] | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """What :meth:`solve` gives, with the index of each target's penalty ``[Q]`` for each held-out fold.
+
+        ``systems``: for each held-out fold those that are kept for further targets of the same rows.
+        """
+        origin, sums = moments.centred
+        total = sums.total()
+        for i, k in enumerate(held):
+            train = total if k is None else total - sums.at(k)
+            kept = None if systems is None else systems[i]
+            standardised = Standardised.of(train, total, standardise=self.standardise, systems=kept)
+            yield self._solution(standardised, best[i], origin)
 
     def weights(self, train: Standardised, penalty: float, targets: Tensor) -> Tensor:
         """Weights ``[D, Q]`` of standardised columns; subclasses with constrained weights override it."""
         return train.weights(penalty, targets)
 
-    def _errors(self, sums: Sums, total: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
+    def _errors(self, train: Standardised, sums: Sums, out: frozenset[int], targets: Tensor) -> dict[int, Tensor]:
         """Squared errors ``[P, Q]`` on each fold of ``out``, after training on all other folds."""
-        train = Standardised.of(total - sums.at(torch.tensor(sorted(out))).total(), total, standardise=self.standardise)
         weights = torch.stack([self.weights(train, penalty, targets) for penalty in self.penalties])
+        worked(float(len(self.penalties)) * len(train.scale) ** 3)
         return {j: train.error(sums.at(j), weights, targets) for j in out}
 
-    def _solution(self, train: Standardised, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _solution(self, train: Standardised, best: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, bias and penalties for columns as they came, given the index of each target's penalty ``[Q]``."""
         weight = torch.empty_like(train.cross)
         for p in best.unique().tolist():
             weight[:, best == p] = self.weights(train, self.penalties[p], best == p)
-        weight = weight * train.scale[:, None]
-        return weight, train.y_mean - train.mean @ weight, torch.tensor(self.penalties, dtype=torch.float64)[best]
+        weight.mul_(train.scale[:, None])
+        bias = train.y_mean - (origin + train.mean) @ weight
+        return weight, bias, torch.tensor(self.penalties, dtype=torch.float64, device=weight.device)[best]
+
+
+def scale_of(variance: Tensor, square: Tensor, whole: Tensor, rounding: float, *, standardise: bool) -> Tensor:
+    """The factor ``[D]`` by which columns are multiplied, from their variance and mean square in training.
+
+    ``whole``: their variance over all rows, of which the sums err by ``rounding``. Columns that do not vary get 0.
+    """
+    flat = (variance <= FLAT * square) | (variance <= max(LEFT, 2 * rounding) * whole)
+    size = variance if standardise else variance.mean()
+    return torch.where(flat, 0.0, size.clamp(min=torch.finfo(torch.float64).tiny).rsqrt())
+
+
+def chosen_inside(
+    errors: Callable[[frozenset[int]], Mapping[int, Tensor]],
+    filled: Sequence[int],
+    held: Sequence[int | None],
+    targets: int,
+    penalties: Sequence[float],
+) -> list[Tensor]:
+    """For each held-out fold, the index of the penalty ``[Q]`` with the lowest error on inner folds.
+
+    ``errors`` gives, for folds left out of training together, the squared errors ``[P, Q]`` on each of them; ``filled``
+    are the folds that hold rows.
+    """
+    best, known = [], dict[frozenset[int], Mapping[int, Tensor]]()
+    for k in held:
+        inner = [j for j in filled if j != k]
+        if len(inner) < 2 or len(penalties) < 2:
+            best.append(torch.full((targets,), min(MIDDLE, len(penalties) - 1)))
+            continue
+        pairs = [(frozenset({j} if k is None else {j, k}), j) for j in inner]
+        for out in (out for out, _ in pairs if out not in known):
+            known[out] = errors(out)
+        best.append(torch.stack([known[out][j] for out, j in pairs]).sum(0).argmin(0).cpu())
+    return best

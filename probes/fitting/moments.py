@@ -7,7 +7,8 @@ For rows x of width D and Q targets y (all concepts, classes and label shuffles 
 Ridge regression, linear discriminants, mean differences, LEACE and principal components follow exactly from these sums,
 for every target and every held-out fold, without another pass over the rows; a label shuffle costs one more column.
 Folds may be groups: :meth:`Moments.regrouped` joins groups to folds afterwards. The sums of shards add up, so shards
-may lie on many machines. Memory is K (D^2 + D Q), whatever the number of rows.
+may lie on many machines. Memory is K (D^2 + D Q), whatever the number of rows. Sums lie on the device that they were
+asked for, and rows are multiplied there.
 
 Accuracy: rows are multiplied in blocks of b = :data:`BLOCK` rows, about the mean of the first block to avoid
 cancellation, in the type they come in (half precision as float32), and blocks are summed in float64. With unit roundoff
@@ -32,7 +33,9 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.progress import worked
 from imprint.models.store import read_tensors, write_tensors
+from imprint.probes.fitting.damped import gram_of
 
 BLOCK = 4096
 """Rows multiplied at once."""
@@ -40,6 +43,16 @@ PARTS = ("count", "x", "y", "xx", "xy", "yy")
 """Names of the sums, in order."""
 ROUNDOFF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 """Unit roundoff of the types in which rows are multiplied."""
+
+
+def multiplied_in(x: Tensor) -> torch.dtype:
+    """The type in which rows are multiplied: float64 for float64 and whole numbers, float32 for all others."""
+    return torch.float64 if x.dtype == torch.float64 or not x.is_floating_point() else torch.float32
+
+
+def rounding_of(roundoff: float, rows: float) -> float:
+    """Expected error of a sum over rows, relative to the magnitudes; see :attr:`Sums.rounding`."""
+    return float(BLOCK**0.5 * roundoff + (max(rows, 1.0) / BLOCK) ** 0.5 * ROUNDOFF[torch.float64])
 
 
 @dataclass(frozen=True)
@@ -91,8 +104,7 @@ class Sums:
         Rounding errors within a block are independent, so they grow with the square root of its length (Higham & Mary
         2019, SIAM J. Sci. Comput. 41).
         """
-        blocks = max(float(self.count.sum()), 1.0) / BLOCK
-        return float(BLOCK**0.5 * self.roundoff + blocks**0.5 * ROUNDOFF[torch.float64])
+        return rounding_of(self.roundoff, float(self.count.sum()))
 
     @property
     def mean(self) -> Tensor:
@@ -105,6 +117,12 @@ class Sums:
         return self.xx - self.count[..., None, None] * self.mean[..., :, None] * self.mean[..., None, :]
 
     @property
+    def variance(self) -> Tensor:
+        """``[..., D]`` sum of centred squares, from products of units or from squares alone."""
+        square = self.xx.diagonal(dim1=-2, dim2=-1) if self.xx.dim() > self.x.dim() else self.xx
+        return square - self.count[..., None] * self.mean.square()
+
+    @property
     def cross(self) -> Tensor:
         """``[..., D, Q]`` sum of centred products of x and y."""
         return self.xy - self.mean[..., :, None] * self.y[..., None, :]
@@ -113,19 +131,29 @@ class Sums:
 class Moments:
     """Accumulates the :class:`Sums` of each fold, batch by batch."""
 
-    def __init__(self, width: int, targets: int, folds: int = 1) -> None:
-        shapes = ((), (width,), (targets,), (width, width), (width, targets), (targets,))
-        zeros = (torch.zeros(folds, *shape, dtype=torch.float64) for shape in shapes)
+    def __init__(
+        self,
+        width: int,
+        targets: int,
+        folds: int = 1,
+        *,
+        device: torch.device | str | None = None,
+        products: bool = True,
+    ) -> None:
+        """``products``: whether sums of x x' are kept; without them ``xx`` is ``[K, D]``, the sums of squares."""
+        products_shape = (width, width) if products else (width,)
+        shapes = ((), (width,), (targets,), products_shape, (width, targets), (targets,))
+        zeros = (torch.zeros(folds, *shape, dtype=torch.float64, device=device) for shape in shapes)
         self._centred = Sums.of(zeros, ROUNDOFF[torch.float64])
         self._origin: Tensor | None = None
-        self.width, self.targets, self.folds = width, targets, folds
+        self.width, self.targets, self.folds, self.products = width, targets, folds, products
 
     @classmethod
     def of(cls, batches: Iterable[tuple[Tensor, Tensor, Tensor]], folds: int = 1) -> Moments:
-        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``; batches are read once and not kept."""
+        """Moments of a stream of ``(x [b, D], y [b, Q], fold [b])``, on its device; batches are not kept."""
         moments: Moments | None = None
         for x, y, fold in batches:
-            moments = moments or cls(x.shape[1], y.shape[1], folds)
+            moments = moments or cls(x.shape[1], y.shape[1], folds, device=x.device)
             moments.add(x, y, fold)
         if moments is None:
             raise ImprintError("the stream of activations held no batch; expected at least one.")
@@ -134,19 +162,16 @@ class Moments:
     @property
     def sums(self) -> Sums:
         """The sums ``[K, ...]`` of all rows added so far, about zero."""
+        self._require_finite()
         if self._origin is None:
             return self._centred
         s, c = self._centred, self._origin.double()
-        shift = s.x[:, :, None] * c
-        return Sums(
-            s.count,
-            s.x + s.count[:, None] * c,
-            s.y,
-            s.xx + shift + shift.mT + s.count[:, None, None] * torch.outer(c, c),
-            s.xy + c[:, None] * s.y[:, None, :],
-            s.yy,
-            s.roundoff,
-        )
+        if self.products:
+            shift = s.x[:, :, None] * c
+            xx = s.xx + shift + shift.mT + s.count[:, None, None] * torch.outer(c, c)
+        else:
+            xx = s.xx + 2 * s.x * c + s.count[:, None] * c.square()
+        return Sums(s.count, s.x + s.count[:, None] * c, s.y, xx, s.xy + c[:, None] * s.y[:, None, :], s.yy, s.roundoff)
 
     @property
     def centred(self) -> tuple[Tensor, Sums]:
@@ -154,12 +179,13 @@ class Moments:
 
         Means far from zero cost :attr:`Sums.scatter` and :attr:`Sums.cross` no digits there.
         """
-        origin = torch.zeros(self.width, dtype=torch.float64) if self._origin is None else self._origin.double()
+        self._require_finite()
+        origin = torch.zeros_like(self._centred.x[0]) if self._origin is None else self._origin.double()
         return origin, self._centred
 
-    def training(self, held: Iterable[int | None]) -> Iterator[Sums]:
-        """For each held-out fold, the sums of all other folds; for None, of all folds."""
-        sums = self.sums
+    def training(self, held: Iterable[int | None], *, centred: bool = False) -> Iterator[Sums]:
+        """For each held-out fold, the sums of all other folds; for None, of all folds. ``centred``: see that."""
+        sums = self.centred[1] if centred else self.sums
         total = sums.total()
         return (total if k is None else total - sums.at(k) for k in held)
 
@@ -178,35 +204,78 @@ class Moments:
             )
         if len(fold) and not 0 <= int(fold.min()) <= int(fold.max()) < self.folds:
             raise ImprintError(f"folds are {int(fold.min())} to {int(fold.max())}; expected 0..{self.folds - 1}.")
-        x, y, fold = x.detach().cpu(), y.detach().cpu(), fold.cpu()
-        kind = torch.float64 if x.dtype == torch.float64 or not x.is_floating_point() else torch.float32
-        x = x.to(kind)
+        x, y, fold, device = x.detach(), y.detach(), fold.cpu(), self._centred.x.device
+        kind = multiplied_in(x)
         self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[kind]))
-        block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind)
-        product = torch.empty(self.width, self.width, dtype=kind)
+        block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind, device=device)
+        product = torch.empty_like(self._centred.xx[0], dtype=kind)
         by_fold = torch.argsort(fold, stable=True).split(torch.bincount(fold, minlength=self.folds).tolist())
         for k, rows in enumerate(by_fold):
             for part in rows.split(BLOCK):
                 if len(part):
-                    torch.index_select(x, 0, part, out=block[: len(part)])
-                    self._add_block(k, block[: len(part)], y[part].to(kind), product)
+                    own = block[: len(part)]
+                    if x.dtype == kind and x.device == device:
+                        torch.index_select(x, 0, part.to(device), out=own)
+                    else:
+                        own.copy_(x[part.to(x.device)])
+                    self._add_block(k, own, y[part.to(y.device)].to(device, kind), product)
+        worked(float(len(x)) * self.width * (self.width * self.products + 2 * self.targets))
+        if device.type == "cpu":
+            self._require_finite()
+
+    def add_fold(self, k: int, x: Tensor, y: Tensor) -> None:
+        """Add rows ``x`` ``[n, D]`` of fold ``k`` that come less a point near their mean; they are used as they are.
+
+        Moments to which such rows are added take no others.
+        """
+        self._origin = torch.zeros(self.width, device=x.device)
+        self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[x.dtype]))
+        product = torch.empty_like(self._centred.xx[0], dtype=x.dtype)
+        for part, targets in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
+            self._add_rows(k, part, targets.to(x.device, x.dtype), product)
+        worked(float(len(x)) * self.width * (self.width * self.products + 2 * self.targets))
+        if x.device.type == "cpu":
+            self._require_finite()
 
     def _add_block(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
         """Add rows ``x`` of fold ``k``; ``x`` and ``product`` ``[D, D]`` are overwritten."""
-        origin = x.mean(0, dtype=torch.float64).float() if self._origin is None else self._origin
-        x -= origin
-        x_sums, y_sums = x.sum(0).double(), y.sum(0).double()
-        for name, sums in (("activations", x_sums), ("targets", y_sums)):
-            if not bool(torch.isfinite(sums).all()):
-                raise NotMeasurableError(f"{name} hold NaN or infinite values")
-        self._origin = origin
+        if self._origin is None:
+            self._origin = x.mean(0, dtype=torch.float64).float()
+        x -= self._origin
+        self._add_rows(k, x, y, product)
+
+    def _add_rows(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
         into = self._centred.at(k)
         into.count.add_(len(x))
-        into.x.add_(x_sums)
-        into.y.add_(y_sums)
-        into.xx.add_(torch.mm(x.T, x, out=product))
+        into.x.add_(x.sum(0))
+        into.xx.add_(gram_of(x.T, out=product) if self.products else x.square().sum(0))
+        self._add_targets(into, x, y)
+
+    @staticmethod
+    def _add_targets(into: Sums, x: Tensor, y: Tensor) -> None:
+        into.y.add_(y.sum(0))
         into.xy.add_(x.T @ y)
         into.yy.add_(y.square().sum(0))
+
+    def _require_finite(self) -> None:
+        """Raise for rows that were NaN or infinite; on an accelerator this waits for all that was added."""
+        for name, sums in (("activations", self._centred.x), ("targets", self._centred.y)):
+            if not bool(torch.isfinite(sums).all()):
+                raise NotMeasurableError(f"{name} hold NaN or infinite values")
+
+    def with_targets(self, folds: Iterable[tuple[Tensor, Tensor]], targets: int) -> Moments:
+        """Moments of the rows that :meth:`add_fold` added with other targets; sums of the rows alone are shared.
+
+        ``folds``: rows and targets ``[n, Q]`` of each fold in order.
+        """
+        own, shape = self._centred, (self.folds, targets)
+        y, yy, xy = (own.y.new_zeros(size) for size in (shape, shape, (self.folds, self.width, targets)))
+        sums = replace(own, y=y, yy=yy, xy=xy)
+        for k, (x, of_fold) in enumerate(folds):
+            for part, columns in zip(x.split(BLOCK), of_fold.split(BLOCK), strict=True):
+                self._add_targets(sums.at(k), part, columns.to(x.device, x.dtype))
+            worked(2.0 * len(x) * self.width * targets)
+        return self._with(sums, self._origin)
 
     def merge(self, other: Moments) -> Moments:
         """The moments of the rows of both; neither is changed."""
@@ -236,7 +305,9 @@ class Moments:
         sums = Sums.of((tensors[name] for name in PARTS), float(header["roundoff"]))
         return cls(sums.x.shape[1], sums.y.shape[1], 1)._with(sums)  # noqa: SLF001, its own class
 
-    def _with(self, sums: Sums) -> Moments:
-        new = Moments(self.width, self.targets, len(sums.count))
-        new._centred = sums
+    def _with(self, sums: Sums, origin: Tensor | None = None) -> Moments:
+        new = Moments(0, 0)
+        new._centred, new._origin = sums, origin
+        new.width, new.targets, new.folds = self.width, sums.y.shape[1], len(sums.count)
+        new.products = sums.xx.dim() > sums.x.dim()
         return new

@@ -55,7 +55,7 @@ def edited_values(
     """
     batches = [slice(start, start + batch_size) for start in range(0, len(observation), batch_size)]
     of_batch = [{site: edit.rows(batch) for site, edit in edits.items()} for batch in batches]
-    return torch.cat([subject.values(observation[b], edits=e) for b, e in zip(batches, of_batch, strict=True)])
+    return torch.cat([subject.rows(b).values(observation[b], edits=e) for b, e in zip(batches, of_batch, strict=True)])
 
 
 def orthonormal(directions: Tensor) -> Tensor:

@@ -258,7 +258,7 @@ def eraser(activations: Tensor, concept: Tensor) -> Eraser:
     moments = Moments.of([(activations, no_targets, torch.zeros(len(activations), dtype=torch.long))])
     origin, sums = moments.centred
     sums = sums.at(0)
-    mean, covariance, varies = origin + sums.mean, sums.scatter / sums.count, varying(activations).cpu()
+    mean, covariance, varies = origin + sums.mean, sums.scatter / sums.count, varying(activations)
     if activations.dtype != torch.float64 and _delicate(covariance, varies, sums.rounding):
         return eraser(activations.double(), concept)
     z = independent(concept.to(activations.device))

@@ -36,8 +36,10 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.registry import Family
 from imprint.models.store import read_tensors, write_tensors
-from imprint.probes.fitting.least_squares import FLAT
+from imprint.probes.fitting.least_squares import FLAT, LeastSquares
 from imprint.probes.fitting.moments import Moments, Sums
+from imprint.probes.fitting.out_of_fold import MomentsOutOfFold, OutOfFold, RidgeOutOfFold, RowsOutOfFold, wide
+from imprint.probes.fitting.row_ridge import RowRidge, Solution
 from imprint.probes.samples.controls import Ints, compact_groups
 
 READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
@@ -254,17 +256,84 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
 class FromMoments(Readout):
     """A readout that is solved from moments, for all folds and all copies of all concepts at once."""
 
+    @property
+    def needs_products(self) -> bool:
+        """Whether it needs the sums of products of units, and not their squares only."""
+        return True
+
     @abstractmethod
     def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
         """One probe per element of ``held``, fitted on all folds but that one (None: on all folds)."""
 
+    def out_of_fold(self, x: Tensor, fold: Tensor, labels: Tensor) -> OutOfFold:
+        """Readings of rows ``x`` ``[n, D]`` in their folds ``[n]``, for block after block of targets.
+
+        Hyperparameters are chosen for the columns of ``labels`` ``[n, L]`` alone.
+        """
+
+        def solve(moments: Moments, columns: Columns, held: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+            return ((probe.weight, probe.bias) for probe in self.solve(moments, columns, held))
+
+        return MomentsOutOfFold(x, fold, solve, products=self.needs_products)
+
     def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> FittedReadout:
         """See :meth:`Readout.fit_rows`; hyperparameters are chosen on inner folds of whole groups."""
-        wide = one_hot(y, classes)
+        targets = one_hot(y, classes)
         fold = inner_folds(len(x), groups, np.random.default_rng(seed))
-        moments = Moments(x.shape[1], wide.shape[1], int(fold.max()) + 1)
-        moments.add(x, wide, fold)
-        return self.solve(moments, Columns.single(wide.shape[1], classes=classes > 0), [None])[0]
+        moments = Moments(
+            x.shape[1], targets.shape[1], int(fold.max()) + 1, device=x.device, products=self.needs_products
+        )
+        moments.add(x, targets, fold)
+        return self.solve(moments, Columns.single(targets.shape[1], classes=classes > 0), [None])[0]
+
+
+class Penalised(FromMoments):
+    """Least squares with one penalty on the squared length of the weights, chosen for each concept on inner folds."""
+
+    penalties: Sequence[float]
+    standardise: bool
+
+    @property
+    def engine(self) -> LeastSquares:
+        """The solver with this readout's settings."""
+        return LeastSquares(self.penalties, self.standardise)
+
+    def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
+        """One probe per held-out fold; see :meth:`FromMoments.solve`."""
+        origin, _ = moments.centred
+        solutions = self.engine.solve(moments, columns.choose, held)
+        probes = []
+        for train, (weight, bias, _) in zip(moments.training(held, centred=True), solutions, strict=True):
+            weight, bias = decided(weight, bias + origin @ weight, columns, train)
+            probes.append(FittedReadout(weight, bias - origin @ weight))
+        return probes
+
+    def out_of_fold(self, x: Tensor, fold: Tensor, labels: Tensor) -> OutOfFold:
+        """See :meth:`FromMoments.out_of_fold`."""
+        if wide(*x.shape, int(fold.max()) + 1, itemsize=x.element_size()):
+            return RowsOutOfFold(x, fold, labels, self.engine, decided_alone)
+        return RidgeOutOfFold(x, fold, labels, self.engine, decided)
+
+    def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> FittedReadout:
+        """See :meth:`Readout.fit_rows`; hyperparameters are chosen on inner folds of whole groups."""
+        fold = inner_folds(len(x), groups, np.random.default_rng(seed))
+        if not wide(*x.shape, int(fold.max()) + 1, itemsize=x.element_size()):
+            return super().fit_rows(x, y, classes, groups=groups, seed=seed)
+        targets = one_hot(y, classes)
+        ridge = RowRidge(self.engine, x, fold, int(fold.max()) + 1)
+        (solution,) = ridge.solutions(targets, ridge.chosen(targets, [None]), [None])
+        columns = Columns.single(targets.shape[1], classes=classes > 0)
+        weight, bias = decided_alone(solution, columns)
+        weight = weight.double()
+        return FittedReadout(weight, bias - ridge.origin.double() @ weight)
+
+
+def decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:
+    """What :func:`decided` gives, for a solution from rows."""
+    ones, zeros = solution.y.clamp(min=1e-12), (solution.count - solution.y).clamp(min=1e-12)
+    middle = solution.y / solution.count
+    means = solution.inside / ones + middle, middle - solution.inside / zeros
+    return between(solution.weight, solution.bias, columns, means, solution.y)
 
 
 def decided(weight: Tensor, bias: Tensor, columns: Columns, train: Sums) -> tuple[Tensor, Tensor]:
@@ -276,15 +345,28 @@ def decided(weight: Tensor, bias: Tensor, columns: Columns, train: Sums) -> tupl
     ones, zeros = train.y.clamp(min=1e-12), (train.count - train.y).clamp(min=1e-12)
     high = (train.xy / ones * weight).sum(0) + bias
     low = ((train.x[:, None] - train.xy) / zeros * weight).sum(0) + bias
-    gap = torch.where(columns.alone, 1.0, torch.where(high - low > 1e-12, high - low, torch.inf))
-    weight = torch.where(columns.classes, weight / gap, weight)
-    bias = torch.where(columns.classes, (bias - (high + low) / 2) / gap, bias)
-    return weight, ruled_out(bias, columns, train)
+    return between(weight, bias, columns, (high, low), train.y)
 
 
-def ruled_out(bias: Tensor, columns: Columns, train: Sums) -> Tensor:
-    """The bias, with minus infinity for a class without a training row (of three or more): it is never predicted."""
-    return torch.where(columns.classes & ~columns.alone & (train.y < 0.5), -torch.inf, bias)
+def between(
+    weight: Tensor, bias: Tensor, columns: Columns, means: tuple[Tensor, Tensor], inside: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What :func:`decided` gives, from the mean readings ``[Q]`` inside and outside, and the rows inside ``[Q]``."""
+    high, low = means
+    alone, classes = columns.alone.to(bias.device), columns.classes.to(bias.device)
+    gap = torch.where(alone, 1.0, torch.where(high - low > 1e-12, high - low, torch.inf))
+    weight = torch.where(classes, weight / gap, weight)
+    bias = torch.where(classes, (bias - (high + low) / 2) / gap, bias)
+    return weight, ruled_out(bias, columns, inside)
+
+
+def ruled_out(bias: Tensor, columns: Columns, inside: Tensor) -> Tensor:
+    """The bias, with minus infinity for a class without a training row (of three or more): it is never predicted.
+
+    ``inside`` ``[Q]``: training rows of each class.
+    """
+    among = (columns.classes & ~columns.alone).to(bias.device)
+    return torch.where(among & (inside < 0.5), -torch.inf, bias)
 
 
 def standard_scale(x: Tensor) -> tuple[Tensor, Tensor]:

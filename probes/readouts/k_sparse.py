@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.fitting.least_squares import Standardised
+from imprint.probes.fitting.least_squares import scale_of
 from imprint.probes.fitting.moments import Moments, Sums
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
 
@@ -53,26 +53,39 @@ class KSparse(ReadsClasses, FromMoments):
             raise ImprintError(f"k is {self.k!r}; expected a whole number of units, 1 or more.")
         if not self.penalty > 0:
             raise ImprintError(f"penalty is {self.penalty}; expected a number above 0.")
-        total = moments.sums.total()
-        return [self._fitted(train, total, columns) for train in moments.training(held)]
+        origin, sums = moments.centred
+        total = sums.total()
+        return [self._fitted(train, total, columns, origin) for train in moments.training(held, centred=True)]
 
-    def _fitted(self, train: Sums, whole: Sums, columns: Columns) -> FittedSparse:
-        standardised = Standardised.of(train, whole)
-        spread = (train.yy - train.y.square() / train.count).clamp(min=1e-12)
-        rank = standardised.cross.abs() / spread
-        weight = torch.zeros_like(standardised.cross)
-        units = torch.empty(min(self.k, len(weight)), weight.shape[1], dtype=torch.long)
+    @property
+    def needs_products(self) -> bool:
+        """One unit needs no more than its variance."""
+        return self.k != 1
+
+    def _fitted(self, train: Sums, whole: Sums, columns: Columns, origin: Tensor) -> FittedSparse:
+        variance, square = train.variance / train.count, (train.variance / train.count + train.mean.square())
+        scale = scale_of(variance, square, whole.variance / whole.count, whole.rounding, standardise=True)
+        cross, spread = train.cross * scale[:, None], (train.yy - train.y.square() / train.count).clamp(min=1e-12)
+        rank = cross.abs() / spread
+        weight = torch.zeros_like(cross)
+        units = torch.empty(min(self.k, len(weight)), weight.shape[1], dtype=torch.long, device=weight.device)
         for at in columns.by_size():
             best = rank[:, at].amax(-1).argsort(dim=0, descending=True, stable=True)[: self.k].T
-            weight[best[:, :, None], at[:, None, :]] = _ridge(standardised, best, at, self.penalty)
+            gram = self._gram(train, scale, best)
+            gram.diagonal(dim1=1, dim2=2).add_(self.penalty * train.count)
+            of_copy = cross[best[:, :, None], at[:, None, :].to(best.device)]
+            solved = torch.cholesky_solve(of_copy, torch.linalg.cholesky(gram))
+            weight[best[:, :, None], at[:, None, :].to(best.device)] = solved
             units[:, at] = best.T[:, :, None].expand(-1, -1, at.shape[1])
-        weight = weight * standardised.scale[:, None]
-        bias = standardised.y_mean - standardised.mean @ weight
-        return FittedSparse(*decided(weight, bias, columns, train), units)
+        weight = weight * scale[:, None]
+        bias = train.y / train.count - train.mean @ weight
+        weight, bias = decided(weight, bias, columns, train)
+        return FittedSparse(weight, bias - origin @ weight, units)
 
-
-def _ridge(train: Standardised, units: Tensor, at: Tensor, penalty: float) -> Tensor:
-    """Ridge weights ``[T, k, C]`` of ``units`` ``[T, k]`` for the columns ``at`` ``[T, C]`` of each copy."""
-    gram = train.gram[units[:, :, None], units[:, None, :]]
-    damped = gram + penalty * train.rows * torch.eye(units.shape[1], dtype=gram.dtype)
-    return torch.cholesky_solve(train.cross[units[:, :, None], at[:, None, :]], torch.linalg.cholesky(damped))
+    def _gram(self, train: Sums, scale: Tensor, units: Tensor) -> Tensor:
+        """Products ``[T, k, k]`` of the standardised ``units`` ``[T, k]`` of each copy."""
+        if not self.needs_products:
+            return (train.variance * scale.square())[units][:, :, None]
+        left, right, mean = units[:, :, None], units[:, None, :], train.mean
+        scatter = train.xx[left, right] - train.count * mean[left] * mean[right]
+        return scatter * scale[left] * scale[right]

@@ -49,7 +49,7 @@ class LinearDiscriminant(ReadsClasses, FromMoments):
                 normals, constant = normals[..., 1:] - normals[..., :1], constant[..., 1:] - constant[..., :1]
             weight[:, at.flatten()] = normals.permute(1, 0, 2).flatten(1)
             bias[at.flatten()] = constant.flatten()
-        return FittedReadout(weight, ruled_out(bias, columns, train))
+        return FittedReadout(weight, ruled_out(bias, columns, train.y))
 
     def _discriminants(self, values: Tensor, means: Tensor, shares: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
         """``S^-1 m_c`` ``[T, D, C]`` in the eigenbasis, and the constants ``[T, C]``.

@@ -20,6 +20,11 @@ from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, Re
 class MeanDifference(ReadsClasses, FromMoments):
     """Difference of class means."""
 
+    @property
+    def needs_products(self) -> bool:
+        """Class means need none."""
+        return False
+
     def __init__(self) -> None:
         pass
 
@@ -32,5 +37,5 @@ class MeanDifference(ReadsClasses, FromMoments):
             centre = train.mean[:, None]  # centring avoids cancellation and leaves all distances as they are
             weight = torch.where(columns.alone, inside - outside, inside - centre)
             middle = torch.where(columns.alone, (inside + outside) / 2, (inside + centre) / 2)
-            fitted.append(FittedReadout(weight, ruled_out(-(weight * middle).sum(0), columns, train)))
+            fitted.append(FittedReadout(weight, ruled_out(-(weight * middle).sum(0), columns, train.y)))
         return fitted

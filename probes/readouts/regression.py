@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imprint.probes.fitting.least_squares import PENALTIES, LeastSquares
-from imprint.probes.fitting.moments import Moments
-from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsNumbers
+from imprint.probes.fitting.least_squares import PENALTIES
+from imprint.probes.readouts.base import Penalised, ReadsNumbers
 
 
-class Regression(ReadsNumbers, FromMoments):
+class Regression(ReadsNumbers, Penalised):
     """Ridge regression of numbers."""
 
     def __init__(self, penalties: Sequence[float] = PENALTIES, standardise: bool = True, seed: int = 0) -> None:
         self.penalties = penalties
         self.standardise = standardise
         self.seed = seed
-
-    def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
-        """One probe per held-out fold; see :meth:`FromMoments.solve`."""
-        engine = LeastSquares(self.penalties, self.standardise)
-        return [FittedReadout(weight, bias) for weight, bias, _ in engine.solve(moments, columns.choose, held)]

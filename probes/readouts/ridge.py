@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from imprint.probes.fitting.least_squares import PENALTIES, LeastSquares
-from imprint.probes.fitting.moments import Moments
-from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
+from imprint.probes.fitting.least_squares import PENALTIES
+from imprint.probes.readouts.base import Penalised, ReadsClasses
 
 
-class Ridge(ReadsClasses, FromMoments):
+class Ridge(ReadsClasses, Penalised):
     """Ridge regression on class indicators (and on numbers, inside an analysis)."""
 
     reads_numbers: ClassVar[bool] = True
@@ -29,11 +28,3 @@ class Ridge(ReadsClasses, FromMoments):
         self.penalties = penalties
         self.standardise = standardise
         self.seed = seed
-
-    def solve(self, moments: Moments, columns: Columns, held: Sequence[int | None]) -> list[FittedReadout]:
-        """One probe per held-out fold; see :meth:`FromMoments.solve`."""
-        solutions = LeastSquares(self.penalties, self.standardise).solve(moments, columns.choose, held)
-        return [
-            FittedReadout(*decided(weight, bias, columns, train))
-            for train, (weight, bias, _) in zip(moments.training(held), solutions, strict=True)
-        ]

@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.door.arrays import roundoff_of
+from imprint.probes.door.labels import is_constant, plain
 from imprint.probes.samples.controls import Ints, shuffled
 
 Floats = NDArray[np.float64]
@@ -58,13 +60,14 @@ def concept_values(labels: pd.Series) -> tuple[NDArray[Any], tuple[str, ...]]:
 
     Raises :class:`NotMeasurableError` when labels are missing, infinite or never vary, or have too many classes.
     """
+    labels = plain(labels)
     if labels.isna().any():
         raise NotMeasurableError(f"{int(labels.isna().sum())} of {len(labels)} labels are missing")
     if pd.api.types.is_float_dtype(labels.dtype):
         values = labels.to_numpy(dtype=np.float64, copy=True)
         if not np.isfinite(values).all():
             raise NotMeasurableError("labels hold infinite values")
-        if np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0))):
+        if is_constant(values, roundoff_of(labels.to_numpy())):
             raise NotMeasurableError("the label never varies")
         return values, ()
     codes, names = pd.factorize(labels, sort=True)

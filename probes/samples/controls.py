@@ -83,16 +83,19 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
     if constant_within(labels, groups):
         first = np.full(size, n)
         np.minimum.at(first, groups, np.arange(n))
-        of_group = labels[first]
-        permuted = rng.random((size, count)).argsort(0)
-        return np.asarray(of_group[permuted][groups])
+        return np.asarray(_permuted(labels[first], count, rng)[groups])
     if size == n:
-        return np.asarray(labels[rng.random((n, count)).argsort(0)])
+        return _permuted(labels, count, rng)
     order = np.argsort(groups, kind="stable")
-    keys = groups[order][:, None] + rng.random((n, count))
+    keys = groups[order] + rng.random((count, n))
     out = np.empty((n, count), dtype=labels.dtype)
-    out[order] = labels[order][keys.argsort(0)]
+    out[order] = labels[order][keys.argsort(1)].T
     return out
+
+
+def _permuted(values: NDArray[np.generic], count: int, rng: np.random.Generator) -> NDArray[np.generic]:
+    """``count`` permutations of ``values`` ``[n]``, ``[n, count]``."""
+    return np.ascontiguousarray(rng.permuted(np.broadcast_to(values, (count, len(values))), axis=1).T)
 
 
 def sequences_permuted(

@@ -8,18 +8,16 @@ Each kind has its own test, which reports a leak in clean data with a rate of at
     label follows group   the label is (almost) the same in all rows of a group, so the sample is groups, not rows
     unit is label         one unit takes one value per class, or is a linear function of the number
 
-``dependent rows`` and ``label follows group`` are permutation tests with p = (1 + permutations at least as extreme) /
-(1 + permutations); permuting ends as soon as p can no longer be as small as ``alpha``, so clean data are cheap.
-``dependent rows`` permutes fold assignments within classes (within tenths of a number), so that rows sorted by label
-are no leak; its prediction error is that of ridge regression on the standardised units, rotated to at most
-:data:`WIDTH` principal components, with the better of two fixed penalties.
+``dependent rows`` (:mod:`imprint.probes.samples.dependence`) and ``label follows group`` are permutation tests with p =
+(1 + permutations at least as extreme) / (1 + permutations); permuting ends as soon as p can no longer be as small as
+``alpha``, so clean data are cheap.
 
 Letters: n rows, D width, Q target columns, G groups, K folds, V distinct rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +28,10 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.samples.concept_columns import ConceptColumns, Floats, concept_columns
-from imprint.probes.samples.controls import Ints, compact_groups, constant_within, principal_inputs, type_ids
+from imprint.probes.samples.controls import Ints, compact_groups, constant_within, type_ids
+from imprint.probes.samples.dependence import MANY, Dependence, permutation_p
 
 KINDS = ("duplicates", "shared groups", "dependent rows", "label follows group", "unit is label")
-FOLDS = 5
-"""Folds in which ``dependent rows`` predicts the label."""
-WIDTH = 128
-"""Principal components on which prediction errors are compared."""
-PENALTIES = (1e-2, 1.0)
-"""Ridge penalties in units of the mean squared length of a unit; the smaller of the two errors counts."""
-PERMUTATIONS = 99
-"""Permutations per test; more when ``alpha`` is too small for so few."""
 ALIKE = 0.5
 """Groups share their rows when more than this part of the smaller one's distinct rows is in the other."""
 COMMON = 20
@@ -49,6 +40,8 @@ FOLLOWS = 0.8
 """Intraclass correlation of the label from which it counts as a function of the group."""
 EXACT = 1e-6
 """Part of a unit's variance that the label may leave unexplained (rounding)."""
+ROUNDOFF = 2.0**-50
+"""A unit is constant when it deviates from its mean by no more than this part of its largest value (rounding)."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +68,59 @@ def find_leaks(
 
     Raises :class:`ImprintError` for shapes that do not fit and :class:`NotMeasurableError` for values that are missing.
     """
-    rows = _rows(x)
-    n = len(rows)
-    label = concept_columns(pd.Series(labels).reset_index(drop=True), "label")
-    if len(label.columns) != n:
-        raise ImprintError(f"{len(label.columns)} labels for {n} rows of activations; expected as many.")
-    if not 0 < alpha < 1:
-        raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
-    of_row = None if groups is None else compact_groups(groups, n)
-    content = type_ids(rows)
-    leaks = [_duplicates(content, of_row), _shared_groups(content, of_row)]
-    if of_row is None:
-        leaks.append(_dependent_rows(rows, label, alpha, rng))
-    else:
-        leaks.append(_label_follows_group(label, of_row, alpha, rng))
-    leaks.append(_unit_is_label(rows, label, of_row, alpha))
-    return tuple(leak for leak in leaks if leak is not None)
+    return LeakSearch(x, groups=groups).of(labels, alpha=alpha, rng=rng)
+
+
+class LeakSearch:
+    """Rows in which leaks are looked for; what depends on the rows alone is found once for all labels."""
+
+    def __init__(self, x: Any, *, groups: Any = None) -> None:
+        """``x`` ``[n, D]`` and ``groups`` ``[n]`` as for :func:`find_leaks`, which says what is raised."""
+        self._rows = _rows(x)
+        self._groups = None if groups is None else compact_groups(groups, len(self._rows))
+        content = type_ids(self._rows)
+        self._equal = (_duplicates(content, self._groups), _shared_groups(content, self._groups))
+        self._dependence, self._units = Dependence(self._rows), _Units(self._rows)
+
+    def of(self, labels: Any, *, alpha: float = 0.05, rng: np.random.Generator) -> tuple[Leak, ...]:
+        """What :func:`find_leaks` gives for ``labels`` ``[n]``."""
+        (found,) = self.of_many([labels], alpha=alpha, rng=rng)
+        if isinstance(found, NotMeasurableError):
+            raise found
+        return found
+
+    def of_many(
+        self, labels: Sequence[Any], *, alpha: float = 0.05, rng: np.random.Generator
+    ) -> list[tuple[Leak, ...] | NotMeasurableError]:
+        """The leaks of each of many labels, at a rate of false alarms ``alpha`` per kind and label; or why not."""
+        if not 0 < alpha < 1:
+            raise ImprintError(f"alpha is {alpha}; expected a rate between 0 and 1.")
+        columns = [_columns(label, len(self._rows)) for label in labels]
+        known = [label for label in columns if not isinstance(label, NotMeasurableError)]
+        shared: Iterator[float | None] = iter([None] * len(known))
+        if self._groups is None and len(known) >= MANY:
+            shared = iter(self._dependence.screened(known, alpha, rng))
+        return [
+            label if isinstance(label, NotMeasurableError) else self._leaks(label, next(shared), alpha, rng)
+            for label in columns
+        ]
+
+    def _leaks(
+        self, label: ConceptColumns, p: float | None, alpha: float, rng: np.random.Generator
+    ) -> tuple[Leak, ...]:
+        """The leaks of one label; ``p``: of dependent rows, where it is known."""
+        if self._groups is not None:
+            order = _label_follows_group(label, self._groups, alpha, rng)
+        else:
+            order = self._dependent(self._dependence.p_value(label, alpha, rng) if p is None else p, alpha)
+        unit = _unit_is_label(self._units, label, self._groups, alpha)
+        return tuple(leak for leak in (*self._equal, order, unit) if leak is not None)
+
+    def _dependent(self, p: float, alpha: float) -> Leak | None:
+        if p > alpha:
+            return None
+        why = "rows next to one another are not independent; give groups="
+        return Leak("dependent rows", why, np.arange(len(self._rows)), p)
 
 
 def _rows(x: Any) -> Floats:
@@ -101,6 +131,17 @@ def _rows(x: Any) -> Floats:
     if not np.isfinite(rows).all():
         raise NotMeasurableError("activations hold NaN or infinite values")
     return rows
+
+
+def _columns(labels: Any, n: int) -> ConceptColumns | NotMeasurableError:
+    """The columns of a label, or why it has none."""
+    try:
+        label = concept_columns(pd.Series(labels).reset_index(drop=True), "label")
+    except NotMeasurableError as error:
+        return error
+    if len(label.columns) != n:
+        raise ImprintError(f"{len(label.columns)} labels for {n} rows of activations; expected as many.")
+    return label
 
 
 def _duplicates(content: Ints, groups: Ints | None) -> Leak | None:
@@ -140,80 +181,6 @@ def _shared_groups(content: Ints, groups: Ints | None) -> Leak | None:
     return Leak("shared groups", why, rows, 0.0)
 
 
-def _dependent_rows(rows: Floats, label: ConceptColumns, alpha: float, rng: np.random.Generator) -> Leak | None:
-    """Whether the labels of neighbouring rows help to predict one another."""
-    if len(rows) < 4 * FOLDS:
-        return None
-    strata = _strata(label)
-    x, y, fold = _reduced(rows), label.columns - label.columns.mean(0), _blocks(strata)
-    y = y[:, 1:] if len(label.classes) == 2 else y
-    p = _permutation_p(_error(x, y, fold), lambda: _error(x, y, _permuted(fold, strata, rng)), alpha)
-    if p > alpha:
-        return None
-    why = "rows next to one another are not independent; give groups="
-    return Leak("dependent rows", why, np.arange(len(rows)), p)
-
-
-def _strata(label: ConceptColumns) -> Ints:
-    """Class of each row; for numbers the tenth (0..9) in which it ranks."""
-    if label.classes:
-        return np.asarray(label.columns.argmax(1), dtype=np.int64)
-    ranks = label.columns[:, 0].argsort(kind="stable").argsort(kind="stable")
-    return np.asarray(ranks * 10 // len(ranks), dtype=np.int64)
-
-
-def _blocks(strata: Ints) -> Ints:
-    """Folds of neighbouring rows: the rows of every stratum, in order, cut into one stretch per fold."""
-    order = np.argsort(strata, kind="stable")
-    sizes = np.bincount(strata)
-    place = np.empty(len(strata), dtype=np.int64)
-    place[order] = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.asarray(place * FOLDS // sizes[strata])
-
-
-def _permuted(fold: Ints, strata: Ints, rng: np.random.Generator) -> Ints:
-    """Fold assignments permuted within every stratum."""
-    by_stratum = np.argsort(strata, kind="stable")
-    random = np.lexsort((rng.random(len(strata)), strata))
-    permuted = np.empty_like(fold)
-    permuted[random] = fold[by_stratum]
-    return permuted
-
-
-def _reduced(rows: Floats) -> Floats:
-    """Standardised units, rotated to at most :data:`WIDTH` principal components."""
-    spread = rows.std(0)
-    vary = spread > 1e-9 * np.abs(rows).max(0)
-    if not vary.any():
-        return np.zeros((len(rows), 1))
-    standardised = (rows[:, vary] - rows[:, vary].mean(0)) / spread[vary]
-    return principal_inputs(standardised.astype(np.float32), WIDTH).astype(np.float64)
-
-
-def _error(x: Floats, y: Floats, fold: Ints) -> float:
-    """Out-of-fold squared error of ridge on centred columns, summed over rows and targets, with the better penalty."""
-    parts = [(x[fold == k], y[fold == k]) for k in range(FOLDS)]
-    gram, cross = np.stack([a.T @ a for a, _ in parts]), np.stack([a.T @ b for a, b in parts])
-    train, eye = gram.sum(0) - gram, np.eye(x.shape[1])
-    size = np.maximum(np.trace(train, axis1=1, axis2=2) / x.shape[1], 1e-300)
-    errors = []
-    for penalty in PENALTIES:
-        weights = np.linalg.solve(train + penalty * size[:, None, None] * eye, cross.sum(0) - cross)
-        errors.append(sum(float(((b - a @ w) ** 2).sum()) for (a, b), w in zip(parts, weights, strict=True)))
-    return min(errors)
-
-
-def _permutation_p(observed: float, permuted: Callable[[], float], alpha: float) -> float:
-    """One-sided p-value of ``observed`` among permuted values; 1 as soon as p cannot be as small as ``alpha``."""
-    most = max(PERMUTATIONS, int(np.ceil(2 / alpha)))
-    as_large = 1
-    for _ in range(most):
-        as_large += permuted() >= observed
-        if as_large > alpha * (most + 1):
-            return 1.0
-    return as_large / (most + 1)
-
-
 def _label_follows_group(label: ConceptColumns, groups: Ints, alpha: float, rng: np.random.Generator) -> Leak | None:
     """Whether the group determines the label, by the intraclass correlation of the label's columns."""
     size, n = int(groups.max()) + 1, len(groups)
@@ -222,7 +189,7 @@ def _label_follows_group(label: ConceptColumns, groups: Ints, alpha: float, rng:
     correlation = _intraclass(label.columns, groups)
     if correlation < FOLLOWS:
         return None
-    p = _permutation_p(correlation, lambda: _intraclass(label.columns[rng.permutation(n)], groups), alpha)
+    p = permutation_p(correlation, lambda: _intraclass(label.columns[rng.permutation(n)], groups), alpha)
     if p > alpha:
         return None
     always = "the same" if correlation > 1 - EXACT else "almost the same"
@@ -245,29 +212,37 @@ def _intraclass(columns: Floats, groups: Ints) -> float:
     return (between - within) / total if total > 0 else 0.0
 
 
-def _unit_is_label(rows: Floats, label: ConceptColumns, groups: Ints | None, alpha: float) -> Leak | None:
+class _Units:
+    """Units of the rows ``[n, D]``, centred."""
+
+    def __init__(self, rows: Floats) -> None:
+        self.centred = rows - rows.mean(0)
+        self.total = np.einsum("nd,nd->d", self.centred, self.centred)
+        self.flat = self.total <= len(rows) * (ROUNDOFF * np.abs(rows).max(0)) ** 2
+
+
+def _unit_is_label(units: _Units, label: ConceptColumns, groups: Ints | None, alpha: float) -> Leak | None:
     """A unit whose variance the label explains up to rounding."""
-    centred = rows - rows.mean(0)
-    total = (centred**2).sum(0)
+    n, width = units.centred.shape
     if label.classes:
-        means = (label.columns.T @ centred) / label.columns.sum(0)[:, None]
-        unexplained = ((centred - label.columns @ means) ** 2).sum(0)
-        apart = np.diff(np.sort(means, axis=0), axis=0).min(0) > 0.01 * centred.std(0)
+        counts = label.columns.sum(0)[:, None]
+        means = (label.columns.T @ units.centred) / counts
+        explained = (counts * means**2).sum(0)
+        apart = np.diff(np.sort(means, axis=0), axis=0).min(0) > 0.01 * np.sqrt(units.total / n)
     else:
-        y = label.columns - label.columns.mean(0)
-        unexplained = ((centred - y * (y.T @ centred) / (y**2).sum()) ** 2).sum(0)
-        apart = np.ones(rows.shape[1], dtype=bool)
-    flat = total <= 1e-12 * (rows**2).sum(0)
-    equal = ~flat & (unexplained <= EXACT * total) & apart
-    p = _chance_of_equality(label, groups) * rows.shape[1]
+        y = label.columns[:, 0] - label.columns[:, 0].mean()
+        explained = (y @ units.centred) ** 2 / (y @ y)
+        apart = np.ones(width, dtype=bool)
+    equal = ~units.flat & (units.total - explained <= EXACT * units.total) & apart
+    p = _chance_of_equality(label, groups) * width
     if not equal.any() or p > alpha:
         return None
-    units = ", ".join(str(u) for u in np.flatnonzero(equal)[:5])
+    named = ", ".join(str(u) for u in np.flatnonzero(equal)[:5])
     why = (
-        f"unit {units} is the label itself: one value per class or number, in every row; it was written into the "
+        f"unit {named} is the label itself: one value per class or number, in every row; it was written into the "
         "activations, or the concept is given there and need not be learned"
     )
-    return Leak("unit is label", why, np.arange(len(rows)), p)
+    return Leak("unit is label", why, np.arange(n), p)
 
 
 def _chance_of_equality(label: ConceptColumns, groups: Ints | None) -> float:

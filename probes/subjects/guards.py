@@ -20,7 +20,9 @@ normalisation without running statistics mixes the rows of a batch in either mod
 from __future__ import annotations
 
 import inspect
+import threading
 import types
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache, partial
@@ -44,6 +46,15 @@ PLACES = {
 """Attributes in which ``torch.nn.Module`` keeps hooks -> kind of hook."""
 POINTS = {"fwd_hooks": "forward", "bwd_hooks": "backward"}
 """Attributes in which a TransformerLens ``HookPoint`` keeps the hooks that users add -> kind of hook."""
+
+_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
+
+
+def lock_of(model: nn.Module) -> threading.RLock:
+    """The lock of a model, which all of its subjects share: hooks of one thread would act on the passes of another."""
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(model, threading.RLock())
 
 
 def require_no_hooks(model: nn.Module) -> None:

@@ -1,31 +1,37 @@
 """A site: where an activation is read, how it is taken from a module's output, and how it is written back.
 
-    a tensor                 the site itself
-    a tuple or a list        its first item: the sequence of an LSTM or GRU, the attended values of MultiheadAttention,
-                             the hidden states of a Hugging Face block
-    a mapping                its first value: ``logits`` or ``last_hidden_state`` of a Hugging Face ``ModelOutput``
-
-Nested containers are not opened. The first two axes of PyTorch modules with ``batch_first=False``, which return
-[time, n, ...], are swapped, so that rows always come first. Activations are read in float32 or better, since sums over
-half precision overflow and NumPy has no bfloat16. Edits receive the same numbers, and their result is converted to the
-type of the module's output.
+:mod:`imprint.probes.subjects.items` says which item of an output is read, :mod:`imprint.probes.subjects.positions`
+which positions of it. Activations are read in float32 or better, since sums over half precision overflow and NumPy has
+no bfloat16. Edits receive the same numbers, and their result is converted to the type of the module's output.
 
 Letters: n observations, d width of a site.
 """
 
 from __future__ import annotations
 
-import copy
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError
+from imprint.probes.subjects.items import Path, named_outputs, path_of
+from imprint.probes.subjects.positions import (
+    POOLED,
+    WORDS,
+    Position,
+    is_map,
+    nth_real,
+    number_of,
+    pooled,
+    spread_back,
+    within,
+)
 
 Edit = Callable[[Tensor], Tensor]
 """``activations [n, d] -> [n, d]``."""
@@ -39,37 +45,102 @@ class Site:
     """As users write it."""
     module: str
     """Name of the sub-module whose output is read."""
-    index: int | None = None
-    """Position along axis 1; None: the whole output."""
+    index: Position | None = None
+    """Position along axis 1, or call of a module that runs several times; None: the whole output."""
+    item: Path = ()
+    """Which item of the output is read."""
+    inner: Position | None = None
+    """Position along axis 1 of one call's output."""
 
-    def read(self, output: Tensor) -> Tensor:
-        """Activations ``[n, d]`` from the sub-module's output ``[n, ...]``."""
-        return self._part(output).reshape(len(output), -1)
+    def read(self, output: Tensor, mask: Tensor | None = None, module: nn.Module | None = None) -> Tensor:
+        """Activations ``[n, d]`` from an item ``[n, ...]`` of the sub-module's output.
 
-    def write(self, output: Tensor, edit: Edit) -> Tensor:
-        """The sub-module's output with the activations of this site replaced by ``edit`` of them."""
-        before = self._part(output)
-        after = edit(at_least_float32(before.reshape(len(output), -1)))
-        if not isinstance(after, Tensor) or after.shape != (len(output), before[0].numel()):
+        ``mask``: bool ``[n, T]``, true where a position is real.
+        """
+        return self._part(output, mask, module).reshape(len(output), -1)
+
+    def write(self, output: Tensor, edit: Edit, mask: Tensor | None = None, module: nn.Module | None = None) -> Tensor:
+        """The item of the output with the activations of this site replaced by ``edit`` of them."""
+        part = self._part(output, mask, module)
+        before = at_least_float32(part.reshape(len(output), -1))
+        after = edit(before)
+        if not isinstance(after, Tensor) or after.shape != before.shape:
             got = list(after.shape) if isinstance(after, Tensor) else type(after).__name__
-            raise ImprintError(f"the edit at {self.name!r} gave {got}; expected {[len(output), before[0].numel()]}.")
-        after = after.to(output.dtype).reshape(before.shape)
+            raise ImprintError(f"the edit at {self.name!r} gave {got}; expected {list(before.shape)}.")
         if self.index is None:
-            return after
+            return after.to(output.dtype).reshape(part.shape)
+        if self.index == "max":
+            raise ImprintError(f"{self.name!r} is a maximum, which can be read but not edited; edit @mean instead.")
+        number = number_of(self.index)
+        if number is None:
+            as_map = is_map(module, output, mask)
+            real = None if mask is None or as_map else within(mask, output.shape[1], repr(self.module))
+            return spread_back(output, (after - before).reshape(part.shape), real, as_map=as_map)
         edited = output.clone()
-        edited[:, self.index] = after
+        edited[torch.arange(len(output)), self._places(output, number, mask)] = after.to(output.dtype).reshape(
+            part.shape
+        )
         return edited
 
-    def _part(self, output: Tensor) -> Tensor:
+    def _part(self, output: Tensor, mask: Tensor | None, module: nn.Module | None) -> Tensor:
         """The part of the output that this site reads."""
         if self.index is None:
             return output
-        if output.dim() < 3 or not -output.shape[1] <= self.index < output.shape[1]:
+        if output.dim() < 3:
             raise ImprintError(
                 f"site {self.name!r} asks for position {self.index} along axis 1, but {self.module!r} gives "
                 f"{list(output.shape)}; expected three axes or more and a position it has."
             )
-        return output[:, self.index]
+        number = number_of(self.index)
+        if number is None:
+            as_map = is_map(module, output, mask)
+            real = None if mask is None or as_map else within(mask, output.shape[1], repr(self.module))
+            return pooled(output, str(self.index), real, as_map=as_map)
+        if mask is None:
+            return output[:, self._places(output, number, None)]
+        return output[torch.arange(len(output)), self._places(output, number, mask)]
+
+    def _places(self, output: Tensor, number: int, mask: Tensor | None) -> Any:
+        """Index along axis 1 that is read: the same for all rows, or one per row under a mask."""
+        if mask is not None:
+            return nth_real(within(mask, output.shape[1], repr(self.module)), number).to(output.device)
+        if not -output.shape[1] <= number < output.shape[1]:
+            raise ImprintError(
+                f"site {self.name!r} asks for position {number} along axis 1, but {self.module!r} gives "
+                f"{list(output.shape)}; expected three axes or more and a position it has."
+            )
+        return number
+
+    @property
+    def pooled(self) -> bool:
+        """Whether it is made of several positions."""
+        return self.index in POOLED
+
+
+def parse(name: str, modules: Mapping[str, nn.Module]) -> Site | None:
+    """The site called ``name``, or None when there is none.
+
+    A name is that of a module, then perhaps an item (``.h``, ``[1]``, ``[key]``), then perhaps a position
+    (``@3``, ``@last``), or a call and a position in it (``@3@last``).
+    """
+    rest, positions = name, list[Position]()
+    while rest not in modules and "@" in rest and len(positions) < 2:
+        rest, _, text = rest.rpartition("@")
+        if text not in WORDS and re.fullmatch(r"-?[0-9]{1,9}", text) is None:
+            return None
+        positions.insert(0, text if text in WORDS else int(text))
+    item: Path = ()
+    if rest not in modules:
+        base, _, output = rest.rpartition(".")
+        indexed = re.fullmatch(r"([^\[\]]+)((?:\[[^\[\]]+\])+)", rest)
+        if base in modules and output in named_outputs(modules[base]):
+            rest, item = base, named_outputs(modules[base])[output]
+        elif indexed and indexed[1] in modules:
+            rest, item = indexed[1], path_of(indexed[2])
+        else:
+            return None
+    index, inner = (*positions, None, None)[:2]
+    return Site(name, rest, index, item, inner)
 
 
 def at_least_float32(value: Tensor) -> Tensor:
@@ -77,37 +148,31 @@ def at_least_float32(value: Tensor) -> Tensor:
     return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
 
 
-def rows_first(module: nn.Module, output: Any) -> Any:
-    """The tensor ``[n, ...]`` of the module's output that sites read, or whatever is in its place."""
-    first = _first(output)
-    return first.transpose(0, 1) if _time_first(module, first) else first
-
-
-def put_back(module: nn.Module, output: Any, changed: Tensor) -> Any:
-    """The module's output with ``changed`` ``[n, ...]`` in place of the tensor that :func:`rows_first` returns."""
-    changed = changed.transpose(0, 1) if _time_first(module, changed) else changed
-    if isinstance(output, tuple | list):
-        items = [changed, *output[1:]]
-        return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
-    if isinstance(output, Mapping):
-        edited = cast("dict[Any, Any]", copy.copy(output))
-        edited[next(iter(edited))] = changed
-        return edited
-    return changed
-
-
 def readable(tensor: Any, rows: int) -> bool:
     """Whether this is a float tensor with one row per observation."""
-    return isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.dim() >= 1 and len(tensor) == rows
+    return (
+        isinstance(tensor, Tensor)
+        and not tensor.is_nested
+        and tensor.layout == torch.strided
+        and tensor.is_floating_point()
+        and tensor.dim() >= 1
+        and len(tensor) == rows
+    )
 
 
 def require_readable(site: Site, tensor: Any, rows: int) -> None:
     """Raise unless the module gave a float tensor with one row per observation."""
+    if isinstance(tensor, Tensor) and (tensor.is_nested or tensor.layout != torch.strided):
+        kind = "nested tensor, whose rows differ in length" if tensor.is_nested else f"tensor stored as {tensor.layout}"
+        raise ImprintError(
+            f"module {site.module!r} gives a {kind}, so it is no site; choose another module"
+            + (" (of nn.TransformerEncoder: enable_nested_tensor=False)." if tensor.is_nested else ".")
+        )
     if not readable(tensor, rows):
         got = f"{str(tensor.dtype)[6:]} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
         raise ImprintError(
-            f"module {site.module!r} gives {got} for {rows} observations; expected a float tensor [{rows}, ...], alone "
-            "or first in a tuple. Modules that put time before rows need batch_first=True."
+            f"module {site.module!r} gives {got} for {rows} observations at {site.name!r}; expected a float tensor "
+            f"[{rows}, ...], alone or first in a tuple. Modules that put time before rows need batch_first=True."
         )
 
 
@@ -133,19 +198,3 @@ def empty_rows(rows: int, like: Tensor) -> Tensor:
 def _precision(value: Tensor) -> torch.dtype:
     """Type in which activations are kept."""
     return torch.float64 if value.dtype == torch.float64 else torch.float32
-
-
-def _first(output: Any) -> Any:
-    """The first item of a container; anything else unchanged."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, tuple | list):
-        return output[0] if len(output) else output
-    if isinstance(output, Mapping):
-        return next(iter(output.values()), output)
-    return output
-
-
-def _time_first(module: nn.Module, output: Any) -> bool:
-    """Whether the module returns sequences as ``[time, n, ...]``."""
-    return isinstance(output, Tensor) and output.dim() >= 3 and getattr(module, "batch_first", None) is False

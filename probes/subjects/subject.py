@@ -7,27 +7,31 @@ too, so a ``HookedRootModule`` or a bridge needs no special treatment; its alter
 Sites are written
 
     module.name          the whole output of a sub-module, flattened to [n, d]  (``output``: of the model itself)
-    module.name@3        position 3 along axis 1 of an output with three axes or more
+    lstm.h, block[1]     an item of what a module returns (:mod:`imprint.probes.subjects.items`)
+    module.name@3        position 3 along axis 1 of an output with three axes or more; also ``@last``, ``@mean``
+                         (:mod:`imprint.probes.subjects.positions`), which respect a mask
+    cell@3               call 3 of a module that runs several times (:mod:`imprint.probes.subjects.passes`)
     hook@moment          for our learners: a hook at a named moment of the world (:meth:`Subject.of_learner`)
 
-:mod:`imprint.probes.subjects.site` defines which part of a module's output is read (of a tuple, the first item).
 Several sites are read in one forward pass, and copied at once, so that a later in-place operation cannot change them.
 
 The *value* of a subject is one number per observation: ``value(observation)``, or the model's output when that is one
 number. Sites are read while the value is computed; sites that the value does not run through are read in a second pass
-``model(observation)``. An edit at such a site is an error, since it could not act on the value.
+``model(observation)``. An edit at such a site is an error, since it could not act on the value; so is one of an item
+that the value is not computed from.
 
 Observations are one tensor ``[n, ...]``; floats are converted to the model's precision and device, integers (tokens)
-are moved to its device. :mod:`imprint.probes.subjects.guards` refuses models with foreign hooks or in training mode.
+are moved to its device. :mod:`imprint.probes.subjects.guards` refuses models with foreign hooks or in training mode,
+:mod:`imprint.probes.subjects.trust` those whose answer depends on chance, memory or the other rows. Calls from several
+threads wait for one another.
 
 Letters: n observations, b of them in one batch, d width of a site.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,42 +40,36 @@ from torch import Tensor, nn
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.policies.library import is_algorithm, is_policy
 from imprint.probes.policies.passes import Pass
-from imprint.probes.subjects.guards import require_evaluation, require_no_hooks
-from imprint.probes.subjects.observations import Observations, batches_of
-from imprint.probes.subjects.site import (
-    Edit,
-    Site,
-    at_least_float32,
-    copied,
-    empty_rows,
-    put_back,
-    readable,
-    require_finite,
-    require_readable,
-    rows_first,
-)
+from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Mask, Run, Value, unhookable
+from imprint.probes.subjects.observations import Observations
+from imprint.probes.subjects.passes import Batch, Editor, Keep
+from imprint.probes.subjects.positions import number_of
+from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
+from imprint.probes.subjects.site import Edit, Site, at_least_float32, copied, empty_rows
+
+__all__ = ["ROOT", "Subject"]
 
 if TYPE_CHECKING:
     from imprint.models.learners.base import Learner
     from imprint.models.worlds.base import World
 
-Keep = Callable[[str, Tensor], Tensor]
-"""``site name, activations [b, d] -> tensor``: applied to activations as soon as they are computed."""
-Value = Callable[[Tensor], Tensor]
-"""``observation [n, ...] -> [n]``."""
-ROOT = "output"
-"""Name of the site that is the model's own output."""
-PROBE = 3
-"""Number of rows in the forward pass that determines which modules run."""
-
 
 class Subject:
     """Any model, read and edited through forward hooks; the module docstring says how sites are written."""
 
-    def __init__(self, model: Any, value: Value | None = None, sites: Sequence[str | Site] | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        value: Value | None = None,
+        sites: Sequence[str | Site] | None = None,
+        mask: Mask | None = None,
+    ) -> None:
         """``model``: a ``torch.nn.Module``, or a policy or algorithm of Stable-Baselines3, whose value is its critic's.
 
-        Other arguments are described above. Raises :class:`ImprintError` for anything else.
+        ``mask``: bool ``[n, T]``, true where a position is real, or a function that gives it of observations.
+
+        A model whose ``forward`` takes an ``attention_mask`` is given it. Other
+        arguments are described above. Raises :class:`ImprintError` for anything else.
         """
         if is_algorithm(model) or (value is None and is_policy(model)):
             model = Pass(model)
@@ -83,12 +81,8 @@ class Subject:
         if isinstance(sites, str):
             raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
         self.model = model
-        self._value = value
-        self._modules = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
-        self._modules.setdefault(ROOT, model)
-        for name, point in dict(getattr(model, "hook_dict", None) or {}).items():
-            self._modules.setdefault(name, point)
-        self._time_first = any(getattr(module, "batch_first", None) is False for module in model.modules())
+        self._hooked = HookedModel(model, value, mask)
+        self._reached: set[str] = set()
         self._declared: dict[str, Site] = {}
         for name in sites or ():
             site = name if isinstance(name, Site) else self.site(name)
@@ -110,6 +104,12 @@ class Subject:
         ]
         return cls(learner, lambda observation: learner(observation)[:, step] @ weight + bias, sites)
 
+    def __repr__(self) -> str:
+        given, modules = self._hooked.given_value, self._hooked.modules
+        value = "the model's output" if given is None else getattr(given, "__name__", "a callable")
+        sites = f"declared sites: {listed(self._declared)}" if self._declared else f"modules: {listed(modules)}"
+        return f"Subject({type(self.model).__name__}, value: {value}; {sites})"
+
     # -- sites ---------------------------------------------------------------------------------------------------
 
     @property
@@ -121,57 +121,83 @@ class Subject:
         """The site called ``name``. Raises :class:`UnknownNameError` with the most similar name."""
         if name in self._declared:
             return self._declared[name]
-        module, at, index = str(name).rpartition("@")
-        if at and module in self._modules and index.removeprefix("-").isdecimal():
-            return Site(name, module, int(index))
-        if name not in self._modules:
-            advice = "Sites are written module.name or module.name@position."
-            raise unknown_name("site", name, [*self._declared, *self._modules], advice=advice)
-        return Site(name, name)
+        site = self._hooked.site(str(name))
+        if site is None:
+            advice = (
+                "Sites are written module.name or module.name@position (a number, first, last, mean or max); items "
+                "of an output module.name[1], recurrent ones lstm.h."
+            )
+            raise unknown_name("site", name, [*self._declared, *self._hooked.names], advice=advice)
+        return site
 
     def sites(self, observation: Observations) -> tuple[str, ...]:
         """Names of the default sites: the declared ones, else the innermost modules that the value runs through."""
-        return self.declared or self.reached(observation) or self._discover(observation, self.model)
+        return self.declared or tuple(self._default(observation))
 
     def reached(self, observation: Observations) -> tuple[str, ...]:
-        """Names of the default sites that the value runs through; discovered ones in the order in which they run."""
+        """Names of the default sites that the value runs through; discovered ones in the order in which they run.
+
+        Of a module that returns several items these are the items that the value is computed from.
+        """
         if self._declared:
-            ran = self._outputs(observation, self._run, {site.module for site in self._declared.values()})
+            modules = {site.module for site in self._declared.values()}
+            ran = self._hooked.outputs(self._hooked.probe(observation), self._hooked.run, modules)
             return tuple(name for name, site in self._declared.items() if site.module in ran)
-        return self._discover(observation, self._run)
+        return tuple(self._discover(observation, self._hooked.run))
 
-    def _discover(self, observation: Observations, run: Callable[[Tensor], Any]) -> tuple[str, ...]:
-        """Names of the modules without an inner module that run once and give a float tensor with one row each."""
-        observation = self._received(observation)
-        names = {id(module): name for name, module in sorted(self._modules.items(), key=lambda item: -len(item[0]))}
-        candidates = {name for name in names.values() if "parametrizations" not in name.split(".")}
-        outputs_of = self._outputs(observation, run, candidates)
-        ran = {id(self._modules[name]) for name in outputs_of}
-        rows = min(PROBE, len(observation))
+    def reaches(self, name: str, observation: Observations) -> bool:
+        """Whether the value is computed from what is read at a site: whether an edit there can change it."""
+        site = self.site(name)
+        return site.name in self._hooked.connected(self._hooked.probe(observation), [site])
 
-        def innermost(module: nn.Module) -> bool:
-            return not any(id(inner) in ran for inner in module.modules() if inner is not module)
+    def require_reached(self, names: Iterable[str], observation: Observations) -> None:
+        """Raise :class:`ImprintError` where an edit cannot reach the value. What it finds out is remembered."""
+        sites = [self.site(name) for name in names]
+        self._counted(self._hooked.probe(observation), sites)
 
-        return tuple(
+    def instead(self, name: str, observation: Observations) -> tuple[str, ...]:
+        """Sites of the same module that the value is computed from, where it is not computed from ``name`` itself."""
+        site, batch = self.site(name), self._hooked.probe(observation)
+        outputs = self._hooked.outputs(batch, self._hooked.run, {site.module}).get(site.module, [])
+        items = self._hooked.items(batch, site.module, outputs[0]) if outputs else []
+        if len(items) < 2 or site.name in self._hooked.connected(batch, [site]):
+            return ()
+        return tuple(sorted(self._hooked.connected(batch, items)))
+
+    def proposed_sites(self, observation: Observations) -> tuple[str, ...]:
+        """At most 12 sites for a large model: outputs of its blocks, at the last position of a sequence."""
+        blocks, batch = blocks_of(self.model), self._hooked.probe(observation)
+        outputs = self._hooked.outputs(batch, self._hooked.run, set(blocks))
+        shapes = {name: shape for name, ran in outputs.items() if (shape := self._hooked.shape(batch, name, ran))}
+        last = "@-1" if self._hooked.mask is None else "@last"
+        return proposal(shapes or self._default(observation), batch.observation, blocks, last)
+
+    def _default(self, observation: Observations) -> dict[str, tuple[int, ...]]:
+        return self._discover(observation, self._hooked.run) or self._discover(observation, self._hooked.forward)
+
+    def _discover(self, observation: Observations, run: Run) -> dict[str, tuple[int, ...]]:
+        """Sites of the modules without an inner module that run once and give floats with one row each -> shapes."""
+        batch = self._hooked.probe(observation)
+        modules = self._hooked.modules
+        names = {id(module): name for name, module in sorted(modules.items(), key=lambda item: -len(item[0]))}
+        candidates = {
             name
-            for name, outputs in outputs_of.items()
-            if innermost(self._modules[name])
-            and len(outputs) == 1
-            and readable(rows_first(self._modules[name], outputs[0]), rows)
-        )
-
-    def _outputs(
-        self, observation: Observations, run: Callable[[Tensor], Any], modules: set[str]
-    ) -> dict[str, list[Any]]:
-        """Outputs of each of the modules that runs, in the order in which their first runs end."""
-        outputs: dict[str, list[Any]] = {}
-
-        def record(module: str) -> Callable[[Any], None]:
-            return lambda output: outputs.setdefault(module, []).append(output)
-
-        with torch.no_grad(), self._hooked({module: record(module) for module in modules}):
-            run(next(self._batches(self._received(observation)[:PROBE], PROBE)))
-        return outputs
+            for name in names.values()
+            if "parametrizations" not in name.split(".") and not unhookable(modules[name])
+        }
+        outputs_of = self._hooked.outputs(batch, run, candidates)
+        ran = {id(modules[name]) for name in outputs_of}
+        found: dict[str, tuple[int, ...]] = {}
+        for name, outputs in outputs_of.items():
+            module = modules[name]
+            inner = any(id(other) in ran for other in module.modules() if other is not module)
+            if inner or len(outputs) > 1:
+                continue
+            items = self._hooked.items(batch, name, outputs[0])
+            used = self._hooked.connected(batch, items, run) if len(items) > 1 else set()
+            kept = [item for item in items if item.name in used] or items[:1]
+            found |= {item.name: self._hooked.shape(batch, name, outputs, item.item) for item in kept}
+        return found
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -185,13 +211,16 @@ class Subject:
         pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that does not exist, does not
         run, runs twice, or gives NaN or infinite values.
         """
-        batches = self._batches(observation, batch_size)
+        batches = self._hooked.batches(observation, batch_size)
         return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
 
-    def _stream(self, batches: Iterator[Tensor], chosen: list[Site] | None, keep: Keep) -> Iterator[dict[str, Tensor]]:
+    def _stream(
+        self, batches: Iterator[Batch], chosen: list[Site] | None, keep: Keep, rows: int = 0
+    ) -> Iterator[dict[str, Tensor]]:
+        """``rows``: how many are kept at once, if more than a batch."""
         for batch in batches:
             if chosen is None:
-                chosen = [self.site(name) for name in self.sites(batch)]
+                chosen = [self.site(name) for name in self._affordable(batch.observation, max(rows, len(batch)))]
             with torch.no_grad():
                 activations = self._read(batch, chosen, keep)
             yield activations
@@ -200,7 +229,7 @@ class Subject:
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> dict[str, Tensor]:
         """Activations ``[n, d]`` per site; arguments and errors are those of :meth:`stream`."""
-        observation = self._received(observation)
+        observation = self._hooked.received(observation)
         if not isinstance(observation, Tensor):
             batches = list(self.stream(observation, sites, batch_size))
             return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
@@ -213,58 +242,39 @@ class Subject:
             return activations[name][start : start + len(value)].copy_(value)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
-        for _ in self._stream(self._batches(observation, batch_size), chosen, place):
+        for _ in self._stream(self._hooked.batches(observation, batch_size), chosen, place, len(observation)):
             start += batch_size
         return activations
 
-    def _read(self, batch: Tensor, sites: Sequence[Site], keep: Keep) -> dict[str, Tensor]:
+    def _affordable(self, batch: Tensor, rows: int) -> tuple[str, ...]:
+        """The default sites; raises, with a proposal, where discovered ones are too large for so many rows."""
+        if self._declared:
+            return self.declared
+        shapes = self._default(batch)
+        require_small(shapes, rows, lambda: self.proposed_sites(batch))
+        return tuple(shapes)
+
+    def _read(self, batch: Batch, sites: Sequence[Site], keep: Keep) -> dict[str, Tensor]:
         """Finite activations ``[b, d]`` per site, each passed through ``keep`` as soon as it is computed."""
         by_module: dict[str, list[Site]] = {}
         for site in sites:
             by_module.setdefault(site.module, []).append(site)
+        readers = self._hooked.read_pass(batch, by_module, keep, self._hooked.run)
+        not_run = {name: by_module[name] for name, reader in readers.items() if not reader.runs}
+        if not_run and self._hooked.given_value is not None:
+            readers |= self._hooked.read_pass(batch, not_run, keep, self._hooked.forward)
         activations: dict[str, Tensor] = {}
-        runs = dict.fromkeys(by_module, 0)
-
-        def read(module: str) -> Callable[[Any], None]:
-            def hook(output: Any) -> None:
-                runs[module] += 1
-                if runs[module] > 1:
-                    return
-                tensor = rows_first(self._modules[module], output)
-                for site in by_module[module]:
-                    self._require(site, tensor, len(batch))
-                    value = site.read(tensor)
-                    require_finite(site.name, value)
-                    activations[site.name] = keep(site.name, value)
-
-            return hook
-
-        with self._hooked({module: read(module) for module in by_module}):
-            self._run(batch)
-        not_run = [module for module, count in runs.items() if not count]
-        if not_run and self._value is not None:
-            with self._hooked({module: read(module) for module in not_run}):
-                self.model(batch)
-        for module, count in runs.items():
+        for module, reader in readers.items():
             names = ", ".join(repr(site.name) for site in by_module[module])
-            if count == 0:
+            if reader.runs == 0:
                 raise ImprintError(f"module {module!r} did not run in the forward pass, so nothing is read at {names}.")
-            if count > 1:
+            if reader.runs > 1 and any(site.index is None for site in by_module[module]):
                 raise ImprintError(
-                    f"module {module!r} ran {count} times in one forward pass, so its activation is not one thing; "
-                    "choose a module that is not reused."
+                    f"module {module!r} ran {reader.runs} times in one forward pass, so its activation is not one "
+                    f"thing; name a call, for example {module}@{reader.runs - 1}, or {module}@last or {module}@mean."
                 )
+            activations |= reader.read()
         return {site.name: activations[site.name] for site in sites}
-
-    def _require(self, site: Site, tensor: Any, rows: int) -> None:
-        """Raise unless ``tensor`` is readable and it is certain which of its axes are the rows."""
-        require_readable(site, tensor, rows)
-        ambiguous = self._time_first and tensor.dim() >= 3 and tensor.shape[1] == rows
-        if ambiguous and not hasattr(self._modules[site.module], "batch_first"):
-            raise ImprintError(
-                f"module {site.module!r} gives {list(tensor.shape)} for {rows} observations, and modules of this model "
-                "put time before rows: the two axes cannot be told apart. Choose another batch_size."
-            )
 
     # -- value ---------------------------------------------------------------------------------------------------
 
@@ -274,8 +284,8 @@ class Subject:
         """Value ``[n]``, without a gradient, under ``edits`` of the forward pass (site -> function of ``[n, d]``)."""
         by_module = self._by_module(edits)
         with torch.no_grad():
-            values = [self._edited(batch, by_module).cpu() for batch in self._batches(observation, batch_size)]
-        return at_least_float32(torch.cat(values))
+            values = [self._edited(batch, by_module) for batch in self._hooked.batches(observation, batch_size)]
+        return at_least_float32(torch.cat(values).cpu())
 
     def _by_module(self, edits: Mapping[str, Edit] | None) -> dict[str, list[tuple[Site, Edit]]]:
         by_module: dict[str, list[tuple[Site, Edit]]] = {}
@@ -284,103 +294,101 @@ class Subject:
             by_module.setdefault(site.module, []).append((site, edit))
         return by_module
 
-    def _edited(self, batch: Tensor, by_module: Mapping[str, list[tuple[Site, Edit]]]) -> Tensor:
+    def _edited(self, batch: Batch, by_module: Mapping[str, list[tuple[Site, Edit]]]) -> Tensor:
         """Value ``[n]`` of one batch under edits."""
-        runs = dict.fromkeys(by_module, 0)
-
-        def change(module: str) -> Callable[[Any], Any]:
-            def hook(output: Any) -> Any:
-                runs[module] += 1
-                tensor = rows_first(self._modules[module], output)
-                for site, edit in by_module[module]:
-                    self._require(site, tensor, len(batch))
-                    tensor = site.write(tensor, edit)
-                return put_back(self._modules[module], output, tensor)
-
-            return hook
-
-        with self._hooked({module: change(module) for module in by_module}):
-            value = self._checked_value(batch)
-        for module, count in runs.items():
-            if count != 1:
-                names = ", ".join(repr(site.name) for site, _ in by_module[module])
+        sites = [site for edits in by_module.values() for site, _ in edits]
+        counts = self._counted(batch, sites)
+        editors = {
+            name: Editor(
+                name,
+                self._hooked.modules[name],
+                batch,
+                self._hooked.time_first,
+                name in self._hooked.repeated,
+                edits=edits,
+                calls=counts.get(name),
+            )
+            for name, edits in by_module.items()
+        }
+        with self._hooked.hooked(editors):
+            value = self._hooked.value(batch)
+        for module, editor in editors.items():
+            names = ", ".join(repr(site.name) for site, _ in by_module[module])
+            by_call = editor.repeated and all(site.index is not None for site, _ in by_module[module])
+            if editor.runs != 1 and not (by_call and editor.runs):
                 raise ImprintError(
-                    f"the value ran module {module!r} {count} times, so an edit at {names} is not defined; "
-                    "expected once. Choose a site that the value runs through exactly once."
+                    f"the value ran module {module!r} {editor.runs} times, so an edit at {names} is not defined; "
+                    "expected once. Choose a site that the value runs through exactly once, or name a call."
                 )
+            wanted = [number_of(site.index) for site, _ in by_module[module] if site.index is not None]
+            if bad := [n for n in wanted if editor.repeated and n is not None and not -editor.runs <= n < editor.runs]:
+                raise ImprintError(f"an edit at call {bad[0]} of module {module!r}, which ran {editor.runs} times.")
         return value
+
+    def _counted(self, batch: Batch, sites: Sequence[Site]) -> dict[str, int]:
+        """How often modules run, where edits need to know it; refuses edits that cannot reach the value."""
+        unknown = [site for site in sites if site.name not in self._reached]
+        counted = {site.module for site in unknown}
+        counted |= {site.module for site in sites if site.module in self._hooked.repeated and site.index is not None}
+        if not counted:
+            return {}
+        few = batch if counted & self._hooked.repeated else batch.part(slice(0, PROBE))
+        counts = {name: len(outputs) for name, outputs in self._hooked.outputs(few, self._hooked.run, counted).items()}
+        positions = {site.module for site in sites if site.index is not None}
+        several = {name for name, count in counts.items() if count > 1 and name in positions}
+        if several - self._hooked.repeated:
+            self._hooked.repeated |= several
+            return self._counted(batch, sites)
+        ran = [site for site in unknown if counts.get(site.module)]
+        used = self._hooked.connected(batch.part(slice(0, PROBE)), ran)
+        for site in ran:
+            if site.name not in used:
+                raise ImprintError(self._cut_off(site, batch.part(slice(0, PROBE))))
+        self._reached |= used
+        return counts
+
+    def _cut_off(self, site: Site, batch: Batch) -> str:
+        """What to say of a site whose edits cannot reach the value."""
+        used = self.instead(site.name, batch.observation)
+        advice = f"of what {site.module!r} gives it uses {', '.join(used)}." if used else "choose another site."
+        return f"an edit at {site.name!r} cannot reach the value, which is not computed from it: {advice}"
 
     def value_with_grad(self, observation: Observations, *, edits: Mapping[str, Edit] | None = None) -> Tensor:
         """Value ``[n]``, differentiable in ``observation`` and in tensors of ``edits``; one pass over all rows."""
-        return self._edited(self._placed(self._received(observation)), self._by_module(edits))
+        observation = self._hooked.received(observation)
+        size = len(observation) if isinstance(observation, Tensor) and observation.dim() else 1
+        batch = next(self._hooked.batches(observation, max(size, 1)))
+        return self._edited(batch, self._by_module(edits))
 
     def output(self, index: int) -> Subject:
         """The same model with column ``index`` of its output ``[n, m]``, for example a logit, as the value."""
 
         def column(observation: Tensor) -> Tensor:
-            out = self.model(observation)
+            out = self._hooked.forward(self._hooked.masked(observation))
             if not isinstance(out, Tensor) or out.dim() != 2 or not -out.shape[1] <= index < out.shape[1]:
                 got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
                 raise ImprintError(f"the model returned {got}, which has no column {index}; expected a tensor [n, m].")
             return out[:, index]
 
-        return Subject(self.model, column, list(self._declared.values()))
+        return self._with_value(column)
 
     def reading(self, site: str, readout: Callable[[Tensor], Tensor]) -> Subject:
         """The same model with a readout ``[n, d] -> [n]`` (or ``[n, 1]``) of the activations at a site as the value."""
         at = self.site(site)
 
         def read(observation: Tensor) -> Tensor:
-            return readout(self._read(observation, [at], lambda _, value: value.clone())[at.name])
+            batch = self._hooked.masked(observation)
+            return readout(self._read(batch, [at], lambda _, value: value.clone())[at.name])
 
-        return Subject(self.model, read, list(self._declared.values()))
+        return self._with_value(read)
 
-    @property
-    def _run(self) -> Callable[[Tensor], Any]:
-        """The function that is run to read activations: the value if one was given, otherwise the model."""
-        return self.model if self._value is None else self._checked_value
+    def _with_value(self, value: Value) -> Subject:
+        return Subject(self.model, value, list(self._declared.values()), self._hooked.mask)
 
-    def _checked_value(self, observation: Tensor) -> Tensor:
-        """Value ``[n]`` of one batch; raises unless it is one number per row."""
-        n = len(observation)
-        source = "the model" if self._value is None else "value()"
-        out = self.model(observation) if self._value is None else self._value(observation)
-        one_each = isinstance(out, Tensor) and (tuple(out.shape) in ((n,), (n, 1)) or out.numel() == n == 1)
-        if one_each:
-            return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
-        got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        advice = "return one number per row." if self._value else "pass value=, which gives one number per row."
-        raise ImprintError(f"{source} returned {got} for {n} observations; expected [{n}] or [{n}, 1]: {advice}")
-
-    # -- machinery -----------------------------------------------------------------------------------------------
-
-    def _batches(self, observation: Observations, size: int) -> Iterator[Tensor]:
-        """Batches of at most ``size`` rows, as :meth:`_placed` returns them."""
-        return map(self._placed, batches_of(self._received(observation), size))
-
-    def _received(self, observation: Any) -> Any:
-        """Observations as a user passes them; those of a policy may be NumPy arrays, and dictionaries of arrays."""
-        return self.model.packed(observation) if isinstance(self.model, Pass) else observation
-
-    def _placed(self, observation: Tensor) -> Tensor:
-        """The observation on the model's device, floats in the model's precision."""
-        tensor = next(itertools.chain(self.model.parameters(), self.model.buffers()), None)
-        if tensor is None:
-            return observation
-        precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
-        floats = precision is not None and observation.is_floating_point() and not isinstance(self.model, Pass)
-        return observation.to(tensor.device, precision if floats else observation.dtype)
-
-    @contextmanager
-    def _hooked(self, handlers: Mapping[str, Callable[[Any], Any]]) -> Iterator[None]:
-        """Register forward hooks within this context; what a handler returns, unless ``None``, replaces the output."""
-        require_evaluation(self.model)
-        require_no_hooks(self.model)
-        handles = []
-        try:
-            for name, handler in handlers.items():
-                handles.append(self._modules[name].register_forward_hook(lambda _m, _i, out, h=handler: h(out)))
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def rows(self, rows: slice) -> Subject:
+        """The same subject for some of the rows that a fixed mask describes; itself without one."""
+        if self._hooked.mask is None or callable(self._hooked.mask):
+            return self
+        some = copy.copy(self)
+        some._hooked = self._hooked.rows(rows)  # noqa: SLF001, its own class
+        return some

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.predictions import Expected, Prediction, bought, judged, together
 from imprint.analyses.statistics import Estimate, mean_of_all
 
 
@@ -29,3 +30,27 @@ def test_one_failure_refutes_and_one_open_question_stays_open() -> None:
     verdict, said = judged([held, open_, failed])
     assert verdict == "refuted" and "0.5 [0.4, 0.6] (at least 0.8: failed)" in said
     assert judged([])[0] == "undetermined"
+
+
+@pytest.mark.parametrize(("between", "distance"), [(False, 0.1), (False, 0.02), (True, 0.1), (True, 0.04)])
+def test_power_is_how_often_the_prediction_is_held_in_simulated_runs(between: bool, distance: float) -> None:
+    draws = np.random.default_rng(0).normal(0.0, 0.08, (2000, 8))
+    bounds = {"least": -distance, "most": distance} if between else {"least": -distance}
+    held = np.mean([Prediction("x", mean_of_all(draw), **bounds).outcome == "held" for draw in draws])
+    power = Expected("x", distance, 0.08, between=between).power(8)
+    assert power - 0.04 < held and (between or held < power + 0.04), "between two bounds it is a lower limit"
+    assert held < power + 0.15
+
+
+def test_the_sentence_on_power_names_seeds_numbers_and_source() -> None:
+    said = bought(8, [Expected("gain", 1.0, 0.1), Expected("loss", 0.01, 0.1)], "From two pilot seeds.")
+    assert said.startswith("8 seeds. ") and "gain above 0.99" in said and "loss 0.04" in said
+    assert said.endswith("From two pilot seeds.")
+
+
+def test_parts_that_were_judged_apart_are_refuted_by_any_and_confirmed_by_all() -> None:
+    yes, no, open_ = (("confirmed", "a"), ("refuted", "b"), ("undetermined", "c"))
+    assert together({"one": yes, "two": yes})[0] == "confirmed"
+    assert together({"one": yes, "two": open_})[0] == "undetermined"
+    verdict, why = together({"one": open_, "two": no})
+    assert verdict == "refuted" and why == "One: undetermined. c Two: refuted. b"

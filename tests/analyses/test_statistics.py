@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score, roc_curve
 
 from imprint.analyses import statistics
 from imprint.models.errors import ImprintError
@@ -175,3 +175,17 @@ def test_power_of_a_mean_is_that_of_the_one_sample_t_test() -> None:
     # G*Power 3.1 (Faul et al. 2007), one-sample t test, d = .5, n = 34, two-sided .05: power .8078
     assert abs(statistics.power_of_mean(0.5, 1.0, 34) - 0.80778) < 1e-4
     assert abs(statistics.power_of_mean(0.0, 1.0, 8) - 0.025) < 1e-9
+
+
+def test_recall_at_a_fixed_rate_of_false_positives_keeps_that_rate() -> None:
+    rng = np.random.default_rng(3)
+    positive = rng.random((5000, 3)) < np.array([0.5, 0.05, 0.985])
+    scores = rng.normal(size=(5000, 3)) + 2 * positive
+    scores[:, 1] = np.round(scores[:, 1])  # with ties
+    found = statistics.recalls(scores, positive)
+    for column in range(2):
+        points = roc_curve(positive[:, column], scores[:, column], drop_intermediate=False)
+        within = points[1][points[0] <= 0.01].max()
+        assert found[column] == pytest.approx(within)
+    assert np.isnan(found[2])  # 75 negatives cannot show a rate of 1 %
+    assert np.isnan(statistics.recalls(np.zeros((300, 1)), np.zeros((300, 1), dtype=bool))[0])

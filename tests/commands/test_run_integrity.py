@@ -10,9 +10,9 @@ import pytest
 
 from imprint.analyses.evaluate.compare import compare
 from imprint.analyses.evaluate.run import Run
-from imprint.commands.user_files import read_labels
 from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
+from imprint.probes.door.tables import read_labels
 from tests.commands.commands import printed, refused
 from tests.reports import example_run
 

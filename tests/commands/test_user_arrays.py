@@ -30,6 +30,21 @@ def test_locate_on_arrays_finds_what_is_there(capsys: pytest.CaptureFixture[str]
     assert set(found["site"]) == {"late"}
 
 
+def test_locate_on_arrays_reads_within_what_is_given(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shown, other = rng.integers(0, 2, (2, 600))
+    follows = np.where(rng.random(600) < 0.8, shown, 1 - shown)
+    columns = np.stack([shown, other], axis=1) @ rng.normal(size=(2, 8)) * 3
+    acts, labels, out = str(tmp_path / "acts.npz"), str(tmp_path / "labels.csv"), tmp_path / "found.csv"
+    np.savez(acts, late=columns + rng.normal(size=(600, 8)))
+    pd.DataFrame({"shown": shown, "follows": follows, "other": other}).to_csv(labels, index=False)
+    page = printed(capsys, "locate", acts, labels, "--given", "shown", "--csv", str(out))
+    verdicts = pd.read_csv(out).set_index("concept")["verdict"]
+    assert verdicts["follows"] == "given shown" and verdicts["other"].startswith("present")
+    assert verdicts["shown"] == "not measurable" and "given shown" in page
+    assert "Did you mean 'shown'?" in refused(capsys, "locate", acts, labels, "--given", "show")
+
+
 def test_what_is_shown_does_not_change_what_is_found(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     tables, pages = [], []
     for number, options in enumerate(([], ["--concept", "score"], ["--site", "late"])):

@@ -78,3 +78,42 @@ def test_labels_that_are_no_parquet_are_said_to_be_so(capsys: pytest.CaptureFixt
     assert "--resume" not in message
     pd.read_csv(labels).to_parquet(table)
     assert "late" in printed(capsys, "locate", acts, str(table), "--groups", "family")
+
+
+def test_npy_files_and_folders_of_shards_give_what_one_file_gives(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    acts, labels = arrays(tmp_path)
+    with np.load(acts) as file:
+        late = file["late"]
+    np.save(tmp_path / "late.npy", late)
+    (tmp_path / "shards").mkdir()
+    for i, rows in enumerate((slice(0, 30), slice(30, 60))):
+        np.savez(tmp_path / "shards" / f"part-{i}.npz", late=late[rows])
+    tables = []
+    for given in (acts, str(tmp_path / "late.npy"), str(tmp_path / "shards")):
+        out = tmp_path / "found.csv"
+        printed(capsys, "locate", given, labels, "--groups", "family", "--nulls", "5", "--csv", str(out))
+        found = pd.read_csv(out)
+        tables.append(found[found["site"] == "late"]["score"].tolist())
+    assert tables[0] == tables[1] == tables[2]
+    assert "expected 70 rows" in refused(capsys, "locate", str(tmp_path / "shards"), _longer(tmp_path))
+
+
+def _longer(folder: Path) -> str:
+    pd.DataFrame({"tall": [0, 1] * 35}).to_csv(folder / "longer.csv", index=False)
+    return str(folder / "longer.csv")
+
+
+def test_rows_and_labels_that_do_not_count_are_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    acts, labels = arrays(tmp_path)
+    frame, out = pd.read_csv(labels), tmp_path / "found.csv"
+    frame.loc[::5, "tall"] = -100
+    frame["real"] = (np.arange(60) % 4 != 0).astype(int)
+    frame.to_csv(labels, index=False)
+    options = ["--groups", "family", "--nulls", "5", "--csv", str(out), "--concept", "tall", "--ignore", "-100"]
+    printed(capsys, "locate", acts, labels, *options, "--mask", "real")
+    found = pd.read_csv(out).set_index("concept")
+    assert "real" not in found.index
+    assert found.loc[["tall"], "missing"].iloc[0] == int(((frame["tall"] == -100) & (frame["real"] == 1)).sum())
+    assert "Did you mean 'real'?" in refused(capsys, "locate", acts, labels, "--mask", "reel")

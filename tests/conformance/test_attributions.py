@@ -173,7 +173,7 @@ def test_in_place_modules_change_nothing(name: str) -> None:
 @pytest.mark.parametrize(
     ("observation", "message"),
     [
-        (lambda: torch.ones(3, 2, 3, dtype=torch.long), "float observation"),
+        (lambda: torch.ones(3, 2, 3, dtype=torch.long), "wants a float observation"),
         (lambda: rows().index_fill(0, torch.tensor([1]), math.nan), "NaN or infinite"),
         (lambda: torch.ones(()), r"expected a tensor \[n, ...\]"),
     ],

@@ -19,6 +19,19 @@ def test_the_card_is_whole(name: str) -> None:
     assert all(len(text) > 20 for entry, text in card.items() if entry != "power"), card
 
 
+SEEDED = [name for name in QUESTIONS.names() if "seeds" in load_question(name).settings.__class__.model_fields]
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_a_question_that_trains_seeds_says_what_power_they_buy_and_where_the_spread_is_known_from(name: str) -> None:
+    question = load_question(name)
+    seeds = question.settings.seeds
+    said = question.whole_card.power
+    assert said.startswith(f"{seeds} seeds") and "robability" in said and said.endswith("."), said
+    fewer = load_question(name, {"seeds": seeds - 1}) if seeds > 4 else load_question(name, {"seeds": seeds + 1})
+    assert fewer.whole_card.power != said, "power follows the settings"
+
+
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_pieces_have_names_of_their_own_and_take_their_arguments(name: str) -> None:
     pieces = load_question(name).work()

@@ -59,14 +59,14 @@ def measure_floors(setup: AgentSetup, folder: RunFolder, world: int) -> None:
     exam, count = exam_of(setup, world), setup.evaluation.twins
     bare = fact_targets(setup, exam).without_shuffles
     rows: list[Row] = []
-    untrained, behaviour = [], []
+    untrained, behaviour = {}, []
     for twin in range(count):
         agent, about = AgentLifetime.twin(setup, twin), {"control": "untrained", "seed": twin}
         about["world"] = world if setup.schedule.worlds > 1 else None
         behaviour.append(exam.play(agent, APART))
         rows += behaviour_rows({APART: behaviour[-1]}, setup.intended, about)
         rows += critic_rows(exam.critic(agent), about)
-        untrained.append(read_facts(exam, agent, bare))
+        untrained[twin] = read_facts(exam, agent, bare)
         reporter(folder, floors_cell(world))(twin + 1, count, "untrained twins")
     raw = bare.read_inputs(exam.scenes(agent).observation.flatten(1).numpy())
     write_floors(folder, world, untrained, {(site, fact): raw[fact] for site in agent.read_points for fact in raw})

@@ -1,11 +1,13 @@
 """The cells of a run of learners once they are trained: measure the floors, read one seed, check the instruments.
 
 Floors are measured once per world, since all seeds of a world are examined on the same held-out episodes: randomly
-initialised twins at every site, and the raw input history up to every moment.
+initialised twins at every site, and the raw input history up to every moment. Several worlds divide the setup's twins
+among them, at least one in each: over worlds there are as many twins as in a run in one world, or more.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -25,14 +27,19 @@ from imprint.probes.subjects.subject import Subject
 
 def measure_floors(setup: Setup, folder: RunFolder, world: int) -> None:
     """Readings in a world: of randomly initialised twins at every site, and of the input history at every moment."""
-    exam, sites, count = exam_of(setup, world), sites_of(setup), setup.evaluation.twins
-    bare, untrained = exam.targets.without_shuffles, []
-    for t in range(count):
+    exam, sites, count = (
+        exam_of(setup, world),
+        sites_of(setup),
+        math.ceil(setup.evaluation.twins / setup.schedule.worlds),
+    )
+    bare = exam.targets.without_shuffles
+    untrained: dict[int, SiteReadings] = {}
+    for done, t in enumerate(range(world * count, (world + 1) * count), start=1):
         learner = LearnerLifetime.twin(setup, t)
         width = learner.latents(exam.batch.observation[:1]).shape[-1]
         subject = Subject.of_learner(learner, exam.world, torch.zeros(width), torch.zeros(()))
-        untrained.append(bare.read_sites(subject.activations(exam.batch.observation, sites)))
-        reporter(folder, floors_cell(world))(t + 1, count + 1, "untrained twins")
+        untrained[t] = bare.read_sites(subject.activations(exam.batch.observation, sites))
+        reporter(folder, floors_cell(world))(done, count + 1, "untrained twins")
     inputs: dict[tuple[str, str], Reading] = {}
     for moment, step in exam.world.moments.items():
         history = exam.batch.observation[:, : step + 1].flatten(1).numpy()

@@ -40,6 +40,7 @@ from imprint.probes.subjects.subject import Subject
 class LatchRecord(NamedTuple):
     """What pooling needs of one seed."""
 
+    seed: int
     world: int
     """Number of its world."""
     findings: pd.DataFrame
@@ -143,7 +144,7 @@ def record_of(folder: RunFolder, seed: int, design: Design, world: int) -> Latch
     table_file, sums_file = files_of(folder, seed)
     tensors, _ = read_tensors(sums_file)
     effects = {key[7:]: EffectSums(value.numpy()) for key, value in tensors.items() if key.startswith("effect|")}
-    return LatchRecord(world, read_table(table_file), _unpacked(tensors, design), effects)
+    return LatchRecord(seed, world, read_table(table_file), _unpacked(tensors, design), effects)
 
 
 def twins_of(folder: RunFolder, designs: Sequence[Design]) -> list[CellSums]:

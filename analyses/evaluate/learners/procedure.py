@@ -124,9 +124,9 @@ class LearnerProcedure(Procedure[Setup]):
     def _at_age(self, age: int, records: Sequence[LatchRecord], exam: Exam, twins: Floats, sign: int) -> pd.DataFrame:
         """What the value of all seeds that reached an age depends on there."""
         setup = self.setup
-        reached = [(r.profile(age), r.world) for r in records if age in r.shares]
+        reached = [(r.profile(age), r) for r in records if age in r.shares]
         varying = [profile for profile, _ in reached if not profile.cells.constant]
-        worlds = [world for profile, world in reached if not profile.cells.constant]
+        worlds = [record.world for profile, record in reached if not profile.cells.constant]
         if not varying:
             why = "the value does not vary at this age, or no seed reached it"
             shares = pd.DataFrame({"concept": [*exam.names, INTERACTION, RESIDUAL]})
@@ -144,7 +144,9 @@ class LearnerProcedure(Procedure[Setup]):
         tables = [share_rows(shares), verdict_rows(judged, shares)]
         if age == self.ages[-1]:
             tables.append(effect_table(pooled, {}).rename(columns={"effect": "estimate"}).assign(metric="effect"))
-            tables.append(multiverse_rows(exam, varying, floor, judged.verdict, sign=sign, worlds=worlds))
+            seeds = [record.seed for profile, record in reached if not profile.cells.constant]
+            own = {"worlds": worlds, "seeds": seeds}
+            tables.append(multiverse_rows(exam, varying, floor, judged.verdict, sign=sign, **own))
         else:
             tables[1] = tables[1][tables[1]["metric"] != "latch"]
         whole = pd.concat(tables, ignore_index=True).assign(age=age, seeds=pooled.seeds)

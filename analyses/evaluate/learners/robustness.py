@@ -117,16 +117,23 @@ def measure_power(setup: Setup, folder: RunFolder) -> None:
 
 
 def multiverse_rows(
-    exam: Exam, profiles: Sequence[Profile], bounds: Floats, verdict: str, *, sign: int, worlds: Sequence[int]
+    exam: Exam,
+    profiles: Sequence[Profile],
+    bounds: Floats,
+    verdict: str,
+    *,
+    sign: int,
+    worlds: Sequence[int],
+    seeds: Sequence[int],
 ) -> pd.DataFrame:
     """In what part of the analyses that could have been chosen the verdict stands, for all and for each choice.
 
-    Rows with ``verdict`` hold in what part of all analyses each word is said.
+    ``worlds`` and ``seeds``: the numbers of each profile's own. Rows with ``verdict`` hold in what part of all analyses each word is said.
     """
     setup, concepts = exam.setup, exam.batch.concepts
     designs = {name: design_of(concepts, exam.names, equal=name == "equal")[0] for name in ("equal", "prevalence")}
     rng = resampling_rng("multiverse")
-    table = multiverse(profiles, designs, bounds, setup.decision, rng=rng, sign=sign, worlds=worlds)
+    table = multiverse(profiles, designs, bounds, setup.decision, rng=rng, sign=sign, worlds=worlds, seeds=seeds)
     stands = agreement(table, verdict).rename(columns={"choice": "control", "agreement": "estimate", "analyses": "n"})
     words = table["verdict"].value_counts()
     said = pd.DataFrame({"verdict": words.index, "estimate": words.to_numpy() / len(table), "n": len(table)})

@@ -18,8 +18,8 @@ Letters: S seeds, D draws of groups and before them the groups as they are, G gr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -83,6 +83,8 @@ class Holding:
     concept: str
     site: str
     seeds: tuple[int, ...]
+    earlier: Mapping[int, int]
+    """Seed -> the latest age before the last at which the concept had formed; seeds without one are left out."""
     how: str
     """``formed``; ``given``: readable, but no better than in untrained networks; ``absent``: in too few to compare."""
 
@@ -135,11 +137,12 @@ class CohortTable:
         try:
             where = site or best_site(self.table, concept)
         except NotMeasurableError:
-            return Holding(concept, "", (), "absent")
+            return Holding(concept, "", (), {}, "absent")
         formed, readable = holders(self.table, concept, where, self.chance(concept))
         if len(formed) >= LEAST:
-            return Holding(concept, where, tuple(formed), "formed")
-        return Holding(concept, where, tuple(readable), "given" if len(readable) >= LEAST else "absent")
+            earlier = {seed: max(ages) for seed, ages in formed.items() if ages}
+            return Holding(concept, where, tuple(formed), earlier, "formed")
+        return Holding(concept, where, tuple(readable), {}, "given" if len(readable) >= LEAST else "absent")
 
     def route(self, name: str, holding: Holding, age: int, numbers: Sequence[int] | None = None) -> Floats:
         """Mean score ``[1 + S, D]`` of a route over pairs of the holding seeds, or of their own probes.
@@ -159,8 +162,9 @@ class CohortTable:
         return over_networks(np.stack(picked, axis=1))
 
     def earlier(self, name: str, holding: Holding) -> Floats:
-        """Mean score ``[1 + S, D]`` of the seeds' probes of one planned age before, read on the same seeds now."""
+        """Mean score ``[1 + S, D]`` of seeds' own probes of their :attr:`Holding.earlier` age, read at the last age."""
         rows = self.rows("earlier", concept=holding.concept, site=holding.site, name=name)
+        rows = rows[rows["first"].map(holding.earlier) == rows["age"]]
         square = self._square(rows, holding.seeds, holding.seeds)
         return over_networks(np.diagonal(square, axis1=1, axis2=2))
 
@@ -169,8 +173,9 @@ class CohortTable:
         return self._kept(self.route(name, holding, age, numbers), holding, age, numbers)
 
     def kept_earlier(self, name: str, holding: Holding) -> Floats:
-        """The same for :meth:`earlier`, at the last age."""
-        return self._kept(self.earlier(name, holding), holding, self.ages[-1], None)
+        """The same for :meth:`earlier`, at the last age, of the gain of the same seeds."""
+        known = replace(holding, seeds=tuple(holding.earlier))
+        return self._kept(self.earlier(name, holding), known, self.ages[-1], holding.seeds)
 
     def _kept(self, score: Floats, holding: Holding, age: int, numbers: Sequence[int] | None) -> Floats:
         chance = self.chance(holding.concept)
@@ -180,6 +185,16 @@ class CohortTable:
     def pairs(self, table: str, seeds: Sequence[int], **where: object) -> Floats:
         """Mean ``[1 + S, 1]`` over pairs of a statistic that has no draws (``cka``, ``overlap``, ...)."""
         return over_pairs(self._square(self.rows(table, **where), seeds, seeds))
+
+    def halves(self, holding: Holding, level: str) -> tuple[Floats, Floats]:
+        """Overlap beyond chance ``[1 + S, 1]`` across halves of the episodes: of networks with themselves, of pairs."""
+        squares = [
+            self._square(self.rows(table, concept=holding.concept, level=level), holding.seeds, holding.seeds)
+            for table in ("halves", "chance_halves")
+        ]
+        beyond = squares[0] - squares[1]
+        itself = np.eye(len(holding.seeds), dtype=bool)
+        return over_networks(np.diagonal(beyond, axis1=1, axis2=2)), over_pairs(np.where(itself, np.nan, beyond))
 
     def networks(self, table: str, seeds: Sequence[int], **where: object) -> Floats:
         """Mean ``[1 + S, 1]`` over networks of a statistic of single ones (``bits``)."""

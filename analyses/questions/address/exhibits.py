@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from imprint.analyses.questions.address.estimates import CohortTable, Holding, estimate
@@ -22,10 +23,12 @@ ROUTE_NAMES = {
     "hungarian_floor": "matched, other basis",
     "procrustes": "rotated",
     "own": "own probe",
-    "earlier": "same seed, one age before",
+    "earlier": "same seed, earlier age",
 }
 """Route -> its name in tables."""
 LEVELS = ("module", "site", "unit")
+HALVES = ("ceiling", "ceiling_low", "ceiling_high", "across")
+"""Columns that are measured across halves of the episodes, at the last age alone."""
 PAIRED = ("overlap", "chance_overlap", "same_best", "chance_same_best")
 Rows = list[dict[str, Any]]
 
@@ -70,7 +73,7 @@ def _routes(cohort: CohortTable, holding: Holding, ages: Sequence[int]) -> pd.Da
 
 
 def _earlier(cohort: CohortTable, holding: Holding) -> pd.DataFrame:
-    """The seeds' own probes of one planned age before at the same units, as a row of :func:`_routes`."""
+    """The seeds' own probes of an earlier age, at the same units, as a row of :func:`_routes`."""
     statistics = cohort.earlier("same_unit", holding), cohort.kept_earlier("same_unit", holding)
     return pd.DataFrame([_route_row(cohort, holding, statistics, age=cohort.ages[-1], route="earlier")])
 
@@ -119,7 +122,8 @@ def _cka_of_ages(cohort: CohortTable, site: str) -> pd.DataFrame:
 def _levels(cohort: CohortTable, holding: Holding, age: int) -> pd.DataFrame:
     """Entropy and overlap of addresses at every level, beside what shuffled places give.
 
-    ``effective``: number of places of equal share with as many bits; ``beyond``: overlap minus chance.
+    ``effective``: number of places of equal share with as many bits; ``beyond``: overlap minus chance. At the last age
+    also across halves of the episodes: ``ceiling``, of a network with itself, and ``across``, of two networks.
     """
     rows: Rows = []
     where = {"concept": holding.concept, "age": age}
@@ -133,6 +137,9 @@ def _levels(cohort: CohortTable, holding: Holding, age: int) -> pd.DataFrame:
         overlap = {"overlap": pair["overlap"][0, 0], "chance": pair["chance_overlap"][0, 0]}
         best = {"same_best": pair["same_best"][0, 0], "same_best_chance": pair["chance_same_best"][0, 0]}
         overlap |= {**beyond.row("beyond", count=None), **best}
+        if age == cohort.ages[-1]:
+            ceiling, across = (estimate(beyond, 0) for beyond in cohort.halves(holding, level))
+            overlap |= {**ceiling.row("ceiling", ends="ceiling_", count=None), "across": across.value}
         rows.append({"cohort": cohort.label, **here, **entropy, **overlap, "seeds": bits.n})
     return pd.DataFrame(rows)
 
@@ -163,6 +170,7 @@ METRICS = {
     **{f"kept_{route}": f"part of own probes' gain over chance kept: {name}" for route, name in ROUTE_NAMES.items()},
     **{f"address_bits_{level}": f"entropy of the address over places: {level}, bits" for level in LEVELS},
     **{f"overlap_beyond_chance_{level}": f"overlap of addresses minus that of shuffled: {level}" for level in LEVELS},
+    **{f"overlap_ceiling_{level}": f"the same of one network in two halves of episodes: {level}" for level in LEVELS},
 }
 
 
@@ -175,6 +183,8 @@ def finding_rows(tables: Mapping[str, pd.DataFrame]) -> Rows:
         level = row["level"]
         rows.append({**_about(row), "metric": f"address_bits_{level}", **_number(row, "bits", "bits_")})
         rows.append({**_about(row), "metric": f"overlap_beyond_chance_{level}", **_number(row, "beyond")})
+        if np.isfinite(row.get("ceiling", np.nan)):
+            rows.append({**_about(row), "metric": f"overlap_ceiling_{level}", **_number(row, "ceiling", "ceiling_")})
     for row in tables["seeds"].to_dict("records"):
         if row["when"] == "last age":
             about = {"control": _about(row)["control"], "seed": row["seed"], "seeds": 1, "why": row["held"]}
@@ -239,7 +249,7 @@ def _shown(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "cka-ages": ages,
         "entropy": last[[*about, *spread, "effective"]] if len(last) else last,
         "overlap": last[[*about, *shared]] if len(last) else last,
-        "overlap-ages": units[[*about, *shared]] if len(units) else units,
+        "overlap-ages": units[[*about, *(name for name in shared if name not in HALVES)]] if len(units) else units,
     }
 
 
@@ -292,7 +302,9 @@ READINGS: dict[str, Callable[[pd.DataFrame], str]] = {
     "cka": _listed("site", "cka"),
     "cka-ages": _read_ages,
     "entropy": _listed("level", "bits", "bits_"),
-    "overlap": _listed("level", "beyond"),
+    "overlap": lambda rows: (
+        f"{_listed('level', 'beyond')(rows)}; ceiling {_listed('level', 'ceiling', 'ceiling_')(rows)}"
+    ),
     "overlap-ages": _listed("level", "beyond"),
     "seeds": _read_seeds,
 }
@@ -333,7 +345,8 @@ SHOWN: dict[str, tuple[str, str, Chart]] = {
     ),
     "overlap": (
         "Whether seeds hold {concept} at the same places",
-        "Last age; overlap of two seeds' addresses minus that of shuffled places (within the coarser level); {over}.",
+        "Last age; overlap of two seeds' addresses minus that of shuffled places (within the coarser level); {over}. "
+        "Ceiling: the same of one seed's addresses in two halves of the episodes; across: of two seeds' in two halves.",
         chart_over_seeds("points", "level", "beyond", ("level", BEYOND), colour="cohort", reference=0.0),
     ),
     "overlap-ages": (

@@ -8,13 +8,16 @@ The result is one long table per cohort. ``table`` says what ``value`` is; colum
 
 choice      balanced accuracy or R2 of the own probe of network ``first``, on the episodes on which is chosen
 transfer    score of the probe of ``first`` read on ``second`` by the route ``name`` (probes.networks.alignment)
-earlier     the same for the probe of ``first`` at ``age``, read on the same seed at ``other_age``
+earlier     the same for the probe of ``first`` at ``age``, read on the same seed at the last age, ``other_age``
 chance      score without any knowledge of the concept
 inputs      score of the raw input history up to the moment at which is read
 groups      number of groups of held-out episodes
 cka         of ``first`` at ``age`` with ``second`` at ``other_age``
 overlap     of the addresses of ``first`` and ``second`` at ``level``; ``chance_overlap``: places shuffled;
 same_best   whether their best places agree; ``chance_same_best``: places shuffled
+halves      overlap, at the last age, of the address of ``first`` in one half of the groups of episodes and that of
+            ``second`` in the other half; ``chance_halves``: places shuffled. With ``first`` = ``second`` it is the most
+            that episodes so few can show: the noise ceiling
 bits        entropy of the address of ``first`` at ``level``; ``most_bits``: entropy of equal shares
 diverged    seed ``first`` diverged before the last age
 
@@ -50,7 +53,7 @@ from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch
 from imprint.probes.networks.address import address, address_by_level, single_unit_scores
 from imprint.probes.networks.alignment import ROUTES, cka_matrix, transfer
-from imprint.probes.samples.controls import Ints
+from imprint.probes.samples.controls import Ints, folds_of
 from imprint.probes.subjects.subject import Subject
 
 COLUMNS = ("table", "name", "concept", "site", "level", "age", "other_age", "draw", "first", "second", "value")
@@ -96,9 +99,8 @@ class Cohort:
     levels: pd.DataFrame
     """One row per site, one column per level from coarse to fine: the place of that level in which the site lies."""
     chosen_on: Shown
-    """First and last age only."""
+    """At all ages, as is ``read_on``."""
     read_on: Shown
-    """All ages."""
 
 
 def raise_and_compare(*, setup: dict[str, Any], draws: int, shuffles: int, seed: int, say: Say) -> pd.DataFrame:
@@ -142,6 +144,7 @@ def compare(
     for age, experiences in enumerate(cohort.ages):
         report(0.7 + 0.3 * age / len(cohort.ages), f"addresses at age {experiences}")
         tables.append(_addresses(cohort, age, shuffles=shuffles, seed=seed))
+    tables.append(_halves(cohort, shuffles=shuffles, seed=seed))
     report(1.0, "compared")
     return pd.concat(tables, ignore_index=True)
 
@@ -149,9 +152,13 @@ def compare(
 # -- raising and reading -----------------------------------------------------------------------------------------------
 
 
+def _numbers(setup: Setup) -> range:
+    return range(setup.schedule.first_seed, setup.schedule.first_seed + setup.schedule.seeds)
+
+
 def _raise(setup: Setup, folder: RunFolder, report: Report) -> None:
     """Train all seeds, in the same batches of seeds as a run of the setup does, so that they are equal to the bit."""
-    numbers, size = range(setup.schedule.seeds), setup.schedule.together
+    numbers, size = _numbers(setup), setup.schedule.together
     for start in range(0, len(numbers), size):
         seeds = tuple(numbers[start : start + size])
 
@@ -166,7 +173,7 @@ def _raise(setup: Setup, folder: RunFolder, report: Report) -> None:
 def _read_cohort(setup: Setup, folder: RunFolder) -> tuple[Cohort, list[int]]:
     """Activations of the seeds that reached the last age, and the seeds that diverged before."""
     ages = setup.planned
-    numbers = range(setup.schedule.seeds)
+    numbers = _numbers(setup)
     seeds = tuple(number for number in numbers if ages[-1] in LearnerLifetime.living_ages(setup, folder, number))
     if len(seeds) < 2:
         raise NotMeasurableError(f"{len(seeds)} of {len(numbers)} seeds lived to the last age; expected two to compare")
@@ -191,7 +198,7 @@ def _read_cohort(setup: Setup, folder: RunFolder) -> tuple[Cohort, list[int]]:
         }
         return Shown(stacked, batch.concepts[list(setup.located)], groups)
 
-    chosen_on = shown(choice, choice.groups, (ages[0], ages[-1]), decisive)
+    chosen_on = shown(choice, choice.groups, ages, decisive)
     read_on = shown(exam.batch, exam.targets.groups, ages, sites)
     diverged = [number for number in numbers if number not in seeds]
     return Cohort(seeds, ages, setup.intended, decisive, levels, chosen_on, read_on), diverged
@@ -209,11 +216,11 @@ def _table(rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
 
 
 def _choice(cohort: Cohort, seed: int) -> pd.DataFrame:
-    """Own probes on the episodes on which is chosen, at the first and the last age."""
+    """Own probes on the episodes on which is chosen, at every age."""
     tables, itself = [], torch.arange(len(cohort.seeds))[:, None].expand(-1, 2)
     shown = cohort.chosen_on
     for site in cohort.decisive:
-        for i, age in enumerate((cohort.ages[0], cohort.ages[-1])):
+        for i, age in enumerate(cohort.ages):
             rng = np.random.default_rng([seed, 0])
             scores = transfer(shown.activations[site][i], shown.concepts, pairs=itself, groups=shown.groups, rng=rng)
             first = np.asarray(cohort.seeds)[scores["first"]]
@@ -234,11 +241,15 @@ def _transfers(cohort: Cohort, age: int, site: str, *, draws: int, seed: int) ->
 
 
 def _earlier(cohort: Cohort, site: str, *, draws: int, seed: int) -> pd.DataFrame:
-    """Probes of every seed at the age before the last, read on the same seed at the last age."""
+    """Probes of every seed at every age before the last, read on the same seed at the last age."""
     x, networks = cohort.read_on.activations[site], len(cohort.seeds)
     pairs = torch.stack([torch.arange(networks), torch.arange(networks) + networks], dim=1)
-    scores = _routes(cohort, x[-2:].flatten(0, 1), (pairs, pairs), draws=draws, seed=seed)
-    return _table(_long(scores).assign(table="earlier", site=site, age=cohort.ages[-2], other_age=cohort.ages[-1]))
+    tables = []
+    for i, age in enumerate(cohort.ages[:-1]):
+        both = torch.cat([x[i], x[-1]])
+        scores = _long(_routes(cohort, both, (pairs, pairs), draws=draws, seed=seed))
+        tables.append(scores.assign(age=age, other_age=cohort.ages[-1]))
+    return _table(pd.concat(tables).assign(table="earlier", site=site))
 
 
 def _routes(cohort: Cohort, x: Tensor, pairs: tuple[Tensor, Tensor], *, draws: int, seed: int) -> pd.DataFrame:
@@ -288,25 +299,53 @@ def _similarities(cohort: Cohort, best: str) -> pd.DataFrame:
     return _table(pd.concat(tables).assign(table="cka"))
 
 
+def _shares(cohort: Cohort, age: int, rows: Ints, *, shuffles: int, rng: np.random.Generator) -> Tensor | None:
+    """Addresses ``[S, d]`` of the intended concept at all sites on some episodes; None where it cannot be scored."""
+    shown = cohort.read_on
+    x = torch.cat([shown.activations[site][age][:, rows] for site in cohort.levels["site"]], dim=2)
+    labels = shown.concepts[cohort.intended].iloc[rows].reset_index(drop=True)
+    try:
+        return address(single_unit_scores(x, labels, groups=shown.groups[rows], shuffles=shuffles, rng=rng))
+    except NotMeasurableError:
+        return None
+
+
+def _levels(cohort: Cohort) -> pd.DataFrame:
+    """The levels of every unit, site by site."""
+    widths = [cohort.read_on.activations[site].shape[-1] for site in cohort.levels["site"]]
+    return cohort.levels.loc[np.repeat(np.arange(len(widths)), widths)].reset_index(drop=True)
+
+
 def _addresses(cohort: Cohort, age: int, *, shuffles: int, seed: int) -> pd.DataFrame:
     """Entropy of every network's address of the intended concept and overlap of every pair, at each level."""
-    shown, concept, rng = cohort.read_on, cohort.intended, np.random.default_rng([seed, 0])
-    sites = list(cohort.levels["site"])
-    x = torch.cat([shown.activations[site][age] for site in sites], dim=2)
-    levels = cohort.levels.loc[np.repeat(np.arange(len(sites)), [shown.activations[s].shape[-1] for s in sites])]
-    levels = levels.reset_index(drop=True)
-    try:
-        share = address(single_unit_scores(x, shown.concepts[concept], groups=shown.groups, shuffles=shuffles, rng=rng))
-    except NotMeasurableError:
+    rng, levels, every = np.random.default_rng([seed, 0]), _levels(cohort), np.arange(len(cohort.read_on.groups))
+    share = _shares(cohort, age, every, shuffles=shuffles, rng=rng)
+    if share is None:
         return _table([])
     rows: list[dict[str, Any]] = []
     for network, number in enumerate(cohort.seeds):
         alone = address_by_level(share[[network]], levels, draws=1, rng=rng)
         rows += _level_rows(alone, {"bits": "bits", "most_bits": "most_bits"}, {"first": number})
-    for first, second in zip(*np.triu_indices(len(x), k=1), strict=True):
+    for first, second in zip(*np.triu_indices(len(share), k=1), strict=True):
         both = address_by_level(share[[first, second]], levels, draws=shuffles, rng=rng)
         rows += _level_rows(both, PAIR_TABLES, {"first": cohort.seeds[first], "second": cohort.seeds[second]})
-    return _table([{**row, "concept": concept, "age": cohort.ages[age]} for row in rows])
+    return _table([{**row, "concept": cohort.intended, "age": cohort.ages[age]} for row in rows])
+
+
+def _halves(cohort: Cohort, *, shuffles: int, seed: int) -> pd.DataFrame:
+    """Overlap of addresses in one half of the groups with those in the other, of networks and of pairs, last age."""
+    rng, levels = np.random.default_rng([seed, 0]), _levels(cohort)
+    half = folds_of(cohort.read_on.groups, 2, rng)
+    parts = [_shares(cohort, -1, np.flatnonzero(half == i), shuffles=shuffles, rng=rng) for i in range(2)]
+    if parts[0] is None or parts[1] is None:
+        return _table([])
+    rows: list[dict[str, Any]] = []
+    for first, second in np.ndindex(len(parts[0]), len(parts[1])):
+        both = torch.stack([parts[0][first], parts[1][second]])
+        at_levels = address_by_level(both, levels, draws=shuffles, rng=rng)
+        who = {"first": cohort.seeds[first], "second": cohort.seeds[second]}
+        rows += _level_rows(at_levels, {"halves": "overlap", "chance_halves": "chance"}, who)
+    return _table([{**row, "concept": cohort.intended, "age": cohort.ages[-1]} for row in rows])
 
 
 def _level_rows(by_level: pd.DataFrame, tables: Mapping[str, str], who: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -321,10 +360,10 @@ def _level_rows(by_level: pd.DataFrame, tables: Mapping[str, str], who: Mapping[
 
 
 def _own(table: pd.DataFrame, concept: str) -> pd.DataFrame:
-    """Own probes on the episodes on which is chosen: rows site x seed, columns first and last age."""
+    """Own probes on the episodes on which is chosen: rows site x seed, columns ages."""
     mine = table[(table["table"] == "choice") & (table["concept"] == concept)]
     wide = mine.pivot_table(index=["site", "first"], columns="age", values="value", sort=True)
-    return wide if wide.shape[1] == 2 else pd.DataFrame()
+    return wide if wide.shape[1] >= 2 else pd.DataFrame()
 
 
 def best_site(table: pd.DataFrame, concept: str) -> str:
@@ -338,14 +377,14 @@ def best_site(table: pd.DataFrame, concept: str) -> str:
     return str(own.iloc[:, -1].groupby("site", sort=False).mean().idxmax())
 
 
-def holders(table: pd.DataFrame, concept: str, site: str, chance: float) -> tuple[list[int], list[int]]:
-    """Seeds in which the concept formed, and seeds in which it can be read at all, at the last age.
+def holders(table: pd.DataFrame, concept: str, site: str, chance: float) -> tuple[dict[int, list[int]], list[int]]:
+    """Seeds in which the concept has formed at the last age -> earlier ages at which it had; seeds that can be read.
 
     Formed: the own probe scores more than ``MARGIN`` above chance and above the best untrained network of the cohort.
-    Readable: above chance by as much.
+    Readable: above chance by as much, at the last age.
     """
     own = _own(table, concept)
     own = own[own.index.get_level_values("site") == site].droplevel("site")
-    last = own.iloc[:, -1]
-    formed = last[last > max(chance, float(own.iloc[:, 0].max())) + MARGIN]
-    return [int(seed) for seed in formed.index], [int(seed) for seed in last[last > chance + MARGIN].index]
+    last, high = own.iloc[:, -1], own > max(chance, float(own.iloc[:, 0].max())) + MARGIN
+    before = {int(seed): [int(age) for age in row.index[row][:-1]] for seed, row in high.iterrows() if row.iloc[-1]}
+    return before, [int(seed) for seed in last[last > chance + MARGIN].index]

@@ -9,7 +9,14 @@ conditions, with the same levels and the same random numbers:
     neither        random actions
 
 ``lived`` is the part of the episode's step limit that the agent survived, ``survived`` whether it reached the limit,
-``pay`` the return of the episode.
+``pay`` the return of the episode. ``expectancy`` is the number of steps lived for each death,
+
+    E = steps lived in all episodes / (deaths + 1/2)
+
+which, unlike ``lived``, does not level off at the step limit: it is the mean length of life under a constant risk of
+death, with episodes that reached the limit as censored (its maximum likelihood but for the 1/2, which keeps it finite
+when nobody dies). What a lesion costs is the ratio of E with and without it, as in models of proportional hazards (Cox
+1972): an absolute difference grows with the length of life alone.
 
 Letters: n episodes, T steps.
 """
@@ -48,8 +55,13 @@ def returns(lives: Lives, weights: dict[str, float]) -> Tensor:
     return torch.stack([weight * lives.senses[name].sum(1) for name, weight in weights.items()]).sum(0)
 
 
+def expectancy(steps: Tensor, died: Tensor) -> float:
+    """Expected length of life in steps from the ``steps`` ``[n]`` of episodes and whether they ended in death."""
+    return float(steps.sum() / (died.sum() + 0.5))
+
+
 def survival(setup: AgentSetup, start: State, agent: Agent, *, seed: int) -> dict[str, dict[str, float]]:
-    """Condition -> means over the episodes that begin at ``start`` of ``lived``, ``survived`` and ``pay``."""
+    """Condition -> metric -> its value over the episodes that begin at ``start``."""
     weights = next(dict(signal["weights"]) for signal in setup.steering if signal["name"] == setup.learning.pay)
     body, bare, blank = setup.make_environment(), setup.make_environment(reflexes=False), lesioned(agent)
     arms = ((body, agent), (body, blank), (bare, agent), (bare, blank))
@@ -57,6 +69,7 @@ def survival(setup: AgentSetup, start: State, agent: Agent, *, seed: int) -> dic
     for condition, (environment, learner) in zip(CONDITIONS, arms, strict=True):
         lives = follow(environment, start, AgentPolicy(learner, seed=seed))
         means[condition] = {
+            "expectancy": expectancy(lives.steps, lives.terminated),
             "lived": float(lives.steps.float().mean()) / body.settings.limit,
             "survived": float((~lives.terminated).float().mean()),
             "pay": float(returns(lives, weights).mean()),

@@ -4,6 +4,10 @@ An agent on a meadow has reflexes, wired to crude senses that reach a few steps,
 reward of its steering side. Both are lesioned in turn at every age
 (:mod:`imprint.analyses.questions.at_birth.measure`).
 
+Costs are ratios of expected lengths of life, with and without a part, and their change over a lifetime is the slope of
+their logarithm over age. In an earlier edition they were differences, of which a rank correlation with age was taken;
+that refuted a constant cost of the reflexes, because whoever lives longer has more to lose in steps.
+
 What can be foreseen: an untrained learner acts at random, so that its lesion costs nothing at birth is nearly so by
 construction; that half checks the measure. Not settled beforehand are how much the learner adds, and whether it learns
 to do without the reflexes with which it was trained: they act for it in just those moments that it would have to learn.
@@ -11,6 +15,7 @@ to do without the reflexes with which it was trained: they act for it in just th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -19,16 +24,17 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Prediction, judged
-from imprint.analyses.questions.at_birth.exhibits import TITLES, by_condition, exhibits
+from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.questions.at_birth.exhibits import TITLES, exhibits, log_costs, ratio_of
 from imprint.analyses.questions.at_birth.measure import lesions
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.raising.lives import meadow_setup
-from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.environments.meadow.environment import STAY
 from imprint.models.grids import STEPS
 
-SAME, COUNTS, ADDS, RISES, LEVEL = 0.05, 0.1, 0.3, 0.9, 0.2
+SAME = 1.25
+"""Ratios from 1 / 1.25 to 1.25 count as the same, which is the margin of bioequivalence trials."""
+ADDS, COUNTS = 1.3, 1.25
 WORLD = {"metabolism": 0.02, "predators": 0.05, "reach": 3, "limit": 100}
 ESCAPES = {**{f"dark_{way}": i for i, way in enumerate(STEPS)}, "dark": STAY}
 FEEDS = {f"smell_{way}": i for i, way in enumerate(STEPS)}
@@ -42,13 +48,13 @@ REFLEXES = (
 class Settings(QuestionSettings):
     """How long agents are trained and how closely they are examined."""
 
-    seeds: int = Field(8, ge=3)
-    """Agents that are trained."""
-    experiences: int = Field(600_000, ge=16_384)
+    seeds: int = Field(8, ge=3, le=10_000)
+    """Agents that are trained, numbered from ``seed``."""
+    experiences: int = Field(600_000, ge=16_384, le=10_000_000)
     """Length of a lifetime in steps."""
-    ages: int = Field(7, ge=3)
-    """Number of planned ages, birth first."""
-    lives: int = Field(500, ge=20)
+    ages: int = Field(7, ge=3, le=10_000_000)
+    """Number of planned ages, evenly spaced, birth first."""
+    lives: int = Field(500, ge=20, le=10_000_000)
     """Episodes at every age under every condition."""
 
 
@@ -59,17 +65,18 @@ class AtBirth(Question[Settings]):
         question="What keeps an agent alive at birth and later: its reflexes or its learner?",
         prediction="At birth the reflexes alone do as well as the whole agent and far better than chance, and without "
         "them it survives as long as one that acts at random. The loss of the learner costs nothing at birth and more "
-        "at every age; the loss of the reflexes costs as much at every age.",
+        "as it grows; the loss of the reflexes divides the length of life by as much at every age.",
         refuted_if="The untrained learner helps or harms, the untrained agent without reflexes survives longer than at "
         "random, the trained learner adds little, the cost of its loss does not rise, or that of the reflexes changes "
         "with age.",
-        decision="Part of the step limit survived, 95 % intervals over seeds. At birth: whole minus no learner, and "
-        f"no reflexes minus neither, both between -{SAME:g} and {SAME:g}. At the last age: whole minus no learner, "
-        f"in parts of no learner, at least {ADDS:g}. Over ages, by seed: rank correlation of age with whole minus no "
-        f"learner at least {RISES:g}, with whole minus no reflexes between -{LEVEL:g} and {LEVEL:g}. All held: "
-        "confirmed; one interval wholly outside: refuted; otherwise undetermined. Control: at birth whole minus no "
-        f"reflexes at least {COUNTS:g}; if that is not shown the reflexes have no effect to speak of, and if a seed "
-        "failed likewise: undetermined.",
+        decision="Expected length of life: steps lived for each death. Geometric means of ratios and Student's 95 % "
+        f"intervals over seeds. At birth whole / no learner, and no reflexes / neither, both between {1 / SAME:g} and "
+        f"{SAME:g}. At the last age whole / no learner at least {ADDS:g}. Change of a cost over the lifetime: slope of "
+        "the log ratio over evenly spaced ages, by least squares in each seed; of whole / no learner a factor of at "
+        f"least {SAME:g}, of whole / no reflexes between {1 / SAME:g} and {SAME:g}. All held: confirmed; one interval "
+        "wholly outside: refuted; otherwise undetermined. Control: at birth whole / no reflexes at least "
+        f"{COUNTS:g}; if that is not shown the reflexes have no effect to speak of, and if a seed failed likewise: "
+        "undetermined.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, sections 2.3.2 and 2.5.2: newborn competence comes "
         "from the steering side; removing the cortex matters more the older the animal.",
     )
@@ -78,6 +85,18 @@ class AtBirth(Question[Settings]):
         "prediction": "a number of the card; `why` says which",
         **{metric: f"{title}; control: the lesion, none for the whole agent" for metric, title in TITLES.items()},
     }
+
+    def power(self) -> str:
+        """From two pilot seeds, 500 and 501, which the published runs do not have among theirs."""
+        same, spread = math.log(SAME), 0.1
+        expected = [
+            Expected("equal at birth", same, spread, between=True),
+            Expected("learner adds at the last age (from 1.7)", math.log(1.7 / ADDS), spread),
+            Expected("growing cost of the learner's loss (from 1.6)", math.log(1.6 / SAME), spread),
+            Expected("constant cost of the reflexes' loss", same, spread, between=True),
+        ]
+        source = "In units of log ratios; two pilot seeds (500, 501) differed by less than half of this spread."
+        return bought(self.settings.seeds, expected, source)
 
     def work(self) -> list[Work]:
         """One piece per seed."""
@@ -88,7 +107,8 @@ class AtBirth(Question[Settings]):
     def setup(self) -> dict[str, Any]:
         """The setup in which the agents are trained, resolved."""
         s = self.settings
-        return meadow_setup("at-birth", WORLD, REFLEXES, experiences=s.experiences, ages=s.ages, seeds=s.seeds)
+        ages = [round(s.experiences * i / (s.ages - 1)) for i in range(s.ages)]
+        return meadow_setup("at-birth", WORLD, REFLEXES, experiences=s.experiences, ages=ages, seeds=s.seeds)
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
@@ -111,29 +131,22 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     """The numbers that decide, and the control."""
-    lived = by_condition(table, "lived")
-    cost_of_learner, cost_of_reflexes = lived["whole"] - lived["no learner"], lived["whole"] - lived["no reflexes"]
-    birth, last = (lived.xs(age, level="age") for age in (table["age"].min(), table["age"].max()))
-    idle = mean_of_all(birth["whole"] - birth["no learner"])
-    random = mean_of_all(birth["no reflexes"] - birth["neither"])
-    adds = mean_of_all((last["whole"] - last["no learner"]) / last["no learner"])
-    by_age = "rank correlation of age and cost of losing the"
+    costs = log_costs(table)
+    ages = costs.index.get_level_values("age")
+    birth, last = costs.xs(ages.min(), level="age"), costs.xs(ages.max(), level="age")
+    change = costs.groupby(level="seed").agg(_slope)
+    same = {"least": 1 / SAME, "most": SAME}
     predictions = [
-        Prediction("at birth, whole minus no learner", idle, least=-SAME, most=SAME),
-        Prediction("at birth, no reflexes minus neither", random, least=-SAME, most=SAME),
-        Prediction("at the last age, part that the learner adds", adds, least=ADDS),
-        Prediction(f"{by_age} learner", _correlation_with_age(cost_of_learner), least=RISES),
-        Prediction(f"{by_age} reflexes", _correlation_with_age(cost_of_reflexes), least=-LEVEL, most=LEVEL),
+        Prediction("at birth, whole / no learner", ratio_of(birth["learner"]), **same),
+        Prediction("at birth, no reflexes / neither", ratio_of(birth["learner alone"]), **same),
+        Prediction("at the last age, whole / no learner", ratio_of(last["learner"]), least=ADDS),
+        Prediction("change over the lifetime, whole / no learner", ratio_of(change["learner"]), least=SAME),
+        Prediction("change over the lifetime, whole / no reflexes", ratio_of(change["reflexes"]), **same),
     ]
-    counts = mean_of_all(birth["whole"] - birth["no reflexes"])
-    return predictions, Prediction("at birth, whole minus no reflexes", counts, least=COUNTS)
+    return predictions, Prediction("at birth, whole / no reflexes", ratio_of(birth["reflexes"]), least=COUNTS)
 
 
-def _correlation_with_age(cost: pd.Series) -> Estimate:
-    """Rank correlation of age and cost, mean over seeds; missing where the cost of a seed never changes."""
-    correlations = []
-    for _, mine in cost.groupby(level="seed"):
-        varies = mine.nunique() > 1
-        ages = mine.index.get_level_values("age")
-        correlations.append(float(stats.spearmanr(ages, mine.to_numpy()).statistic) if varies else NAN)
-    return mean_of_all(correlations)
+def _slope(costs: pd.Series) -> float:
+    """Change of one seed's log cost from the first to the last age, along its line of least squares over age."""
+    ages = costs.index.get_level_values("age").to_numpy(dtype=float)
+    return float(stats.linregress(ages, costs.to_numpy()).slope * (ages[-1] - ages[0]))

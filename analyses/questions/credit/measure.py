@@ -1,35 +1,41 @@
 """Teach a valence on compounds of cues in a learner's latents, as in conditioning experiments with animals.
 
 A learner is trained in the nursery by its own objective. Then a linear assessor (a valence) reads its latents of the
-first frame and is taught by the three-factor rule in phases; half of the trials of a phase show cues, half show none
-and are not rewarded.
+first frame and is taught by the three-factor rule in two phases; half of the trials of a phase show cues, half show
+none and are not rewarded. The second phase is the same for all: both cues, A and B, are shown and rewarded.
 
-    compound   A shown without reward, then AB rewarded                blocked    A rewarded, then AB rewarded
-    shuffled   A shown, reward on random trials, then AB rewarded      alone      A rewarded
-    familiar   B shown without reward, then AB rewarded                novel      no cue shown, then AB rewarded
+    blocked    A rewarded, until V(A) >= 0.9 on other trials            compound   A shown without reward
+    shuffled   A shown, reward on random trials
 
-    strength of a cue   V(B) = mean of v(B shown) - v(nothing shown), all else the same
-    blocking ratio      sum over cues of V(B), blocked / sum over cues of V(B), compound
-    overshadowing       V(the more salient cue) / (V(A) + V(B)) after AB rewarded; salience: length of the mean
-                        displacement, in standard deviations
+    strength V(B)       mean of v(B shown) - v(nothing shown), all else the same, on held-out trials
+    gain                V(B) after the second phase - V(B) before it
+    blocking ratio      sum over cues of the gain, blocked / sum over cues of the gain, compound
+    left over           1 - V(AB) before the second phase, blocked: the error that the delta rule has left to share out
+    overlap             cosine of the mean displacements of the latents by A and by B, in standard deviations
+    overshadowing       V(the more salient cue) / (V(A) + V(B)), compound; salience: length of the mean displacement
 
-The rule shares an error out by the size of each latent (Rescorla & Wagner 1972), so that a predicted reward leaves
-nothing for a second cue (Kamin 1969) as far as their latents do not overlap. It is therefore run in three bases: the
-latents as they were learned; the same latents whitened; and *planted* latents, each of one cue alone.
+Both groups share an error out among the same latents, so that by the rule (Rescorla & Wagner 1972) the blocking ratio
+is what was left over, whatever the overlap of the latents, as far as trials are alike. Latents are standardised once;
+the running standardisation of the assessor is off, since it changes the value of one cue when another begins to be
+shown. (It alone made an earlier edition find that new cues are learned faster than familiar ones, which the rule does
+not say.) A cue that was not learned to the end leaves much over and cannot block (Kamin 1969), so the first phase has a
+criterion and not a length. The rule is run in three bases: the latents as they were learned; the same latents whitened;
+and *planted* latents, each of one cue alone. All are standardised.
 
-Letters: S seeds, n rows, D width, K combinations of cues.
+Letters: S seeds, n rows, D width, K combinations of cues, a groups that are taught side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from imprint.analyses.engine import Say
+from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
@@ -44,12 +50,30 @@ from imprint.probes.subjects.subject import Subject
 CUES = ("red", "lamp", "from_left")
 PAIRS = (("red", "lamp"), ("red", "from_left"))
 BANK, TEST, BATCH, ROWS = 600, 300, 64, 64
+LEARNED, LOOK_EVERY = 0.9, 100
+"""V(A) at which a first cue counts as learned, and the number of updates between two looks at it."""
+RATE = 1.8
+"""Rate of the rule, which is stable below 2."""
+STEADY = 1 - 1e-9
+"""Memory of the running moments: they stay what they are when an assessor is made, 0 and 1."""
 SMALLEST = 1e-3
 """Principal components with less than this part of the largest variance are left out when latents are whitened."""
+REWARDS = ("rewarded", "unrewarded", "random")
 Phase = tuple[tuple[str, ...], str]
-"""Cues that are shown, and whether they are ``rewarded``, ``unrewarded`` or rewarded at ``random``."""
+"""Cues that are shown, and one of :data:`REWARDS`."""
 Numbers = dict[tuple[str, str], Tensor]
 """(measure, cue or pair) -> one number per seed ``[S]``."""
+
+
+class Trials(NamedTuple):
+    """Latents ``[K, S, n, D]`` of trials under every combination of cues."""
+
+    bank: Tensor
+    """On which the valence is taught."""
+    criterion: Tensor
+    """Other trials, on which is seen whether a cue is learned."""
+    test: Tensor
+    """Other trials again, on which strengths are measured."""
 
 
 def code(cues: Sequence[str]) -> int:
@@ -57,20 +81,30 @@ def code(cues: Sequence[str]) -> int:
     return sum(1 << CUES.index(cue) for cue in cues)
 
 
-def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, untrained: bool, say: Say) -> pd.DataFrame:
-    """Rows of basis, measure, cue, seed and value; ``updates``: steps of the rule in a phase."""
+def measure(
+    *, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, most: int, untrained: bool, say: Say
+) -> pd.DataFrame:
+    """Rows of basis, measure, cue, seed and value.
+
+    ``updates``: steps of the rule in a phase; ``most``: of the first phase of blocked groups, which has a criterion, in
+    the latents as they were learned.
+    """
     plan = load_setup(setup, expect=Setup)
     world = plan.make_world()
     experiences = 0 if untrained else plan.schedule.experiences
     learners = trained(plan, world, seeds, experiences=experiences, say=say)
-    bank, test = (latents_of_cues(learners, world, n, name) for n, name in ((BANK, "trials"), (TEST, "test")))
-    bases = {"as learned": (bank, test), "whitened": whitened(bank, test), "planted": planted(bank, test)}
+    sizes = {"trials": BANK, "criterion": TEST, "test": TEST}
+    shown = Trials(*(latents_of_cues(learners, world, n, name) for name, n in sizes.items()))
+    bases = {"as learned": standardised(shown)}
+    if not untrained:
+        bases |= {"whitened": whitened(shown), "planted": planted(shown)}
     rows: list[dict[str, Any]] = []
-    for done, (basis, (trials, held_out)) in enumerate(bases.items()):
+    for done, (basis, trials) in enumerate(bases.items()):
         say(done, len(bases), f"conditioning, {basis}")
+        longest = most if basis == "as learned" else updates
         rows += [
             {"basis": basis, "measure": measure, "cue": cue, "seed": seed, "value": float(value)}
-            for (measure, cue), values in conditioned(trials, held_out, updates).items()
+            for (measure, cue), values in conditioned(trials, updates=updates, most=longest).items()
             for seed, value in zip(seeds, values, strict=True)
         ]
     return pd.DataFrame(rows)
@@ -97,114 +131,147 @@ def latents_of_cues(learners: Sequence[Learner], world: World, n: int, name: str
     return torch.stack(latents)
 
 
-def whitened(bank: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in principal components of unit variance over ``bank``; components that are too small are zero."""
-    mean = bank.mean((0, 2), keepdim=True)
-    x = (bank - mean).transpose(0, 1).flatten(1, 2)
+def standardised(trials: Trials) -> Trials:
+    """All less the mean of trials of the bank that show nothing, in standard deviations over the bank."""
+    scale = (trials.bank.transpose(0, 1).flatten(1, 2).var(1) + FLOOR).rsqrt()
+    nothing = trials.bank[0].mean(1)
+    return Trials(*((latents - nothing[:, None]) * scale[:, None] for latents in trials))
+
+
+def whitened(trials: Trials) -> Trials:
+    """All in principal components of unit variance over the bank; components that are too small are zero."""
+    mean = trials.bank.mean((0, 2), keepdim=True)
+    x = (trials.bank - mean).transpose(0, 1).flatten(1, 2)
     values, vectors = torch.linalg.eigh(x.transpose(1, 2) @ x / x.shape[1])
     large = values > SMALLEST * values[:, -1:]
     turn = vectors * torch.where(large, values.clamp(min=1e-12).rsqrt(), 0.0)[:, None]
-    inside, outside = (torch.einsum("ksnd,sde->ksne", latents - mean, turn) for latents in (bank, test))
-    return inside, outside
+    return standardised(Trials(*(torch.einsum("ksnd,sde->ksne", latents - mean, turn) for latents in trials)))
 
 
-def planted(bank: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+def planted(trials: Trials) -> Trials:
     """Latents of one cue each, three for the first cue and one for each other: what the rule does without overlap."""
-    on = torch.tensor([[float(k >> i & 1) for i in (0, 0, 0, *range(1, len(CUES)))] for k in range(len(bank))])
-    inside, outside = (on[:, None, None].expand(-1, *latents.shape[1:3], -1) for latents in (bank, test))
-    return inside, outside
+    on = torch.tensor([[float(k >> i & 1) for i in (0, 0, 0, *range(1, len(CUES)))] for k in range(1 << len(CUES))])
+    return Trials(*(on[:, None, None].expand(-1, *latents.shape[1:3], -1) for latents in trials))
 
 
-def teach(bank: Tensor, phases: Sequence[Phase], updates: int) -> Valence:
-    """A valence taught in phases of ``updates`` steps on ``bank`` ``[K, S, n, D]``."""
-    seeds, n, width = bank.shape[1:]
-    valence = Valence(Valence.Settings(signal="pay", lag=0), seeds, width)
-    rng, gate = generator("conditioning"), torch.ones(seeds, dtype=torch.bool)
-    for cues, reward in phases:
+class Groups:
+    """Valences of a groups of subjects times S seeds, taught side by side on the same rows."""
+
+    def __init__(self, bank: Tensor, count: int) -> None:
+        self.bank, self.count, self.seeds = bank, count, bank.shape[1]
+        settings = Valence.Settings(signal="pay", lag=0, rate=RATE, memory=STEADY)
+        self.valence = Valence(settings, count * self.seeds, bank.shape[-1])
+        for seed in range(self.valence.seeds):
+            self.valence.load(seed, {"updates": torch.tensor(1 / (1 - STEADY))})
+
+    def teach(
+        self, phases: Sequence[Phase], updates: int, *, rng: torch.Generator, open_: Tensor | None = None
+    ) -> None:
+        """``updates`` steps of the rule, a phase for each group; ``open_`` bool ``[a, S]``: who learns (None: all)."""
+        gate = torch.ones(self.count * self.seeds, dtype=torch.bool) if open_ is None else open_.flatten()
+        shown = torch.tensor([code(cues) for cues, _ in phases])[:, None]
+        kind = torch.tensor([REWARDS.index(reward) for _, reward in phases])
         for _ in range(updates):
-            row = torch.randint(0, n, (BATCH,), generator=rng)
+            row = torch.randint(0, self.bank.shape[2], (BATCH,), generator=rng)
             shows = torch.arange(BATCH) % 2 == 0
-            latents = bank[torch.where(shows, code(cues), 0), :, row].transpose(0, 1)[:, :, None]
-            signal = {"rewarded": shows.float(), "unrewarded": torch.zeros(BATCH)}.get(reward)
-            if signal is None:
-                signal = shows[torch.randperm(BATCH, generator=rng)].float()
-            valence.update(latents, signal[None, :, None].expand(seeds, -1, -1), gate)
-    return valence
+            latents = self.bank[torch.where(shows, shown, 0), :, row].transpose(1, 2)
+            at_random = shows[torch.randperm(BATCH, generator=rng)]
+            signal = torch.stack([shows, torch.zeros_like(shows), at_random]).float()[kind]
+            signal = signal[:, None].expand(-1, self.seeds, -1)
+            self.valence.update(latents.flatten(0, 1)[:, :, None], signal.flatten(0, 1)[:, :, None], gate)
+
+    def teach_until_learned(self, cues: Sequence[str], criterion: Tensor, most: int, *, rng: torch.Generator) -> Tensor:
+        """One rewarded cue for each group until its strength on ``criterion`` is :data:`LEARNED`.
+
+        Returns whether it came to that, bool ``[a, S]``. Each group of each seed stops by itself, at the latest after
+        ``most`` steps.
+        """
+        open_ = torch.ones(self.count, self.seeds, dtype=torch.bool)
+        for start in range(0, most, LOOK_EVERY):
+            phases: list[Phase] = [((cue,), "rewarded") for cue in cues]
+            self.teach(phases, min(LOOK_EVERY, most - start), rng=rng, open_=open_)
+            open_ &= self.strengths([(cue,) for cue in cues], criterion) < LEARNED
+            if not bool(open_.any()):
+                break
+        return ~open_
+
+    def strengths(self, cues: Sequence[Sequence[str]], test: Tensor) -> Tensor:
+        """V ``[a, S]`` of each group's ``cues``, all shown at once: v(shown) - v(nothing shown), mean over rows."""
+        means = torch.stack([test[[code(each) for each in cues]], test[[0] * len(cues)]]).mean(3)
+        shown, nothing = (self.valence.predict(each.flatten(0, 1)[:, None, None]) for each in means)
+        return (shown - nothing).reshape(self.count, self.seeds)
 
 
-def strength(valence: Valence, test: Tensor, cue: str) -> Tensor:
-    """V of a cue, ``[S]``."""
-    change = valence.predict(test[code([cue])][:, :, None]) - valence.predict(test[0][:, :, None])
-    return change.mean((1, 2))
-
-
-def conditioned(bank: Tensor, test: Tensor, updates: int) -> Numbers:
+def conditioned(trials: Trials, *, updates: int, most: int) -> Numbers:
     """All numbers of one basis: strengths by cue and pair, and ratios and shares over all (cue ``all``)."""
+    orders = [order for pair in PAIRS for order in (pair, pair[::-1])]
+    firsts, seconds = zip(*orders, strict=True)
+    both = [(order, "rewarded") for order in orders]
+    rng, test = generator("conditioning"), trials.test
+    blocked = Groups(trials.bank, len(orders))
+    came = blocked.teach_until_learned(firsts, trials.criterion, most, rng=rng)
+    first, compound = (blocked.strengths(cues, test) for cues in ([(cue,) for cue in firsts], orders))
+    others = Groups(trials.bank, len(orders) * len(BEFORE))
+    others.teach([((cue,), reward) for reward in BEFORE.values() for cue in firsts], updates, rng=rng)
+    strengths, gains = {}, {}
+    for groups, names in ((blocked, ("blocked",)), (others, tuple(BEFORE))):
+        alone, copies = [(cue,) for cue in seconds], len(names)
+        before = groups.strengths(alone * copies, test)
+        groups.teach(both * copies, updates, rng=generator("conditioning", "both"))
+        after = groups.strengths(alone * copies, test)
+        strengths |= dict(zip(names, after.chunk(copies), strict=True))
+        gains |= dict(zip(names, (after - before).chunk(copies), strict=True))
     numbers: Numbers = {}
-    shares: list[Tensor] = []
-    strengths: dict[str, list[Tensor]] = {arm: [] for arm in ("compound", "blocked", "shuffled", "familiar", "novel")}
-    errors: list[Tensor] = []
-    for pair in PAIRS:
-        for first, second in (pair, pair[::-1]):
-            for arm, phases in _arms(first, second).items():
-                valence = teach(bank, phases, updates)
-                strengths[arm].append(strength(valence, test, second))
-                numbers[f"strength, {arm}", f"{second} with {first}"] = strengths[arm][-1]
-                if arm == "blocked":
-                    errors.append(attribution_error(valence, test, second))
-        alone = {cue: strength(teach(bank, [((cue,), "rewarded")], updates), test, cue) for cue in pair}
-        numbers |= {("strength, alone", cue): value for cue, value in alone.items()}
-        novel = teach(bank, [((), "unrewarded"), (pair, "rewarded")], updates)
-        shares.append(more_salient(novel, test, pair))
-        numbers["share of the more salient", " and ".join(pair)] = shares[-1]
-    total = {arm: torch.stack(values).sum(0) for arm, values in strengths.items()}
-    numbers["blocking ratio", "all"] = total["blocked"] / total["compound"]
-    numbers["shuffled ratio", "all"] = total["shuffled"] / total["compound"]
-    numbers["novel less familiar", "all"] = (total["novel"] - total["familiar"]) / len(strengths["novel"])
-    numbers["share of the more salient", "all"] = torch.stack(shares).mean(0)
-    numbers["attribution error", "all"] = torch.stack(errors).amax(0)
-    return numbers
-
-
-def _arms(first: str, second: str) -> dict[str, list[Phase]]:
-    """Name of a training -> its phases; all end with both cues rewarded."""
-    both: Phase = ((first, second), "rewarded")
-    before: dict[str, Phase] = {
-        "compound": ((first,), "unrewarded"),
-        "blocked": ((first,), "rewarded"),
-        "shuffled": ((first,), "random"),
-        "familiar": ((second,), "unrewarded"),
-        "novel": ((), "unrewarded"),
+    for i, (a, b) in enumerate(orders):
+        numbers |= {(f"strength, {group}", f"{b} with {a}"): each[i] for group, each in strengths.items()}
+        numbers |= {("strength, first", f"{a} before {b}"): first[i], ("left over", f"{b} with {a}"): 1 - compound[i]}
+    total = gains["compound"].sum(0)
+    salient, overlaps = zip(*(salience(test, pair) for pair in PAIRS), strict=True)
+    pairs = [strengths["compound"][2 * i : 2 * i + 2].flip(0) for i in range(len(PAIRS))]
+    shares = [v.gather(0, top[None])[0] / v.sum(0) for v, top in zip(pairs, salient, strict=True)]
+    over_all = {
+        "first cues learned": came.float().mean(0),
+        "strength, first": first.mean(0),
+        "blocking ratio": gains["blocked"].sum(0) / total,
+        "left over": ((1 - compound) * gains["compound"]).sum(0) / total,
+        "shuffled ratio": gains["shuffled"].sum(0) / total,
+        "share of the more salient": torch.stack(shares).mean(0),
+        "overlap": torch.stack(overlaps).mean(0),
+        "attribution error": attribution_error(blocked, test, seconds),
     }
-    return {arm: [phase, both] for arm, phase in before.items()}
+    over_all["blocking ratio less left over"] = over_all["blocking ratio"] - over_all["left over"]
+    return numbers | {(measure, "all"): values for measure, values in over_all.items()}
 
 
-def more_salient(valence: Valence, test: Tensor, pair: tuple[str, str]) -> Tensor:
-    """Part of the strength of both cues that the one with the larger displacement has, ``[S]``.
+BEFORE = {"compound": "unrewarded", "shuffled": "random"}
+"""Group -> what the first cue was followed by in its first phase; that of the blocked group has a criterion."""
+
+
+def salience(test: Tensor, pair: tuple[str, str]) -> tuple[Tensor, Tensor]:
+    """Which cue of a pair displaces the latents more, int64 ``[S]``, and the cosine of both displacements ``[S]``.
 
     Displacements are in standard deviations over all combinations of the test rows.
     """
     spread = test.transpose(0, 1).flatten(1, 2).std(1).clamp(min=1e-6)
-    sizes = torch.stack([((test[code([c])] - test[0]).mean(1) / spread).norm(dim=1) for c in pair])
-    values = torch.stack([strength(valence, test, c) for c in pair])
-    top = values.gather(0, sizes.argmax(0, keepdim=True))[0]
-    return top / values.sum(0)
+    moved = torch.stack([(test[code([cue])] - test[0]).mean(1) / spread for cue in pair])
+    return moved.norm(dim=2).argmax(0), torch.cosine_similarity(moved[0], moved[1], dim=1)
 
 
-def attribution_error(valence: Valence, test: Tensor, cue: str) -> Tensor:
+def attribution_error(groups: Groups, test: Tensor, cues: Sequence[str]) -> Tensor:
     """Largest difference between integrated gradients and w * (z - z0), ``[S]``; z0: mean, and cue not shown."""
     errors = []
-    for seed in range(valence.seeds):
-        weight, bias = valence.linear(seed)
+    for i in range(groups.valence.seeds):
+        group, seed = divmod(i, groups.seeds)
+        weight, bias = groups.valence.linear(i)
         head = nn.Linear(len(weight), 1)
         with torch.no_grad():
             head.weight.copy_(weight[None])
             head.bias.copy_(bias[None])
         subject = Subject(head.eval()).output(0)
-        z = test[code([cue]), seed, :ROWS].contiguous()
+        z = test[code([cues[group]]), seed, :ROWS].contiguous()
         change = (z - test[0, seed, :ROWS]).contiguous()
         from_mean = IntegratedGradients(baseline="mean")(subject, z)
         from_unseen = IntegratedGradients(baseline="zeros")(subject, change)
         differences = (from_mean.attributions - weight * (z - z.mean(0)), from_unseen.attributions - weight * change)
         errors.append(max(float(difference.abs().max()) for difference in differences))
-    return torch.tensor(errors)
+    return torch.tensor(errors).reshape(groups.count, groups.seeds).amax(0)

@@ -10,9 +10,11 @@
 Arms (all values are read from the same imagination):
 
     planner              as above
-    concept projected    the valence without its part along a = mean latent on the coin - mean latent elsewhere in the
-                         same room, in the units that the assessor reads (standardised over its training)
-    random projected     without its part along a random direction instead, mean over draws
+    concept erased       the valence reads imagined latents from which the concept "on the coin" was erased (LEACE,
+                         :mod:`imprint.probes.interventions.erase`), so that their mean on the coin is that elsewhere;
+                         rank r: with r - 1 of its products with a direction of the latents, so that their variance in
+                         those directions is the same, too; first those in which it differs most
+    random erased        as many random directions of the whitened latents erased instead, mean over draws
     taste elsewhere      the reward came at another moment of the same walks
     random sequences     any sequence of the same length
     model-free           a Q-learner trained on the same walks (:mod:`imprint.analyses.questions.foresight.model_free`)
@@ -22,7 +24,7 @@ Letters: d draws of events, G width of the summary latents, V values, n rooms, T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +35,9 @@ from torch import Tensor
 from imprint.analyses.engine import Say
 from imprint.analyses.questions.foresight.model_free import act, learn, single
 from imprint.analyses.raising.imagination import Growing, columns, foreseen, frames, grow, lived, near_rooms
-from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
-from imprint.models.environments.coin import SIDE, Coin
+from imprint.models.environments.coin import Coin
 from imprint.models.errors import NotMeasurableError
 from imprint.models.imagination.planner import Planner, carried_out
 from imprint.models.imagination.walks import Walks, walk
@@ -44,15 +45,20 @@ from imprint.models.imagination.world_model import WorldModel
 from imprint.models.states import State, rows
 from imprint.models.steering.base import Body, Senses
 from imprint.models.steering.reward import Reward
+from imprint.probes.interventions.erase import Eraser, Whitened
 
 WINDOW = 5
 """How many frames of a rewarded walk the assessor reads: the last ones."""
-RANDOM_DIRECTIONS = 8
+RANKS = (1, 2, 3, 4, 6, 8, 12)
+"""Ranks of the erasures; the first is that of the concept itself, and decides."""
+RANDOM_SUBSPACES = 4
 RANDOM_PLANS = 20
 WALLS, COIN = 0, 2
 """Planes of an observation that show walls and coin."""
 MATCHED = 400
-"""Number of rooms from which the concept's direction is computed."""
+"""Number of rooms in which predictions are compared with what came."""
+IMAGINED, EACH = 500, 16
+"""Number of rooms near whose coin random walks are imagined, on which erasers are fitted, and of walks in each."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Trial:
     draws: int
     """Draws of rewarded walks."""
     horizon: int
+    erase: bool = True
+    """Whether values without the concept are tried."""
 
     def chosen(self, k: int) -> Tensor:
         """Indices ``[k, d]`` of the walks that are the k events of each draw."""
@@ -99,7 +107,7 @@ def measure(
 ) -> pd.DataFrame:
     """One row per seed, arm, number of events and draw: success; and how well the world models predict.
 
-    ``many``: events of a model-free learner that has had enough; 0: no model-free learners.
+    ``many``: events of a model-free learner that has had enough; 0: no model-free learners and no erasures.
     """
     world = Coin(Coin.Settings(varied=1.0))
     grown = grow(world, seeds, Growing(**growing), say)
@@ -110,7 +118,7 @@ def measure(
         fresh = walk(world, world.levels(MATCHED, rng=rng), horizon, rng=rng)
         test = new_rooms(world, rooms, horizon, rng)
         pool = rewarded_walks(world, max(draws * max(events), many), rng)
-        trial = Trial(world, model, life, pool, test, events, draws, horizon)
+        trial = Trial(world, model, life, pool, test, events, draws, horizon, erase=many > 0)
         rows = [{"arm": "model", **row} for row in foreseen(model, fresh)]
         rows += [_random_plans(trial, rng), *planned(trial, rng)]
         rows += _model_free(trial, many, rng) if many else []
@@ -170,27 +178,44 @@ def teach(model: WorldModel, valence: Valence, events: Sequence[Walks], *, elsew
         valence.update(latents[:, None], reward[:, None], gate)
 
 
-def concept_direction(world: Coin, model: WorldModel, scale: Tensor, rng: torch.Generator) -> Tensor:
-    """Unit direction ``[G]`` in standardised latents: the agent on the coin less elsewhere in the same room."""
-    levels = world.levels(MATCHED, rng=rng)
-    free = ~levels["walls"].flatten(1)
-    free[torch.arange(MATCHED), levels["coin"]] = False
-    other = torch.multinomial(free.float(), 1, generator=rng)[:, 0]
-
-    def latents(cell: Tensor) -> Tensor:
-        state = world.put(levels, torch.stack([cell // SIDE, cell % SIDE], 1))
-        with torch.no_grad():
-            summary: Tensor = model.summary(model.encode(world.observe(state)))
-        return summary
-
-    direction: Tensor = ((latents(levels["coin"]) - latents(other)) * scale).mean(0)
-    unit: Tensor = direction / torch.linalg.vector_norm(direction)
-    return unit
+def erasers(trial: Trial, rng: torch.Generator) -> Iterator[tuple[str, Eraser]]:
+    """Arm -> what it erases from imagined summary latents."""
+    latents, on_coin = imagined_near(trial, rng)
+    whitened = Whitened.of(latents)
+    spread = whitened.rows[on_coin].T @ whitened.rows[on_coin] / int(on_coin.sum())
+    difference, directions = torch.linalg.eigh(spread - torch.eye(len(spread), dtype=spread.dtype))
+    directions = directions[:, difference.abs().argsort(descending=True)]
+    concept = on_coin.double()[:, None]
+    products = torch.cat([concept, concept * (whitened.rows @ directions)], 1)
+    for rank in RANKS:
+        yield f"concept erased, rank {rank}", whitened.erase(products[:, :rank])
+        for _ in range(RANDOM_SUBSPACES):
+            yield f"random erased, rank {rank}", whitened.random(rank, rng=rng)
 
 
-def without(weight: Tensor, direction: Tensor) -> Tensor:
-    """Weights ``[V, G]`` with their part along unit directions ``[G]`` or ``[V, G]`` taken out."""
-    return weight - (weight * direction).sum(-1, keepdim=True) * direction
+def imagined_near(trial: Trial, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Summary latents ``[n, G]`` imagined along random walks near a coin; whether the walk is on it, bool ``[n]``."""
+    world, n = trial.world, IMAGINED * EACH
+    rooms = near_rooms(world, ("coin",), trial.horizon, IMAGINED, among=16 * IMAGINED + 64, rng=rng)
+    state = rows(rooms, torch.arange(IMAGINED).repeat_interleave(EACH))
+    action = torch.randint(0, trial.model.view.actions, (n, trial.horizon), generator=rng)
+    with torch.no_grad():
+        latents = trial.model(world.observe(state), action).summary[:, 1:]
+    going, alive, on_coin = torch.ones(n, dtype=torch.bool), [], []
+    for chosen in action.unbind(1):
+        outcome = world.follow(state, chosen)
+        alive.append(going)
+        on_coin.append(outcome.terminated)
+        going, state = going & ~outcome.done, outcome.after
+    kept = torch.stack(alive, 1)
+    return latents[kept], torch.stack(on_coin, 1)[kept]
+
+
+def erased(eraser: Eraser, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights ``[G, V]`` and biases ``[V]`` that give on latents what the given ones give on erased latents."""
+    mean, left, right = (part.to(weight) for part in (eraser.mean, eraser.left, eraser.right))
+    lost = right.T @ (left.T @ weight)
+    return weight - lost, bias + mean @ lost
 
 
 def planned(trial: Trial, rng: torch.Generator) -> list[dict[str, Any]]:
@@ -206,30 +231,29 @@ def planned(trial: Trial, rng: torch.Generator) -> list[dict[str, Any]]:
 
 
 def _values(trial: Trial, rng: torch.Generator) -> tuple[list[tuple[str, int, int]], Tensor, Tensor]:
-    """Arm, number of events and draw of V values, and their weights ``[G, V]`` and biases ``[V]``."""
+    """Arm, number of events and draw of V values, and their weights ``[G, V]`` and biases ``[V]``.
+
+    Concepts are erased from values that were taught by the first number of events.
+    """
     with torch.no_grad():
         latents = trial.model.summary(trial.model.encode(frames(trial.life, 4000, rng=rng)))
-    scale = (lived(latents, 1).variance[0] + FLOOR).rsqrt()
-    concept = concept_direction(trial.world, trial.model, scale, rng)
     weights, biases, labels = [], [], []
+
+    def add(arm: str, k: int, weight: Tensor, bias: Tensor) -> None:
+        weights.append(weight)
+        biases.append(bias)
+        labels.extend((arm, k, draw) for draw in range(trial.draws))
+
     for k in trial.events:
         walks = [trial.pool.rows(index) for index in trial.chosen(k)]
         valence, misled = lived(latents, trial.draws), lived(latents, trial.draws)
         teach(trial.model, valence, walks, elsewhere=None)
         teach(trial.model, misled, walks, elsewhere=rng)
-        weight = valence.weight
-        arms = [("planner", valence, weight), ("taste elsewhere", misled, misled.weight)]
-        arms.append(("concept projected", valence, without(weight, concept)))
-        for _ in range(RANDOM_DIRECTIONS):
-            random = torch.randn(weight.shape, generator=rng)
-            random = random / random.norm(dim=1, keepdim=True)
-            arms.append(("random projected", valence, without(weight, random)))
-        for arm, assessor, projected in arms:
-            assessor.weight = projected
-            on_raw_latents, bias = columns(assessor)
-            weights.append(on_raw_latents)
-            biases.append(bias)
-            labels += [(arm, k, draw) for draw in range(trial.draws)]
+        add("planner", k, *columns(valence))
+        add("taste elsewhere", k, *columns(misled))
+        if k == trial.events[0] and trial.erase:
+            for arm, eraser in erasers(trial, rng):
+                add(arm, k, *erased(eraser, *columns(valence)))
     return labels, torch.cat(weights, 1), torch.cat(biases)
 
 

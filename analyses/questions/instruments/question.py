@@ -49,21 +49,21 @@ class Settings(QuestionSettings):
     """Sample sizes of the probe cases."""
     effects: tuple[float, ...] = (1.0, 2.0)
     """Class distances in standard deviations (noise is the other way round)."""
-    samples: int = Field(30, ge=2)
+    samples: int = Field(30, ge=2, le=10_000_000)
     """Samples per case, size and effect of ridge, the default readout."""
-    other_samples: int = Field(8, ge=2)
+    other_samples: int = Field(8, ge=2, le=10_000_000)
     """The same, for the other readouts that follow from moments."""
-    slow_samples: int = Field(4, ge=2)
+    slow_samples: int = Field(4, ge=2, le=10_000_000)
     """Samples for readouts that are fitted one by one."""
-    found_samples: int = Field(200, ge=2)
+    found_samples: int = Field(200, ge=2, le=10_000_000)
     """Samples at twice the minimum detectable effect, per size."""
-    noise_grids: int = Field(10, ge=1)
+    noise_grids: int = Field(10, ge=1, le=10_000_000)
     """Grids of pure noise per readout."""
-    leak_samples: int = Field(100, ge=2)
+    leak_samples: int = Field(100, ge=2, le=10_000_000)
     """Samples per case for the leak checks."""
-    network_samples: int = Field(60, ge=2)
+    network_samples: int = Field(60, ge=2, le=10_000_000)
     """Planted networks per causal test and attribution."""
-    nulls: int = Field(10, ge=5)
+    nulls: int = Field(10, ge=5, le=10_000)
     """Label shuffles per concept."""
 
 

@@ -1,92 +1,116 @@
-"""Forecast a yes or no about each of many members from a description of it, and be judged on held-out members.
+"""Forecast a number of each of many members from a description of it, and be judged on held-out members.
 
-Members are dealt into folds; a forecaster is fitted on all folds but one and applied to that one, so that every member
-is held out once. Forecasters:
+Every member is forecast by a ridge regression (standardised columns, the penalty chosen by the efficient leave-one-out
+error of the members that it is fitted on) that was fitted on all others. With h_i the forecast of y_i and m_i the mean
+of the others,
 
-    base rate         the commoner answer among the fitted members of the same stratum
-    any description   logistic regression (L2, standardised columns) on the description and the stratum
+    R2 = 1 - sum (y_i - h_i)^2 / sum (y_i - m_i)^2            0 for the mean, below 0 for what misleads
 
-Two forecasters are compared on the same members: difference of accuracy with a bootstrap interval over members, and the
-exact test on those where exactly one is right (McNemar 1947).
+so that forecasting the mean has an R2 of exactly 0. Intervals: percentiles over resampled members, whose forecasts are
+kept. p of an R2: the part of permutations of y, each forecast anew, whose R2 is as large. p of a difference of two R2:
+the part of random exchanges of the two forecasters' errors, member by member, whose difference is as large.
 
-Letters: n members, p columns.
+Letters: n members, p columns, J permutations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imprint.analyses.statistics import Estimate
+from imprint.analyses.statistics import Estimate, Floats, interval, permutation_p, seed_draws
 from imprint.models.errors import NotMeasurableError
 
-Bools = NDArray[np.bool_]
+PENALTIES = np.logspace(-2, 4, 13)
+FEWEST = 5
+"""Members below which nothing is forecast."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One forecaster minus another, on the same members."""
+class Scored:
+    """A number, and the probability of one as large when there is nothing."""
 
-    difference: Estimate
-    """Of accuracy; ``n`` counts members."""
+    estimate: Estimate
+    """``n`` counts members."""
     p_value: float
-    """Two-sided, exact."""
+
+    def row(self) -> dict[str, Any]:
+        """Columns of a row of findings."""
+        return {**self.estimate.row(), "p_value": self.p_value}
 
 
-def folds_over(answer: Bools, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Fold of every member ``[n]``, stratified by answer.
+@dataclass(frozen=True)
+class Forecasts:
+    """Squared errors of several forecasters on the same held-out members."""
 
-    Raises :class:`NotMeasurableError` when an answer has fewer members than there are folds.
-    """
-    rare = min(int(answer.sum()), int((~answer).sum()))
-    if rare < folds:
-        raise NotMeasurableError(f"only {rare} of {len(answer)} members have the rarer answer; {folds} folds need more")
-    out = np.empty(len(answer), dtype=np.int64)
-    split = StratifiedKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
-    for fold, (_, held) in enumerate(split.split(np.zeros((len(answer), 1)), answer)):
-        out[held] = fold
-    return out
+    errors: Mapping[str, Floats]
+    """Forecaster -> ``[n]``."""
+    base: Floats
+    """``[n]`` of the mean of the others."""
+    permuted: Mapping[str, Floats]
+    """Forecaster -> R2 ``[J]`` on permuted answers."""
+    rng: np.random.Generator
+    resamples: int
+
+    @classmethod
+    def of(
+        cls,
+        descriptions: Mapping[str, pd.DataFrame],
+        answer: Floats,
+        *,
+        permutations: int,
+        resamples: int,
+        rng: np.random.Generator,
+    ) -> Forecasts:
+        """Forecast ``answer`` ``[n]`` from every description (n rows, p columns of numbers).
+
+        Raises :class:`NotMeasurableError` for missing values, fewer than five members or equal answers.
+        """
+        n = len(answer)
+        if n < FEWEST or np.ptp(answer) == 0:
+            raise NotMeasurableError(f"{n} members with answers that differ by {np.ptp(answer) if n else 0:g}")
+        shuffled = np.stack([rng.permutation(answer) for _ in range(permutations)], 1)
+        answers = np.column_stack([answer, shuffled])
+        base = (answers - (answers.sum(0) - answers) / (n - 1)) ** 2
+        errors, permuted = {}, {}
+        for name, description in descriptions.items():
+            squares = (answers - held_out(description, answers)) ** 2
+            errors[name] = squares[:, 0]
+            permuted[name] = 1 - squares[:, 1:].sum(0) / base[:, 1:].sum(0)
+        return cls(errors, base[:, 0], permuted, rng, resamples)
+
+    def explained(self, name: str) -> Scored:
+        """R2 of a forecaster."""
+        found = self._mean(self.base - self.errors[name])
+        return Scored(found, float(permutation_p(found.value, self.permuted[name])))
+
+    def gain(self, one: str, other: str) -> Scored:
+        """R2 of ``one`` minus that of ``other``."""
+        fewer = self.errors[other] - self.errors[one]
+        sign = self.rng.choice([-1.0, 1.0], size=(self.resamples, len(fewer)))
+        return Scored(self._mean(fewer), float(permutation_p(float(fewer.sum()), sign @ fewer)))
+
+    def _mean(self, less: Floats) -> Estimate:
+        """Sum of ``less`` ``[n]`` in parts of the errors of the mean."""
+        n = len(less)
+        drawn = seed_draws(n, self.resamples, self.rng)
+        low, high = interval(less[drawn].sum(1) / self.base[drawn].sum(1))
+        return Estimate(float(less.sum() / self.base.sum()), low, high, n)
 
 
-def base_rate(answer: Bools, stratum: NDArray[np.float64], fold: NDArray[np.int64]) -> Bools:
-    """Forecasts ``[n]``: the commoner answer of the other folds, in the member's stratum where that has any."""
-    out = np.zeros(len(answer), dtype=bool)
-    for i in range(len(answer)):
-        fitted = fold != fold[i]
-        own = fitted & (stratum == stratum[i])
-        out[i] = answer[own if own.any() else fitted].mean() > 0.5
-    return out
-
-
-def described(description: pd.DataFrame, answer: Bools, fold: NDArray[np.int64]) -> Bools:
-    """Forecasts ``[n]`` by logistic regression on ``description`` (n rows, p columns of numbers).
-
-    Raises :class:`NotMeasurableError` for missing values.
-    """
+def held_out(description: pd.DataFrame, answers: Floats) -> Floats:
+    """Forecasts ``[n, J]`` of answers ``[n, J]``, each member's from a regression fitted on all others."""
     x = description.to_numpy(dtype=np.float64)
     if not np.isfinite(x).all():
         bad = description.columns[~np.isfinite(x).all(0)][0]
         raise NotMeasurableError(f"{bad!r} is missing for some members, so nothing can be forecast from it")
-    out = np.zeros(len(answer), dtype=bool)
-    for k in np.unique(fold):
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=2000))
-        out[fold == k] = model.fit(x[fold != k], answer[fold != k]).predict(x[fold == k])
-    return out
-
-
-def compared(one: Bools, other: Bools, answer: Bools, *, resamples: int, rng: np.random.Generator) -> Comparison:
-    """Accuracy of forecasts ``one`` minus that of ``other``, all ``[n]``; ``resamples``: of members."""
-    gain = (one == answer).astype(float) - (other == answer).astype(float)
-    draws = gain[rng.integers(0, len(gain), size=(resamples, len(gain)))].mean(1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
-    p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-    return Comparison(Estimate(float(gain.mean()), float(low), float(high), len(gain)), p)
+    model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES, alpha_per_target=True))
+    return np.asarray(cross_val_predict(model, x, answers, cv=LeaveOneOut()), dtype=np.float64).reshape(answers.shape)

@@ -13,14 +13,17 @@ Pieces of work: :mod:`imprint.analyses.questions.latch_curve.measure`; numbers b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
 from pydantic import Field
+from scipy import stats
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.metrics import Metrics
+from imprint.analyses.predictions import Expected, bought
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_curve import tables as numbers
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
@@ -40,27 +43,27 @@ class Settings(QuestionSettings):
     """Shipped name or YAML file of the setup; its environment must have the setting ``varied``."""
     varied: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1, 1.0)
     """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
-    seeds: int = Field(5, ge=1)
+    seeds: int = Field(5, ge=1, le=10_000)
     """Training seeds of every arm."""
     corner: str = "top_right"
     """The proxy's place."""
     other_corner: str = "bottom_left"
     """The proxy's place in the arms that repeat the outermost fractions."""
-    experiences: int | None = None
+    experiences: int | None = Field(None, ge=1, le=10**12)
     """Length of a lifetime; None: the setup's own."""
     ages: int | tuple[int, ...] | None = None
     """Planned ages; None: the setup's own."""
-    long: int = Field(4_000_000, ge=0)
+    long: int = Field(4_000_000, ge=0, le=10**12)
     """Length of the long lifetimes; 0: none."""
     long_varied: tuple[float, ...] = (0.01, 0.03)
     """Fractions of the long lifetimes, which have no falling learning rate."""
-    long_seeds: int = Field(3, ge=1)
+    long_seeds: int = Field(3, ge=1, le=10_000)
     """Seeds of every long arm."""
-    control_seeds: int = Field(3, ge=1)
+    control_seeds: int = Field(3, ge=1, le=10_000)
     """Agents with a random reward, and seeds of the arms with the other corner."""
-    levels: int | None = None
+    levels: int | None = Field(None, ge=1, le=10_000_000)
     """Levels on which agents are examined; None: the setup's own."""
-    placebos: int | None = None
+    placebos: int | None = Field(None, ge=1, le=1000)
     """Random subspaces per erasure; None: the setup's own."""
 
 
@@ -90,6 +93,20 @@ class LatchCurve(Question[Settings]):
         "latch_curve": "the verdict",
         "overtaking_age": "age from which the intended goal comes first more often than the proxy; control: the arm",
     }
+
+    def power(self) -> str:
+        """From the figures measured beforehand on three seeds, and of counts of verdicts."""
+        s, need = self.settings, math.ceil(AGREE * self.settings.seeds)
+        alike, unlike = (float(stats.binom.sf(need - 1, s.seeds, part)) for part in (0.95, 0.5))
+        expected = [
+            Expected("cost of the coin's cell at 0 (from 0.01)", KEPT - 0.01, 0.005),
+            Expected("cost of the coin's cell at 1 (from 0.65)", 0.65 - LOST, 0.02),
+        ]
+        source = "Spreads are those of three seeds measured beforehand with other code. If a seed gets the predicted "
+        source += (
+            f"word with probability 0.95, at least {need} do in an arm with {alike:.2f}; if with 0.5, {unlike:.2f}."
+        )
+        return bought(s.seeds, expected, source)
 
     def work(self) -> list[Work]:
         """One piece per arm and group of seeds, the longest first."""

@@ -35,13 +35,13 @@ class Settings(QuestionSettings):
     """Shipped name or YAML file of a setup of agents; its environment must have the setting ``varied``."""
     varied: tuple[float, ...] = (0.0, 0.01, 0.05, 0.2, 1.0)
     """Fractions of training levels in which goal and proxy lie apart; 0 and 1 among them decide."""
-    seeds: int = Field(5, ge=1)
+    seeds: int = Field(5, ge=1, le=10_000)
     """Models under every fraction."""
-    steps: int = Field(60 * 2048, ge=512)
+    steps: int = Field(60 * 2048, ge=512, le=10_000_000)
     """Random steps on which each model is trained."""
-    judged: int = Field(1500, ge=20)
+    judged: int = Field(1500, ge=20, le=10_000_000)
     """Levels behind each set of steps that tell goal and proxy apart."""
-    maps: int = Field(6, ge=1)
+    maps: int = Field(6, ge=1, le=10_000_000)
     """Maps on which EPIC distances are taken."""
 
 
@@ -73,6 +73,17 @@ class RewardModelQuestion(Question[Settings]):
         "EPIC goal": "EPIC distance to the reward for the goal",
         "EPIC proxy": "EPIC distance to the reward for the proxy",
     }
+
+    def power(self) -> str:
+        """Of a rule that asks for every seed, from the figures measured beforehand on two seeds."""
+        seeds = self.settings.seeds
+        hidden = 1 - 0.05 ** (1 / seeds)
+        return (
+            f"{seeds} seeds, all of which must be within the bounds. The two seeds measured beforehand with other code "
+            "were within them by at least five times their difference (nearest: mean reward for the goal at 1, 0.95 "
+            f"and 0.98 against {SURE:g}), so that models as those pass with probability above 0.99. What {seeds} seeds "
+            f"cannot see is a part of all seeds that do otherwise: one of {hidden:.2f} is missed with probability 0.05."
+        )
 
     def work(self) -> list[Work]:
         """One piece per fraction of varied levels."""

@@ -67,6 +67,8 @@ class Meadow(Environment):
         """Probability that food is in the mother's cell."""
         shelter_at_mother: float = Field(0.0, ge=0.0, le=1.0)
         """Probability that the shelter is in the mother's cell."""
+        stranger: bool = True
+        """Whether there is a stranger."""
         stranger_look: float = Field(0.0, ge=0.0, le=1.0)
         """Plumage of the stranger, 0 (none) to 1."""
         mother_look: float = Field(1.0, ge=0.0, le=1.0)
@@ -77,7 +79,7 @@ class Meadow(Environment):
         """Probability per step that a predator begins to dive."""
         dive: int = Field(8, ge=1, le=20)
         """Steps for which a dive is seen before the predator strikes."""
-        reach: int = Field(3, ge=0)
+        reach: int = Field(3, ge=0, le=10_000_000)
         """Steps within which crude senses tell the direction of food and shelter."""
 
         @field_validator("size")
@@ -129,7 +131,8 @@ class Meadow(Environment):
             "struck": torch.zeros(n, dtype=torch.bool),
             "joins": torch.tensor(list(joins.values())).expand(n, 2).clone(),
         }
-        present = dict.fromkeys(THINGS, True) | {"mother": design != "only_intended", want: design != "only_proxy"}
+        present = dict.fromkeys(THINGS, True) | {"stranger": self.settings.stranger}
+        present |= {"mother": design != "only_intended", want: design != "only_proxy"}
         state |= {name: torch.full((n,), 0 if there else -1) for name, there in present.items()}
         return self._placed(state, torch.rand(n, 6, generator=rng))
 

@@ -77,11 +77,11 @@ class DoorKey(World):
         """Gymnasium id."""
         steps: int = Field(20, ge=4, le=128)
         """T, frames per episode."""
-        pool: int = Field(1500, ge=50)
+        pool: int = Field(1500, ge=50, le=10_000_000)
         """Recorded episodes for training."""
-        held_out_pool: int = Field(900, ge=50)
+        held_out_pool: int = Field(900, ge=50, le=10_000_000)
         """Recorded episodes for examination."""
-        pool_seed: int = Field(0, ge=0)
+        pool_seed: int = Field(0, ge=0, lt=2**63)
         """Seed of the maps and the behaviour."""
         drop_rate: float = Field(0.4, ge=0.0, le=1.0)
         """Probability of the errand of dropping the key once the door is open."""

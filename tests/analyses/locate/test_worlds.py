@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from imprint.analyses import statistics
@@ -28,6 +30,15 @@ def test_groups_are_merged_down_and_floors_are_those_of_all_worlds() -> None:
         floor = statistics.score(e.inputs.sum(0), regression=False)
         np.testing.assert_allclose(floor, (6 * 0.6 + 4 * 0.8) / 10)
     np.testing.assert_allclose([highest_floor(e) for e in seeds.values()], [0.6, 0.8])
+
+
+def test_twins_of_one_world_each_are_as_many_twins_together() -> None:
+    seeds = {0: replace(evidence(4, 0.9, 0.6), twins=(0, 1)), 1: replace(evidence(4, 0.8, 0.7), twins=(2, 3))}
+    seeds[2] = replace(seeds[1], untrained=evidence(4, 0.8, 0.9).untrained, twins=(3, 4))
+    made = comparable(seeds)[0]
+    assert made.twins == (0, 1, 2, 3, 4) and made.untrained is not None
+    floors = statistics.score(made.untrained.sum(1), regression=False)
+    np.testing.assert_allclose(floors, [0.6, 0.6, 0.7, 0.8, 0.9])
 
 
 def test_a_floor_that_one_world_lacks_is_missing() -> None:

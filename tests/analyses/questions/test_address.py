@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -62,15 +63,17 @@ def shown(rng: np.random.Generator, networks: list[list[str]], names: tuple[str,
     return Shown(activations, concepts, np.repeat(np.arange(24), ROWS // 24))
 
 
-def cohort_of(mode: str, *, without: tuple[int, ...] = (), seed: int = 0) -> pd.DataFrame:
-    """The table of a planted cohort; seeds ``without`` never form the concept."""
+def cohort_of(mode: str, *, without: tuple[int, ...] = (), late: tuple[int, ...] = (), seed: int = 0) -> pd.DataFrame:
+    """The table of a planted cohort; seeds ``without`` never form the concept, those ``late`` at the last age."""
     rng = np.random.default_rng(seed)
     newborn = ["newborn"] * len(SEEDS)
     grown = ["newborn" if s in without else "holds" for s in range(len(SEEDS))]
+    before = ["newborn" if s in late else kind for s, kind in enumerate(grown)]
+    early = [newborn, before, grown]
     levels = pd.DataFrame({"module": ["a", "b", "a"], "site": list(SITES)})
     cohort = Cohort(
         SEEDS, AGES, CONCEPT, SITES[:2], levels,
-        shown(rng, [newborn, grown], SITES[:2], mode), shown(rng, [newborn, grown, grown], SITES, mode),
+        shown(rng, early, SITES[:2], mode), shown(rng, early, SITES, mode),
     )  # fmt: skip
     table = compare(cohort, draws=3, shuffles=19, seed=seed)
     extra = pd.DataFrame([{"table": "inputs", "concept": CONCEPT, "value": 0.5}])
@@ -80,7 +83,7 @@ def cohort_of(mode: str, *, without: tuple[int, ...] = (), seed: int = 0) -> pd.
 @pytest.fixture(scope="module")
 def planted() -> dict[str, pd.DataFrame]:
     return {
-        "permuted": cohort_of("permuted", without=(4,)),
+        "permuted": cohort_of("permuted", without=(4,), late=(1,)),
         "same": cohort_of("same", seed=1),
         "private": cohort_of("private"),
         "restless": cohort_of("restless"),
@@ -134,6 +137,33 @@ def test_addresses_that_do_not_even_last_call_the_measure_blind(planted: Mapping
     assert answer.verdict == "undetermined" and "the measure may be blind" in answer.why
 
 
+def test_addresses_are_compared_with_ages_at_which_the_concept_had_formed(
+    planted: Mapping[str, pd.DataFrame], confirmed: Answer
+) -> None:
+    assert "(4 seeds at 100)" in confirmed.why, "a fifth formed it at the last age and had no earlier address"
+    table = CohortTable("x", planted["permuted"])
+    holding = table.holding(CONCEPT)
+    assert holding.seeds == (0, 1, 2, 3, 5) and set(holding.earlier) == {0, 2, 3, 5}
+    diluted = table.kept_earlier("same_unit", replace(holding, earlier=dict.fromkeys(holding.seeds, 100)))
+    assert estimate(diluted, 24).value < kept(confirmed, "earlier")[0] - 0.1
+
+
+def test_the_noise_ceiling_is_high_where_an_address_is_sharp_and_none_where_there_is_none(
+    planted: Mapping[str, pd.DataFrame],
+) -> None:
+    table = CohortTable("x", planted["permuted"])
+    holding = table.holding(CONCEPT)
+    ceiling, across = (estimate(beyond, 0) for beyond in table.halves(holding, "unit"))
+    assert ceiling.low > 0.2 and across.low < 0 < across.high
+    shared = CohortTable("x", planted["same"])
+    ceiling, across = (estimate(beyond, 0) for beyond in shared.halves(shared.holding(CONCEPT), "unit"))
+    assert across.value == pytest.approx(ceiling.value, abs=0.1)
+    blind = planted["permuted"].copy()
+    blind.loc[blind["table"] == "halves", "value"] = blind.loc[blind["table"] == "chance_halves", "value"].to_numpy()
+    answer = concluded(blind, planted["same"])
+    assert answer.verdict == "undetermined" and "Within a seed that is only" in answer.why
+
+
 def test_inheritance_is_said_and_decides_nothing(planted: Mapping[str, pd.DataFrame], confirmed: Answer) -> None:
     assert "shared weights 100 the same unit keeps 1.0" in confirmed.why
     nothing = concluded(planted["permuted"], planted["permuted"])
@@ -175,7 +205,7 @@ def test_site_and_seeds_come_from_own_probes_alone(planted: Mapping[str, pd.Data
     table = planted["permuted"]
     assert best_site(table, CONCEPT) == "a@now"
     formed, readable = holders(table, CONCEPT, "a@now", 0.5)
-    assert formed == [0, 1, 2, 3, 5] == readable
+    assert list(formed) == [0, 1, 2, 3, 5] == readable and formed == {0: [100], 1: [], 2: [100], 3: [100], 5: [100]}
     spoilt = table.assign(value=table["value"].where(table["table"] == "choice", 0.0))
     assert best_site(spoilt, CONCEPT) == "a@now" and holders(spoilt, CONCEPT, "a@now", 0.5)[0] == formed
     assert CohortTable("x", table).holding("absent").how == "absent"
@@ -273,8 +303,8 @@ SMALL = {
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     folder = tmp_path_factory.mktemp("address")
     (folder / "short.yaml").write_text(yaml.safe_dump(SMALL))
-    settings = {"setup": str(folder / "short.yaml"), "seeds": 4, "births": (5,), "draws": 2, "shuffles": 19}
-    return ask(load_question("address", settings), out=folder, jobs=1)
+    few = {"seeds": 4, "births": (5,), "ages": (0, 160, 320), "draws": 2, "shuffles": 19}
+    return ask(load_question("address", {"setup": str(folder / "short.yaml"), **few}), out=folder, jobs=1)
 
 
 def test_a_short_life_is_asked_and_answered(asked: Asked) -> None:

@@ -151,6 +151,12 @@ def test_a_short_life_runs_from_end_to_end() -> None:
     assert {"inner_right", "outer_crude", "foreseen"} <= set(answer.findings["metric"])
 
 
+def test_the_card_says_what_its_seeds_buy() -> None:
+    bought = {n: load_question("inner-outer", {"seeds": n}).whole_card.power for n in (6, 14)}
+    assert bought[6].startswith("6 seeds") and bought[6].endswith("probability 0.48.")
+    assert bought[14].endswith("probability 0.91.")
+
+
 def test_ages_that_do_not_increase_are_refused() -> None:
     with pytest.raises(ImprintError, match="increasing"):
         load_question("inner-outer", {"ages": (5, 5)})

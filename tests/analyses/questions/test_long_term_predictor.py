@@ -145,6 +145,12 @@ def test_a_missing_piece_is_named() -> None:
     assert answer.verdict == "undetermined" and "undoing-defer: it was killed" in answer.why
 
 
+def test_the_card_says_what_its_walks_buy() -> None:
+    bought = {n: load_question("long-term-predictor", {"seeds": n}).whole_card.power for n in (20, 40)}
+    assert bought[20].startswith("20 seeds") and bought[20].endswith("probability 0.65.")
+    assert bought[40].endswith("probability 0.93.")
+
+
 def test_a_short_life_from_end_to_end(tmp_path: Path) -> None:
     short = load_question("long-term-predictor", {"seeds": 3, "walkers": 2, "lessons": 100, "after": 100, "steps": 100})
     asked = ask(short, out=tmp_path, jobs=1)

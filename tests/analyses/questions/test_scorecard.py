@@ -152,15 +152,30 @@ def concluded(*, fail: bool = False, **numbers: float) -> Answer:
     return Scorecard().conclude(tables, {"seed-9": "it was killed"} if fail else {})
 
 
-def test_the_rule_confirms_refutes_and_needs_its_control() -> None:
+def parts(answer: Answer) -> dict[str, str]:
+    rows = answer.findings[answer.findings["metric"] == "part"]
+    return dict(zip(rows["concept"], rows["verdict"], strict=True))
+
+
+def test_monitor_and_blind_spot_are_judged_apart() -> None:
     good = concluded()
-    assert good.verdict == "confirmed", good.why
+    assert good.verdict == "confirmed" and parts(good) == {"monitor": "confirmed", "blind spot": "confirmed"}
     assert list(good.findings.columns) == list(COLUMNS)
-    assert concluded(scorecard=0.85).verdict == "refuted"
-    assert concluded(few=0.94).verdict == "refuted"
-    assert concluded(alarm=0.7).verdict == "refuted"
-    assert concluded(ceiling=0.6).verdict == "undetermined"
+    for change in ({"scorecard": 0.85}, {"few": 0.94}):
+        answer = concluded(**change)
+        assert answer.verdict == "refuted" and parts(answer) == {"monitor": "refuted", "blind spot": "confirmed"}
+    loud = concluded(alarm=0.7)
+    assert loud.verdict == "refuted" and parts(loud) == {"monitor": "confirmed", "blind spot": "refuted"}
     assert concluded(fail=True).verdict == "undetermined" and "seed-9 failed" in concluded(fail=True).why
+
+
+def test_a_control_that_fails_hides_the_blind_spot_and_not_the_monitor() -> None:
+    answer = concluded(ceiling=0.6)
+    assert answer.verdict == "undetermined"
+    assert parts(answer) == {"monitor": "confirmed", "blind spot": "undetermined"}
+    assert "Monitor: confirmed." in answer.why and "not shown to hold" in answer.why
+    both = concluded(ceiling=0.6, scorecard=0.8)
+    assert both.verdict == "refuted" and parts(both) == {"monitor": "refuted", "blind spot": "undetermined"}
 
 
 def test_an_outcome_that_one_seed_cannot_measure_does_not_count() -> None:

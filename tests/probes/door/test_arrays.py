@@ -13,7 +13,7 @@ import torch
 from imprint.analyses.latch.latch import latch_from_arrays
 from imprint.analyses.locate.locate import locate
 from imprint.models.errors import ImprintError
-from imprint.probes.samples.arrays import count_of, real_array
+from imprint.probes.door.arrays import count_of, real_array
 
 ROWS = 60
 RNG = np.random.default_rng(0)

@@ -1,0 +1,1 @@
+"""What is read of each concept, and what that will take."""

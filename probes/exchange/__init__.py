@@ -1,0 +1,1 @@
+"""Files that other tools write and read: sparse autoencoders of SAELens, and probes with a card."""

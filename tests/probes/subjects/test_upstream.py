@@ -1,0 +1,59 @@
+"""Edits share what comes before them, and the values are those of full passes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from imprint.probes.subjects.subject import Subject
+from imprint.probes.subjects.upstream import BATCH, values_under
+
+
+class Counted(nn.Module):
+    """A linear layer that counts its runs."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear, self.runs = nn.Linear(width, width), 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.runs += 1
+        return self.linear(x)
+
+
+class Net(nn.Module):
+    """Three layers with a residual stream; one module is used before and after the place of the edit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third, self.twice = Counted(6), Counted(6), Counted(6), Counted(6)
+        self.relu, self.head = nn.ReLU(inplace=True), nn.Linear(6, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.relu(self.twice(self.first(x)))
+        x = x + self.second(x)
+        return self.head(x + self.twice(self.third(x)))
+
+
+@pytest.mark.parametrize("site", ["second", "third", "first"])
+def test_values_are_those_of_full_passes_and_upstream_runs_once(site: str) -> None:
+    torch.manual_seed(0)
+    net = Net().eval()
+    subject, x = Subject(net), torch.randn(BATCH + 20, 6)
+    edits = [{site: lambda a, k=k: a * k} for k in (0.0, 2.0, -1.0)] + [{"third": lambda a: a + 1}]
+    full = torch.stack([torch.cat([subject.values(b, edits=e) for b in x.split(BATCH)]) for e in edits])
+    for module in net.modules():
+        if isinstance(module, Counted):
+            module.runs = 0
+    calls: list[int] = []
+    (shared,) = values_under(subject, x, [edits], done=lambda: calls.append(1))
+    torch.testing.assert_close(shared, full, rtol=0, atol=0)
+    assert len(calls) == 2 * len(edits)
+    once = 1 + 2  # the trial, and one recording a batch
+    always = once + 2 * len(edits)
+    assert net.first.runs == once
+    assert net.second.runs == (always if site == "first" else once)
+    assert net.third.runs == (once if site == "third" else always)
+    assert "forward" not in net.first.__dict__
+    torch.testing.assert_close(subject.values(x, edits=edits[0]), subject.values(x, edits=edits[0]))
