@@ -32,7 +32,8 @@ from imprint.probes.attributions.base import (
     require_gradient,
     start_at,
 )
-from imprint.probes.subjects.subject import Edit, Subject
+from imprint.probes.subjects.site import Edit
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
