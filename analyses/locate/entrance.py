@@ -7,6 +7,7 @@ Letters: n rows, d width of a site.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -334,6 +335,14 @@ class CentredStream:
             if far.any():
                 self.origin[site] = np.where(far, some.mean(0), 0.0)
         self.double = {site: not _fits_single(array) for site, array in self.first.items()}
+        if hasattr(stream, "only"):
+            self.only = self._only
+
+    def _only(self, sites: Sequence[str]) -> CentredStream:
+        """The same for some of the sites, which alone are read."""
+        some = copy.copy(self)
+        some.stream = self.stream.only(sites)
+        return some
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         start = 0
