@@ -41,12 +41,13 @@ from torch import Tensor, nn
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.policies.library import is_algorithm, is_policy
 from imprint.probes.policies.passes import Pass
-from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Mask, Run, Value, unhookable
+from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Run, Value, unhookable
 from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
 from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows
+from imprint.probes.subjects.wrapped import unwrapped
 
 __all__ = ["ROOT", "Subject"]
 
@@ -63,7 +64,7 @@ class Subject:
         model: Any,
         value: Value | None = None,
         sites: Sequence[str | Site] | None = None,
-        mask: Mask | None = None,
+        mask: Any = None,
         device: Any = None,
     ) -> None:
         """``model``: a ``torch.nn.Module``, or a policy or algorithm of Stable-Baselines3, whose value is its critic's.
@@ -77,6 +78,7 @@ class Subject:
         if is_algorithm(model) or (value is None and is_policy(model)):
             model = Pass(model)
             value = model.value if value is None else value
+        model = unwrapped(model)
         if not isinstance(model, nn.Module):
             raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
         if value is not None and not callable(value):
