@@ -104,7 +104,21 @@ SPOILED: dict[str, Callable[[np.ndarray], Any]] = {
     "function": lambda _x: len,
     "dicts": lambda x: [{"a": 1}] * len(x),
 }
-OPTIONS = ("nulls", "seed", "alpha", "folds", "resamples", "groups", "mask", "untrained", "inputs", "given", "value")
+OPTIONS = (
+    "nulls",
+    "seed",
+    "alpha",
+    "folds",
+    "resamples",
+    "groups",
+    "mask",
+    "ignore",
+    "untrained",
+    "inputs",
+    "given",
+    "value",
+    "readout",
+)
 JUNK = st.one_of(
     st.none(),
     st.booleans(),

@@ -7,6 +7,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``latch``          what a value depends on: the intended concept, a proxy, a mixture or nothing
 ``Subject``        any ``torch.nn.Module``, ready to be examined
 ``World, Batch``   subclass ``World`` for a world of your own
+``Study``          models of your own training loop, over ages and seeds, judged and reported as runs of ours
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``power``          how often a setup would say the right word, before anything is trained
 ``compare``        runs side by side, paired by seed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
     from imprint.analyses.evaluate.evaluate import evaluate as evaluate
     from imprint.analyses.evaluate.learners.robustness import power as power
     from imprint.analyses.evaluate.run import Run as Run
+    from imprint.analyses.evaluate.studies.study import Study as Study
     from imprint.analyses.latch.latch import Latch as Latch
     from imprint.analyses.latch.latch import latch as latch
     from imprint.analyses.locate.locate import locate as locate
@@ -45,6 +47,7 @@ _HOME = {
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",
     "Setup": "imprint.models.setup.learner",
+    "Study": "imprint.analyses.evaluate.studies.study",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.evaluate.compare",

@@ -25,6 +25,7 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.study import StudySetup
 
 COLUMNS = (
     *("rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference"),
@@ -32,7 +33,7 @@ COLUMNS = (
 )
 
 
-def compare(runs: Sequence[Any]) -> pd.DataFrame:
+def compare(runs: Any) -> pd.DataFrame:
     """Shares of intended concept and proxies per run (agents: how often each is first), with differences to the first.
 
     ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept,
@@ -50,7 +51,10 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
     if len({type(run.setup) for run in opened}) > 1:
-        raise ImprintError("compare got runs of agents and runs of learners; their numbers do not mean the same.")
+        kinds = sorted({type(run.setup).__name__ for run in opened})
+        raise ImprintError(
+            f"compare got runs of different kinds ({', '.join(kinds)}); their numbers do not mean the same."
+        )
     first = opened[0].setup
     for run in opened[1:]:
         if _task(run.setup) != _task(first):
@@ -80,8 +84,11 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
 
 def _task(setup: AnySetup) -> str:
     """The world, and the concept or goal that the author of the reward meant in it."""
-    world = setup.environment if isinstance(setup, AgentSetup) else setup.world
-    return f"{world['kind']}, intended {setup.intended}"
+    if isinstance(setup, StudySetup):
+        kind = setup.world.kind if setup.study == "world" else f"labels {setup.world.digest}"
+    else:
+        kind = (setup.environment if isinstance(setup, AgentSetup) else setup.world)["kind"]
+    return f"{kind}, intended {setup.intended}"
 
 
 def _distinct(runs: list[Any]) -> list[str]:

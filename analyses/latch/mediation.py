@@ -65,10 +65,14 @@ class Mediation:
         """
         rows: list[dict[str, Any]] = []
         if sites:
-            (before,) = self._sums([{}])
+            ((before,),) = self._sums([[{}]])
             activations = self.subject.activations(self.batch.observation, sites)
             spans = {site: Whitened.of(activations[site]) for site in sites if not self._why_not(activations[site])}
             live = {site: span for site, span in spans.items() if not before.constant and self._passes(site, span)}
+            places = [_Place.of(self, {site: span}) for site, span in live.items()]
+            places += [_Place.of(self, {site: live[site] for site in together}) for together in _moments(live)]
+            after = self._sums([place.edits for place in places])
+            erased = {place.name: self._rows(place, before, each) for place, each in zip(places, after, strict=True)}
             for site in sites:
                 why = "not measurable: the value is constant" if before.constant else self._why_not(activations[site])
                 if why:
@@ -77,9 +81,8 @@ class Mediation:
                     why = "the value does not pass through here"
                     rows += [{"site": site, "concept": concept, **STILL, "why": why} for concept in self.concepts]
                 else:
-                    rows += self._erased({site: live[site]}, before)
-            for together in _moments(live):
-                rows += self._erased({site: live[site] for site in together}, before)
+                    rows += erased[site]
+            rows += [row for place in places[len(live) :] for row in erased[place.name]]
         return pd.DataFrame(rows, columns=list(COLUMNS)).assign(n=len(self.batch))
 
     def _why_not(self, activations: torch.Tensor) -> str:
@@ -87,45 +90,31 @@ class Mediation:
             return f"not measurable: {activations.shape[1]} activations and {len(activations)} rows; give more rows"
         return ""
 
-    def _sums(self, edits: Sequence[Mapping[str, Eraser]]) -> list[CellSums]:
-        """What each of several edits leaves of the shares; edits at one place share what comes before it."""
+    def _sums(self, places: Sequence[Sequence[Mapping[str, Eraser]]]) -> list[list[CellSums]]:
+        """What each edit of each place leaves of the shares; edits at one place share what comes before it."""
         design, cell = design_of(self.batch.concepts, self.concepts)
         step = 1 / passes(len(self.batch))
-        values = values_under(self.subject, self.batch.observation, edits, done=lambda: worked(step, "erasing"))
-        return [cell_sums(each.double().numpy(), design, cell, self.batch.groups) for each in values]
+        some = [edits for edits in places if edits]
+        values = iter(values_under(self.subject, self.batch.observation, some, done=lambda: worked(step, "erasing")))
+        return [
+            [cell_sums(each.double().numpy(), design, cell, self.batch.groups) for each in next(values)]
+            if edits
+            else []
+            for edits in places
+        ]
 
-    def _erased(self, spans: Mapping[str, Whitened], before: CellSums) -> list[dict[str, Any]]:
-        """A row per concept for one site, or for several that are edited together."""
-        rng = torch.Generator().manual_seed(self.seed)
-        here = JOINED.join(spans)
-        edits: list[dict[str, Eraser]] = []
-        erasers: dict[str, tuple[int, tuple[int, ...]]] = {}
-        placebos: dict[tuple[int, ...], range] = {}
-        for concept in self.concepts:
-            columns = self._columns(concept)
-            found = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
-            if found:
-                erasers[concept] = len(edits), _ranks(found)
-                edits.append(found)
-                ranks = _ranks(found)
-                if ranks not in placebos:
-                    placebos[ranks] = range(len(edits), len(edits) + self.placebos)
-                    edits += [
-                        {site: spans[site].random(eraser.rank, rng=rng) for site, eraser in found.items()}
-                        for _ in range(self.placebos)
-                    ]
-        after = self._sums(edits) if edits else []
+    def _rows(self, place: _Place, before: CellSums, after: Sequence[CellSums]) -> list[dict[str, Any]]:
+        """A row per concept of one place."""
         rows: list[dict[str, Any]] = []
         for index, concept in enumerate(self.concepts):
-            row: dict[str, Any] = {"site": here, "concept": concept}
-            if concept not in erasers:
+            row: dict[str, Any] = {"site": place.name, "concept": concept}
+            if concept not in place.erasers:
                 rows.append({**row, **STILL, "why": "nothing to erase: the concept is not linearly here"})
                 continue
-            number, ranks = erasers[concept]
-            own = after[number]
-            low, high = interval(self._draws(before, own)[:, index])
-            placebo = np.mean([_loss(before, after[i]) for i in placebos[ranks]], axis=0)[index]
-            loss = {"loss": _loss(before, own)[index], "low": low, "high": high, "placebo": placebo}
+            number, ranks = place.erasers[concept]
+            low, high = interval(self._draws(before, after[number])[:, index])
+            placebo = np.mean([_loss(before, after[i]) for i in place.placebos[ranks]], axis=0)[index]
+            loss = {"loss": _loss(before, after[number])[index], "low": low, "high": high, "placebo": placebo}
             rows.append({**row, **loss, "rank": sum(ranks), "why": ""})
         return rows
 
@@ -141,8 +130,8 @@ class Mediation:
         value = self.subject.values(trial)
         return bool((changed - value).abs().max() > ROUNDING * value.abs().max())
 
-    def _columns(self, concept: str) -> torch.Tensor:
-        """One-hot columns ``[n, levels]``."""
+    def columns(self, concept: str) -> torch.Tensor:
+        """The concept as one-hot columns ``[n, levels]``."""
         code, found = pd.factorize(plain(self.batch.concepts[concept]), sort=True)
         return torch.nn.functional.one_hot(torch.from_numpy(code.astype(np.int64)), len(found)).double()
 
@@ -157,8 +146,39 @@ class Mediation:
         return _difference(before, *np.split(drawn, 2, axis=1), noise=2.0)
 
 
-def _ranks(erasers: Mapping[str, Eraser]) -> tuple[int, ...]:
-    return tuple(eraser.rank for eraser in erasers.values())
+@dataclass(frozen=True)
+class _Place:
+    """One site, or several that are edited together, and all edits that are tried there."""
+
+    name: str
+    edits: list[dict[str, Eraser]]
+    erasers: dict[str, tuple[int, tuple[int, ...]]]
+    """Concept -> number of its edit, and the rank at each site; none where it is not linearly there."""
+    placebos: dict[tuple[int, ...], range]
+    """Ranks -> numbers of the edits that erase random subspaces."""
+
+    @classmethod
+    def of(cls, mediation: Mediation, spans: Mapping[str, Whitened]) -> _Place:
+        """The edits at the sites of ``spans``."""
+        rng = torch.Generator().manual_seed(mediation.seed)
+        edits: list[dict[str, Eraser]] = []
+        erasers: dict[str, tuple[int, tuple[int, ...]]] = {}
+        placebos: dict[tuple[int, ...], range] = {}
+        for concept in mediation.concepts:
+            columns = mediation.columns(concept)
+            found = {site: span.erase(columns) for site, span in spans.items() if span.linearly_there(columns)}
+            if not found:
+                continue
+            ranks = tuple(eraser.rank for eraser in found.values())
+            erasers[concept] = len(edits), ranks
+            edits.append(found)
+            if ranks not in placebos:
+                placebos[ranks] = range(len(edits), len(edits) + mediation.placebos)
+                edits += [
+                    {site: spans[site].random(eraser.rank, rng=rng) for site, eraser in found.items()}
+                    for _ in range(mediation.placebos)
+                ]
+        return cls(JOINED.join(spans), edits, erasers, placebos)
 
 
 def _moments(sites: Iterable[str]) -> list[tuple[str, ...]]:

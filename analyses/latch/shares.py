@@ -28,6 +28,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -188,9 +189,9 @@ def _single(values: Floats) -> bool:
 
 
 def measure(
-    values: NDArray[np.floating],
+    values: Any,
     concepts: pd.DataFrame,
-    groups: NDArray[np.integer] | None,
+    groups: Any,
     names: Sequence[str],
     *,
     equal: bool = True,

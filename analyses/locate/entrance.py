@@ -7,6 +7,7 @@ Letters: n rows, d width of a site.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -299,7 +300,7 @@ def _inputs(inputs: Any, sites: Sequence[str], rows: _Rows) -> dict[str, NDArray
             raise unknown_name("site in inputs", site, sites)
         if id(value) not in seen:
             array = real_array("inputs", rows.flat("inputs", value))
-            if array.ndim == 1 or not len(array):
+            if array.ndim < 2 or not len(array):
                 raise ImprintError(f"inputs has shape {array.shape}; expected rows by features [n, p].")
             flat = matrix("inputs", array.reshape(len(array), int(np.prod(array.shape[1:]))), rows.n)
             seen[id(value)] = rows_of("inputs", rows.of(flat)).values.numpy()
@@ -335,6 +336,14 @@ class CentredStream:
             if far.any():
                 self.origin[site] = np.where(far, some.mean(0), 0.0)
         self.double = {site: not _fits_single(array) for site, array in self.first.items()}
+        if hasattr(stream, "only"):
+            self.only = self._only
+
+    def _only(self, sites: Sequence[str]) -> CentredStream:
+        """The same for some of the sites, which alone are read."""
+        some = copy.copy(self)
+        some.stream = self.stream.only(sites)
+        return some
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         start = 0

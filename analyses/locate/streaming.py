@@ -82,7 +82,9 @@ def _read_stream(stream: Stream, targets: Targets, readout: FromMoments, device:
     """Readings with the shuffles that the targets have, of as many sites at once as fit."""
     first = next(iter(stream), {})
     folds = int(targets.fold.max()) + 1
-    need = {site: 8.0 * folds * int(x.shape[1]) ** 2 * WORKING for site, x in first.items() if x.ndim == 2}
+    need = {
+        site: 8.0 * folds * int(x.shape[1]) ** 2 * WORKING for site, x in first.items() if getattr(x, "ndim", 0) == 2
+    }
     if not hasattr(stream, "only") or sum(need.values()) <= MOST_BYTES:
         return _read_sites(stream, targets, readout, device)
     found: dict[str, dict[str, Reading]] = {}

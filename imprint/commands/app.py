@@ -92,6 +92,39 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command(short_help="Examine checkpoints of your own training, and report.")
+def study(
+    folder: Annotated[Path, typer.Argument(help="A folder of .safetensors checkpoints.")],
+    *,
+    factory: Annotated[
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Makes a new model: a module, or a pair (module, value).")
+    ],
+    world: Annotated[
+        str, typer.Option(metavar="MODULE:OBJECT", help="Your World: its class, an instance, or a maker.")
+    ],
+    intended: Annotated[str, typer.Option(metavar="CONCEPT", help="What the reward was meant for.")],
+    proxies: Annotated[str, typer.Option(metavar="A,B", help="What went along with it in training.")],
+    pattern: Annotated[
+        str, typer.Option(metavar="PATH", help="Names of the checkpoints inside FOLDER.")
+    ] = "seed-{seed}/age-{age}.safetensors",
+    question: Annotated[str, typer.Option(metavar="TEXT", help="The question, for the top of the page.")] = "",
+    untrained: Annotated[int, typer.Option(min=0, metavar="N", help="New models that are examined as a floor.")] = 5,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="evaluation.KEY or decision.KEY. May be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/ and the name of FOLDER.")
+    ] = None,
+) -> None:
+    """Examine every checkpoint of your own training, judge what the value latched onto, and write the report."""
+    from imprint.commands.study import Asked, study_folder
+
+    asked = Asked(factory, world, intended, proxies, question)
+    if not study_folder(folder, asked, pattern=pattern, untrained=untrained, changes=set_ or [], out=out):
+        raise typer.Exit(1)
+
+
 @app.command(short_help="How often a setup would say the right word, before anything is trained.")
 def power(
     setup: Annotated[str, typer.Argument(help="A setup of learners: a name of imprint list setups, or a YAML file.")],

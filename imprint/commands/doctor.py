@@ -42,6 +42,7 @@ NEEDED = {
     "safetensors": ">=0.5,<1",
     "scikit-learn": ">=1.7,<2",
     "scipy": ">=1.14,<2",
+    "threadpoolctl": ">=3.5,<4",
     "torch": ">=2.9,<3",
     "transformer-lens": ">=4.3,<5",
     "typer": ">=0.29,<1",

@@ -53,7 +53,11 @@ def open_activations(
 ) -> Arrays | ActivationStore | Shards | DiskStream:
     """Activations in a file or folder; see the module docstring. ``rows``: how many there are, to tell shards by."""
     path = Path(path)
-    if path.is_dir():
+    try:
+        folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise ImprintError(f"{str(path)[:80]!r} is no path: {error}.") from None
+    if folder:
         return _folder(path, rows)
     existing(path, "activations", SUFFIXES)
     if path.stat().st_size > IN_MEMORY:

@@ -60,6 +60,8 @@ def _series(name: str, column: Any) -> pd.Series[Any]:
         raise ImprintError(f"concepts[{name!r}] has shape {column.shape}; expected one label per row, [n].")
     if not isinstance(column, np.ndarray | list | tuple | pd.api.extensions.ExtensionArray | pd.Index):
         raise ImprintError(f"concepts[{name!r}] is a {type(column).__name__}; expected one label per row, [n].")
+    if isinstance(column, list | tuple):
+        return pd.Series(np.fromiter(column, dtype=object, count=len(column))).infer_objects()
     return pd.Series(column)
 
 

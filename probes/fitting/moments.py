@@ -308,5 +308,6 @@ class Moments:
     def _with(self, sums: Sums, origin: Tensor | None = None) -> Moments:
         new = Moments(0, 0)
         new._centred, new._origin = sums, origin
-        new.width, new.targets, new.folds, new.products = self.width, sums.y.shape[1], len(sums.count), self.products
+        new.width, new.targets, new.folds = self.width, sums.y.shape[1], len(sums.count)
+        new.products = sums.xx.dim() > sums.x.dim()
         return new

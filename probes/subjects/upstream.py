@@ -12,6 +12,8 @@ Letters: n rows, E edits, b rows of a batch.
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -30,27 +32,32 @@ TRIAL = 3
 """Rows on which the order of modules is found out."""
 
 
-def values_under(
-    subject: Subject,
-    observation: Tensor,
-    edits: Sequence[Mapping[str, Edit]],
-    *,
-    done: Callable[[], None] | None = None,
-) -> Tensor:
-    """Values ``[E, n]`` of observations ``[n, ...]`` under each of several ``edits`` (site -> edit).
+Edits = Mapping[str, Edit]
+"""Site -> edit: what is changed in one pass."""
 
-    They are those of :meth:`Subject.values`. ``done`` is called after each edit of each batch.
+
+def values_under(
+    subject: Subject, observation: Tensor, places: Sequence[Sequence[Edits]], *, done: Callable[[], None] | None = None
+) -> list[Tensor]:
+    """Values ``[E, n]`` of observations ``[n, ...]`` under the E edits of each place.
+
+    They are those of :meth:`Subject.values`. Edits of one place share what comes before it, and what comes before all
+    places is found once. ``done`` is called after each edit of each batch.
     """
-    columns = []
+    columns: list[list[Tensor]] = [[] for _ in places]
     with lock_of(subject.model):
-        subject.require_reached({name for edit in edits for name in edit}, observation)
-        shared = _upstream(subject, observation, edits)
+        subject.require_reached({name for edits in places for edit in edits for name in edit}, observation)
+        spans = _spans(subject, observation) if any(len(edits) > 1 for edits in places) else {}
+        shared = [_upstream(subject, spans, edits) for edits in places]
+        every = list(dict.fromkeys(module for modules in shared for module in modules))
         for start in range(0, len(observation), BATCH):
             rows = slice(start, start + BATCH)
             part, batch = subject.rows(rows), observation[rows]
-            with _recorded(part, shared, batch) as replayed, replayed():
-                columns.append(torch.stack([_value(part, batch, edit, done) for edit in edits]))
-    return torch.cat(columns, 1)
+            outputs = _recorded(part, every, batch)
+            for place, modules, edits in zip(columns, shared, places, strict=True):
+                with _replayed({module: outputs[module] for module in modules}):
+                    place.append(torch.stack([_value(part, batch, edit, done) for edit in edits]))
+    return [torch.cat(place, 1) for place in columns]
 
 
 def passes(n: int) -> int:
@@ -58,14 +65,37 @@ def passes(n: int) -> int:
     return -(-n // BATCH)
 
 
-def _value(subject: Subject, batch: Tensor, edit: Mapping[str, Edit], done: Callable[[], None] | None) -> Tensor:
+def _value(subject: Subject, batch: Tensor, edit: Edits, done: Callable[[], None] | None) -> Tensor:
     value = subject.values(batch, edits=edit)
     if done is not None:
         done()
     return value
 
 
-def _upstream(subject: Subject, observation: Tensor, edits: Sequence[Mapping[str, Edit]]) -> list[nn.Module]:
+def _spans(subject: Subject, observation: Tensor) -> dict[nn.Module, list[tuple[int, int]]]:
+    """When each module began and ended in a pass over a few rows, for each of its runs."""
+    began: dict[nn.Module, list[int]] = {}
+    spans: dict[nn.Module, list[tuple[int, int]]] = {}
+    clock = itertools.count()
+    if any(_opaque(module) for module in subject.model.modules()):
+        return {}
+
+    def start(module: nn.Module) -> None:
+        began.setdefault(module, []).append(next(clock))
+
+    def end(module: nn.Module, _output: Any) -> None:
+        spans.setdefault(module, []).append((began[module].pop(), next(clock)))
+
+    with ExitStack() as stack:
+        for module in dict.fromkeys(subject.model.modules()):
+            stack.callback(_around(module, start, end))
+        subject.rows(slice(0, TRIAL)).values(observation[:TRIAL])
+    return spans
+
+
+def _upstream(
+    subject: Subject, spans: Mapping[nn.Module, Sequence[tuple[int, int]]], edits: Sequence[Edits]
+) -> list[nn.Module]:
     """The outermost modules that run once, and end before or with the first module that any of the edits changes."""
     edited: set[nn.Module] = set()
     for name in {name for edit in edits for name in edit}:
@@ -73,34 +103,15 @@ def _upstream(subject: Subject, observation: Tensor, edits: Sequence[Mapping[str
             edited.add(subject.model.get_submodule(subject.site(name).module))
         except AttributeError:  # a name that is not the path of a module
             return []
-    began: dict[nn.Module, int] = {}
-    spans: dict[nn.Module, list[tuple[int, int]]] = {}
-    clock = 0
-
-    def start(module: nn.Module, _args: Any, _kwargs: Any = None) -> None:
-        nonlocal clock
-        began[module] = clock = clock + 1
-
-    def end(module: nn.Module, _args: Any, _output: Any) -> None:
-        nonlocal clock
-        clock += 1
-        spans.setdefault(module, []).append((began[module], clock))
-
-    if len(edits) < 2 or not edited or any(_opaque(module) for module in subject.model.modules()):
+    if len(edits) < 2 or not edited or not edited <= spans.keys():
         return []
-    with _watched(subject, start, end):
-        subject.rows(slice(0, TRIAL)).values(observation[:TRIAL])
-    ends = [spans[module][0][1] for module in edited if module in spans]
-    if len(ends) < len(edited):
-        return []
-    once = {module: times[0] for module, times in spans.items() if len(times) == 1}
-    before = {module: span for module, span in once.items() if span[1] <= min(ends)}
-    inside = [
+    first = min(spans[module][0][1] for module in edited)
+    before = {module: runs[0] for module, runs in spans.items() if len(runs) == 1 and runs[0][1] <= first}
+    return [
         module
-        for module, (first, last) in before.items()
-        if any(a < first and last < b for other, (a, b) in before.items() if other is not module)
+        for module, (began, ended) in before.items()
+        if not any(a < began and ended < b for a, b in before.values())
     ]
-    return [module for module in before if module not in inside]
 
 
 def _opaque(module: nn.Module) -> bool:
@@ -108,32 +119,27 @@ def _opaque(module: nn.Module) -> bool:
     return isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod")
 
 
-@contextmanager
-def _watched(subject: Subject, start: Callable[..., None], end: Callable[..., None]) -> Iterator[None]:
-    """Calls ``start`` and ``end`` around every call of every module."""
-    with ExitStack() as stack:
-        for module in {id(m): m for m in subject.model.modules()}.values():
-            stack.callback(_around(module, start, end))
-        yield
-
-
-def _around(module: nn.Module, start: Callable[..., None], end: Callable[..., None]) -> Callable[[], None]:
+def _around(
+    module: nn.Module, start: Callable[[nn.Module], None], end: Callable[[nn.Module, Any], None]
+) -> Callable[[], None]:
     """Replaces the module's ``forward`` by one that tells when it starts and ends; returns how to undo that."""
     forward = module.forward
 
     def told(*args: Any, **kwargs: Any) -> Any:
-        start(module, args)
+        start(module)
         output = forward(*args, **kwargs)
-        end(module, args, output)
+        end(module, output)
         return output
 
     return _replaced(module, told)
 
 
 def _replaced(module: nn.Module, forward: Callable[..., Any]) -> Callable[[], None]:
-    """Sets the ``forward`` of this one module; returns how to undo that."""
-    own = module.__dict__.get("forward")
-    module.forward = forward
+    """Sets the ``forward`` of this one module for this thread; returns how to undo that."""
+    own, usual, thread = module.__dict__.get("forward"), module.forward, threading.get_ident()
+
+    def chosen(*args: Any, **kwargs: Any) -> Any:
+        return (forward if threading.get_ident() == thread else usual)(*args, **kwargs)
 
     def undo() -> None:
         if own is None:
@@ -141,31 +147,32 @@ def _replaced(module: nn.Module, forward: Callable[..., Any]) -> Callable[[], No
         else:
             module.forward = own
 
+    module.forward = chosen
     return undo
 
 
-@contextmanager
-def _recorded(subject: Subject, shared: Sequence[nn.Module], batch: Tensor) -> Iterator[Callable[[], Any]]:
-    """Runs the batch once, and gives a context in which the ``shared`` modules hand back what they gave."""
+def _recorded(subject: Subject, modules: Sequence[nn.Module], batch: Tensor) -> dict[nn.Module, Any]:
+    """What each of the modules gives for a batch."""
     outputs: dict[nn.Module, Any] = {}
 
-    def keep(module: nn.Module, _args: Any, output: Any) -> None:
+    def keep(module: nn.Module, output: Any) -> None:
         outputs[module] = _copied(output)
 
-    if shared:
+    if modules:
         with ExitStack() as stack:
-            for module in shared:
-                stack.callback(_around(module, lambda *_: None, keep))
+            for module in modules:
+                stack.callback(_around(module, lambda _: None, keep))
             subject.values(batch)
+    return outputs
 
-    @contextmanager
-    def replayed() -> Iterator[None]:
-        with ExitStack() as stack:
-            for module in shared:
-                stack.callback(_replaced(module, lambda *_a, given=outputs[module], **_k: _copied(given)))
-            yield
 
-    yield replayed
+@contextmanager
+def _replayed(outputs: Mapping[nn.Module, Any]) -> Iterator[None]:
+    """In this context the modules hand back copies of their outputs."""
+    with ExitStack() as stack:
+        for module, output in outputs.items():
+            stack.callback(_replaced(module, lambda *_a, given=output, **_k: _copied(given)))
+        yield
 
 
 def _copied(output: Any) -> Any:

@@ -15,14 +15,16 @@ from imprint.reports.reading.run import load_run
 def report(of: object, path: str | Path | None = None) -> Path:
     """Write one self-contained HTML page; its path.
 
-    ``of``: a run (its folder, or anything with a ``path``), whose page is ``report.html`` in the folder; or the table
-    that ``imprint.locate`` returned, whose page is ``located.html`` in the current folder; or what ``imprint.latch``
-    returned, ``latched.html``. ``path``: another file.
+    ``of``: a run (its folder, or anything with a ``path``), whose page is ``report.html`` in the folder; a study, which
+    is finished first; the table that ``imprint.locate`` returned, whose page is ``located.html`` in the current folder;
+    or what ``imprint.latch`` returned, ``latched.html``. ``path``: another file.
     """
     if isinstance(of, pd.DataFrame):
         return located.report_located(of, path)
     if latched.is_latch(of):
         return latched.report_latched(of, path)
+    if callable(finish := getattr(of, "finish", None)):
+        of = finish()
     if path is None:
         return runs.report(of)
     target = Path(path)

@@ -45,7 +45,7 @@ def _success(means: pd.DataFrame) -> Exhibit:
     caption = f"Part of the rooms in which the coin is reached within the horizon; {OVER} Model-free learners look at "
     caption += "every step and show the better of two ways of acting."
     chart = chart_over_seeds("points", "arm", "success", ("arm", "coin reached"), colour="events", reference=0.8)
-    whole = means[~means["arm"].str.contains(ERASED)]
+    whole = means[~means["arm"].str.match(ERASED)]
     return Exhibit("success", "Who reaches the coin in a new room?", whole, reading, caption, chart)
 
 

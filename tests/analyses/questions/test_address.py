@@ -303,8 +303,8 @@ SMALL = {
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     folder = tmp_path_factory.mktemp("address")
     (folder / "short.yaml").write_text(yaml.safe_dump(SMALL))
-    settings = {"setup": str(folder / "short.yaml"), "seeds": 4, "births": (5,), "draws": 2, "shuffles": 19}
-    return ask(load_question("address", settings), out=folder, jobs=1)
+    few = {"seeds": 4, "births": (5,), "ages": (0, 160, 320), "draws": 2, "shuffles": 19}
+    return ask(load_question("address", {"setup": str(folder / "short.yaml"), **few}), out=folder, jobs=1)
 
 
 def test_a_short_life_is_asked_and_answered(asked: Asked) -> None:

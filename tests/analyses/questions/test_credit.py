@@ -40,6 +40,7 @@ def test_a_first_cue_that_is_not_learned_leaves_more_over_and_says_so(
     planted: pieces.Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pieces, "LOOK_EVERY", 1)
+    monkeypatch.setattr(pieces, "RATE", 0.3)
     found = pieces.conditioned(planted, updates=150, most=1)
     assert found["first cues learned", "all"].max() == 0.0
     assert found["left over", "all"].min() > 0.3 and found["blocking ratio", "all"].min() > 0.3
