@@ -185,7 +185,7 @@ def _axis(axes: Any, axis: Plot, which: str) -> None:
     if ends := axis.get("range"):
         getattr(axes, f"set_{which}lim")(*ends)
     if "tickvals" in axis:
-        of.set_ticks(list(axis["tickvals"]), [plain(text) for text in axis.get("ticktext", axis["tickvals"])])
+        of.set_ticks(list(axis["tickvals"]), [plain(text) for text in axis.get("ticktext") or axis["tickvals"]])
     elif "%" in str(axis.get("tickformat", "")):
         of.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     if axis.get("zeroline") and which == "y":
