@@ -2,7 +2,7 @@
 
 ``registration.json`` is written before the first cell of work and never changed:
 
-    subject         name of the folder
+    subject         name of the folder; of a study, whose folder may have any name, that of its setup
     registration    SHA-256 of ``parts``; every table and checkpoint written under it carries it
     parts           SHA-256 of the settings and of the rule, and the commit of the program
     rule            name -> text: the source of the modules that decide, and the card of a question
@@ -118,6 +118,7 @@ def begin(
     empty: bool,
     earlier: Sequence[str] = (),
     replicates: str | None = None,
+    subject: str | None = None,
 ) -> Registration | None:
     """Register what is about to be done in ``folder``, or check that it goes on as it was begun; note this process.
 
@@ -128,13 +129,14 @@ def begin(
         empty: whether the folder holds no result yet; results without a registration stay without one.
         earlier: results that the author could have seen under another rule.
         replicates: registration of the run that is repeated on other seeds.
+        subject: what is registered; by default the name of the folder.
     """
     require_same(folder, rule)
     here, before, registered = Session.here(), sessions_of(folder), registration_of(folder)
     if registered is None and empty:
         parts = {"settings": _digest(settings), "rule": _digest(dict(rule)), "commit": here.commit}
         registered = Registration(
-            subject=folder.resolve().name,
+            subject=subject or folder.resolve().name,
             registration=_digest(parts),
             parts=parts,
             rule=dict(rule),

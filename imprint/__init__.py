@@ -7,6 +7,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``latch``          what a value depends on: the intended concept, a proxy, a mixture or nothing
 ``Subject``        any ``torch.nn.Module``, ready to be examined
 ``World, Batch``   subclass ``World`` for a world of your own
+``Study``          models of your own training loop, over ages and seeds, judged and reported as runs of ours
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``power``          how often a setup would say the right word, before anything is trained
 ``compare``        runs side by side, paired by seed
@@ -23,10 +24,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
+    from imprint.analyses.evaluate.agent_studies.study import AgentStudy as AgentStudy
     from imprint.analyses.evaluate.compare import compare as compare
     from imprint.analyses.evaluate.evaluate import evaluate as evaluate
     from imprint.analyses.evaluate.learners.robustness import power as power
     from imprint.analyses.evaluate.run import Run as Run
+    from imprint.analyses.evaluate.studies.study import Study as Study
     from imprint.analyses.latch.latch import Latch as Latch
     from imprint.analyses.latch.latch import latch as latch
     from imprint.analyses.locate.locate import locate as locate
@@ -41,10 +44,12 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
 __version__ = "0.1.0"
 
 _HOME = {
+    "AgentStudy": "imprint.analyses.evaluate.agent_studies.study",
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",
     "Setup": "imprint.models.setup.learner",
+    "Study": "imprint.analyses.evaluate.studies.study",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.evaluate.compare",

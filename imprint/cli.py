@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-RESUMABLE = ("run", "compare", "analyse", "replicate")
+RESUMABLE = ("run", "compare", "analyse", "replicate", "study")
 """Commands that can go on from what a stopped run of them finished."""
 
 

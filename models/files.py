@@ -15,6 +15,7 @@ import io
 import json
 import os
 import secrets
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -233,35 +234,45 @@ def _inert(value: Any) -> Any:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Keep a folder for this process until the block ends, however the process ends.
 
-    Raises :class:`ImprintError` when another process has it.
+    Raises :class:`ImprintError` when another process still has it after ``wait`` seconds.
     """
     if os.name != "posix":
         yield
         return
-    import fcntl
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}. Choose another folder (--out).") from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        latest = time.monotonic() + wait
+        while not _locked(handle) and time.monotonic() < latest:
+            time.sleep(0.1)
+        if not _locked(handle):
             owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
             raise ImprintError(
                 f"{folder} is being worked on by another process (number {owner}). Wait for it to end, "
                 "or choose another folder with --out."
-            ) from None
+            )
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Whether this process has the lock of an open file; it is taken when nobody has it."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -25,14 +25,18 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.agent_study import AgentStudySetup
+from imprint.models.setup.study import StudySetup
 
+AGENTS = AgentSetup | AgentStudySetup
+"""Setups whose subjects act."""
 COLUMNS = (
     *("rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference"),
     *("difference_low", "difference_high", "p_value", "pairs"),
 )
 
 
-def compare(runs: Sequence[Any]) -> pd.DataFrame:
+def compare(runs: Any) -> pd.DataFrame:
     """Shares of intended concept and proxies per run (agents: how often each is first), with differences to the first.
 
     ``runs``: two or more finished runs (``Run`` objects or paths of run folders). Returns one row per run and concept,
@@ -50,7 +54,10 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
         raise ImprintError(f"compare got {len(runs)} run; expected at least two.")
     opened = [run if isinstance(run, Run) else open_finished(Path(run)) for run in runs]
     if len({type(run.setup) for run in opened}) > 1:
-        raise ImprintError("compare got runs of agents and runs of learners; their numbers do not mean the same.")
+        kinds = sorted({type(run.setup).__name__ for run in opened})
+        raise ImprintError(
+            f"compare got runs of different kinds ({', '.join(kinds)}); their numbers do not mean the same."
+        )
     first = opened[0].setup
     for run in opened[1:]:
         if _task(run.setup) != _task(first):
@@ -73,15 +80,20 @@ def compare(runs: Sequence[Any]) -> pd.DataFrame:
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")
     table = table.sort_values("rank", kind="stable").reset_index(drop=True)
-    agents = isinstance(opened[0].setup, AgentSetup)
+    agents = isinstance(opened[0].setup, AGENTS)
     table.attrs["what"] = "how often each goal is reached first" if agents else "shares of the value"
     return table
 
 
 def _task(setup: AnySetup) -> str:
     """The world, and the concept or goal that the author of the reward meant in it."""
-    world = setup.environment if isinstance(setup, AgentSetup) else setup.world
-    return f"{world['kind']}, intended {setup.intended}"
+    if isinstance(setup, AgentStudySetup):
+        kind = setup.environment.kind
+    elif isinstance(setup, StudySetup):
+        kind = setup.world.kind if setup.study == "world" else f"labels {setup.world.digest}"
+    else:
+        kind = (setup.environment if isinstance(setup, AgentSetup) else setup.world)["kind"]
+    return f"{kind}, intended {setup.intended}"
 
 
 def _distinct(runs: list[Any]) -> list[str]:
@@ -96,7 +108,7 @@ def _distinct(runs: list[Any]) -> list[str]:
 def _last_shares(run: Any) -> pd.DataFrame:
     """Rows of findings with shares (agents: rates of what is reached first) at the last age."""
     table = run.findings
-    if isinstance(run.setup, AgentSetup):
+    if isinstance(run.setup, AGENTS):
         rows = table[(table["analysis"] == "behaviour") & table["metric"].isin(["goal", "proxy"])]
         rows = rows[rows["control"] == APART]
     else:

@@ -15,16 +15,18 @@ import yaml
 from imprint.analyses import engine
 from imprint.analyses.engine import Progress
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
-from imprint.analyses.evaluate.procedure import Procedure
-from imprint.analyses.evaluate.record import LEFTOVERS, write_record
-from imprint.analyses.evaluate.run import AnySetup, Run, read_setup
+from imprint.analyses.evaluate.procedure import Pooling, Procedure
+from imprint.analyses.evaluate.record import LEFTOVERS, write_findings
+from imprint.analyses.evaluate.run import AnySetup, Run, TrainedSetup, read_setup
 from imprint.analyses.registration import OF_RUNS, begin, replaced, require_same, results_in, source_of
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.files import StorageError, alone_in, csv_text, read_record, table_bytes, write_bytes
+from imprint.models.files import StorageError, alone_in, read_record, write_bytes
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
 
 
@@ -69,20 +71,30 @@ def evaluate(
             return Run.of(folder.path, setup=chosen)
         outcomes = procedure.run(backend, progress)
         table = procedure.findings(outcomes, progress)
-        content = table_bytes(folder.findings_file, table)
-        write_bytes(folder.path / "findings.csv", csv_text(table).encode())
-        write_record(chosen, folder, outcomes, started, content)
-        write_bytes(folder.findings_file, content)
+        write_findings(procedure, outcomes, table, started=started)
     return Run.of(folder.path, setup=chosen, findings=table)
 
 
-def procedure_of(setup: AnySetup, folder: RunFolder) -> Procedure[Any]:
+def procedure_of(setup: TrainedSetup, folder: RunFolder) -> Procedure[Any]:
     """How a setup of this kind is evaluated."""
     if isinstance(setup, Setup):
         return LearnerProcedure(setup, folder)
     from imprint.analyses.evaluate.agents.procedure import AgentProcedure
 
     return AgentProcedure(setup, folder)
+
+
+def pooling_of(setup: AnySetup, folder: RunFolder) -> Pooling[Any]:
+    """How what was measured under a setup of this kind becomes findings."""
+    if isinstance(setup, AgentStudySetup):
+        from imprint.analyses.evaluate.agent_studies.pooling import AgentStudyPooling
+
+        return AgentStudyPooling(setup, folder)
+    if not isinstance(setup, StudySetup):
+        return procedure_of(setup, folder)
+    from imprint.analyses.evaluate.studies.pooling import StudyPooling
+
+    return StudyPooling(setup, folder)
 
 
 def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None) -> bool:
@@ -106,7 +118,7 @@ def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None)
     return False
 
 
-def _seen_under_another_rule(setup: AnySetup, folder: RunFolder) -> list[str]:
+def _seen_under_another_rule(setup: TrainedSetup, folder: RunFolder) -> list[str]:
     """Finished runs beside this one that differ from it in nothing but the decision: their results could be seen."""
     own, seen = _apart_from_decision(setup.resolved()), []
     for file in sorted(folder.path.parent.glob(f"{setup.name}-*/setup.yaml")):

@@ -8,14 +8,14 @@
 Raising and examining are two waves of cells. A cell is a pure function of the setup and its own arguments that leaves
 its results in the run folder, and is skipped when these exist, so that a killed run goes on where it stopped and ends
 with the same bytes. Pooling happens in the main process. A kind of setup is a subclass of :class:`Procedure`, in
-``learners/`` or ``agents/``.
+``learners/`` or ``agents/``. A study, whose models are trained elsewhere, has :class:`Pooling` alone (``studies/``).
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from imprint.analyses import engine
 from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
-from imprint.analyses.evaluate.run import AnySetup
+from imprint.analyses.evaluate.run import AnySetup, TrainedSetup
 from imprint.analyses.findings import findings
 from imprint.analyses.locate.grid import grid_findings
-from imprint.analyses.locate.stored import read_floors, read_readings, readings_file
+from imprint.analyses.locate.stored import Floors, Readings, read_floors, read_readings, readings_file
 from imprint.analyses.locate.targets import Targets
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_table
@@ -37,6 +37,7 @@ from imprint.models.lifetimes.lifetime import Lifetime, Progress
 from imprint.models.store import RunFolder
 
 S = TypeVar("S", bound=AnySetup)
+P = TypeVar("P", bound=TrainedSetup)
 
 METRICS = {
     "worlds": {"constant": "a constant of a world: `concept` names the setting, `why` holds its value"},
@@ -48,22 +49,19 @@ METRICS = {
 }
 
 
-class Procedure(ABC, Generic[S]):
-    """How one setup is evaluated in one run folder."""
+class Pooling(ABC, Generic[S]):
+    """How what was measured of some seeds at some ages becomes findings; what was measured lies in one run folder."""
 
-    lifetime: ClassVar[type[Lifetime[Any, Any]]]
-    """What trains the seeds."""
     rule: ClassVar[tuple[str, ...]]
     """Modules that turn what was measured into a verdict; their source is registered before the first result."""
 
-    def __init__(self, setup: S, folder: RunFolder) -> None:
-        self.setup, self.folder = setup, folder
-        first = setup.schedule.first_seed
-        self.ages, self.seeds = setup.planned, range(first, first + setup.schedule.seeds)
+    def __init__(self, setup: S, folder: RunFolder, *, ages: Sequence[int], seeds: Sequence[int]) -> None:
+        self.setup, self.folder, self.ages, self.seeds = setup, folder, tuple(ages), seeds
 
+    @property
     @abstractmethod
-    def rehearse(self) -> None:
-        """Build every part once; raises :class:`ImprintError` for parts that do not fit together."""
+    def reached(self) -> list[int]:
+        """Seeds that reached the last age."""
 
     @abstractmethod
     def raising(self) -> list[Cell]:
@@ -77,16 +75,6 @@ class Procedure(ABC, Generic[S]):
     def pooling(self) -> Iterable[pd.DataFrame]:
         """Tables of findings, per seed and over seeds, from what the cells left."""
 
-    def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
-        """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
-        watch = _progress_folder(self.folder)
-        outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
-        seeds = [seed for seed in self.seeds if self.folder.checkpoint(seed, self.ages[-1]).exists()]
-        if not seeds:
-            errors = "; ".join(f"{o.cell}: {o.error}" for o in outcomes if o.error)
-            raise ImprintError(f"no seed reached its last age: {errors}")
-        return outcomes + run_cells(self.examining(seeds), backend=backend, watch=watch, progress=progress)
-
     def findings(self, outcomes: Sequence[Outcome], progress: engine.Progress | None) -> pd.DataFrame:
         """All findings of the run, with a row for every cell that failed."""
         if progress is not None:
@@ -95,9 +83,60 @@ class Procedure(ABC, Generic[S]):
         if progress is not None:
             progress(Step("findings", 1, 1, "done"))
         whole = findings(pd.concat(tables, ignore_index=True).assign(setup=self.setup.run_name))
-        if self.setup.schedule.worlds > 1:
-            whole["world"] = whole["world"].fillna(whole["seed"] % self.setup.schedule.worlds)
+        if self.setup.world_count > 1:
+            whole["world"] = whole["world"].fillna(whole["seed"] % self.setup.world_count)
         return whole
+
+    def grid(
+        self,
+        readings: Mapping[int, Readings],
+        floors: Mapping[int, Floors],
+        targets: Sequence[Targets],
+        cells: Sequence[tuple[int, str, str]],
+    ) -> pd.DataFrame:
+        """Which concepts can be read at which site and age.
+
+        ``readings`` and ``floors``: of each seed. ``targets``: of each world. ``cells``: (age, site, concept).
+        """
+        return grid_findings(
+            readings,
+            floors,
+            {concept: why for of_world in targets for concept, why in of_world.problems.items()},
+            cells=cells,
+            alpha=self.setup.evaluation.alpha,
+            resamples=self.setup.evaluation.resamples,
+            rng=resampling_rng("locate"),
+        )
+
+
+class Procedure(Pooling[P]):
+    """How one setup is evaluated in one run folder."""
+
+    lifetime: ClassVar[type[Lifetime[Any, Any]]]
+    """What trains the seeds."""
+
+    def __init__(self, setup: P, folder: RunFolder) -> None:
+        first = setup.schedule.first_seed
+        super().__init__(setup, folder, ages=setup.planned, seeds=range(first, first + setup.schedule.seeds))
+
+    @property
+    def reached(self) -> list[int]:
+        """Seeds with a checkpoint of the last age."""
+        return [seed for seed in self.seeds if self.folder.checkpoint(seed, self.ages[-1]).exists()]
+
+    @abstractmethod
+    def rehearse(self) -> None:
+        """Build every part once; raises :class:`ImprintError` for parts that do not fit together."""
+
+    def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
+        """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
+        watch = _progress_folder(self.folder)
+        outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
+        seeds = self.reached
+        if not seeds:
+            errors = "; ".join(f"{o.cell}: {o.error}" for o in outcomes if o.error)
+            raise ImprintError(f"no seed reached its last age: {errors}")
+        return outcomes + run_cells(self.examining(seeds), backend=backend, watch=watch, progress=progress)
 
     def worlds(self) -> pd.DataFrame:
         """A row for every constant of every world."""
@@ -124,17 +163,14 @@ class Procedure(ABC, Generic[S]):
         regression = {target.name: target.regression for of_world in targets for target in of_world.concepts}
         stored = [seed for seed in self.seeds if readings_file(self.folder, seed).exists()]
         floors = [read_floors(self.folder, world) for world in range(len(targets))]
-        return grid_findings(
+        return self.grid(
             {seed: read_readings(self.folder, seed, regression) for seed in stored},
             {seed: floors[self.setup.schedule.world_of(seed)] for seed in stored},
-            {concept: why for of_world in targets for concept, why in of_world.problems.items()},
-            cells=[(age, site, concept) for age in self.ages for site in sites for concept in concepts],
-            alpha=self.setup.evaluation.alpha,
-            resamples=self.setup.evaluation.resamples,
-            rng=resampling_rng("locate"),
+            targets,
+            [(age, site, concept) for age in self.ages for site in sites for concept in concepts],
         )
 
-    def raising_cells(self, setup: S, folder: RunFolder, seeds: Sequence[int], *, name: str) -> list[Cell]:
+    def raising_cells(self, setup: P, folder: RunFolder, seeds: Sequence[int], *, name: str) -> list[Cell]:
         """Cells that train seeds into ``folder``, as many together as the setup says."""
         size, cells = setup.schedule.together, []
         for group in (tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)):

@@ -16,6 +16,7 @@ from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.registration import registration_of
 from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.study import StudySetup
 
 FIRST, SPAN = 10_000, 10**9
 """Lowest first seed of a repetition, and how many there are to draw from."""
@@ -28,6 +29,8 @@ def replicate(path: str | Path, *, backend: str = "local", progress: Progress | 
     that was not registered or is itself a repetition.
     """
     run = open_finished(path)
+    if isinstance(run.setup, StudySetup):
+        raise ImprintError(f"{run.path} is a study: its models were trained elsewhere. Add other seeds to a new study.")
     registered = registration_of(run.path)
     if registered is None:
         raise ImprintError(

@@ -10,16 +10,22 @@ from typing import Any
 import pandas as pd
 
 from imprint.analyses.findings import findings
+from imprint.analyses.notebook import card
+from imprint.analyses.registration import registration_of
 from imprint.analyses.verdicts import UNDETERMINED, scope, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import parse_yaml, read_record, read_table
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.alignment import digest_of
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder, open_run
 
-AnySetup = Setup | AgentSetup
+TrainedSetup = Setup | AgentSetup
+"""A setup whose subjects we train."""
+AnySetup = TrainedSetup | StudySetup | AgentStudySetup
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,12 @@ class Run:
         rows = table[(table["analysis"] == "latch") & (table["metric"] == "latch") & table["seed"].isna()]
         return None if rows.empty else rows.iloc[0]
 
+    def _repr_html_(self) -> str:
+        rows = self.findings
+        shares = rows[(rows["analysis"] == "latch") & (rows["metric"] == "share") & rows["seed"].isna()]
+        last = shares[shares["age"] == shares["age"].max()][["concept", "estimate", "low", "high", "seeds"]]
+        return card(f"{self.path.name}: {self.verdict}", [self.sentence], {"share of the value's variance": last})
+
     @property
     def verdict(self) -> str:
         """``intended``, ``proxy:<name>``, ``mixed``, ``undetermined``; of a value also ``none``."""
@@ -72,8 +84,8 @@ class Run:
         measured = f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         number = measured if pd.notna(row["estimate"]) else "not measured"
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
-        over = scope(seeds, min(self.setup.schedule.worlds, seeds))
-        agents = isinstance(self.setup, AgentSetup)
+        over = scope(seeds, min(self.setup.world_count, seeds))
+        agents = isinstance(self.setup, AgentSetup | AgentStudySetup)
         share = f"first in {number} of levels" if agents else f"{number} of the value's variance"
         conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
         return f"{conclusion} ({self.setup.intended}: {share}, {over})."
@@ -83,11 +95,15 @@ def read_setup(folder: RunFolder) -> AnySetup:
     """The resolved setup of a run folder, refused when it was changed since.
 
     The folder's name holds the digest of what is stored, so that a run keeps its name when later versions add settings.
-    A stored rule that names no edition is of the first.
+    A stored rule that names no edition is of the first. The folder of a study has any name: its setup must be the one
+    that was registered there.
     """
     try:
         data = parse_yaml(folder.setup_file.read_text(encoding="utf-8"), folder.setup_file)
         name = f"{data['name']}-{digest_of(data)}"
+        if "study" in data:
+            kind = AgentStudySetup if data["study"] == "agents" else StudySetup
+            return _registered_study(folder, kind(**data))
         if "world" in data:
             data["decision"].setdefault("edition", 1)
         setup = load_setup(data)
@@ -99,6 +115,17 @@ def read_setup(folder: RunFolder) -> AnySetup:
             "one of them was changed after the run began."
         )
     assert isinstance(setup, Setup | AgentSetup)
+    return setup
+
+
+def _registered_study(folder: RunFolder, setup: StudySetup | AgentStudySetup) -> StudySetup | AgentStudySetup:
+    """The setup of a study, refused when its folder was begun with another one."""
+    registered = registration_of(folder.path)
+    if registered is not None and registered.subject != setup.run_name:
+        raise DamagedFileError(
+            f"{folder.setup_file} describes {setup.run_name}, but {registered.subject} was registered in its folder; "
+            "one of them was changed after the study began."
+        )
     return setup
 
 

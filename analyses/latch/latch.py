@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import Judgement, judge, undetermined
@@ -50,6 +49,7 @@ from imprint.analyses.latch.tables import (
     twin_table,
     verdict_rows,
 )
+from imprint.analyses.notebook import card
 from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -105,6 +105,10 @@ class Latch:
     """Rows behind the shares."""
     profile: Profile | None = field(default=None, repr=False)
     """What pooling over seeds needs; None where nothing could be counted."""
+
+    def _repr_html_(self) -> str:
+        tables = {"dominance": self.dominance, "share of the value's variance": self.shares, "effects": self.effects}
+        return card(f"latch: {self.verdict}", [self.why], tables)
 
     @property
     def intended(self) -> str:
@@ -203,9 +207,8 @@ def latch(
             return _constant(names, n, cells)
         cell = design_of(batch.concepts, names)[1]
         effects, problems = effect_sums(subject, world, batch, names, values=values, cell=cell)
-        judged = _judged(
-            Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=_sign(cells, rewarded)
-        )
+        sign = sign_of(cells.design.levels[0], rewarded)
+        judged = _judged(Profile(cells, effects), twins, problems, rule, seed=seed, resamples=resamples, sign=sign)
         belief = _belief(subject, batch, intended, chosen)
         few = batch.rows(slice(0, MEDIATED)) if n > MEDIATED and _dense(batch, names) else batch
         return replace(
@@ -218,13 +221,13 @@ def latch(
 
 @scoped_call
 def latch_from_arrays(
-    values: NDArray[np.floating],
-    concepts: pd.DataFrame,
+    values: Any,
+    concepts: Any,
     *,
     intended: str,
     proxies: Sequence[str],
-    groups: NDArray[np.integer] | None = None,
-    untrained: Sequence[NDArray[np.floating]] = (),
+    groups: Any = None,
+    untrained: Sequence[Any] = (),
     seed: int = 0,
     decision: Decision | None = None,
     rewarded: Any = None,
@@ -245,7 +248,7 @@ def latch_from_arrays(
     if cells.constant:
         return _constant(names, len(concepts), cells)
     problems = dict.fromkeys(names, "an association: the table has no counterfactuals")
-    sign = _sign(cells, rewarded)
+    sign = sign_of(cells.design.levels[0], rewarded)
     return _judged(
         Profile(cells, {}), twins, problems, decision or Decision(), seed=seed, resamples=resamples, sign=sign
     )
@@ -267,13 +270,12 @@ def _values(subject: Subject, batch: Batch) -> Floats:
     return values
 
 
-def _sign(cells: CellSums, rewarded: Any) -> int:
-    """1 when the last level of the intended concept is rewarded, -1 when the first is."""
-    levels = cells.design.levels[0]
+def sign_of(levels: Sequence[str], rewarded: Any) -> int:
+    """1 when the last of a concept's levels is rewarded, -1 when the first is."""
     if rewarded is None or str(rewarded) == levels[-1]:
         return 1
     if str(rewarded) != levels[0] or len(levels) != 2:
-        raise ImprintError(f"rewarded is {rewarded!r}; expected one of two levels: {levels}.")
+        raise ImprintError(f"rewarded is {rewarded!r}; expected one of two levels: {tuple(levels)}.")
     return -1
 
 

@@ -73,6 +73,11 @@ def readings_file(folder: RunFolder, seed: int) -> Path:
 
 def write_readings(folder: RunFolder, seed: int, readings: Readings, *, cell: str) -> None:
     """Store the readings of one seed; ``cell``: name of the piece of work, kept in the header."""
+    write_tensors(readings_file(folder, seed), packed_readings(readings), cell=cell)
+
+
+def packed_readings(readings: Readings) -> dict[str, Tensor]:
+    """Readings as tensors; see the module docstring."""
     tensors: dict[str, Tensor] = {}
     for age, of_age in readings.items():
         for (site, concept), reading in of_age.items():
@@ -81,17 +86,21 @@ def write_readings(folder: RunFolder, seed: int, readings: Readings, *, cell: st
             tensors[f"noise|{where}"] = _tensor(reading.noise)
             if reading.sequences is not None:
                 tensors[f"sequences|{where}"] = _tensor(reading.sequences)
-    write_tensors(readings_file(folder, seed), tensors, cell=cell)
+    return tensors
 
 
 def read_readings(folder: RunFolder, seed: int, regression: Mapping[str, bool]) -> Readings:
     """The readings of one seed; ``regression``: concept -> whether it is a number."""
-    tensors, _ = read_tensors(readings_file(folder, seed))
+    return unpacked_readings(read_tensors(readings_file(folder, seed))[0], regression)
+
+
+def unpacked_readings(tensors: Mapping[str, Tensor], regression: Mapping[str, bool]) -> Readings:
+    """The readings that :func:`packed_readings` packed; other tensors are left out."""
     readings: dict[int, dict[tuple[str, str], Reading]] = {}
     for key, sums in tensors.items():
         part, where = key.split("|", 1)
         if part == "sums":
-            age, site, concept = where.split("|")
+            age, site, concept = where.split("|", 2)
             nulls, noise = tensors[f"nulls|{where}"].numpy(), float(tensors[f"noise|{where}"])
             sequences = tensors[f"sequences|{where}"].numpy() if f"sequences|{where}" in tensors else None
             reading = Reading(sums.numpy(), nulls, regression[concept], sequences=sequences, noise=noise)
@@ -118,11 +127,12 @@ def read_floors(folder: RunFolder, world: int) -> Floors:
     twins: dict[tuple[str, str], dict[int, Floats]] = {}
     inputs: dict[tuple[str, str], Floats] = {}
     for key, value in tensors.items():
-        part, *where = key.split("|")
+        part, place, concept = key.split("|", 2)
         if part == "inputs":
-            inputs[where[0], where[1]] = value.numpy()
+            inputs[place, concept] = value.numpy()
         else:
-            twins.setdefault((where[0], where[1]), {})[int(where[2])] = value.numpy()
+            concept, _, twin = concept.rpartition("|")
+            twins.setdefault((place, concept), {})[int(twin)] = value.numpy()
     return Floors({cell: dict(sorted(of.items())) for cell, of in twins.items()}, inputs)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from imprint.analyses.ask import concluded, load_question
 from imprint.analyses.engine import Outcome
-from imprint.analyses.evaluate.evaluate import procedure_of
+from imprint.analyses.evaluate.evaluate import pooling_of
 from imprint.analyses.evaluate.run import read_setup
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.verification.check import Check, check_of
@@ -36,12 +36,11 @@ def derived(evidence: Evidence) -> Check:
 def _run_faults(evidence: Evidence) -> list[str]:
     """Cells that are missing, and findings that are not those that pooling the cells gives."""
     folder = RunFolder(evidence.folder)
-    procedure = procedure_of(read_setup(folder), folder)
+    procedure = pooling_of(read_setup(folder), folder)
     failed = {str(one["cell"]): str(one["error"]) for one in evidence.record.get("failed", [])}
-    seeds = [seed for seed in procedure.seeds if folder.checkpoint(seed, procedure.ages[-1]).exists()]
     faults = [
         f"cell {cell.name} is missing"
-        for cell in (*procedure.raising(), *procedure.examining(seeds))
+        for cell in (*procedure.raising(), *procedure.examining(procedure.reached))
         if not cell.done and cell.name not in failed
     ]
     try:

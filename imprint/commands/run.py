@@ -15,18 +15,18 @@ from imprint.commands.text import console, parse_changes, plain, say, table, wri
 from imprint.models.errors import ImprintError
 
 if TYPE_CHECKING:
-    from imprint.analyses.evaluate.run import AnySetup
+    from imprint.analyses.evaluate.run import TrainedSetup
 
 
 def run_setup(
     setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, backend: str, resume: bool | None
-) -> bool:
-    """Run one setup and print how it ended; whether every cell of work was finished."""
+) -> dict[str, Any]:
+    """Run one setup and print how it ended: its folder, verdict, report and the cells of work that failed."""
     changed = parse_changes(changes)
     check_setup(setup, changed)
     page = console()
     folder = _evaluate(page, _load(setup, seeds, changed), out=out, backend=backend, resume=resume)
-    from imprint.commands.findings import closing
+    from imprint.commands.findings import answer_data, closing
     from imprint.reports.pages.run import report
     from imprint.reports.reading.run import load_run
 
@@ -35,7 +35,7 @@ def run_setup(
     page.print()
     closing(page, data)
     page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
-    return not data.failures
+    return {"run": data.path, **answer_data(data), "report": path, "failed": dict(data.failures)}
 
 
 def replicate_run(path: Path, *, backend: str) -> bool:
@@ -43,6 +43,7 @@ def replicate_run(path: Path, *, backend: str) -> bool:
     from imprint.analyses.evaluate.replicate import replicate
     from imprint.analyses.evaluate.run import open_finished
     from imprint.analyses.verification.verify import verify
+    from imprint.models.setup.study import StudySetup
     from imprint.reports.pages.run import report
 
     page, first = console(), open_finished(path)
@@ -50,6 +51,7 @@ def replicate_run(path: Path, *, backend: str) -> bool:
         again = replicate(path, backend=backend, progress=bars)
     target, verified = report(again), verify(first, derive=False)
     for run in (first, again):
+        assert not isinstance(run.setup, StudySetup)  # which was refused
         start, count = run.setup.schedule.first_seed, run.setup.schedule.seeds
         say(page, f"{run.verdict}: {run.path.name}, seeds {start} to {start + count - 1}", "bold")
     say(page, f"level of evidence of {first.path.name}: {verified.level}. {verified.reason}", "bold")
@@ -57,14 +59,14 @@ def replicate_run(path: Path, *, backend: str) -> bool:
     return not again.record["failed"]
 
 
-def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> AnySetup:
+def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> TrainedSetup:
     from imprint.models.setup.load import load_setup
 
     whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
-    return cast("AnySetup", load_setup(setup, changes=whole))
+    return cast("TrainedSetup", load_setup(setup, changes=whole))
 
 
-def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume: bool | None) -> Path:
+def _evaluate(page: Console, setup: TrainedSetup, *, out: Path, backend: str, resume: bool | None) -> Path:
     """Run a setup, or take up its run; the folder."""
     from imprint.analyses.evaluate.evaluate import evaluate
 
@@ -73,7 +75,7 @@ def _evaluate(page: Console, setup: AnySetup, *, out: Path, backend: str, resume
         return evaluate(setup, out=str(out), backend=backend, resume=resume is not False, progress=bars).path
 
 
-def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool | None) -> None:
+def _announce(page: Console, setup: TrainedSetup, folder: Path, resume: bool | None) -> None:
     if resume:
         require_begun(folder)
     ages = setup.planned
@@ -95,7 +97,7 @@ def _announce(page: Console, setup: AnySetup, folder: Path, resume: bool | None)
         say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
 
 
-def _limits(setup: AnySetup) -> list[str]:
+def _limits(setup: TrainedSetup) -> list[str]:
     """What a verdict of the setup can never say."""
     from imprint.analyses.evaluate.learners.exam import exam_of
     from imprint.analyses.evaluate.learners.robustness import limits_of
@@ -106,8 +108,8 @@ def _limits(setup: AnySetup) -> list[str]:
 
 def compare_runs(
     names: Sequence[str], *, seeds: int | None, out: Path, resume: bool | None, csv: Path | None = None
-) -> None:
-    """Run what is not a run folder yet, then print the comparison."""
+) -> Any:
+    """Run what is not a run folder yet, then print the comparison and return its table."""
     different = list(dict.fromkeys(names))
     folders = [name for name in different if Path(name).is_dir()]
     for name in different:
@@ -133,6 +135,7 @@ def compare_runs(
     if csv is not None:
         write_csv(csv, frame)
     _print_comparison(page, frame)
+    return frame
 
 
 def _print_comparison(page: Console, frame: Any) -> None:

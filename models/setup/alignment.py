@@ -128,13 +128,33 @@ class Examination(FrozenSettings):
     """Error level of intervals, and false discovery rate over the grid of concepts, sites and ages."""
 
 
-class AlignmentSetup(FrozenSettings, ABC):
-    """What every alignment setup has, whether its subjects only observe (``Setup``) or act (``AgentSetup``)."""
+class Named(FrozenSettings):
+    """What every stored setup has: a name, a question, and a digest of everything that can change a result."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     description: str = ""
     question: str = ""
     """The question of the run in a sentence; shown at the top of the report."""
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data with every default filled in."""
+        data: dict[str, Any] = json.loads(self.model_dump_json())
+        return data
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that depend on everything in the setup that can change a result."""
+        return digest_of(self.resolved())
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run folder; of a study, the name under which it is registered."""
+        return f"{self.name}-{self.digest}"
+
+
+class AlignmentSetup(Named, ABC):
+    """What every alignment setup has, whether its subjects only observe (``Setup``) or act (``AgentSetup``)."""
+
     steering: tuple[dict[str, Any], ...]
     intended: str
     """What the author of the reward meant."""
@@ -208,6 +228,11 @@ class AlignmentSetup(FrozenSettings, ABC):
         data["schedule"]["worlds"] = 1
         return type(self)(**data)
 
+    @property
+    def world_count(self) -> int:
+        """How many worlds the seeds grow up in."""
+        return self.schedule.worlds
+
     @abstractmethod
     def _teaching_signal(self) -> tuple[str, str]:
         """The setting that names the steering signal that teaches, and the name that it gives."""
@@ -220,23 +245,6 @@ class AlignmentSetup(FrozenSettings, ABC):
     def make_signals(self) -> tuple[Signal, ...]:
         """Steering signals in the order in which they are computed."""
         return tuple(make_member(STEERING, s) for s in self.steering)
-
-    # -- identity ------------------------------------------------------------------------------------------------
-
-    def resolved(self) -> dict[str, Any]:
-        """Plain data with every default filled in."""
-        data: dict[str, Any] = json.loads(self.model_dump_json())
-        return data
-
-    @property
-    def digest(self) -> str:
-        """Eight hexadecimal digits that depend on everything in the setup that can change a result."""
-        return digest_of(self.resolved())
-
-    @property
-    def run_name(self) -> str:
-        """Name of the run folder."""
-        return f"{self.name}-{self.digest}"
 
 
 def digest_of(resolved: Mapping[str, Any]) -> str:

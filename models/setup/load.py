@@ -49,6 +49,8 @@ def load_setup(
     data = _raw(source)
     for key, value in (changes or {}).items():
         _assign(data, str(key), plain_data(value, f"--set {key}"))
+    if "study" in data:
+        raise ImprintError(f"{data.get('name')} describes a study, which imprint.Study makes; it cannot be run.")
     kind = AgentSetup if {"environment", "agent"} & data.keys() else Setup
     if not issubclass(kind, expect):
         raise ImprintError(

@@ -110,8 +110,19 @@ class World(Redrawable, ABC):
         return {}
 
     def picture(self, observation: Tensor) -> np.ndarray:
-        """Frames to look at, uint8 ``[n, T, H, W, 3]``. Default: the first three channels, scaled to their range."""
-        frames = observation[:, :, :3].permute(0, 1, 3, 4, 2)
+        """Frames to look at, uint8 ``[n, T, H, W, 3]``. Default: the first three channels, scaled to their range.
+
+        Observations without time ``[n, C, H, W]`` are one frame. Raises :class:`ImprintError` for other shapes.
+        """
+        frames = observation[:, None] if observation.dim() == 4 else observation
+        if frames.dim() != 5:
+            raise ImprintError(
+                f"{type(self).__name__} shows {list(observation.shape[1:])}, which is no picture; write picture()."
+            )
+        frames = frames[:, :, :3].permute(0, 1, 3, 4, 2).float()
+        if frames.shape[-1] < 3:  # one channel is grey, of two the third is dark
+            rest = frames if frames.shape[-1] == 1 else torch.zeros_like(frames[..., :1])
+            frames = torch.cat([frames, *[rest] * (3 - frames.shape[-1])], dim=-1)
         low, high = float(frames.min()), float(frames.max())
         scaled = (frames - low) / (high - low) if high > low else torch.zeros_like(frames)
         return np.asarray((scaled * 255).round().to(torch.uint8).numpy())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from imprint.analyses.verdicts import clause, sentence, smallest_set
 from imprint.reports.reading.run import RunData
-from imprint.reports.reading.tables import last_age, records, row_of
-from imprint.reports.words import interval, measured, percent, probability
+from imprint.reports.reading.tables import largest, last_age, records, row_of
+from imprint.reports.words import age_words, interval, measured, percent, probability
 
 
 def odds(run: RunData) -> list[tuple[str, float]]:
@@ -20,6 +20,27 @@ def summary(run: RunData) -> list[str]:
     if not words or words[0] == ("undetermined", 1.0):
         return []
     return [_words(run, words), *_leader(run)]
+
+
+def history(run: RunData) -> str:
+    """What the value depended on at every age, as the rule says it there; empty for agents and for a single age."""
+    rows = run.pooled("latch", "probability").dropna(subset=["age", "estimate"])
+    if run.agents or rows["age"].nunique() < 2:
+        return ""
+    certain, spans = float(run.part("decision").get("certain") or 0.95), list[tuple[str, int]]()
+    for age in sorted({int(age) for age in rows["age"]}):
+        top = largest(rows[rows["age"] == age])
+        said = str(top["control"]) if top["estimate"] >= certain and top["control"] != "undetermined" else ""
+        if not spans or spans[-1][0] != said:
+            spans.append((said, age))
+    if len(spans) == 1:
+        return f"At every age that was judged: {_span(spans[0][0])}."
+    texts = [f"{_span(said)} from {age_words(age)}" for said, age in spans]
+    return f"Over training: {', then '.join(texts)} on."
+
+
+def _span(word: str) -> str:
+    return f"“{word}”" if word else "no word is certain"
 
 
 def _words(run: RunData, words: list[tuple[str, float]]) -> str:

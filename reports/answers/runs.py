@@ -8,7 +8,7 @@ from typing import Any
 
 from imprint.analyses.verdicts import kind_of, sentence
 from imprint.reports.answers import agents, values
-from imprint.reports.answers.odds import odds, summary
+from imprint.reports.answers.odds import history, odds, summary
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
 from imprint.reports.words import plural, probability, verdict_counts
@@ -32,6 +32,8 @@ class RunAnswer:
     """How probable each word is; empty where the rule gave no probabilities."""
     summary: list[str]
     """At most two sentences: what leads, and what is said, open or ruled out; empty where the rule gave none."""
+    history: str
+    """What was said at every age; empty for agents and for a single age."""
     evidence: str
     """The numbers behind the verdict in a sentence."""
     rates: list[tuple[str, str, str]]
@@ -58,6 +60,7 @@ def answer_of(run: RunData) -> RunAnswer:
         "" if row is None else str(row["why"]).rstrip("."),
         ", ".join(f"“{word}” {probability(chance)}" for word, chance in odds(run)),
         summary(run),
+        history(run),
         of_its_kind.evidence(run),
         agents.rates(run) if run.agents else [],
         agreement(run),
@@ -80,9 +83,11 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
     """How much was trained and examined; ``examined``: a setting of the evaluation and what it counts."""
     setting, counted = examined
     count = run.part("evaluation").get(setting)
+    if run.study:
+        counted, count = "rows that were examined", run.record.get("rows")
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
-        ("worlds they grew up in", str(run.worlds)),
+        *([] if run.study else [("worlds they grew up in", str(run.worlds))]),
         ("ages examined", str(len(run.ages)) if run.ages else "not recorded"),
         ("experiences at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
         (counted, f"{count:,}" if isinstance(count, int) else "not recorded"),

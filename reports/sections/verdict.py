@@ -19,6 +19,10 @@ LEVELS = {
     "registered": " (the rule was stored before the results)",
     "replicated": " (the same verdict on seeds drawn after the rule was stored)",
 }
+LABELS = (
+    "This study has labels and no world in which a concept could be changed alone. It shows what the value goes with; "
+    "wherever words below say “depends on” or “latched onto”, read “goes with”."
+)
 FAILURES = 5
 """Failed cells that are listed at most."""
 
@@ -78,7 +82,8 @@ def alerts(run: RunData) -> list[tuple[str, str]]:
     bad = [*misjudged(run), *failed(run), *diverged(run)]
     missing = [f"A part of the run is missing: {why}." for why in run.missing.values()]
     earlier = [EARLIER] if not run.agents and run.part("decision") and "edition" not in run.part("decision") else []
-    return [*(("bad", text) for text in bad), *(("warn", text) for text in (*earlier, *missing))]
+    labels = [LABELS] if run.study == "labels" else []
+    return [*(("bad", text) for text in bad), *(("warn", text) for text in (*labels, *earlier, *missing))]
 
 
 def misjudged(run: RunData) -> list[str]:

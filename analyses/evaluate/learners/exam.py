@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from imprint.analyses.latch.shares import CellSums, measure
+from imprint.analyses.latch.shares import CellSums, Design, design_of, measure
 from imprint.analyses.locate.targets import Targets, targets_of
 from imprint.models.chance import generator
 from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
 from imprint.models.setup.learner import Setup
+from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.readouts.base import READOUTS
-from imprint.probes.samples.controls import compact_groups, folds_of
+from imprint.probes.samples.controls import Ints, compact_groups, folds_of
 from imprint.probes.subjects.subject import Subject
 
 
-class Exam(NamedTuple):
-    """The held-out episodes all subjects of one world are examined on, and the concepts that are read from them."""
+@dataclass(frozen=True)
+class Examined:
+    """The held-out rows on which all subjects of one world are examined, as pooling needs them."""
 
-    setup: Setup
-    number: int
-    """Which of the setup's worlds it is."""
-    world: World
-    batch: Batch
+    setup: Setup | StudySetup
+    concepts: pd.DataFrame
+    """True concepts of every row."""
+    groups: Ints
+    """``[n]`` group of each row."""
     targets: Targets
 
     @property
@@ -35,33 +38,68 @@ class Exam(NamedTuple):
         """Intended concept first, then the proxies."""
         return (self.setup.intended, *self.setup.proxies)
 
+    @property
+    def equal(self) -> bool:
+        """Whether every combination of concepts weighs the same."""
+        return self.setup.evaluation.weights == "equal"
+
+    @property
+    def design(self) -> Design:
+        """The cells of intended concept and proxies. Raises :class:`NotMeasurableError`."""
+        return design_of(self.concepts, self.names, equal=self.equal)[0]
+
+    def sums(self, values: NDArray[np.floating]) -> CellSums:
+        """Sums of values ``[n]``, from which shares follow."""
+        return measure(values, self.concepts, self.groups, self.names, equal=self.equal)
+
+
+@dataclass(frozen=True)
+class Exam(Examined):
+    """Held-out rows of a world that can be shown to a subject."""
+
+    world: World
+    batch: Batch
+
+    def cells(self, subject: Subject) -> CellSums:
+        """Sums of a subject's value."""
+        return self.sums(subject.values(self.batch.observation).double().numpy())
+
+
+@dataclass(frozen=True)
+class SetupExam(Exam):
+    """The exam of a setup's own learners."""
+
+    setup: Setup
+    number: int
+    """Which of the setup's worlds it is."""
+
     def subject(self, folder: RunFolder, seed: int, age: int) -> Subject:
         """One seed at one age, taken from a run."""
         kept = LearnerLifetime.revive(self.setup, folder, seed, age)
         return Subject.of_learner(kept.learner, self.world, kept.weight, kept.bias)
 
-    def cells(self, subject: Subject) -> CellSums:
-        """Sums of a subject's value, from which shares follow."""
-        values = subject.values(self.batch.observation).double().numpy()
-        equal = self.setup.evaluation.weights == "equal"
-        return measure(values, self.batch.concepts, self.batch.groups, self.names, equal=equal)
 
-
-def exam_of(setup: Setup, number: int | None = None) -> Exam:
+def exam_of(setup: Setup, number: int | None = None) -> SetupExam:
     """The same exam for every seed, age and twin of a world; ``number``: which one, in a setup with several.
 
     Raises :class:`ImprintError` without a number in a setup with several worlds.
     """
-    evaluation, number = setup.evaluation, setup.one_world(number)
+    number = setup.one_world(number)
     world = setup.make_world(number).held_out()
-    batch = world.sample(evaluation.episodes, rng=generator("exam"), design="balanced")
+    batch = world.sample(setup.evaluation.episodes, rng=generator("exam"), design="balanced")
+    targets = exam_targets(setup, batch.concepts, batch.groups, sequences=setup.schedule.seeds == 1)
+    return SetupExam(setup, batch.concepts, batch.groups, targets, world, batch, number)
+
+
+def exam_targets(setup: Setup | StudySetup, concepts: pd.DataFrame, groups: Ints, *, sequences: bool) -> Targets:
+    """The concepts of a setup as targets; ``sequences``: whether label sequences are permuted among groups, too."""
+    evaluation, readout = setup.evaluation, READOUTS.load(setup.evaluation.readout)()
     rng = np.random.default_rng(int(torch.randint(0, 2**31, (1,), generator=generator("exam split"))))
-    groups, readout = compact_groups(batch.groups, len(batch)), READOUTS.load(evaluation.readout)()
-    fold = folds_of(groups, evaluation.folds, rng)
-    concepts = batch.concepts[list(setup.located)]
-    alone = setup.schedule.seeds == 1
-    found = targets_of(concepts, groups, readout, nulls=evaluation.nulls, rng=rng, sequences=alone)
-    return Exam(setup, number, world, batch, Targets(*found, readout, fold, groups))
+    compact = compact_groups(groups, len(concepts))
+    fold = folds_of(compact, evaluation.folds, rng)
+    located = concepts[list(setup.located)]
+    found = targets_of(located, compact, readout, nulls=evaluation.nulls, rng=rng, sequences=sequences)
+    return Targets(*found, readout, fold, compact)
 
 
 def sites_of(setup: Setup) -> list[str]:

@@ -13,7 +13,7 @@ the t-th seed is examined in world t modulo their number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,13 +22,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses.evaluate.learners.exam import Exam, exam_of
+from imprint.analyses.evaluate.learners.exam import Exam, SetupExam, exam_of
 from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.effects import EffectSums
 from imprint.analyses.latch.latch import Latch, latch
 from imprint.analyses.latch.profile import Profile
-from imprint.analyses.latch.shares import CellSums, Design, design_of
+from imprint.analyses.latch.shares import CellSums, Design
 from imprint.models.chance import generator
 from imprint.models.files import read_table, write_table
 from imprint.models.lifetimes.learner import LearnerLifetime
@@ -47,12 +47,12 @@ class LatchRecord(NamedTuple):
     """Rows of this seed."""
     shares: dict[int, CellSums]
     """Age -> sums."""
-    effects: dict[str, EffectSums]
-    """Concept -> sums, last age."""
+    effects: dict[int, dict[str, EffectSums]]
+    """Age at which concepts were changed -> concept -> sums."""
 
     def profile(self, age: int) -> Profile:
-        """What the value depended on at an age; effects were measured at the last only."""
-        return Profile(self.shares[age], self.effects if age == max(self.shares) else {})
+        """What the value depended on at an age."""
+        return Profile(self.shares[age], self.effects.get(age, {}))
 
 
 def files_of(folder: RunFolder, seed: int) -> tuple[Path, Path]:
@@ -74,13 +74,13 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     for i, age in enumerate(ages):
         subject = exam.subject(folder, seed, age)
         if age == ages[-1]:
-            judged = _whole_latch(subject, exam)
+            judged = _at_last_age(subject, exam)
             tables.append(judged.findings.assign(age=age))
             if judged.profile is not None:
-                tensors |= _packed(f"shares|{age}", judged.profile.cells)
-                tensors |= {f"effect|{c}": torch.from_numpy(e.sums) for c, e in judged.profile.effects.items()}
+                tensors |= packed_sums(f"shares|{age}", judged.profile.cells)
+                tensors |= packed_effects(judged.profile.effects)
         else:
-            tensors |= _packed(f"shares|{age}", exam.cells(subject))
+            tensors |= packed_sums(f"shares|{age}", exam.cells(subject))
         reporter(folder, cell)(i + 1, len(ages), f"age {age}")
     rows = findings(pd.concat(tables, ignore_index=True)) if tables else findings([])
     table_file, sums_file = files_of(folder, seed)
@@ -100,35 +100,53 @@ def measure_twins(setup: Setup, folder: RunFolder) -> None:
         width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
         weight = torch.randn(width, generator=generator("untrained value", t))
         subject = Subject.of_learner(learner, exam.world, weight, torch.zeros(()))
-        tensors |= _packed(f"shares|{t}", exam.cells(subject))
+        tensors |= packed_sums(f"shares|{t}", exam.cells(subject))
         reporter(folder, "latch-twins")(t + 1, count, "untrained twins")
     write_tensors(twins_file(folder), tensors, cell="latch-twins")
 
 
-def _whole_latch(subject: Subject, exam: Exam) -> Latch:
+def _at_last_age(subject: Subject, exam: SetupExam) -> Latch:
     """The latch with mediation at the sites at or before the decision moment: nothing later can carry the value."""
-    evaluation, moments = exam.setup.evaluation, exam.world.moments
+    moments = exam.world.moments
     decision = moments[exam.world.decision] if exam.world.decision else max(moments.values())
+    return latch_of(subject, exam, [s for s in subject.declared if moments[s.rpartition("@")[2]] <= decision])
+
+
+def latch_of(subject: Subject, exam: Exam, sites: Sequence[str] | None, *, rewarded: str | None = None) -> Latch:
+    """All that the latch measures of one subject, as the exam's setup says; ``sites``: where concepts are erased."""
+    evaluation = exam.setup.evaluation
     return latch(
         subject,
         exam.world,
         intended=exam.setup.intended,
         proxies=exam.setup.proxies,
-        sites=[site for site in subject.declared if moments[site.rpartition("@")[2]] <= decision],
+        sites=sites,
         n=evaluation.episodes,
         decision=exam.setup.decision,
-        equal=evaluation.weights == "equal",
+        equal=exam.equal,
+        rewarded=rewarded,
         resamples=evaluation.resamples,
         placebos=evaluation.placebos,
     )
 
 
-def _packed(key: str, sums: CellSums) -> dict[str, Tensor]:
+def packed_effects(effects: Mapping[str, EffectSums]) -> dict[str, Tensor]:
+    """Concept -> sums, as tensors."""
+    return {f"effect|{concept}": torch.from_numpy(sums.sums) for concept, sums in effects.items()}
+
+
+def unpacked_effects(tensors: Mapping[str, Tensor]) -> dict[str, EffectSums]:
+    """What :func:`packed_effects` packed; other tensors are left out."""
+    return {key[7:]: EffectSums(value.numpy()) for key, value in tensors.items() if key.startswith("effect|")}
+
+
+def packed_sums(key: str, sums: CellSums) -> dict[str, Tensor]:
+    """Sums of a value as tensors; see the module docstring."""
     scale = torch.tensor([float(sums.rows), sums.scale], dtype=torch.float64)
     return {key: torch.from_numpy(sums.sums), f"{key}|scale": scale}
 
 
-def _unpacked(tensors: dict[str, Tensor], design: Design) -> dict[int, CellSums]:
+def unpacked_sums(tensors: Mapping[str, Tensor], design: Design) -> dict[int, CellSums]:
     """Age or twin -> sums."""
     sums = {}
     for key, value in tensors.items():
@@ -143,18 +161,14 @@ def record_of(folder: RunFolder, seed: int, design: Design, world: int) -> Latch
     """What :func:`judge_latch` wrote. ``design``: cells of the exam of the seed's ``world``, which every age shares."""
     table_file, sums_file = files_of(folder, seed)
     tensors, _ = read_tensors(sums_file)
-    effects = {key[7:]: EffectSums(value.numpy()) for key, value in tensors.items() if key.startswith("effect|")}
-    return LatchRecord(seed, world, read_table(table_file), _unpacked(tensors, design), effects)
+    shares = unpacked_sums(tensors, design)
+    effects = {max(shares): unpacked_effects(tensors)} if shares else {}
+    return LatchRecord(seed, world, read_table(table_file), shares, effects)
 
 
 def twins_of(folder: RunFolder, designs: Sequence[Design]) -> list[CellSums]:
     """What :func:`measure_twins` wrote; nothing when it failed. ``designs``: of every world."""
     if not twins_file(folder).exists():
         return []
-    unpacked = _unpacked(read_tensors(twins_file(folder))[0], designs[0])
+    unpacked = unpacked_sums(read_tensors(twins_file(folder))[0], designs[0])
     return [replace(sums, design=designs[t % len(designs)]) for t, sums in unpacked.items()]
-
-
-def exam_design(exam: Exam) -> Design:
-    """The cells of the run's concepts on the exam."""
-    return design_of(exam.batch.concepts, exam.names, equal=exam.setup.evaluation.weights == "equal")[0]

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
 from imprint.models.errors import ImprintError
@@ -53,21 +54,24 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
     """Counterfactual pairs and attribution overlays of one seed at its last living age."""
     exam, age = exam_of(setup, setup.schedule.world_of(seed)), LearnerLifetime.living_ages(setup, folder, seed)[-1]
-    subject, world = exam.subject(folder, seed, age), exam.world
-    decision = world.moments[world.decision] if world.decision else 0
-    about = {"decision": np.array(decision), "seed": np.array(seed), "age": np.array(age)}
-    if setup.schedule.worlds > 1:
-        about["world"] = np.array(exam.number)
+    about = {"seed": seed, "age": age} | ({"world": exam.number} if setup.schedule.worlds > 1 else {})
+    subject = exam.subject(folder, seed, age)
     for file, arrays in zip(picture_files(folder), (gallery(exam, subject), overlays(exam, subject)), strict=True):
-        write_arrays(file, {**arrays, **about})
+        write_pictures(file, arrays, exam, **about)
+
+
+def write_pictures(file: Path, arrays: Arrays, exam: Exam, **about: int) -> None:
+    """Store arrays with ``about``: the seed, the age, and the world if there are several."""
+    decision = exam.world.moments[exam.world.decision] if exam.world.decision else 0
+    write_arrays(file, {**arrays, **{key: np.array(value) for key, value in {"decision": decision, **about}.items()}})
 
 
 def gallery(exam: Exam, subject: Subject) -> Arrays:
     """Counterfactual pairs for every concept that the world can set; empty when there is none."""
     parts: list[Arrays] = []
     for concept in exam.names:
-        for value in (True, False):
-            rows = np.flatnonzero(exam.batch.concepts[concept].to_numpy() != value)[: EXAMPLES // 2]
+        for value in reversed(exam.world.values(concept)[-2:]):
+            rows = np.flatnonzero(exam.concepts[concept].to_numpy() != value)[: EXAMPLES // 2]
             before = exam.batch.rows(rows)
             try:
                 after = exam.world.counterfactual(before, concept, value)
@@ -76,8 +80,9 @@ def gallery(exam: Exam, subject: Subject) -> Arrays:
             both = {"before": before.observation, "after": after.observation}
             pictures = {when: exam.world.picture(observation) for when, observation in both.items()}
             values = {f"value_{when}": subject.values(observation).numpy() for when, observation in both.items()}
-            labels = {"concept": concept, "from_value": str(not value), "to_value": str(value)}
-            columns = {name: np.array([label] * len(rows)) for name, label in labels.items()}
+            labels = {"concept": [concept] * len(rows), "to_value": [str(value)] * len(rows)}
+            labels["from_value"] = [str(old) for old in before.concepts[concept]]
+            columns = {name: np.array(label) for name, label in labels.items()}
             parts.append({**pictures, **values, **columns})
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
 
@@ -86,12 +91,19 @@ def overlays(exam: Exam, subject: Subject) -> Arrays:
     """Integrated gradients of the first episodes; colours are summed."""
     first = exam.batch.rows(slice(0, OVERLAYS))
     explained = IntegratedGradients()(subject, first.observation)
-    masks = exam.world.masks(first)
+    masks = {concept: mask for concept, mask in exam.world.masks(first).items() if concept in exam.names}
     return {
         "frames": exam.world.picture(first.observation),
-        "attribution": explained.attributions.sum(2).numpy(),
+        "attribution": _in_time(explained.attributions).sum(2).numpy(),
         "value": explained.value.numpy(),
         "baseline_value": explained.baseline_value.numpy(),
         "completeness_error": explained.completeness_error.numpy(),
-        **{f"mask_{concept}": mask.any(2).numpy() for concept, mask in masks.items() if concept in exam.names},
+        **{
+            f"mask_{concept}": _in_time(mask).any(2).numpy() for concept, mask in masks.items() if concept in exam.names
+        },
     }
+
+
+def _in_time(observation: Tensor) -> Tensor:
+    """``[n, T, C, H, W]``; observations without time are one frame."""
+    return observation[:, None] if observation.dim() == 4 else observation

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.evaluate.learners.exam import Exam, exam_of
-from imprint.analyses.evaluate.learners.latch import exam_design
+from imprint.analyses.evaluate.learners.exam import Exam, Examined, SetupExam, exam_of
 from imprint.analyses.evaluate.procedure import reporter, resampling_rng
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.multiverse import agreement, multiverse
@@ -33,10 +32,9 @@ DRAWS_A_RUN = 25
 """Resamples of the setup for which one run is simulated at each of them, so that a rough evaluation is a short one."""
 
 
-def rows_of(exam: Exam) -> Rows:
-    """The rows on which the learners of a setup are examined."""
-    equal = exam.setup.evaluation.weights == "equal"
-    return Rows.of(exam.batch.concepts, exam.batch.groups, exam.names, equal=equal)
+def rows_of(exam: Examined) -> Rows:
+    """The rows on which subjects are examined."""
+    return Rows.of(exam.concepts, exam.groups, exam.names, equal=exam.equal)
 
 
 def power(
@@ -66,20 +64,31 @@ def power(
     return power_table(rows, chosen.decision, rng, dominances=dominances, seeds=counts, runs=runs, say=progress)
 
 
-def limits_of(exam: Exam) -> list[str]:
+def limits_of(exam: SetupExam) -> list[str]:
     """What a verdict of the exam's setup can never say, in sentences; empty for a setup without such limits."""
+    return [*limits_of_size(exam, exam.setup.schedule.seeds), *unchangeable(exam)]
+
+
+def limits_of_size(exam: Examined, seeds: int) -> list[str]:
+    """What a verdict over ``seeds`` training seeds of an exam can never say, in sentences; empty without limits."""
     limits = []
-    if exam.setup.schedule.seeds == 1:
+    if seeds == 1:
         limits.append("One training seed: the verdict holds for that seed, and not for another training run.")
-    if len(np.unique(exam.batch.groups)) < 2:
-        limits.append("All episodes are one group, so nothing can be drawn again: only “undetermined” can be said.")
+    if len(np.unique(exam.groups)) < 2:
+        limits.append("All rows are one group, so nothing can be drawn again: only “undetermined” can be said.")
     try:
-        exam_design(exam)
+        exam.design  # noqa: B018 (raises)
     except NotMeasurableError as error:
         limits.append(f"Only “undetermined” can be said: {error}")
+    return limits
+
+
+def unchangeable(exam: Exam) -> list[str]:
+    """Which concepts the world cannot change alone, in sentences."""
+    limits = []
     for name in exam.names:
         try:
-            exam.world.counterfactual(exam.batch.rows(slice(0, 2)), name, exam.batch.concepts[name].iloc[0])
+            exam.world.counterfactual(exam.batch.rows(slice(0, 2)), name, exam.concepts[name].iloc[0])
         except ImprintError:
             limits.append(
                 f"The world cannot change “{name}” alone, so its effect is an association, and so is what it is called."
@@ -89,8 +98,16 @@ def limits_of(exam: Exam) -> list[str]:
 
 def measure_power(setup: Setup, folder: RunFolder) -> None:
     """What words a run of this size says when the truth is known, and what it can never say."""
-    exam, about = exam_of(setup, 0), {"analysis": "latch", "concept": setup.intended}
-    tables = [pd.DataFrame([{"metric": "limit", "estimate": 1.0, "why": text, **about} for text in limits_of(exam)])]
+    exam, seeds = exam_of(setup, 0), setup.schedule.seeds
+    write_table(folder.cell("power"), power_findings(exam, seeds, limits_of(exam), say=reporter(folder, "power")))
+
+
+def power_findings(
+    exam: Examined, seeds: int, limits: Sequence[str], *, say: Callable[[int, int, str], None]
+) -> pd.DataFrame:
+    """Rows of the power of a verdict over ``seeds``, and of its ``limits``."""
+    setup, about = exam.setup, {"analysis": "latch", "concept": exam.setup.intended}
+    tables = [pd.DataFrame([{"metric": "limit", "estimate": 1.0, "why": text, **about} for text in limits])]
     try:
         rows = rows_of(exam)
     except NotMeasurableError:
@@ -101,9 +118,9 @@ def measure_power(setup: Setup, folder: RunFolder) -> None:
             setup.decision,
             resampling_rng("power"),
             dominances=DOMINANCES,
-            seeds=[setup.schedule.seeds],
+            seeds=[seeds],
             runs=max(setup.evaluation.resamples // DRAWS_A_RUN, 10),
-            say=reporter(folder, "power"),
+            say=say,
         )
         shown = table[["seeds"]].assign(**about, control=table["dominance"].map("{:.2f}".format), n=table["runs"])
         ends = {"low": table["low"], "high": table["high"], "verdict": table["right_word"]}
@@ -113,11 +130,11 @@ def measure_power(setup: Setup, folder: RunFolder) -> None:
             shown.assign(metric="power_wrong", estimate=table["wrong"]),
         ]
     whole = findings(pd.concat([findings(t) for t in tables], ignore_index=True))
-    write_table(folder.cell("power"), whole.assign(setup=setup.run_name))
+    return whole.assign(setup=setup.run_name)
 
 
 def multiverse_rows(
-    exam: Exam,
+    exam: Examined,
     profiles: Sequence[Profile],
     bounds: Floats,
     verdict: str,
@@ -128,9 +145,10 @@ def multiverse_rows(
 ) -> pd.DataFrame:
     """In what part of the analyses that could have been chosen the verdict stands, for all and for each choice.
 
-    ``worlds`` and ``seeds``: the numbers of each profile's own. Rows with ``verdict`` hold in what part of all analyses each word is said.
+    ``worlds`` and ``seeds``: the numbers of each profile's own. Rows with ``verdict`` hold in what part of all analyses
+    each word is said.
     """
-    setup, concepts = exam.setup, exam.batch.concepts
+    setup, concepts = exam.setup, exam.concepts
     designs = {name: design_of(concepts, exam.names, equal=name == "equal")[0] for name in ("equal", "prevalence")}
     rng = resampling_rng("multiverse")
     table = multiverse(profiles, designs, bounds, setup.decision, rng=rng, sign=sign, worlds=worlds, seeds=seeds)

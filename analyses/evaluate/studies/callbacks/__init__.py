@@ -1,0 +1,1 @@
+"""Studies inside the training loops of other libraries, one file each."""
