@@ -1,13 +1,13 @@
 """Benchmark of what trained agents want: wanting, dominance and words along the part of varied training levels.
 
-    python -m benchmarks.wanting                                      coin at five doses, as long and as often as shipped
-    python -m benchmarks.wanting --setup keys                         one setup as it is
-    python -m benchmarks.wanting --seeds 3 --experiences 500000       fewer seeds and shorter lives
+    python -m benchmarks.wanting                                    coin at five doses, seeds and lives as shipped
+    python -m benchmarks.wanting --setup keys                       one setup as it is
+    python -m benchmarks.wanting --seeds 3 --experiences 500000     fewer seeds and shorter lives
 
 Every arm is trained and judged as ``imprint run`` judges it, without pictures, controls and what can be read: about 20
 CPU-seconds per seed and million steps of the coin world. An arm passes when a word is said, or the interval of the
-intended goal's wanting is narrower than .15. ``untrained`` is the part of the levels in which the most capable untrained
-agent reaches a goal.
+intended goal's wanting is narrower than .15. ``untrained`` is the part of the levels in which the most capable
+untrained agent reaches a goal.
 """
 
 from __future__ import annotations

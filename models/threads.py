@@ -77,6 +77,7 @@ def scoped_step(function: Callable[P, T]) -> Callable[P, T]:
 
 @functools.cache
 def _libraries() -> Any:
+    import scipy.linalg  # noqa: F401, the libraries of NumPy and SciPy are known once they are loaded
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")

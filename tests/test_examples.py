@@ -108,3 +108,15 @@ def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_pa
     assert "lamp cheese intended" in done.stdout
     page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
     assert "Cheese, or the lamp?" in page and "Parts of this page could not be made" not in page
+
+
+def test_agents_of_minigrid_and_cartpole_are_studied_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    program = [sys.executable, "-W", "error", str(ROOT / "examples" / "agent_study.py"), "--quick"]
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "room: undetermined" in done.stdout and "errand: undetermined" in done.stdout  # hardly trained
+    for name in ("minigrid-empty", "cartpole-errand"):
+        page = (tmp_path / "runs" / name / "report.html").read_text(encoding="utf-8")
+        assert "Episodes to replay" in page and "not capable enough" in page

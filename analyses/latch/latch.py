@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.decision import Judgement, judge, undetermined
@@ -50,6 +49,7 @@ from imprint.analyses.latch.tables import (
     twin_table,
     verdict_rows,
 )
+from imprint.analyses.notebook import card
 from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
@@ -105,6 +105,10 @@ class Latch:
     """Rows behind the shares."""
     profile: Profile | None = field(default=None, repr=False)
     """What pooling over seeds needs; None where nothing could be counted."""
+
+    def _repr_html_(self) -> str:
+        tables = {"dominance": self.dominance, "share of the value's variance": self.shares, "effects": self.effects}
+        return card(f"latch: {self.verdict}", [self.why], tables)
 
     @property
     def intended(self) -> str:
@@ -217,13 +221,13 @@ def latch(
 
 @scoped_call
 def latch_from_arrays(
-    values: NDArray[np.floating],
-    concepts: pd.DataFrame,
+    values: Any,
+    concepts: Any,
     *,
     intended: str,
     proxies: Sequence[str],
-    groups: NDArray[np.integer] | None = None,
-    untrained: Sequence[NDArray[np.floating]] = (),
+    groups: Any = None,
+    untrained: Sequence[Any] = (),
     seed: int = 0,
     decision: Decision | None = None,
     rewarded: Any = None,

@@ -24,12 +24,12 @@ from imprint.analyses.locate.forms import left_out, not_linear, places, unused
 from imprint.analyses.locate.judging import MARGIN, best_sites, judge, summaries_of
 from imprint.analyses.locate.leaks import EQUAL, kept_together, leaks_of, refused
 from imprint.analyses.locate.material import Cells, Material, Plan
-from imprint.analyses.locate.plan.cost import ADVICE, cost_of, shapes_of, twins_in
+from imprint.analyses.locate.plan.cost import ADVICE, cost_of, least_memory, shapes_of, twins_in
 from imprint.analyses.locate.strata import companions, evidence_within, explained, names_given
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.progress import Wanted, reported
+from imprint.models.progress import Wanted, announced, reported
 from imprint.models.threads import scoped_call
 from imprint.probes.door.arrays import rate_of
 from imprint.probes.readouts.base import READOUTS, Readout
@@ -49,14 +49,14 @@ def locate(
     ignore: Any = None,
     untrained: Any = None,
     inputs: Any = None,
-    given: str | Sequence[str] | None = None,
+    given: Any = None,
     value: Any = None,
-    readout: str = "ridge",
-    nulls: int = 20,
-    alpha: float = 0.05,
-    seed: int = 0,
-    folds: int = 5,
-    resamples: int = 1000,
+    readout: Any = "ridge",
+    nulls: Any = 20,
+    alpha: Any = 0.05,
+    seed: Any = 0,
+    folds: Any = 5,
+    resamples: Any = 1000,
     device: Any = None,
     progress: Wanted = None,
 ) -> pd.DataFrame:
@@ -111,6 +111,7 @@ def locate(
     if not isinstance(readout, str):
         raise ImprintError(f"readout is {readout!r}; expected the name of one, such as 'ridge'.")
     chosen, rng = READOUTS.load(readout)(), np.random.default_rng(seed)
+    announced("locate", 0.0, least_memory(activations), ADVICE)
     entered = enter(
         activations, concepts, groups=groups, mask=mask, ignore=ignore, untrained=untrained, inputs=inputs, value=value
     )
@@ -120,7 +121,7 @@ def locate(
     if not isinstance(given, str | Sequence | None):
         raise ImprintError(f"given is {given!r}; expected the name of a concept, or a list of names.")
     shapes, twins = shapes_of(entered.activations, len(entered.labels)), twins_in(entered.untrained)
-    cost = cost_of(shapes, entered.labels, chosen, nulls=nulls, folds=folds, twins=twins, bytes_each=0.0)
+    cost = cost_of(shapes, entered.labels, chosen, nulls=nulls, folds=folds, twins=twins)
     cost.announce("locate", ADVICE)
     with reported("locate", cost.operations, progress):
         material = Material.of(entered, device=device)
@@ -149,8 +150,8 @@ def _located(
         plan = Plan(compact_groups(groups, n), *settings)
         targets = plan.targets(concepts, rng, cells=len(names) * len(sites))
     except NotMeasurableError as error:
-        why = {(c, s): entered.problems.get(c, str(error)) for c in names for s in sites}
-        return judge({}, why, alpha=alpha, resamples=resamples, rng=rng)
+        every = {(c, s): entered.problems.get(c, str(error)) for c in names for s in sites}
+        return judge({}, every, alpha=alpha, resamples=resamples, rng=rng)
     targets = replace(targets, problems={**entered.problems, **targets.problems})
     problems = {(name, site): why for name, why in targets.problems.items() for site in sites}
     for site, x in material.activations.items():

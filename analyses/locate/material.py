@@ -16,9 +16,10 @@ from imprint.analyses.locate.entrance import Entrance
 from imprint.analyses.locate.floors import Evidence
 from imprint.analyses.locate.streaming import Stream, read_stream
 from imprint.analyses.locate.targets import Reads, Targets, merge_groups, readable, targets_of
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import unknown_name
 from imprint.probes.readouts.base import Readout
 from imprint.probes.samples.controls import Ints, folds_of
+from imprint.probes.subjects.site import device_of
 
 Cells = dict[tuple[str, str], Evidence]
 """(concept, site) -> evidence."""
@@ -118,13 +119,7 @@ class Plan:
 
 def placed(x: Tensor, device: Any) -> Tensor:
     """The tensor on a device; None: where it is. Raises :class:`ImprintError` for a device that cannot be used."""
-    if device is None:
-        return x
-    try:
-        return x.to(torch.device(device))
-    except (RuntimeError, TypeError, AssertionError) as error:
-        first = str(error).splitlines()[0]
-        raise ImprintError(f"device is {device!r}, which cannot be used: {first} Expected for example 'cpu'.") from None
+    return x if device is None else x.to(device_of(device))
 
 
 def _rows_of(x: Tensor, rows: Ints | None) -> Tensor:

@@ -24,10 +24,10 @@ def comparable(seeds: Mapping[int, Evidence]) -> dict[int, Evidence]:
     """The evidence of each seed of one cell on equally many groups, beside the floors of all of their worlds."""
     groups = min(len(e.reading.sums) for e in seeds.values())
     twins = _twins(list(seeds.values()), groups)
-    floors = {"untrained": np.stack(list(twins.values())) if twins else None, "twins": tuple(twins)}
-    floors["inputs"] = _together([e.inputs for e in seeds.values()], groups)
+    untrained = np.stack(list(twins.values())) if twins else None
+    inputs = _together([e.inputs for e in seeds.values()], groups)
     readings = {seed: replace(e.reading, sums=_merged(e.reading.sums, groups)) for seed, e in seeds.items()}
-    return {seed: replace(e, reading=readings[seed], **floors) for seed, e in seeds.items()}
+    return {seed: Evidence(reading, untrained, inputs, tuple(twins)) for seed, reading in readings.items()}
 
 
 def highest_floor(evidence: Evidence) -> float:
@@ -38,7 +38,7 @@ def highest_floor(evidence: Evidence) -> float:
 
 
 def _twins(evidence: Sequence[Evidence], groups: int) -> dict[int, Floats]:
-    """Number of each twin -> its sums ``[G, M]`` in all worlds in which it was examined; none where a world has none."""
+    """Number of each twin -> its sums ``[G, M]`` where it was examined; nothing when a world has no twin."""
     sums: dict[int, Floats] = {}
     for e in evidence:
         if e.untrained is None:

@@ -35,8 +35,8 @@ def analyse(
     backend: str,
     resume: bool | None,
     markdown: Path | None,
-) -> bool:
-    """Answer one question and print its card, its tables and its verdict; whether every piece was finished."""
+) -> dict[str, Any]:
+    """Answer one question; print and return its tables and its verdict, its report and the pieces that failed."""
     changed = parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})
     families()["questions"].require(name.replace("-", "_"))
     from imprint.analyses.ask import ask, folder_of, load_question
@@ -61,10 +61,13 @@ def analyse(
         write_bytes(markdown, _as_markdown(name, question, answered.answer).encode())
     page.print()
     say(page, f"{answered.answer.verdict}: {answered.answer.why}", "bold")
-    say(page, f"report  {report_question(answered.path)}", "bold")
+    report = report_question(answered.path)
+    say(page, f"report  {report}", "bold")
     for piece, error in answered.failed.items():
         say(page, f"failed: {piece}: {error}", "bold red")
-    return not answered.failed
+    about = {"verdict": answered.answer.verdict, "why": answered.answer.why, "findings": answered.answer.findings}
+    tables = {exhibit.name: exhibit.frame for exhibit in answered.answer.exhibits}
+    return {**about, "tables": tables, "report": report, "failed": dict(answered.failed)}
 
 
 def _card(card: Card) -> list[str]:

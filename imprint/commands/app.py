@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from imprint import __version__
+from imprint.commands.options import (
+    ALPHA,
+    NULLS,
+    SEED,
+    Alpha,
+    Backend,
+    Changes,
+    Csv,
+    Folder,
+    Given,
+    Groups,
+    Ignore,
+    Inputs,
+    Intended,
+    Json,
+    Labels,
+    Mask,
+    Nulls,
+    Out,
+    Proxies,
+    ReportPage,
+    Resume,
+    Seed,
+    Seeds,
+    Source,
+    Untrained,
+    Value,
+    Where,
+)
 
 app = typer.Typer(
     name="imprint",
     help="Train learners under hardcoded reward, locate what they know, and test what the reward latched onto.",
     epilog="Start with: imprint run",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Backend(StrEnum):
-    """Where work runs."""
-
-    local = "local"
-    dask = "dask"
-    ray = "ray"
-
-
-NULLS, ALPHA, SEED = 20, 0.05, 0
-"""Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
-
-Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: its own.")]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting (see: imprint show). May be repeated."),
-]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
-Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
-Resume = Annotated[
-    bool | None,
-    typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again; default: whichever fits."),
-]
-Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
-Groups = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
-]
-Labels = Annotated[
-    Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
-]
-Source = Annotated[
-    Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
-]
-Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
 
 def _version(wanted: bool) -> None:
@@ -80,11 +72,14 @@ def run(
     out: Out = Path("runs"),
     backend: Where = Backend.local,
     resume: Resume = None,
+    json: Json = False,
 ) -> None:
     """Run an alignment setup: train, locate the concepts, judge what the reward latched onto, write the report."""
     from imprint.commands.run import run_setup
+    from imprint.commands.text import answered
 
-    if not run_setup(setup, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume):
+    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
+    if answered(lambda: run_setup(setup, changes=set_ or [], **given), as_json=json)["failed"]:
         raise typer.Exit(1)
 
 
@@ -134,11 +129,14 @@ def power(
     runs: Annotated[int, typer.Option(min=1, help="Simulated runs for each.")] = 100,
     set_: Changes = None,
     csv: Csv = None,
+    json: Json = False,
 ) -> None:
     """Say how often a setup would give the right word, none and a wrong one, if the truth were known."""
     from imprint.commands.power import print_power
+    from imprint.commands.text import answered
 
-    print_power(setup, changes=set_ or [], dominances=dominance, seeds=seeds, runs=runs, csv=csv)
+    given: dict[str, Any] = {"dominances": dominance, "seeds": seeds, "runs": runs, "csv": csv}
+    answered(lambda: print_power(setup, changes=set_ or [], **given), as_json=json)
 
 
 @app.command(short_help="Which concepts can be read where, and since when.")
@@ -147,37 +145,23 @@ def locate(
     concepts: Labels = None,
     *,
     groups: Groups = None,
-    untrained: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="With ACTS: the same activations of a randomly initialised network."),
-    ] = None,
-    inputs: Annotated[
-        str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
-    ] = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CONCEPT", help="With ACTS: read all others within its strata. May be repeated."),
-    ] = None,
-    nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
-    ] = None,
+    untrained: Untrained = None,
+    inputs: Inputs = None,
+    given: Given = None,
+    nulls: Nulls = None,
+    alpha: Alpha = None,
     seed: Seed = None,
     csv: Csv = None,
-    mask: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="With ACTS: column of CONCEPTS that is 1 in the rows to use.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="With ACTS: a label that means none, such as -100.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
-    ] = None,
+    mask: Mask = None,
+    ignore: Ignore = None,
+    report: ReportPage = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
+    json: Json = False,
 ) -> None:
     """Show which concepts can be read where: those of a run at every age, or those in activations of your own."""
+    from imprint.commands.text import answered
+
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
@@ -187,11 +171,12 @@ def locate(
         run_folder(source)
         from imprint.commands.findings import locate_run
 
-        locate_run(source, concepts=concept or [], sites=site or [], csv=csv)
+        answered(lambda: locate_run(source, concepts=concept or [], sites=site or [], csv=csv), as_json=json)
         return
     from imprint.commands.user_arrays import locate_arrays
 
-    locate_arrays(
+    work = partial(
+        locate_arrays,
         source,
         concepts,
         groups=groups,
@@ -207,6 +192,7 @@ def locate(
         report=report,
         only=(concept or [], site or []),
     )
+    answered(work, as_json=json)
 
 
 @app.command(short_help="What a predicted value depends on, and the verdict.")
@@ -214,21 +200,16 @@ def latch(
     source: Source,
     concepts: Labels = None,
     *,
-    value: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="With ACTS: the value to explain, a column of CONCEPTS or an array in it."),
-    ] = None,
-    intended: Annotated[
-        str | None, typer.Option(metavar="CONCEPT", help="With ACTS: the concept that the author of the reward meant.")
-    ] = None,
-    proxies: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas."),
-    ] = None,
+    value: Value = None,
+    intended: Intended = None,
+    proxies: Proxies = None,
     groups: Groups = None,
     seed: Seed = None,
+    json: Json = False,
 ) -> None:
     """Show what a predicted value depends on: the verdict of a run, or of values and labels of your own."""
+    from imprint.commands.text import answered
+
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
@@ -236,7 +217,7 @@ def latch(
         run_folder(source)
         from imprint.commands.findings import latch_run
 
-        latch_run(source)
+        answered(lambda: latch_run(source), as_json=json)
         return
     from imprint.commands.user_arrays import latch_arrays
 
@@ -245,7 +226,14 @@ def latch(
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
     seed = SEED if seed is None else seed
-    latch_arrays(source, concepts, value=value or "", intended=intended or "", proxies=names, groups=groups, seed=seed)
+    asked: dict[str, Any] = {
+        "value": value or "",
+        "intended": intended or "",
+        "proxies": names,
+        "groups": groups,
+        "seed": seed,
+    }
+    answered(partial(latch_arrays, source, concepts, **asked), as_json=json)
 
 
 def _only_for_arrays(**options: object) -> None:
@@ -267,14 +255,15 @@ def analyse(
         Path | None,
         typer.Option(metavar="OUT", help="Also write the question, the tables and the verdict as Markdown."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Answer a question: print its prediction and decision rule, do the work, print the verdict, write the report."""
     from imprint.commands.analyse import analyse as answer
+    from imprint.commands.text import answered
 
-    done = answer(
-        name, changes=set_ or [], seeds=seeds, out=out, backend=backend.value, resume=resume, markdown=markdown
-    )
-    if not done:
+    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
+    work = partial(answer, name, changes=set_ or [], markdown=markdown, **given)
+    if answered(work, as_json=json)["failed"]:
         raise typer.Exit(1)
 
 
@@ -286,17 +275,17 @@ def compare(
     out: Out = Path("runs"),
     resume: Resume = None,
     csv: Csv = None,
+    json: Json = False,
 ) -> None:
     """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
     from imprint.commands.run import compare_runs
+    from imprint.commands.text import answered
 
-    compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv)
+    answered(lambda: compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv), as_json=json)
 
 
 @app.command(short_help="Write the report of a run, or of an answered question, again.")
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
-) -> None:
+def report(run: Folder) -> None:
     """Write the report of a run, or of an answered question, again; prints its path.
 
     Exits with 1 when a file of the run could not be read, which the page says too.
@@ -319,10 +308,32 @@ def report(
         raise typer.Exit(1)
 
 
-@app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
-def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
+@app.command(short_help="Figures and tables of a run as files: SVG, PNG, PDF, CSV, LaTeX.")
+def export(
+    run: Folder,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
+    ] = None,
+    json: Json = False,
 ) -> None:
+    """Write every figure and table of a run, or of an answered question, as files for a paper; prints their paths."""
+    from imprint.commands.text import answered
+    from imprint.reports.pages.export import export as write
+    from imprint.reports.reading.folders import run_folder
+
+    folder = run_folder(run)
+    target = out or folder.resolve().with_name(f"{folder.resolve().name}-export")
+    for path in answered(lambda: write(folder, target, formats=formats or ["svg"]), as_json=json):
+        if not json:
+            typer.echo(str(path))
+
+
+@app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
+def verify(run: Folder, *, json: Json = False) -> None:
     """Verify a run: files whole, registered before its results, verdict derived anew, controls right.
 
     Exits with 1 when something is wrong.
@@ -330,9 +341,10 @@ def verify(
     from imprint.reports.reading.folders import run_folder
 
     folder = run_folder(run)
+    from imprint.commands.text import answered
     from imprint.commands.verify import verify_folder
 
-    if not verify_folder(folder):
+    if not answered(lambda: verify_folder(folder), as_json=json).right:
         raise typer.Exit(1)
 
 
@@ -355,11 +367,14 @@ def replicate(
 @app.command(name="list", short_help="What there is: setups, worlds, learners, ...")
 def list_(
     family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="setups, worlds, learners, ...")] = None,
+    *,
+    json: Json = False,
 ) -> None:
     """List what there is: setups, worlds, learners, steering signals, assessors, instruments, questions, ..."""
     from imprint.commands.catalogue import list_family
+    from imprint.commands.text import answered
 
-    list_family(family)
+    answered(lambda: list_family(family), as_json=json)
 
 
 @app.command(short_help="A setup with every default, or a world, learner, ... with its settings.")
@@ -371,14 +386,15 @@ def show(name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. 
 
 
 @app.command(short_help="Check this environment.")
-def doctor() -> None:
+def doctor(*, json: Json = False) -> None:
     """Check this environment; exits with 1 when something is broken, and says what to do."""
     from imprint.commands.doctor import examine
-    from imprint.commands.text import console, table
+    from imprint.commands.text import answered, console, table
 
-    checks = examine()
+    checks = answered(examine, as_json=json)
     rows = [(check.status, check.name, check.found, check.advice) for check in checks]
-    console().print(table("imprint doctor", ("", "what", "found", "what to do"), rows))
+    if not json:
+        console().print(table("imprint doctor", ("", "what", "found", "what to do"), rows))
     if broken := [check for check in checks if check.status == "broken"]:
         typer.echo(f"\n{len(broken)} broken: {', '.join(check.name for check in broken)}.", err=True)
         raise typer.Exit(1)

@@ -22,22 +22,26 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.registry import Family
 
 
-def list_family(wanted: str | None) -> None:
-    """Print one family, or all that have members."""
+def list_family(wanted: str | None) -> dict[str, dict[str, str]]:
+    """Print one family, or all that have members; family -> member -> what it is."""
     known = families()
     if wanted is not None and wanted not in ("setups", *known):
         raise unknown_name("family", wanted, ["setups", *known])
     page, columns = console(), ("name", "what it is")
+    listed: dict[str, dict[str, str]] = {}
     if wanted in (None, "setups"):
-        page.print(table("setups", columns, [(name, _about_setup(file)) for name, file in registry.setups().items()]))
+        listed["setups"] = {name: _about_setup(file) for name, file in registry.setups().items()}
+        page.print(table("setups", columns, list(listed["setups"].items())))
     for family in (family for name, family in known.items() if wanted in (None, name)):
         first = {member: _docstring(family, member).partition("\n")[0] for member in family.names()}
-        rows = [(member, line.removeprefix(f"{member}:").strip()) for member, line in first.items()]
-        if rows:
+        members = {member: line.removeprefix(f"{member}:").strip() for member, line in first.items()}
+        if members:
+            listed[family.name] = members
             page.print()
-            page.print(table(family.name, columns, rows))
+            page.print(table(family.name, columns, list(members.items())))
         elif wanted is not None:
             say(page, f"{family.name}: no members yet.")
+    return listed
 
 
 def _about_setup(file: Path) -> str:

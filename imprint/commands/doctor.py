@@ -29,6 +29,7 @@ NEEDED = {
     "jaxtyping": ">=0.3,<1",
     "jinja2": ">=3.1,<4",
     "joblib": ">=1.4,<2",
+    "matplotlib": ">=3.9,<4",
     "minigrid": ">=3,<4",
     "numpy": ">=2,<3",
     "packaging": ">=24",

@@ -27,12 +27,21 @@ def closing(page: Console, data: RunData) -> None:
         say(page, f"failed: {name}: {error}", "bold red")
 
 
-def latch_run(path: Path) -> None:
-    """Print the verdict of a run and the numbers behind it."""
+def latch_run(path: Path) -> dict[str, Any]:
+    """Print the verdict of a run and the numbers behind it, and return them."""
     data, page = _open(path), console()
     _answer(page, data)
     _erasures(page, data)
     _self_checks(page, data)
+    return answer_data(data)
+
+
+def answer_data(data: RunData) -> dict[str, Any]:
+    """Verdict, sentence and reason of a run, and every finding over seeds behind them."""
+    answer, rows = answer_of(data), data.findings
+    behind = rows[rows["analysis"].isin(("latch", "behaviour", "causal", "planted")) & rows["seed"].isna()]
+    words = {"verdict": answer.verdict, "sentence": answer.sentence, "reason": answer.reason}
+    return {**words, "findings": behind.dropna(axis="columns", how="all")}
 
 
 def _open(path: Path) -> RunData:
@@ -164,13 +173,13 @@ def _erasures(page: Console, data: RunData) -> None:
     _print(page, "where the value takes it from", columns, lines)
 
 
-def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv: Path | None) -> None:
-    """Print concept x site x age of a run: selectivity over seeds, and the verdict at the last age."""
+def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv: Path | None) -> pd.DataFrame:
+    """Print concept x site x age of a run: selectivity over seeds, and the verdict at the last age; its rows."""
     data, page = _open(path), console()
     rows = data.pooled("locate", "selectivity")
     if rows.empty:
         say(page, f"{data.name} holds no selectivity over seeds: no concept was located.")
-        return
+        return rows
     shown_concepts = chosen("concept of this run", concepts, [c for c in data.concepts if c in set(rows["concept"])])
     shown_sites = chosen("site of this run", sites, rows["site"])
     rows = rows[rows["concept"].isin(shown_concepts) & rows["site"].isin(shown_sites)]
@@ -187,6 +196,7 @@ def locate_run(path: Path, *, concepts: Sequence[str], sites: Sequence[str], csv
         "selectivity = score minus the highest floor;  * = present: beats every floor, corrected over the whole grid;  "
         "- = not measured",
     )
+    return rows
 
 
 def _grid(heading: str, rows: pd.DataFrame, ages: Sequence[Any]) -> Any:

@@ -16,8 +16,8 @@ from imprint.reports.words import bracketed, percent
 
 def print_power(
     setup: str, *, changes: list[str], dominances: str | None, seeds: str | None, runs: int, csv: Path | None
-) -> None:
-    """Simulate, and print how often each kind of answer comes."""
+) -> pd.DataFrame:
+    """Simulate, print how often each kind of answer comes, and return the table."""
     changed = parse_changes(changes)
     check_setup(setup, changed)
     given: dict[str, Any] = {
@@ -52,6 +52,7 @@ def print_power(
     ]
     page.print(table(f"{setup}: what {runs} simulated runs say", columns, rows, right=columns[:2]))
     say(page, _reading(found))
+    return found
 
 
 def _reading(found: pd.DataFrame) -> str:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 def run_setup(
     setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, backend: str, resume: bool | None
-) -> bool:
-    """Run one setup and print how it ended; whether every cell of work was finished."""
+) -> dict[str, Any]:
+    """Run one setup and print how it ended: its folder, verdict, report and the cells of work that failed."""
     changed = parse_changes(changes)
     check_setup(setup, changed)
     page = console()
     folder = _evaluate(page, _load(setup, seeds, changed), out=out, backend=backend, resume=resume)
-    from imprint.commands.findings import closing
+    from imprint.commands.findings import answer_data, closing
     from imprint.reports.pages.run import report
     from imprint.reports.reading.run import load_run
 
@@ -35,7 +35,7 @@ def run_setup(
     page.print()
     closing(page, data)
     page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
-    return not data.failures
+    return {"run": data.path, **answer_data(data), "report": path, "failed": dict(data.failures)}
 
 
 def replicate_run(path: Path, *, backend: str) -> bool:
@@ -108,8 +108,8 @@ def _limits(setup: TrainedSetup) -> list[str]:
 
 def compare_runs(
     names: Sequence[str], *, seeds: int | None, out: Path, resume: bool | None, csv: Path | None = None
-) -> None:
-    """Run what is not a run folder yet, then print the comparison."""
+) -> Any:
+    """Run what is not a run folder yet, then print the comparison and return its table."""
     different = list(dict.fromkeys(names))
     folders = [name for name in different if Path(name).is_dir()]
     for name in different:
@@ -135,6 +135,7 @@ def compare_runs(
     if csv is not None:
         write_csv(csv, frame)
     _print_comparison(page, frame)
+    return frame
 
 
 def _print_comparison(page: Console, frame: Any) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
+import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +26,48 @@ WIDE = 140
 """Columns when the output is not a terminal, so that tables in logs are not folded to nothing."""
 
 
+_silent = ContextVar("silent", default=False)
+"""Whether only JSON is printed."""
+
+
 def console() -> Console:
-    """The terminal, or a wide page of plain text when the output goes to a file or a pipe."""
+    """The terminal, or a wide page of plain text when the output goes to a file or a pipe; silent beside JSON."""
+    if _silent.get():
+        return Console(quiet=True)
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def answered(work: Callable[[], Any], *, as_json: bool) -> Any:
+    """What ``work`` returns. With ``as_json`` it is printed as JSON, and nothing else is printed."""
+    if not as_json:
+        return work()
+    token = _silent.set(True)
+    try:
+        result = work()
+    finally:
+        _silent.reset(token)
+    sys.stdout.write(json.dumps(jsonable(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return result
+
+
+def jsonable(value: Any) -> Any:
+    """``value`` in the types of JSON: tables are lists of rows, records mappings; NaN and infinities become null."""
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        return [jsonable(row) for row in value.to_dict("records")]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: jsonable(getattr(value, item.name)) for item in fields(value) if item.repr}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return None if str(value) in ("<NA>", "NaT") else str(value)
 
 
 def error_console() -> Console:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from imprint.probes.door.files import as_float_rows, open_activations
 from imprint.probes.door.tables import read_labels
 from imprint.reports.parts import Table
 from imprint.reports.words import bracketed, cell, percent
+
+if TYPE_CHECKING:
+    from imprint.analyses.latch.latch import Latch
 
 UNANSWERED = ("not measurable", "undetermined")
 """Verdicts that need their reason beside them."""
@@ -74,8 +77,8 @@ def locate_arrays(
     csv: Path | None,
     report: Path | None,
     only: tuple[Sequence[str], Sequence[str]],
-) -> None:
-    """Print which concepts can be read from which arrays.
+) -> dict[str, Any]:
+    """Print which concepts can be read from which arrays; the cells shown, best sites and rates.
 
     ``given``: concepts within whose strata all others are read. ``mask``: the column that says which rows are used.
     ``ignore``: labels that mean none. ``only`` (concepts, sites) chooses what is shown; the grid that is measured and
@@ -108,6 +111,8 @@ def locate_arrays(
         from imprint.reports.pages.located import report_located
 
         say(console(), f"page: {report_located(frame, report)}")
+    cells = frame[frame["concept"].isin(shown[0]) & frame["site"].isin(shown[1])]
+    return {"cells": cells, **{name: frame.attrs.get(name) for name in ("best", "rates", "leaks")}}
 
 
 @dataclass(frozen=True)
@@ -234,8 +239,8 @@ def _print_best(page: Console, best_sites: Mapping[str, Mapping[str, Any]]) -> N
 
 def latch_arrays(
     acts: Path, concepts: Path, *, value: str, intended: str, proxies: Sequence[str], groups: str | None, seed: int
-) -> None:
-    """Print what given values depend on."""
+) -> Latch:
+    """Print what given values depend on, and return it."""
     from imprint.analyses.latch.latch import latch_from_arrays
 
     data = UserData.read(acts, concepts, groups)
@@ -260,6 +265,7 @@ def latch_arrays(
         if shown.cells:
             page.print()
             page.print(table(shown.heading, shown.header, shown.cells))
+    return latch
 
 
 def _values(name: str, data: UserData) -> np.ndarray:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imprint.commands.text import console, say, table
 
+if TYPE_CHECKING:
+    from imprint.analyses.verification.verify import Verification
 
-def verify_folder(path: Path) -> bool:
-    """Verify a run or an answer and print what was found; whether nothing is wrong."""
+
+def verify_folder(path: Path) -> Verification:
+    """Verify a run or an answer, print what was found and return it."""
     from imprint.analyses.verification.verify import verify
 
     page, verified = console(), verify(path)
@@ -18,4 +22,4 @@ def verify_folder(path: Path) -> bool:
     say(page, f"level of evidence: {verified.level}. {verified.reason}", "bold")
     if not verified.right:
         say(page, f"wrong: {', '.join(check.name for check in verified.wrong)}.", "bold red")
-    return verified.right
+    return verified

@@ -25,7 +25,7 @@ from imprint.models.settings import FrozenSettings
 
 
 class Convolutional(Agent):
-    """Feed-forward actor and critic with shared weights over cells; hook points at the maps, every layer, the heads."""
+    """Feed-forward actor and critic with shared weights over cells; hook points from input to heads."""
 
     class Settings(FrozenSettings):
         maps: int = Field(8, ge=1, le=10_000_000)
@@ -42,7 +42,8 @@ class Convolutional(Agent):
         self.trunk = nn.ModuleList(Rectified(a, b, gain=math.sqrt(2)) for a, b in itertools.pairwise(sizes))
         self.policy = Dense(sizes[-1], view.actions, gain=0.01)
         self.critic = Dense(sizes[-1], 1, gain=1.0)
-        self.hook_maps, self.hook_logits, self.hook_value = HookPoint(), HookPoint(), HookPoint()
+        self.hook_in, self.hook_maps = HookPoint(), HookPoint()
+        self.hook_logits, self.hook_value = HookPoint(), HookPoint()
         self._hidden = [f"hook_hidden_{i}" for i in range(len(settings.widths))]
         for name in self._hidden:
             self.add_module(name, HookPoint())
@@ -50,8 +51,8 @@ class Convolutional(Agent):
 
     @property
     def read_points(self) -> tuple[str, ...]:
-        """The maps and every layer of the trunk."""
-        return ("hook_maps", *self._hidden)
+        """The input, the maps and every layer of the trunk."""
+        return ("hook_in", "hook_maps", *self._hidden)
 
     @property
     def acting_point(self) -> str:
@@ -60,7 +61,9 @@ class Convolutional(Agent):
 
     def forward(self, observation: Tensor, memory: Tensor) -> Acted:
         """Act on observations ``[n, C, H, W]``; the memory ``[n, 0]`` is returned unchanged."""
-        cells = observation.flatten(-2).transpose(-1, -2)
+        channels, height, width = self.view.shape
+        seen = self.hook_in(observation.flatten(-3)).unflatten(-1, (channels, height * width))
+        cells = seen.transpose(-1, -2)
         maps = self.mixing(cells.flatten(-3, -2)).unflatten(-2, cells.shape[-3:-1])
         hidden = self.hook_maps(maps.flatten(-2))
         for layer, name in zip(self.trunk, self._hidden, strict=True):

@@ -222,17 +222,20 @@ class Coin(Environment):
         return {**state, thing: grids.free_cell(state["walls"], place, fact)}
 
     def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
-        """The coin on another cell that can be reached, or a marked corner at another corner that can be."""
+        """The coin on another cell that can be reached, or a marked corner at another corner that can be.
+
+        Where there is none, it stays.
+        """
         cells = grids.reachable(state["walls"], state["agent"]).flatten(1)
         taken = torch.stack([state[name] for name in ("agent", "coin", "corner")], dim=1).clamp(min=0)
         cells = cells.scatter(1, taken, False)
         if goal == "corner" and self.settings.marked:
             at_corner = torch.zeros(CELLS, dtype=torch.bool)
             at_corner[list(CORNERS.values())] = True
-            cells, alone = cells & at_corner, ~(cells & at_corner).any(1)
-            cells = cells.scatter(1, state["corner"][:, None], alone[:, None])
+            cells = cells & at_corner
         elif goal != "coin":
             raise NotImplementedError(f"nothing that agents can see moves with {goal!r}, so it cannot be elsewhere")
+        cells = cells.scatter(1, state[goal].clamp(min=0)[:, None], ~cells.any(1, keepdim=True))
         return {**state, goal: torch.multinomial(cells.float(), 1, generator=rng)[:, 0]}
 
     def cell_of(self, state: State) -> Tensor:

@@ -17,7 +17,7 @@ Letters: n observations, d width of the site.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from captum import attr
@@ -32,7 +32,8 @@ from imprint.probes.attributions.base import (
     require_gradient,
     start_at,
 )
-from imprint.probes.subjects.subject import Edit, Subject
+from imprint.probes.subjects.site import Edit
+from imprint.probes.subjects.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +76,8 @@ class LayerConductance(LayerAttributor):
 
         def value(point: Tensor, seen: Tensor) -> Tensor:
             edits: dict[str, Edit] = {self.path: lambda _: point.clone()} if self.path is not None else {}
-            before = edits.get(self.site, lambda a: a)
-            edits[self.site] = lambda a: tap(before(a)).clone()
+            before: Edit = edits.get(self.site, lambda a: a)
+            edits[self.site] = lambda a: cast("Tensor", tap(before(a))).clone()
             return subject.value_with_grad(point if self.path is None else seen, edits=edits)
 
         end = observation if self.path is None else gradient_at(subject, observation, self.path)[0]

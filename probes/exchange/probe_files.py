@@ -112,7 +112,7 @@ def load_probe(path: str | Path, *, model: nn.Module | None = None) -> SavedProb
     that is damaged or holds something else.
     """
     _, header = read_tensors(Path(path))
-    kinds = {kind.__name__: kind for kind in _kinds(Fitted)}
+    kinds = {kind.__name__: kind for kind in _kinds()}
     if "card" not in header or header.get("kind") not in kinds:
         raise DamagedFileError(f"{path} holds no probe with a card; expected a file of save_probe.")
     try:
@@ -128,11 +128,11 @@ def load_probe(path: str | Path, *, model: nn.Module | None = None) -> SavedProb
     return SavedProbe(kinds[header["kind"]].load(Path(path)), card)
 
 
-def _kinds(kind: type[Fitted]) -> Iterator[type[Fitted]]:
+def _kinds() -> Iterator[Any]:
     """All kinds of fitted probes."""
     for name in READOUTS.names():
         READOUTS.load(name)
-    waiting: list[type[Fitted]] = [kind]
+    waiting: list[Any] = [Fitted]
     while waiting:
         waiting += (known := waiting.pop()).__subclasses__()
         yield known

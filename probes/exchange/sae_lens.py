@@ -6,7 +6,7 @@ SAELens (https://github.com/jbloomAus/SAELens, version 6; read in its source, ``
     standard    code = relu(before)
     topk        code = relu(before) of the k largest, else 0
     jumprelu    code = relu(before) where before > threshold, else 0
-    gated       code = relu(before e^r_mag + b_mag) where before + b_gate > 0 (b_enc = 0), which is a jumprelu of its own
+    gated       code = relu(before e^r_mag + b_mag) where before + b_gate > 0 (b_enc = 0): a jumprelu of its own
     x_hat  = code @ W_dec + b_dec
 
 :func:`load_sae_lens` gives a :class:`~imprint.probes.discovery.sparse_autoencoder.SparseFeatures` with the same
@@ -142,10 +142,10 @@ def _architecture(config: Mapping[str, Any]) -> tuple[str, int]:
         raise ImprintError(f"the activation function is {function!r}; read are relu and topk.")
     if kind not in ARCHITECTURES:
         raise ImprintError(f"the architecture is {kind!r}; read are {', '.join(ARCHITECTURES)}.")
-    for name, plain in (("normalize_activations", "none"), ("reshape_activations", "none")):
-        if (config.get(name) or plain) != plain:
+    for name in ("normalize_activations", "reshape_activations"):
+        if (config.get(name) or "none") != "none":
             raise ImprintError(
-                f"{name} is {config[name]!r}, which changes the rows; fold it into the weights, so that it is {plain!r}."
+                f"{name} is {config[name]!r}, which changes the rows; fold it into the weights, so that it is 'none'."
             )
     if config.get("finetuning_scaling_factor"):
         raise ImprintError("finetuning_scaling_factor is set; fold the scaling factor into W_dec first.")

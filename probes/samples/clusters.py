@@ -11,15 +11,15 @@ Rows of one group (an episode, a writer, a map) are not independent, so the unit
                                       -  sum over pairs of groups (e of what they share)^2 )
                G - 3: the e add up to 0, each is in two groups, so that 4 / G of the first sum is lost and 1 / G of the
                second. The difference of two noisy sums is itself noisy: its degrees of freedom are G - 1 times the
-               square of the part of the first sum that is left
+               part of the first sum that is left (with G - 1 alone, 15 groups cover .91)
     refitted   anything that must be fitted again without some rows (an eraser, a direction, a mean): the jackknife
                that deletes one of J blocks of groups, for blocks of unequal size n_j = n / h_j (Busing, Meijer & van
                der Leeden 1999, Statistics and Computing 9). With pseudo-values p_j = h_j T - (h_j - 1) T_(j),
                T_J = J T - sum (1 - 1/h_j) T_(j),     Var T_J = 1/J  sum (p_j - T_J)^2 / (h_j - 1)
 
 The jackknife also removes the part of the bias that falls as 1/n, which fitting and judging on the same rows brings.
-Intervals are Student's t; with fewer than two groups (pairs: four) they are NaN. The degrees of freedom are the number of groups (of
-blocks) less one, where groups of unequal size n_g count as ``n^2 / sum n_g^2``.
+Intervals are Student's t; with fewer than two groups (pairs: four) they are NaN. The degrees of freedom are the number
+of groups (of blocks) less one, where groups of unequal size n_g count as ``n^2 / sum n_g^2``.
 
 Letters: n rows, G groups, J blocks, q statistics.
 """
@@ -91,7 +91,7 @@ class Clusters:
         _, pair = torch.unique(pair, return_inverse=True)
         common = float(rows.new_zeros(int(pair.max()) + 1).index_add(0, pair, rows).square().sum())
         left = 1 - common / whole if common < whole else 1.0
-        return _around(estimate, whole * left * size / (size - 3), max(freedom * left**2, 1.0))
+        return _around(estimate, whole * left * size / (size - 3), max(freedom * left, 1.0))
 
     def mean(self, rows: Tensor) -> Interval:
         """Interval of the mean of ``rows [n]``."""

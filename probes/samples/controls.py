@@ -29,6 +29,8 @@ FEW_GROUPS = 8
 """Fewer groups than this have so few orders that their label sequences are rotated as well as permuted."""
 LOCKED = 0.9
 """Agreement of two groups' label sequences, 0 chance and 1 complete, from which they are rotated as well."""
+ELEMENTS = 2**22
+"""Elements of one temporary array of shuffles."""
 REDRAWS = 100
 """How often a control task is drawn again because one of its classes is held by fewer than two types."""
 
@@ -87,10 +89,18 @@ def shuffled(labels: NDArray[np.generic], groups: Ints, count: int, rng: np.rand
     if size == n:
         return _permuted(labels, count, rng)
     order = np.argsort(groups, kind="stable")
-    keys = groups[order] + rng.random((count, n))
+    within, sorted_labels = groups[order], labels[order]
     out = np.empty((n, count), dtype=labels.dtype)
-    out[order] = labels[order][keys.argsort(1)].T
+    for some in _together(n, count):
+        keys = within + rng.random((some.stop - some.start, n))
+        out[order, some] = sorted_labels[keys.argsort(1)].T
     return out
+
+
+def _together(n: int, count: int) -> list[slice]:
+    """Columns ``[n, count]`` in parts of at most :data:`ELEMENTS` elements, or single columns."""
+    step = max(1, ELEMENTS // n)
+    return [slice(first, min(first + step, count)) for first in range(0, count, step)]
 
 
 def _permuted(values: NDArray[np.generic], count: int, rng: np.random.Generator) -> NDArray[np.generic]:
@@ -127,8 +137,11 @@ def sequences_permuted(
             at = (at + shift[:, some][groups]) % sizes[given]
         return np.asarray(labels[order[start[given] + at]])
 
-    rotated = len(sizes) < FEW_GROUPS or _agreement(labels, copies(slice(0, 10), False)) > LOCKED
-    return np.concatenate([copies(slice(first, first + 50), rotated) for first in range(0, count, 50)], axis=1)
+    def every(columns: int, rotated: bool) -> NDArray[np.generic]:
+        return np.concatenate([copies(some, rotated) for some in _together(len(labels), columns)], axis=1)
+
+    rotated = len(sizes) < FEW_GROUPS or _agreement(labels, every(min(count, 10), False)) > LOCKED
+    return every(count, rotated)
 
 
 def _agreement(labels: NDArray[np.generic], copies: NDArray[np.generic]) -> float:

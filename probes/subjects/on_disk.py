@@ -18,8 +18,9 @@ import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -74,17 +75,18 @@ class OnDisk:
         """Bytes of one row."""
         return self.width * int(self.dtype.itemsize)
 
-    def open(self, stack: ExitStack) -> IO[bytes]:
+    def open(self, stack: ExitStack) -> BufferedIOBase:
         """The file, at the first row."""
         if self.member is not None:
-            file = stack.enter_context(stack.enter_context(zipfile.ZipFile(self.path)).open(self.member))
+            archive = stack.enter_context(zipfile.ZipFile(self.path))
+            file = cast("BufferedIOBase", stack.enter_context(archive.open(self.member)))
             file.read(self.offset)
             return file
         plain = stack.enter_context(self.path.open("rb"))
         plain.seek(self.offset)
         return plain
 
-    def read(self, file: IO[bytes], rows: int) -> Tensor:
+    def read(self, file: BufferedIOBase, rows: int) -> Tensor:
         """The next ``rows`` rows of an opened file, ``[rows, d]``."""
         data = bytearray(file.read(rows * self.row_bytes))
         if len(data) != rows * self.row_bytes:
@@ -168,7 +170,7 @@ def _npz(path: Path) -> list[OnDisk]:
         arrays = []
         for member in archive.namelist():
             with archive.open(member) as file:
-                arrays.append(_header(path, member.removesuffix(".npy"), member, file))
+                arrays.append(_header(path, member.removesuffix(".npy"), member, cast("BufferedIOBase", file)))
         return arrays
 
 
@@ -177,7 +179,7 @@ def _npy(path: Path) -> list[OnDisk]:
         return [_header(path, path.stem, None, file)]
 
 
-def _header(path: Path, name: str, member: str | None, file: IO[bytes]) -> OnDisk:
+def _header(path: Path, name: str, member: str | None, file: BufferedIOBase) -> OnDisk:
     """The array that an opened file or member holds, from its header."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0

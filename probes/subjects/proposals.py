@@ -37,7 +37,8 @@ def blocks_of(model: nn.Module) -> tuple[str, ...]:
             inner = [f"{name}.{key}" if name else key for key, _ in module.named_children()]
             lists[name] = inner
     alike = {name: items for name, items in lists.items() if len({type(model.get_submodule(i)) for i in items}) == 1}
-    return tuple(max(alike.values(), key=len, default=[]))
+    longest = sorted(alike.values(), key=len, reverse=True)
+    return tuple(longest[0]) if longest else ()
 
 
 def proposal(
@@ -45,8 +46,8 @@ def proposal(
 ) -> tuple[str, ...]:
     """At most :data:`MOST` sites, evenly spread over the blocks (or all modules).
 
-    ``shapes``: module -> shape of its output. ``last``: how the last position is written. A site is read at one position
-    when its output has the positions of the observation ``[n, T]``.
+    ``shapes``: module -> shape of its output. ``last``: how the last position is written. A site is read at one
+    position when its output has the positions of the observation ``[n, T]``.
     """
     chosen = [name for name in blocks if name in shapes] or list(shapes)
     step = max(1, -(-len(chosen) // MOST))
@@ -65,8 +66,8 @@ def require_small(shapes: Mapping[str, Sequence[int]], rows: int, propose: Calla
         return
     all_rows = f", {_amount(size * rows)} for {rows:,} rows" if rows > 1 else ""
     raise ImprintError(
-        f"the default sites of this model are {len(shapes)} modules with {_amount(size)} of activations a row{all_rows}. "
-        f"Name the sites to read, for example the outputs of its blocks at one position, sites={list(propose())!r}; "
+        f"the default sites of this model are {len(shapes)} modules, {_amount(size)} of activations a row{all_rows}."
+        f" Name the sites to read, for example the outputs of its blocks at one position, sites={list(propose())!r}; "
         "subject.proposed_sites(observation) returns them, subject.sites(observation) all. Without an @ a site is all "
         "positions at once."
     )

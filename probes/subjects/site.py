@@ -177,7 +177,20 @@ def require_readable(site: Site, tensor: Any, rows: int) -> None:
 
 
 def require_finite(name: str, value: Tensor) -> None:
-    """Raise for NaN or infinite activations ``[n, d]``."""
+    """Raise for NaN or infinite activations ``[n, d]`` on the CPU; looking on an accelerator would wait for it."""
+    if value.device.type == "cpu":
+        _require_finite(name, value)
+
+
+def complete(activations: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Activations of all rows, looked at once if the model or they are on an accelerator."""
+    if any(tensor.device.type != "cpu" for tensor in (*model.parameters(), *activations.values())):
+        for name, value in activations.items():
+            _require_finite(name, value)
+    return activations
+
+
+def _require_finite(name: str, value: Tensor) -> None:
     if math.isfinite(float(at_least_float32(value.detach()).sum())):  # much cheaper than looking at every element
         return
     bad = ~torch.isfinite(value).all(1)
@@ -185,13 +198,26 @@ def require_finite(name: str, value: Tensor) -> None:
         raise ImprintError(f"activations at {name!r} are NaN or infinite in {int(bad.sum())} of {len(value)} rows.")
 
 
-def copied(_name: str, value: Tensor) -> Tensor:
-    """A copy on the CPU, at least float32."""
-    return value.to("cpu", _precision(value), copy=True)
+def device_of(device: Any) -> torch.device:
+    """The device that ``device`` names; None: the CPU. Raises :class:`ImprintError` for one that cannot be used."""
+    try:
+        chosen = torch.device("cpu" if device is None else device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ImprintError(f"device is {device!r}, which cannot be used: {first} Expected for example 'cpu'.") from None
+    return chosen
 
 
-def empty_rows(rows: int, like: Tensor) -> Tensor:
-    """An uninitialised tensor ``[rows, d]``; NumPy's huge pages make writing to it twice as fast."""
+def copied(_name: str, value: Tensor, device: torch.device | str = "cpu") -> Tensor:
+    """A copy on a device, at least float32."""
+    return value.to(device, _precision(value), copy=True)
+
+
+def empty_rows(rows: int, like: Tensor, device: torch.device) -> Tensor:
+    """An uninitialised tensor ``[rows, d]``; NumPy's huge pages make writing to it twice as fast on the CPU."""
+    if device.type != "cpu":
+        return torch.empty(rows, like.shape[1], dtype=_precision(like), device=device)
     return torch.from_numpy(np.empty((rows, like.shape[1]), str(_precision(like))[6:]))
 
 

@@ -181,6 +181,10 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.store) // self.batch_size)
 
+    def only(self, sites: Sequence[str]) -> Batches:
+        """The same for some of the sites, which alone are read."""
+        return self.store.stream(sites, self.batch_size)
+
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         for start in range(0, len(self.store), self.batch_size):
             stop = min(start + self.batch_size, len(self.store))

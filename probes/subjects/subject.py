@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,12 +41,13 @@ from torch import Tensor, nn
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.policies.library import is_algorithm, is_policy
 from imprint.probes.policies.passes import Pass
-from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Mask, Run, Value, unhookable
+from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Run, Value, unhookable
 from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
-from imprint.probes.subjects.site import Edit, Site, at_least_float32, copied, empty_rows
+from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows
+from imprint.probes.subjects.wrapped import unwrapped
 
 __all__ = ["ROOT", "Subject"]
 
@@ -62,25 +64,28 @@ class Subject:
         model: Any,
         value: Value | None = None,
         sites: Sequence[str | Site] | None = None,
-        mask: Mask | None = None,
+        mask: Any = None,
+        device: Any = None,
     ) -> None:
         """``model``: a ``torch.nn.Module``, or a policy or algorithm of Stable-Baselines3, whose value is its critic's.
 
         ``mask``: bool ``[n, T]``, true where a position is real, or a function that gives it of observations.
 
-        A model whose ``forward`` takes an ``attention_mask`` is given it. Other
-        arguments are described above. Raises :class:`ImprintError` for anything else.
+        A model whose ``forward`` takes an ``attention_mask`` is given it. ``device``: where activations are kept, by
+        default on the CPU; the model stays where it is. Other arguments are described above. Raises
+        :class:`ImprintError` for anything else.
         """
         if is_algorithm(model) or (value is None and is_policy(model)):
             model = Pass(model)
             value = model.value if value is None else value
+        model = unwrapped(model)
         if not isinstance(model, nn.Module):
             raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
         if value is not None and not callable(value):
             raise ImprintError(f"value is {type(value).__name__}; expected a callable: observation [n, ...] -> [n].")
         if isinstance(sites, str):
             raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
-        self.model = model
+        self.model, self.device = model, device_of(device)
         self._hooked = HookedModel(model, value, mask)
         self._reached: set[str] = set()
         self._declared: dict[str, Site] = {}
@@ -204,15 +209,15 @@ class Subject:
     def stream(
         self, observation: Observations, sites: Sequence[str] | None = None, batch_size: int = 512
     ) -> Iterator[dict[str, Tensor]]:
-        """Activations ``[b, d]`` per site, one dict per batch, on the CPU, without a gradient, in float32 or better.
+        """Activations ``[b, d]`` per site, one dict per batch, on ``device``, without a gradient, in float32 or better.
 
         ``observation`` is ``[n, ...]``, or an iterable of batches ``[b, ...]``, which is read once and lazily; batches
         of more than ``batch_size`` rows are split. Default sites: :meth:`sites` of the first batch. All are read in one
         pass, and only one batch is in memory. Raises :class:`ImprintError` for a site that does not exist, does not
         run, runs twice, or gives NaN or infinite values.
         """
-        batches = self._hooked.batches(observation, batch_size)
-        return self._stream(batches, None if sites is None else [self.site(name) for name in sites], copied)
+        batches, keep = self._hooked.batches(observation, batch_size), partial(copied, device=self.device)
+        return self._stream(batches, None if sites is None else [self.site(name) for name in sites], keep)
 
     def _stream(
         self, batches: Iterator[Batch], chosen: list[Site] | None, keep: Keep, rows: int = 0
@@ -238,13 +243,13 @@ class Subject:
 
         def place(name: str, value: Tensor) -> Tensor:
             if name not in activations:
-                activations[name] = empty_rows(len(observation), value)
+                activations[name] = empty_rows(len(observation), value, self.device)
             return activations[name][start : start + len(value)].copy_(value)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
         for _ in self._stream(self._hooked.batches(observation, batch_size), chosen, place, len(observation)):
             start += batch_size
-        return activations
+        return complete(activations, self.model)
 
     def _affordable(self, batch: Tensor, rows: int) -> tuple[str, ...]:
         """The default sites; raises, with a proposal, where discovered ones are too large for so many rows."""
@@ -383,7 +388,7 @@ class Subject:
         return self._with_value(read)
 
     def _with_value(self, value: Value) -> Subject:
-        return Subject(self.model, value, list(self._declared.values()), self._hooked.mask)
+        return Subject(self.model, value, list(self._declared.values()), self._hooked.mask, self.device)
 
     def rows(self, rows: slice) -> Subject:
         """The same subject for some of the rows that a fixed mask describes; itself without one."""

@@ -13,6 +13,7 @@ Letters: n rows, E edits, b rows of a batch.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -134,9 +135,11 @@ def _around(
 
 
 def _replaced(module: nn.Module, forward: Callable[..., Any]) -> Callable[[], None]:
-    """Sets the ``forward`` of this one module; returns how to undo that."""
-    own = module.__dict__.get("forward")
-    module.forward = forward
+    """Sets the ``forward`` of this one module for this thread; returns how to undo that."""
+    own, usual, thread = module.__dict__.get("forward"), module.forward, threading.get_ident()
+
+    def chosen(*args: Any, **kwargs: Any) -> Any:
+        return (forward if threading.get_ident() == thread else usual)(*args, **kwargs)
 
     def undo() -> None:
         if own is None:
@@ -144,6 +147,7 @@ def _replaced(module: nn.Module, forward: Callable[..., Any]) -> Callable[[], No
         else:
             module.forward = own
 
+    module.forward = chosen
     return undo
 
 

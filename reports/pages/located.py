@@ -1,13 +1,13 @@
 """The table that ``imprint.locate`` returns -> one self-contained HTML page.
 
 Each concept's answer stands first, then its score over the sites in the order in which they were given (the depth of a
-network) beside the highest floor, the selectivity of all cells, the rates at the threshold, what is wrong with the rows,
-and every number. Names of concepts and sites are untrusted, as on all pages (:mod:`imprint.reports.pages.template`).
+network) beside the highest floor, the selectivity of all cells, the rates at the threshold, what is wrong with the
+rows, and every number. Names of concepts and sites are untrusted, as on all pages
+(:mod:`imprint.reports.pages.template`).
 """
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,9 +54,11 @@ def render_located(frame: pd.DataFrame, name: str = "located") -> str:
     shown = [show(exhibit) for exhibit in _exhibits(frame)]
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
     every = Table("cells", "All cells with every floor and reason", pd.DataFrame(frame), open=len(shown) == 0)
-    page = Page("located.html", name, plots, [*(item.table for item in shown), every])
+    page = Page("result.html", name, plots, [*(item.table for item in shown), every])
     content = {
         "name": name,
+        "maker": "imprint locate",
+        "heading": "What can be read where",
         "answers": [answer_of(frame, concept) for concept in _names(frame, "concept")],
         "notes": list(_notes(frame)),
         "caveats": frame.attrs.get("caveats", []),
@@ -77,7 +79,7 @@ def answer_of(frame: pd.DataFrame, concept: str) -> dict[str, str]:
         word = str(counted.index[0])
         others = [f"{other} at {count}" for other, count in counted.items() if other != word]
         also = f" ({', '.join(others)})" if others else ""
-        top = rows.loc[rows["score"].idxmax()] if rows["score"].notna().any() else None
+        top = rows.sort_values("score", ascending=False).iloc[0] if rows["score"].notna().any() else None
         score = "" if top is None else f"; the highest score is {bracketed(top['score'], top['low'], top['high'])}"
         text = (
             f"{word} at {counted.iloc[0]} of {plural(len(rows), 'site')}{also}{score}. {_sentence(rows['why'].iloc[0])}"
@@ -111,15 +113,21 @@ def layer_curve(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def short_names(sites: Sequence[str]) -> tuple[list[Any], str]:
     """What tells sites apart, as numbers where all are, and the pattern of the whole name with ``#`` in that place."""
-    first, last = min(sites), max(sites)
-    before = re.sub(r"[^._@/]*$", "", os.path.commonprefix([first, last])) if len(sites) > 1 else ""
-    after = os.path.commonprefix([site[len(before) :][::-1] for site in sites])[::-1] if len(sites) > 1 else ""
+    before = re.sub(r"[^._@/]*$", "", _shared(sites)) if len(sites) > 1 else ""
+    after = _shared([site[len(before) :][::-1] for site in sites])[::-1] if len(sites) > 1 else ""
     after = re.sub(r"^[^._@/]*", "", after)
     middle = [site[len(before) : len(site) - len(after)] for site in sites]
     if not (before or after) or not all(middle):
         return list(sites), ""
     numbers = all(part.isdecimal() for part in middle)
     return [int(part) for part in middle] if numbers else middle, f"{before}#{after}"
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """The characters with which all texts begin."""
+    first, last = min(texts), max(texts)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:length]
 
 
 def _exhibits(frame: pd.DataFrame) -> Iterator[Exhibit]:

@@ -1,4 +1,4 @@
-"""``imprint.report``: the page of whatever is given, a run or the table of ``imprint.locate``."""
+"""``imprint.report``: the page of whatever is given: a run, a latch, or the table of ``imprint.locate``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from imprint.models.files import write_bytes
-from imprint.reports.pages import located
+from imprint.reports.pages import latched, located
 from imprint.reports.pages import run as runs
 from imprint.reports.reading.run import load_run
 
@@ -16,11 +16,13 @@ def report(of: object, path: str | Path | None = None) -> Path:
     """Write one self-contained HTML page; its path.
 
     ``of``: a run (its folder, or anything with a ``path``), whose page is ``report.html`` in the folder; a study, which
-    is finished first; or the table that ``imprint.locate`` returned, whose page is ``located.html`` in the current
-    folder. ``path``: another file.
+    is finished first; the table that ``imprint.locate`` returned, whose page is ``located.html`` in the current folder;
+    or what ``imprint.latch`` returned, ``latched.html``. ``path``: another file.
     """
     if isinstance(of, pd.DataFrame):
         return located.report_located(of, path)
+    if latched.is_latch(of):
+        return latched.report_latched(of, path)
     if callable(finish := getattr(of, "finish", None)):
         of = finish()
     if path is None:

@@ -27,11 +27,8 @@ from imprint.probes.subjects.subject import Subject
 
 def measure_floors(setup: Setup, folder: RunFolder, world: int) -> None:
     """Readings in a world: of randomly initialised twins at every site, and of the input history at every moment."""
-    exam, sites, count = (
-        exam_of(setup, world),
-        sites_of(setup),
-        math.ceil(setup.evaluation.twins / setup.schedule.worlds),
-    )
+    exam, sites = exam_of(setup, world), sites_of(setup)
+    count = math.ceil(setup.evaluation.twins / setup.schedule.worlds)
     bare = exam.targets.without_shuffles
     untrained: dict[int, SiteReadings] = {}
     for done, t in enumerate(range(world * count, (world + 1) * count), start=1):

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from imprint.models.progress import Cost
 from imprint.probes.fitting.least_squares import PENALTIES
@@ -37,22 +36,17 @@ def cost_of(
     nulls: int,
     folds: int,
     twins: int = 0,
-    bytes_each: float = 0.0,
 ) -> Cost:
-    """The cost of reading ``concepts`` at sites of these ``shapes`` ``[n, D]``, and in that many ``twins``.
-
-    ``bytes_each``: what converting activations needs per number.
-    """
+    """The cost of reading ``concepts`` at sites of these ``shapes`` ``[n, D]``, and in that many ``twins``."""
     labels = sum(_columns(concepts.iloc[:, i]) for i in range(concepts.shape[1]))
-    operations, largest, held = 0.0, 0.0, 0.0
+    operations, largest = 0.0, 0.0
     for n, width in (shape for shape in shapes.values() if len(shape) == 2):
         columns = labels * (1 + nulls)
         operations += _operations(n, width, columns, labels, folds)
         operations += twins * _operations(n, width, labels, labels, folds)
         largest = max(largest, _memory(n, width, folds, readout))
-        held += n * width * bytes_each
     rows = max((shape[0] for shape in shapes.values() if shape), default=0)
-    return Cost(operations, largest + held + rows * labels * (1.0 + nulls))
+    return Cost(operations, largest + rows * labels * (1.0 + nulls))
 
 
 def _operations(n: int, width: int, columns: int, labels: int, folds: int) -> float:
@@ -102,10 +96,15 @@ def shapes_of(activations: Any, n: int) -> dict[str, tuple[int, ...]]:
     return {site: (int(s[0]), int(np.prod(s[1:]))) for site, s in known.items() if len(s) >= 2}
 
 
-def bytes_each(activations: Any) -> float:
-    """Bytes per number that conversion to float32 needs: none where all arrays hold it already."""
-    values = activations.values() if isinstance(activations, Mapping) else ()
-    return 0.0 if all(str(getattr(v, "dtype", "")) in ("float32", str(torch.float32)) for v in values) else 4.0
+def least_memory(activations: Any) -> float:
+    """Bytes that cannot be done without: what conversion to float32 makes anew, and a copy of the largest site."""
+    if not isinstance(activations, Mapping):
+        return 0.0
+    sizes = [float(np.prod(getattr(value, "shape", ()) or (0,))) for value in activations.values()]
+    types = [str(getattr(value, "dtype", "")) for value in activations.values()]
+    known = list(zip(sizes, types, strict=True))
+    converted = sum(size for size, dtype in known if dtype not in ("float32", "torch.float32"))
+    return 4 * (converted + max((size for size, _ in known), default=0.0))
 
 
 def twins_in(untrained: Any) -> int:

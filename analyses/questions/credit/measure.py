@@ -87,7 +87,7 @@ def measure(
     """Rows of basis, measure, cue, seed and value.
 
     ``updates``: steps of the rule in a phase; ``most``: of the first phase of blocked groups, which has a criterion, in
-    the latents as they were learned.
+    latents that were learned.
     """
     plan = load_setup(setup, expect=Setup)
     world = plan.make_world()
@@ -101,7 +101,7 @@ def measure(
     rows: list[dict[str, Any]] = []
     for done, (basis, trials) in enumerate(bases.items()):
         say(done, len(bases), f"conditioning, {basis}")
-        longest = most if basis == "as learned" else updates
+        longest = updates if untrained or basis != "as learned" else most
         rows += [
             {"basis": basis, "measure": measure, "cue": cue, "seed": seed, "value": float(value)}
             for (measure, cue), values in conditioned(trials, updates=updates, most=longest).items()
@@ -202,49 +202,65 @@ class Groups:
         return (shown - nothing).reshape(self.count, self.seeds)
 
 
+BEFORE = {"compound": "unrewarded", "shuffled": "random"}
+"""Group -> what the first cue was followed by in its first phase; that of the blocked group has a criterion."""
+ORDERS = tuple(order for pair in PAIRS for order in (pair, pair[::-1]))
+"""First and second cue of every subject."""
+FIRSTS, SECONDS = tuple(first for first, _ in ORDERS), tuple(second for _, second in ORDERS)
+
+
 def conditioned(trials: Trials, *, updates: int, most: int) -> Numbers:
     """All numbers of one basis: strengths by cue and pair, and ratios and shares over all (cue ``all``)."""
-    orders = [order for pair in PAIRS for order in (pair, pair[::-1])]
-    firsts, seconds = zip(*orders, strict=True)
-    both = [(order, "rewarded") for order in orders]
+    blocked, others = Groups(trials.bank, len(ORDERS)), Groups(trials.bank, len(ORDERS) * len(BEFORE))
     rng, test = generator("conditioning"), trials.test
-    blocked = Groups(trials.bank, len(orders))
-    came = blocked.teach_until_learned(firsts, trials.criterion, most, rng=rng)
-    first, compound = (blocked.strengths(cues, test) for cues in ([(cue,) for cue in firsts], orders))
-    others = Groups(trials.bank, len(orders) * len(BEFORE))
-    others.teach([((cue,), reward) for reward in BEFORE.values() for cue in firsts], updates, rng=rng)
-    strengths, gains = {}, {}
-    for groups, names in ((blocked, ("blocked",)), (others, tuple(BEFORE))):
-        alone, copies = [(cue,) for cue in seconds], len(names)
-        before = groups.strengths(alone * copies, test)
-        groups.teach(both * copies, updates, rng=generator("conditioning", "both"))
-        after = groups.strengths(alone * copies, test)
-        strengths |= dict(zip(names, after.chunk(copies), strict=True))
-        gains |= dict(zip(names, (after - before).chunk(copies), strict=True))
+    came = blocked.teach_until_learned(FIRSTS, trials.criterion, most, rng=rng)
+    first, compound = blocked.strengths([(cue,) for cue in FIRSTS], test), blocked.strengths(ORDERS, test)
+    others.teach([((cue,), reward) for reward in BEFORE.values() for cue in FIRSTS], updates, rng=rng)
+    (blocked_gain, blocked_end), (gains, ends) = (_both_rewarded(groups, test, updates) for groups in (blocked, others))
+    gain = {"blocked": blocked_gain, **dict(zip(BEFORE, gains.chunk(len(BEFORE)), strict=True))}
+    strength = {"blocked": blocked_end, **dict(zip(BEFORE, ends.chunk(len(BEFORE)), strict=True))}
     numbers: Numbers = {}
-    for i, (a, b) in enumerate(orders):
-        numbers |= {(f"strength, {group}", f"{b} with {a}"): each[i] for group, each in strengths.items()}
+    for i, (a, b) in enumerate(ORDERS):
+        numbers |= {(f"strength, {group}", f"{b} with {a}"): each[i] for group, each in strength.items()}
         numbers |= {("strength, first", f"{a} before {b}"): first[i], ("left over", f"{b} with {a}"): 1 - compound[i]}
-    total = gains["compound"].sum(0)
-    salient, overlaps = zip(*(salience(test, pair) for pair in PAIRS), strict=True)
-    pairs = [strengths["compound"][2 * i : 2 * i + 2].flip(0) for i in range(len(PAIRS))]
-    shares = [v.gather(0, top[None])[0] / v.sum(0) for v, top in zip(pairs, salient, strict=True)]
+    shares, overlaps = shares_and_overlaps(strength["compound"], test)
+    total = gain["compound"].sum(0)
     over_all = {
         "first cues learned": came.float().mean(0),
         "strength, first": first.mean(0),
-        "blocking ratio": gains["blocked"].sum(0) / total,
-        "left over": ((1 - compound) * gains["compound"]).sum(0) / total,
-        "shuffled ratio": gains["shuffled"].sum(0) / total,
-        "share of the more salient": torch.stack(shares).mean(0),
-        "overlap": torch.stack(overlaps).mean(0),
-        "attribution error": attribution_error(blocked, test, seconds),
+        "blocking ratio": gain["blocked"].sum(0) / total,
+        "left over": ((1 - compound) * gain["compound"]).sum(0) / total,
+        "shuffled ratio": gain["shuffled"].sum(0) / total,
+        "share of the more salient": shares,
+        "overlap": overlaps,
+        "attribution error": attribution_error(blocked, test, SECONDS),
     }
     over_all["blocking ratio less left over"] = over_all["blocking ratio"] - over_all["left over"]
     return numbers | {(measure, "all"): values for measure, values in over_all.items()}
 
 
-BEFORE = {"compound": "unrewarded", "shuffled": "random"}
-"""Group -> what the first cue was followed by in its first phase; that of the blocked group has a criterion."""
+def _both_rewarded(groups: Groups, test: Tensor, updates: int) -> tuple[Tensor, Tensor]:
+    """The second phase of all groups: gain and final strength of the second cue, ``[a, S]`` each."""
+    times = groups.count // len(ORDERS)
+    seconds = [(cue,) for cue in SECONDS] * times
+    before = groups.strengths(seconds, test)
+    groups.teach([(order, "rewarded") for order in ORDERS] * times, updates, rng=generator("conditioning", "both"))
+    after = groups.strengths(seconds, test)
+    return after - before, after
+
+
+def shares_and_overlaps(strengths: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """Part of a pair's strength that the more salient cue has, and cosine of both displacements, means ``[S]``.
+
+    ``strengths`` ``[a, S]`` are those of the second cues of :data:`ORDERS`.
+    """
+    shares, overlaps = [], []
+    for i, pair in enumerate(PAIRS):
+        second, first = strengths[2 * i : 2 * i + 2]
+        salient, overlap = salience(test, pair)
+        shares.append(torch.where(salient == 0, first, second) / (first + second))
+        overlaps.append(overlap)
+    return torch.stack(shares).mean(0), torch.stack(overlaps).mean(0)
 
 
 def salience(test: Tensor, pair: tuple[str, str]) -> tuple[Tensor, Tensor]:

@@ -39,13 +39,13 @@ TRAININGS = ("blocked", *BEFORE)
 class Settings(QuestionSettings):
     """How many learners are trained and how long the rule is run."""
 
-    seeds: int = Field(8, ge=2)
+    seeds: int = Field(6, ge=2)
     """Training seeds, numbered from ``seed``."""
-    together: int = Field(4, ge=1)
+    together: int = Field(3, ge=1)
     """Seeds that train as one batch."""
     experiences: int = Field(25_600, ge=64)
     """Episodes of a learner's lifetime."""
-    updates: int = Field(2000, ge=1)
+    updates: int = Field(1000, ge=1)
     """Steps of the rule in a phase."""
     most: int = Field(16_000, ge=1)
     """Most steps of the rule until a first cue is learned."""

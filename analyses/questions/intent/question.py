@@ -137,7 +137,7 @@ class Intent(Question[Settings]):
         if apart := apart_in_training(setup.make_environment(0), goals):
             raise ImprintError(
                 f"{' and '.join(goals)} lie apart in {apart:.1%} of the states of training in {s.setup!r}, which tell "
-                "agents which of them is paid; expected none. Change world, for instance world.varied to 0."
+                "agents which of them is paid; expected none. Set world so that they never part, such as varied: 0."
             )
         common = {"setup": setup.resolved(), "pictures": s.pictures}
         return [
@@ -186,10 +186,11 @@ def halves(members: pd.DataFrame, *, resamples: int, rng: np.random.Generator) -
     """Correlation over seeds of the goal's part on odd and on even levels, bootstrap over seeds."""
     both: Floats = members[["odd", "even"]].to_numpy(dtype=np.float64)
     drawn = both[seed_draws(len(both), resamples, rng)]
+    drawn = np.concatenate([both[None], drawn])
     centred = drawn - drawn.mean(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        draws = centred.prod(2).sum(1) / np.sqrt((centred**2).sum(1).prod(1))
-    return Estimate(float(np.corrcoef(both.T)[0, 1]), *interval(draws), len(both))
+        found, *draws = centred.prod(2).sum(1) / np.sqrt((centred**2).sum(1).prod(1))
+    return Estimate(float(found), *interval(np.array(draws)), len(both))
 
 
 def decide(

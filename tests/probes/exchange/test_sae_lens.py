@@ -133,7 +133,7 @@ def test_what_is_not_read_is_refused_by_name(changes: dict[str, Any], message: s
 
 
 def test_damaged_folders_and_other_dictionaries_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DamagedFileError, match="cannot be read as cfg.json"):
+    with pytest.raises(DamagedFileError, match=r"cannot be read as cfg.json"):
         load_sae_lens(tmp_path / "nothing")
     weights = written(tmp_path / "sae", architecture="standard")
     save_file({**weights, "W_dec": weights["W_dec"].T.contiguous()}, tmp_path / "sae" / "sae_weights.safetensors")

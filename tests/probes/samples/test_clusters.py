@@ -63,9 +63,10 @@ def test_the_jackknife_of_a_variance_is_unbiased(sizes: list[int]) -> None:
     assert float(found) == pytest.approx(float(rows.var()))
 
 
-def test_donors_make_pairs_of_groups_dependent() -> None:
+@pytest.mark.parametrize("n", [240, 45])
+def test_donors_make_pairs_of_groups_dependent(n: int) -> None:
     """Mean squared difference of two rows; pairs that are taken for independent rows make it too narrow."""
-    n, held = 240, [0, 0]
+    held = [0, 0]
     groups = torch.arange(n).div(3, rounding_mode="floor").numpy()
     clusters = Clusters.of(n, groups, rng=rng())
     for seed in range(300):
@@ -76,3 +77,10 @@ def test_donors_make_pairs_of_groups_dependent() -> None:
             low, high = clusters.ratio(pairs, torch.ones(n), donor=known)
             held[i] += low <= 2 <= high
     assert held[0] < 0.92 * 300 and 0.92 * 300 <= held[1] <= 0.98 * 300, held
+
+
+def test_three_groups_do_not_show_how_pairs_differ() -> None:
+    groups = torch.arange(12).div(4, rounding_mode="floor").numpy()
+    donor = derangement(12, groups, rng=rng())
+    ends = Clusters.of(12, groups, rng=rng()).ratio(torch.rand(12, generator=rng()), torch.ones(12), donor=donor)
+    assert all(math.isnan(end) for end in ends)

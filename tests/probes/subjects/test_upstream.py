@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from imprint.models.errors import ImprintError
 from imprint.probes.subjects.subject import Subject
 from imprint.probes.subjects.upstream import BATCH, values_under
 
@@ -57,3 +58,11 @@ def test_values_are_those_of_full_passes_and_upstream_runs_once(site: str) -> No
     assert net.third.runs == (once if site == "third" else always)
     assert "forward" not in net.first.__dict__
     torch.testing.assert_close(subject.values(x, edits=edits[0]), subject.values(x, edits=edits[0]))
+
+
+def test_devices_are_refused_by_name_and_kept_by_views() -> None:
+    subject = Subject(Net().eval(), device="cpu")
+    assert subject.reading("second", lambda a: a[:, 0]).device == torch.device("cpu")
+    assert subject.activations(torch.randn(4, 6), ["second"])["second"].device.type == "cpu"
+    with pytest.raises(ImprintError, match="device is 'abacus', which cannot be used"):
+        Subject(Net(), device="abacus")

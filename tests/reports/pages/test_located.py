@@ -58,7 +58,7 @@ def test_answers_stand_first_and_names_stay_text(found: pd.DataFrame) -> None:
 
 
 def test_other_tables_are_refused_and_lost_attributes_said(found: pd.DataFrame) -> None:
-    with pytest.raises(ImprintError, match="no column concept, site.*imprint.locate returns"):
+    with pytest.raises(ImprintError, match=r"no column concept, site.*imprint.locate returns"):
         imprint.report(pd.DataFrame({"a": [1]}))
     with pytest.raises(ImprintError, match="no rows"):
         imprint.report(found.iloc[:0])

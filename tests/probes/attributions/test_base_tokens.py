@@ -77,7 +77,7 @@ def test_what_needs_a_gradient_names_the_embedding(name: str, tokens: Tensor) ->
 
 def test_what_cannot_be_meant_is_refused(tokens: Tensor) -> None:
     subject = Subject(Additive().eval())
-    with pytest.raises(ImprintError, match="no line leads from one to another.*path='embed'"):
+    with pytest.raises(ImprintError, match=r"no line leads from one to another.*path='embed'"):
         build("layer_conductance", site="mix")(subject, tokens)
     with pytest.raises(ImprintError, match="the baseline 7: are int64, from 7 to 7, and the model does not take them"):
         build("layer_integrated_gradients", site="mix", baseline=7)(subject, tokens)

@@ -1,0 +1,92 @@
+"""Figures and tables of a run, or of an answered question, as files: SVG, PNG or PDF, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imprint.models.errors import unknown_name
+from imprint.models.files import write_bytes
+from imprint.reports.figures.axes import Plot
+from imprint.reports.figures.still import FORMATS, write_still
+from imprint.reports.pages.question import show
+from imprint.reports.pages.run import collect
+from imprint.reports.parts import Table
+from imprint.reports.reading.folders import run_folder
+from imprint.reports.reading.question import load_answer
+from imprint.reports.reading.run import load_run
+from imprint.reports.words import cell
+
+LATEX_ROWS = 100
+"""Tables of more rows are written as CSV alone."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a page shows, apart from its words."""
+
+    figures: list[tuple[str, str, Plot]]
+    """Anchor, heading and plot."""
+    tables: list[Table]
+
+
+def export(folder: str | Path, target: str | Path, *, formats: Sequence[str] = ("svg",)) -> list[Path]:
+    """Write every figure and table of a run folder, or a question's folder, into ``target``; the paths.
+
+    Figures go to ``figures/`` in each of ``formats`` (svg, png, pdf), tables to ``tables/`` as CSV with all digits and,
+    up to 100 rows, as LaTeX (``booktabs``) as the page shows them.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown_name("format of a figure", name, FORMATS)
+    contents = contents_of(run_folder(folder))
+    return list(_written(contents, Path(target), formats))
+
+
+def contents_of(folder: Path) -> Contents:
+    """The figures and tables of the page of a folder."""
+    if (folder / "question.json").exists():
+        shown = [show(exhibit) for exhibit in load_answer(folder).answer.exhibits]
+        panels = [(item.exhibit.heading, panel) for item in shown for panel in item.panels]
+        figures = [(panel.id, f"{heading} {panel.name}".strip(), panel.plot) for heading, panel in panels]
+        return Contents(figures, [item.table for item in shown])
+    sections, _, _ = collect(load_run(folder))
+    figures = [(figure.id, figure.heading, figure.plot) for section in sections for figure in section["figures"]]
+    return Contents(figures, [table for section in sections for table in section["tables"]])
+
+
+def latex(table: Table) -> str:
+    """A table as LaTeX, its cells as the page shows them."""
+    frame = table.frame.copy()
+    for name in frame.columns:
+        show_cell = table.formats.get(str(name), cell)
+        frame[name] = [show_cell(value).replace("\u00a0", " ").replace("\u2212", "-") for value in frame[name]]
+    frame.columns = [str(name).replace("_", " ") for name in frame.columns]
+    label = re.sub(r"[^A-Za-z0-9]+", "-", table.id)
+    text = frame.to_latex(index=False, escape=True, caption=_escaped(table.heading), label=f"tab:{label}", position="t")
+    return str(text)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/")).replace("~", " ").replace("^", " ")
+
+
+def _written(contents: Contents, target: Path, formats: Sequence[str]) -> Iterator[Path]:
+    for kind in ("figures", "tables"):
+        (target / kind).mkdir(parents=True, exist_ok=True)
+    for anchor, heading, plot in contents.figures:
+        for ending in formats:
+            yield write_still(plot, target / "figures" / f"{_file_name(anchor)}.{ending}", title=heading)
+    for table in contents.tables:
+        path = target / "tables" / f"{_file_name(table.id)}.csv"
+        write_bytes(path, table.csv.encode("utf-8"))
+        yield path
+        if len(table.frame) <= LATEX_ROWS:
+            write_bytes(path.with_suffix(".tex"), latex(table).encode("utf-8"))
+            yield path.with_suffix(".tex")
+
+
+def _file_name(anchor: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", anchor)
