@@ -72,7 +72,7 @@ class RunData:
 
     @property
     def study(self) -> str:
-        """Of a study, where its concepts come from: ``world``, ``labels`` or ``agents``; empty for runs whose subjects we train."""
+        """Of a study what it is about: ``world``, ``labels`` or ``agents``; empty for runs whose subjects we train."""
         return str(self.setup.get("study") or "")
 
     @property
