@@ -90,13 +90,13 @@ def test_an_agent_of_stable_baselines3_is_trained_saved_loaded_and_examined(tmp_
 
 
 def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_path: Path) -> None:
-    """Small: 300 held-out rows, one site; the full example is for people."""
+    """Small: few held-out rows and a short training; the full example is for people."""
     example = ROOT / "examples" / "own_training.py"
     assert sum("# imprint" in line for line in example.read_text(encoding="utf-8").splitlines()) <= 15
     small = {"episodes": 400, "resamples": 200, "nulls": 5}
     program = (
         f"import sys; sys.path.insert(0, {str(example.parent)!r}); import own_training as own; "
-        f"run = own.main('mine', {small}, (0, 25, 600), sites=['5']); "
+        f"run = own.main('mine', {small}, (0, 25, 600)); "
         "words = run.findings.query(\"metric == 'leads' and seed.isna()\").set_index('age')['concept']; "
         "print(words[25], words[600], run.verdict)"
     )

@@ -83,7 +83,7 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
     """How much was trained and examined; ``examined``: a setting of the evaluation and what it counts."""
     setting, counted = examined
     count = run.part("evaluation").get(setting)
-    if run.study:
+    if run.study and not run.agents:
         counted, count = "rows that were examined", run.record.get("rows")
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
