@@ -26,8 +26,10 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re
 MODELS = (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, TransformerBridgeConfig)
 INSTRUMENTS = (LayerIntegratedGradients, SparseAutoencoder, ProbeCard, Ridge)
 FILES = (load_probe, save_probe, load_sae_lens, save_sae_lens)
-NAMES = {"imprint": imprint, "torch": torch, "boot_native": boot_native} | {
-    made.__name__: made for made in (*MODELS, *INSTRUMENTS, *FILES)
+NAMES = {made.__name__: made for made in (*MODELS, *INSTRUMENTS, *FILES)} | {
+    "imprint": imprint,
+    "torch": torch,
+    "boot_native": boot_native,
 }
 """What the snippets import."""
 KINDS = {"gpt2": 1, "llama": 3, "bridge": 5}
@@ -67,8 +69,8 @@ def test_what_a_language_model_was_taught_to_value_is_found(kind: str, concept: 
     exec(BLOCKS[KINDS[kind] + 1], names)
     assert names["latch"].verdict == word, names["latch"].why
     place = {"ripe": 0, "red": 1}[concept]
-    assert int(names["tokens"].abs().mean(0).argmax()) == place and names["tokens"].shape == (600, 8)
-    assert names["sites"][-1].endswith("1@last") and names["layer"].attributions.shape == (600, 32)
+    assert int(names["tokens"].abs().mean(0).argmax()) == place and names["tokens"].shape == (50, 8)
+    assert names["sites"][-1].endswith("1@last") and names["layer"].attributions.shape == (50, 32)
     read = names["located"].set_index(["concept", "site"])["verdict"]
     assert read["ripe", names["sites"][0]] == "present" and read["red", names["sites"][0]] != "present"
     assert read[concept, names["sites"][-1]] == "present"
@@ -90,13 +92,13 @@ def test_an_untrained_bridge_values_nothing_that_is_named() -> None:
     names = start("bridge")
     exec(BLOCKS[KINDS["bridge"] + 1], names)
     assert names["latch"].verdict in ("none", "undetermined"), names["latch"].why
-    assert names["tokens"].shape == (600, 8) and names["layer"].attributions.shape == (600, 32)
+    assert names["tokens"].shape == (50, 8) and names["layer"].attributions.shape == (50, 32)
     assert isinstance(names["located"], pd.DataFrame) and isinstance(names["model"], nn.Module)
 
 
 def test_the_last_real_token_is_the_model_s_own_number() -> None:
     names = start("gpt2")
-    model, tokens = names["model"], names["Fruit"]().sample(50, rng=torch.Generator().manual_seed(3)).observation
+    model, tokens = names["model"], names["Fruit"]().sample(20, rng=torch.Generator().manual_seed(3)).observation
     exec(BLOCKS[2].splitlines()[0], names)
     length = (tokens != 0).sum(1)
     with torch.no_grad():

@@ -188,14 +188,7 @@ def _single(values: Floats) -> bool:
         return np.array_equal(values, values.astype(np.float32)) and not np.array_equal(values, np.round(values))
 
 
-def measure(
-    values: Any,
-    concepts: pd.DataFrame,
-    groups: Any,
-    names: Sequence[str],
-    *,
-    equal: bool = True,
-) -> CellSums:
+def measure(values: Any, concepts: pd.DataFrame, groups: Any, names: Sequence[str], *, equal: bool = True) -> CellSums:
     """Sums of ``values [n]`` for the ``names`` among the concepts' columns, the intended one first.
 
     ``groups [n]``: rows that are resampled together (default: each on its own). Raises :class:`ImprintError` for shapes

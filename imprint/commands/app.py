@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,35 @@ from typing import Annotated, Any
 import typer
 
 from imprint import __version__
+from imprint.commands.options import (
+    ALPHA,
+    NULLS,
+    SEED,
+    Alpha,
+    Backend,
+    Changes,
+    Csv,
+    Folder,
+    Given,
+    Groups,
+    Ignore,
+    Inputs,
+    Intended,
+    Json,
+    Labels,
+    Mask,
+    Nulls,
+    Out,
+    Proxies,
+    ReportPage,
+    Resume,
+    Seed,
+    Seeds,
+    Source,
+    Untrained,
+    Value,
+    Where,
+)
 
 app = typer.Typer(
     name="imprint",
@@ -19,43 +47,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Backend(StrEnum):
-    """Where work runs."""
-
-    local = "local"
-    dask = "dask"
-    ray = "ray"
-
-
-NULLS, ALPHA, SEED = 20, 0.05, 0
-"""Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
-
-Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: its own.")]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting (see: imprint show). May be repeated."),
-]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
-Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
-Resume = Annotated[
-    bool | None,
-    typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again; default: whichever fits."),
-]
-Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
-Groups = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
-]
-Labels = Annotated[
-    Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
-]
-Source = Annotated[
-    Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: every number with all its digits.")]
-Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
 
 def _version(wanted: bool) -> None:
@@ -154,33 +145,16 @@ def locate(
     concepts: Labels = None,
     *,
     groups: Groups = None,
-    untrained: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="With ACTS: the same activations of a randomly initialised network."),
-    ] = None,
-    inputs: Annotated[
-        str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
-    ] = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CONCEPT", help="With ACTS: read all others within its strata. May be repeated."),
-    ] = None,
-    nulls: Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
-    ] = None,
+    untrained: Untrained = None,
+    inputs: Inputs = None,
+    given: Given = None,
+    nulls: Nulls = None,
+    alpha: Alpha = None,
     seed: Seed = None,
     csv: Csv = None,
-    mask: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="With ACTS: column of CONCEPTS that is 1 in the rows to use.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="With ACTS: a label that means none, such as -100.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
-    ] = None,
+    mask: Mask = None,
+    ignore: Ignore = None,
+    report: ReportPage = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
     json: Json = False,
@@ -226,17 +200,9 @@ def latch(
     source: Source,
     concepts: Labels = None,
     *,
-    value: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="With ACTS: the value to explain, a column of CONCEPTS or an array in it."),
-    ] = None,
-    intended: Annotated[
-        str | None, typer.Option(metavar="CONCEPT", help="With ACTS: the concept that the author of the reward meant.")
-    ] = None,
-    proxies: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas."),
-    ] = None,
+    value: Value = None,
+    intended: Intended = None,
+    proxies: Proxies = None,
     groups: Groups = None,
     seed: Seed = None,
     json: Json = False,
@@ -319,9 +285,7 @@ def compare(
 
 
 @app.command(short_help="Write the report of a run, or of an answered question, again.")
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
-) -> None:
+def report(run: Folder) -> None:
     """Write the report of a run, or of an answered question, again; prints its path.
 
     Exits with 1 when a file of the run could not be read, which the page says too.
@@ -346,7 +310,7 @@ def report(
 
 @app.command(short_help="Figures and tables of a run as files: SVG, PNG, PDF, CSV, LaTeX.")
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
+    run: Folder,
     *,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
@@ -369,11 +333,7 @@ def export(
 
 
 @app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
-def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")],
-    *,
-    json: Json = False,
-) -> None:
+def verify(run: Folder, *, json: Json = False) -> None:
     """Verify a run: files whole, registered before its results, verdict derived anew, controls right.
 
     Exits with 1 when something is wrong.

@@ -37,7 +37,8 @@ def blocks_of(model: nn.Module) -> tuple[str, ...]:
             inner = [f"{name}.{key}" if name else key for key, _ in module.named_children()]
             lists[name] = inner
     alike = {name: items for name, items in lists.items() if len({type(model.get_submodule(i)) for i in items}) == 1}
-    return tuple(max(alike.values(), key=len, default=[]))
+    longest = sorted(alike.values(), key=len, reverse=True)
+    return tuple(longest[0]) if longest else ()
 
 
 def proposal(

@@ -179,13 +179,13 @@ def _shape(axes: Axes, shape: Plot) -> None:
         axes.plot([shape["x0"], shape["x1"]], [shape["y0"], shape["y1"]], **stroke)
 
 
-def _axis(axes: Axes, axis: Plot, which: str) -> None:
+def _axis(axes: Any, axis: Plot, which: str) -> None:
     of = axes.xaxis if which == "x" else axes.yaxis
     of.set_label_text(plain(axis.get("title", {}).get("text", "")))
-    if axis.get("range"):
-        getattr(axes, f"set_{which}lim")(*axis["range"])
+    if ends := axis.get("range"):
+        getattr(axes, f"set_{which}lim")(*ends)
     if "tickvals" in axis:
-        of.set_ticks(list(axis["tickvals"]), [plain(text) for text in axis.get("ticktext", axis["tickvals"])])
+        of.set_ticks(list(axis["tickvals"]), [plain(text) for text in axis.get("ticktext") or axis["tickvals"]])
     elif "%" in str(axis.get("tickformat", "")):
         of.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     if axis.get("zeroline") and which == "y":

@@ -1,0 +1,82 @@
+"""Options that several commands share, with their help. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Backend(StrEnum):
+    """Where work runs."""
+
+    local = "local"
+    dask = "dask"
+    ray = "ray"
+
+
+NULLS, ALPHA, SEED = 20, 0.05, 0
+"""Defaults with arrays. The options default to None, so that giving one beside a run folder can be refused."""
+
+Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of training seeds; default: its own.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting (see: imprint show). May be repeated."),
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
+Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
+Resume = Annotated[
+    bool | None,
+    typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again; default: whichever fits."),
+]
+Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
+Groups = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
+]
+Labels = Annotated[
+    Path | None, typer.Argument(metavar="[CONCEPTS]", help="With ACTS: a label per row and concept (.csv, .parquet).")
+]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: every number with all its digits.")]
+Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
+
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")]
+Untrained = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With ACTS: the same activations of a randomly initialised network.")
+]
+Inputs = Annotated[
+    str | None, typer.Option(metavar="KEY", help="With ACTS: the array in it that is the raw input, not a site.")
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONCEPT", help="With ACTS: read all others within its strata. May be repeated."),
+]
+Nulls = Annotated[int | None, typer.Option(min=5, help=f"With ACTS: label shuffles; default: {NULLS}.")]
+Alpha = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=0.5, help=f"With ACTS: false discovery rate over the grid; default: {ALPHA}."),
+]
+Mask = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="With ACTS: column of CONCEPTS that is 1 in the rows to use.")
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL", help="With ACTS: a label that means none, such as -100.")
+]
+ReportPage = Annotated[
+    Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
+]
+Value = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="With ACTS: the value to explain, a column of CONCEPTS or an array in it."),
+]
+Intended = Annotated[
+    str | None, typer.Option(metavar="CONCEPT", help="With ACTS: the concept that the author of the reward meant.")
+]
+Proxies = Annotated[
+    str | None, typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas.")
+]
