@@ -22,7 +22,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.door.arrays import OFFSET, SAFE, Rows, count_of, masked_rows, matrix, real_array, rows_of
 from imprint.probes.door.files import open_activations
-from imprint.probes.door.labels import plain, sentinel, table_of, without
+from imprint.probes.door.labels import moderate, plain, sentinel, table_of, without
 from imprint.probes.door.rows import column_or, groups_of, mask_of
 from imprint.probes.subjects.stored import ActivationStore
 
@@ -203,7 +203,7 @@ def _plain_labels(entered: Entrance) -> None:
     for name in entered.labels.columns:
         column = entered.labels[name]
         try:
-            columns[name] = plain(column)
+            columns[name] = moderate(plain(column))
         except NotMeasurableError as error:
             entered.problems[name] = str(error)
             continue

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.door.arrays import ULPS, real_array
+from imprint.probes.door.arrays import EXTREME, ULPS, real_array
 
 SCALARS = (str, bytes, int, float, bool)
 
@@ -157,6 +157,17 @@ def is_constant(values: NDArray[Any], eps: float) -> bool:
     with np.errstate(over="ignore"):
         low, high = float(values.min()), float(values.max())
         return bool(high - low <= ULPS * eps * max(abs(low), abs(high)))
+
+
+def moderate(labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers whose squares double precision does not hold, times a power of two; everything else as it is."""
+    if not isinstance(labels.dtype, np.dtype) or labels.dtype.kind != "f":
+        return labels
+    values = labels.to_numpy(dtype=np.float64)
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    if not largest or EXTREME[0] <= largest <= EXTREME[1]:
+        return labels
+    return pd.Series(np.ldexp(values, -int(np.frexp(largest)[1])), index=labels.index)
 
 
 def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:

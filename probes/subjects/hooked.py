@@ -43,10 +43,12 @@ PROBE = 3
 class HookedModel:
     """A model, the value that is computed with it, and the mask of its observations."""
 
-    def __init__(self, model: nn.Module, value: Value | None, mask: Mask | None) -> None:
+    def __init__(self, model: nn.Module, value: Value | None, mask: Any) -> None:
         self.model = model
         self.given_value = value
-        self.mask = mask if mask is None or callable(mask) else mask_of(mask, len(mask))
+        if mask is not None and not callable(mask) and not (hasattr(mask, "shape") or isinstance(mask, list | tuple)):
+            raise ImprintError(f"the mask is a {type(mask).__name__}; expected bool [n, positions], or a function.")
+        self.mask = mask if mask is None or callable(mask) else mask_of(mask, len(mask) if _axes(mask) else 0)
         self.modules = _modules_of(model)
         self.time_first = any(getattr(module, "batch_first", None) is False for module in model.modules())
         self._takes_mask = mask is not None and "attention_mask" in inspect.signature(model.forward).parameters
@@ -262,6 +264,10 @@ class HookedModel:
             finally:
                 for handle in handles:
                     handle.remove()
+
+
+def _axes(mask: Any) -> int:
+    return int(getattr(mask, "ndim", 1))
 
 
 def _modules_of(model: nn.Module) -> dict[str, nn.Module]:

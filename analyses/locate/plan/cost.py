@@ -92,7 +92,7 @@ def shapes_of(activations: Any, n: int) -> dict[str, tuple[int, ...]]:
         except (TypeError, ValueError):  # no stream either; refused by name later
             return {}
         return {str(site): (n, int(x.shape[1])) for site, x in first.items() if len(getattr(x, "shape", ())) == 2}
-    known = {str(site): tuple(getattr(value, "shape", ())) for site, value in activations.items()}
+    known = {str(site): _shape(value) for site, value in activations.items()}
     return {site: (int(s[0]), int(np.prod(s[1:]))) for site, s in known.items() if len(s) >= 2}
 
 
@@ -100,11 +100,16 @@ def least_memory(activations: Any) -> float:
     """Bytes that cannot be done without: what conversion to float32 makes anew, and a copy of the largest site."""
     if not isinstance(activations, Mapping):
         return 0.0
-    sizes = [float(np.prod(getattr(value, "shape", ()) or (0,))) for value in activations.values()]
+    sizes = [float(np.prod(_shape(value) or (0,))) for value in activations.values()]
     types = [str(getattr(value, "dtype", "")) for value in activations.values()]
     known = list(zip(sizes, types, strict=True))
     converted = sum(size for size, dtype in known if dtype not in ("float32", "torch.float32"))
     return 4 * (converted + max((size for size, _ in known), default=0.0))
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Shape of an array; empty where it has none, as a nested tensor."""
+    return () if getattr(value, "is_nested", False) else tuple(getattr(value, "shape", ()))
 
 
 def twins_in(untrained: Any) -> int:

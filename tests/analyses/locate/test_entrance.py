@@ -80,7 +80,8 @@ CONTAINERS: dict[str, Callable[[np.ndarray], Any]] = {
 def test_every_container_of_activations_gives_the_same(kind: str) -> None:
     given = CONTAINERS[kind](X)
     coarse = {"bfloat16": 0.03, "half": 0.01, "quantised": 0.02}.get(kind, 1e-6)
-    same(locate({"s": given}, inputs=None if kind == "list of tensors" else given), within=coarse)
+    unrelated = CONTAINERS[kind](np.random.default_rng(1).normal(size=(N, 8)).astype(np.float32))
+    same(locate({"s": given}, inputs=unrelated), within=coarse)
 
 
 def test_activations_without_a_name_and_from_stores(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_ignored_labels_are_no_class_and_a_lone_negative_class_is_a_warning() ->
         assert by_name["score"].iloc[0] == pytest.approx(expected["score"].iloc[0])
         locate({"s": X}, pd.DataFrame({"c": np.where(Y, 1, -1)}))  # a coding of two classes
     with pytest.raises(ImprintError, match="Did you mean 'c'"):
-        locate({"s": X}, ignore={"C": -100})
+        locate({"s": X}, ignore={"cc": -100})
 
 
 def test_rows_that_a_masked_array_hides_are_left_out() -> None:
@@ -297,7 +298,8 @@ LABELS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_column_of_anything_is_answered_and_takes_no_other_with_it(kind: str) -> None:
     given, word = LABELS[kind]
-    for concepts in ({"good": Y, "odd": given}, pd.DataFrame({"good": Y}).assign(odd=pd.Series(given))):
+    column = np.fromiter(given, dtype=object, count=N) if isinstance(given, list) else given
+    for concepts in ({"good": Y, "odd": given}, pd.DataFrame({"good": Y}).assign(odd=pd.Series(column))):
         frame = locate({"s": X}, concepts).set_index("concept")
         assert frame.loc["good", "verdict"].startswith(("present", "given odd"))
         assert frame.loc["odd", "verdict"].startswith((word, "given good")), frame.loc["odd", "why"]
