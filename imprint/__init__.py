@@ -24,6 +24,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
+    from imprint.analyses.evaluate.agent_studies.study import AgentStudy as AgentStudy
     from imprint.analyses.evaluate.compare import compare as compare
     from imprint.analyses.evaluate.evaluate import evaluate as evaluate
     from imprint.analyses.evaluate.learners.robustness import power as power
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
 __version__ = "0.1.0"
 
 _HOME = {
+    "AgentStudy": "imprint.analyses.evaluate.agent_studies.study",
     "Batch": "imprint.models.worlds.base",
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",

@@ -87,3 +87,36 @@ def test_an_agent_of_stable_baselines3_is_trained_saved_loaded_and_examined(tmp_
     assert "present" not in untrained and "nothing was learned" in untrained
     assert "steps to goal" in erased and "-> the value" in erased
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_path: Path) -> None:
+    """Small: 300 held-out rows, one site; the full example is for people."""
+    example = ROOT / "examples" / "own_training.py"
+    assert sum("# imprint" in line for line in example.read_text(encoding="utf-8").splitlines()) <= 15
+    small = {"episodes": 400, "resamples": 200, "nulls": 5}
+    program = (
+        f"import sys; sys.path.insert(0, {str(example.parent)!r}); import own_training as own; "
+        f"run = own.main('mine', {small}, (0, 25, 600), sites=['5']); "
+        "words = run.findings.query(\"metric == 'leads' and seed.isna()\").set_index('age')['concept']; "
+        "print(words[25], words[600], run.verdict)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lamp cheese intended" in done.stdout
+    page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
+    assert "Cheese, or the lamp?" in page and "Parts of this page could not be made" not in page
+
+
+def test_agents_of_minigrid_and_cartpole_are_studied_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    program = [sys.executable, "-W", "error", str(ROOT / "examples" / "agent_study.py"), "--quick"]
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "room: undetermined" in done.stdout and "errand: undetermined" in done.stdout  # hardly trained
+    for name in ("minigrid-empty", "cartpole-errand"):
+        page = (tmp_path / "runs" / name / "report.html").read_text(encoding="utf-8")
+        assert "Episodes to replay" in page and "not capable enough" in page

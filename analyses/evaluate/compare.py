@@ -25,8 +25,11 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.study import StudySetup
 
+AGENTS = AgentSetup | AgentStudySetup
+"""Setups whose subjects act."""
 COLUMNS = (
     *("rank", "setup", "concept", "role", "share", "low", "high", "seeds", "verdict", "versus", "difference"),
     *("difference_low", "difference_high", "p_value", "pairs"),
@@ -77,14 +80,16 @@ def compare(runs: Any) -> pd.DataFrame:
     intended = table[table["role"] == "intended"].set_index("setup")["share"]
     table["rank"] = table["setup"].map(intended.rank(ascending=False, method="min", na_option="bottom")).astype("Int64")
     table = table.sort_values("rank", kind="stable").reset_index(drop=True)
-    agents = isinstance(opened[0].setup, AgentSetup)
+    agents = isinstance(opened[0].setup, AGENTS)
     table.attrs["what"] = "how often each goal is reached first" if agents else "shares of the value"
     return table
 
 
 def _task(setup: AnySetup) -> str:
     """The world, and the concept or goal that the author of the reward meant in it."""
-    if isinstance(setup, StudySetup):
+    if isinstance(setup, AgentStudySetup):
+        kind = setup.environment.kind
+    elif isinstance(setup, StudySetup):
         kind = setup.world.kind if setup.study == "world" else f"labels {setup.world.digest}"
     else:
         kind = (setup.environment if isinstance(setup, AgentSetup) else setup.world)["kind"]
@@ -103,7 +108,7 @@ def _distinct(runs: list[Any]) -> list[str]:
 def _last_shares(run: Any) -> pd.DataFrame:
     """Rows of findings with shares (agents: rates of what is reached first) at the last age."""
     table = run.findings
-    if isinstance(run.setup, AgentSetup):
+    if isinstance(run.setup, AGENTS):
         rows = table[(table["analysis"] == "behaviour") & table["metric"].isin(["goal", "proxy"])]
         rows = rows[rows["control"] == APART]
     else:

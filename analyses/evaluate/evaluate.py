@@ -22,6 +22,7 @@ from imprint.analyses.registration import OF_RUNS, begin, replaced, require_same
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import StorageError, alone_in, read_record, write_bytes
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
@@ -85,6 +86,10 @@ def procedure_of(setup: TrainedSetup, folder: RunFolder) -> Procedure[Any]:
 
 def pooling_of(setup: AnySetup, folder: RunFolder) -> Pooling[Any]:
     """How what was measured under a setup of this kind becomes findings."""
+    if isinstance(setup, AgentStudySetup):
+        from imprint.analyses.evaluate.agent_studies.pooling import AgentStudyPooling
+
+        return AgentStudyPooling(setup, folder)
     if not isinstance(setup, StudySetup):
         return procedure_of(setup, folder)
     from imprint.analyses.evaluate.studies.pooling import StudyPooling

@@ -16,6 +16,7 @@ from imprint.analyses.verdicts import UNDETERMINED, scope, sentence
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import parse_yaml, read_record, read_table
 from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.alignment import digest_of
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
@@ -24,7 +25,7 @@ from imprint.models.store import RunFolder, open_run
 
 TrainedSetup = Setup | AgentSetup
 """A setup whose subjects we train."""
-AnySetup = TrainedSetup | StudySetup
+AnySetup = TrainedSetup | StudySetup | AgentStudySetup
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Run:
         number = measured if pd.notna(row["estimate"]) else "not measured"
         seeds = int(row["seeds"]) if pd.notna(row["seeds"]) else 0
         over = scope(seeds, min(self.setup.world_count, seeds))
-        agents = isinstance(self.setup, AgentSetup)
+        agents = isinstance(self.setup, AgentSetup | AgentStudySetup)
         share = f"first in {number} of levels" if agents else f"{number} of the value's variance"
         conclusion = sentence(self.verdict, self.setup.intended, agents=agents).rstrip(".")
         return f"{conclusion} ({self.setup.intended}: {share}, {over})."
@@ -101,7 +102,8 @@ def read_setup(folder: RunFolder) -> AnySetup:
         data = parse_yaml(folder.setup_file.read_text(encoding="utf-8"), folder.setup_file)
         name = f"{data['name']}-{digest_of(data)}"
         if "study" in data:
-            return _registered_study(folder, StudySetup(**data))
+            kind = AgentStudySetup if data["study"] == "agents" else StudySetup
+            return _registered_study(folder, kind(**data))
         if "world" in data:
             data["decision"].setdefault("edition", 1)
         setup = load_setup(data)
@@ -116,7 +118,7 @@ def read_setup(folder: RunFolder) -> AnySetup:
     return setup
 
 
-def _registered_study(folder: RunFolder, setup: StudySetup) -> StudySetup:
+def _registered_study(folder: RunFolder, setup: StudySetup | AgentStudySetup) -> StudySetup | AgentStudySetup:
     """The setup of a study, refused when its folder was begun with another one."""
     registered = registration_of(folder.path)
     if registered is not None and registered.subject != setup.run_name:

@@ -35,6 +35,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from imprint.analyses.goals.acting import AgentPolicy, activations, look
 from imprint.analyses.goals.behaviour import Played, play, rate
@@ -86,18 +87,39 @@ def erasures(
     Raises :class:`NotMeasurableError` for activations that are not finite or a mark that is not known everywhere.
     """
     x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point]
+    columns, marks = {}, {}
+    for goal in goals:
+        names = marks_of(environment, goal)
+        columns[goal] = columns_of(environment, scenes.state, names)
+        marks[goal] = {mark: columns_of(environment, scenes.state, [mark], whole=True) for mark in names}
+    yield from edits_of(x, columns, marks, where=repr(agent.acting_point), placebos=placebos, rng=rng)
+
+
+def edits_of(
+    x: Tensor,
+    columns: Mapping[str, Tensor],
+    marks: Mapping[str, Mapping[str, Tensor]],
+    *,
+    where: str,
+    placebos: int,
+    rng: torch.Generator,
+) -> Iterator[Edited]:
+    """The edits of activations ``x`` ``[m, D]``.
+
+    ``columns``: goal -> what is known of it ``[m, k]``; ``marks``: goal -> its marks one by one; ``where``: the point,
+    for the error that :func:`erasures` raises.
+    """
     if not bool(torch.isfinite(x).all()):
-        raise NotMeasurableError(f"activations at {agent.acting_point!r} are not finite")
+        raise NotMeasurableError(f"activations at {where} are not finite")
     span = Whitened.of(x)
     yield Edited("", INTACT, 0, 0, None)
-    columns = {goal: columns_of(environment, scenes.state, marks_of(environment, goal)) for goal in goals}
-    for goal in goals:
-        others = torch.cat([columns[other] for other in goals if other != goal], dim=1)
+    for goal in columns:
+        others = torch.cat([columns[other] for other in columns if other != goal], dim=1)
         eraser, own = span.erase(columns[goal]), span.erase(beyond(columns[goal], others))
         yield Edited(goal, ERASED, 0, eraser.rank, eraser)
         yield Edited(goal, ALONE, 0, own.rank, own)
-        for mark in marks_of(environment, goal):
-            alone = span.erase(columns_of(environment, scenes.state, [mark], whole=True))
+        for mark, whole in marks[goal].items():
+            alone = span.erase(whole)
             yield Edited(mark, ERASED, 0, alone.rank, alone)
         for draw in range(placebos if eraser.rank else 0):
             yield Edited(goal, IN_SPAN, draw, eraser.rank, span.random(eraser.rank, rng=rng))
@@ -123,21 +145,26 @@ def causal_line(
     ``goals``: intended first. ``scenes``: decorrelated states, other levels than ``start``. Raises as :func:`erasures`.
     """
     before = look(agent, scenes.observation, scenes.memory).logits.softmax(1)
-    rows: list[dict[str, Any]] = []
-    trials: list[tuple[Edited, Played]] = []
+    trials: list[tuple[Edited, Played, float]] = []
     for edit in erasures(agent, environment, scenes, goals, placebos=placebos, rng=rng):
         edits: Mapping[str, Intervention] = {} if edit.change is None else {agent.acting_point: edit.change}
         played = _played(agent, environment, start, goals, edits, greedy=greedy, seed=seed)
-        trials.append((edit, played))
-        intact = trials[0][1]
         after = look(agent, scenes.observation, scenes.memory, edits).logits.softmax(1)
-        moved = float((after - before).abs().sum(1).mean() / 2)
+        trials.append((edit, played, float((after - before).abs().sum(1).mean() / 2)))
+    return line_of(trials, goals)
+
+
+def line_of(trials: Sequence[tuple[Edited, Played, float]], goals: Sequence[str]) -> CausalLine:
+    """The causal line of what was attained under every edit, and how far it moved the actions; the first is no edit."""
+    rows: list[dict[str, Any]] = []
+    intact = trials[0][1]
+    for edit, played, moved in trials:
         about = {"erased": edit.erased, "kind": edit.kind, "draw": edit.draw, "rank": edit.rank, "moved": moved}
         for goal in goals:
             loss = mean_of_all((intact.first(goal).double() - played.first(goal).double()).numpy())
             numbers = rate(played.first(goal), "rate") | loss.row("loss", ends="loss_", count=None)
             rows.append({**about, "goal": goal, **numbers})
-    return CausalLine(pd.DataFrame(rows, columns=list(COLUMNS)), _tries(trials, goals))
+    return CausalLine(pd.DataFrame(rows, columns=list(COLUMNS)), _tries([trial[:2] for trial in trials], goals))
 
 
 def _played(

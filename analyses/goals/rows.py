@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from imprint.analyses.goals.causal_line import ALONE, ERASED, INTACT
 from imprint.analyses.goals.critic_line import CriticLine
 from imprint.analyses.goals.decision import judgement_rows
 from imprint.analyses.goals.exam import AgentExam, Examined
-from imprint.analyses.statistics import mean_of_known, rate_of
+from imprint.analyses.statistics import Estimate, mean_of_known, rate_of
 from imprint.analyses.verdicts import UNDETERMINED
 from imprint.models.agents.base import Agent
 from imprint.models.lifetimes.agent import training_success
@@ -54,18 +54,18 @@ def examined_rows(examined: Examined, about: Row, *, verdict: bool = True) -> li
     index = {"analysis": "critic", "metric": "latch_index", "concept": intended, "n": examined.critic.n}
     return [
         *behaviour_rows(examined.played, intended, about),
-        *habit_rows(examined, about),
+        *habit_rows(examined.habits, about),
         *critic_rows(examined.critic, about),
         {**about, **index, "estimate": examined.index, "why": examined.silent},
-        *causal_rows(examined, about),
+        *causal_rows(examined.causal, examined.goals, about, problem=examined.problem),
         *(judgement_rows(examined.judged, about, first) if verdict else []),
     ]
 
 
-def habit_rows(examined: Examined, about: Row) -> list[Row]:
+def habit_rows(habits: Mapping[str, Estimate], about: Row) -> list[Row]:
     """Of every proxy that was moved, how often its usual place comes first rather than it."""
     base = {**about, "analysis": "behaviour", "metric": "habit", "control": MOVED}
-    return [{**base, "concept": goal, **rate.row(count="n")} for goal, rate in examined.habits.items()]
+    return [{**base, "concept": goal, **rate.row(count="n")} for goal, rate in habits.items()]
 
 
 def deeper_rows(exam: AgentExam, agent: Agent, about: Row) -> list[Row]:
@@ -103,18 +103,18 @@ def critic_rows(line: CriticLine, about: Row) -> list[Row]:
     return rows
 
 
-def causal_rows(examined: Examined, about: Row) -> list[Row]:
+def causal_rows(causal: pd.DataFrame, goals: Sequence[str], about: Row, *, problem: str = "") -> list[Row]:
     """Rates under every edit: ``concept`` is what was erased, the metric says whose rate; see the findings' columns.
 
     Draws of random directions are put together: their mean, and Student's t over draws. ``(coin alone)`` is the erasure
     of what is known of the coin beyond the other goals' marks.
     """
-    intended, base = examined.goals[0], {**about, "analysis": "causal"}
-    if examined.problem:
-        return [{**base, "metric": "goal", "concept": intended, "verdict": "not measurable", "why": examined.problem}]
+    intended, base = goals[0], {**about, "analysis": "causal"}
+    if problem:
+        return [{**base, "metric": "goal", "concept": intended, "verdict": "not measurable", "why": problem}]
     rows = []
-    for (erased, kind, goal), part in examined.causal.groupby(["erased", "kind", "goal"], sort=False):
-        if goal != intended and len(examined.goals) > 2 and erased not in ("", goal):
+    for (erased, kind, goal), part in causal.groupby(["erased", "kind", "goal"], sort=False):
+        if goal != intended and len(goals) > 2 and erased not in ("", goal):
             continue
         edit = part.iloc[0].to_dict()
         n = int(edit["n"])
@@ -126,7 +126,8 @@ def causal_rows(examined: Examined, about: Row) -> list[Row]:
             "concept": f"({erased} alone)" if kind == ALONE else erased or (goal if kind == INTACT else ""),
             "control": ERASED if kind == ALONE else kind,
         }
-        why = f"rank {int(edit['rank'])}; action distribution moved by {part['moved'].mean():.3f}"
+        moved = float(part["moved"].mean())
+        why = f"rank {int(edit['rank'])}" + (f"; action distribution moved by {moved:.3f}" if moved == moved else "")
         rows.append({**base, **names, "n": n * len(part), "why": why, **rate})
     return rows
 

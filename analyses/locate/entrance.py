@@ -108,10 +108,9 @@ def enter(
     if groups is None and isinstance(activations, ActivationStore) and activations.groups is not None:
         groups = activations.groups
     given = named(activations, len(labels))
-    whole = isinstance(given, Mapping)
-    shape = _shape(given, len(labels)) if whole else (len(labels),)
+    shape = _shape(given, len(labels)) if isinstance(given, Mapping) else (len(labels),)
     rows = _Rows(shape, mask_of(mask, shape))
-    if whole and (hidden := _hidden(given, rows)) is not None:
+    if isinstance(given, Mapping) and (hidden := _hidden(given, rows)) is not None:
         rows.used = ~hidden if rows.used is None else rows.used & ~hidden
     codes = groups_of(groups, shape, rows.used)
     used = labels if rows.used is None else labels.loc[rows.used]
@@ -119,13 +118,13 @@ def enter(
     if rows.used is not None and not rows.used.all():
         entered.caveats.append(f"{int((~rows.used).sum())} of {rows.n} rows are masked and were left out")
     _plain_labels(entered)
-    if whole:
+    if isinstance(given, Mapping):
         entered.sites = list(given)
         entered.activations = {site: _site(entered, site, array, rows) for site, array in given.items()}
         entered.untrained = _twins(untrained, entered.sites, rows)
     else:
-        entered.activations = CentredStream(given, rows.used)
-        entered.sites = list(entered.activations.first)
+        stream = CentredStream(given, rows.used)
+        entered.activations, entered.sites = stream, list(stream.first)
         entered.untrained = _twin_streams(untrained, rows.used)
     entered.inputs = _inputs(inputs, entered.sites, rows)
     if value is not None:

@@ -150,8 +150,8 @@ def _located(
         plan = Plan(compact_groups(groups, n), *settings)
         targets = plan.targets(concepts, rng, cells=len(names) * len(sites))
     except NotMeasurableError as error:
-        why = {(c, s): entered.problems.get(c, str(error)) for c in names for s in sites}
-        return judge({}, why, alpha=alpha, resamples=resamples, rng=rng)
+        every = {(c, s): entered.problems.get(c, str(error)) for c in names for s in sites}
+        return judge({}, every, alpha=alpha, resamples=resamples, rng=rng)
     targets = replace(targets, problems={**entered.problems, **targets.problems})
     problems = {(name, site): why for name, why in targets.problems.items() for site in sites}
     for site, x in material.activations.items():

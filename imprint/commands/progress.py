@@ -11,7 +11,7 @@ from rich.console import Console
 from imprint.commands.text import plain, say
 
 if TYPE_CHECKING:
-    from imprint.analyses.engine import Step
+    from imprint.models.progress import Step
 
 EVERY = 10.0
 """Seconds between two log lines about the same cell, when the output is not a terminal."""

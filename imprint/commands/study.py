@@ -50,7 +50,8 @@ def study_folder(
         proxies=[name.strip() for name in asked.proxies.split(",") if name.strip()],
         question=asked.question,
         folder=target,
-        **settings,
+        evaluation=settings.get("evaluation"),
+        decision=settings.get("decision"),
     )
     say(page, f"{study.setup.run_name}: checkpoints of {plain(folder)}")
     for file in added(study, folder, make, pattern=pattern, untrained=untrained):

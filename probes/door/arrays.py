@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch.masked import MaskedTensor
 
 from imprint.models.errors import ImprintError
 
@@ -113,7 +114,7 @@ def _dense(name: str, value: torch.Tensor) -> Any:
     if value.device.type == "meta" or value.is_nested:
         kind = "meta, without data" if value.device.type == "meta" else "nested, whose rows differ in length"
         raise ImprintError(f"{name} is a tensor stored as {kind}; expected a dense one [n, ...].")
-    if hasattr(value, "get_mask"):
+    if isinstance(value, MaskedTensor):
         hidden = ~value.get_mask().detach().cpu().numpy()
         return np.ma.masked_array(_dense(name, value.get_data()), mask=hidden)
     try:
@@ -234,7 +235,7 @@ def matrix(name: str, value: Any, n: int | None = None) -> NDArray[Any]:
 
 def masked_rows(value: Any) -> NDArray[np.bool_] | None:
     """``[n]`` rows of a masked array that are masked as a whole; None where rows are masked in part, or none are."""
-    if hasattr(value, "get_mask") and isinstance(value, torch.Tensor):
+    if isinstance(value, MaskedTensor):
         value = np.ma.masked_array(np.zeros(value.shape), mask=~value.get_mask().detach().cpu().numpy())
     if not np.ma.isMaskedArray(value) or value.ndim < 1 or not np.ma.getmaskarray(value).any():
         return None

@@ -183,7 +183,7 @@ def _safetensors(path: Path) -> Arrays:
 
 def _zarr(path: Path) -> Arrays:
     try:
-        import zarr
+        import zarr  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise ImprintError(
             f"{path} is a zarr array, and the package zarr is not installed; pip install zarr."

@@ -78,7 +78,7 @@ def _codes(given: Any, n: int, sequences: int) -> NDArray[np.int64]:
     if isinstance(given, np.ndarray) and given.ndim != 1:
         raise ImprintError(f"groups has shape {given.shape}; expected one label per row, ({n},).")
     if np.ma.isMaskedArray(given):
-        given = pd.Series(given.astype(object).filled(None))
+        given = pd.Series(np.ma.filled(np.ma.asarray(given).astype(object), None))
     if not isinstance(given, np.ndarray | pd.Series | pd.Index | list | tuple | pd.api.extensions.ExtensionArray):
         raise ImprintError(f"groups is {given!r:.60}; expected one label per row, or the name of a column.")
     if len(given) not in (n, sequences):

@@ -91,7 +91,7 @@ def _factor(damped: Tensor) -> Tensor | None:
         factor, failed = torch.linalg.cholesky_ex(damped)
         return None if int(failed) else factor
     lapack = linalg.lapack.dpotrf if damped.dtype == torch.float64 else linalg.lapack.spotrf
-    # SciPy's LAPACK is 2 to 5 times as fast as PyTorch's at these sizes; the transpose makes it work in place.
+    # SciPy's LAPACK is 1.5 to 2 times as fast as PyTorch's at 256 to 1,200; the transpose makes it work in place.
     factored, failed = lapack(damped.numpy().T, lower=1, clean=0, overwrite_a=1)
     return None if failed else torch.from_numpy(factored)
 

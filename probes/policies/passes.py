@@ -53,8 +53,10 @@ class Pass(nn.Module):
     normalised.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, *, warns: bool = True) -> None:
+        """``warns``: whether observations that look unlike those of training are warned of."""
         super().__init__()
+        self.warns = warns
         library()
         policy = policy_of(source)
         self.kind = kind_of(policy)
@@ -123,7 +125,7 @@ class Pass(nn.Module):
                 _require(observation, own, "as policy.obs_to_tensor gives them" if self.chain is None else "")
             shown = observation
         shown = shown if self.chain is None else self.chain.of_tensor(shown)
-        parts = {} if "VecNormalize" in names else shown if isinstance(shown, dict) else {"": shown}
+        parts = {} if "VecNormalize" in names or not self.warns else shown if isinstance(shown, dict) else {"": shown}
         own_space = self.policy.observation_space
         for name, part in parts.items():
             _warn_of_units(part, own_space[name] if name else own_space, self.policy)
@@ -219,7 +221,8 @@ def _as_float32(x: Tensor) -> Tensor:
 
 def _require(observation: Tensor, shape: tuple[int, ...], advice: str) -> None:
     if tuple(observation.shape[1:]) != shape:
-        text = f"the observations are {list(observation.shape)}; this policy expects [{', '.join(map(str, ('n', *shape)))}]"
+        expected = ", ".join(map(str, ("n", *shape)))
+        text = f"the observations are {list(observation.shape)}; this policy expects [{expected}]"
         raise ImprintError(f"{text}{', ' + advice if advice else ''}.")
 
 
@@ -231,15 +234,15 @@ def _warn_of_units(x: Tensor, space: Any, policy: Any) -> None:
     if not isinstance(space, spaces.Box) or not len(x):
         return
     low, high = float(x.detach().min()), float(x.detach().max())
-    if is_image_space(space) and policy.normalize_images:
-        if x.is_floating_point() and 0 < high <= 1 and low >= 0 and len(x) > 1:
-            warnings.warn(
-                "these pictures lie between 0 and 1; this policy divides by 255 itself and was trained on 0 to 255.",
-                stacklevel=2,
-            )
+    divided = x.is_floating_point() and low >= 0 and 0 < high <= 1 and len(x) > 1
+    if divided and is_image_space(space) and policy.normalize_images:
+        warnings.warn(
+            "these pictures lie between 0 and 1; this policy divides by 255 itself and was trained on 0 to 255.",
+            stacklevel=2,
+        )
     if low < float(np.min(space.low)) or high > float(np.max(space.high)):
         warnings.warn(
-            f"these observations reach from {low:.3g} to {high:.3g}, beyond the bounds of this policy's observation space, "
-            f"{float(np.min(space.low)):.3g} to {float(np.max(space.high)):.3g}, in which it was trained.",
+            f"these observations reach from {low:.3g} to {high:.3g}, beyond the bounds of this policy's observation "
+            f"space, {float(np.min(space.low)):.3g} to {float(np.max(space.high)):.3g}, in which it was trained.",
             stacklevel=2,
         )

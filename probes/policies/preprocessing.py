@@ -8,8 +8,8 @@ Its environment is a chain of vectorised wrappers, innermost first; those that c
     VecExtractDictObs   one entry of a dictionary
 
 They live outside of the policy's modules, so a policy that is read without them is read on observations that it never
-saw. :class:`Chain` applies them to whole batches of levels by the wrappers' own methods. :meth:`Chain.of_tensor` applies
-those without a memory to a tensor, differentiably.
+saw. :class:`Chain` applies them to whole batches of levels by the wrappers' own methods. :meth:`Chain.of_tensor`
+applies those without a memory to a tensor, differentiably.
 
 Wrappers that leave observations alone are passed over; any other is refused by name.
 
@@ -135,9 +135,9 @@ def _name(wrapper: Any) -> str:
         if cls.__module__.startswith("stable_baselines3.") and cls.__name__ in known:
             return cls.__name__
     raise ImprintError(
-        f"the agent's environment is wrapped in {type(wrapper).__name__}, whose change of the observations is not known "
-        "here. Make it a gymnasium wrapper of every single environment, or give imprint.Subject(algorithm.policy) what "
-        "the policy itself is shown."
+        f"the agent's environment is wrapped in {type(wrapper).__name__}, whose change of the observations "
+        "is not known here. Make it a gymnasium wrapper of every single environment, or give "
+        "imprint.Subject(algorithm.policy) what the policy itself is shown."
     )
 
 

@@ -212,7 +212,7 @@ class HookedModel:
 
     def shape(self, batch: Batch, name: str, outputs: Sequence[Any], path: Path = ()) -> tuple[int, ...]:
         """Shape of an item of a module that ran once and gave a float tensor with one row each; else empty."""
-        item = part(self.modules[name], outputs[0], path, len(batch)) if len(outputs) == 1 else None
+        item: Any = part(self.modules[name], outputs[0], path, len(batch)) if len(outputs) == 1 else None
         return tuple(item.shape) if readable(item, len(batch)) else ()
 
     def _mask_of(self, observation: Tensor, rows: slice) -> Tensor | None:

@@ -65,7 +65,7 @@ class Hooked:
         """The item ``[n, ...]`` of an output that a site reads. Raises :class:`ImprintError` unless it can be read."""
         rows = len(self.batch)
         try:
-            tensor = part(self.module, output, site.item, rows)
+            tensor: Tensor = part(self.module, output, site.item, rows)
         except ImprintError as error:
             raise ImprintError(f"site {site.name!r}: {error}") from None
         require_readable(site, tensor, rows)

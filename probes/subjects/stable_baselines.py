@@ -17,7 +17,9 @@ Letters: n observations, m actions.
 
 from __future__ import annotations
 
+import importlib
 import io
+import json
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 (only the error with which torch refuses what is no tensor)
@@ -73,12 +75,25 @@ def fresh(
     return policy
 
 
-def load(path: str | Path, policy: Any) -> Any:
+ALGORITHMS = {
+    ("sb3_contrib", "recurrent"): "RecurrentPPO",
+    ("sb3_contrib", "maskable"): "MaskablePPO",
+    ("stable_baselines3", "dqn"): "DQN",
+    ("stable_baselines3", "sac"): "SAC",
+    ("stable_baselines3", "td3"): "TD3",
+}
+"""Parts of the full name of a policy's class -> algorithm; others are PPO or, without a clip range, A2C."""
+
+
+def load(path: str | Path, policy: Any = None, *, trust: bool = False) -> Any:
     """``policy`` in evaluation mode, with the weights in a zip that Stable-Baselines3 saved.
 
-    ``policy`` must have the architecture of the saved one. Only tensors are read. Raises :class:`ImprintError` when the
-    weights do not fit, :class:`DamagedFileError` when the file is not such a zip.
+    ``policy`` must have the architecture of the saved one; only tensors are read. Without one, and with ``trust=True``,
+    the whole algorithm as Stable-Baselines3 loads it, which executes what the file holds: for files of your own. Raises
+    :class:`ImprintError` when the weights do not fit, :class:`DamagedFileError` when the file is not such a zip.
     """
+    if policy is None:
+        return _trusted(Path(path), trust=trust)
     weights = _weights(Path(path))
     own = {name: tuple(value.shape) for name, value in policy.state_dict().items()}
     saved = {name: tuple(value.shape) for name, value in weights.items()}
@@ -92,6 +107,29 @@ def load(path: str | Path, policy: Any) -> Any:
     policy.load_state_dict(weights)
     policy.set_training_mode(False)
     return policy
+
+
+def _trusted(path: Path, *, trust: bool) -> Any:
+    """The algorithm in a zip, by its own ``load``."""
+    if not trust:
+        raise ImprintError(
+            f"{path} holds pickles, which Stable-Baselines3 executes. Give the policy that its weights belong to, or "
+            "trust=True for a file of your own."
+        )
+    library()
+    weights = _weights(path)
+    with zipfile.ZipFile(path) as archive:
+        data = json.loads(archive.read("data"))
+    described = data.get("policy_class")
+    made_by = str(described.get("__module__", "")) if isinstance(described, dict) else ""
+    known = (name for parts, name in ALGORITHMS.items() if all(part in made_by for part in parts))
+    name = next(known, "PPO" if "clip_range" in data else "A2C")
+    if any(key.startswith("q_net") for key in weights):
+        name = "DQN"
+    package = importlib.import_module("sb3_contrib" if name in ("RecurrentPPO", "MaskablePPO") else "stable_baselines3")
+    algorithm = getattr(package, name).load(path, device="cpu")
+    algorithm.policy.set_training_mode(False)
+    return algorithm
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

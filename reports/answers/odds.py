@@ -28,11 +28,11 @@ def history(run: RunData) -> str:
     if run.agents or rows["age"].nunique() < 2:
         return ""
     certain, spans = float(run.part("decision").get("certain") or 0.95), list[tuple[str, int]]()
-    for age, of_age in rows.groupby("age"):
-        top = largest(of_age)
+    for age in sorted({int(age) for age in rows["age"]}):
+        top = largest(rows[rows["age"] == age])
         said = str(top["control"]) if top["estimate"] >= certain and top["control"] != "undetermined" else ""
         if not spans or spans[-1][0] != said:
-            spans.append((said, int(age)))
+            spans.append((said, age))
     if len(spans) == 1:
         return f"At every age that was judged: {_span(spans[0][0])}."
     texts = [f"{_span(said)} from {age_words(age)}" for said, age in spans]

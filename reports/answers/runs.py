@@ -83,9 +83,11 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
     """How much was trained and examined; ``examined``: a setting of the evaluation and what it counts."""
     setting, counted = examined
     count = run.part("evaluation").get(setting)
+    if run.study:
+        counted, count = "rows that were examined", run.record.get("rows")
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
-        ("worlds they grew up in", str(run.worlds)),
+        *([] if run.study else [("worlds they grew up in", str(run.worlds))]),
         ("ages examined", str(len(run.ages)) if run.ages else "not recorded"),
         ("experiences at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
         (counted, f"{count:,}" if isinstance(count, int) else "not recorded"),

@@ -26,7 +26,7 @@ from imprint.reports.words import age_words
 
 TEXT = tuple(name for name, kind in COLUMNS.items() if kind == "string")
 
-UNTAUGHT = ("untrained", "random reward")
+UNTAUGHT = ("untrained", "random reward", "random play")
 """Values of ``control`` that name agents which could learn nothing; their seeds are not training seeds of the run."""
 
 
@@ -69,6 +69,11 @@ class RunData:
         if self.setup:
             return "environment" in self.setup
         return bool(self.findings["analysis"].isin(("behaviour", "causal")).any())
+
+    @property
+    def study(self) -> str:
+        """What a study is of: ``world``, ``labels`` or ``agents``; empty for runs that train their own subjects."""
+        return str(self.setup.get("study") or "")
 
     @property
     def intended(self) -> str:

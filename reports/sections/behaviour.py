@@ -15,6 +15,7 @@ from imprint.reports.sections.base import Section, colours_of
 from imprint.reports.words import age_words, counts, interval, measured, percent
 
 LOOKS = {TRAINED: ("circle", ""), "untrained": ("square-open", "--ink-soft"), "random reward": ("x-thin", "--ink-soft")}
+LOOKS["random play"] = ("x-thin", "--ink-soft")
 """Agent -> mark and colour; the trained agent has that of the goal."""
 DESIGNS = {
     "train": "as in training",
@@ -51,7 +52,8 @@ class Behaviour(Section):
         if not drawn:
             return {"missing": ["The findings hold no behaviour."], "figures": []}
         known = last_of_each(tried(run, "goal"))
-        lacking = [name for name in UNTAUGHT if name not in set(known["agent"])]
+        floors = ("untrained", "random play" if run.study else "random reward")
+        lacking = [name for name in floors if name not in set(known["agent"])]
         trained = known[known["agent"] == TRAINED]
         return {
             "figures": drawn,

@@ -115,7 +115,7 @@ def cells(run: RunData) -> list[str]:
 
 def scope(run: RunData) -> list[str]:
     """One world, one learner, one place where the value is read."""
-    if run.setup.get("study"):
+    if run.study:
         return studied(run)
     names = ("environment", "agent") if run.agents else ("world", "learner")
     kinds = [str(run.part(key).get("kind") or "") for key in names]
@@ -139,11 +139,20 @@ def scope(run: RunData) -> list[str]:
 def studied(run: RunData) -> list[str]:
     """How far the result of a study carries, and that nobody saw what was left out of it."""
     given, subjects = run.record.get("subjects"), "models"
-    if isinstance(given, list) and given and run.setup.get("study") == "world":
+    if isinstance(given, list) and given and run.study == "world":
         subjects = f"models ({', '.join(map(str, given))})"
-    where = (
-        f"One world ({run.part('world').get('kind')})" if run.setup.get("study") == "world" else "One table of labels"
-    )
+    if run.agents:
+        kind = run.part("environment").get("kind")
+        return [
+            f"One environment ({kind}) and one kind of agents ({', '.join(map(str, given or ['unknown']))}): the "
+            "result need not carry over.",
+            "The agents were trained elsewhere. Seeds and ages are those that were added; that none was left out "
+            "cannot be seen from here.",
+            "Only the goals that the study names are told apart: an agent that pursues a third thing looks incapable, "
+            "or as if it pursued what lies on the way.",
+            "Erasing removes what can be read linearly at one site; an agent may find its goal by another code.",
+        ]
+    where = f"One world ({run.part('world').get('kind')})" if run.study == "world" else "One table of labels"
     return [
         f"{where} and one kind of {subjects}: the result need not carry over.",
         "The models were trained elsewhere. Seeds and ages are those that were added; that none was left out cannot be "

@@ -25,7 +25,8 @@ class Planted(Section):
     def collect(self, run: RunData) -> dict[str, Any]:
         """The table, and how many were right."""
         rows = run.rows("planted", "self_check")
-        counted = {"right": int((rows["estimate"] == 1).sum()), "total": len(rows), "agents": run.agents}
+        whose = {"agents": run.agents, "studied": run.agents and bool(run.study)}
+        counted = {"right": int((rows["estimate"] == 1).sum()), "total": len(rows), **whose}
         if rows.empty:
             return counted | {"missing": ["No subjects with a known answer were judged in this run."]}
         columns = ["control", "verdict", "estimate", "why"]

@@ -39,7 +39,7 @@ class PolicyField(Section):
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Arrows for every map and edit, and how much each edit turned them."""
-        if not run.agents:
+        if not run.agents or run.study:
             return None
         refused = run.arrays("fields", ("why",)).values
         arrays = run.arrays("fields", NEEDED)

@@ -27,7 +27,7 @@ class Provenance(Section):
         if len(run.findings):
             tables.append(Table("findings", "All findings", run.findings, rows=0))
         checks = run.evidence.checks
-        name, _, digest = run.name.rpartition("-")
+        name, _, digest = (str(run.record.get("setup")) if run.study else run.name).rpartition("-")
         return {
             "tables": [*([Table("verification", CHECKED, checks)] if len(checks) else []), *tables],
             "level": run.evidence.sentence,

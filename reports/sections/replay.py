@@ -42,6 +42,9 @@ class Replay(Section):
         if not run.agents:
             return None
         arrays = run.arrays("replay", NEEDED)
+        if run.study and not (run.path / "artefacts/replay.npz").exists():
+            drawn = "the levels draw no pictures; make them with render_mode='rgb_array'"
+            return {"missing": [f"No episodes: {drawn}."], "data": None}
         why = arrays.missing or misfit(arrays.values)
         if why:
             return {"missing": [f"No episodes: {why}."], "data": None}

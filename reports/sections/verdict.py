@@ -82,7 +82,7 @@ def alerts(run: RunData) -> list[tuple[str, str]]:
     bad = [*misjudged(run), *failed(run), *diverged(run)]
     missing = [f"A part of the run is missing: {why}." for why in run.missing.values()]
     earlier = [EARLIER] if not run.agents and run.part("decision") and "edition" not in run.part("decision") else []
-    labels = [LABELS] if run.setup.get("study") == "labels" else []
+    labels = [LABELS] if run.study == "labels" else []
     return [*(("bad", text) for text in bad), *(("warn", text) for text in (*labels, *earlier, *missing))]
 
 

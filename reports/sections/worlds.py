@@ -19,8 +19,10 @@ class Worlds(Section):
     title: ClassVar[str] = "Worlds"
     short: ClassVar[str] = "Worlds"
 
-    def collect(self, run: RunData) -> dict[str, Any]:
-        """How many worlds there are, and a table with a row for each."""
+    def collect(self, run: RunData) -> dict[str, Any] | None:
+        """How many worlds there are, and a table with a row for each; not of a study, which knows of one alone."""
+        if run.study:
+            return None
         rows = run.rows("worlds", "constant")
         names = list(rows["concept"].unique())
         found = {"count": run.worlds, "constants": names, "seeds": len(run.seeds)}

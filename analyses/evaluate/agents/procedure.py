@@ -13,6 +13,7 @@ import pandas as pd
 
 from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.agents import cells
+from imprint.analyses.evaluate.agents.over_seeds import over_seeds
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
 from imprint.analyses.evaluate.procedure import Procedure, independent, stored_tables
 from imprint.analyses.findings import findings
@@ -27,9 +28,6 @@ from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder
 from imprint.probes.readouts.base import READOUTS
-
-RATES = ("capability", "goal", "proxy", "habit", "interchange")
-"""Metrics that are parts of levels."""
 
 
 class AgentProcedure(Procedure[AgentSetup]):
@@ -93,7 +91,7 @@ class AgentProcedure(Procedure[AgentSetup]):
         controls = stored_tables([*random, *(cells.floor_table(self.folder, world) for world in worlds)])
         yield self.worlds()
         yield from own
-        yield from (_over_seeds(pd.concat(tables)) for tables in (own, controls) if tables)
+        yield from (over_seeds(pd.concat(tables)) for tables in (own, controls) if tables)
         yield from (table[table["analysis"] == "planted"] for table in controls)
         yield from stored_tables([self.folder.cell("planted")])
         yield self.diverged()
@@ -123,19 +121,3 @@ class AgentProcedure(Procedure[AgentSetup]):
         over = mean_of_known(independent(rows), self.setup.evaluation.levels).row(count=None)
         over["seeds"] = int(rows["estimate"].notna().sum())
         return findings(judgement_rows(judged, {"age": self.ages[-1]}, {**over, "n": int(rows["n"].sum())}))
-
-
-def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Every number that several seeds (or twins) have, over them."""
-    table = table[table["analysis"].isin(["behaviour", "critic", "causal", "lifetime"])]
-    keys = ["analysis", "metric", "concept", "control", "age"]
-    rows = []
-    for key, part in table.groupby(keys, dropna=False, sort=False):
-        about = dict(zip(keys, key, strict=True))
-        known = part["n"].dropna()
-        levels = int(known.min()) if len(known) and about["metric"] in RATES else 0
-        over = mean_of_known(independent(part), levels, share=about["metric"] in ("latch_index", "r2"))
-        why = "; ".join(dict.fromkeys(part["why"].dropna())) if not over.n else ""
-        counts = {"n": int(known.sum()) if len(known) else None, "seeds": int(part["estimate"].notna().sum())}
-        rows.append({**about, **over.row(), **counts, "why": why or None})
-    return findings(rows)

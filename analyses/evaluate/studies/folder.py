@@ -8,11 +8,11 @@ from imprint.analyses.evaluate.record import LEFTOVERS
 from imprint.analyses.evaluate.run import read_setup
 from imprint.models.errors import ImprintError
 from imprint.models.files import alone_in
-from imprint.models.setup.study import StudySetup
+from imprint.models.setup.alignment import Named
 from imprint.models.store import RunFolder
 
 
-def require_own(folder: RunFolder, setup: StudySetup, what: str) -> bool:
+def require_own(folder: RunFolder, setup: Named, what: str) -> bool:
     """Whether a folder holds this study; raises :class:`ImprintError` when it holds anything else."""
     if not folder.path.exists() or not any(one.name != ".lock" for one in folder.path.iterdir()):
         return False
@@ -20,9 +20,9 @@ def require_own(folder: RunFolder, setup: StudySetup, what: str) -> bool:
         raise ImprintError(f"{what} {folder.path} holds other files and no study; choose another.")
     held = read_setup(folder)
     if held.run_name != setup.run_name:
-        parts = ("study", "world", "intended", "proxies", "concepts", "rewarded", "evaluation", "decision", "name")
         before, now = held.resolved(), setup.resolved()
-        changed = [part for part in parts if before.get(part) != now.get(part)]
+        about = ("question", "description")
+        changed = [part for part in {**before, **now} if part not in about and before.get(part) != now.get(part)]
         raise ImprintError(
             f"{what} {folder.path} holds another study, {held.run_name}: it differs in {', '.join(changed)}. Choose "
             "another folder, or begin as that one was begun."
@@ -30,7 +30,7 @@ def require_own(folder: RunFolder, setup: StudySetup, what: str) -> bool:
     return True
 
 
-def copy_evidence(source: RunFolder, target: RunFolder, setup: StudySetup) -> None:
+def copy_evidence(source: RunFolder, target: RunFolder, setup: Named) -> None:
     """The evidence in another folder, in place of an earlier run of the same study."""
     if target.path.is_file():
         raise ImprintError(f"path {target.path} is a file; expected a folder for the run.")

@@ -59,7 +59,7 @@ from imprint.analyses.findings import findings
 from imprint.analyses.latch.latch import sign_of
 from imprint.analyses.locate.stored import write_floors
 from imprint.analyses.registration import begin, results_in, source_of
-from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError
 from imprint.models.files import alone_in, write_bytes, write_table
 from imprint.models.setup.learner import Decision
 from imprint.models.setup.study import StudySetup
@@ -167,6 +167,7 @@ class Study:
             )
         with evaluating(subject.model):
             sites = self._agreed(subject.sites(self._exam.batch.observation))
+            _require_sites(subject, sites)
             fingerprint = fingerprint_of(subject, self._exam, sites)
             if self._known(key, fingerprint):
                 return False
@@ -262,7 +263,7 @@ class Study:
             outcomes = [_done(cell) for cell in pooling.examining(pooling.reached) if not cell.done]
             table = pooling.findings(outcomes, None)
             subjects = sorted({read_kept(target, key, self._regression, None).subject for key in pooling.trained})
-            write_findings(pooling, outcomes, table, started=started, subjects=subjects)
+            write_findings(pooling, outcomes, table, started=started, subjects=subjects, rows=len(self._exam.concepts))
         return Run.of(target.path, setup=self.setup, findings=table)
 
     # -- parts ---------------------------------------------------------------------------------------------------
@@ -355,6 +356,15 @@ class Study:
             except ImprintError:
                 continue  # such observations are no pictures
             write_pictures(file, arrays, self._exam, seed=key.seed, age=key.age)
+
+
+def _require_sites(subject: Subject, sites: Sequence[str]) -> None:
+    try:
+        for site in sites:
+            subject.site(site)
+    except UnknownNameError as error:
+        read = f"All models of a study are read at the same sites; those of this one are {', '.join(sites)}."
+        raise ImprintError(f"{error} {read}") from None
 
 
 def _done(cell: Cell) -> Outcome:

@@ -386,5 +386,10 @@ def holders(table: pd.DataFrame, concept: str, site: str, chance: float) -> tupl
     own = _own(table, concept)
     own = own[own.index.get_level_values("site") == site].droplevel("site")
     last, high = own.iloc[:, -1], own > max(chance, float(own.iloc[:, 0].max())) + MARGIN
-    before = {int(seed): [int(age) for age in row.index[row][:-1]] for seed, row in high.iterrows() if row.iloc[-1]}
+    ages, numbers = own.columns.tolist(), own.index.tolist()
+    before = {
+        int(seed): [int(age) for age, was in zip(ages[:-1], row, strict=False) if was]
+        for seed, row in zip(numbers, high.to_numpy().tolist(), strict=True)
+        if row[-1]
+    }
     return before, [int(seed) for seed in last[last > chance + MARGIN].index]

@@ -237,7 +237,9 @@ def _values(trial: Trial, rng: torch.Generator) -> tuple[list[tuple[str, int, in
     """
     with torch.no_grad():
         latents = trial.model.summary(trial.model.encode(frames(trial.life, 4000, rng=rng)))
-    weights, biases, labels = [], [], []
+    weights: list[Tensor] = []
+    biases: list[Tensor] = []
+    labels: list[tuple[str, int, int]] = []
 
     def add(arm: str, k: int, weight: Tensor, bias: Tensor) -> None:
         weights.append(weight)

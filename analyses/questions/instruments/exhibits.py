@@ -50,7 +50,7 @@ def _noise(silent: pd.DataFrame) -> Exhibit:
 
 def _found(found: pd.DataFrame) -> Exhibit:
     reading = f"The right site is chosen and called present in at least {found['found'].min():.3f} of the samples."
-    caption = "least_effect: the minimum detectable class distance by the formula of analyses/locate/power.py, in "
+    caption = "least_effect: the minimum detectable class distance by the formula of analyses/locate/plan/power.py, in "
     caption += f"standard deviations; {EXACT}"
     heading = "Is a site planted at twice the minimum detectable effect found?"
     chart = chart_over_seeds("points", "rows", "found", ("rows", "site found"), reference=0.95)

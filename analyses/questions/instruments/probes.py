@@ -28,7 +28,7 @@ import torch
 
 from imprint.analyses.engine import Say
 from imprint.analyses.locate.locate import locate
-from imprint.analyses.locate.power import Design, minimum_detectable
+from imprint.analyses.locate.plan.power import Design, minimum_detectable
 from imprint.analyses.questions.instruments.cases import CASES, SITES, WIDTH, Case, Sample, draw
 from imprint.analyses.statistics import NAN, mean_of_known, rate_of
 from imprint.models.errors import NotMeasurableError

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imprint.analyses.locate.power import Design, expected_score
+from imprint.analyses.locate.plan.power import Design, expected_score
 from imprint.analyses.locate.probe_quality import control_task, label_efficiency, seed_stability
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.readouts.base import Fitted, ReadsClasses

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pytest
 import torch
@@ -15,6 +15,10 @@ from safetensors.torch import save_file
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.probes.door.arrays import real_array
 from imprint.probes.door.files import Shards, open_activations
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what it imports warns of its own future
+    import datasets
 
 A = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 B = A[:, :2] + 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pandas as pd
 import pytest
 
 from imprint.models.errors import ImprintError
 from imprint.probes.door.tables import read_labels
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what it imports warns of its own future
+    import datasets
 
 
 def written(folder: Path, text: str, name: str = "labels.csv") -> pd.DataFrame:

@@ -133,6 +133,21 @@ def test_a_saved_agent_is_read_by_its_weights_alone(tmp_path: Path) -> None:
     assert not torch.equal(policies.critic(blank).values(x), before)
 
 
+@pytest.mark.parametrize("kind", ["PPO", "A2C", "DQN", "SAC", "RecurrentPPO", "MaskablePPO"])
+def test_a_trusted_file_is_loaded_by_its_own_algorithm(kind: str, tmp_path: Path) -> None:
+    package = pytest.importorskip("sb3_contrib") if kind in ("RecurrentPPO", "MaskablePPO") else sb3
+    task, policy = "Pendulum-v1" if kind == "SAC" else "CartPole-v1", "MlpLstmPolicy" if kind[0] == "R" else "MlpPolicy"
+    made = getattr(package, kind)(policy, task, seed=0, device="cpu")
+    made.save(tmp_path / "agent.zip")
+    with pytest.raises(ImprintError, match="trust=True"):
+        policies.load(tmp_path / "agent.zip")
+    loaded = policies.load(tmp_path / "agent.zip", trust=True)
+    assert type(loaded) is type(made)
+    x = rows(made.observation_space)
+    torch.testing.assert_close(policies.critic(loaded).values(x), policies.critic(made).values(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*render.*")
 def test_a_file_of_another_architecture_is_refused_by_name(tmp_path: Path) -> None:
     made, path = agent(tmp_path)
     other = policies.fresh(made.observation_space, made.action_space, rng=rng(), net_arch=[8])

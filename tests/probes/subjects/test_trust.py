@@ -99,6 +99,7 @@ def test_threads_on_one_model_get_the_right_answers() -> None:
         assert all(pool.map(ask, range(300)))
 
 
+@pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
 def test_modules_that_take_no_hooks_are_left_out_and_refused_by_name() -> None:
     model = nn.Sequential(torch.jit.script(nn.Linear(5, 5)), nn.ReLU(), nn.Linear(5, 1)).eval()
     assert Subject(model).sites(X) == ("1", "2")
@@ -106,6 +107,7 @@ def test_modules_that_take_no_hooks_are_left_out_and_refused_by_name() -> None:
         Subject(model).activations(X, ["0"])
 
 
+@pytest.mark.filterwarnings("ignore")  # lazy modules are a development feature
 def test_modules_that_are_not_built_yet_are_refused_by_name() -> None:
     lazy = nn.Sequential(nn.LazyLinear(5), nn.Linear(5, 1)).eval()
     with pytest.raises(ImprintError, match=r"'0\.weight' of this model is built in its first pass"):
@@ -131,6 +133,7 @@ def test_modules_that_are_not_built_yet_are_refused_by_name() -> None:
     assert subject.activations(X, ["first"])["first"].shape == (40, 1)
 
 
+@pytest.mark.filterwarnings("ignore")  # nested tensors are a prototype
 def test_nested_tensors_are_left_out_and_refused_by_name() -> None:
     class Encodes(nn.Module):
         def __init__(self) -> None:

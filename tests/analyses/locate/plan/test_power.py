@@ -18,7 +18,7 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.neighbors import NearestCentroid
 
 from imprint.analyses.locate.material import Plan
-from imprint.analyses.locate.power import Design, expected_score, minimum_detectable, power_of, rows_needed
+from imprint.analyses.locate.plan.power import Design, expected_score, minimum_detectable, power_of, rows_needed
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.probes.readouts.ridge import Ridge
 

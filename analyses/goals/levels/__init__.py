@@ -1,0 +1,1 @@
+"""Levels of anybody's Gymnasium environment: made, followed and examined."""

@@ -1,0 +1,1 @@
+"""Anybody's policy, followed in many copies of an environment in step."""

@@ -1,0 +1,87 @@
+"""Functions as policies, observation -> action, and play at random."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imprint.models.errors import ImprintError
+from imprint.probes.players.base import TOGETHER, Player, Seen, fitting
+
+
+class FunctionPlayer(Player):
+    """A function of one observation. One level is played after another, since the function may have a memory.
+
+    Its ``reset()``, when it has one, is called as every episode begins.
+    """
+
+    together = 1
+
+    def __init__(self, policy: Callable[[Any], Any], action_space: Any) -> None:
+        self.policy, self.action_space = policy, action_space
+        self.notes = (
+            "The policy is a function: what it does was tried, and its inside was not examined, so it was judged by "
+            "what it reaches alone.",
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the function or of its class."""
+        return str(getattr(self.policy, "__name__", type(self.policy).__name__))
+
+    def begin(self, n: int) -> None:
+        """An episode begins."""
+        super().begin(n)
+        reset = getattr(self.policy, "reset", None)
+        if callable(reset):
+            reset()
+
+    def act(self, seen: Seen) -> NDArray[Any]:
+        """What the function returns for each observation."""
+        return fitting(
+            np.stack([self._one(observation) for observation in seen.observations]), self.action_space, self.name
+        )
+
+    def _one(self, observation: Any) -> NDArray[Any]:
+        try:
+            action = self.policy(observation)
+        except Exception as error:
+            raise ImprintError(
+                f"the policy {self.name} raised {type(error).__name__} for an observation: {error}. It is called with "
+                "one observation, as the environment gives it, and returns one action."
+            ) from error
+        if isinstance(action, tuple) and len(action) == 2 and (action[1] is None or isinstance(action[1], tuple)):
+            action = action[0]  # what predict() of Stable-Baselines3 returns
+        found = np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
+        if found.dtype == object:
+            raise ImprintError(f"the policy {self.name} returned {type(action).__name__}; expected an action.")
+        size = int(np.prod(self.action_space.shape or ()))
+        if found.size != size:
+            raise ImprintError(
+                f"the policy {self.name} returned {list(found.shape)}; expected one action of {self.action_space}."
+            )
+        return found
+
+
+class RandomPlayer(Player):
+    """Actions drawn uniformly from those that are allowed."""
+
+    together = TOGETHER
+
+    def __init__(self, action_space: Any) -> None:
+        self.action_space = copy.deepcopy(action_space)
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return "random play"
+
+    def act(self, seen: Seen) -> NDArray[Any]:
+        """A draw per copy."""
+        self.action_space.seed(seen.noise % 2**31)
+        masks = [None] * len(seen.observations) if seen.masks is None else [row.astype(np.int8) for row in seen.masks]
+        return np.stack([np.asarray(self.action_space.sample(mask)) for mask in masks])
