@@ -50,9 +50,9 @@ class Crepe(nn.Module):
 
 
 class Tones(imprint.World):
-    """A frame of 1024 samples at 16 kHz: one of 12 notes in one of 3 octaves, with overtones, loudness and noise."""
+    """A frame of 1024 samples at 16 kHz: one of 3 notes in one of 3 octaves, with overtones, loudness and noise."""
 
-    factors = {"octave": (0, 1, 2), "note": tuple(range(12)), "bright": (False, True), "loud": (False, True)}
+    factors = {"octave": (0, 1, 2), "note": (0, 4, 8), "bright": (False, True), "loud": (False, True)}
 
     def draw_noise(self, n, rng):
         return {"phase": torch.rand(n, 1, 1, generator=rng), "hiss": torch.randn(n, 1024, generator=rng)}
@@ -91,7 +91,9 @@ def audio(n=1200, twins=5):
     table = imprint.locate(layers(crepe()), heard.concepts[["octave", "bright"]], untrained=floors)
     others = ["note", "bright", "loud"]
     twins_of = [crepe(seed) for seed in range(1, twins + 1)]
-    latch = imprint.latch(crepe(), Tones(), intended="octave", proxies=others, untrained=twins_of, sites=[], n=n)
+    latch = imprint.latch(
+        crepe(), Tones(), intended="octave", proxies=others, untrained=twins_of, sites=[], n=max(n, 600)
+    )
     return table, latch
 
 
