@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -340,8 +340,8 @@ class CentredStream:
 
     def _only(self, sites: Sequence[str]) -> CentredStream:
         """The same for some of the sites, which alone are read."""
-        some = copy.copy(self)
-        some.stream = self.stream.only(sites)
+        some, parts = copy.copy(self), cast("Any", self.stream)
+        some.stream = parts.only(sites)
         return some
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:

@@ -58,8 +58,8 @@ def leaks_of(
     labels = {str(name): concepts[name] for name in concepts.columns}
     together: dict[tuple[str, bytes], list[str]] = {}
     for concept, site in zip(present["concept"], present["site"], strict=True):
-        known = labels[concept].iloc[rows].notna().to_numpy()
-        together.setdefault((site, known.tobytes()), []).append(concept)
+        labelled = labels[concept].iloc[rows].notna().to_numpy()
+        together.setdefault((site, labelled.tobytes()), []).append(concept)
     leaks: list[dict[str, Any]] = []
     for (site, known), names in together.items():
         own = rows[np.frombuffer(known, dtype=bool)]

@@ -14,7 +14,7 @@ Letters: b rows of a batch, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -80,7 +80,7 @@ def read_stream(stream: Stream, targets: Targets, *, device: Any = None) -> dict
 
 def _read_stream(stream: Stream, targets: Targets, readout: FromMoments, device: Any) -> dict[str, dict[str, Reading]]:
     """Readings with the shuffles that the targets have, of as many sites at once as fit."""
-    first = next(iter(stream), {})
+    first: Mapping[str, Tensor] = next(iter(stream), {})
     folds = int(targets.fold.max()) + 1
     need = {
         site: 8.0 * folds * int(x.shape[1]) ** 2 * WORKING for site, x in first.items() if getattr(x, "ndim", 0) == 2
@@ -127,12 +127,12 @@ def _read_sites(stream: Stream, targets: Targets, readout: FromMoments, device: 
             for site, x in batch.items():
                 each = readings_of(x[at], part.concepts, part.fold[own], *probes[site, p])
                 for concept, readings in zip(part.concepts, each, strict=True):
-                    cell = site, concept.name
+                    of = site, concept.name
                     more = sums_of(readings, concept, own, part.groups, size=size)
-                    before = sums.get(cell)
+                    before = sums.get(of)
                     if len(readings):
-                        noise.setdefault(cell, noise_of(readings, concept, own))
-                    sums[cell] = more if before is None else (before[0] + more[0], before[1] + more[1])
+                        noise.setdefault(of, noise_of(readings, concept, own))
+                    sums[of] = more if before is None else (before[0] + more[0], before[1] + more[1])
     return {
         site: {c.name: reading_of(c, *sums[site, c.name], noise=noise[site, c.name]) for c in concepts}
         for site, p in probes

@@ -40,7 +40,7 @@ class Solution(NamedTuple):
     """``[Q]`` sum over the training rows of the target times the reading about its mean."""
     y: Tensor
     """``[Q]`` sum of the targets over the training rows."""
-    count: int
+    rows: int
     """Training rows."""
 
 
@@ -149,4 +149,5 @@ class _Training:
         mean = y.index_select(0, self.rows.to(y.device)).mean(0, dtype=torch.float64)
         truth = (y.index_select(0, rows.to(y.device)).double() - mean).to(self.z.device)
         read = (self._standardised(rows) @ weights).double().unflatten(1, (-1, y.shape[1]))
-        return (truth[:, None] - read).square().sum(0)
+        wrong: Tensor = (truth[:, None] - read).square().sum(0)
+        return wrong

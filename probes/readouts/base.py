@@ -310,14 +310,14 @@ class Penalised(FromMoments):
 
     def out_of_fold(self, x: Tensor, fold: Tensor, labels: Tensor) -> OutOfFold:
         """See :meth:`FromMoments.out_of_fold`."""
-        if wide(*x.shape, int(fold.max()) + 1, itemsize=x.element_size()):
+        if wide(len(x), x.shape[1], int(fold.max()) + 1, itemsize=x.element_size()):
             return RowsOutOfFold(x, fold, labels, self.engine, decided_alone)
         return RidgeOutOfFold(x, fold, labels, self.engine, decided)
 
     def fit_rows(self, x: Tensor, y: Tensor, classes: int, *, groups: Ints | None, seed: int) -> FittedReadout:
         """See :meth:`Readout.fit_rows`; hyperparameters are chosen on inner folds of whole groups."""
         fold = inner_folds(len(x), groups, np.random.default_rng(seed))
-        if not wide(*x.shape, int(fold.max()) + 1, itemsize=x.element_size()):
+        if not wide(len(x), x.shape[1], int(fold.max()) + 1, itemsize=x.element_size()):
             return super().fit_rows(x, y, classes, groups=groups, seed=seed)
         targets = one_hot(y, classes)
         ridge = RowRidge(self.engine, x, fold, int(fold.max()) + 1)
@@ -330,8 +330,8 @@ class Penalised(FromMoments):
 
 def decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:
     """What :func:`decided` gives, for a solution from rows."""
-    ones, zeros = solution.y.clamp(min=1e-12), (solution.count - solution.y).clamp(min=1e-12)
-    middle = solution.y / solution.count
+    ones, zeros = solution.y.clamp(min=1e-12), (solution.rows - solution.y).clamp(min=1e-12)
+    middle = solution.y / solution.rows
     means = solution.inside / ones + middle, middle - solution.inside / zeros
     return between(solution.weight, solution.bias, columns, means, solution.y)
 

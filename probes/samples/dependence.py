@@ -124,12 +124,13 @@ class Dependence:
                 damped.flat[:: len(damped) + 1] += penalty * size
                 weights = linalg.lapack.dposv(damped, right, lower=1, overwrite_a=1)[1]
                 errors[i] += np.square(b - a @ weights).sum(0)
-        return np.add.reduceat(errors, first, axis=1).min(0)
+        least: Floats = np.add.reduceat(errors, first, axis=1).min(0)
+        return least
 
 
 def _centred(label: ConceptColumns) -> Floats:
     """Centred target columns ``[n, Q]``, one of two classes."""
-    y = label.columns - label.columns.mean(0)
+    y: Floats = label.columns - label.columns.mean(0)
     return y[:, 1:] if len(label.classes) == 2 else y
 
 
