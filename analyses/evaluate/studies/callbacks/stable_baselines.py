@@ -7,18 +7,17 @@ was planned, and so under the same age for all seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-if TYPE_CHECKING:
-    from imprint.analyses.evaluate.studies.study import Study
+from imprint.analyses.evaluate.studies.checkpoints import Adds
 
 
 class StudyCallback(BaseCallback):
     """Adds the agent to a study when it has taken the planned numbers of steps."""
 
-    def __init__(self, study: Study, *, seed: int, ages: Sequence[int], subject: Callable[[Any], Any]) -> None:
+    def __init__(self, study: Adds, *, seed: int, ages: Sequence[int], subject: Callable[[Any], Any]) -> None:
         super().__init__()
         self.study, self.seed, self.subject = study, seed, subject
         self.due = sorted(ages)

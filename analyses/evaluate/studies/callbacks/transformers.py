@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
-if TYPE_CHECKING:
-    from imprint.analyses.evaluate.studies.study import Study
+from imprint.analyses.evaluate.studies.checkpoints import Adds
 
 
 class StudyCallback(TrainerCallback):
     """Adds the trainer's model to a study after the planned numbers of steps of the optimiser."""
 
-    def __init__(self, study: Study, *, seed: int, ages: Sequence[int], subject: Callable[[Any], Any]) -> None:
+    def __init__(self, study: Adds, *, seed: int, ages: Sequence[int], subject: Callable[[Any], Any]) -> None:
         self.study, self.seed, self.subject = study, seed, subject
         self.due = sorted(ages)
 
