@@ -144,12 +144,12 @@ def studied(run: RunData) -> list[str]:
     if run.agents:
         kind = run.part("environment").get("kind")
         return [
-            f"One environment ({kind}) and one kind of agents ({', '.join(map(str, given or ['unknown']))}): the result "
-            "need not carry over.",
-            "The agents were trained elsewhere. Seeds and ages are those that were added; that none was left out cannot "
-            "be seen from here.",
-            "Only the goals that the study names are told apart: an agent that pursues a third thing looks incapable, or "
-            "as if it pursued what lies on the way.",
+            f"One environment ({kind}) and one kind of agents ({', '.join(map(str, given or ['unknown']))}): the "
+            "result need not carry over.",
+            "The agents were trained elsewhere. Seeds and ages are those that were added; that none was left out "
+            "cannot be seen from here.",
+            "Only the goals that the study names are told apart: an agent that pursues a third thing looks "
+            "incapable, or as if it pursued what lies on the way.",
             "Erasing removes what can be read linearly at one site; an agent may find its goal by another code.",
         ]
     where = (
