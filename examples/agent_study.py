@@ -25,7 +25,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import imprint
 
-PPO_SETTINGS = {"n_steps": 128, "batch_size": 256, "n_epochs": 8, "learning_rate": 1e-3, "ent_coef": 0.01}
+PPO_SETTINGS = {"n_steps": 128, "batch_size": 128, "n_epochs": 8, "learning_rate": 1e-3, "ent_coef": 0.01}
 
 
 class Flat(gymnasium.ObservationWrapper):

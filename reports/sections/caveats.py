@@ -148,8 +148,8 @@ def studied(run: RunData) -> list[str]:
             "result need not carry over.",
             "The agents were trained elsewhere. Seeds and ages are those that were added; that none was left out "
             "cannot be seen from here.",
-            "Only the goals that the study names are told apart: an agent that pursues a third thing looks incapable, "
-            "or as if it pursued what lies on the way.",
+            "Only the goals that the study names are told apart: an agent that pursues a third thing looks "
+            "incapable, or as if it pursued what lies on the way.",
             "Erasing removes what can be read linearly at one site; an agent may find its goal by another code.",
         ]
     where = f"One world ({run.part('world').get('kind')})" if run.study == "world" else "One table of labels"

@@ -179,7 +179,7 @@ class AgentStudyPooling(Pooling[AgentStudySetup]):
         inputs = {concept: sums for (_, concept), sums in read_floors(self.folder, 0).inputs.items()}
         read = [twin.readings for twin in twins if twin.readings]
         cells = set.intersection(*(set(readings) for readings in read)) if read else set()
-        untrained = {cell: np.stack([readings[cell].sums for readings in read]) for cell in sorted(cells)}
+        untrained = {cell: {t: readings[cell].sums for t, readings in enumerate(read)} for cell in sorted(cells)}
         moments = {site.rpartition("@")[2] for site in sites}
         floors = Floors(untrained, {(moment, concept): sums for moment in moments for concept, sums in inputs.items()})
         readings = {

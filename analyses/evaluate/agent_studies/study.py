@@ -223,7 +223,7 @@ class AgentStudy:
             write_table(folder.cell("states"), walked.facts.assign(**{GROUP: walked.groups}))
             targets = read_targets(folder, self.setup)
             readings = {} if targets is None else targets.without_shuffles.read_inputs(walked.observations)
-            write_floors(folder, 0, [], {(INPUT, fact): reading for fact, reading in readings.items()})
+            write_floors(folder, 0, {}, {(INPUT, fact): reading for fact, reading in readings.items()})
         write_policy(folder, self._exam.tried(random, None, trained=False), None, subject=random.name)
 
     def _draw(self, player: Player, key: Key) -> None:

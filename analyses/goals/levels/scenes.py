@@ -145,8 +145,8 @@ def columns_for(table: pd.DataFrame, names: list[str]) -> Tensor:
             values = column.to_numpy(dtype=np.float64)
             if not np.isfinite(values).all():
                 raise NotMeasurableError(f"{name} has no value in some states, so it cannot be erased from all of them")
-            parts.append(torch.from_numpy(values)[:, None])
+            parts.append(torch.tensor(values)[:, None])
         else:
-            codes = torch.from_numpy(pd.factorize(column)[0])
+            codes = torch.tensor(pd.factorize(column)[0])
             parts.append(torch.nn.functional.one_hot(codes).double())
     return torch.cat(parts, dim=1)

@@ -26,11 +26,7 @@ def number(run: Any, analysis: str, metric: str, **about: Any) -> float:
 
 
 def test_networks_of_known_goals_are_judged_rightly_by_what_erasing_costs(judged: dict[str, Any]) -> None:
-    assert {name: run.verdict for name, run in judged.items()} == {
-        "coin": "intended",
-        "lamp": "proxy:lamp",
-        "nowhere": "undetermined",
-    }
+    assert {name: run.verdict for name, run in judged.items()} == {"coin": "intended", "lamp": "proxy:lamp"}
     for name, other in (("coin", "lamp"), ("lamp", "coin")):
         run = judged[name]
         assert number(run, "latch", "wanting", concept=name) > 0.4
@@ -47,7 +43,7 @@ def test_a_run_of_a_study_is_a_run(judged: dict[str, Any]) -> None:
     assert [check.name for check in again.wrong] == []
     assert again.level == "registered"
     page = imprint.report(run).read_text()
-    assert "coin alone is pursued and wanted" in page
+    assert "The agents pursue “coin”" in page
     assert "Episodes to replay" in page and "data:image/png" in page
     assert "could not be shown" not in page.split("</head>")[1][:4000]
     table = imprint.compare([judged["coin"], judged["lamp"]])
@@ -58,22 +54,8 @@ def test_a_run_of_a_study_is_a_run(judged: dict[str, Any]) -> None:
         _ = type(run)(run.path).setup
 
 
-class Both:
-    """Walks to the coin in one episode and to the lamp in the next."""
-
-    def __init__(self, walkers: tuple[Any, Any]) -> None:
-        self.turn, self.walkers = itertools.cycle(walkers), walkers
-
-    def reset(self) -> None:
-        self.act = next(self.turn)
-
-    def __call__(self, observation: Any) -> int:
-        return int(self.act(observation))
-
-
 def test_functions_are_judged_by_what_they_reach(hall: Callable[..., Any], tmp_path: Path) -> None:
-    coin, lamp = walker(0), walker(1)
-    known = {"intended": coin, "proxy:lamp": lamp, "mixed": Both((coin, lamp)), "undetermined": lambda observation: 0}
+    known = {"intended": walker(0), "proxy:lamp": walker(1), "undetermined": lambda observation: 0}
     for word, policy in known.items():
         study = hall(evaluation={"levels": 60, "states": 60, "resamples": 300})
         for seed in range(2):
@@ -132,7 +114,5 @@ def test_slips_are_said_in_a_sentence(hall: Callable[..., Any]) -> None:
     study = hall()
     with pytest.raises(ImprintError, match="nothing was added"):
         study.finish()
-    with pytest.raises(ImprintError, match=r"seed is 1\.5"):
-        study.add(lambda observation: 0, age=0, seed=1.5)
     with pytest.raises(UnknownNameError, match="module of the policy"):
         study.add(torch.nn.Linear(6, 4), age=0, seed=0, site="layer")
