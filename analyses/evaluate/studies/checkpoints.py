@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ FIRST_TWIN = 1_000_000
 """Seed of the first untrained twin, far from seeds that people train with."""
 
 
+@runtime_checkable
 class Adds(Protocol):
     """A study, as far as checkpoints need it."""
 
