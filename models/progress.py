@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -36,8 +37,6 @@ class Step:
 
 
 Report = Callable[[Step], None]
-Wanted = bool | Report | None
-"""What a ``progress`` argument may be."""
 LONG = 60.0
 """Seconds from which a call says beforehand what it will take."""
 UNITS = 1000
@@ -121,8 +120,11 @@ def worked(units: float, note: str = "") -> None:
 
 
 @contextmanager
-def reported(what: str, total: float, wanted: Wanted) -> Iterator[None]:
-    """Reports what is :func:`worked` inside, of ``total`` units, as a ``progress`` argument wants it."""
+def reported(what: str, total: float, wanted: Any) -> Iterator[None]:
+    """Reports what is :func:`worked` inside, of ``total`` units, as a user's ``progress`` argument wants it.
+
+    ``wanted``: True for a bar, a function of a :class:`Step`, False or None. Raises :class:`ImprintError` for others.
+    """
     if wanted is not None and not isinstance(wanted, bool) and not callable(wanted):
         raise ImprintError(f"progress is {wanted!r}; expected True, False, None or a function of a step.")
     if not wanted:

@@ -53,7 +53,7 @@ from imprint.analyses.notebook import card
 from imprint.analyses.statistics import Floats
 from imprint.analyses.verdicts import NONE
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.progress import Wanted, announced, reported, worked
+from imprint.models.progress import announced, reported, worked
 from imprint.models.setup.learner import Decision
 from imprint.models.threads import scoped_call
 from imprint.models.worlds.base import Batch, World
@@ -174,7 +174,7 @@ def latch(
     resamples: int = 1000,
     placebos: int = 5,
     attribution: int = 64,
-    progress: Wanted = None,
+    progress: Any = None,
 ) -> Latch:
     """What ``subject``'s value depends on in ``world``.
 

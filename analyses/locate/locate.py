@@ -29,7 +29,7 @@ from imprint.analyses.locate.strata import companions, evidence_within, explaine
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.progress import Wanted, announced, reported
+from imprint.models.progress import announced, reported
 from imprint.models.threads import scoped_call
 from imprint.probes.door.arrays import rate_of
 from imprint.probes.readouts.base import READOUTS, Readout
@@ -58,7 +58,7 @@ def locate(
     folds: Any = 5,
     resamples: Any = 1000,
     device: Any = None,
-    progress: Wanted = None,
+    progress: Any = None,
 ) -> pd.DataFrame:
     """Look for every concept at every site.
 
