@@ -15,6 +15,7 @@ from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.registration import registration_of
 from imprint.models.errors import ImprintError
+from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.load import load_setup
 from imprint.models.setup.study import StudySetup
 
@@ -29,7 +30,7 @@ def replicate(path: str | Path, *, backend: str = "local", progress: Progress | 
     that was not registered or is itself a repetition.
     """
     run = open_finished(path)
-    if isinstance(run.setup, StudySetup):
+    if isinstance(run.setup, StudySetup | AgentStudySetup):
         raise ImprintError(f"{run.path} is a study: its models were trained elsewhere. Add other seeds to a new study.")
     registered = registration_of(run.path)
     if registered is None:

@@ -43,6 +43,7 @@ def replicate_run(path: Path, *, backend: str) -> bool:
     from imprint.analyses.evaluate.replicate import replicate
     from imprint.analyses.evaluate.run import open_finished
     from imprint.analyses.verification.verify import verify
+    from imprint.models.setup.agent_study import AgentStudySetup
     from imprint.models.setup.study import StudySetup
     from imprint.reports.pages.run import report
 
@@ -51,7 +52,7 @@ def replicate_run(path: Path, *, backend: str) -> bool:
         again = replicate(path, backend=backend, progress=bars)
     target, verified = report(again), verify(first, derive=False)
     for run in (first, again):
-        assert not isinstance(run.setup, StudySetup)  # which was refused
+        assert not isinstance(run.setup, StudySetup | AgentStudySetup)  # which was refused
         start, count = run.setup.schedule.first_seed, run.setup.schedule.seeds
         say(page, f"{run.verdict}: {run.path.name}, seeds {start} to {start + count - 1}", "bold")
     say(page, f"level of evidence of {first.path.name}: {verified.level}. {verified.reason}", "bold")

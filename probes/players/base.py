@@ -160,6 +160,7 @@ def fitting(actions: NDArray[Any], space: Any, name: str) -> NDArray[Any]:
     """Actions ``[n, ...]`` as the environment takes them. Raises :class:`ImprintError` for one that is not allowed."""
     from gymnasium import spaces
 
+    kept: NDArray[Any]
     if isinstance(space, spaces.Box):
         kept = np.clip(actions.reshape(len(actions), *space.shape), space.low, space.high).astype(space.dtype)
     elif isinstance(space, spaces.Discrete):

@@ -83,7 +83,8 @@ class StableBaselinesPlayer(Player):
                 value = self._recurrent(shown, seen)[1]
             else:
                 value = self._pass.value(self._pass.packed(shown))
-        return value.reshape(len(seen.observations)).float().cpu().numpy()
+        values: NDArray[np.float32] = value.reshape(len(seen.observations)).float().cpu().numpy()
+        return values
 
     def logits(self, seen: Seen) -> NDArray[np.float32] | None:
         """Logits, or Q, of a discrete policy without a memory."""
@@ -118,21 +119,22 @@ class StableBaselinesPlayer(Player):
 
     def _places(self) -> tuple[Tap, tuple[Tap, ...]]:
         """Where what is known is erased, and where facts are located."""
-        layers = dict(self.policy.named_modules())
+        layers, more = dict(self.policy.named_modules()), list[str]()
         if self.kind == Q_NETWORK:
             last = [
                 name for name, layer in layers.items() if name.startswith("q_net.q_net.") and hasattr(layer, "weight")
             ][-1]
-            acting, extractor, more = Tap(last, entering=True), "q_net.features_extractor", []
+            acting, extractor = Tap(last, entering=True), "q_net.features_extractor"
         elif self.kind == CONTINUOUS:
-            acting, extractor, more = Tap("actor.latent_pi"), "actor.features_extractor", []
+            acting, extractor = Tap("actor.latent_pi"), "actor.features_extractor"
             if "actor.latent_pi" not in layers:
                 last = [
                     name for name, layer in layers.items() if name.startswith("actor.mu.") and hasattr(layer, "weight")
                 ][-1]
                 acting = Tap(last, entering=True)
         else:
-            acting, extractor, more = Tap("mlp_extractor.policy_net"), "features_extractor", ["mlp_extractor.value_net"]
+            acting, extractor = Tap("mlp_extractor.policy_net"), "features_extractor"
+            more.append("mlp_extractor.value_net")
             if not self.policy.share_features_extractor:
                 extractor = "pi_features_extractor"
         learned = extractor in layers and any(True for _ in layers[extractor].parameters())

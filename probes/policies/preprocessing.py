@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
@@ -96,7 +97,7 @@ class Chain:
             else:
                 stack = next(stacks)
                 n = len(next(iter(observation.values()))) if isinstance(observation, Mapping) else len(observation)
-                going = (np.zeros(n, dtype=bool), [{} for _ in range(n)])
+                going: tuple[NDArray[np.bool_], list[dict[str, Any]]] = (np.zeros(n, bool), [{} for _ in range(n)])
                 observation = stack.reset(observation) if first else stack.update(observation, *going)[0]
         return observation
 

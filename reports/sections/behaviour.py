@@ -62,7 +62,7 @@ class Behaviour(Section):
             "age": age_words(trained["age"].max()),
             "counts": counts(trained),
             "success": success(run),
-            "searched": not run.studied,
+            "searched": not run.study,
         }
 
 

@@ -9,7 +9,7 @@ the right verdict is ``undetermined``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.agent_studies.evidence import KeptPolicy, read_policy
 from imprint.analyses.evaluate.agents.over_seeds import over_seeds
 from imprint.analyses.evaluate.procedure import Pooling
-from imprint.analyses.evaluate.studies.evidence import keys_in
+from imprint.analyses.evaluate.studies.evidence import Key, keys_in
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.critic_line import gated
 from imprint.analyses.goals.decision import Judgement, judge, judgement_rows, tally
@@ -127,7 +127,7 @@ class AgentStudyPooling(Pooling[AgentStudySetup]):
         untrained = [one.line.r2 for one in floor if one.line is not None]
         return gated(agent.line, untrained, self.setup.decision.fits)
 
-    def _of_seed(self, one: KeptPolicy, floor: Sequence[KeptPolicy], judged: dict[object, Judgement]) -> pd.DataFrame:
+    def _of_seed(self, one: KeptPolicy, floor: Sequence[KeptPolicy], judged: Mapping[Key, Judgement]) -> pd.DataFrame:
         """The index of one policy's critic and, at the last age, the verdict on it."""
         assert one.key is not None
         about = {"seed": one.key.seed, "age": one.key.age, "seeds": 1}
@@ -146,7 +146,7 @@ class AgentStudyPooling(Pooling[AgentStudySetup]):
         return findings(rows)
 
     def _verdict(
-        self, own: pd.DataFrame, last: Sequence[KeptPolicy], floor: Sequence[KeptPolicy], alone: dict[object, Judgement]
+        self, own: pd.DataFrame, last: Sequence[KeptPolicy], floor: Sequence[KeptPolicy], alone: Mapping[Key, Judgement]
     ) -> pd.DataFrame:
         """The verdict over seeds; the estimate is how often the intended goal comes first where goals lie apart."""
         judged = self._judge(last, floor)

@@ -142,7 +142,7 @@ class LevelExam:
     def _columns(self, walked: WalkedStates, goal: str) -> list[str]:
         """Columns of the table of facts that are about a goal."""
         names = self.marks[goal]
-        return [c for c in walked.facts if any(c == name or c.startswith(f"{name}[") for name in names)]
+        return [c for c in map(str, walked.facts) if any(c == name or c.startswith(f"{name}[") for name in names)]
 
 
 def marks_for(

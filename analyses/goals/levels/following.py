@@ -56,7 +56,7 @@ class Copies:
     def step(self, actions: Sequence[Any]) -> None:
         """One step of the levels that go on."""
         self.time += 1
-        for i in np.flatnonzero(self.going):
+        for i in np.flatnonzero(self.going).tolist():
             try:
                 observation, reward, over, late, info = self.envs[i].step(_plain(actions[i]))
             except Exception as error:
@@ -128,8 +128,8 @@ def play_levels(
                     watch(place, copies, seen)
                 before = copies.going.copy()
                 copies.step(list(player.act(seen)))
-                for i in np.flatnonzero(before):
-                    row = place.start + int(i)
+                for i in np.flatnonzero(before).tolist():
+                    row = place.start + i
                     now = task.attained(copies.envs[i], copies.infos[i], goals)
                     attained[row] = np.where(now & (attained[row] < 0), copies.time, attained[row])
                     steps[row] = copies.time

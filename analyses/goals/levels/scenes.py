@@ -67,7 +67,7 @@ def walked_states(task: Task, player: Player, *, states: int, seed: int = 0) -> 
         walker.begin(len(copies.levels))
         for time in range(WALK):
             seen = copies.seen()
-            chosen = [i for i in np.flatnonzero(copies.going) if time in kept[place.start + i]]
+            chosen = [i for i in np.flatnonzero(copies.going).tolist() if time in kept[place.start + i]]
             if player.model is not None or player.together > 1:
                 with player.recorded(player.taps) as found:
                     value = player.value(seen) if player.has_value else None
@@ -81,7 +81,7 @@ def walked_states(task: Task, player: Player, *, states: int, seed: int = 0) -> 
                     row |= columns_of(name, task.ask("facts", name, fact, env, info))
                 rows.append(row)
                 distances.append([task.distance(env, info, goal) for goal in task.goals])
-                groups.append(place.start + int(i))
+                groups.append(place.start + i)
                 observations.append(flat(copies.observations[i]))
                 values.append(np.nan if value is None else float(value[i]))
             for tap in activations:
