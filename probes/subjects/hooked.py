@@ -195,7 +195,7 @@ class HookedModel:
                 self._try(batch)
             yield batch.copy() if self._in_place else batch
 
-    def probe(self, observation: Tensor) -> Batch:
+    def probe(self, observation: Observations) -> Batch:
         """The few first rows."""
         return next(self.batches(observation, PROBE, whole=False)).part(slice(0, PROBE))
 
