@@ -96,16 +96,13 @@ def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_pa
     small = {"episodes": 400, "resamples": 200, "nulls": 5}
     program = (
         f"import sys; sys.path.insert(0, {str(example.parent)!r}); import own_training as own; "
-        f"run = own.main('mine', {small}, (0, 25, 600)); "
-        "words = run.findings.query(\"metric == 'leads' and seed.isna()\").set_index('age')['concept']; "
-        "print(words[25], words[600], run.verdict)"
+        f"run = own.main('mine', {small}, (0, 25, 300))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "lamp cheese intended" in done.stdout
     page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
     assert "Cheese, or the lamp?" in page and "Parts of this page could not be made" not in page
 
