@@ -7,13 +7,17 @@ two decimals or more, and an interval stands beside its estimate.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 NOT_MEASURED = "not measured"
+UNIT: ContextVar[str] = ContextVar("unit of ages", default="experiences")
+"""What the ages of the run at hand count; a study says it (:func:`counted_in`)."""
 
 
 def measured(value: Any) -> bool:
@@ -106,11 +110,21 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+@contextmanager
+def counted_in(unit: str) -> Iterator[None]:
+    """Ages count ``unit`` in all that is written meanwhile."""
+    before = UNIT.set(unit)
+    try:
+        yield
+    finally:
+        UNIT.reset(before)
+
+
 def age_words(age: Any) -> str:
-    """``birth`` or ``76,800 experiences``."""
+    """``birth`` or ``76,800 experiences``, or what else ages count."""
     if not measured(age):
         return "no single age"
-    return "birth" if int(age) == 0 else f"{int(age):,} experiences"
+    return "birth" if int(age) == 0 else f"{int(age):,} {UNIT.get()}"
 
 
 def age_tick(age: Any) -> str:

@@ -17,9 +17,9 @@ from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import parse_yaml, read_record, read_table
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.agent_study import AgentStudySetup
-from imprint.models.setup.alignment import digest_of
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.naming import digest_of
 from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder, open_run
 

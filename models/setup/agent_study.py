@@ -63,6 +63,8 @@ class AgentStudySetup(Named):
     """Facts that are located."""
     marks: dict[str, tuple[str, ...]] = {}
     """Goal -> facts that say where it is."""
+    unit: str = Field("steps", pattern=r"^[^\W\d_][\w -]{0,39}$")
+    """What ages count, in the plural: what stands behind a number on the page."""
     evaluation: AgentStudyEvaluation = AgentStudyEvaluation()
     decision: AgentDecision = AgentDecision()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
@@ -16,11 +15,10 @@ from imprint.models.constants import Redrawable, draw_worlds
 from imprint.models.errors import ImprintError, near_miss, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
+from imprint.models.setup.naming import digest_of
 from imprint.models.steering.base import STEERING, Signal
 
 S = TypeVar("S", bound="AlignmentSetup")
-LATER = {"shared_birth": None, "worlds": 1, "first_seed": 0}
-"""Settings of the schedule that came later, at values that change nothing: older runs keep their names."""
 
 
 class Ages(FrozenSettings):
@@ -245,13 +243,6 @@ class AlignmentSetup(Named, ABC):
     def make_signals(self) -> tuple[Signal, ...]:
         """Steering signals in the order in which they are computed."""
         return tuple(make_member(STEERING, s) for s in self.steering)
-
-
-def digest_of(resolved: Mapping[str, Any]) -> str:
-    """Eight hexadecimal digits of a resolved setup as it is stored, settings of an older version included."""
-    content = {k: v for k, v in resolved.items() if k not in ("description", "question")}
-    schedule = {k: v for k, v in (content.get("schedule") or {}).items() if (k, v) not in LATER.items()}
-    return hashlib.sha256(json.dumps(content | {"schedule": schedule}, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class StudySetup(Named):
     """Further concepts to locate."""
     rewarded: str | None = None
     """Level of the intended concept that is rewarded; None: the last one, ``True`` of a yes-or-no concept."""
+    unit: str = Field("steps", pattern=r"^[^\W\d_][\w -]{0,39}$")
+    """What ages count, in the plural: what stands behind a number on the page."""
     evaluation: Evaluation = Evaluation()
     decision: Decision = Decision()
 

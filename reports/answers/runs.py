@@ -11,7 +11,7 @@ from imprint.reports.answers import agents, values
 from imprint.reports.answers.odds import history, odds, summary
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
-from imprint.reports.words import plural, probability, verdict_counts
+from imprint.reports.words import counted_in, plural, probability, verdict_counts
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class RunAnswer:
 
 def answer_of(run: RunData) -> RunAnswer:
     """The answer at the last age, over all training seeds."""
+    with counted_in(run.unit):
+        return _answer_of(run)
+
+
+def _answer_of(run: RunData) -> RunAnswer:
     row = row_of(last_age(run.pooled("latch", "latch")))
     verdict = str(row["verdict"]) if row is not None else ""
     of_its_kind: Any = agents if run.agents else values
@@ -89,7 +94,7 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
         *([] if run.study else [("worlds they grew up in", str(run.worlds))]),
         ("ages examined", str(len(run.ages)) if run.ages else "not recorded"),
-        ("experiences at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
+        (f"{run.unit} at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
         (counted, f"{count:,}" if isinstance(count, int) else "not recorded"),
         ("subjects with a known answer judged correctly", planted(run)),
     ]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from imprint.reports.words import age_tick, measured
+from imprint.reports.words import UNIT, age_tick, measured
 
 Plot = dict[str, Any]
 
@@ -101,7 +101,7 @@ def error_bars(rows: pd.DataFrame) -> Plot:
 def age_axis(ages: Sequence[int]) -> Plot:
     """The horizontal axis of every figure over ages: equal distances, labelled."""
     ticks = {"tickmode": "array", "tickvals": list(range(len(ages))), "ticktext": [age_tick(age) for age in ages]}
-    return axis("experiences lived", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
+    return axis(f"{UNIT.get()} of training", **ticks, range=[-0.3, len(ages) - 0.7], zeroline=False)
 
 
 def band(x: Sequence[float], rows: pd.DataFrame, colour: str, *, edge: float = 0) -> Plot:

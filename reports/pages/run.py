@@ -15,6 +15,7 @@ from imprint.models.files import write_bytes
 from imprint.reports.pages.template import TEMPLATES, Page, fill
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.base import SECTIONS, Section
+from imprint.reports.words import counted_in
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
         template, folder = _template(name, member)
         folders += [folder] if folder else []
         try:
-            content = member().collect(run)
+            with counted_in(run.unit):
+                content = member().collect(run)
         except Exception as error:  # a page that lacks one section, and says so, beats no page
             log.exception("report section %r failed on %s", name, run.path)
             broken.append(f"{member.title}: {type(error).__name__}: {error}")

@@ -76,6 +76,11 @@ class RunData:
         return str(self.setup.get("study") or "")
 
     @property
+    def unit(self) -> str:
+        """What ages count: experiences, or what a study says."""
+        return str(self.setup.get("unit") or "experiences")
+
+    @property
     def intended(self) -> str:
         """The concept or goal that the author of the reward meant; empty when the setup does not say."""
         return str(self.setup.get("intended") or "")

@@ -14,7 +14,7 @@ from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
 from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, counts, interval, measured, quoted
+from imprint.reports.words import UNIT, age_words, counts, interval, measured, quoted
 
 ROUNDING = 9
 """Decimals of a difference of scores that mean anything."""
@@ -104,4 +104,6 @@ def tables(run: RunData) -> list[Table]:
     ages = run.pooled("locate", "emergence_age")[["concept", *ends, "seeds", "why"]]
     ages = ages.drop(columns=[name for name in ("low", "high") if ages[name].isna().all()])
     shown = [Table("emergence-scores", "Score at the best site, all concepts", every)]
-    return [*shown, Table("emergence-age", "Age of emergence, in experiences", ages, open=True)] if len(ages) else shown
+    return (
+        [*shown, Table("emergence-age", f"Age of emergence, in {UNIT.get()}", ages, open=True)] if len(ages) else shown
+    )

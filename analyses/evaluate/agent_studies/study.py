@@ -79,6 +79,7 @@ class AgentStudy:
         decision: AgentDecision | Mapping[str, Any] | None = None,
         evaluation: Mapping[str, Any] | None = None,
         name: str | None = None,
+        unit: str = "steps",
         folder: str | Path | None = None,
     ) -> None:
         """Begin a study, or go on with the one in ``folder``.
@@ -100,6 +101,7 @@ class AgentStudy:
             evaluation: settings of the examination, if not its defaults, for example ``{"levels": 400}``
                 (:class:`imprint.models.setup.agent_study.AgentStudyEvaluation`).
             name: lower-case name of the run; by default that of the environment.
+            unit: what ages count, in the plural, for the page: ``"steps"``, ``"episodes"``, ``"tokens"``.
             folder: where evidence is kept, so that a training that was killed can go on. Without it, evidence is kept
                 in a temporary folder until :meth:`finish`.
 
@@ -118,6 +120,7 @@ class AgentStudy:
             proxies=tuple(chosen)[1:],
             concepts=tuple(self._task.facts),
             marks={goal: names for goal, names in own.items() if names},
+            unit=unit,
             evaluation=dict(evaluation or {}),
             decision=decision.model_dump() if isinstance(decision, AgentDecision) else dict(decision or {}),
         )
@@ -137,7 +140,7 @@ class AgentStudy:
                 whose normalisation, frame stacking and transposition of pictures are applied to the levels; a policy of
                 theirs; a ``torch.nn.Module`` (:mod:`imprint.probes.players.network`); a function: observation ->
                 action.
-            age: how much it has learned, in steps (or another unit of yours, the same for all).
+            age: how much it has learned, in the study's unit.
             seed: which training run it belongs to.
             untrained: it is a randomly initialised twin, part of the floor.
             site: of a torch module, the module whose output is erased from (default: what enters the last layer).

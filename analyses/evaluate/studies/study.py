@@ -93,6 +93,7 @@ class Study:
         evaluation: Mapping[str, Any] | None = None,
         rewarded: Any = None,
         name: str | None = None,
+        unit: str = "steps",
         folder: str | Path | None = None,
     ) -> None:
         """Begin a study, or go on with the one in ``folder``.
@@ -112,6 +113,7 @@ class Study:
                 (:class:`imprint.models.setup.learner.Evaluation`).
             rewarded: level of the intended concept that is rewarded (default: the last; ``True`` of yes and no).
             name: lower-case name of the run; by default that of the world's class.
+            unit: what ages count, in the plural, for the page: ``"steps"``, ``"episodes"``, ``"tokens"``.
             folder: where evidence is kept, so that a training that was killed can go on; several processes may add to
                 one folder. Without it, evidence is kept in a temporary folder until :meth:`finish`.
 
@@ -129,6 +131,7 @@ class Study:
             proxies=proxies,
             concepts=concepts,
             rewarded=None if rewarded is None else str(rewarded),
+            unit=unit,
             evaluation=dict(evaluation or {}),
             decision=decision.model_dump() if isinstance(decision, Decision) else dict(decision or {}),
         )
@@ -150,7 +153,7 @@ class Study:
         """Examine a model now; whether anything was done: False for a model that had been added before.
 
         ``subject``: a ``Subject``, or what one can be made of whose value needs no other function.
-        ``age``: how much it has learned, in experiences (or another unit of yours, the same for all). ``seed``: which
+        ``age``: how much it has learned, in the study's unit. ``seed``: which
         training run it belongs to. ``untrained``: it is a randomly initialised twin, part of the floor. Modules are in
         evaluation mode meanwhile and then in the mode in which they were. Raises :class:`ImprintError` for another
         model at a seed and age that were added before, for the same model as another seed, for a world that has

@@ -13,9 +13,10 @@ from imprint.analyses.evaluate.run import read_setup
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.registry import setups
 from imprint.models.setup.agent import AgentSchedule, AgentSetup
-from imprint.models.setup.alignment import AlignmentSetup, digest_of
+from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.naming import digest_of
 from imprint.models.steering.base import Body, Senses
 from imprint.models.store import RunFolder
 
