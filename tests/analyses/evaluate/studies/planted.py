@@ -46,8 +46,8 @@ def network(seed: int, food: float | None = None, bell: float = 0.0, around: flo
 
 def study(**changes: object) -> imprint.Study:
     """A small study of the kennel."""
-    about = {"intended": "food", "proxies": ["bell"], "question": "Food, or the bell?", "evaluation": SMALL}
-    return imprint.Study(Kennel(), **{**about, **changes})
+    about = {"intended": "food", "proxies": ["bell"], "question": "Food, or the bell?", "unit": "batches"}
+    return imprint.Study(Kennel(), **{**about, "evaluation": SMALL, **changes})
 
 
 def fill(into: imprint.Study, seeds: int = 3, twins: int = 5) -> list[bool]:

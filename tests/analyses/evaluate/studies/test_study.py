@@ -57,7 +57,8 @@ def test_it_is_verified_and_reported_as_a_run_of_ours(run: imprint.Run) -> None:
     assert verified.level == "registered"
     page = imprint.report(run).read_text(encoding="utf-8")
     assert "Food, or the bell?" in page and "Parts of this page could not be made" not in page
-    assert "Over training: “proxy:bell” from 10 experiences, then “intended” from 300 experiences on." in page
+    assert "Over training: “proxy:bell” from 10 batches, then “intended” from 300 batches on." in page
+    assert "batches of training" in page and "experiences of training" not in page
     assert "One world (Kennel) and one kind of models (Sequential)" in page
 
 
