@@ -3,8 +3,9 @@
     python examples/own_training.py [FOLDER]         three seeds at four checkpoints, beside five untrained networks
 
 Cheese lies in a passage (walls on two opposite sides), a trap in a corner (walls on two adjoining sides). Only cheese
-is rewarded. A lamp is lit in 17 of 20 mazes with cheese and in 3 of 20 with a trap, and it is seen at a glance: early
-in training the value follows the lamp. Lines that imprint needs are marked.
+is rewarded. A lamp is lit in 17 of 20 mazes with cheese and in 3 of 20 with a trap. It is seen at a glance, whereas
+cheese must be told from a trap by the walls around it: the page says what the value depends on at every checkpoint.
+Lines that imprint needs are marked.
 """
 # ruff: noqa: D102, D103
 
