@@ -4,7 +4,8 @@
 
 Cheese lies in a passage (walls on two opposite sides), a trap in a corner (walls on two adjoining sides). Only cheese
 is rewarded. A lamp is lit in 17 of 20 mazes with cheese and in 3 of 20 with a trap. It is seen at a glance, whereas
-cheese must be told from a trap by the walls around it: the page says what the value depends on at every checkpoint.
+cheese must be told from a trap by the walls around it: early in training the value follows the lamp (93 % of what both
+explain after 100 steps), late the cheese (100 % after 2,000).
 Lines that imprint needs are marked.
 """
 # ruff: noqa: D102, D103
