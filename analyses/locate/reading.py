@@ -261,8 +261,8 @@ def _score(readings: Tensor, target: Target, groups: Ints, size: int) -> Reading
 def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size: int) -> tuple[Tensor, Tensor]:
     """Sums of some rows from their readings ``[b, copies, width]``, additive over rows.
 
-    Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``. ``groups``: of all rows of
-    the target ``[n]``; ``size``: G.
+    Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``, where the readings are, so
+    that nothing waits for a device batch by batch. ``groups``: of all rows of the target ``[n]``; ``size``: G.
     """
     codes, of_row = target.codes[rows].to(readings.device), torch.from_numpy(groups[rows]).to(readings.device)
     if target.regression:
@@ -279,7 +279,7 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size
         parts = [right & m for m in member] + member
     own = torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64)
     real = torch.zeros(size, len(parts), dtype=torch.float64, device=readings.device).index_add_(0, of_row, own)
-    return real.cpu(), torch.stack([_counted(p[:, 1:]) for p in parts], dim=1).cpu()
+    return real, torch.stack([_counted(p[:, 1:]) for p in parts], dim=1)
 
 
 def _positive(readings: Tensor) -> Tensor:
@@ -296,10 +296,10 @@ def _counted(part: Tensor) -> Tensor:
 
 def reading_of(target: Target, real: Tensor, nulls: Tensor, *, noise: float, rates: Floats | None = None) -> Reading:
     """A reading from its sums; see :func:`sums_of` and :class:`Reading`."""
-    scores = statistics.score(nulls.numpy(), regression=target.regression)
+    scores = statistics.score(nulls.cpu().numpy(), regression=target.regression)
     own, sequences = np.split(np.asarray(scores), [target.shuffles])
     return Reading(
-        real.numpy(),
+        real.cpu().numpy(),
         own,
         target.regression,
         sequences=sequences if len(sequences) else None,
