@@ -137,18 +137,20 @@ def read(
         own = x if first.rows is None else x[torch.from_numpy(first.rows).to(x.device)]
         groups_of, folds = first.of(groups), torch.from_numpy(first.fold_of(fold))
         if isinstance(readout, FromMoments):
-            every = _read(own, parts, readout, fold=folds)
+            together = _Together(own, parts, readout, folds)
+
+            def scored(parts: Sequence[Target], of: _Together = together, groups: Ints = groups_of) -> list[Reading]:
+                return [_score(r, t, groups, size) for t, r in of.readings(parts)]
+
+            found = scored(parts)
+            if enough is not None:
+                found = decided_by_more(found, parts, scored, enough=enough)
         else:
             whole = first.of(groups if inner is None else inner)
-            every = ((t, _read_rows(own, t, readout, fold=folds, groups=whole)) for t in parts)
-        scored = (_score(r, t, groups_of, size) for t, r in every)
-        readings |= dict(zip(some, scored, strict=True))
-    in_order = [readings[i] for i in range(len(targets))]
-    if enough is None or not isinstance(readout, FromMoments):
-        return in_order
-    return decided_by_more(
-        in_order, targets, lambda more: read(x, more, readout, fold=fold, groups=groups), enough=enough
-    )
+            every = (_read_rows(own, t, readout, fold=folds, groups=whole) for t in parts)
+            found = [_score(r, t, groups_of, size) for t, r in zip(parts, every, strict=True)]
+        readings |= dict(zip(some, found, strict=True))
+    return [readings[i] for i in range(len(targets))]
 
 
 def same_rows(targets: Sequence[Target]) -> list[list[int]]:
@@ -187,26 +189,30 @@ def with_nulls_of(reading: Reading, more: Reading) -> Reading:
     return replace(reading, nulls=np.concatenate([reading.nulls, more.nulls]), sequences=sequences)
 
 
-def _read(
-    x: Tensor, targets: Sequence[Target], readout: FromMoments, *, fold: Tensor
-) -> Iterator[tuple[Target, Tensor]]:
-    """Each target with its readings ``[n, copies, width]``; all have their labels in the rows of ``x``.
+class _Together:
+    """Rows ``x`` ``[n, D]`` of targets that have their labels there, with what depends on rows and labels alone."""
 
-    What depends on the rows alone is made once; targets follow in blocks, whose size is that of the activations.
-    """
-    labels = torch.cat([t.real().columns() for t in targets], dim=1)
-    engine = readout.out_of_fold(x, fold, labels)
-    most = max(BLOCK_BYTES, x.numel() * x.element_size()) // (PER_READING * len(x))
-    first = np.cumsum([0, *(t.width for t in targets)])
-    for block in blocks_of([t.copies * t.width for t in targets], most):
-        some = [targets[i] for i in block]
-        y = torch.cat([t.columns() for t in some], dim=1)
-        label = torch.cat([torch.arange(first[i], first[i + 1]).repeat(targets[i].copies) for i in block])
-        readings = engine.readings(y, Columns.joined([t.layout() for t in some]), label)
-        del y
-        worked(FOLLOWING * readings.numel())
-        parts = readings.split([t.copies * t.width for t in some], dim=1)
-        yield from ((t, p.unflatten(1, (t.copies, t.width))) for t, p in zip(some, parts, strict=True))
+    def __init__(self, x: Tensor, targets: Sequence[Target], readout: FromMoments, fold: Tensor) -> None:
+        self.engine = readout.out_of_fold(x, fold, torch.cat([t.real().columns() for t in targets], dim=1))
+        self.most = max(BLOCK_BYTES, x.numel() * x.element_size()) // (PER_READING * len(x))
+        starts = np.cumsum([0, *(t.width for t in targets)])[:-1].tolist()
+        self.first = {(t.name, t.seed): start for t, start in zip(targets, starts, strict=True)}
+
+    def readings(self, targets: Sequence[Target]) -> Iterator[tuple[Target, Tensor]]:
+        """Some of the targets, with any shuffles, each with its readings ``[n, copies, width]``.
+
+        They follow in blocks, whose size is that of the activations.
+        """
+        for block in blocks_of([t.copies * t.width for t in targets], self.most):
+            some = [targets[i] for i in block]
+            y = torch.cat([t.columns() for t in some], dim=1)
+            starts = [(self.first[t.name, t.seed], t) for t in some]
+            label = torch.cat([torch.arange(first, first + t.width).repeat(t.copies) for first, t in starts])
+            readings = self.engine.readings(y, Columns.joined([t.layout() for t in some]), label)
+            del y
+            worked(FOLLOWING * readings.numel())
+            parts = readings.split([t.copies * t.width for t in some], dim=1)
+            yield from ((t, p.unflatten(1, (t.copies, t.width))) for t, p in zip(some, parts, strict=True))
 
 
 def readings_of(
@@ -255,8 +261,8 @@ def _score(readings: Tensor, target: Target, groups: Ints, size: int) -> Reading
 def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size: int) -> tuple[Tensor, Tensor]:
     """Sums of some rows from their readings ``[b, copies, width]``, additive over rows.
 
-    Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``. ``groups``: of all rows of
-    the target ``[n]``; ``size``: G.
+    Those of the labels per group ``[G, M]``, and those of all other copies ``[J + P, M]``, where the readings are, so
+    that nothing waits for a device batch by batch. ``groups``: of all rows of the target ``[n]``; ``size``: G.
     """
     codes, of_row = target.codes[rows].to(readings.device), torch.from_numpy(groups[rows]).to(readings.device)
     if target.regression:
@@ -273,7 +279,7 @@ def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size
         parts = [right & m for m in member] + member
     own = torch.stack([p[:, 0] for p in parts], dim=1).to(torch.float64)
     real = torch.zeros(size, len(parts), dtype=torch.float64, device=readings.device).index_add_(0, of_row, own)
-    return real.cpu(), torch.stack([_counted(p[:, 1:]) for p in parts], dim=1).cpu()
+    return real, torch.stack([_counted(p[:, 1:]) for p in parts], dim=1)
 
 
 def _positive(readings: Tensor) -> Tensor:
@@ -290,10 +296,10 @@ def _counted(part: Tensor) -> Tensor:
 
 def reading_of(target: Target, real: Tensor, nulls: Tensor, *, noise: float, rates: Floats | None = None) -> Reading:
     """A reading from its sums; see :func:`sums_of` and :class:`Reading`."""
-    scores = statistics.score(nulls.numpy(), regression=target.regression)
+    scores = statistics.score(nulls.cpu().numpy(), regression=target.regression)
     own, sequences = np.split(np.asarray(scores), [target.shuffles])
     return Reading(
-        real.numpy(),
+        real.cpu().numpy(),
         own,
         target.regression,
         sequences=sequences if len(sequences) else None,
