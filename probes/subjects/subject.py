@@ -242,8 +242,14 @@ class Subject:
         start = 0
 
         def place(name: str, value: Tensor) -> Tensor:
-            if name not in activations:
+            width = value.shape[1]
+            if name not in activations or (not start and activations[name].shape[1] != width):  # one call, not all
                 activations[name] = empty_rows(len(observation), value, self.device)
+            if activations[name].shape[1] != width:
+                raise ImprintError(
+                    f"site {name!r} gives {width} numbers from row {start} on and {activations[name].shape[1]} before; "
+                    "expected one width: choose a position, for example @last or @mean."
+                )
             return activations[name][start : start + len(value)].copy_(value)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
