@@ -46,7 +46,7 @@ from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
-from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows
+from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows, placed
 from imprint.probes.subjects.wrapped import unwrapped
 
 __all__ = ["ROOT", "Subject"]
@@ -242,15 +242,10 @@ class Subject:
         start = 0
 
         def place(name: str, value: Tensor) -> Tensor:
-            width = value.shape[1]
-            if name not in activations or (not start and activations[name].shape[1] != width):  # one call, not all
-                activations[name] = empty_rows(len(observation), value, self.device)
-            if activations[name].shape[1] != width:
-                raise ImprintError(
-                    f"site {name!r} gives {width} numbers from row {start} on and {activations[name].shape[1]} before; "
-                    "expected one width: choose a position, for example @last or @mean."
-                )
-            return activations[name][start : start + len(value)].copy_(value)
+            kept = activations.get(name)
+            if kept is None or (not start and kept.shape[1] != value.shape[1]):  # a first look took one call for all
+                activations[name] = kept = empty_rows(len(observation), value, self.device)
+            return placed(name, kept, value, start)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
         for _ in self._stream(self._hooked.batches(observation, batch_size), chosen, place, len(observation)):
