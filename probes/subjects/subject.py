@@ -238,8 +238,7 @@ class Subject:
         if not isinstance(observation, Tensor):
             batches = list(self.stream(observation, sites, batch_size))
             return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-        activations: dict[str, Tensor] = {}
-        start = 0
+        activations, start = dict[str, Tensor](), 0
 
         def place(name: str, value: Tensor) -> Tensor:
             kept = activations.get(name)
