@@ -29,13 +29,13 @@ class NotMeasurableError(ImprintError):
     """Data that cannot answer the question (one class, too few groups, NaN); becomes a ``not measurable`` row."""
 
 
-def near_miss(name: str, allowed: Iterable[str]) -> str:
+def near_miss(name: str, allowed: Iterable[object]) -> str:
     """`` Did you mean 'x'?`` with the closest allowed name, or an empty string when none is close."""
     close = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def unknown_name(what: str, name: object, allowed: Iterable[str], *, advice: str = "") -> UnknownNameError:
+def unknown_name(what: str, name: object, allowed: Iterable[object], *, advice: str = "") -> UnknownNameError:
     """The error for an unknown ``what`` called ``name``; it lists the allowed names and suggests the closest."""
     names = sorted(str(a) for a in allowed)
     shown = ", ".join(names[:24]) + (f", ... ({len(names)} in all)" if len(names) > 24 else "")

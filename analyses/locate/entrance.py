@@ -28,7 +28,8 @@ from imprint.probes.subjects.stored import ActivationStore
 
 BARE = "activations"
 """Site of an array that came without a name."""
-Stream = Iterable[Mapping[str, Tensor]]
+Stream = Iterable[Mapping[str, Any]]
+"""Batches ``{site: [b, d]}``."""
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Entrance:
     sites: list[str]
     untrained: dict[str, list[Tensor]] | list[Stream]
     """Site -> one ``[n, d]`` per twin; beside a stream, one stream per twin."""
-    inputs: dict[str, NDArray[np.float32]]
+    inputs: dict[str, NDArray[np.floating[Any]]]
     """Site -> raw input ``[n, p]``."""
     value: NDArray[np.float64] | None
     """``[n]``"""
@@ -288,12 +289,12 @@ def _twin_streams(untrained: Any, used: NDArray[np.bool_] | None) -> list[Stream
     return [CentredStream(stream, used) for stream in streams]
 
 
-def _inputs(inputs: Any, sites: Sequence[str], rows: _Rows) -> dict[str, NDArray[np.float32]]:
+def _inputs(inputs: Any, sites: Sequence[str], rows: _Rows) -> dict[str, NDArray[np.floating[Any]]]:
     if inputs is None:
         return {}
     given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(sites, inputs)
-    out: dict[str, NDArray[np.float32]] = {}
-    seen: dict[int, NDArray[np.float32]] = {}
+    out: dict[str, NDArray[np.floating[Any]]] = {}
+    seen: dict[int, NDArray[np.floating[Any]]] = {}
     for site, value in given.items():
         if site not in sites:
             raise unknown_name("site in inputs", site, sites)

@@ -96,7 +96,7 @@ class PlantedWorld(World):
         """Standard deviation of every coordinate around the codes."""
         groups: int = Field(100, ge=2, le=10_000_000)
         """Groups of rows."""
-        seed: int = 0
+        seed: int = Field(0, ge=0, lt=2**31)
         """Of the directions along which codes are written."""
 
     factors = dict.fromkeys(FACTORS, (False, True))

@@ -15,7 +15,7 @@ from imprint.commands.progress import Bars
 from imprint.commands.text import chosen, console, error_console, say, table, write_csv
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.door.arrays import real_array
-from imprint.probes.door.files import as_float_rows, open_activations
+from imprint.probes.door.files import SUFFIXES, as_float_rows, existing, open_activations
 from imprint.probes.door.tables import read_labels
 from imprint.reports.parts import Table
 from imprint.reports.words import bracketed, cell, percent
@@ -50,6 +50,8 @@ class UserData:
     @classmethod
     def read(cls, acts: Path, concepts: Path, groups: str | None) -> UserData:
         """Both files, checked; ``groups`` names a column of the labels."""
+        if not acts.exists():
+            existing(acts, "activations", SUFFIXES)
         labels, kept_together = _without_groups(read_labels(concepts), groups, concepts)
         arrays = _read(acts, len(labels), concepts)
         return cls(arrays, labels, kept_together, acts, concepts)
@@ -146,7 +148,7 @@ def _streamed(
     acts: Path, concepts: Path, groups: str | None, untrained: Path | None, inputs: str | None
 ) -> _Given | None:
     """A stream from disk, of arrays that are large; else nothing."""
-    from imprint.probes.subjects.on_disk import SUFFIXES, disk_stream
+    from imprint.probes.subjects.on_disk import disk_stream
 
     if not acts.is_file() or acts.suffix.lower() not in SUFFIXES:
         return None

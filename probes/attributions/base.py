@@ -127,13 +127,14 @@ class Attributor(ABC):
         if self.rows < 1:
             raise ImprintError(f"rows is {self.rows}; expected at least one observation in a pass.")
         start = self.start(subject, x)
+        value = subject.values(x)
         self.check(subject, x[:2])
         chunk = max(1, self.rows // self.copies())
         attributions = torch.cat([self.attribute(subject, part, start).detach() for part in x.split(chunk)]).cpu()
         if not bool(torch.isfinite(attributions).all()):
             rows = int((~torch.isfinite(attributions.flatten(1))).any(1).sum())
             raise ImprintError(f"{type(self).__name__} gave NaN or infinite attributions in {rows} of {len(x)} rows.")
-        value, reference = subject.values(x), self.reference(subject, x, start)
+        reference = self.reference(subject, x, start)
         attribution = Attribution(attributions, value, reference, start.cpu(), self.site_name, self.complete)
         self.verify(attribution, subject, x)
         return attribution

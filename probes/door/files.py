@@ -130,16 +130,20 @@ class Shards:
 
     def joined(self) -> Arrays:
         """All rows in memory."""
-        parts: dict[str, list[torch.Tensor]] = {}
+        parts: dict[str, list[Any]] = {}
         for batch in self:
             for name, array in batch.items():
-                parts.setdefault(name, []).append(
-                    torch.as_tensor(np.asarray(array) if isinstance(array, np.ndarray) else array)
-                )
+                parts.setdefault(name, []).append(array)
         shapes = {name: {tuple(part.shape[1:]) for part in held} for name, held in parts.items()}
         if bad := [name for name, forms in shapes.items() if len(forms) > 1]:
             raise ImprintError(f"the shards in {self.path} differ in width at {bad[0]!r}: {sorted(shapes[bad[0]])}.")
-        return {name: torch.cat(held) for name, held in parts.items()}
+        return {name: _one_after_another(held) for name, held in parts.items()}
+
+
+def _one_after_another(parts: list[Any]) -> torch.Tensor:
+    """All rows of arrays, which may be on disk and read-only, or of tensors."""
+    tensors = isinstance(parts[0], torch.Tensor)
+    return torch.cat(parts) if tensors else torch.from_numpy(np.concatenate(parts))
 
 
 def read_file(path: Path) -> Arrays:

@@ -88,9 +88,11 @@ class Pass(nn.Module):
         from gymnasium import spaces
 
         if isinstance(observation, np.ndarray):
-            return torch.as_tensor(observation)
+            observation = torch.as_tensor(observation)
+        if isinstance(observation, Tensor):
+            self._require_fit(observation)
         if not isinstance(observation, Mapping):
-            return observation  # type: ignore[no-any-return]  # refused further on, unless it is a tensor
+            return observation  # refused further on, unless it is a tensor
         space = self.space
         if not isinstance(space, spaces.Dict):
             raise ImprintError(f"the observation is a dictionary; this policy's observations are {_words(space)}.")
@@ -103,26 +105,35 @@ class Pass(nn.Module):
         kind = torch.float64 if any(part.dtype == torch.float64 for part in parts.values()) else torch.float32
         return torch.cat([part.reshape(len(part), -1).to(kind) for part in parts.values()], dim=1)
 
-    def _shown(self, observation: Tensor) -> Any:
-        """What the policy is shown of observations ``[n, ...]``: a tensor, or name -> tensor."""
+    def _require_fit(self, observation: Tensor) -> None:
+        """Raise :class:`ImprintError` unless observations ``[n, ...]`` have the shape of this policy's."""
         from gymnasium import spaces
 
         if self.chain is not None:
             self.chain.require_stackless()
         space, names = self.space, [] if self.chain is None else self.chain.names
         if isinstance(space, spaces.Dict):
+            total = sum(math.prod(_shape(part)) for part in space.spaces.values())
+            entries = ", ".join(space.spaces)
+            _require(observation, (total,), f"the entries {entries} side by side, or a dictionary of them")
+            return
+        own = _shape(space)
+        if "VecTransposeImage" not in names or tuple(observation.shape[1:]) != (own[2], *own[:2]):
+            _require(observation, own, "as policy.obs_to_tensor gives them" if self.chain is None else "")
+
+    def _shown(self, observation: Tensor) -> Any:
+        """What the policy is shown of observations ``[n, ...]``: a tensor, or name -> tensor."""
+        from gymnasium import spaces
+
+        self._require_fit(observation)
+        space, names = self.space, [] if self.chain is None else self.chain.names
+        if isinstance(space, spaces.Dict):
             shapes = {name: _shape(part) for name, part in space.spaces.items()}
             sizes = [math.prod(shape) for shape in shapes.values()]
-            _require(
-                observation, (sum(sizes),), f"the entries {', '.join(shapes)} side by side, or a dictionary of them"
-            )
             parts = observation.split(sizes, dim=1)
             both = zip(shapes.items(), parts, strict=True)
             shown: Any = {name: part.reshape(len(part), *shape) for (name, shape), part in both}
         else:
-            own = _shape(space)
-            if "VecTransposeImage" not in names or tuple(observation.shape[1:]) != (own[2], *own[:2]):
-                _require(observation, own, "as policy.obs_to_tensor gives them" if self.chain is None else "")
             shown = observation
         shown = shown if self.chain is None else self.chain.of_tensor(shown)
         parts = {} if "VecNormalize" in names or not self.warns else shown if isinstance(shown, dict) else {"": shown}

@@ -185,8 +185,11 @@ class HookedModel:
         observation = self.received(observation)
         if whole and isinstance(observation, Tensor) and isinstance(self.mask, Tensor):
             mask_of(self.mask, len(observation))
+        return self._batches(batches_of(observation, size))
+
+    def _batches(self, tensors: Iterator[Tensor]) -> Iterator[Batch]:
         start = 0
-        for given in batches_of(observation, size):
+        for given in tensors:
             placed = self._placed(given)
             mask = self._mask_of(given, slice(start, start + len(given)))
             batch = Batch(placed, None if mask is None else mask.to(placed.device))

@@ -154,14 +154,20 @@ def disk_stream(path: str | Path) -> DiskStream:
     except OSError as error:
         raise ImprintError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (*DAMAGE, ValueError, KeyError, TypeError) as error:
-        raise DamagedFileError(f"{path} cannot be read as {path.suffix}: {error or type(error).__name__}.") from None
+        raise DamagedFileError(
+            f"{path} cannot be read as {path.suffix}: the file is damaged (truncated or altered) or something else. "
+            f"The reason: {error or type(error).__name__}."
+        ) from None
     if not arrays:
         raise ImprintError(f"{path} holds no arrays.")
     if scalars := [array.name for array in arrays if not array.shape]:
         raise ImprintError(f"{path}: {scalars[0]!r} is a single number; expected rows [n, ...].")
-    if len(lengths := {array.shape[0] for array in arrays}) > 1:
-        first = {array.name: array.shape[0] for array in arrays}
-        raise ImprintError(f"{path}: arrays differ in rows ({first}); row i of all must be one example ({lengths}).")
+    first = arrays[0]
+    if odd := [array for array in arrays if array.shape[0] != first.shape[0]]:
+        raise ImprintError(
+            f"{path}: {first.name!r} has {first.shape[0]} rows and {odd[0].name!r} has {odd[0].shape[0]}; row i of all "
+            "must be one example."
+        )
     return DiskStream(tuple(arrays))
 
 

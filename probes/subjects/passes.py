@@ -88,6 +88,8 @@ class Reader(Hooked):
     """Site -> activations of a module that runs once."""
     calls: dict[str, _Calls] = field(default_factory=dict)
     """Site -> what is kept of the calls of a module that runs several times."""
+    refused: ImprintError | None = None
+    """Why a site cannot be read of a module that runs once."""
 
     def __call__(self, output: Any) -> None:
         """The hook."""
@@ -101,12 +103,18 @@ class Reader(Hooked):
                 require_finite(site.name, value)
                 self.calls.setdefault(site.name, _Calls(site, self.batch.mask)).add(value)
             else:
-                value = site.read(item, self.batch.mask, self.module)
+                try:
+                    value = site.read(item, self.batch.mask, self.module)
+                except ImprintError as error:  # no position of this output, but perhaps a call
+                    self.refused = self.refused or error
+                    continue
                 require_finite(site.name, value)
                 self.activations[site.name] = self.keep(site.name, value)
 
     def read(self) -> dict[str, Tensor]:
-        """Activations of all sites, after the pass."""
+        """Activations of all sites, after the pass. Raises :class:`ImprintError` for a position that is not there."""
+        if self.refused is not None:
+            raise self.refused
         return self.activations | {name: self.keep(name, calls.result()) for name, calls in self.calls.items()}
 
 

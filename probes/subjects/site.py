@@ -221,6 +221,16 @@ def empty_rows(rows: int, like: Tensor, device: torch.device) -> Tensor:
     return torch.from_numpy(np.empty((rows, like.shape[1]), str(_precision(like))[6:]))
 
 
+def placed(name: str, into: Tensor, value: Tensor, start: int) -> Tensor:
+    """The rows from ``start`` on of ``into`` ``[n, d]``, after ``value`` ``[b, d]`` was copied to them."""
+    if into.shape[1] != value.shape[1]:
+        raise ImprintError(
+            f"site {name!r} gives {value.shape[1]} numbers from row {start} on and {into.shape[1]} before; expected "
+            "one width: choose a position, for example @last or @mean."
+        )
+    return into[start : start + len(value)].copy_(value)
+
+
 def _precision(value: Tensor) -> torch.dtype:
     """Type in which activations are kept."""
     return torch.float64 if value.dtype == torch.float64 else torch.float32

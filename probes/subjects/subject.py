@@ -46,7 +46,7 @@ from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
-from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows
+from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows, placed
 from imprint.probes.subjects.wrapped import unwrapped
 
 __all__ = ["ROOT", "Subject"]
@@ -238,13 +238,13 @@ class Subject:
         if not isinstance(observation, Tensor):
             batches = list(self.stream(observation, sites, batch_size))
             return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-        activations: dict[str, Tensor] = {}
-        start = 0
+        activations, start = dict[str, Tensor](), 0
 
         def place(name: str, value: Tensor) -> Tensor:
-            if name not in activations:
-                activations[name] = empty_rows(len(observation), value, self.device)
-            return activations[name][start : start + len(value)].copy_(value)
+            kept = activations.get(name)
+            if kept is None or (not start and kept.shape[1] != value.shape[1]):  # a first look took one call for all
+                activations[name] = kept = empty_rows(len(observation), value, self.device)
+            return placed(name, kept, value, start)
 
         chosen = None if sites is None else [self.site(name) for name in sites]
         for _ in self._stream(self._hooked.batches(observation, batch_size), chosen, place, len(observation)):

@@ -58,6 +58,8 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Batch",
         "Subject",
         "Latch",
+        "Study",
+        "AgentStudy",
         "evaluate",
         "compare",
         "power",

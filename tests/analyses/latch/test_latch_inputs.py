@@ -68,15 +68,13 @@ def test_labels_that_are_none_are_not_measurable() -> None:
 def test_a_latch_is_no_run() -> None:
     found = answer()
     with pytest.raises(ImprintError, match="Latch"):
-        imprint.report(found)  # type: ignore[arg-type]
-    with pytest.raises(ImprintError, match="Latch"):
         imprint.compare([found, found])
     with pytest.raises(ImprintError, match="list of two or more runs"):
         imprint.compare(found)  # type: ignore[arg-type]
 
 
 class Steps(imprint.World):
-    """Two facts, each shown in a step of its own."""
+    """Two facts, each shown in a step of its own, the last ones: an untrained memory forgets (3 % of the first)."""
 
     factors = {"meant": (False, True), "other": (False, True)}
 
@@ -85,8 +83,8 @@ class Steps(imprint.World):
 
     def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
         shown = noise["noise"].clone()
-        for step, name in enumerate(("meant", "other")):
-            shown[:, step, step] += 2.0 * torch.tensor(concepts[name].to_numpy(dtype=np.float32)) - 1
+        for place, name in enumerate(("meant", "other")):
+            shown[:, 2 + place, place] += 2.0 * torch.tensor(concepts[name].to_numpy(dtype=np.float32)) - 1
         return shown
 
 

@@ -14,7 +14,7 @@ import imprint.analyses
 import imprint.models
 from imprint.models.settings import FrozenSettings
 
-UNBOUNDED = {"worlds", "varied", "long_varied"}
+UNBOUNDED = {"ages", "worlds", "varied", "long_varied"}
 """Checked by validators of their own."""
 
 

@@ -142,12 +142,12 @@ def test_nested_tensors_are_left_out_and_refused_by_name() -> None:
             self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(4, 1)
 
         def forward(self, x: Tensor) -> Tensor:
-            padding = torch.arange(x.shape[1]) >= (1 + x[:, 0, 0].abs().ceil().long().clamp(max=4))[:, None]
-            padding[0] = False
+            padding = torch.arange(x.shape[1]) >= (1 + x[:, 0, 0].abs().ceil().long().clamp(max=5))[:, None]
             out: Tensor = self.head(self.encoder(x, src_key_padding_mask=padding)[:, 0])[:, 0]
             return out
 
     subject, x = Subject(Encodes().eval()), torch.randn(12, 6, 4, generator=torch.Generator().manual_seed(3))
+    x[0, 0, 0] = 9.0  # one sequence without padding
     sites = subject.sites(x)
     assert "head" in sites
     assert all(len(a) == 12 for a in subject.activations(x, sites).values())
