@@ -96,7 +96,7 @@ def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_pa
     small = {"episodes": 400, "resamples": 200, "nulls": 5}
     program = (
         f"import sys; sys.path.insert(0, {str(example.parent)!r}); import own_training as own; "
-        f"run = own.main('mine', {small}, (0, 25, 300))"
+        f"run = own.main('mine', {small}, (0, 100))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -104,6 +104,7 @@ def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_pa
     )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
+    assert "then “proxy:lamp” from 100 steps on." in page  # the lamp is learned first
     assert "Cheese, or the lamp?" in page and "Parts of this page could not be made" not in page
 
 

@@ -108,10 +108,10 @@ def by_age(run: RunData, rows: pd.DataFrame, order: list[str]) -> Figure:
     ages, colours = sorted(int(age) for age in rows["age"].unique()), colours_of(run)
     series = [Series(name, colours[name], rows[rows["concept"] == name]) for name in order]
     plot = curves(series, ages, Scale("share of the value's variance"), height=420)
-    named = rows[~rows["concept"].isin(PARTS) & (rows["estimate"] > 0)]
+    named = rows[~rows["concept"].isin(PARTS) & (rows["low"].fillna(rows["estimate"]) > 0)]
     leaders = [(age, str(largest(named[named["age"] == age])["concept"])) for age in ages if age in set(named["age"])]
     turns = [lead for before, lead in zip([(-1, ""), *leaders], leaders, strict=False) if before[1] != lead[1]]
     leads = "; ".join(f"“{name}” leads from {age_words(age)} on" for age, name in turns[-4:])
-    reading = f"{capitalised(leads)}." if leads else "No concept holds a positive share at any age."
+    reading = f"{capitalised(leads)}." if leads else "No concept's share is shown to be above zero at any age."
     caption = f"Bands: 95 % intervals over seeds. {plural(len(ages), 'age')}, {counts(rows)}."
     return Figure("shares-ages-curves", "How the shares changed with age", plot, reading, caption)
