@@ -28,7 +28,7 @@ from imprint.probes.subjects.stored import ActivationStore
 
 BARE = "activations"
 """Site of an array that came without a name."""
-Stream = Iterable[Mapping[str, Tensor]]
+Stream = Iterable[Mapping[str, Any]]
 
 
 @dataclass
