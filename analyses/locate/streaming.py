@@ -80,12 +80,14 @@ def read_stream(stream: Stream, targets: Targets, *, device: Any = None) -> dict
 
 def _read_stream(stream: Stream, targets: Targets, readout: FromMoments, device: Any) -> dict[str, dict[str, Reading]]:
     """Readings with the shuffles that the targets have, of as many sites at once as fit."""
+    if not hasattr(stream, "only"):
+        return _read_sites(stream, targets, readout, device)
     first: Mapping[str, Tensor] = next(iter(stream), {})
     folds = int(targets.fold.max()) + 1
     need = {
         site: 8.0 * folds * int(x.shape[1]) ** 2 * WORKING for site, x in first.items() if getattr(x, "ndim", 0) == 2
     }
-    if not hasattr(stream, "only") or sum(need.values()) <= MOST_BYTES:
+    if sum(need.values()) <= MOST_BYTES:
         return _read_sites(stream, targets, readout, device)
     found: dict[str, dict[str, Reading]] = {}
     for some in blocks_of([int(bytes_) for bytes_ in need.values()], MOST_BYTES):

@@ -137,7 +137,7 @@ def test_what_cannot_be_measured_says_why(data) -> None:
         ({"activations": {"late": np.ones(1200)}}, r"expected two axes"),
         ({"activations": {"late": np.array([["x"]] * 1200)}}, "expected numbers"),
         ({"activations": {}}, "nothing to locate"),
-        ({"nulls": 2}, "at least 5"),
+        ({"nulls": 2}, "from 5 to"),
         ({"alpha": 1.5}, "between 0 and 1"),
     ],
 )

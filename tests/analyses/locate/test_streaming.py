@@ -72,7 +72,7 @@ def test_rates_stand_beside_the_score() -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda a, c: (iter(Batches(a)), c), "iterable more than once"),
+        (lambda a, c: (iter(Batches(a)), c), "can be read only once"),
         (lambda a, c: (Batches(a), c[:500]), "more rows than concepts"),
         (lambda a, c: (Batches({"a": a["a"], "b": a["b"][:300]}), c), "expected the same rows"),
     ],
