@@ -24,7 +24,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class Pass(nn.Module):
         if isinstance(observation, Tensor):
             self._require_fit(observation)
         if not isinstance(observation, Mapping):
-            return observation  # refused further on, unless it is a tensor
+            return cast("Tensor", observation)  # anything else is refused further on
         space = self.space
         if not isinstance(space, spaces.Dict):
             raise ImprintError(f"the observation is a dictionary; this policy's observations are {_words(space)}.")
