@@ -92,7 +92,7 @@ def not_linear(
 
     def less(reading: Reading, linear: Reading) -> bool:
         groups = statistics.group_weights(len(reading.sums), RESAMPLES, rng)
-        return linear.p_null >= LEVEL and difference(reading, linear, groups)[0] > 0
+        return bool(linear.p_null >= LEVEL and difference(reading, linear, groups)[0] > 0)
 
     return {name for name, reading in readings.items() if name in found and less(reading, found[name])}
 

@@ -33,7 +33,7 @@ class Material:
     """Site -> ``[n, D]``; empty beside a stream."""
     twins: Mapping[str, Sequence[Tensor]]
     """Site -> ``[n, D]`` of each randomly initialised twin."""
-    raw: Mapping[str, NDArray[np.float32]]
+    raw: Mapping[str, NDArray[np.floating]]
     """Site -> raw input ``[n, p]``."""
     stream: Stream | None = None
     twin_streams: Sequence[Stream] = ()

@@ -82,7 +82,7 @@ class StratifiedTargets(Reads):
         readings = iter(read(x, every, self.whole.readout, fold=self.whole.fold, groups=self.whole.groups))
         return {name: joined([next(readings) for _ in targets]) for name, targets in self.parts.items()}
 
-    def read_inputs(self, raw: NDArray[np.float32]) -> dict[str, Reading]:
+    def read_inputs(self, raw: NDArray[np.floating]) -> dict[str, Reading]:
         """Concept -> how well the raw input ``[n, p]`` gives it within strata."""
         return self.whole.read_components(raw, lambda x, readout: self._with(readout).without_shuffles.read(x))
 

@@ -39,7 +39,7 @@ class Reads(ABC):
         """Concept -> reading from activations ``[n, D]``."""
 
     @abstractmethod
-    def read_inputs(self, raw: NDArray[np.float32]) -> dict[str, Reading]:
+    def read_inputs(self, raw: NDArray[np.floating]) -> dict[str, Reading]:
         """Concept -> how well the raw input ``[n, p]`` gives it."""
 
 
@@ -72,7 +72,7 @@ class Targets(Reads):
         """Readings at several sites; ``activations``: site -> ``[n, D]``."""
         return {(site, c): reading for site, x in activations.items() for c, reading in self.read(x).items()}
 
-    def read_inputs(self, raw: NDArray[np.float32]) -> dict[str, Reading]:
+    def read_inputs(self, raw: NDArray[np.floating]) -> dict[str, Reading]:
         """Concept -> how well the raw input ``[n, p]`` gives it; of many columns, their principal components.
 
         It is read by ridge, or by the readout itself when that is not linear.
@@ -80,7 +80,7 @@ class Targets(Reads):
         return self.read_components(raw, lambda x, readout: replace(self.without_shuffles, readout=readout).read(x))
 
     def read_components(
-        self, raw: NDArray[np.float32], reads: Callable[[Tensor, Readout], dict[str, Reading]]
+        self, raw: NDArray[np.floating], reads: Callable[[Tensor, Readout], dict[str, Reading]]
     ) -> dict[str, Reading]:
         """What ``reads`` gives for the principal components of the raw input and the readout that is used for them."""
         x = torch.from_numpy(np.ascontiguousarray(principal_inputs(raw, INPUT_COMPONENTS)))

@@ -90,7 +90,8 @@ class Pass(nn.Module):
         if isinstance(observation, np.ndarray):
             observation = torch.as_tensor(observation)
         if isinstance(observation, Tensor):
-            self._require_fit(observation)
+            steps = self._steps(observation)
+            self._require_fit(observation.flatten(0, 1) if steps else observation)
         if not isinstance(observation, Mapping):
             return cast("Tensor", observation)  # anything else is refused further on
         space = self.space
@@ -197,11 +198,14 @@ class Pass(nn.Module):
     def _action(self, shown: Any) -> Tensor:
         return _tensor(self.policy.actor(shown, deterministic=True) if _sac(self.policy) else self.policy.actor(shown))
 
+    def _steps(self, observation: Tensor) -> int:
+        """Steps T of episodes ``[n, T, ...]`` that a recurrent policy is shown; 0 for single steps."""
+        own, shape = _shape(self.space) if self.kind == RECURRENT else (), tuple(observation.shape)
+        return shape[1] if self.kind == RECURRENT and len(shape) == len(own) + 2 and shape[2:] == own else 0
+
     def _last(self, method: Any, observation: Tensor) -> Tensor:
         """What a recurrent method gives at the last step ``[n, k]`` of episodes that begin with a blank memory."""
-        own = _shape(self.space)
-        shape = tuple(observation.shape)
-        steps = shape[1] if len(shape) == len(own) + 2 and shape[2:] == own else 0
+        steps = self._steps(observation)
         flat = observation.flatten(0, 1) if steps else observation
         layers, _, width = self.policy.lstm_hidden_state_shape
         blank = torch.zeros(layers, len(observation), width, device=observation.device)

@@ -154,7 +154,7 @@ def _agreement(labels: NDArray[np.generic], copies: NDArray[np.generic]) -> floa
     return float(((copies == labels[:, None]).mean() - chance) / (1 - chance))
 
 
-def principal_inputs(inputs: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
+def principal_inputs(inputs: NDArray[np.floating], limit: int) -> NDArray[np.floating]:
     """The first ``limit`` principal components of raw inputs ``[n, p]``; the centred inputs when p <= ``limit``."""
     centred: NDArray[np.float64] = inputs.astype(np.float64) - inputs.mean(0, dtype=np.float64)
     if inputs.shape[1] <= limit:

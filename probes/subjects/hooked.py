@@ -9,6 +9,7 @@ import copy
 import inspect
 import itertools
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -142,7 +143,8 @@ class HookedModel:
 
             return hook
 
-        with torch.enable_grad():
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Converting a tensor with requires_grad")  # the gradient is ours
             found = set[str]()
             for site in sites:
                 with self.hooked({site.module: add(site)}):

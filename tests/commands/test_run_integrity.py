@@ -67,8 +67,6 @@ def test_labels_are_read_as_they_stand(tmp_path: Path, text: str, columns: dict[
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a;b\n1;2\n", "separated by ';'"),
-        ("a;b\n1,5;2,5\n", "cannot be read|separated by"),
         (",a\n5,x\n9,y\n", "column 1 has no name"),
         ("a,a\n1,2\n", "two columns called 'a'"),
         ("a,b\n1,2,3\n", "cannot be read as csv"),

@@ -15,7 +15,8 @@ class Branches(nn.Module):
     """Two linear branches that each show the concept (+-2 and noise) and a bystander along random directions.
 
     The value is, by ``kind``: ``used``, the concept as ``left`` shows it; ``unused``, the bystander as ``right`` shows
-    it; ``redundant``, the concept as long as either branch shows it (their sum, clipped to +-1).
+    it (the other branch enters with weight 0); ``redundant``, the concept as long as either branch shows it (their
+    sum, clipped to +-1).
     """
 
     def __init__(self, kind: str, *, rng: torch.Generator) -> None:
@@ -34,9 +35,9 @@ class Branches(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         left, right = self.left(observation) @ self.readings[0], self.right(observation) @ self.readings[1]
         if self.kind == "used":
-            return self.out(left[:, 0])
+            return self.out(left[:, 0] + 0 * right[:, 0])
         if self.kind == "unused":
-            return self.out(right[:, 1])
+            return self.out(right[:, 1] + 0 * left[:, 0])
         return self.out((left[:, 0] + right[:, 0]).clamp(-1, 1))
 
     def observe(self, concept: Tensor, bystander: Tensor, noise: Tensor) -> Tensor:

@@ -166,7 +166,7 @@ def test_forms_of_presence() -> None:
     assert set(found["verdict"]) == {"present, not used"}
     used = imprint.locate({"unit": unit}, pd.DataFrame({"c": y[:, 0]}), value=value + y[:, 0])
     assert set(used["verdict"]) == {"present"}
-    with pytest.raises(ImprintError, match="expected a finite number per row"):
+    with pytest.raises(ImprintError, match="expected one per row"):
         imprint.locate({"unit": unit}, pd.DataFrame({"c": y[:, 0]}), value=value[:5])
 
 

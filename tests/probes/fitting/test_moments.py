@@ -134,4 +134,4 @@ def test_bad_rows_are_refused() -> None:
     with pytest.raises(NotMeasurableError, match="NaN"):
         moments.add(x, y, fold)
     with pytest.raises(ImprintError, match="different shapes"):
-        moments.merge(Moments(3, 1, 4))
+        Moments(3, 2, 4).merge(Moments(3, 1, 4))
