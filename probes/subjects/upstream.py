@@ -116,7 +116,8 @@ def _upstream(
 
 def _opaque(module: nn.Module) -> bool:
     """Whether calls of a module cannot be replaced."""
-    return isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod")
+    bridged = type(module).__module__.startswith("transformer_lens.")  # such modules hand attributes on to others
+    return bridged or isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod")
 
 
 def _around(

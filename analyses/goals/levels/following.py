@@ -128,7 +128,7 @@ def play_levels(
                     watch(place, copies, seen)
                 before = copies.going.copy()
                 copies.step(list(player.act(seen)))
-                for i in np.flatnonzero(before).tolist():
+                for i in map(int, np.flatnonzero(before)):
                     row = place.start + i
                     now = task.attained(copies.envs[i], copies.infos[i], goals)
                     attained[row] = np.where(now & (attained[row] < 0), copies.time, attained[row])

@@ -67,7 +67,7 @@ def walked_states(task: Task, player: Player, *, states: int, seed: int = 0) -> 
         walker.begin(len(copies.levels))
         for time in range(WALK):
             seen = copies.seen()
-            chosen = [i for i in np.flatnonzero(copies.going).tolist() if time in kept[place.start + i]]
+            chosen = [i for i in map(int, np.flatnonzero(copies.going)) if time in kept[place.start + i]]
             if player.model is not None or player.together > 1:
                 with player.recorded(player.taps) as found:
                     value = player.value(seen) if player.has_value else None
