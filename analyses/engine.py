@@ -133,8 +133,8 @@ def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[Outcome]:
     if jobs == 1:
         return [_guarded(cell) for cell in cells]
     options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "local" else {}
-    name = "loky" if backend == "local" else _cluster(backend)
     try:
+        name = "loky" if backend == "local" else _cluster(backend)
         with _replaced_in_silence(), parallel_config(backend=name, n_jobs=jobs, **options):
             return list(Parallel(batch_size=1)(delayed(_guarded)(cell) for cell in cells))
     except BrokenExecutor:
