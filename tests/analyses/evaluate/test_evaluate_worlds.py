@@ -65,7 +65,8 @@ def of_seed_one(run: Run) -> pd.DataFrame:
 
 @BOTH
 def test_a_seed_is_judged_as_in_a_run_of_its_world_alone(name: str) -> None:
-    ours, alone = map(of_seed_one, runs(name))
+    """All but selectivity, whose floor rests on fewer untrained twins where worlds share them."""
+    ours, alone = (t[t["metric"] != "selectivity"].reset_index(drop=True) for t in map(of_seed_one, runs(name)))
     assert len(ours) > 20 and set(ours["analysis"]) >= {"latch", "locate"}
     pd.testing.assert_frame_equal(ours, alone, check_exact=True)
 
