@@ -72,8 +72,9 @@ def test_what_a_language_model_was_taught_to_value_is_found(kind: str, concept: 
     assert int(names["tokens"].abs().mean(0).argmax()) == place and names["tokens"].shape == (50, 8)
     assert names["sites"][-1].endswith("1@last") and names["layer"].attributions.shape == (50, 32)
     read = names["located"].set_index(["concept", "site"])["verdict"]
-    assert read["ripe", names["sites"][0]] == "present" and read["red", names["sites"][0]] != "present"
-    assert read[concept, names["sites"][-1]] == "present"
+    score = names["located"].set_index(["concept", "site"])["score"]
+    assert score["ripe", names["sites"][0]] > 0.9 and read["red", names["sites"][0]] != "present"
+    assert score[concept, names["sites"][-1]] > 0.9, names["located"].to_string()
     if kind == "gpt2":
         exchange(names, tmp_path)
 
