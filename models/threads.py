@@ -4,8 +4,9 @@ Most matrices here are too small to be shared out: on a busy machine two threads
 and worlds step a tenth as often. Set the environment variable ``IMPRINT_THREADS`` to a larger number where cores are
 idle and activations are wide. ``imprint run`` shares its work out over processes instead.
 
-PyTorch keeps the number of threads for each calling thread, BLAS libraries for the whole process: the first call to
-enter lowers the latter and the last to leave restores it, so calls from several threads do not undo one another.
+PyTorch keeps the number of threads for each calling thread, BLAS libraries for the whole process. Of calls from several
+threads that overlap, the first lowers the latter and restores it when it ends, since threadpoolctl lets one thread at a
+time set it; the others change nothing, so that calls do not undo one another.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -25,9 +26,8 @@ VARIABLE = "IMPRINT_THREADS"
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_lock = threading.Lock()
-_inside = 0
-_limits: Any = None
+_setting = threading.Lock()
+"""Held by the call that has lowered the threads of BLAS."""
 
 
 def wanted() -> int:
@@ -43,13 +43,13 @@ def scoped(*, blas: bool = True) -> Iterator[None]:
     """Runs what is inside on the wanted number of threads; ``blas``: whether NumPy and SciPy are told as well."""
     count, before = wanted(), torch.get_num_threads()
     torch.set_num_threads(count)
-    if blas:
-        _enter(count)
+    first = blas and _setting.acquire(blocking=False)
     try:
-        yield
+        with _libraries().limit(limits=count) if first else nullcontext():
+            yield
     finally:
-        if blas:
-            _leave()
+        if first:
+            _setting.release()
         torch.set_num_threads(before)
 
 
@@ -81,19 +81,3 @@ def _libraries() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
-
-
-def _enter(count: int) -> None:
-    global _inside, _limits
-    with _lock:
-        if _inside == 0:
-            _limits = _libraries().limit(limits=count)
-        _inside += 1
-
-
-def _leave() -> None:
-    global _inside
-    with _lock:
-        _inside -= 1
-        if _inside == 0:
-            _limits.restore_original_limits()
