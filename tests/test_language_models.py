@@ -71,10 +71,13 @@ def test_what_a_language_model_was_taught_to_value_is_found(kind: str, concept: 
     place = {"ripe": 0, "red": 1}[concept]
     assert int(names["tokens"].abs().mean(0).argmax()) == place and names["tokens"].shape == (50, 8)
     assert names["sites"][-1].endswith("1@last") and names["layer"].attributions.shape == (50, 32)
-    read = names["located"].set_index(["concept", "site"])["verdict"]
-    score = names["located"].set_index(["concept", "site"])["score"]
-    assert score["ripe", names["sites"][0]] > 0.9 and read["red", names["sites"][0]] != "present"
-    assert score[concept, names["sites"][-1]] > 0.9, names["located"].to_string()
+    read = names["located"].set_index(["concept", "site"])
+    assert read.loc[(concept, names["sites"][-1]), "verdict"] == "present"
+    assert (
+        read.loc[("ripe", names["sites"][0]), "score"] == 1.0
+    )  # the embedding of one of two tokens: two kinds of rows
+    assert "300 of 300 rows are equal" in read.loc[("ripe", names["sites"][0]), "why"]
+    assert read.loc[("red", names["sites"][0]), "verdict"] != "present"
     if kind == "gpt2":
         exchange(names, tmp_path)
 
