@@ -17,6 +17,7 @@ from imprint.analyses.findings import findings
 from imprint.models.files import write_json, write_table
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
+from imprint.reports.reading.run import RunData, load_run
 
 NASTY = "<script>alert(1)</script>"
 INTENDED, PROXY = "coin", "corner"
@@ -264,3 +265,18 @@ def write(parent: Path, *, changes: pd.DataFrame | None = None, **arrays: dict[s
     np.savez(folder / "artefacts" / "replay.npz", **arrays.get("replay", replay()))
     np.savez(folder / "artefacts" / "fields.npz", **arrays.get("fields", fields()))
     return folder
+
+
+END = AGES[-1]
+
+
+def run_of(folder: Path, table: pd.DataFrame | None = None, **arrays: Any) -> RunData:
+    return load_run(write(folder, changes=table, **arrays))
+
+
+def pooled_at(table: pd.DataFrame, analysis: str, **columns: Any) -> pd.Series:
+    """Which rows over seeds of the last age have the given columns."""
+    rows = (table["analysis"] == analysis) & table["seed"].isna() & (table["age"] == END).fillna(False)
+    for name, value in columns.items():
+        rows &= (table[name] == value).fillna(False)
+    return rows.fillna(False).astype(bool)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,20 +17,7 @@ from imprint.reports.sections.caveats import Caveats
 from imprint.reports.sections.latch_curve import LatchCurve
 from imprint.reports.sections.verdict import Verdict
 from tests.reports import example_agent_run as example
-
-END = example.AGES[-1]
-
-
-def run_of(folder: Path, table: pd.DataFrame | None = None, **arrays: Any) -> RunData:
-    return load_run(example.write(folder, changes=table, **arrays))
-
-
-def pooled_at(table: pd.DataFrame, analysis: str, **columns: Any) -> pd.Series:
-    """Which rows over seeds of the last age have the given columns."""
-    rows = (table["analysis"] == analysis) & table["seed"].isna() & (table["age"] == END).fillna(False)
-    for name, value in columns.items():
-        rows &= (table[name] == value).fillna(False)
-    return rows.fillna(False).astype(bool)
+from tests.reports.example_agent_run import END, pooled_at, run_of
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from imprint.models.files import write_table
@@ -18,20 +16,7 @@ from imprint.reports.reading.tables import in_turn
 from imprint.reports.sections.policy_field import CELL, PolicyField, aligned, arrows
 from imprint.reports.sections.replay import Replay, misfit, outcome, softmax
 from tests.reports import example_agent_run as example
-
-END = example.AGES[-1]
-
-
-def run_of(folder: Path, table: pd.DataFrame | None = None, **arrays: Any) -> RunData:
-    return load_run(example.write(folder, changes=table, **arrays))
-
-
-def pooled_at(table: pd.DataFrame, analysis: str, **columns: Any) -> pd.Series:
-    """Which rows over seeds of the last age have the given columns."""
-    rows = (table["analysis"] == analysis) & table["seed"].isna() & (table["age"] == END).fillna(False)
-    for name, value in columns.items():
-        rows &= (table[name] == value).fillna(False)
-    return rows.fillna(False).astype(bool)
+from tests.reports.example_agent_run import run_of
 
 
 @pytest.fixture(scope="module")

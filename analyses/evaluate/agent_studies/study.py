@@ -20,35 +20,28 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import shutil
-import tempfile
-import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import ValidationError
 
 from imprint.analyses.evaluate.agent_studies.evidence import RANDOM, tensors_file, write_policy
 from imprint.analyses.evaluate.agent_studies.pooling import GROUP, INPUT, AgentStudyPooling, read_targets
 from imprint.analyses.evaluate.record import write_findings
-from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.studies.arguments import key_of, name_of
 from imprint.analyses.evaluate.studies.evidence import Key, keys_in
-from imprint.analyses.evaluate.studies.folder import copy_evidence, require_own
+from imprint.analyses.evaluate.studies.gathering import Gathering
 from imprint.analyses.goals.behaviour import APART, MOVED
 from imprint.analyses.goals.levels.exam import LevelExam, marks_for
 from imprint.analyses.goals.levels.replay import replay_of
 from imprint.analyses.goals.levels.scenes import flat, walked_states
 from imprint.analyses.goals.levels.task import EXAM_SEED, Task
 from imprint.analyses.locate.stored import write_floors
-from imprint.analyses.registration import begin, results_in, source_of
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.files import alone_in, write_arrays, write_bytes, write_table
+from imprint.models.files import write_arrays, write_table
 from imprint.models.setup.agent import AgentDecision
 from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.alignment import explain
@@ -61,7 +54,7 @@ DIGESTED = 16
 """Levels of every design by which the task of a study is known again."""
 
 
-class AgentStudy:
+class AgentStudy(Gathering[AgentStudySetup]):
     """Policies that were trained elsewhere, examined one by one on the same levels and judged together."""
 
     def __init__(
@@ -127,7 +120,7 @@ class AgentStudy:
         numbers = self.setup.evaluation
         self._exam = LevelExam(self._task, numbers.levels, numbers.states, numbers.placebos, numbers.discount, own)
         self._kept_in = None if folder is None else Path(folder)
-        self._folder = RunFolder(self._begin())
+        self._begin(AgentStudyPooling.rule, self._store_shared, lambda folder: tensors_file(folder, RANDOM))
         self._targets = read_targets(self._folder, self.setup)
 
     # -- adding --------------------------------------------------------------------------------------------------
@@ -158,65 +151,15 @@ class AgentStudy:
             self._draw(player, key)
         return True
 
-    def __contains__(self, key: object) -> bool:
-        """Whether a policy at ``(seed, age)`` was added, so that a loop can skip what it did before."""
-        pair = key if isinstance(key, tuple) and len(key) == 2 else ()
-        return bool(pair) and any((k.seed, k.age) == pair and not k.untrained for k in keys_in(self._folder))
-
-    @property
-    def added(self) -> pd.DataFrame:
-        """seed, age, untrained of every policy that was added."""
-        keys = [(key.seed, key.age, key.untrained) for key in keys_in(self._folder)]
-        return pd.DataFrame(keys, columns=["seed", "age", "untrained"])
-
-    def __repr__(self) -> str:
-        added = self.added
-        own = added[~added["untrained"].astype(bool)]
-        twins = len(added) - len(own)
-        counted = f"{own['seed'].nunique()} seeds, {own['age'].nunique()} ages, {twins} untrained twins"
-        return f"AgentStudy({self.setup.run_name}: {counted})"
-
     # -- finishing -----------------------------------------------------------------------------------------------
 
-    def finish(self, path: str | Path | None = None) -> Run:
-        """Pool what was added into findings and verdict, and write the run.
-
-        ``path``: folder of the run, replaced if it holds an earlier run of this study (default: the study's folder or,
-        without one, ``runs/<name>-<digest>``). Policies can be added afterwards, and the study finished again. Raises
-        :class:`ImprintError` when no trained policy was added, and for a path that holds something else.
-        """
-        started = time.time()
-        if not any(not key.untrained for key in keys_in(self._folder)):
-            raise ImprintError("nothing was added to this study, so there is nothing to pool; expected add(...) first.")
-        chosen = Path(path) if path is not None else self._kept_in or Path("runs") / self.setup.run_name
-        target = RunFolder(chosen)
-        if chosen.resolve() != self._folder.path.resolve():
-            copy_evidence(self._folder, target, self.setup)
-        with alone_in(target.path):
-            pooling = AgentStudyPooling(self.setup, target)
-            table = pooling.findings([], None)
-            write_findings(pooling, [], table, started=started, subjects=pooling.subjects)
-        return Run.of(target.path, setup=self.setup, findings=table)
+    def _pool(self, target: RunFolder, started: float) -> pd.DataFrame:
+        pooling = AgentStudyPooling(self.setup, target)
+        table = pooling.findings([], None)
+        write_findings(pooling, [], table, started=started, subjects=pooling.subjects)
+        return table
 
     # -- parts ---------------------------------------------------------------------------------------------------
-
-    def _begin(self) -> Path:
-        """Make or check the folder, register, and examine what all policies share."""
-        path = self._kept_in
-        if path is None:
-            path = Path(tempfile.mkdtemp(prefix="imprint-study-"))
-            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
-        folder = RunFolder(path)
-        require_own(folder, self.setup, "folder")
-        with alone_in(path):
-            text = yaml.safe_dump(self.setup.resolved(), sort_keys=False, allow_unicode=True).encode()
-            write_bytes(folder.setup_file, text)
-            empty = not results_in(path, ("cells/*",))
-            rule = source_of(AgentStudyPooling.rule)
-            begin(path, self.setup.resolved(), rule, empty=empty, subject=self.setup.run_name)
-            if not tensors_file(folder, RANDOM).exists():
-                self._store_shared(folder)
-        return path
 
     def _store_shared(self, folder: RunFolder) -> None:
         """The states with their facts, the raw input's floor, and random play."""

@@ -14,24 +14,20 @@ registered when the study begins, before the first result; seeds and ages are th
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 
 from imprint.analyses.engine import Cell, Outcome
 from imprint.analyses.evaluate.learners.exam import Exam, Examined
 from imprint.analyses.evaluate.learners.pictures import gallery, overlays, picture_files, write_pictures
 from imprint.analyses.evaluate.learners.robustness import unchangeable
 from imprint.analyses.evaluate.record import write_findings
-from imprint.analyses.evaluate.run import Run, read_setup
 from imprint.analyses.evaluate.studies import checkpoints
 from imprint.analyses.evaluate.studies import exam as exams
 from imprint.analyses.evaluate.studies.arguments import (
@@ -53,29 +49,26 @@ from imprint.analyses.evaluate.studies.examine import (
     fingerprint_of,
     fingerprint_of_arrays,
 )
-from imprint.analyses.evaluate.studies.folder import copy_evidence, require_own
+from imprint.analyses.evaluate.studies.gathering import Gathering
 from imprint.analyses.evaluate.studies.pooling import INPUT, StudyPooling
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.latch import sign_of
 from imprint.analyses.locate.stored import write_floors
-from imprint.analyses.registration import begin, results_in, source_of
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError
-from imprint.models.files import alone_in, write_bytes, write_table
+from imprint.models.files import write_table
 from imprint.models.setup.learner import Decision
 from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import World
 from imprint.probes.subjects.subject import Subject
 
-PATIENCE = 60.0
-"""Seconds for which a process waits while another one begins the same study."""
 LABELS = (
     "There is no world that could change a concept alone: what is called a latch is what the value goes with, and not "
     "what it depends on. Effects, erasure and attribution were not measured."
 )
 
 
-class Study:
+class Study(Gathering[StudySetup]):
     """Models that were trained elsewhere, examined one by one and judged together."""
 
     def __init__(
@@ -145,7 +138,8 @@ class Study:
         )
         self._check_rewarded()
         self._kept_in = None if folder is None else Path(folder)
-        self._folder = RunFolder(self._begin(inputs))
+        share = partial(self._store_shared, inputs=inputs)
+        self._begin(StudyPooling.rule, share, lambda folder: folder.cell("limits"))
 
     # -- adding --------------------------------------------------------------------------------------------------
 
@@ -228,46 +222,15 @@ class Study:
 
         return StudyCallback(self, seed=seed, ages=ages, subject=subject)
 
-    def __contains__(self, key: object) -> bool:
-        """Whether a model at ``(seed, age)`` was added, so that a loop can skip what it did before."""
-        pair = key if isinstance(key, tuple) and len(key) == 2 else ()
-        return bool(pair) and any((k.seed, k.age) == pair and not k.untrained for k in keys_in(self._folder))
-
-    @property
-    def added(self) -> pd.DataFrame:
-        """seed, age, untrained of every model that was added."""
-        keys = [(key.seed, key.age, key.untrained) for key in keys_in(self._folder)]
-        return pd.DataFrame(keys, columns=["seed", "age", "untrained"])
-
-    def __repr__(self) -> str:
-        added = self.added
-        twins = int(added["untrained"].sum())
-        ages, seeds = added[~added["untrained"]]["age"].nunique(), added[~added["untrained"]]["seed"].nunique()
-        return f"Study({self.setup.run_name}: {seeds} seeds, {ages} ages, {twins} untrained twins)"
-
     # -- finishing -----------------------------------------------------------------------------------------------
 
-    def finish(self, path: str | Path | None = None) -> Run:
-        """Pool what was added into findings and verdict, and write the run.
-
-        ``path``: folder of the run, replaced if it holds an earlier run of this study (default: the study's folder or,
-        without one, ``runs/<name>-<digest>``). Models can be added afterwards, and the study finished again. Raises
-        :class:`ImprintError` when no trained model was added, and for a path that holds something else.
-        """
-        started = time.time()
-        if not any(not key.untrained for key in keys_in(self._folder)):
-            raise ImprintError("nothing was added to this study, so there is nothing to pool; expected add(...) first.")
-        chosen = Path(path) if path is not None else self._kept_in or Path("runs") / self.setup.run_name
-        target = RunFolder(chosen)
-        if chosen.resolve() != self._folder.path.resolve():
-            copy_evidence(self._folder, target, self.setup)
-        with alone_in(target.path):
-            pooling = StudyPooling(self.setup, target)
-            outcomes = [_done(cell) for cell in pooling.examining(pooling.reached) if not cell.done]
-            table = pooling.findings(outcomes, None)
-            subjects = sorted({read_kept(target, key, self._regression, None).subject for key in pooling.trained})
-            write_findings(pooling, outcomes, table, started=started, subjects=subjects, rows=len(self._exam.concepts))
-        return Run.of(target.path, setup=self.setup, findings=table)
+    def _pool(self, target: RunFolder, started: float) -> pd.DataFrame:
+        pooling = StudyPooling(self.setup, target)
+        outcomes = [_done(cell) for cell in pooling.examining(pooling.reached) if not cell.done]
+        table = pooling.findings(outcomes, None)
+        subjects = sorted({read_kept(target, key, self._regression, None).subject for key in pooling.trained})
+        write_findings(pooling, outcomes, table, started=started, subjects=subjects, rows=len(self._exam.concepts))
+        return table
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -280,26 +243,6 @@ class Study:
             sign_of(self._exam.design.levels[0], self.setup.rewarded)
         except NotMeasurableError:
             return  # which is said at the end
-
-    def _begin(self, inputs: Any) -> Path:
-        """Make or check the folder, register, and store what all models share."""
-        path = self._kept_in
-        if path is None:
-            path = Path(tempfile.mkdtemp(prefix="imprint-study-"))
-            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
-        folder = RunFolder(path)
-        with alone_in(path, wait=PATIENCE):
-            if require_own(folder, self.setup, "folder"):
-                self.setup = cast(StudySetup, read_setup(folder))  # with the question under which it was registered
-            else:
-                text = yaml.safe_dump(self.setup.resolved(), sort_keys=False, allow_unicode=True)
-                write_bytes(folder.setup_file, text.encode())
-            empty = not results_in(path, ("cells/*",))
-            rule = source_of(StudyPooling.rule)
-            begin(path, self.setup.resolved(), rule, empty=empty, subject=self.setup.run_name)
-            if not folder.cell("limits").exists():
-                self._store_shared(folder, inputs)
-        return path
 
     def _store_shared(self, folder: RunFolder, inputs: Any) -> None:
         """The rows, the raw input's floor, and what the world cannot change."""
