@@ -61,7 +61,7 @@ def interchange(
     """
     try:
         other = environment.elsewhere(start, goal, rng=rng)
-    except NotImplementedError as error:
+    except NotMeasurableError as error:
         raise NotMeasurableError(str(error)) from None
     x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point]
     span = Whitened.of(x)

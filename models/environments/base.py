@@ -34,7 +34,7 @@ from pydantic import Field
 from torch import Tensor
 
 from imprint.models.constants import Redrawable
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.states import State, joined, replaced, rows
@@ -214,19 +214,19 @@ class Environment(VectorEnv[np.ndarray, np.ndarray, np.ndarray], Redrawable, ABC
         return {}
 
     def cell_of(self, state: State) -> Tensor:
-        """Cell of the agent, int64 ``[n, 2]`` (row, column). Default: :class:`NotImplementedError`."""
-        raise NotImplementedError(f"{type(self).__name__} has no cells.")
+        """Cell of the agent, int64 ``[n, 2]`` (row, column). Default: :class:`NotMeasurableError`."""
+        raise NotMeasurableError(f"{type(self).__name__} has no cells.")
 
     def put(self, state: State, cell: Tensor) -> State:
-        """``state`` with the agent moved to ``cell`` int64 ``[n, 2]``. Default: :class:`NotImplementedError`."""
-        raise NotImplementedError(f"{type(self).__name__} has no cells.")
+        """``state`` with the agent moved to ``cell`` int64 ``[n, 2]``. Default: :class:`NotMeasurableError`."""
+        raise NotMeasurableError(f"{type(self).__name__} has no cells.")
 
     def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
         """``state`` with ``goal`` at another place that can be reached, and all else kept; the agent can see where.
 
-        Default: :class:`NotImplementedError`.
+        Default: :class:`NotMeasurableError`.
         """
-        raise NotImplementedError(f"{type(self).__name__} cannot put {goal!r} elsewhere.")
+        raise NotMeasurableError(f"{type(self).__name__} cannot put {goal!r} elsewhere.")
 
     # -- what this class gives -----------------------------------------------------------------------------------
 

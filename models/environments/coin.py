@@ -42,7 +42,7 @@ from torch import Tensor
 from imprint.models import grids
 from imprint.models.constants import pick
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.states import State, joined, rows
 
 SIDE = 7
@@ -234,7 +234,7 @@ class Coin(Environment):
             at_corner[list(CORNERS.values())] = True
             cells = cells & at_corner
         elif goal != "coin":
-            raise NotImplementedError(f"nothing that agents can see moves with {goal!r}, so it cannot be elsewhere")
+            raise NotMeasurableError(f"nothing that agents can see moves with {goal!r}, so it cannot be elsewhere")
         cells = cells.scatter(1, state[goal].clamp(min=0)[:, None], ~cells.any(1, keepdim=True))
         return {**state, goal: torch.multinomial(cells.float(), 1, generator=rng)[:, 0]}
 

@@ -36,7 +36,7 @@ from torch import Tensor
 
 from imprint.models import grids
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.states import State, rows
 
 SIDE = 7
@@ -250,7 +250,7 @@ class Keys(Environment):
     def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
         """All keys, or all chests, on other cells that can be reached and hold nothing."""
         if goal not in THINGS:
-            raise NotImplementedError(f"{goal!r} is neither a key nor a chest, so it cannot be elsewhere")
+            raise NotMeasurableError(f"{goal!r} is neither a key nor a chest, so it cannot be elsewhere")
         things, shape = state[THINGS[goal]], state["walls"].shape
         free = grids.reachable(state["walls"], state["agent"]) & ~(state["keys"] | state["chests"])
         free &= ~grids.cell_map(state["agent"], SIDE, SIDE)

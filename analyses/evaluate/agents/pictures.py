@@ -169,7 +169,7 @@ def fields(exam: AgentExam, agent: Agent, maps: State) -> Arrays:
     try:
         free = [free_cells(environment, rows(maps, slice(m, m + 1))) for m in range(len(maps["clock"]))]
         edits = _edits(exam, agent, exam.scenes(agent))
-    except (NotImplementedError, NotMeasurableError) as error:
+    except NotMeasurableError as error:
         return {"why": np.array(str(error))}
     height, width = (max(int(cells[:, axis].max()) for cells in free) + 1 for axis in (0, 1))
     shape = (len(free), len(edits), height, width)

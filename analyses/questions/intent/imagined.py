@@ -72,7 +72,7 @@ class Imagination:
         for goal in goals:
             try:
                 moved[goal] = start, environment.elsewhere(start, goal, rng=rng)
-            except NotImplementedError:
+            except NotMeasurableError:
                 continue
         if not moved:
             raise NotMeasurableError(f"neither of {' and '.join(goals)} can be put elsewhere in this world")

@@ -45,7 +45,7 @@ from imprint.models.chance import uniform
 from imprint.models.constants import pick
 from imprint.models.environments.base import Environment, EnvironmentSettings, View
 from imprint.models.environments.meadow.torus import far, first_way, nearness, places, scent, torus
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.states import State, replaced, rows
 
 WINDOW, RADIUS, FAR, TRIES = 7, 3, 3, 5
@@ -285,7 +285,7 @@ class Meadow(Environment):
     def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
         """A thing on another cell in sight, where nothing else is."""
         if goal not in THINGS:
-            raise NotImplementedError(f"{goal!r} is none of {', '.join(THINGS)}, so it cannot be elsewhere")
+            raise NotMeasurableError(f"{goal!r} is none of {', '.join(THINGS)}, so it cannot be elsewhere")
         taken = places(self.settings.size, RADIUS).take(self._offsets(state))
         middle = torch.full_like(taken[:1], SEEN // 2)
         score = torch.rand(len(state["agent"]), SEEN + 1, generator=rng)

@@ -56,7 +56,7 @@ from imprint.models.environments.base import Environment, EnvironmentSettings, V
 from imprint.models.environments.minigrid import edits, ways
 from imprint.models.environments.minigrid import facts as read
 from imprint.models.environments.minigrid import game as mg
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.models.states import State, where
 
 TILE = 16
@@ -242,7 +242,7 @@ class Minigrid(Environment):
     def elsewhere(self, state: State, goal: str, *, rng: torch.Generator) -> State:
         """The green square of DistShift or Empty on another cell off the path to its corner."""
         if goal != "goal" or self.corner is None:
-            raise NotImplementedError(f"nothing that agents can see moves with {goal!r}, so it cannot be elsewhere")
+            raise NotMeasurableError(f"nothing that agents can see moves with {goal!r}, so it cannot be elsewhere")
         return self._moved(state, rng)
 
     def cell_of(self, state: State) -> Tensor:
