@@ -59,10 +59,7 @@ def interchange(
     ``goals``: all goals that end an episode here, ``goal`` among them. Raises :class:`NotMeasurableError` where the
     goal cannot be put elsewhere, or nothing of it is read linearly.
     """
-    try:
-        other = environment.elsewhere(start, goal, rng=rng)
-    except NotMeasurableError as error:
-        raise NotMeasurableError(str(error)) from None
+    other = environment.elsewhere(start, goal, rng=rng)
     x = activations(agent, scenes.observation, scenes.memory, (agent.acting_point,))[agent.acting_point]
     span = Whitened.of(x)
     place = span.erase(columns_of(environment, scenes.state, marks_of(environment, goal)))
