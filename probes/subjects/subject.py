@@ -94,20 +94,26 @@ class Subject:
             self._declared[site.name] = site
 
     @classmethod
-    def of_learner(cls, learner: Learner, world: World, weight: Tensor, bias: Tensor) -> Subject:
+    def of_learner(
+        cls, learner: Learner, world: World, weight: Tensor, bias: Tensor, *, whole: bool = True
+    ) -> Subject:
         """One of our learners with a linear assessor; sites are all hooks at all moments.
 
-        The value is latents ``[n, D]`` @ ``weight [D]`` + ``bias`` at the world's decision moment.
+        The value is latents ``[n, D]`` @ ``weight [D]`` + ``bias`` at the world's decision moment. With ``whole`` false
+        the learner sees an episode up to that moment only, which gives the same value sooner, since learners are causal
+        in time; there are no sites of later moments.
         """
         if world.decision is None:
             raise ImprintError(f"{type(world).__name__} names no decision moment, at which the value is read.")
         step = world.moments[world.decision]
+        seen = None if whole else step + 1
         sites = [
             Site(f"{hook}@{moment}", learner.module_of(hook), learner.index(hook, at))
             for hook in learner.read_points
             for moment, at in world.moments.items()
+            if whole or at <= step
         ]
-        return cls(learner, lambda observation: learner(observation)[:, step] @ weight + bias, sites)
+        return cls(learner, lambda observation: learner(observation[:, :seen])[:, step] @ weight + bias, sites)
 
     def __repr__(self) -> str:
         given, modules = self._hooked.given_value, self._hooked.modules

@@ -73,10 +73,10 @@ class SetupExam(Exam):
     number: int
     """Which of the setup's worlds it is."""
 
-    def subject(self, folder: RunFolder, seed: int, age: int) -> Subject:
-        """One seed at one age, taken from a run."""
+    def subject(self, folder: RunFolder, seed: int, age: int, *, whole: bool = True) -> Subject:
+        """One seed at one age, taken from a run; ``whole``: see :meth:`Subject.of_learner`."""
         kept = LearnerLifetime.revive(self.setup, folder, seed, age)
-        return Subject.of_learner(kept.learner, self.world, kept.weight, kept.bias)
+        return Subject.of_learner(kept.learner, self.world, kept.weight, kept.bias, whole=whole)
 
 
 def exam_of(setup: Setup, number: int | None = None) -> SetupExam:

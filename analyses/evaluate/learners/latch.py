@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from imprint.analyses.evaluate.learners.exam import Exam, SetupExam, exam_of
+from imprint.analyses.evaluate.learners.exam import Exam, exam_of
 from imprint.analyses.evaluate.procedure import reporter
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.effects import EffectSums
@@ -72,9 +72,9 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
     tables: list[pd.DataFrame] = []
     tensors: dict[str, Tensor] = {}
     for i, age in enumerate(ages):
-        subject = exam.subject(folder, seed, age)
+        subject = exam.subject(folder, seed, age, whole=False)
         if age == ages[-1]:
-            judged = _at_last_age(subject, exam)
+            judged = latch_of(subject, exam, subject.declared)
             tables.append(judged.findings.assign(age=age))
             if judged.profile is not None:
                 tensors |= packed_sums(f"shares|{age}", judged.profile.cells)
@@ -99,17 +99,10 @@ def measure_twins(setup: Setup, folder: RunFolder) -> None:
         learner = LearnerLifetime.twin(setup, t)
         width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
         weight = torch.randn(width, generator=generator("untrained value", t))
-        subject = Subject.of_learner(learner, exam.world, weight, torch.zeros(()))
+        subject = Subject.of_learner(learner, exam.world, weight, torch.zeros(()), whole=False)
         tensors |= packed_sums(f"shares|{t}", exam.cells(subject))
         reporter(folder, "latch-twins")(t + 1, count, "untrained twins")
     write_tensors(twins_file(folder), tensors, cell="latch-twins")
-
-
-def _at_last_age(subject: Subject, exam: SetupExam) -> Latch:
-    """The latch with mediation at the sites at or before the decision moment: nothing later can carry the value."""
-    moments = exam.world.moments
-    decision = moments[exam.world.decision] if exam.world.decision else max(moments.values())
-    return latch_of(subject, exam, [s for s in subject.declared if moments[s.rpartition("@")[2]] <= decision])
 
 
 def latch_of(subject: Subject, exam: Exam, sites: Sequence[str] | None, *, rewarded: str | None = None) -> Latch:
