@@ -59,7 +59,7 @@ PACK: dict[str, Callable[[np.ndarray], Any]] = {
     "tensor": torch.tensor,
     "gradient": lambda x: torch.tensor(x, requires_grad=True),
     "sparse": lambda x: torch.tensor(x).to_sparse(),
-    "csr": sparse.csr_array,
+    "csr": lambda x: sparse.csr_array(x.astype(np.float32) if x.dtype == np.float16 else x),
     "frame": pd.DataFrame,
     "nullable": lambda x: pd.DataFrame(x).convert_dtypes(),
     "arrow": lambda x: pa.table({f"u{i}": x[:, i] for i in range(x.shape[1])}),
