@@ -327,6 +327,8 @@ def _alike(stored_: Any, put: Any) -> bool:
         return all(key in stored_ and _alike(stored_[key], value) for key, value in put.items())
     if isinstance(put, list) and isinstance(stored_, list | tuple):
         return len(put) == len(stored_) and all(map(_alike, stored_, put))
+    if isinstance(put, float) and stored_ == json.dumps(put):  # NaN is a number of JSON, and a text of YAML
+        return True
     return bool(stored_ == put) or str(stored_) == str(put) or (isinstance(put, str) and put.strip() == str(stored_))
 
 
