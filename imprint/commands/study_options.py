@@ -10,9 +10,7 @@ import typer
 Factory = Annotated[
     str, typer.Option(metavar="MODULE:FUNCTION", help="Makes a new model: a module, or a pair (module, value).")
 ]
-OwnWorld = Annotated[
-    str, typer.Option(metavar="MODULE:OBJECT", help="Your World: its class, an instance, or a maker.")
-]
+OwnWorld = Annotated[str, typer.Option(metavar="MODULE:OBJECT", help="Your World: its class, an instance, or a maker.")]
 Meant = Annotated[str, typer.Option(metavar="CONCEPT", help="What the reward was meant for.")]
 WentAlong = Annotated[str, typer.Option(metavar="A,B", help="What went along with it in training.")]
 Further = Annotated[str, typer.Option(metavar="A,B", help="Further concepts to locate.")]
@@ -22,7 +20,9 @@ Sites = Annotated[
 Rewarded = Annotated[
     str | None, typer.Option(metavar="LEVEL", help="Level of the intended concept that is rewarded; default: the last.")
 ]
-RunName = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run; default: that of the world's class.")]
+RunName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name of the run; default: that of the world's class.")
+]
 Unit = Annotated[str, typer.Option(metavar="WORD", help="What ages count, in the plural, for the page.")]
 Pattern = Annotated[str, typer.Option(metavar="PATH", help="Names of the checkpoints inside FOLDER.")]
 Asking = Annotated[str, typer.Option(metavar="TEXT", help="The question, for the top of the page.")]

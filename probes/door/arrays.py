@@ -66,7 +66,7 @@ def real_array(name: str, value: Any) -> NDArray[Any]:
 
 
 def readable(name: str, value: Any) -> Any:
-    """What scikit-learn can read: tensors, lists of them, sparse and masked arrays as arrays of numbers, all else as is.
+    """What scikit-learn can read: tensors, lists of them, sparse and masked arrays become arrays; all else stays.
 
     Tables keep the names of their columns, and text stays text. Raises as :func:`real_array` does.
     """

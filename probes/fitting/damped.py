@@ -104,19 +104,20 @@ def _solved(factor: Tensor, right: Tensor) -> Tensor:
 
 
 def solved_together(gram: Tensor, damping: Tensor | float, right: Tensor) -> Tensor:
-    """Answers ``[t, m, q]`` of t small systems ``[t, m, m]``, all damped by c; by eigenvalues where one has no factor."""
+    """Answers ``[t, m, q]`` of t small systems ``[t, m, m]`` damped by c; by eigenvalues where one has no factor."""
     damped = gram.clone()
     damped.diagonal(dim1=1, dim2=2).add_(damping)
     factor, failed = torch.linalg.cholesky_ex(damped)
     answer = torch.cholesky_solve(right, factor)
     if bool((failed > 0).any()):
         without = failed.nonzero()[:, 0]
-        answer[without] = _by_eigenvalues(*torch.linalg.eigh(gram[without]), damping, right[without])
+        values, vectors = torch.linalg.eigh(gram[without])
+        answer[without] = _by_eigenvalues(values, vectors, damping, right[without])
     return answer
 
 
 def _by_eigenvalues(values: Tensor, vectors: Tensor, damping: Tensor | float, right: Tensor) -> Tensor:
-    """Answers from eigenvalues ``[..., m]`` of which those below 0 are rounding; the shortest where nothing is damped."""
+    """Answers from eigenvalues ``[..., m]``; those below 0 are rounding. The shortest where nothing is damped."""
     damped = values.clamp(min=0.0) + damping
     inverse = torch.where(damped > 0, damped, torch.inf).reciprocal()
     return vectors @ (inverse[..., None] * (vectors.mT @ right))

@@ -104,7 +104,12 @@ def test_short_numbers_are_read_as_the_same_numbers_in_float32(name: str, kind: 
 def test_rows_come_through_the_door() -> None:
     x, y, _ = planted(90, 4, 4.0, seed=4)
     expected = ALL["ridge"]().fit(x, y).score(x, y)
-    packed = [torch.tensor(x, requires_grad=True), torch.tensor(x).to_sparse(), sparse.csr_array(x), list(torch.tensor(x))]
+    packed = [
+        torch.tensor(x, requires_grad=True),
+        torch.tensor(x).to_sparse(),
+        sparse.csr_array(x),
+        list(torch.tensor(x)),
+    ]
     for rows in packed:
         assert ALL["ridge"]().fit(rows, list(torch.tensor(y))).score(rows, torch.tensor(y)) == expected
     with pytest.raises(ImprintError, match="X is a masked array in which 4 of 360 entries"):
