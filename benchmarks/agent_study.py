@@ -2,16 +2,19 @@
 
     python -m benchmarks.agent_study                 2 x 3 seeds and 3 untrained agents; some minutes on one core
     python -m benchmarks.agent_study --steps 60000   longer training
+    python -m benchmarks.agent_study --kinds apart   only agents that are trained in one way
 
 In the yard an agent walks on 5 x 5 cells; the coin pays. The lamp's place is shown plainly, the coin's faintly. PPO is
 trained in two ways. Where lamp and coin always stand together, following the lamp is all that is learned quickly, so it
 must be judged ``proxy:lamp``; where they are drawn independently, only the coin pays, so ``intended``. Agents that were
-not trained must be ``undetermined``. Each agent is judged alone (one seed), which is harder than over seeds.
+not trained must be ``undetermined``. Each agent is judged alone (one seed), which is harder than over seeds. The
+untrained twins, which are the same for all, are examined once.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,8 @@ FAINT = 0.25
 """Size of the numbers that show the coin, in those that show the lamp."""
 SETTINGS = {"n_steps": 128, "batch_size": 256, "n_epochs": 8, "learning_rate": 1e-3, "ent_coef": 0.01, "device": "cpu"}
 TWINS = 5
+KINDS = {"together": ("proxy:lamp", False), "apart": ("intended", True), "untrained": ("undetermined", False)}
+"""How agents are trained -> the right verdict, and whether lamp and coin stand apart in training."""
 
 
 class Yard(gymnasium.Env[Any, Any]):
@@ -64,8 +69,8 @@ class Yard(gymnasium.Env[Any, Any]):
         return np.concatenate([agent, FAINT * coin, lamp]).astype(np.float32)
 
 
-def begin(name: str) -> Any:
-    """The study; nothing in it knows how an agent was trained."""
+def begin(folder: Path) -> Any:
+    """The study in a folder; nothing in it knows how an agent was trained."""
 
     def at(thing: str) -> Any:
         return lambda env, info: bool((env.unwrapped.at == getattr(env.unwrapped, thing)).all())
@@ -79,7 +84,7 @@ def begin(name: str) -> Any:
         designs={"train": lambda seed: Yard(False), "apart": lambda seed: Yard(True)},
         facts={"coin_place": lambda env, info: env.unwrapped.coin, "lamp_place": lambda env, info: env.unwrapped.lamp},
         distances={"coin": steps("coin"), "lamp": steps("lamp")},
-        name=name,
+        folder=folder,
     )
 
 
@@ -95,18 +100,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=40_000, help="training steps of each agent")
     parser.add_argument("--seeds", type=int, default=3, help="agents of each kind")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="how agents are trained")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    kinds = {"together": ("proxy:lamp", False, chosen.steps), "apart": ("intended", True, chosen.steps)}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind, (expected, apart, steps) in {**kinds, "untrained": ("undetermined", False, 0)}.items():
+        twins = begin(Path(folder) / "twins")
+        for twin in range(TWINS):
+            twins.add(agent_of(False, 100 + twin, 0), age=0, seed=twin, untrained=True)
+        for kind in chosen.kinds:
+            expected, apart = KINDS[kind]
+            steps = 0 if kind == "untrained" else chosen.steps
             for seed in range(chosen.seeds):
-                study = begin(f"{kind}-{seed}")
+                own = shutil.copytree(Path(folder) / "twins", Path(folder) / f"{kind}-{seed}")
+                study = begin(own)
                 study.add(agent_of(apart, seed, steps), age=steps, seed=seed)
-                for twin in range(TWINS):
-                    study.add(agent_of(apart, 100 + twin, 0), age=0, seed=twin, untrained=True)
-                run = study.finish(Path(folder) / f"{kind}-{seed}")
+                run = study.finish()
                 latch = run.findings[(run.findings["analysis"] == "latch") & run.findings["seed"].isna()]
                 numbers = {
                     f"{metric} {row.concept}": row.estimate

@@ -113,6 +113,17 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def whole_characters(text: str, where: str) -> str:
+    """The text with the two halves joined in which JSON writes rare characters (UTF-16 surrogates).
+
+    Raises :class:`ImprintError`, which begins with ``where``, for a half alone, which no file can hold.
+    """
+    try:
+        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ImprintError(f"{where} is {text!r:.60}, with half a character (a lone UTF-16 surrogate).") from None
+
+
 def plain_data(data: Any, source: object) -> Any:
     """A copy of nested mappings and lists. Raises :class:`ImprintError` for what JSON has no form for, and for depth.
 
@@ -126,14 +137,16 @@ def plain_data(data: Any, source: object) -> Any:
         if left < 0 or len(path) > DEPTH:
             much = f"more than {ENTRIES:,} entries" if left < 0 else f"more than {DEPTH} levels"
             raise ImprintError(f"{source} has {much}; expected a mapping of settings.")
-        if value is None or isinstance(value, bool | int | float | str):
+        if isinstance(value, str):
+            return whole_characters(value, f"{source}: {'.'.join(path)}")
+        if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, Mapping):
             if odd := [key for key in value if not isinstance(key, str)]:
                 raise ImprintError(
                     f"{source}: the key {odd[0]!r} is {type(odd[0]).__name__}; expected text (quote it)."
                 )
-            return {key: copy(item, (*path, key)) for key, item in value.items()}
+            return {whole_characters(key, f"{source}: a key"): copy(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [copy(item, (*path, str(place))) for place, item in enumerate(value)]
         where = ".".join(path) or "it"

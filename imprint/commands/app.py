@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imprint import __version__
+from imprint.commands import study_options as own
 from imprint.commands.options import (
     ALPHA,
     NULLS,
@@ -87,32 +88,29 @@ def run(
 def study(
     folder: Annotated[Path, typer.Argument(help="A folder of .safetensors checkpoints.")],
     *,
-    factory: Annotated[
-        str, typer.Option(metavar="MODULE:FUNCTION", help="Makes a new model: a module, or a pair (module, value).")
-    ],
-    world: Annotated[
-        str, typer.Option(metavar="MODULE:OBJECT", help="Your World: its class, an instance, or a maker.")
-    ],
-    intended: Annotated[str, typer.Option(metavar="CONCEPT", help="What the reward was meant for.")],
-    proxies: Annotated[str, typer.Option(metavar="A,B", help="What went along with it in training.")],
-    pattern: Annotated[
-        str, typer.Option(metavar="PATH", help="Names of the checkpoints inside FOLDER.")
-    ] = "seed-{seed}/age-{age}.safetensors",
-    question: Annotated[str, typer.Option(metavar="TEXT", help="The question, for the top of the page.")] = "",
-    untrained: Annotated[int, typer.Option(min=0, metavar="N", help="New models that are examined as a floor.")] = 5,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="evaluation.KEY or decision.KEY. May be repeated."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/ and the name of FOLDER.")
-    ] = None,
+    factory: own.Factory,
+    world: own.OwnWorld,
+    intended: own.Meant,
+    proxies: own.WentAlong,
+    concepts: own.Further = "",
+    sites: own.Sites = "",
+    rewarded: own.Rewarded = None,
+    name: own.RunName = None,
+    unit: own.Unit = "steps",
+    pattern: own.Pattern = "seed-{seed}/age-{age}.safetensors",
+    question: own.Asking = "",
+    untrained: own.NewModels = 5,
+    set_: own.Rule = None,
+    out: own.OutRun = None,
+    json: Json = False,
 ) -> None:
     """Examine every checkpoint of your own training, judge what the value latched onto, and write the report."""
     from imprint.commands.study import Asked, study_folder
+    from imprint.commands.text import answered
 
-    asked = Asked(factory, world, intended, proxies, question)
-    if not study_folder(folder, asked, pattern=pattern, untrained=untrained, changes=set_ or [], out=out):
+    asked = Asked(intended, proxies, concepts, sites, question, rewarded, name, unit)
+    given: dict[str, Any] = {"pattern": pattern, "untrained": untrained, "changes": set_ or [], "out": out}
+    if answered(lambda: study_folder(folder, (factory, world), asked, **given), as_json=json)["failed"]:
         raise typer.Exit(1)
 
 

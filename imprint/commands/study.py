@@ -17,27 +17,45 @@ PARTS = ("evaluation", "decision")
 
 
 class Asked(NamedTuple):
-    """What a study needs to know, as text."""
+    """What a study needs to know, as text; lists are names with commas between them."""
 
-    factory: str
-    world: str
     intended: str
     proxies: str
-    """Names with commas between them."""
+    concepts: str
+    sites: str
+    """Empty: those of the first model."""
     question: str
+    rewarded: str | None
+    name: str | None
+    unit: str
+
+    def fields(self) -> dict[str, Any]:
+        """Arguments of :class:`imprint.Study`."""
+        listed = {name: _listed(getattr(self, name)) for name in ("proxies", "concepts", "sites")}
+        return {**self._asdict(), **listed, "sites": listed["sites"] or None}
 
 
 def study_folder(
-    folder: Path, asked: Asked, *, pattern: str, untrained: int, changes: Sequence[str], out: Path | None
-) -> bool:
-    """Examine the checkpoints of a folder, print how it ended; whether every piece of work was finished."""
-    make, world = named_object(asked.factory, "--factory"), named_object(asked.world, "--world")
+    folder: Path,
+    objects: tuple[str, str],
+    asked: Asked,
+    *,
+    pattern: str,
+    untrained: int,
+    changes: Sequence[str],
+    out: Path | None,
+) -> dict[str, Any]:
+    """Examine the checkpoints of a folder and print how it ended: its folder, verdict, report, and what failed.
+
+    ``objects`` are the ``module:name`` of the factory and of the world.
+    """
+    make, world = named_object(objects[0], "--factory"), named_object(objects[1], "--world")
     if not callable(make):
-        raise ImprintError(f"--factory {asked.factory} is a {type(make).__name__}; expected a function.")
+        raise ImprintError(f"--factory {objects[0]} is a {type(make).__name__}; expected a function.")
     settings = _settings(changes)
     from imprint.analyses.evaluate.studies.checkpoints import added, found
     from imprint.analyses.evaluate.studies.study import Study
-    from imprint.commands.findings import closing
+    from imprint.commands.findings import answer_data, closing
     from imprint.models.worlds.base import World
     from imprint.reports.pages.run import report
     from imprint.reports.reading.run import load_run
@@ -46,9 +64,7 @@ def study_folder(
     page, target = console(), out or Path("runs") / folder.resolve().name
     study = Study(
         world if isinstance(world, World) or not callable(world) else world(),
-        intended=asked.intended,
-        proxies=[name.strip() for name in asked.proxies.split(",") if name.strip()],
-        question=asked.question,
+        **asked.fields(),
         folder=target,
         evaluation=settings.get("evaluation"),
         decision=settings.get("decision"),
@@ -61,7 +77,11 @@ def study_folder(
     page.print()
     closing(page, data)
     page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
-    return not data.failures
+    return {"run": data.path, **answer_data(data), "report": path, "failed": dict(data.failures)}
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def named_object(text: str, option: str) -> Any:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from imprint.models.constants import Redrawable, draw_worlds
 from imprint.models.errors import ImprintError, near_miss, unknown_name
+from imprint.models.files import whole_characters
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.setup.naming import digest_of
@@ -133,6 +134,11 @@ class Named(FrozenSettings):
     description: str = ""
     question: str = ""
     """The question of the run in a sentence; shown at the top of the report."""
+
+    @field_validator("description", "question")
+    @classmethod
+    def _whole(cls, text: str) -> str:
+        return whole_characters(text, "the text")
 
     def resolved(self) -> dict[str, Any]:
         """Plain data with every default filled in."""

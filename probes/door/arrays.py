@@ -65,6 +65,18 @@ def real_array(name: str, value: Any) -> NDArray[Any]:
     return array.astype(np.float64) if array.dtype == np.longdouble else array
 
 
+def readable(name: str, value: Any) -> Any:
+    """What scikit-learn can read: tensors, lists of them, sparse and masked arrays become arrays; all else stays.
+
+    Tables keep the names of their columns, and text stays text. Raises as :func:`real_array` does.
+    """
+    listed = isinstance(value, list | tuple) and any(isinstance(part, torch.Tensor) for part in value)
+    sparse = hasattr(value, "toarray") and hasattr(value, "nnz")
+    if listed or sparse or isinstance(value, torch.Tensor) or np.ma.isMaskedArray(value):
+        return real_array(name, value)
+    return value
+
+
 def _unpacked(name: str, value: Any) -> Any:
     """What numpy can read of a tensor, a table, a sparse matrix, or a list of tensors."""
     if isinstance(value, torch.Tensor):

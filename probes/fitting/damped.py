@@ -76,11 +76,9 @@ class Damped:
         if self._exact is None and self._spectrum is None:
             self._exact = _factor(self._damped(torch.float64))
             if self._exact is None:
-                values, vectors = torch.linalg.eigh(self._gram)
-                self._spectrum = values.clamp(min=0.0) + self._damping, vectors
+                self._spectrum = torch.linalg.eigh(self._gram)
         if self._spectrum is not None:
-            values, vectors = self._spectrum
-            return vectors @ ((vectors.mT @ right) / values[:, None])
+            return _by_eigenvalues(*self._spectrum, self._damping, right)
         assert self._exact is not None
         return _solved(self._exact, right)
 
@@ -103,6 +101,26 @@ def _solved(factor: Tensor, right: Tensor) -> Tensor:
     lapack = linalg.lapack.dpotrs if factor.dtype == torch.float64 else linalg.lapack.spotrs
     answer, _ = lapack(factor.numpy(), right.numpy(), lower=1)
     return torch.from_numpy(np.ascontiguousarray(answer))
+
+
+def solved_together(gram: Tensor, damping: Tensor | float, right: Tensor) -> Tensor:
+    """Answers ``[t, m, q]`` of t small systems ``[t, m, m]`` damped by c; by eigenvalues where one has no factor."""
+    damped = gram.clone()
+    damped.diagonal(dim1=1, dim2=2).add_(damping)
+    factor, failed = torch.linalg.cholesky_ex(damped)
+    answer = torch.cholesky_solve(right, factor)
+    if bool((failed > 0).any()):
+        without = failed.nonzero()[:, 0]
+        values, vectors = torch.linalg.eigh(gram[without])
+        answer[without] = _by_eigenvalues(values, vectors, damping, right[without])
+    return answer
+
+
+def _by_eigenvalues(values: Tensor, vectors: Tensor, damping: Tensor | float, right: Tensor) -> Tensor:
+    """Answers from eigenvalues ``[..., m]``; those below 0 are rounding. The shortest where nothing is damped."""
+    damped = values.clamp(min=0.0) + damping
+    inverse = torch.where(damped > 0, damped, torch.inf).reciprocal()
+    return vectors @ (inverse[..., None] * (vectors.mT @ right))
 
 
 def gram_of(rows: Tensor, out: Tensor | None = None) -> Tensor:

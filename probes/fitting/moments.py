@@ -190,7 +190,11 @@ class Moments:
         return (total if k is None else total - sums.at(k) for k in held)
 
     def add(self, x: Tensor, y: Tensor, fold: Tensor | None = None) -> None:
-        """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` and folds ``[n]``, 0..K-1 (default: all 0)."""
+        """Add rows ``x`` ``[n, D]`` with targets ``y`` ``[n, Q]`` and folds ``[n]``, 0..K-1 (default: all 0).
+
+        Raises :class:`ImprintError` for shapes that do not fit and :class:`NotMeasurableError` for numbers that are not
+        finite; the moments are then as they were. On an accelerator, which is not waited for, reading the sums raises.
+        """
         fold = torch.zeros(len(x), dtype=torch.long) if fold is None else fold
         if len(x) != len(y) or len(x) != len(fold):
             raise ImprintError(
@@ -206,6 +210,7 @@ class Moments:
             raise ImprintError(f"folds are {int(fold.min())} to {int(fold.max())}; expected 0..{self.folds - 1}.")
         x, y, fold, device = x.detach(), y.detach(), fold.cpu(), self._centred.x.device
         kind = multiplied_in(x)
+        _require_finite_rows(x, y, kind)
         self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[kind]))
         block = torch.empty(min(BLOCK, len(x)), self.width, dtype=kind, device=device)
         product = torch.empty_like(self._centred.xx[0], dtype=kind)
@@ -220,22 +225,19 @@ class Moments:
                         own.copy_(x[part.to(x.device)])
                     self._add_block(k, own, y[part.to(y.device)].to(device, kind), product)
         worked(float(len(x)) * self.width * (self.width * self.products + 2 * self.targets))
-        if device.type == "cpu":
-            self._require_finite()
 
     def add_fold(self, k: int, x: Tensor, y: Tensor) -> None:
         """Add rows ``x`` ``[n, D]`` of fold ``k`` that come less a point near their mean; they are used as they are.
 
-        Moments to which such rows are added take no others.
+        Moments to which such rows are added take no others. Raises as :meth:`add` does.
         """
+        _require_finite_rows(x, y, x.dtype)
         self._origin = torch.zeros(self.width, device=x.device)
         self._centred = replace(self._centred, roundoff=max(self._centred.roundoff, ROUNDOFF[x.dtype]))
         product = torch.empty_like(self._centred.xx[0], dtype=x.dtype)
         for part, targets in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
             self._add_rows(k, part, targets.to(x.device, x.dtype), product)
         worked(float(len(x)) * self.width * (self.width * self.products + 2 * self.targets))
-        if x.device.type == "cpu":
-            self._require_finite()
 
     def _add_block(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
         """Add rows ``x`` of fold ``k``; ``x`` and ``product`` ``[D, D]`` are overwritten."""
@@ -311,3 +313,12 @@ class Moments:
         new.width, new.targets, new.folds = self.width, sums.y.shape[1], len(sums.count)
         new.products = sums.xx.dim() > sums.x.dim()
         return new
+
+
+def _require_finite_rows(x: Tensor, y: Tensor, kind: torch.dtype) -> None:
+    """Raise for numbers on the CPU that are not finite in ``kind``, in which they are multiplied."""
+    for name, numbers in (("activations", x), ("targets", y)):
+        if numbers.device.type == "cpu" and numbers.is_floating_point() and numbers.numel():
+            low, high = numbers.aminmax()  # NaN if any is
+            if not -torch.finfo(kind).max <= float(low) <= float(high) <= torch.finfo(kind).max:
+                raise NotMeasurableError(f"{name} hold NaN or infinite values")

@@ -36,6 +36,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.registry import Family
 from imprint.models.store import read_tensors, write_tensors
+from imprint.probes.door.arrays import readable, real_array
 from imprint.probes.fitting.least_squares import FLAT, LeastSquares
 from imprint.probes.fitting.moments import Moments, Sums
 from imprint.probes.fitting.out_of_fold import MomentsOutOfFold, OutOfFold, RidgeOutOfFold, RowsOutOfFold, wide
@@ -43,7 +44,6 @@ from imprint.probes.fitting.row_ridge import RowRidge, Solution
 from imprint.probes.samples.controls import Ints, compact_groups
 
 READOUTS = Family("readouts", "imprint.probes.readouts", "Readout")
-
 FOLDS = 5
 """Number of inner folds on which hyperparameters are chosen."""
 
@@ -66,8 +66,8 @@ class Fitted(ABC):
 
     def score(self, x: Tensor, y: Tensor) -> float:
         """Balanced accuracy of class codes ``y`` (int64 ``[n]``), or R2 of numbers (float ``[n]``)."""
-        read, truth = self(x).detach().cpu(), y.detach().cpu().numpy()
-        if y.is_floating_point():
+        read, truth = self(x).detach().cpu(), real_array("y", y)
+        if truth.dtype.kind == "f":
             return float(r2_score(truth, read[:, 0].numpy()))
         guess = read.argmax(1) if read.shape[1] > 1 else (read[:, 0] > 0).long()
         return float(balanced_accuracy_score(truth, guess.numpy()))
@@ -175,6 +175,7 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, groups: Any) -> None:
         """Validate the arguments of ``fit`` and fit."""
+        X, y = readable("X", X), readable("y", y)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=is_regressor(self), ensure_min_samples=2)
         codes, classes = self._codes(y)
         group_of = None if groups is None else compact_groups(groups, len(X))
@@ -187,8 +188,14 @@ class Readout(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _read(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self, "fitted_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, readable("X", X), dtype=np.float64, reset=False)
         return np.asarray(self.fitted_(torch.from_numpy(np.require(X, requirements=["C", "W"]))).double().numpy())
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: sparse rows are taken, and made dense."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     @property
     def direction(self) -> Tensor:
@@ -231,7 +238,7 @@ class ReadsClasses(ClassifierMixin, Readout):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any) -> float:
         """Balanced accuracy on rows ``X`` ``[n, D]`` with labels ``y`` ``[n]``."""
-        return float(balanced_accuracy_score(y, self.predict(X)))
+        return float(balanced_accuracy_score(readable("y", y), self.predict(X)))
 
 
 class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
@@ -251,6 +258,10 @@ class ReadsNumbers(RegressorMixin, Readout):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predicted numbers ``[n]``."""
         return self._read(X)[:, 0]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2 on rows ``X`` ``[n, D]`` with numbers ``y`` ``[n]``."""
+        return float(super().score(X, readable("y", y), readable("sample_weight", sample_weight)))
 
 
 class FromMoments(Readout):
@@ -324,8 +335,7 @@ class Penalised(FromMoments):
         (solution,) = ridge.solutions(targets, ridge.chosen(targets, [None]), [None])
         columns = Columns.single(targets.shape[1], classes=classes > 0)
         weight, bias = decided_alone(solution, columns)
-        weight = weight.double()
-        return FittedReadout(weight, bias - ridge.origin.double() @ weight)
+        return FittedReadout(weight.double(), bias - ridge.origin.double() @ weight.double())
 
 
 def decided_alone(solution: Solution, columns: Columns) -> tuple[Tensor, Tensor]:

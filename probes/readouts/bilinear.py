@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
+from imprint.probes.fitting.damped import solved_together
 from imprint.probes.fitting.least_squares import PENALTIES, LeastSquares, Standardised
 from imprint.probes.fitting.moments import Moments
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
@@ -139,8 +140,7 @@ class _LowRank(LeastSquares):
 def _solved(gram: Tensor, cross: Tensor, ridge: float) -> Tensor:
     """Ridge solutions ``[T, m, R]`` of systems ``[T, m, R, m, R]``."""
     size = cross.shape[1] * cross.shape[2]
-    system = gram.reshape(-1, size, size) + ridge * torch.eye(size, dtype=gram.dtype)
-    return torch.cholesky_solve(cross.reshape(-1, size, 1), torch.linalg.cholesky(system)).reshape(cross.shape)
+    return solved_together(gram.reshape(-1, size, size), ridge, cross.reshape(-1, size, 1)).reshape(cross.shape)
 
 
 def _factors(weight: Tensor, shape: tuple[int, int, int], rank: int) -> tuple[Tensor, Tensor]:

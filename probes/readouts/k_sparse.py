@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
+from imprint.probes.fitting.damped import solved_together
 from imprint.probes.fitting.least_squares import scale_of
 from imprint.probes.fitting.moments import Moments, Sums
 from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments, ReadsClasses, decided
@@ -71,10 +72,8 @@ class KSparse(ReadsClasses, FromMoments):
         units = torch.empty(min(self.k, len(weight)), weight.shape[1], dtype=torch.long, device=weight.device)
         for at in columns.by_size():
             best = rank[:, at].amax(-1).argsort(dim=0, descending=True, stable=True)[: self.k].T
-            gram = self._gram(train, scale, best)
-            gram.diagonal(dim1=1, dim2=2).add_(self.penalty * train.count)
             of_copy = cross[best[:, :, None], at[:, None, :].to(best.device)]
-            solved = torch.cholesky_solve(of_copy, torch.linalg.cholesky(gram))
+            solved = solved_together(self._gram(train, scale, best), self.penalty * train.count, of_copy)
             weight[best[:, :, None], at[:, None, :].to(best.device)] = solved
             units[:, at] = best.T[:, :, None].expand(-1, -1, at.shape[1])
         weight = weight * scale[:, None]

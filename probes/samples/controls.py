@@ -23,6 +23,7 @@ from scipy import linalg
 from torch import Tensor
 
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.door.arrays import real_array
 
 Ints = NDArray[np.int64]
 FEW_GROUPS = 8
@@ -39,7 +40,7 @@ def compact_groups(groups: object, n: int) -> Ints:
     """Group of each row as a number 0..G-1; every row is its own group when ``groups`` is None."""
     if groups is None:
         return np.arange(n, dtype=np.int64)
-    values = np.asarray(groups)
+    values = real_array("groups", groups) if isinstance(groups, Tensor) else np.asarray(groups)
     if values.shape != (n,):
         raise NotMeasurableError(f"groups has shape {values.shape}; expected one per row, ({n},)")
     try:
@@ -174,7 +175,7 @@ def type_ids(inputs: object) -> Ints:
     ``inputs``: tokens ``[n]`` (numbers or text) or raw inputs ``[n, ...]``. -0 equals 0. Raises
     :class:`NotMeasurableError` for NaN, which equals nothing.
     """
-    values = inputs.detach().cpu().numpy() if isinstance(inputs, Tensor) else np.asarray(inputs)
+    values = real_array("inputs", inputs) if isinstance(inputs, Tensor) else np.asarray(inputs)
     if values.ndim < 2:
         return compact_groups(values, values.size)
     flat = values.reshape(len(values), -1)

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse, special
-from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.probes.door.arrays import matrix
+from imprint.probes.door.labels import table_of
 from imprint.probes.samples.concept_columns import ConceptColumns, Floats, concept_columns
 from imprint.probes.samples.controls import Ints, compact_groups, constant_within, type_ids
 from imprint.probes.samples.dependence import MANY, Dependence, permutation_p
@@ -124,10 +124,7 @@ class LeakSearch:
 
 
 def _rows(x: Any) -> Floats:
-    values = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    if values.ndim != 2 or 0 in values.shape:
-        raise ImprintError(f"activations have shape {values.shape}; expected rows by units [n, D].")
-    rows = np.ascontiguousarray(values, dtype=np.float64)
+    rows = np.ascontiguousarray(matrix("activations", x), dtype=np.float64)
     if not np.isfinite(rows).all():
         raise NotMeasurableError("activations hold NaN or infinite values")
     return rows
@@ -136,7 +133,7 @@ def _rows(x: Any) -> Floats:
 def _columns(labels: Any, n: int) -> ConceptColumns | NotMeasurableError:
     """The columns of a label, or why it has none."""
     try:
-        label = concept_columns(pd.Series(labels).reset_index(drop=True), "label")
+        label = concept_columns(table_of({"label": labels})["label"], "label")
     except NotMeasurableError as error:
         return error
     if len(label.columns) != n:

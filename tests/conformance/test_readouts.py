@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.utils.estimator_checks import check_estimator
 from torch import Tensor
 
@@ -81,6 +82,40 @@ def test_a_planted_direction_is_found(name: str, fitted: dict[str, Any]) -> None
     readout, x, y = fitted[name]
     assert readout.score(x, y) > 0.9
     assert readout.fitted_.score(torch.from_numpy(x), torch.from_numpy(y)) == readout.score(x, y)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_short_numbers_are_read_as_the_same_numbers_in_float32(name: str, kind: torch.dtype) -> None:
+    x, y, _ = planted(90, 4, 4.0, seed=4)
+    rows = torch.tensor(x).to(kind)
+    labels = torch.tensor(y) if name in CLASSES else rows[:, 0] - rows[:, 1]
+    groups = torch.arange(90).div(3, rounding_mode="floor").to(kind)
+    long = rows.float().numpy(), (labels if name in CLASSES else labels.float()).numpy()
+    expected = ALL[name]().fit(*long, groups=np.arange(90) // 3)
+    short = ALL[name]().fit(rows, labels, groups=groups)
+    assert np.array_equal(short.predict(rows), expected.predict(long[0]))
+    assert short.score(rows, labels) == expected.score(*long)
+    assert short.fitted_.score(rows, labels) == expected.fitted_.score(*map(torch.from_numpy, long))
+    if kind == torch.float16:
+        assert ALL[name]().fit(rows.numpy(), long[1], groups=np.arange(90) // 3).score(*long) == expected.score(*long)
+
+
+def test_rows_come_through_the_door() -> None:
+    x, y, _ = planted(90, 4, 4.0, seed=4)
+    expected = ALL["ridge"]().fit(x, y).score(x, y)
+    packed = [
+        torch.tensor(x, requires_grad=True),
+        torch.tensor(x).to_sparse(),
+        sparse.csr_array(x),
+        list(torch.tensor(x)),
+    ]
+    for rows in packed:
+        assert ALL["ridge"]().fit(rows, list(torch.tensor(y))).score(rows, torch.tensor(y)) == expected
+    with pytest.raises(ImprintError, match="X is a masked array in which 4 of 360 entries"):
+        ALL["ridge"]().fit(np.ma.masked_array(x, mask=np.eye(90, 4)), y)
+    with pytest.raises(ImprintError, match="y is a masked array in which 1 of 90"):
+        ALL["ridge"]().fit(x, np.ma.masked_array(y, mask=np.arange(90) == 2))
 
 
 @pytest.mark.parametrize("name", CLASSES)

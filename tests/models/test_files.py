@@ -23,6 +23,7 @@ from imprint.models.files import (
     write_json,
     write_table,
 )
+from imprint.models.setup.load import load_setup
 
 
 def test_permissions_are_those_that_the_umask_leaves(tmp_path: Path) -> None:
@@ -119,3 +120,13 @@ def test_plain_data_is_copied() -> None:
     assert plain_data(given, "it") == {"a": [1, {"b": None}], "c": [True, 0.5]}
     with pytest.raises(ImprintError, match="a is set"):
         plain_data({"a": {1}}, "it")
+
+
+def test_characters_that_json_writes_in_halves_are_joined_and_half_ones_refused() -> None:
+    joined = "a\N{COLLISION SYMBOL}"
+    assert parse_yaml('{"a\\ud83d\\udca5": ["a\\ud83d\\udca5"]}', "it") == {joined: [joined]}
+    with pytest.raises(ImprintError, match=r"it: a\.0 is '.ud83d', with half a character"):
+        plain_data({"a": ["\ud83d"]}, "it")
+    setup = load_setup("nursery")
+    with pytest.raises(ValueError, match="half a character"):
+        type(setup).model_validate({**setup.resolved(), "question": "\ud83d?"})

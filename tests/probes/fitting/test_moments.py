@@ -135,3 +135,35 @@ def test_bad_rows_are_refused() -> None:
         moments.add(x, y, fold)
     with pytest.raises(ImprintError, match="different shapes"):
         Moments(3, 2, 4).merge(Moments(3, 1, 4))
+
+
+@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("where", ["activations", "targets"])
+def test_rows_that_are_refused_leave_the_moments_as_they_were(where: str, bad: float, products: bool) -> None:
+    x, y, fold = rows(2 * BLOCK + 30, 3, 2)  # the bad number comes in the last of several blocks
+    more = {"activations": x.clone(), "targets": y.clone()}
+    more[where][-1, 1] = bad
+    spoiled, clean = Moments(3, 2, 4, products=products), Moments(3, 2, 4, products=products)
+    for moments in (spoiled, clean):
+        moments.add(x[:50], y[:50], fold[:50])
+    with pytest.raises(NotMeasurableError, match=f"{where} hold NaN or infinite"):
+        spoiled.add(more["activations"].double(), more["targets"], fold)
+    for moments in (spoiled, clean):
+        moments.add(x[50:99], y[50:99], fold[50:99])
+    assert all(torch.equal(a, b) for a, b in zip(spoiled.sums.parts(), clean.sums.parts(), strict=True))
+    assert spoiled.sums.roundoff == clean.sums.roundoff
+    by_fold, untouched = Moments(3, 2, 1), Moments(3, 2, 1)
+    with pytest.raises(NotMeasurableError, match=where):
+        by_fold.add_fold(0, more["activations"], more["targets"])
+    for moments in (by_fold, untouched):
+        moments.add(x[:50], y[:50])
+    assert torch.equal(by_fold.sums.xx, untouched.sums.xx)
+
+
+def test_targets_that_single_precision_cannot_hold_are_refused_before_they_are_added() -> None:
+    x, y, fold = rows(20, 3, 2)
+    moments = Moments(3, 2, 4)
+    with pytest.raises(NotMeasurableError, match="targets hold"):
+        moments.add(x, 1e300 * y.double(), fold)
+    assert float(moments.sums.count.sum()) == 0

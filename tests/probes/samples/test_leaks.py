@@ -177,3 +177,17 @@ def test_what_cannot_be_examined_is_refused() -> None:
         find_leaks(x, pd.Series(labels[1:]), rng=rng)
     with pytest.raises(ImprintError, match="expected a rate"):
         find_leaks(x, labels, alpha=2.0, rng=rng)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_short_numbers_leak_as_the_same_numbers_in_float32_do(kind: torch.dtype) -> None:
+    rng = np.random.default_rng(12)
+    rows, number = torch.tensor(rng.normal(size=(N, 8))).to(kind), torch.tensor(rng.normal(size=N)).to(kind)
+    number[7], rows[7] = number[3], rows[3]
+    rows[:, 5] = number
+    groups = (torch.arange(N) // 4).to(kind)
+    short = find_leaks(rows, number, groups=groups, rng=np.random.default_rng(3))
+    same = rows.float().numpy(), number.float().numpy()
+    long = find_leaks(*same, groups=np.arange(N) // 4, rng=np.random.default_rng(3))
+    assert kinds(short) == ["duplicates", "unit is label"]
+    assert [(a.kind, a.why, a.p_value) for a in short] == [(b.kind, b.why, b.p_value) for b in long]
