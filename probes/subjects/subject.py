@@ -94,9 +94,7 @@ class Subject:
             self._declared[site.name] = site
 
     @classmethod
-    def of_learner(
-        cls, learner: Learner, world: World, weight: Tensor, bias: Tensor, *, whole: bool = True
-    ) -> Subject:
+    def of_learner(cls, learner: Learner, world: World, weight: Tensor, bias: Tensor, *, whole: bool = True) -> Subject:
         """One of our learners with a linear assessor; sites are all hooks at all moments.
 
         The value is latents ``[n, D]`` @ ``weight [D]`` + ``bias`` at the world's decision moment. With ``whole`` false
