@@ -73,6 +73,25 @@ def signals_of(signals: Sequence[Signal], world: World, batch: Batch, rng: torch
     return steer(signals, senses, world.body(batch), rng)[0]
 
 
+class Steered:
+    """How one setup steers some seeds: its signals, each seed with its own stream of errors, and what they teach."""
+
+    def __init__(self, setup: Setup, seeds: Sequence[int], width: int) -> None:
+        self.signals, self.name = setup.make_signals(), setup.assessor["signal"]
+        self.errors = [generator("steering", seed) for seed in seeds]
+        self.assessor = setup.make_assessor(len(seeds), width)
+
+    def sense(self, worlds: Sequence[World], batches: Sequence[Batch]) -> dict[str, Tensor]:
+        """All signals of a batch of every seed, name -> ``[S, n, T]``; the errors of each seed go on."""
+        each = [signals_of(self.signals, *own) for own in zip(worlds, batches, self.errors, strict=True)]
+        return {name: torch.stack([signals[name] for signals in each]) for name in each[0]}
+
+    def teach(self, age: int, latents: Tensor, signals: dict[str, Tensor], alive: Tensor) -> None:
+        """Teach the assessor on latents ``[S, n, T, D]`` of the seeds that are ``alive`` if its window is open."""
+        if self.assessor.settings.open(age):
+            self.assessor.update(latents, signals[self.name], alive)
+
+
 @dataclass(frozen=True)
 class Kept:
     """One seed at one age, read from a run."""
@@ -96,15 +115,15 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         super().__init__(setup, seeds, folder)
         numbers = [setup.schedule.world_of(seed) for seed in seeds]
         worlds = {number: setup.make_world(number) for number in dict.fromkeys(numbers)}
-        self.signals = setup.make_signals()
         frame = frame_of(worlds[numbers[0]])
         learners = [setup.make_learner(frame, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.cohort = Cohort(learners, setup.schedule.learning_rate)
         streams = zip(numbers, seeds, strict=True)
         self.streams = [Experience(worlds[number], setup.schedule.batch, seed) for number, seed in streams]
-        self.steering = [generator("steering", seed) for seed in seeds]
+        self.worlds = [stream.world for stream in self.streams]
         one = self.streams[0].world.sample(1, rng=generator("width")).observation
-        self.assessor = setup.make_assessor(len(self.seeds), int(learners[0].latents(one).shape[-1]))
+        self.width = int(learners[0].latents(one).shape[-1])
+        self.steered = Steered(setup, seeds, self.width)
 
     @classmethod
     def born(cls, setup: Setup, rng: torch.Generator) -> Learner:
@@ -123,30 +142,37 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
     def step(self) -> Tensor:
         """One batch of experience for every seed."""
         batches = [stream.next() for stream in self.streams]
-        name = self.setup.assessor["signal"]
-        each = zip(self.streams, batches, self.steering, strict=True)
-        signals = [signals_of(self.signals, stream.world, batch, rng)[name] for stream, batch, rng in each]
         taught = self.cohort.learn(torch.stack([batch.observation for batch in batches]))
-        if self.assessor.settings.open(self.age):
-            alive = self.cohort.alive
-            latents = torch.where(alive[:, None, None, None], taught.latents, 0.0)
-            self.assessor.update(latents, torch.stack(signals), alive)
+        alive = self.cohort.alive
+        self.read_along(batches, torch.where(alive[:, None, None, None], taught.latents, 0.0), alive)
         self.age += self.setup.schedule.batch
         return taught.loss
+
+    def read_along(self, batches: Sequence[Batch], latents: Tensor, alive: Tensor) -> None:
+        """Teach what reads along: latents ``[S, n, T, D]`` of one batch of every seed, 0 for those not ``alive``."""
+        self.steered.teach(self.age, latents, self.steered.sense(self.worlds, batches), alive)
 
     def state(self, s: int) -> dict[str, Tensor]:
         """Learner, optimiser, assessor and the generators of experience and steering errors."""
         return {
             **with_prefix("learner.", self.cohort.state(s)),
-            **with_prefix("assessor.", self.assessor.state(s)),
             **with_prefix("experience.", self.streams[s].state()),
-            "steering.generator": self.steering[s].get_state(),
+            **self.state_along(s),
         }
+
+    def state_along(self, s: int) -> dict[str, Tensor]:
+        """What of :meth:`state` belongs to what reads along."""
+        assessor = with_prefix("assessor.", self.steered.assessor.state(s))
+        return {**assessor, "steering.generator": self.steered.errors[s].get_state()}
 
     def load(self, states: Sequence[dict[str, Tensor]]) -> None:
         """Put back what :meth:`state` gave, all seeds of the same age."""
         self.cohort.load([part_of(state, "learner.") for state in states])
         for s, state in enumerate(states):
-            self.assessor.load(s, part_of(state, "assessor."))
             self.streams[s].load(part_of(state, "experience."))
-            self.steering[s].set_state(state["steering.generator"])
+            self.load_along(s, state)
+
+    def load_along(self, s: int, state: dict[str, Tensor]) -> None:
+        """Put back what :meth:`state_along` gave."""
+        self.steered.assessor.load(s, part_of(state, "assessor."))
+        self.steered.errors[s].set_state(state["steering.generator"])

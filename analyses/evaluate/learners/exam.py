@@ -85,10 +85,15 @@ def exam_of(setup: Setup, number: int | None = None) -> SetupExam:
     Raises :class:`ImprintError` without a number in a setup with several worlds.
     """
     number = setup.one_world(number)
-    world = setup.make_world(number).held_out()
-    batch = world.sample(setup.evaluation.episodes, rng=generator("exam"), design="balanced")
+    world, batch = rows_of_exam(setup, number)
     targets = exam_targets(setup, batch.concepts, batch.groups, sequences=setup.schedule.seeds == 1)
     return SetupExam(setup, batch.concepts, batch.groups, targets, world, batch, number)
+
+
+def rows_of_exam(setup: Setup, number: int) -> tuple[World, Batch]:
+    """The held-out world of a number, and the rows on which every seed, age and twin in it is examined."""
+    world = setup.make_world(number).held_out()
+    return world, world.sample(setup.evaluation.episodes, rng=generator("exam"), design="balanced")
 
 
 def exam_targets(setup: Setup | StudySetup, concepts: pd.DataFrame, groups: Ints, *, sequences: bool) -> Targets:

@@ -43,18 +43,10 @@ class LearnerProcedure(Procedure[Setup]):
 
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
-        setup, world = self.setup, self.setup.make_world(0)
-        if setup.decision.edition != EDITION:
-            raise ImprintError(
-                f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be "
-                "read, but not made."
-            )
-        signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
-        learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
-        setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
-        READOUTS.load(setup.evaluation.readout)
-        for number in range(setup.schedule.worlds):
-            exam_of(setup, number)
+        try_parts(self.setup)
+        READOUTS.load(self.setup.evaluation.readout)
+        for number in range(self.setup.schedule.worlds):
+            exam_of(self.setup, number)
 
     def raising(self) -> list[Cell]:
         """What a run of this size could show, and the seeds."""
@@ -95,3 +87,19 @@ class LearnerProcedure(Procedure[Setup]):
         records = [record_of(self.folder, seed, designs[numbers[seed]], numbers[seed]) for seed in whole]
         sign = signal_sign(setup, exams[0].world)
         return latch_findings(exams[0], records, twins_of(self.folder, designs), ages=self.ages, sign=sign)
+
+
+def try_parts(setup: Setup) -> None:
+    """Build world, signals, learner and assessor once; raises :class:`ImprintError` where they do not fit together."""
+    if setup.decision.edition != EDITION:
+        raise ImprintError(
+            f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be read, "
+            "but not made."
+        )
+    world = setup.make_world(0)
+    signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
+    frame = frame_of(world)
+    if (lag := setup.assessor["lag"]) >= frame.steps:
+        raise ImprintError(f"assessor.lag is {lag}; with {frame.steps} steps an episode at most {frame.steps - 1}.")
+    learner = setup.make_learner(frame, rng=generator("rehearsal"))
+    setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
