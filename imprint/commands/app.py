@@ -37,7 +37,9 @@ from imprint.commands.options import (
     Untrained,
     Value,
     Where,
+    only_for_arrays,
 )
+from imprint.commands.sweep import sweep
 
 app = typer.Typer(
     name="imprint",
@@ -139,6 +141,9 @@ def power(
     answered(lambda: print_power(setup, changes=set_ or [], **given), as_json=json)
 
 
+app.command(short_help="Judge every combination of some settings.")(sweep)
+
+
 @app.command(short_help="Which concepts can be read where, and since when.")
 def locate(
     source: Source,
@@ -167,7 +172,7 @@ def locate(
 
         arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
         arrays |= {"mask": mask, "ignore": ignore}
-        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
+        only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
 
@@ -213,7 +218,7 @@ def latch(
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
-        _only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies, seed=seed)
+        only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies, seed=seed)
         run_folder(source)
         from imprint.commands.findings import latch_run
 
@@ -234,12 +239,6 @@ def latch(
         "seed": seed,
     }
     answered(partial(latch_arrays, source, concepts, **asked), as_json=json)
-
-
-def _only_for_arrays(**options: object) -> None:
-    for name, given in options.items():
-        if given is not None:
-            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")
 
 
 @app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")

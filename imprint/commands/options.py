@@ -80,3 +80,10 @@ Intended = Annotated[
 Proxies = Annotated[
     str | None, typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas.")
 ]
+
+
+def only_for_arrays(**options: object) -> None:
+    """Refuse options that only arrays have, beside a run folder."""
+    for name, given in options.items():
+        if given is not None:
+            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")

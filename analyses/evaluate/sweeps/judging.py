@@ -180,7 +180,8 @@ class SeedRead:
     def __init__(self, setup: Setup, first: Setup, home: RunFolder, seed: int, rows: tuple[Rows, Rows]) -> None:
         self.exam, self.latch = rows
         self.world = self.exam.number
-        tensors = read_tensors(read_file(home, seed, setup))[0]
+        stored = read_tensors(read_file(home, seed, setup))[0]
+        tensors = {name: value.clone() for name, value in stored.items()}  # aligned, as products round otherwise
         self.latents = {int(age): latents for age, latents in part_of(tensors, "latents|").items()}
         self.changed = part_of(tensors, "changed|")
         self.ages = sorted(self.latents)

@@ -216,7 +216,7 @@ class Whole:
     def __init__(self, report: Progress | None, plan: Plan) -> None:
         self.report = report
         self.shared = len(plan.cells) - len(plan.alone)
-        self.before, self.total = 0.0, len(plan.cells)
+        self.before, self.total = 0.0, float(len(plan.cells))
 
     def wave(self, name: str, cells: Sequence[Cell]) -> Progress | None:
         """What a wave of work reports to."""
@@ -232,7 +232,7 @@ class Whole:
 
     def run(self, done: int, total: int) -> Progress | None:
         """What a run that is a cell reports to."""
-        started = self.shared + done
+        started = float(self.shared + done)
         return None if self.report is None else lambda step: self._say(started, f"run {done + 1} of {total}: {step.cell}")
 
     def end(self) -> None:
@@ -241,7 +241,7 @@ class Whole:
 
     def _say(self, done: float, note: str) -> None:
         if self.report is not None:
-            self.report(Step("sweep", int(100 * done), 100 * self.total, note))
+            self.report(Step("sweep", int(100 * done), int(100 * self.total), note))
 
 
 def _prepare(plan: Plan, folder: Path, *, resume: bool) -> bool:
