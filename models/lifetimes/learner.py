@@ -1,7 +1,12 @@
 """The lifetime of a learner in a static world: its own objective teaches it, a steering signal teaches its assessor.
 
-    for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
-                      -> assessor step (three-factor rule, only while its window is open)
+    for every batch:  observe -> learner step (its own objective)
+                      -> readings of the scorecard, if there is one -> steering signals (hardcoded)
+                      -> step of assessor and scorecard (three-factor rule, only while their windows are open)
+
+Readings, signals and assessors use the latents from before the learner's step. Steering changes what the learner comes
+to know only where :attr:`imprint.models.setup.learner.Setup.shapes_learner` says so; then signals are computed within
+the learner's step, and what they add to its loss has a gradient through the readings.
 
 Seeds of different worlds train side by side, each on its own stream. Each seed owns three generators, all derived from
 its number alone (so that seed k of two setups can be paired): one for its initial weights, one for its experience, one
@@ -12,16 +17,19 @@ Letters: S seeds, n episodes, T steps, D latent width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from imprint.models.assessors.base import Owner
 from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
 from imprint.models.learning.cohort import Cohort
 from imprint.models.lifetimes.lifetime import Lifetime
+from imprint.models.lifetimes.scorecard import Scorecard
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.steering.base import Signal, steer
 from imprint.models.store import RunFolder, part_of, with_prefix
@@ -64,32 +72,70 @@ class Experience:
         self.rng_state, self.used, self._drawn = state["dawn"], int(state["hour"]), None
 
 
-def signals_of(signals: Sequence[Signal], world: World, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-    """All steering signals of a batch, name -> ``[n, T]``; the world computes only the senses that they read."""
-    wanted = frozenset[str]().union(*(signal.reads for signal in signals))
+def signals_of(
+    signals: Sequence[Signal],
+    world: World,
+    batch: Batch,
+    rng: torch.Generator,
+    readings: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """All steering signals of a batch, name -> ``[n, T]``, and the senses and readings that they read.
+
+    ``readings``: of the scorecard, ``[n, T]``. The world computes only the senses that signals read.
+    """
+    readings = readings or {}
+    body = world.body(batch)
+    wanted = frozenset[str]().union(*(signal.reads for signal in signals)) - readings.keys()
     senses = world.senses(batch, wanted)
-    if wanted - senses.values.keys() - {signal.settings.name for signal in signals}:
+    if wanted - senses.values.keys() - body.values.keys() - {signal.settings.name for signal in signals}:
         senses = world.senses(batch)  # so that the error about an unknown sense lists all there are
-    return steer(signals, senses, world.body(batch), rng)[0]
+    for name, reading in readings.items():
+        senses = senses.plus(name, reading)
+    return {**senses.values, **steer(signals, senses, body, rng)[0]}
+
+
+def ideal_signals(setup: Setup, world: World, batch: Batch, name: str) -> dict[str, Tensor]:
+    """Steering signals of a batch without a learner, name -> ``[n, T]``; errors from the generator called ``name``.
+
+    In place of a column's reading stands the signal that teaches it, or 0 where none does.
+    """
+    signals, readings = setup.make_signals(), dict.fromkeys(setup.scorecard, torch.zeros(batch.observation.shape[:2]))
+    for _ in range(len(setup.scorecard) + 1):  # a signal may read a column that is taught by one that reads another
+        outputs = signals_of(signals, world, batch, generator(name), readings)
+        readings = {c: outputs.get(part["signal"], readings[c]) for c, part in setup.scorecard.items()}
+    return outputs
 
 
 class Steered:
     """How one setup steers some seeds: its signals, each seed with its own stream of errors, and what they teach."""
 
     def __init__(self, setup: Setup, seeds: Sequence[int], width: int) -> None:
-        self.signals, self.name = setup.make_signals(), setup.assessor["signal"]
+        self.signals, self.seeds = setup.make_signals(), tuple(seeds)
         self.errors = [generator("steering", seed) for seed in seeds]
         self.assessor = setup.make_assessor(len(seeds), width)
+        self.scorecard = Scorecard(setup.make_scorecard(len(seeds), width))
 
-    def sense(self, worlds: Sequence[World], batches: Sequence[Batch]) -> dict[str, Tensor]:
-        """All signals of a batch of every seed, name -> ``[S, n, T]``; the errors of each seed go on."""
-        each = [signals_of(self.signals, *own) for own in zip(worlds, batches, self.errors, strict=True)]
-        return {name: torch.stack([signals[name] for signals in each]) for name in each[0]}
+    def sense(self, worlds: Sequence[World], batches: Sequence[Batch], latents: Tensor) -> dict[str, Tensor]:
+        """Steering signals, and the senses and readings behind them, name -> ``[S, n, T]``."""
+        readings = self.scorecard.readings(latents)
+        signals = []
+        for s, (world, batch, rng) in enumerate(zip(worlds, batches, self.errors, strict=True)):
+            own = {name: value[s] for name, value in readings.items()}
+            signals.append(signals_of(self.signals, world, batch, rng, own))
+        return {name: torch.stack([each[name] for each in signals]) for name in signals[0]}
 
-    def teach(self, age: int, latents: Tensor, signals: dict[str, Tensor], alive: Tensor) -> None:
+    def attach(self, cohort: Cohort, age: int) -> None:
+        """Attach assessors that are not taught to the learners that they read, when their window opens."""
+        for assessor in (self.assessor, *self.scorecard.columns.values()):
+            if assessor.settings.open(age):
+                for s in torch.nonzero(~assessor.attached).flatten().tolist():
+                    site = cohort.modules[s].latent_hook
+                    assessor.attach(s, Owner(self.seeds[s], site, functools.partial(cohort.digest, s)))
+
+    def teach(self, latents: Tensor, signals: Mapping[str, Tensor], alive: Tensor, age: int) -> None:
         """Teach the assessor on latents ``[S, n, T, D]`` of the seeds that are ``alive`` if its window is open."""
         if self.assessor.settings.open(age):
-            self.assessor.update(latents, signals[self.name], alive)
+            self.assessor.update(latents, signals[self.assessor.settings.signal], alive)
 
 
 @dataclass(frozen=True)
@@ -142,18 +188,41 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
     def step(self) -> Tensor:
         """One batch of experience for every seed."""
         batches = [stream.next() for stream in self.streams]
-        taught = self.cohort.learn(torch.stack([batch.observation for batch in batches]))
+        self.attach()
+        felt: dict[str, Tensor] = {}
+
+        def pressure(latents: Tensor) -> Tensor:
+            finite = latents.detach().isfinite().flatten(1).all(1)
+            latents = torch.where(finite[:, None, None, None], latents, 0.0)
+            felt.update(self.steered.sense(self.worlds, batches, latents.detach()))
+            shaping = [signal for signal in self.steered.signals if signal.shapes_learner]
+            values = felt | self.steered.scorecard.readings(latents)
+            return torch.stack([signal.pressure(values) for signal in shaping]).sum(0)
+
+        observation = torch.stack([batch.observation for batch in batches])
+        taught = self.cohort.learn(observation, pressure if self.setup.shapes_learner else None)
         alive = self.cohort.alive
-        self.read_along(batches, torch.where(alive[:, None, None, None], taught.latents, 0.0), alive)
+        self.read_along(batches, torch.where(alive[:, None, None, None], taught.latents, 0.0), alive, felt)
         self.age += self.setup.schedule.batch
         return taught.loss
 
-    def read_along(self, batches: Sequence[Batch], latents: Tensor, alive: Tensor) -> None:
-        """Teach what reads along: latents ``[S, n, T, D]`` of one batch of every seed, 0 for those not ``alive``."""
-        self.steered.teach(self.age, latents, self.steered.sense(self.worlds, batches), alive)
+    def attach(self) -> None:
+        """Attach what reads along without being taught."""
+        self.steered.attach(self.cohort, self.age)
+
+    def read_along(
+        self, batches: Sequence[Batch], latents: Tensor, alive: Tensor, felt: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Teach what reads along, on latents ``[S, n, T, D]`` of one batch of every seed, 0 for those not ``alive``.
+
+        ``felt``: the signals, where the learner's step has needed them.
+        """
+        signals = felt or self.steered.sense(self.worlds, batches, latents)
+        self.steered.teach(latents, signals, alive, self.age)
+        self.steered.scorecard.update(latents, signals, alive, self.age)
 
     def state(self, s: int) -> dict[str, Tensor]:
-        """Learner, optimiser, assessor and the generators of experience and steering errors."""
+        """Learner, optimiser, assessor, scorecard and the generators of experience and steering errors."""
         return {
             **with_prefix("learner.", self.cohort.state(s)),
             **with_prefix("experience.", self.streams[s].state()),
@@ -162,8 +231,11 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
 
     def state_along(self, s: int) -> dict[str, Tensor]:
         """What of :meth:`state` belongs to what reads along."""
-        assessor = with_prefix("assessor.", self.steered.assessor.state(s))
-        return {**assessor, "steering.generator": self.steered.errors[s].get_state()}
+        return {
+            **with_prefix("assessor.", self.steered.assessor.state(s)),
+            **with_prefix("scorecard.", self.steered.scorecard.state(s)),
+            "steering.generator": self.steered.errors[s].get_state(),
+        }
 
     def load(self, states: Sequence[dict[str, Tensor]]) -> None:
         """Put back what :meth:`state` gave, all seeds of the same age."""
@@ -172,7 +244,8 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
             self.streams[s].load(part_of(state, "experience."))
             self.load_along(s, state)
 
-    def load_along(self, s: int, state: dict[str, Tensor]) -> None:
+    def load_along(self, s: int, state: Mapping[str, Tensor]) -> None:
         """Put back what :meth:`state_along` gave."""
         self.steered.assessor.load(s, part_of(state, "assessor."))
+        self.steered.scorecard.load(s, part_of(state, "scorecard."))
         self.steered.errors[s].set_state(state["steering.generator"])

@@ -1,9 +1,10 @@
 """One upbringing, many steerings: learners live once, and every way of steering them reads along.
 
 What a learner comes to know does not depend on the steering signals, on their errors, or on what an assessor makes of
-them, since no gradient flows from value into learner. So setups that differ in nothing else share one lifetime:
+them, unless a signal shapes the learner (:attr:`imprint.models.setup.learner.Setup.shapes_learner`). So setups that differ in nothing else share one lifetime:
 
-    steering    setups with equal signals draw them once, from the stream of errors that each would have alone
+    steering    setups with equal signals, and an equal scorecard, draw them once, from the stream of errors that each
+                would have alone
     track       setups whose assessors are equal apart from ``closes_at`` are one assessor, taught as in a run
     variant     a track at the age at which its own window closes: a copy is kept there, for nothing is learned after
 
@@ -15,6 +16,7 @@ Tensors of a checkpoint besides those of learners and experience (t counts track
     track.<t>.<name>                what the assessor of a track has learned
     closed.<t>.<age>.<name>         the same when a window closed at ``age``; only from then on
     steering.<k>                    state of a stream of errors
+    scorecard.<k>.<name>            what the columns of a scorecard have learned
 
 Letters: S seeds, n episodes, T steps, D latent width.
 """
@@ -22,7 +24,7 @@ Letters: S seeds, n episodes, T steps, D latent width.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,7 +68,8 @@ class Along:
         apart: list[Setup] = []
         variants = []
         for setup in setups:
-            steering = steerings.setdefault(json.dumps(setup.steering, sort_keys=True), len(steerings))
+            signals = json.dumps([setup.steering, setup.scorecard], sort_keys=True)
+            steering = steerings.setdefault(signals, len(steerings))
             open_ended = {**setup.assessor, CLOSING: None}
             key = (steering, json.dumps(open_ended, sort_keys=True))
             if key not in tracks:
@@ -102,13 +105,21 @@ class SharedLifetime(LearnerLifetime):
         self.closed: dict[tuple[int, int], list[dict[str, Tensor]]] = {}
         """Track and age -> what the assessor of each seed had learned when a window closed."""
 
-    def read_along(self, batches: Sequence[Batch], latents: Tensor, alive: Tensor) -> None:
+    def attach(self) -> None:
+        """Attach what reads along without being taught."""
+        for steered in self.tracks:
+            steered.attach(self.cohort, self.age)
+
+    def read_along(
+        self, batches: Sequence[Batch], latents: Tensor, alive: Tensor, felt: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Teach every track of which a window is still open, then keep copies where windows close."""
         going = [t for t, closing in enumerate(self.along.closing) if closing[-1] is None or closing[-1] > self.age]
-        wanted = sorted({self.along.steering[t] for t in going})
-        signals = {k: self.sensing[k].sense(self.worlds, batches) for k in wanted}
-        for t in going:
-            self.tracks[t].teach(self.age, latents, signals[self.along.steering[t]], alive)
+        for k in sorted({self.along.steering[t] for t in going}):
+            signals = self.sensing[k].sense(self.worlds, batches, latents)
+            for t in (t for t in going if self.along.steering[t] == k):
+                self.tracks[t].teach(latents, signals, alive, self.age)
+            self.sensing[k].scorecard.update(latents, signals, alive, self.age)
         later = self.age + self.setup.schedule.batch
         for t, closing in enumerate(self.along.closing):
             for age in closing:
@@ -116,18 +127,21 @@ class SharedLifetime(LearnerLifetime):
                     self.closed[t, age] = [self.tracks[t].assessor.state(s) for s in range(len(self.seeds))]
 
     def state_along(self, s: int) -> dict[str, Tensor]:
-        """Every track, its copies, and every stream of errors; see the module docstring."""
+        """Every track, its copies, every scorecard and stream of errors; see the module docstring."""
         state = {f"steering.{k}": steered.errors[s].get_state() for k, steered in self.sensing.items()}
+        for k, steered in self.sensing.items():
+            state |= with_prefix(f"scorecard.{k}.", steered.scorecard.state(s))
         for t, steered in enumerate(self.tracks):
             state |= with_prefix(f"track.{t}.", steered.assessor.state(s))
         for (t, age), copies in self.closed.items():
             state |= with_prefix(f"closed.{t}.{age}.", copies[s])
         return state
 
-    def load_along(self, s: int, state: dict[str, Tensor]) -> None:
+    def load_along(self, s: int, state: Mapping[str, Tensor]) -> None:
         """Put back what :meth:`state_along` gave."""
         for k, steered in self.sensing.items():
             steered.errors[s].set_state(state[f"steering.{k}"])
+            steered.scorecard.load(s, part_of(state, f"scorecard.{k}."))
         for t, steered in enumerate(self.tracks):
             steered.assessor.load(s, part_of(state, f"track.{t}."))
             for age in self.along.closing[t]:

@@ -22,9 +22,10 @@ from imprint.analyses.evaluate.learners.pooled import latch_findings, not_measur
 from imprint.analyses.evaluate.learners.robustness import measure_power
 from imprint.analyses.evaluate.procedure import Procedure, stored_tables
 from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
+from imprint.models.assessors.base import Owner
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
+from imprint.models.lifetimes.learner import LearnerLifetime, ideal_signals
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
 
@@ -97,9 +98,13 @@ def try_parts(setup: Setup) -> None:
             "but not made."
         )
     world = setup.make_world(0)
-    signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
+    ideal_signals(setup, world, world.sample(2, rng=generator("rehearsal")), "rehearsal")
     frame = frame_of(world)
     if (lag := setup.assessor["lag"]) >= frame.steps:
         raise ImprintError(f"assessor.lag is {lag}; with {frame.steps} steps an episode at most {frame.steps - 1}.")
     learner = setup.make_learner(frame, rng=generator("rehearsal"))
-    setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
+    width = int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1])
+    first = setup.schedule.first_seed
+    for assessor in (setup.make_assessor(1, width), *setup.make_scorecard(1, width).values()):
+        for seed in range(first, first + setup.schedule.seeds):
+            assessor.attach(0, Owner(seed, learner.latent_hook))

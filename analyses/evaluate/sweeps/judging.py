@@ -134,7 +134,7 @@ class Judging:
 
     def sign(self, setup: Setup) -> int:
         """What :func:`imprint.analyses.evaluate.learners.exam.signal_sign` says in the first world."""
-        key = json.dumps([setup.steering, setup.assessor["signal"], setup.intended], sort_keys=True)
+        key = json.dumps([setup.steering, setup.scorecard, setup.assessor["signal"], setup.intended], sort_keys=True)
         if key not in self._signs:
             self._signs[key] = signal_sign(setup, self.setup.make_world(0).held_out())
         return self._signs[key]

@@ -2,8 +2,9 @@
 
 Two setups of learners share an upbringing when they are equal after what comes after it is taken away: steering,
 assessor, what is intended and asked, how it is examined and judged. World, learner and schedule stay, and so does every
-setting that this list does not know. A setup that lets gradients of the value into the learner
-(``gradient_into_learner``) shares nothing, and neither do agents, whose life follows from what steers them.
+setting that this list does not know. A setup whose steering shapes the learner
+(:attr:`imprint.models.setup.learner.Setup.shapes_learner`) shares nothing, and neither do agents, whose life follows
+from what steers them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup, raw_setup
 
-AFTERWARDS = ("steering", "assessor", "intended", "proxies", "concepts", "decision", "evaluation")
+AFTERWARDS = ("steering", "assessor", "scorecard", "intended", "proxies", "concepts", "decision", "evaluation")
 """Parts of a setup of learners that cannot change what its learners come to know."""
 WORDS = ("name", "description", "question")
 MOST = 100_000
@@ -80,7 +81,7 @@ class Plan:
         """The upbringings that cells share, in the order of their first cells."""
         found: dict[str, list[SweptCell]] = {}
         for cell in self.cells:
-            if isinstance(cell.setup, Setup) and not _lets_gradients_in(cell.setup.resolved()):
+            if isinstance(cell.setup, Setup) and not cell.setup.shapes_learner:
                 found.setdefault(f"life-{_digest(life_of(cell.setup))}", []).append(cell)
         return tuple(Upbringing(name, tuple(cells)) for name, cells in found.items())
 
@@ -126,8 +127,12 @@ def plan_of(
     """
     chosen = _checked(grid)
     fixed = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
-    for one, other in itertools.permutations([*chosen, *fixed], 2):
-        if one == other or other.startswith(f"{one}."):
+    for one, other in itertools.product([*chosen, *fixed], chosen):
+        if one == other and one not in fixed:
+            continue
+        if one == other:
+            raise ImprintError(f"{one} is in the grid and is given for all cells as well; leave one out.")
+        if other.startswith(f"{one}."):
             raise ImprintError(
                 f"the keys {one} and {other} cannot be combined: one says what the other says too; leave one out."
             )
@@ -204,13 +209,6 @@ def _said(error: ImprintError) -> str:
 
 def _sizes(grid: Mapping[str, Sequence[Any]]) -> str:
     return ", ".join(f"{key} {len(values)}" for key, values in grid.items())
-
-
-def _lets_gradients_in(data: Any) -> bool:
-    """Whether a part of a setup says that gradients of the value reach the learner."""
-    if isinstance(data, Mapping):
-        return bool(data.get("gradient_into_learner")) or any(map(_lets_gradients_in, data.values()))
-    return isinstance(data, list) and any(map(_lets_gradients_in, data))
 
 
 def _digest(data: Any) -> str:

@@ -158,7 +158,7 @@ def rehearse(plan: Plan) -> None:
             _named(cell, lambda own=setup: procedure_of(own, RunFolder(Path())).rehearse())
             continue
         assessor = {k: v for k, v in setup.assessor.items() if k not in ("opens_at", "closes_at")}
-        key = (life_of(setup), setup.steering, assessor, setup.intended, setup.proxies, setup.concepts)
+        key = (life_of(setup), setup.steering, setup.scorecard, assessor, setup.intended, setup.proxies, setup.concepts)
         if (text := repr((key, setup.decision.edition))) not in tried:
             tried.add(text)
             _named(cell, lambda own=setup: try_parts(own))

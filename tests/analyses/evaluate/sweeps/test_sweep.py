@@ -102,12 +102,15 @@ def test_lives_are_shared_where_they_are_equal_and_nowhere_else() -> None:
     assert tiny_plan(**judged).raised == () and tiny_plan(**judged).lives == 2
 
 
-def test_gradients_into_the_learner_and_agents_share_nothing() -> None:
-    plan = tiny_plan(**{"assessor.lag": [0, 1]})
-    assert isinstance(first := plan.cells[0].setup, Setup)
-    open_ = first.model_copy(update={"assessor": {**first.assessor, "gradient_into_learner": True}})
-    let_in = Plan(plan.base, plan.grid, (SweptCell(0, {"assessor.lag": 0}, open_), plan.cells[1]))
-    assert [cell.number for cell in let_in.alone] == [0] and let_in.raised == ("assessor.lag",)
+def test_steering_that_shapes_the_learner_and_agents_share_nothing() -> None:
+    believing = {
+        "scorecard": {"warm": {"kind": "valence", "signal": "contact"}},
+        "steering.1": {"kind": "belief", "name": "comfort", "reading": "warm"},
+    }
+    grid = {"steering.1.weight": [0.5, 1.0], "steering.1.gradient_into_learner": [0.0, 0.5]}
+    plan = plan_of("nursery", grid, changes={**TINY, **believing})
+    assert [cell.number for cell in plan.alone] == [1, 3] and len(plan.upbringings) == 1 and plan.lives == 6
+    assert plan.raised == ("steering.1.weight", "steering.1.gradient_into_learner")
     agents = plan_of("coin", {"decision.dominates": [0.6, 0.8]}, seeds=2)
     assert len(agents.alone) == 2 and agents.lives == 4 and agents.shared == ()
 
@@ -202,7 +205,7 @@ def test_a_run_of_its_own_becomes_a_row(run: Run) -> None:
         ({"steering.0.sense": ["warmth", "warmt"]}, r"Did you mean 'warmth'"),
         ({"assessor.opens_at": [0, 640], "assessor.closes_at": [320]}, r"opens_at=640, .*closes_at=320 cannot be comb"),
         ({"assessor": [{}], "assessor.lag": [1]}, "assessor and assessor.lag cannot be combined"),
-        ({"schedule.seeds": [2, 3]}, "schedule.seeds"),
+        ({"schedule.seeds": [2, 3]}, "in the grid and is given for all"),
         ({"steering.0.miss": np.linspace(0, 1, 3000)}, "3,000 combinations.*--yes"),
     ],
 )
