@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 FEW = 24
 """Cells up to which each is printed."""
 Grid = Annotated[
-    list[str],
-    typer.Option(metavar="KEY=A,B,C", help="Values of one setting (see: imprint show). May be repeated."),
+    list[str], typer.Option(metavar="KEY=A,B,C", help="Values of one setting (see: imprint show). May be repeated.")
 ]
 
 

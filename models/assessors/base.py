@@ -74,7 +74,11 @@ class Owner:
 
 
 class Assessor(ABC):
-    """An assessor of S learners."""
+    """An assessor of S learners.
+
+    When it learns is up to the lifetime, which asks :meth:`AssessorSettings.open`; its rule reads no window, so that
+    assessors that differ only in when they stop are one until then (:mod:`imprint.models.lifetimes.shared`).
+    """
 
     Settings: ClassVar[type[AssessorSettings]] = AssessorSettings
     rule: ClassVar[str]

@@ -92,7 +92,9 @@ def _life(setup: TrainedSetup, setups: tuple[Setup, ...]) -> tuple[float, float,
     return step, kept, 2 * (sampled - began) + passes * (time.process_time() - sampled)
 
 
-def _begun(setup: TrainedSetup, setups: tuple[Setup, ...], seeds: tuple[int, ...], folder: RunFolder) -> Lifetime[Any, Any]:
+def _begun(
+    setup: TrainedSetup, setups: tuple[Setup, ...], seeds: tuple[int, ...], folder: RunFolder
+) -> Lifetime[Any, Any]:
     if setups:
         return SharedLifetime(setups, seeds, folder)
     if isinstance(setup, AgentSetup):

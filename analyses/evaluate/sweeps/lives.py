@@ -112,7 +112,9 @@ def _changed(learner: Learner, world: World, batch: Batch, concepts: Sequence[st
     tensors: dict[str, Tensor] = {}
     for concept in concepts:
         try:
-            changed = [_latents(learner, world, there.observation) for _, there in counterfactuals(world, batch, concept)]
+            changed = [
+                _latents(learner, world, there.observation) for _, there in counterfactuals(world, batch, concept)
+            ]
         except ImprintError:
             continue
         tensors |= {f"changed|{concept}|{level}": latents for level, latents in enumerate(changed)}

@@ -127,10 +127,8 @@ def plan_of(
     """
     chosen = _checked(grid)
     fixed = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
-    for one, other in itertools.product([*chosen, *fixed], chosen):
-        if one == other and one not in fixed:
-            continue
-        if one == other:
+    for one, other in itertools.product(chosen, [*chosen, *fixed]):
+        if one == other and one in fixed:
             raise ImprintError(f"{one} is in the grid and is given for all cells as well; leave one out.")
         if other.startswith(f"{one}."):
             raise ImprintError(
@@ -183,8 +181,9 @@ def _checked(grid: Any) -> dict[str, tuple[Any, ...]]:
         if not values:
             raise ImprintError(f"grid {key}: no values; give at least one, {example}.")
         written = [json.dumps(value, sort_keys=True) for value in values]
-        if twice := [text for i, text in enumerate(written) if text in written[:i]]:
-            raise ImprintError(f"grid {key}: the value {twice[0]} is given twice.")
+        if len(set(written)) < len(written):
+            twice = next(text for text in written if written.count(text) > 1)
+            raise ImprintError(f"grid {key}: the value {twice} is given twice.")
         chosen[key] = values
     return chosen
 

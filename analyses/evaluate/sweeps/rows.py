@@ -1,17 +1,17 @@
 """The row of one cell in the frame of a sweep, from a verdict, from the findings of a run, or from a failure.
 
-    cell                                number of the cell
-    one column for each key of the grid, named by it; text where not all of its values are numbers
-    verdict, words, probability         word, words that together are certain enough, probability of the likeliest
-    probability|<word>                  of every word that any cell gave probability to
-    leads                               concept with the largest share
-    dominance, dominance_low, _high     of the intended concept, with its 95 % interval
-    dominance|<concept>                 of every declared concept
-    causal_share                        of the intended concept: variance that changing it alone causes, part of all
-    wanting, wanting_low, _high         of agents: what erasing the intended goal costs
-    latch_age                           first age from which on the word of the verdict is the likeliest
-    seeds, diverged                     seeds behind the verdict; seeds that diverged
-    error                               why there are no numbers; empty where there are
+cell                                number of the cell
+one column for each key of the grid, named by it; text where not all of its values are numbers
+verdict, words, probability         word, words that together are certain enough, probability of the likeliest
+probability|<word>                  of every word that any cell gave probability to
+leads                               concept with the largest share
+dominance, dominance_low, _high     of the intended concept, with its 95 % interval
+dominance|<concept>                 of every declared concept
+causal_share                        of the intended concept: variance that changing it alone causes, part of all
+wanting, wanting_low, _high         of agents: what erasing the intended goal costs
+latch_age                           first age from which on the word of the verdict is the likeliest
+seeds, diverged                     seeds behind the verdict; seeds that diverged
+error                               why there are no numbers; empty where there are
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from imprint.analyses.engine import Cell, Outcome, Progress, Step, available_cor
 from imprint.analyses.evaluate.evaluate import evaluate, procedure_of
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure, try_parts
 from imprint.analyses.evaluate.sweeps.cost import LONG, estimate
-from imprint.analyses.evaluate.sweeps.judging import judged_file, verdicts_of
+from imprint.analyses.evaluate.sweeps.judging import verdicts_of
 from imprint.analyses.evaluate.sweeps.lives import cost_file, lives_of, readings_of
 from imprint.analyses.evaluate.sweeps.plan import MOST, Plan, SweptCell, Upbringing, life_of, plan_of, spoken
 from imprint.analyses.evaluate.sweeps.rows import failed_row, frame_of_cells, row_of_run, written
@@ -48,7 +48,6 @@ from imprint.models.files import (
     write_json,
     write_table,
 )
-from imprint.models.lifetimes.shared import Along
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
@@ -185,11 +184,11 @@ def carry_out(
         raise unknown_name("backend", backend, engine.BACKENDS)
     if address is not None and backend == "local":
         raise ImprintError(f"address is {address!r}, but local processes have none; name a backend, dask or ray.")
-    began, folder = time.time(), Path(out) / plan.name
+    began, folder = time.time(), (Path(out) / plan.name).absolute()
     where = {"backend": backend, **({} if address is None else {"address": address})}
     with alone_in(folder):
         if _prepare(plan, folder, resume=resume):
-            return Sweep(folder)
+            return Sweep(Path(out) / plan.name)
         whole = Whole(progress, plan)
         outcomes, rows = [], []
         for name, work in (("lives", lives_of), ("readings", readings_of), ("verdicts", verdicts_of)):
@@ -205,7 +204,7 @@ def carry_out(
             seconds[cell.number] = time.process_time() - started
         _write(plan, folder, frame_of_cells(plan, rows), _costs(plan, folder, seconds), outcomes, began)
         whole.end()
-    return Sweep(folder)
+    return Sweep(Path(out) / plan.name)
 
 
 class Whole:
@@ -233,7 +232,9 @@ class Whole:
     def run(self, done: int, total: int) -> Progress | None:
         """What a run that is a cell reports to."""
         started = float(self.shared + done)
-        return None if self.report is None else lambda step: self._say(started, f"run {done + 1} of {total}: {step.cell}")
+        return (
+            None if self.report is None else lambda step: self._say(started, f"run {done + 1} of {total}: {step.cell}")
+        )
 
     def end(self) -> None:
         """All is done."""
