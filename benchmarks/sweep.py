@@ -1,10 +1,10 @@
 """Benchmark of a sweep of 600 cells of the nursery against as many separate runs, in CPU seconds.
 
-The grid is world.colour_cue x assessor.lag x steering.0.miss x assessor.closes_at. One of its five upbringings is raised,
-read and judged whole (120 cells, six seeds of 51,200 experiences); the four others do the same work, so the cost is
-scaled by five. Of separate runs one is made, without what a verdict does not need (sites, pictures, power, planted
-controls), and scaled by 600. Then a sweep of short lives is compared with separate runs, cell by cell: verdict, every
-probability, and dominance with its interval have to be equal to the last bit.
+The grid is world.colour_cue x assessor.lag x steering.0.miss x assessor.closes_at. One of its five upbringings is
+raised, read and judged whole (120 cells, six seeds of 51,200 experiences); the four others do the same work, so the
+cost is scaled by five. Of separate runs one is made, without what a verdict does not need (sites, pictures, power,
+planted controls), and scaled by 600. Then a sweep of short lives is compared with separate runs, cell by cell: verdict,
+every probability, and dominance with its interval have to be equal to the last bit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One upbringing, many steerings: learners live once, and every way of steering them reads along.
 
 What a learner comes to know does not depend on the steering signals, on their errors, or on what an assessor makes of
-them, unless a signal shapes the learner (:attr:`imprint.models.setup.learner.Setup.shapes_learner`). So setups that differ in nothing else share one lifetime:
+them, unless a signal shapes the learner (:attr:`imprint.models.setup.learner.Setup.shapes_learner`). So setups that
+differ in nothing else share one lifetime:
 
     steering    setups with equal signals, and an equal scorecard, draw them once, from the stream of errors that each
                 would have alone

@@ -64,7 +64,9 @@ def estimate(plan: Plan) -> Estimate:
     for setup, setups in groups[:TIMED]:
         timed.append(_life(setup, setups))
     for place, (setup, setups) in enumerate(groups):
-        step, kept, read = timed[place] if place < len(timed) else [sum(n) / len(timed) for n in zip(*timed)]
+        step, kept, read = (
+            timed[place] if place < len(timed) else [sum(n) / len(timed) for n in zip(*timed, strict=True)]
+        )
         seeds = setup.schedule.seeds
         seconds += step * setup.planned[-1] * seeds + read * seeds
         seconds += JUDGED * len(setups) * len(setup.planned)

@@ -90,7 +90,8 @@ class Judging:
     """Some cells of one upbringing that are examined alike, with what they have in common."""
 
     def __init__(self, cells: Sequence[SweptCell], first: Setup, home: RunFolder) -> None:
-        assert isinstance(setup := cells[0].setup, Setup)
+        setup = cells[0].setup
+        assert isinstance(setup, Setup)
         self.setup, self.home, schedule = setup, home, setup.schedule
         self.exams = [Rows(setup, number) for number in range(schedule.worlds)]
         latches = [Rows(setup, number, latch=True) for number in range(schedule.worlds)]
@@ -104,7 +105,8 @@ class Judging:
 
     def row(self, cell: SweptCell, variant: Variant) -> dict[str, Any]:
         """The row of one cell. Raises :class:`ImprintError` for values that are not finite."""
-        assert isinstance(setup := cell.setup, Setup)
+        setup = cell.setup
+        assert isinstance(setup, Setup)
         names, last, by_age = (setup.intended, *setup.proxies), setup.planned[-1], {}
         diverged = sum(last not in seed.ages for seed in self.seeds)
         try:

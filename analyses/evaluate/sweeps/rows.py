@@ -64,8 +64,8 @@ def row_of_run(cell: SweptCell, run: Run) -> dict[str, Any]:
     table, last = run.findings, run.setup.planned[-1] if hasattr(run.setup, "planned") else None
     rows = table[(table["analysis"] == "latch") & table["seed"].isna()]
     now = rows[rows["age"] == last]
-    said = {age: part for age, part in rows[rows["metric"] == "probability"].groupby("age")}
-    words = {age: dict(zip(part["control"], part["estimate"], strict=True)) for age, part in said.items()}
+    said = rows[rows["metric"] == "probability"].groupby("age")
+    words = {age: dict(zip(part["control"], part["estimate"], strict=True)) for age, part in said}
     probabilities = words.get(last, {UNDETERMINED: 1.0})
     certain = run.setup.decision.certain
     leads = now[now["metric"] == "leads"]["concept"]
