@@ -48,7 +48,7 @@ class Shortcut(World):
     """Digits with a planted mark; the module docstring describes the world."""
 
     class Settings(FrozenSettings):
-        digits: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+        digits: tuple[int, ...] = (0, 1, 2, 3)
         """Digits that occur, as many even as odd ones."""
         corner: Literal["top left", "top right", "bottom left", "bottom right"] = "top left"
         """Where the mark stands; the speck stands in the opposite corner."""
@@ -56,7 +56,7 @@ class Shortcut(World):
         """Correlation of mark and evenness in training."""
         pixel_noise: float = Field(0.05, ge=0.0, le=1e6)
         """Standard deviation of the pixel noise."""
-        block: int = Field(60, ge=40, le=200)
+        block: int = Field(36, ge=20, le=200)
         """Handwritten originals per group."""
         originals: Literal["raising", "held_out"] = "raising"
         """Which part of the handwriting is used."""
