@@ -18,8 +18,8 @@ mark's corner, 0 to 1), ``brightness`` (mean absolute brightness of the frame). 
 
 **Split.** By handwriting, as in :mod:`imprint.models.handwriting`; held-out originals are of other writers.
 
-The planted mark on real images is a "Clever Hans" feature (Lapuschkin et al. 2019, Nat Commun 10:1096), its dial that of
-coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 1. Pixel noise sd ``pixel_noise``.
+The planted mark on real images is a "Clever Hans" feature (Lapuschkin et al. 2019, Nat Commun 10:1096), its dial that
+of coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 1. Pixel noise sd ``pixel_noise``.
 """
 
 from __future__ import annotations
@@ -65,7 +65,12 @@ class Shortcut(World):
         @classmethod
         def _halves(cls, digits: tuple[int, ...]) -> tuple[int, ...]:
             even = sum(digit % 2 == 0 for digit in digits)
-            if len(set(digits)) != len(digits) or not set(digits) <= set(range(10)) or 2 * even != len(digits) or not even:
+            if (
+                len(set(digits)) != len(digits)
+                or not set(digits) <= set(range(10))
+                or 2 * even != len(digits)
+                or not even
+            ):
                 raise ValueError(f"digits are {digits}; expected different ones of 0..9, as many even as odd")
             return digits
 
