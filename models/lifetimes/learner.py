@@ -77,6 +77,7 @@ def signals_of(
     world: World,
     batch: Batch,
     rng: torch.Generator,
+    *,
     readings: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """All steering signals of a batch, name -> ``[n, T]``, and the senses and readings that they read.
@@ -101,7 +102,7 @@ def ideal_signals(setup: Setup, world: World, batch: Batch, name: str) -> dict[s
     """
     signals, readings = setup.make_signals(), dict.fromkeys(setup.scorecard, torch.zeros(batch.observation.shape[:2]))
     for _ in range(len(setup.scorecard) + 1):  # a signal may read a column that is taught by one that reads another
-        outputs = signals_of(signals, world, batch, generator(name), readings)
+        outputs = signals_of(signals, world, batch, generator(name), readings=readings)
         readings = {c: outputs.get(part["signal"], readings[c]) for c, part in setup.scorecard.items()}
     return outputs
 
@@ -130,6 +131,7 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         numbers = [setup.schedule.world_of(seed) for seed in seeds]
         worlds = {number: setup.make_world(number) for number in dict.fromkeys(numbers)}
         self.signals = setup.make_signals()
+        self.shaping = [signal for signal in self.signals if signal.shapes_learner]
         frame = frame_of(worlds[numbers[0]])
         learners = [setup.make_learner(frame, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.cohort = Cohort(learners, setup.schedule.learning_rate)
@@ -165,12 +167,11 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
             finite = latents.detach().isfinite().flatten(1).all(1)
             latents = torch.where(finite[:, None, None, None], latents, 0.0)
             felt.update(self._signals(batches, latents.detach()))
-            shaping = [signal for signal in self.signals if signal.shapes_learner]
             values = felt | self.scorecard.readings(latents)
-            return torch.stack([signal.pressure(values) for signal in shaping]).sum(0)
+            return torch.stack([signal.pressure(values) for signal in self.shaping]).sum(0)
 
         observation = torch.stack([batch.observation for batch in batches])
-        taught = self.cohort.learn(observation, pressure if self.setup.shapes_learner else None)
+        taught = self.cohort.learn(observation, pressure if self.shaping else None)
         alive = self.cohort.alive
         latents = torch.where(alive[:, None, None, None], taught.latents, 0.0)
         signals = felt or self._signals(batches, latents)
@@ -186,7 +187,7 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         signals = []
         for s, (stream, batch, rng) in enumerate(zip(self.streams, batches, self.steering, strict=True)):
             own = {name: value[s] for name, value in readings.items()}
-            signals.append(signals_of(self.signals, stream.world, batch, rng, own))
+            signals.append(signals_of(self.signals, stream.world, batch, rng, readings=own))
         return {name: torch.stack([each[name] for each in signals]) for name in signals[0]}
 
     def _attach(self) -> None:

@@ -138,9 +138,13 @@ def test_slips_in_a_scorecard_are_named() -> None:
         ({"scorecard": {"a b": {"kind": "valence", "signal": "contact"}}}, "lower-case letters"),
         ({"scorecard": {"warm": {"kind": "valence", "signal": "contact", "lagg": 2}}}, "scorecard.warm.lagg"),
         ({"scorecard": {"odd": {"kind": "direction", "directions": {}}}}, "a probe's file, or a vector"),
+        ({"steering.1": {**CLOSED, "reading": "warmth"}, "scorecard": WARM}, "reads no column of the scorecard"),
     ):
         with pytest.raises(ImprintError, match=why):
             small(**changes)
-    life = LearnerLifetime(small(**{"steering.1": CLOSED, "scorecard": {"wam": WARM["warm"]}}), (0,), RunFolder(Path()))
+    with pytest.raises(ImprintError, match="agents have no scorecard"):
+        load_setup("coin", changes={"steering": [CLOSED], "learning.pay": "comfort"})
+    unread = {**CLOSED, "gradient_into_learner": 0.0}
+    life = LearnerLifetime(small(**{"steering.1": unread, "scorecard": {"wam": WARM["warm"]}}), (0,), RunFolder(Path()))
     with pytest.raises(UnknownNameError, match="Did you mean 'wam'"):
         life.step()
