@@ -87,8 +87,8 @@ class Setup(AlignmentSetup):
         for i, signal in enumerate(self.make_signals()):
             if signal.shapes_learner and not signal.reads & self.scorecard.keys():
                 raise ValueError(
-                    f"steering.{i} has a gradient into the learner, but reads no column of the scorecard, through which "
-                    f"it would go; it reads {', '.join(sorted(signal.reads))}"
+                    f"steering.{i} has a gradient into the learner, but reads no column of the scorecard for it to go "
+                    f"through; it reads {', '.join(sorted(signal.reads))}"
                 )
         return self
 
