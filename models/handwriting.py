@@ -43,7 +43,9 @@ class Handwriting:
         found = [(rows, [rows[digit[rows] == person] for person in classes]) for rows in blocks]
         found = [(rows, each) for rows, each in found if min(map(len, each)) >= least]
         if not found:
-            raise ImprintError(f"no {block} originals hold {least} of every digit {tuple(classes)}; give larger blocks.")
+            raise ImprintError(
+                f"no {block} originals hold {least} of every digit {tuple(classes)}; give larger blocks."
+            )
         self.block_id = torch.tensor([int(rows[0]) // block for rows, _ in found])
         self.count = torch.tensor([[len(index) for index in each] for _, each in found])
         self.originals = torch.zeros(len(found), len(classes), int(self.count.max()), dtype=torch.long)

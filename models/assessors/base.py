@@ -95,6 +95,7 @@ class Assessor(ABC):
 
     def attach(self, s: int, owner: Owner) -> None:
         """Begin to read the latents of the ``s``-th learner. Raises :class:`ImprintError` for one that is not meant."""
+        self.attached[s] = True
 
     @abstractmethod
     def predict(self, latents: Tensor) -> Tensor:

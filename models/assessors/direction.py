@@ -4,14 +4,14 @@
 
 As a column of the scorecard it lets a reward be wired to a concept whose address was found (with the signal ``belief``;
 concept-level steering: Byrnes, "Intro to brain-like-AGI safety", post 14). As the assessor it is a value edited by
-hand. A direction belongs to one network: it comes from a file of :func:`imprint.probes.exchange.probe_files.save_probe`,
-whose card says at which site it was found and what the hash of the weights was, or is given as numbers. A file is read
-when the setup is made, and the setup keeps the numbers.
+hand. A direction belongs to one network: it comes from a probe's file (``imprint.probes.exchange.probe_files``), whose
+card says at which site it was found and what the hash of the weights was, or is given as numbers. A file is read when
+the setup is made, and the setup keeps the numbers.
 
-Each seed has its own direction, since learners of other seeds keep the concept elsewhere; ``every`` is for vectors that
-are meant for all. At ``opens_at`` the hash of each learner is compared with its card. A life is repeated to the bit when
-setup, seeds that train together, and machine are the same, so a direction that was located at an age of one run fits
-the same seed at the same age of a run whose steering alone is another.
+Each seed has its own direction, since learners of other seeds keep the concept elsewhere; ``every`` is for vectors
+that are meant for all. At ``opens_at`` the hash of each learner is compared with its card. A life is repeated to the
+bit when setup, seeds that train together, and machine are the same, so a direction that was located at an age of one
+run fits the same seed at the same age of a run whose steering alone is another.
 
 Letters: S seeds, n episodes, T steps, D latent width.
 """

@@ -77,6 +77,7 @@ def signals_of(
     world: World,
     batch: Batch,
     rng: torch.Generator,
+    *,
     readings: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """All steering signals of a batch, name -> ``[n, T]``, and the senses and readings that they read.
@@ -101,7 +102,7 @@ def ideal_signals(setup: Setup, world: World, batch: Batch, name: str) -> dict[s
     """
     signals, readings = setup.make_signals(), dict.fromkeys(setup.scorecard, torch.zeros(batch.observation.shape[:2]))
     for _ in range(len(setup.scorecard) + 1):  # a signal may read a column that is taught by one that reads another
-        outputs = signals_of(signals, world, batch, generator(name), readings)
+        outputs = signals_of(signals, world, batch, generator(name), readings=readings)
         readings = {c: outputs.get(part["signal"], readings[c]) for c, part in setup.scorecard.items()}
     return outputs
 
@@ -111,6 +112,7 @@ class Steered:
 
     def __init__(self, setup: Setup, seeds: Sequence[int], width: int) -> None:
         self.signals, self.seeds = setup.make_signals(), tuple(seeds)
+        self.shaping = [signal for signal in self.signals if signal.shapes_learner]
         self.errors = [generator("steering", seed) for seed in seeds]
         self.assessor = setup.make_assessor(len(seeds), width)
         self.scorecard = Scorecard(setup.make_scorecard(len(seeds), width))
@@ -121,7 +123,7 @@ class Steered:
         signals = []
         for s, (world, batch, rng) in enumerate(zip(worlds, batches, self.errors, strict=True)):
             own = {name: value[s] for name, value in readings.items()}
-            signals.append(signals_of(self.signals, world, batch, rng, own))
+            signals.append(signals_of(self.signals, world, batch, rng, readings=own))
         return {name: torch.stack([each[name] for each in signals]) for name in signals[0]}
 
     def attach(self, cohort: Cohort, age: int) -> None:
@@ -195,12 +197,11 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
             finite = latents.detach().isfinite().flatten(1).all(1)
             latents = torch.where(finite[:, None, None, None], latents, 0.0)
             felt.update(self.steered.sense(self.worlds, batches, latents.detach()))
-            shaping = [signal for signal in self.steered.signals if signal.shapes_learner]
             values = felt | self.steered.scorecard.readings(latents)
-            return torch.stack([signal.pressure(values) for signal in shaping]).sum(0)
+            return torch.stack([signal.pressure(values) for signal in self.steered.shaping]).sum(0)
 
         observation = torch.stack([batch.observation for batch in batches])
-        taught = self.cohort.learn(observation, pressure if self.setup.shapes_learner else None)
+        taught = self.cohort.learn(observation, pressure if self.steered.shaping else None)
         alive = self.cohort.alive
         self.read_along(batches, torch.where(alive[:, None, None, None], taught.latents, 0.0), alive, felt)
         self.age += self.setup.schedule.batch

@@ -84,6 +84,12 @@ class Setup(AlignmentSetup):
                 raise ValueError(f"scorecard.{column} is called like a steering signal; give it a name of its own")
             if part["signal"] not in names and (part["signal"] or ASSESSORS.load(part["kind"]).learns):
                 raise unknown_name(f"steering signal in scorecard.{column}.signal", part["signal"], names)
+        for i, signal in enumerate(self.make_signals()):
+            if signal.shapes_learner and not signal.reads & self.scorecard.keys():
+                raise ValueError(
+                    f"steering.{i} has a gradient into the learner, but reads no column of the scorecard for it to go "
+                    f"through; it reads {', '.join(sorted(signal.reads))}"
+                )
         return self
 
     def _teaching_signal(self) -> tuple[str, str]:

@@ -24,13 +24,13 @@ the direction is ``home_move`` with probability ``move_cue`` when near, and othe
 **Body**: none. Episodes are drawn independently, so that each is a group of its own and nothing has to be held out.
 
 The task is that of inferring a place from a sequence of aliased observations (as in clone-structured graphs: George et
-al. 2021, Nat Commun 12:2392). Frames are 1 x 1 "pixels" of planes that are all 0 or 1: five colours, the light, and four
-directions. Version 1.
+al. 2021, Nat Commun 12:2392). Frames are 1 x 1 "pixels" of planes that are all 0 or 1: five colours, the light, and
+four directions. Version 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -117,22 +117,24 @@ class Nest(World):
     def set_homeward(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
         """Changes ``move``; other directions than ``home_move`` are kept, and taken in turn in its place."""
         home = self.settings.home_move
-        others = [move for move in MOVES if move != home]
-        kept = [other if move == home else move for move, other in zip(factors["move"], _turns(others, len(factors)))]
-        return factors.assign(move=np.where(value, home, np.asarray(kept, dtype=object)))
+        old = factors["move"].to_numpy(dtype=object)
+        others = np.asarray([move for move in MOVES if move != home], dtype=object)[np.arange(len(old)) % 3]
+        return factors.assign(move=np.where(value, home, np.where(old == home, others, old)))
 
     def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
         """The training distribution, in which light and direction go along with the nest as the settings say."""
         s = self.settings
         near, glow, home = (torch.rand(n, generator=rng) for _ in range(3))
-        pick = torch.rand(n, 2, generator=rng)
+        which = torch.rand(n, 2, generator=rng)
         close = near < s.near_rate
-        tiles = [torch.nonzero(part).flatten() for part in (~self.near, self.near)]
-        place = torch.where(close, *(each[(pick[:, 0] * len(each)).long()] for each in reversed(tiles)))
+        inside, outside = (torch.nonzero(part).flatten() for part in (self.near, ~self.near))
+        place = torch.where(
+            close, inside[(which[:, 0] * len(inside)).long()], outside[(which[:, 0] * len(outside)).long()]
+        )
         lit = glow < torch.where(close, s.glow_cue, 1 - s.glow_cue)
         names = np.asarray([s.home_move, *(move for move in MOVES if move != s.home_move)], dtype=object)
         homeward = home < torch.where(close, s.move_cue, (1 - s.move_cue) / 3)
-        move = torch.where(homeward, 0, 1 + (3 * pick[:, 1]).long())
+        move = torch.where(homeward, 0, 1 + (3 * which[:, 1]).long())
         return pd.DataFrame({"place": place.numpy(), "move": names[move.numpy()], "glow": lit.numpy()})
 
     # -- walks ---------------------------------------------------------------------------------------------------
@@ -176,14 +178,14 @@ class Nest(World):
 
     def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
         """``warmth`` and ``glimmer``: ``[n, 12]`` each."""
-        every = {
+        every: dict[str, Callable[[], Tensor]] = {
             "warmth": lambda: self.near[self.walk(batch.concepts, batch.noise)[0]].float(),
             "glimmer": lambda: batch.observation[:, :, GLOW, 0, 0].clone(),
         }
         return Senses({name: sense() for name, sense in every.items() if names is None or name in names})
 
     def picture(self, observation: Tensor) -> np.ndarray:
-        """Tiles of 9 x 9 pixels: the colour (black in the dark), a white edge where the step leads, the light's ring."""
+        """Tiles of 9 x 9 pixels: the colour (black in the dark), a white edge where the step leads, a white light."""
         planes = observation[..., 0, 0]
         colour = planes[..., :COLOURS] @ torch.tensor(PALETTE)
         frames = colour[:, :, None, None].expand(-1, -1, 9, 9, -1).clone()
@@ -194,8 +196,3 @@ class Nest(World):
         edges[0, 0], edges[1, :, -1], edges[2, -1], edges[3, :, 0] = 1.0, 1.0, 1.0, 1.0
         frames = torch.maximum(frames, torch.einsum("ntm,mhw->nthw", planes[..., GLOW + 1 :], edges)[..., None])
         return np.asarray((frames.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
-
-
-def _turns(values: list[str], n: int) -> list[str]:
-    """``n`` values, taken in turn."""
-    return [values[i % len(values)] for i in range(n)]

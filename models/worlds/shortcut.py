@@ -18,8 +18,8 @@ mark's corner, 0 to 1), ``brightness`` (mean absolute brightness of the frame). 
 
 **Split.** By handwriting, as in :mod:`imprint.models.handwriting`; held-out originals are of other writers.
 
-The planted mark on real images is a "Clever Hans" feature (Lapuschkin et al. 2019, Nat Commun 10:1096), its dial that of
-coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 1. Pixel noise sd ``pixel_noise``.
+The planted mark on real images is a "Clever Hans" feature (Lapuschkin et al. 2019, Nat Commun 10:1096), its dial that
+of coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 1. Pixel noise sd ``pixel_noise``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Shortcut(World):
     """Digits with a planted mark; the module docstring describes the world."""
 
     class Settings(FrozenSettings):
-        digits: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+        digits: tuple[int, ...] = (0, 1, 2, 3)
         """Digits that occur, as many even as odd ones."""
         corner: Literal["top left", "top right", "bottom left", "bottom right"] = "top left"
         """Where the mark stands; the speck stands in the opposite corner."""
@@ -56,7 +56,7 @@ class Shortcut(World):
         """Correlation of mark and evenness in training."""
         pixel_noise: float = Field(0.05, ge=0.0, le=1e6)
         """Standard deviation of the pixel noise."""
-        block: int = Field(60, ge=40, le=200)
+        block: int = Field(36, ge=20, le=200)
         """Handwritten originals per group."""
         originals: Literal["raising", "held_out"] = "raising"
         """Which part of the handwriting is used."""
@@ -65,7 +65,12 @@ class Shortcut(World):
         @classmethod
         def _halves(cls, digits: tuple[int, ...]) -> tuple[int, ...]:
             even = sum(digit % 2 == 0 for digit in digits)
-            if len(set(digits)) != len(digits) or not set(digits) <= set(range(10)) or 2 * even != len(digits) or not even:
+            if (
+                len(set(digits)) != len(digits)
+                or not set(digits) <= set(range(10))
+                or 2 * even != len(digits)
+                or not even
+            ):
                 raise ValueError(f"digits are {digits}; expected different ones of 0..9, as many even as odd")
             return digits
 

@@ -63,7 +63,8 @@ def _at_age(
     varying = [profile for profile, _ in reached if not profile.cells.constant]
     worlds = [record.world for profile, record in reached if not profile.cells.constant]
     if not varying:
-        why = "the value does not vary at this age, or no seed reached it"
+        untaught = "the value is the same everywhere in every seed, as that of an assessor that nothing has taught"
+        why = untaught if reached else "no seed reached this age"
         shares = pd.DataFrame({"concept": [*exam.names, INTERACTION, RESIDUAL]})
         rows = share_rows(shares.assign(share=float("nan"), low=float("nan"), high=float("nan")), why=why)
         if last:

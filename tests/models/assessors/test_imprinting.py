@@ -60,6 +60,8 @@ def test_a_window_that_never_opens_leaves_the_assessor_untouched() -> None:
     window, fresh = build(threshold=2.0, events=5), build()
     for i in range(3):
         window.update(*lesson(i, [[0, 1], [2]]), BOTH)
-    assert all(torch.equal(window.state(s)[name], fresh.state(s)[name]) for s in range(SEEDS) for name in fresh.state(s))
+    assert all(
+        torch.equal(window.state(s)[name], fresh.state(s)[name]) for s in range(SEEDS) for name in fresh.state(s)
+    )
     window.update(*lesson(4, [[0], [0]]), ~BOTH)
     assert not window.opened.any()

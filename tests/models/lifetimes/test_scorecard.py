@@ -17,8 +17,8 @@ from imprint.models.store import RunFolder, model_hash, part_of, read_tensors
 from imprint.probes.exchange.probe_files import ProbeCard, save_probe
 from imprint.probes.readouts.ridge import Ridge
 
-AGES = [0, 48, 176, 320]
-SMALL = {"schedule.experiences": 320, "schedule.batch": 16, "schedule.ages": AGES, "learner.hidden": 16}
+AGES = [0, 48, 112, 160]
+SMALL = {"schedule.experiences": 160, "schedule.batch": 16, "schedule.ages": AGES, "learner.hidden": 16}
 ERRORS = {"miss": 0.1, "false_alarm": 0.05, "delay": 1}
 EVERYTHING = {
     "steering": [
@@ -51,7 +51,7 @@ def raised(setup: Setup, path: Path, seeds: tuple[int, ...] = (0, 1)) -> dict[tu
     return {(s, a): RunFolder(path).checkpoint(s, a).read_bytes() for s in seeds for a in setup.planned}
 
 
-def learner_of(path: Path, seed: int, age: int = 320) -> dict[str, torch.Tensor]:
+def learner_of(path: Path, seed: int, age: int = 160) -> dict[str, torch.Tensor]:
     return part_of(read_tensors(RunFolder(path).checkpoint(seed, age))[0], "learner.learner.")
 
 
@@ -67,7 +67,7 @@ def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, steering: str)
                 write_bytes(RunFolder(path).checkpoint(seed, age), whole[seed, age])
         assert raised(setup, path) == whole
     if steering == "every kind":
-        tensors, _ = read_tensors(RunFolder(tmp_path / "whole").checkpoint(1, 320))
+        tensors, _ = read_tensors(RunFolder(tmp_path / "whole").checkpoint(1, 160))
         assert tensors["scorecard.located.attached"] and tensors["scorecard.familiar.opened"]
         assert all(float(tensors[f"scorecard.{c}.weight"].abs().max()) > 0 for c in setup.scorecard)
 
@@ -99,14 +99,14 @@ def test_a_reward_wired_to_a_located_direction_fits_that_learner_and_no_other(tm
     raised(setup, tmp_path / "first")
     files: dict[str, str] = {}
     for seed in (0, 1):
-        kept = LearnerLifetime.revive(setup, RunFolder(tmp_path / "first"), seed, 176)
+        kept = LearnerLifetime.revive(setup, RunFolder(tmp_path / "first"), seed, 112)
         batch = setup.make_world(0).sample(80, rng=torch.Generator().manual_seed(seed))
         rows = kept.learner.latents(batch.observation)[:, 3]
         card = ProbeCard("caregiver", f"{kept.learner.latent_hook}@hidden", model_hash=model_hash(kept.learner))
         readout = Ridge().fit(rows.numpy(), batch.concepts["caregiver"].to_numpy())
         files[str(seed)] = str(save_probe(tmp_path / f"{seed}.safetensors", readout, card))
 
-    def wired(directions: dict[str, str], opens_at: int = 176) -> Setup:
+    def wired(directions: dict[str, str], opens_at: int = 112) -> Setup:
         column = {"kind": "direction", "opens_at": opens_at, "directions": directions}
         belief = {"kind": "belief", "name": "comfort", "reading": "mother"}
         return small(**{"steering.1": belief, "scorecard": {"mother": column}})
@@ -138,9 +138,13 @@ def test_slips_in_a_scorecard_are_named() -> None:
         ({"scorecard": {"a b": {"kind": "valence", "signal": "contact"}}}, "lower-case letters"),
         ({"scorecard": {"warm": {"kind": "valence", "signal": "contact", "lagg": 2}}}, "scorecard.warm.lagg"),
         ({"scorecard": {"odd": {"kind": "direction", "directions": {}}}}, "a probe's file, or a vector"),
+        ({"steering.1": {**CLOSED, "reading": "warmth"}, "scorecard": WARM}, "reads no column of the scorecard"),
     ):
         with pytest.raises(ImprintError, match=why):
             small(**changes)
-    life = LearnerLifetime(small(**{"steering.1": CLOSED, "scorecard": {"wam": WARM["warm"]}}), (0,), RunFolder(Path()))
+    with pytest.raises(ImprintError, match="agents have no scorecard"):
+        load_setup("coin", changes={"steering": [CLOSED], "learning.pay": "comfort"})
+    unread = {**CLOSED, "gradient_into_learner": 0.0}
+    life = LearnerLifetime(small(**{"steering.1": unread, "scorecard": {"wam": WARM["warm"]}}), (0,), RunFolder(Path()))
     with pytest.raises(UnknownNameError, match="Did you mean 'wam'"):
         life.step()
