@@ -66,6 +66,11 @@ class Sweep:
 
     folder: Path
 
+    @property
+    def path(self) -> Path:
+        """Its folder, called as that of a run."""
+        return self.folder
+
     @cached_property
     def about(self) -> dict[str, Any]:
         """What ``sweep.json`` holds."""
