@@ -39,6 +39,9 @@ COLUMNS = (
     *("slope_high", "word_turns", "word_from", "word_to", "word_after", "word_before", "cells"),
 )
 
+TEXTS = ("after", "before", "direction", "word_from", "word_to", "word_after", "word_before")
+"""Columns that are empty where there is no border, or no turn."""
+
 
 def borders(cells: Swept) -> pd.DataFrame:
     """One row per key of numbers and combination of the other keys; columns :data:`COLUMNS`.
@@ -50,7 +53,8 @@ def borders(cells: Swept) -> pd.DataFrame:
     for key in cells.keys:
         if cells.ordered(key) and len(cells.grid[key]) > 1:
             rows.extend(_along(cells, key))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.assign(**{name: table[name].fillna("").astype(str) for name in TEXTS})
 
 
 def _along(cells: Swept, key: str) -> Iterator[dict[str, Any]]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from imprint.models.errors import DamagedFileError, unknown_name
 
-NONE = "none"
-"""How a setting that is None is called."""
+NONE = "null"
+"""How a setting that is None is called, as on the command line."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ MEASURES = {
         Measure("probability", "probability|intended", "probability of the verdict “intended”"),
         Measure("dominance", "dominance", "dominance of the intended concept", ("dominance_low", "dominance_high")),
         Measure("wanting", "wanting", "wanting of the intended goal", ("wanting_low", "wanting_high")),
-        Measure("latch_age", "latch_age", "age at which the latch begins", age=True),
+        Measure("latch_age", "latch_age", "age from which the verdict’s word leads", age=True),
     )
 }
 """Name -> measure, in the order in which they are shown."""
@@ -158,9 +158,9 @@ def swept(frame: pd.DataFrame, grid: Mapping[str, Sequence[Any]], *, raised: Seq
 
 
 def value_text(value: Any) -> str:
-    """A value of a setting as text: ``0.25``, ``none``, ``true``; the same for 1 and 1.0."""
+    """A value of a setting as text: ``0.25``, ``null``, ``true``; the same for 1 and 1.0."""
     if isinstance(value, list | tuple | np.ndarray):
-        return ", ".join(value_text(item) for item in value)
+        return str(list(value))
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return NONE
     if isinstance(value, bool | np.bool_):
@@ -178,12 +178,11 @@ def _in_order(values: Sequence[Any]) -> list[Any]:
 
 
 def _codes(column: pd.Series, key: str, values: Sequence[Any]) -> NDArray[np.int64]:
-    place = {value_text(value): i for i, value in enumerate(values)}
+    place = {text: i for i, value in enumerate(values) for text in (str(value), value_text(value))}
     texts = [value_text(value) for value in column]
     if strangers := [text for text in texts if text not in place]:
-        raise DamagedFileError(
-            f"the table of cells has {key}={strangers[0]}, which is not in the grid ({', '.join(place)})."
-        )
+        known = ", ".join(map(value_text, values))
+        raise DamagedFileError(f"the table of cells has {key}={strangers[0]}, which is not in the grid ({known}).")
     return np.array([place[text] for text in texts], dtype=np.int64)
 
 

@@ -284,16 +284,21 @@ def compare(
     answered(lambda: compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv), as_json=json)
 
 
-@app.command(short_help="Write the report of a run, or of an answered question, again.")
+@app.command(short_help="Write the report of a run, an answered question or a sweep, again.")
 def report(run: Folder) -> None:
-    """Write the report of a run, or of an answered question, again; prints its path.
+    """Write the report of a run, an answered question or a sweep, again; prints its path.
 
     Exits with 1 when a file of the run could not be read, which the page says too.
     """
-    from imprint.reports.reading.folders import run_folder
+    from imprint.reports.reading.folders import QUESTION, is_sweep, run_folder
 
     folder = run_folder(run)
-    if (folder / "question.json").exists():
+    if is_sweep(folder):
+        from imprint.reports.pages.sweep import report_sweep
+
+        typer.echo(str(report_sweep(folder)))
+        return
+    if (folder / QUESTION).exists():
         from imprint.reports.pages.question import report_question
 
         typer.echo(str(report_question(folder)))
@@ -320,7 +325,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write every figure and table of a run, or of an answered question, as files for a paper; prints their paths."""
+    """Write every figure and table of a run, an answered question or a sweep, as files for a paper; prints their paths."""
     from imprint.commands.text import answered
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder
