@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imprint import __version__
+from imprint.commands.compare import compare
 from imprint.commands.options import (
     ALPHA,
     NULLS,
@@ -267,21 +268,7 @@ def analyse(
         raise typer.Exit(1)
 
 
-@app.command(short_help="Several runs side by side, paired by training seed.")
-def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
-    *,
-    seeds: Seeds = None,
-    out: Out = Path("runs"),
-    resume: Resume = None,
-    csv: Csv = None,
-    json: Json = False,
-) -> None:
-    """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
-    from imprint.commands.run import compare_runs
-    from imprint.commands.text import answered
-
-    answered(lambda: compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv), as_json=json)
+app.command(short_help="Several runs side by side, paired by training seed.")(compare)
 
 
 @app.command(short_help="Write the report of a run, an answered question or a sweep, again.")
