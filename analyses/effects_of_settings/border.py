@@ -18,6 +18,7 @@ Words turn where one said word follows another along the key; cells that are und
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,10 +115,8 @@ def slope_of(steps: Floats, p: Floats, trials: Floats) -> tuple[float, float, fl
     best = int(likelihood.argmax())
     room = likelihood - likelihood[best] + stats.chi2.ppf(0.95, 1) / 2
     inside = np.flatnonzero(room >= 0)
-    if best in (0, len(slopes) - 1):
-        value = float(np.sign(slopes[best]) * np.inf)
-    else:
-        value = _peak(slopes, likelihood, best)
+    steepest = best in (0, len(slopes) - 1)
+    value = float(np.sign(slopes[best]) * np.inf) if steepest else _peak(slopes, likelihood, best)
     return value, _end(slopes, room, int(inside[0]), -1), _end(slopes, room, int(inside[-1]), 1)
 
 
@@ -141,11 +140,16 @@ def _logistic(x: Floats) -> Floats:
 
 def _turns(labels: list[str], steps: NDArray[np.int64], words: NDArray[Any]) -> dict[str, Any]:
     said = [i for i in range(len(words)) if words[i] not in OPEN]
-    turns = [(i, j) for i, j in zip(said, said[1:], strict=False) if words[i] != words[j]]
+    turns = [(i, j) for i, j in pairwise(said) if words[i] != words[j]]
     row: dict[str, Any] = {"word_turns": len(turns)}
     if turns:
         i, j = turns[0]
-        row |= {"word_from": words[i], "word_to": words[j], "word_after": labels[steps[i]], "word_before": labels[steps[j]]}
+        row |= {
+            "word_from": words[i],
+            "word_to": words[j],
+            "word_after": labels[steps[i]],
+            "word_before": labels[steps[j]],
+        }
     return row
 
 

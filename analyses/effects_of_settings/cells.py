@@ -116,7 +116,7 @@ class Swept:
         return np.where(wide, half, np.median(half[wide])) if wide.any() else None
 
     def measured_throughout(self, measure: Measure, keys: Sequence[str]) -> NDArray[np.bool_]:
-        """Cells whose combination of the other keys was measured at every combination of values of ``keys`` ``[cells]``.
+        """Cells whose combination of the other keys was measured at every value (or pair) of ``keys`` ``[cells]``.
 
         A mean over other cells too would show what another key does as an effect of these.
         """

@@ -73,4 +73,3 @@ def _pair(cells: Swept, measure: Measure, keys: tuple[str, str]) -> dict[str, An
     contrast = np.eye(len(m))[at] - x[at] @ np.linalg.pinv(x)
     half = float(np.sqrt(((contrast * errors) ** 2).sum() * stats.chi2.ppf(0.95, test.freedom)))
     return row | {"low": residual[at] - half, "high": residual[at] + half, "p_value": test.p_value}
-

@@ -67,7 +67,13 @@ def _levels(cells: Swept, measure: Measure, key: str) -> Iterator[dict[str, Any]
     for i, name in enumerate(names):
         own = known & (codes == i)
         mean = _first(means_of(values[own], None if halves is None else halves[own], codes[own] * 0, cells.lives[own]))
-        row = {"measure": measure.name, "key": key, "value": name, "cells": int(own.sum()), **mean.row("mean", ends="mean_", count=None)}
+        row = {
+            "measure": measure.name,
+            "key": key,
+            "value": name,
+            "cells": int(own.sum()),
+            **mean.row("mean", ends="mean_", count=None),
+        }
         if i:
             difference, basis = _difference(cells, measure, key, (0, i))
             row |= {"versus": names[0], **difference.row("difference", count="pairs"), "basis": basis}
@@ -81,7 +87,9 @@ def _first(means: Means) -> Estimate:
     return Estimate(value, value - half, value + half, int(means.count[0]))
 
 
-def _difference(cells: Swept, measure: Measure, key: str, pair: tuple[int, int], *, free: int = 1) -> tuple[Estimate, str]:
+def _difference(
+    cells: Swept, measure: Measure, key: str, pair: tuple[int, int], *, free: int = 1
+) -> tuple[Estimate, str]:
     """Second value minus first over combinations that have both, and the basis of its interval.
 
     ``free``: degrees of freedom among which the pair was chosen (Scheffé); 1 for a pair named beforehand.
@@ -124,4 +132,3 @@ def _effect(cells: Swept, measure: Measure, key: str) -> dict[str, Any]:
     difference, _ = _difference(cells, measure, key, (pair[0], pair[1]), free=len(means.value) - 1)
     names = cells.labels(key)
     return row | {"from_value": names[pair[0]], "to_value": names[pair[1]], **difference.row("difference", count=None)}
-

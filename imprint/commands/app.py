@@ -312,7 +312,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write every figure and table of a run, an answered question or a sweep, as files for a paper; prints their paths."""
+    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths."""
     from imprint.commands.text import answered
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder

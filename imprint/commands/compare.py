@@ -50,7 +50,7 @@ def compare(
 def compare_all(
     *, seeds: int | None, changes: Sequence[str], out: Path, run: bool, resume: bool | None, csv: Path | None = None
 ) -> dict[str, Any]:
-    """Print every shipped setup that has a run, the design choices, and what is missing; write the page beside the runs.
+    """Print every shipped setup that has a run, the design choices and what is missing; write the page beside runs.
 
     ``run``: make the missing runs first.
     """

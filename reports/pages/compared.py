@@ -66,7 +66,7 @@ def choices_of(compared: Compared) -> list[dict[str, str]]:
     """The design choices with the largest effect on dominance, as setting and sentence."""
     known = compared.contrasts[compared.contrasts["difference"].map(measured)]
     if known.empty:
-        text = "no two of these setups answer one question and differ in exactly one setting, so no design choice is seen"
+        text = "no two of these setups answer one question and differ in one setting, so no design choice is seen"
         return [{"concept": "Design choices", "sentence": f"{text}."}]
     return [{"concept": str(row["setting"]), "sentence": _effect(row)} for _, row in known.head(LARGEST).iterrows()]
 
@@ -86,8 +86,8 @@ def _effect(row: pd.Series) -> str:
     clear = measured(row["p_adjusted"]) and row["p_adjusted"] < 0.05
     beyond = "" if clear else "; not beyond what seeds differ by"
     return (
-        f"from {row['from_value']} ({row['versus']}) to {row['to_value']} ({row['setup']}) the dominance of the intended "
-        f"concept changes by {size}, {basis}{beyond}."
+        f"from {row['from_value']} ({row['versus']}) to {row['to_value']} ({row['setup']}) the dominance of the "
+        f"intended concept changes by {size}, {basis}{beyond}."
     )
 
 
@@ -106,7 +106,16 @@ def _exhibits(compared: Compared) -> Iterator[Exhibit]:
             "Difference in dominance of the intended concept (of agents: of the intended goal) between two setups that "
             "differ in this setting alone; 95 % interval by Student's t over seeds that both have; p adjusted over all "
             "choices (Holm). Of setups that answer different questions no difference is formed.",
-            Chart("points", "choice", "difference", "design choice", "difference in dominance", "low", "high", reference=0.0)
+            Chart(
+                "points",
+                "choice",
+                "difference",
+                "design choice",
+                "difference in dominance",
+                "low",
+                "high",
+                reference=0.0,
+            )
             if not named["choice"].duplicated().any()
             else None,
         )
@@ -142,7 +151,7 @@ def _exhibits(compared: Compared) -> Iterator[Exhibit]:
             "Capability, goal and wanting of agents",
             rows,
             f"Of {plural(len(agents_only), 'setup')} of agents.",
-            "Capability: part of levels in which any goal is reached, where goals lie apart; goal: in which the intended "
-            "one comes first; wanting: what erasing it costs. 95 % intervals over training seeds.",
+            "Capability: part of levels in which any goal is reached, where goals lie apart; goal: in which the "
+            "intended one comes first; wanting: what erasing it costs. 95 % intervals over training seeds.",
             Chart("points", "setup", "rate", "setup", "part of levels; wanting", "low", "high", colour="what"),
         )

@@ -19,7 +19,8 @@ def report(of: object, path: str | Path | None = None) -> Path:
     """Write one self-contained HTML page; its path.
 
     ``of``: a run or a sweep (its folder, or anything with a ``path``), whose page is ``report.html`` in the folder; a
-    study, which is finished first; the table that ``imprint.locate`` returned, whose page is ``located.html`` in the current folder;
+    study, which is finished first; the table that ``imprint.locate`` returned, whose page is ``located.html`` in the
+    current folder;
     or what ``imprint.latch`` returned, ``latched.html``. ``path``: another file.
     """
     if isinstance(of, pd.DataFrame):

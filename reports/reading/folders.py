@@ -17,7 +17,7 @@ def is_sweep(run: object) -> bool:
 
 
 def run_folder(run: object) -> Path:
-    """The folder of a run, an answered question or a sweep, given as a path or as anything with a ``path`` or ``folder``.
+    """The folder of a run, an answered question or a sweep, given as a path or as what has a ``path`` or ``folder``.
 
     Raises :class:`UnknownNameError` with the near miss among the folders beside it and in ``runs``.
     """
@@ -32,4 +32,6 @@ def run_folder(run: object) -> Path:
     places = dict.fromkeys((path.parent, Path("runs")))
     files = [file for place in places if place.is_dir() for file in sorted(place.glob("*/*"))]
     known = [str(file.parent) for file in files if file.name in (SETUP, QUESTION, SWEEP)]
-    raise unknown_name("run folder", path, known, advice="`imprint run`, `imprint analyse` and `imprint sweep` make them.")
+    raise unknown_name(
+        "run folder", path, known, advice="`imprint run`, `imprint analyse` and `imprint sweep` make them."
+    )

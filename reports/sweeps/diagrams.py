@@ -132,7 +132,7 @@ def _end(cells: Swept, measure: Measure, which: int) -> list[float | None]:
 
 
 def _short(value: float | None) -> str:
-    """Two digits, without the zero before the point, so that they fit on a tile of a phone: ``.87``, ``1``, ``−.12``."""
+    """Two digits, without the zero before the point, so that they fit on the tiles of a phone: ``.87``, ``1``."""
     if not measured(value) or value is None:
         return ""
     return f"{value:.2f}".replace("-", "\u2212").replace("0.", ".").replace(".00", "0" if abs(value) < 0.005 else "")

@@ -34,8 +34,8 @@ def main_effects(cells: Swept, effects: pd.DataFrame) -> Iterator[Exhibit]:
         "How much each setting moves the latch",
         effects.assign(measure=[MEASURES[name].text for name in effects["measure"]]),
         _reading(effects),
-        "The largest difference between two values of a setting, over the same combinations of all others. Its interval "
-        "holds for the largest of all differences (Scheffé); p is adjusted over settings (Holm). Where the basis is "
+        "The largest difference between two values of a setting, over the same combinations of all others. Its "
+        "interval holds for the largest of all differences (Scheffé); p is adjusted over settings (Holm). Where the basis is "
         "“combinations”, interval and p tell how far the difference varies over the other settings, not over seeds.",
     )
     for measure in cells.measures():
@@ -48,7 +48,7 @@ def main_effects(cells: Swept, effects: pd.DataFrame) -> Iterator[Exhibit]:
             f"{measure.text.capitalize()}, by setting",
             frame,
             _swing(own, measure),
-            f"Mean over all cells with that value that were measured. {BASIS if seeds else NO_SEEDS}{OF_AGES if measure.age else ''}",
+            f"Mean over all cells with that value. {BASIS if seeds else NO_SEEDS}{OF_AGES if measure.age else ''}",
             Chart("points", "setting", "mean", "setting", measure.text, colour="key", **ends)
             if own["mean"].notna().any() and len(frame) <= MOST_LEVELS
             else None,

@@ -1,4 +1,4 @@
-"""A made-up sweep whose truth is known: a border along the colour cue that a lag takes away, and a setting of no effect.
+"""A made-up sweep whose truth is known: a border along the colour cue that a lag takes away, and an idle setting.
 
 With lag 0 the reward latches onto the colour as soon as that goes along with the caregiver; with a lag it latches onto
 the caregiver. The detector's misses do nothing. One cell failed, in one every seed diverged, in one some did.

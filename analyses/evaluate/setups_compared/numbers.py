@@ -132,7 +132,9 @@ def _since(ages: np.ndarray, true: np.ndarray) -> float:
 
 
 def _age_of_behaviour(behaviour: pd.DataFrame, intended: str) -> float:
-    firsts = behaviour[behaviour["metric"].isin(["goal", "proxy"]) & behaviour["seed"].isna() & behaviour["age"].notna()]
+    firsts = behaviour[
+        behaviour["metric"].isin(["goal", "proxy"]) & behaviour["seed"].isna() & behaviour["age"].notna()
+    ]
     table = firsts.assign(of=firsts["concept"].where(firsts["metric"] == "proxy", intended))
     rates = table.pivot_table(index="age", columns="of", values="estimate", aggfunc="last").dropna().sort_index()
     if rates.empty:

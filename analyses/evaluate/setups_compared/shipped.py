@@ -45,7 +45,7 @@ class Compared:
     """Setups side by side."""
 
     table: pd.DataFrame
-    """One row per setup: what it asks, its verdict, every measure with its interval; setups of one question together."""
+    """One row per setup: question, verdict, every measure with its interval; setups of one question together."""
     contrasts: pd.DataFrame
     """One row per pair that differs in one setting."""
     missing: Sequence[Missing]

@@ -43,6 +43,12 @@ def cells_of(
         row |= {"dominance": dominance, "dominance_low": dominance - 1.96 * spread}
         row |= {"dominance_high": dominance + 1.96 * spread, "causal_share": dominance}
         row |= {"wanting": np.nan, "wanting_low": np.nan, "wanting_high": np.nan}
-        row |= {"latch_age": 12_800.0 if p > 0.5 else np.nan, "seeds": seeds, "diverged": 0, "error": "", "seconds": 1.5}
+        row |= {
+            "latch_age": 12_800.0 if p > 0.5 else np.nan,
+            "seeds": seeds,
+            "diverged": 0,
+            "error": "",
+            "seconds": 1.5,
+        }
         rows.append(row)
     return swept(pd.DataFrame(rows), grid, raised=raised)

@@ -18,7 +18,12 @@ def test_a_planted_border_is_found_between_its_neighbours_and_nowhere_else() -> 
     assert (row["border"], row["after"], row["before"], row["direction"]) == ("crosses", "0.5", "0.75", "falls")
     assert row["place"] == pytest.approx(0.625) and row["crossings"] == 1
     assert row["slope_low"] == -np.inf and row["slope"] < -8 and row["slope_high"] < -1
-    assert (row["word_from"], row["word_to"], row["word_after"], row["word_before"]) == ("intended", "proxy:lamp", "0.5", "0.75")
+    assert (row["word_from"], row["word_to"], row["word_after"], row["word_before"]) == (
+        "intended",
+        "proxy:lamp",
+        "0.5",
+        "0.75",
+    )
     assert cue.loc["assessor.lag=1, learner.kind=mlp", "border"] == "above"
     lag = table[table["key"] == LAG]
     assert set(lag["border"]) == {"above", "below"} and (lag["word_turns"] == 0).all()
