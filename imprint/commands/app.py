@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imprint import __version__
+from imprint.commands.compare import compare
 from imprint.commands.options import (
     ALPHA,
     NULLS,
@@ -266,33 +267,24 @@ def analyse(
         raise typer.Exit(1)
 
 
-@app.command(short_help="Several runs side by side, paired by training seed.")
-def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
-    *,
-    seeds: Seeds = None,
-    out: Out = Path("runs"),
-    resume: Resume = None,
-    csv: Csv = None,
-    json: Json = False,
-) -> None:
-    """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
-    from imprint.commands.run import compare_runs
-    from imprint.commands.text import answered
-
-    answered(lambda: compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv), as_json=json)
+app.command(short_help="Several runs side by side, paired by training seed.")(compare)
 
 
-@app.command(short_help="Write the report of a run, or of an answered question, again.")
+@app.command(short_help="Write the report of a run, an answered question or a sweep, again.")
 def report(run: Folder) -> None:
-    """Write the report of a run, or of an answered question, again; prints its path.
+    """Write the report of a run, an answered question or a sweep, again; prints its path.
 
     Exits with 1 when a file of the run could not be read, which the page says too.
     """
-    from imprint.reports.reading.folders import run_folder
+    from imprint.reports.reading.folders import QUESTION, is_sweep, run_folder
 
     folder = run_folder(run)
-    if (folder / "question.json").exists():
+    if is_sweep(folder):
+        from imprint.reports.pages.sweep import report_sweep
+
+        typer.echo(str(report_sweep(folder)))
+        return
+    if (folder / QUESTION).exists():
         from imprint.reports.pages.question import report_question
 
         typer.echo(str(report_question(folder)))
@@ -319,7 +311,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write every figure and table of a run, or of an answered question, as files for a paper; prints their paths."""
+    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths."""
     from imprint.commands.text import answered
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder

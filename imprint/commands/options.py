@@ -45,7 +45,7 @@ Source = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: every number with all its digits.")]
 Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
-Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, an answered question or a sweep.")]
 Untrained = Annotated[
     Path | None, typer.Option(metavar="FILE", help="With ACTS: the same activations of a randomly initialised network.")
 ]

@@ -92,10 +92,14 @@ def sweep_setup(
         raise ImprintError(f"the sweep takes {cost.sentence}. Say --yes if that is meant.")
     with Bars(page) as bars:
         done = carry_out(plan, out, backend=backend, resume=resume is not False, progress=bars)
+    from imprint.reports.pages.sweep import report_sweep
+
+    path = report_sweep(done.folder)
     _show(page, done)
+    say(page, f"report  {path}", "bold")
     if csv is not None:
         write_csv(csv, done.frame)
-    return {**about, "failed": len(done.failed), "frame": done.frame}
+    return {**about, "failed": len(done.failed), "report": path, "frame": done.frame}
 
 
 def parse_grid(words: Sequence[str]) -> dict[str, list[Any]]:
