@@ -83,7 +83,7 @@ def _life(setup: TrainedSetup, setups: tuple[Setup, ...]) -> tuple[float, float,
     for _ in range(STEPS):
         life.step()
     step = (time.process_time() - began) / (life.age - age) / len(seeds)
-    kept = sum(value.numel() * value.element_size() for value in life.state(0).values())
+    kept = float(sum(value.numel() * value.element_size() for value in life.state(0).values()))
     if not isinstance(setup, Setup):
         return step, kept, 0.0
     began = time.process_time()

@@ -177,7 +177,8 @@ def _checked(grid: Any) -> dict[str, tuple[Any, ...]]:
             raise ImprintError(f"grid has the key {key!r}; expected the dotted name of a setting, {example}.")
         if isinstance(given, str | bytes | Mapping) or not hasattr(given, "__iter__"):
             raise ImprintError(f"grid {key}: {given!r} is not a list of values; {example}.")
-        values = tuple(plain_data(v.item() if hasattr(v, "item") else v, f"grid {key}") for v in given)
+        plain = [value.item() if hasattr(value, "item") else value for value in given]
+        values = tuple(plain_data(plain, f"grid {key}"))
         if not values:
             raise ImprintError(f"grid {key}: no values; give at least one, {example}.")
         written = [json.dumps(value, sort_keys=True) for value in values]
