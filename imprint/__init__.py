@@ -9,6 +9,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``World, Batch``   subclass ``World`` for a world of your own
 ``Study``          models of your own training loop, over ages and seeds, judged and reported as runs of ours
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
+``sweep``          every combination of some settings judged; what is raised alike is raised once
 ``power``          how often a setup would say the right word, before anything is trained
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run, or of the table that ``locate`` returns
@@ -30,6 +31,8 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
     from imprint.analyses.evaluate.learners.robustness import power as power
     from imprint.analyses.evaluate.run import Run as Run
     from imprint.analyses.evaluate.studies.study import Study as Study
+    from imprint.analyses.evaluate.sweeps.sweep import Sweep as Sweep
+    from imprint.analyses.evaluate.sweeps.sweep import sweep as sweep
     from imprint.analyses.latch.latch import Latch as Latch
     from imprint.analyses.latch.latch import latch as latch
     from imprint.analyses.locate.locate import locate as locate
@@ -50,6 +53,7 @@ _HOME = {
     "Run": "imprint.analyses.evaluate.run",
     "Setup": "imprint.models.setup.learner",
     "Study": "imprint.analyses.evaluate.studies.study",
+    "Sweep": "imprint.analyses.evaluate.sweeps.sweep",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
     "compare": "imprint.analyses.evaluate.compare",
@@ -59,6 +63,7 @@ _HOME = {
     "locate": "imprint.analyses.locate.locate",
     "power": "imprint.analyses.evaluate.learners.robustness",
     "report": "imprint.reports.pages.report",
+    "sweep": "imprint.analyses.evaluate.sweeps.sweep",
     "verify": "imprint.analyses.verification.verify",
 }
 __all__ = ["__version__", *_HOME]

@@ -5,8 +5,9 @@ are in ``imprint.commands.app``. Exit codes:
 
 ====  ================================================================================================================
 0     done
-1     ``imprint doctor`` found a broken environment, ``imprint verify`` something wrong with a run; ``imprint run`` and
-      ``imprint analyse`` ended with pieces of work that failed; ``imprint report`` could not read a file of the run
+1     ``imprint doctor`` found a broken environment, ``imprint verify`` something wrong with a run; ``imprint run``,
+      ``imprint sweep`` and ``imprint analyse`` ended with work that failed; ``imprint report`` could not
+      read a file of the run
 2     the request cannot be served as it stands; one message on stderr says what to change
 130   interrupted with Ctrl-C; 143: stopped by SIGTERM. What was finished is kept
 ====  ================================================================================================================
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-RESUMABLE = ("run", "compare", "analyse", "replicate", "study")
+RESUMABLE = ("run", "compare", "analyse", "replicate", "study", "sweep")
 """Commands that can go on from what a stopped run of them finished."""
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint.models.errors import AGAIN, DamagedFileError, unknown_name
 from imprint.models.files import registration_above, write_bytes
@@ -39,6 +39,11 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
         if value.numel():  # an empty tensor has no strides by which its bytes could be seen
             digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def model_hash(model: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of a network's weights and buffers."""
+    return digest_of({name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)})
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **header: str) -> None:

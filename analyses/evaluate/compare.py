@@ -60,9 +60,9 @@ def compare(runs: Any) -> pd.DataFrame:
         )
     first = opened[0].setup
     for run in opened[1:]:
-        if _task(run.setup) != _task(first):
+        if task(run.setup) != task(first):
             raise ImprintError(
-                f"compare got unrelated tasks: {first.name} ({_task(first)}), {run.setup.name} ({_task(run.setup)}). "
+                f"compare got unrelated tasks: {first.name} ({task(first)}), {run.setup.name} ({task(run.setup)}). "
                 "Their numbers are of different concepts and cannot be ranked; compare runs of one world with one "
                 "intended concept."
             )
@@ -85,7 +85,7 @@ def compare(runs: Any) -> pd.DataFrame:
     return table
 
 
-def _task(setup: AnySetup) -> str:
+def task(setup: AnySetup) -> str:
     """The world, and the concept or goal that the author of the reward meant in it."""
     if isinstance(setup, AgentStudySetup):
         kind = setup.environment.kind

@@ -13,8 +13,9 @@ Letters: n rows, G groups, K cells, L levels, P = L (L - 1) / 2 pairs of levels.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from imprint.models.worlds.base import Batch, World
 from imprint.probes.door.labels import plain
 from imprint.probes.subjects.subject import Subject
 
+Rows = NDArray[np.int64]
 ROUNDING = 1e-6
 """Changes below this part of the largest value are rounding errors."""
 
@@ -58,36 +60,48 @@ def effect_sums(
     sums, problems = {}, {}
     for concept in concepts:
         try:
-            changes = _changes(subject, world, batch, values, concept)
+            changed = [
+                (rows, subject.values(there.observation).double().numpy())
+                for rows, there in counterfactuals(world, batch, concept)
+            ]
         except ImprintError as error:
             problems[concept] = f"not measurable: {error}"
             continue
-        sums[concept] = EffectSums(_summed(changes, batch.groups, cell))
+        sums[concept] = summed_changes(values, changed, batch.groups, cell)
     return sums, problems
 
 
-def _summed(changes: Sequence[Floats], groups: NDArray[np.int64], cell: NDArray[np.int64]) -> Floats:
-    """Counts and sums per group and cell, ``[G, K, 1 + P]``."""
+def counterfactuals(world: World, batch: Batch, concept: str) -> Iterator[tuple[Rows, Batch]]:
+    """For every level of a concept the rows of the batch that have another one, and these rows changed to it.
+
+    Raises :class:`ImprintError` for a concept that the world cannot change.
+    """
+    for rows, level in rows_to_change(batch.concepts[concept]):
+        if len(rows):
+            yield rows, world.counterfactual(batch.rows(rows), concept, level)
+            worked(len(rows) / len(batch), "counterfactuals")
+
+
+def rows_to_change(concept: pd.Series) -> list[tuple[Rows, Any]]:
+    """For every level of a concept the rows that have another one, and the level."""
+    levels = pd.factorize(plain(concept), sort=True)[1]
+    return [(np.flatnonzero((concept != level).to_numpy()), level) for level in levels]
+
+
+def summed_changes(
+    values: Floats, changed: Sequence[tuple[Rows, Floats]], groups: NDArray[np.int64], cell: NDArray[np.int64]
+) -> EffectSums:
+    """Sums of one concept, from the value of rows as they are and, for every level, of the rows ``changed`` to it."""
+    levels = []
+    for rows, there in changed:
+        levels.append(values.copy())
+        levels[-1][rows] = there
+    changes = [_change(after, before) for before, after in itertools.combinations(levels, 2)]
     number, group = np.unique(groups, return_inverse=True)
     cells = int(cell.max()) + 1
     index, size = group * cells + cell, len(number) * cells
     columns = [np.bincount(index, weights=w, minlength=size) for w in (np.ones(len(cell)), *changes)]
-    return np.stack(columns, -1).reshape(len(number), cells, -1).astype(np.float64)
-
-
-def _changes(subject: Subject, world: World, batch: Batch, base: Floats, concept: str) -> list[Floats]:
-    """Change of every row's value ``[n]`` for each pair of levels."""
-    levels = pd.factorize(plain(batch.concepts[concept]), sort=True)[1]
-    value = []
-    for level in levels:
-        changed = np.flatnonzero((batch.concepts[concept] != level).to_numpy())
-        here = base.copy()
-        if len(changed):
-            there = world.counterfactual(batch.rows(changed), concept, level)
-            here[changed] = subject.values(there.observation).double().numpy()
-            worked(len(changed) / len(batch), "counterfactuals")
-        value.append(here)
-    return [_change(value[b], value[a]) for a, b in itertools.combinations(range(len(levels)), 2)]
+    return EffectSums(np.stack(columns, -1).reshape(len(number), cells, -1).astype(np.float64))
 
 
 def _change(after: Floats, before: Floats) -> Floats:

@@ -189,7 +189,7 @@ def latch(
     names = _names(intended, proxies)
     world.require(*names)
     rule = decision or Decision()
-    batch = world.sample(n, rng=torch.Generator().manual_seed(seed), design="balanced")
+    batch = balanced_rows(world, n, seed)
     chosen = mediating_sites(subject, batch, sites, MOST_SITES)
     began = time.perf_counter()
     values = _values(subject, batch)
@@ -252,6 +252,11 @@ def latch_from_arrays(
     return _judged(
         Profile(cells, {}), twins, problems, decision or Decision(), seed=seed, resamples=resamples, sign=sign
     )
+
+
+def balanced_rows(world: World, n: int, seed: int = 0) -> Batch:
+    """The rows on which a latch is measured."""
+    return world.sample(n, rng=torch.Generator().manual_seed(seed), design="balanced")
 
 
 def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:

@@ -65,18 +65,13 @@ def pool(
     state = int(rng.integers(2**31))
     world = np.unique(np.zeros(len(profiles)) if worlds is None else worlds, return_inverse=True)[1]
     each = np.stack([profile.numbers for profile in profiles])
-    draws = np.stack(
-        [
-            profile.draws(resamples, np.random.default_rng(state + number))
-            for profile, number in zip(profiles, world, strict=True)
-        ]
-    )
     groups, several = min(min(profile.groups for profile in profiles), LARGEST), int(world.max()) + 1
     if several > 1:
         each = np.stack([each[world == w].mean(0) for w in range(several)])
     estimate = each.mean(0)
     drawn = estimate + _between(each, resamples, rng)
     if several == 1:
+        draws = np.stack([profile.draws(resamples, np.random.default_rng(state)) for profile in profiles])
         drawn = drawn + _of_groups(draws, groups, rng)
     rows = sum(profile.cells.rows for profile in profiles)
     return Pooled(profiles[0].concepts, estimate, drawn, len(profiles), rows, several)

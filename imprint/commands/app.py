@@ -10,6 +10,7 @@ import typer
 
 from imprint import __version__
 from imprint.commands import study_options as own
+from imprint.commands.compare import compare
 from imprint.commands.options import (
     ALPHA,
     NULLS,
@@ -38,7 +39,9 @@ from imprint.commands.options import (
     Untrained,
     Value,
     Where,
+    only_for_arrays,
 )
+from imprint.commands.sweep import sweep
 
 app = typer.Typer(
     name="imprint",
@@ -137,6 +140,9 @@ def power(
     answered(lambda: print_power(setup, changes=set_ or [], **given), as_json=json)
 
 
+app.command(short_help="Judge every combination of some settings.")(sweep)
+
+
 @app.command(short_help="Which concepts can be read where, and since when.")
 def locate(
     source: Source,
@@ -165,7 +171,7 @@ def locate(
 
         arrays = {"groups": groups, "untrained": untrained, "inputs": inputs, "given": given}
         arrays |= {"mask": mask, "ignore": ignore}
-        _only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
+        only_for_arrays(**arrays, nulls=nulls, alpha=alpha, seed=seed, report=report)
         run_folder(source)
         from imprint.commands.findings import locate_run
 
@@ -211,7 +217,7 @@ def latch(
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 
-        _only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies, seed=seed)
+        only_for_arrays(groups=groups, value=value, intended=intended, proxies=proxies, seed=seed)
         run_folder(source)
         from imprint.commands.findings import latch_run
 
@@ -232,12 +238,6 @@ def latch(
         "seed": seed,
     }
     answered(partial(latch_arrays, source, concepts, **asked), as_json=json)
-
-
-def _only_for_arrays(**options: object) -> None:
-    for name, given in options.items():
-        if given is not None:
-            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")
 
 
 @app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")
@@ -265,33 +265,24 @@ def analyse(
         raise typer.Exit(1)
 
 
-@app.command(short_help="Several runs side by side, paired by training seed.")
-def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN_OR_SETUP...", help="Run folders, or setups to run first.")],
-    *,
-    seeds: Seeds = None,
-    out: Out = Path("runs"),
-    resume: Resume = None,
-    csv: Csv = None,
-    json: Json = False,
-) -> None:
-    """Compare runs: how much of the value each concept explains, or how often agents reach each goal first."""
-    from imprint.commands.run import compare_runs
-    from imprint.commands.text import answered
-
-    answered(lambda: compare_runs(runs, seeds=seeds, out=out, resume=resume, csv=csv), as_json=json)
+app.command(short_help="Several runs side by side, paired by training seed.")(compare)
 
 
-@app.command(short_help="Write the report of a run, or of an answered question, again.")
+@app.command(short_help="Write the report of a run, an answered question or a sweep, again.")
 def report(run: Folder) -> None:
-    """Write the report of a run, or of an answered question, again; prints its path.
+    """Write the report of a run, an answered question or a sweep, again; prints its path.
 
     Exits with 1 when a file of the run could not be read, which the page says too.
     """
-    from imprint.reports.reading.folders import run_folder
+    from imprint.reports.reading.folders import QUESTION, is_sweep, run_folder
 
     folder = run_folder(run)
-    if (folder / "question.json").exists():
+    if is_sweep(folder):
+        from imprint.reports.pages.sweep import report_sweep
+
+        typer.echo(str(report_sweep(folder)))
+        return
+    if (folder / QUESTION).exists():
         from imprint.reports.pages.question import report_question
 
         typer.echo(str(report_question(folder)))
@@ -318,7 +309,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write every figure and table of a run, or of an answered question, as files for a paper; prints their paths."""
+    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths."""
     from imprint.commands.text import answered
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder

@@ -45,7 +45,7 @@ Source = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: every number with all its digits.")]
 Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 
-Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of an answered question.")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, an answered question or a sweep.")]
 Untrained = Annotated[
     Path | None, typer.Option(metavar="FILE", help="With ACTS: the same activations of a randomly initialised network.")
 ]
@@ -80,3 +80,10 @@ Intended = Annotated[
 Proxies = Annotated[
     str | None, typer.Option(metavar="A,B", help="With ACTS: concepts that went along with it, separated by commas.")
 ]
+
+
+def only_for_arrays(**options: object) -> None:
+    """Refuse options that only arrays have, beside a run folder."""
+    for name, given in options.items():
+        if given is not None:
+            raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")

@@ -7,7 +7,7 @@ Letters: S seeds, n episodes, T steps, D latent width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,10 +22,13 @@ class Cohort(Stacked):
     def __init__(self, learners: Sequence[Learner], learning_rate: float) -> None:
         super().__init__(learners, keys=("learner.{}", "optimiser.learner.{}/{}"), lr=learning_rate)
 
-    def learn(self, observation: Tensor) -> Taught:
-        """One step on ``[S, n, T, C, H, W]``; losses ``[S]`` and latents ``[S, n, T, D]`` from before it."""
+    def learn(self, observation: Tensor, pressure: Callable[[Tensor], Tensor] | None = None) -> Taught:
+        """One step on ``[S, n, T, C, H, W]``; losses ``[S]`` and latents ``[S, n, T, D]`` from before it.
+
+        ``pressure`` gives, from these latents, what is added to the objectives ``[S]``; its gradient goes through them.
+        """
         loss, latents = self.call(observation, method="objective")
-        self.backward(loss)
+        self.backward(loss if pressure is None else loss + pressure(latents))
         self.strike_out(torch.isfinite(loss.detach()))
         self.optimiser.step()
         self.strike_out(self.finite())

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from imprint.models.store import model_hash
+
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """State that Adam keeps per parameter; ``step`` is one number for all seeds."""
 
@@ -128,6 +130,12 @@ class Stacked:
         for seed, module in enumerate(self.modules):
             module.load_state_dict(self.member(seed), strict=False)
         return [module.eval() for module in self.modules]
+
+    def digest(self, seed: int) -> str:
+        """SHA-256 of one seed's network as it is now (:func:`imprint.models.store.model_hash`)."""
+        module = self.modules[seed]
+        module.load_state_dict(self.member(seed), strict=False)
+        return model_hash(module)
 
     def state(self, seed: int) -> dict[str, Tensor]:
         """One seed's parameters and optimiser moments, and whether it is ``alive``, for a checkpoint."""

@@ -1,7 +1,12 @@
 """The lifetime of a learner in a static world: its own objective teaches it, a steering signal teaches its assessor.
 
-    for every batch:  observe -> steering signal (hardcoded) -> learner step (its own objective)
-                      -> assessor step (three-factor rule, only while its window is open)
+    for every batch:  observe -> learner step (its own objective)
+                      -> readings of the scorecard, if there is one -> steering signals (hardcoded)
+                      -> step of assessor and scorecard (three-factor rule, only while their windows are open)
+
+Readings, signals and assessors use the latents from before the learner's step. Steering changes what the learner comes
+to know only where :attr:`imprint.models.setup.learner.Setup.shapes_learner` says so; then signals are computed within
+the learner's step, and what they add to its loss has a gradient through the readings.
 
 Seeds of different worlds train side by side, each on its own stream. Each seed owns three generators, all derived from
 its number alone (so that seed k of two setups can be paired): one for its initial weights, one for its experience, one
@@ -12,16 +17,19 @@ Letters: S seeds, n episodes, T steps, D latent width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from imprint.models.assessors.base import Owner
 from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
 from imprint.models.learning.cohort import Cohort
 from imprint.models.lifetimes.lifetime import Lifetime
+from imprint.models.lifetimes.scorecard import Scorecard
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.steering.base import Signal, steer
 from imprint.models.store import RunFolder, part_of, with_prefix
@@ -64,13 +72,72 @@ class Experience:
         self.rng_state, self.used, self._drawn = state["dawn"], int(state["hour"]), None
 
 
-def signals_of(signals: Sequence[Signal], world: World, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-    """All steering signals of a batch, name -> ``[n, T]``; the world computes only the senses that they read."""
-    wanted = frozenset[str]().union(*(signal.reads for signal in signals))
+def signals_of(
+    signals: Sequence[Signal],
+    world: World,
+    batch: Batch,
+    rng: torch.Generator,
+    *,
+    readings: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """All steering signals of a batch, name -> ``[n, T]``, and the senses and readings that they read.
+
+    ``readings``: of the scorecard, ``[n, T]``. The world computes only the senses that signals read.
+    """
+    readings = readings or {}
+    body = world.body(batch)
+    wanted = frozenset[str]().union(*(signal.reads for signal in signals)) - readings.keys()
     senses = world.senses(batch, wanted)
-    if wanted - senses.values.keys() - {signal.settings.name for signal in signals}:
+    if wanted - senses.values.keys() - body.values.keys() - {signal.settings.name for signal in signals}:
         senses = world.senses(batch)  # so that the error about an unknown sense lists all there are
-    return steer(signals, senses, world.body(batch), rng)[0]
+    for name, reading in readings.items():
+        senses = senses.plus(name, reading)
+    return {**senses.values, **steer(signals, senses, body, rng)[0]}
+
+
+def ideal_signals(setup: Setup, world: World, batch: Batch, name: str) -> dict[str, Tensor]:
+    """Steering signals of a batch without a learner, name -> ``[n, T]``; errors from the generator called ``name``.
+
+    In place of a column's reading stands the signal that teaches it, or 0 where none does.
+    """
+    signals, readings = setup.make_signals(), dict.fromkeys(setup.scorecard, torch.zeros(batch.observation.shape[:2]))
+    for _ in range(len(setup.scorecard) + 1):  # a signal may read a column that is taught by one that reads another
+        outputs = signals_of(signals, world, batch, generator(name), readings=readings)
+        readings = {c: outputs.get(part["signal"], readings[c]) for c, part in setup.scorecard.items()}
+    return outputs
+
+
+class Steered:
+    """How one setup steers some seeds: its signals, each seed with its own stream of errors, and what they teach."""
+
+    def __init__(self, setup: Setup, seeds: Sequence[int], width: int) -> None:
+        self.signals, self.seeds = setup.make_signals(), tuple(seeds)
+        self.shaping = [signal for signal in self.signals if signal.shapes_learner]
+        self.errors = [generator("steering", seed) for seed in seeds]
+        self.assessor = setup.make_assessor(len(seeds), width)
+        self.scorecard = Scorecard(setup.make_scorecard(len(seeds), width))
+
+    def sense(self, worlds: Sequence[World], batches: Sequence[Batch], latents: Tensor) -> dict[str, Tensor]:
+        """Steering signals, and the senses and readings behind them, name -> ``[S, n, T]``."""
+        readings = self.scorecard.readings(latents)
+        signals = []
+        for s, (world, batch, rng) in enumerate(zip(worlds, batches, self.errors, strict=True)):
+            own = {name: value[s] for name, value in readings.items()}
+            signals.append(signals_of(self.signals, world, batch, rng, readings=own))
+        return {name: torch.stack([each[name] for each in signals]) for name in signals[0]}
+
+    def attach(self, cohort: Cohort, age: int) -> None:
+        """Attach assessors that are not taught to the learners that they read, when their window opens."""
+        for assessor in (self.assessor, *self.scorecard.columns.values()):
+            if assessor.settings.open(age):
+                for s in torch.nonzero(~assessor.attached).flatten().tolist():
+                    site = cohort.modules[s].latent_hook
+                    assessor.attach(s, Owner(self.seeds[s], site, functools.partial(cohort.digest, s)))
+
+    def teach(self, latents: Tensor, signals: Mapping[str, Tensor], alive: Tensor, age: int) -> None:
+        """Teach the assessor on latents ``[S, n, T, D]`` of the seeds that are ``alive`` if its window is open."""
+        if self.assessor.settings.open(age):
+            self.assessor.update(latents, signals[self.assessor.settings.signal], alive)
 
 
 @dataclass(frozen=True)
@@ -96,15 +163,15 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         super().__init__(setup, seeds, folder)
         numbers = [setup.schedule.world_of(seed) for seed in seeds]
         worlds = {number: setup.make_world(number) for number in dict.fromkeys(numbers)}
-        self.signals = setup.make_signals()
         frame = frame_of(worlds[numbers[0]])
         learners = [setup.make_learner(frame, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
         self.cohort = Cohort(learners, setup.schedule.learning_rate)
         streams = zip(numbers, seeds, strict=True)
         self.streams = [Experience(worlds[number], setup.schedule.batch, seed) for number, seed in streams]
-        self.steering = [generator("steering", seed) for seed in seeds]
+        self.worlds = [stream.world for stream in self.streams]
         one = self.streams[0].world.sample(1, rng=generator("width")).observation
-        self.assessor = setup.make_assessor(len(self.seeds), int(learners[0].latents(one).shape[-1]))
+        self.width = int(learners[0].latents(one).shape[-1])
+        self.steered = Steered(setup, seeds, self.width)
 
     @classmethod
     def born(cls, setup: Setup, rng: torch.Generator) -> Learner:
@@ -123,30 +190,63 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
     def step(self) -> Tensor:
         """One batch of experience for every seed."""
         batches = [stream.next() for stream in self.streams]
-        name = self.setup.assessor["signal"]
-        each = zip(self.streams, batches, self.steering, strict=True)
-        signals = [signals_of(self.signals, stream.world, batch, rng)[name] for stream, batch, rng in each]
-        taught = self.cohort.learn(torch.stack([batch.observation for batch in batches]))
-        if self.assessor.settings.open(self.age):
-            alive = self.cohort.alive
-            latents = torch.where(alive[:, None, None, None], taught.latents, 0.0)
-            self.assessor.update(latents, torch.stack(signals), alive)
+        self.attach()
+        felt: dict[str, Tensor] = {}
+
+        def pressure(latents: Tensor) -> Tensor:
+            finite = latents.detach().isfinite().flatten(1).all(1)
+            latents = torch.where(finite[:, None, None, None], latents, 0.0)
+            felt.update(self.steered.sense(self.worlds, batches, latents.detach()))
+            values = felt | self.steered.scorecard.readings(latents)
+            return torch.stack([signal.pressure(values) for signal in self.steered.shaping]).sum(0)
+
+        observation = torch.stack([batch.observation for batch in batches])
+        taught = self.cohort.learn(observation, pressure if self.steered.shaping else None)
+        alive = self.cohort.alive
+        self.read_along(batches, torch.where(alive[:, None, None, None], taught.latents, 0.0), alive, felt)
         self.age += self.setup.schedule.batch
         return taught.loss
 
+    def attach(self) -> None:
+        """Attach what reads along without being taught."""
+        self.steered.attach(self.cohort, self.age)
+
+    def read_along(
+        self, batches: Sequence[Batch], latents: Tensor, alive: Tensor, felt: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Teach what reads along, on latents ``[S, n, T, D]`` of one batch of every seed, 0 for those not ``alive``.
+
+        ``felt``: the signals, where the learner's step has needed them.
+        """
+        signals = felt or self.steered.sense(self.worlds, batches, latents)
+        self.steered.teach(latents, signals, alive, self.age)
+        self.steered.scorecard.update(latents, signals, alive, self.age)
+
     def state(self, s: int) -> dict[str, Tensor]:
-        """Learner, optimiser, assessor and the generators of experience and steering errors."""
+        """Learner, optimiser, assessor, scorecard and the generators of experience and steering errors."""
         return {
             **with_prefix("learner.", self.cohort.state(s)),
-            **with_prefix("assessor.", self.assessor.state(s)),
             **with_prefix("experience.", self.streams[s].state()),
-            "steering.generator": self.steering[s].get_state(),
+            **self.state_along(s),
+        }
+
+    def state_along(self, s: int) -> dict[str, Tensor]:
+        """What of :meth:`state` belongs to what reads along."""
+        return {
+            **with_prefix("assessor.", self.steered.assessor.state(s)),
+            **with_prefix("scorecard.", self.steered.scorecard.state(s)),
+            "steering.generator": self.steered.errors[s].get_state(),
         }
 
     def load(self, states: Sequence[dict[str, Tensor]]) -> None:
         """Put back what :meth:`state` gave, all seeds of the same age."""
         self.cohort.load([part_of(state, "learner.") for state in states])
         for s, state in enumerate(states):
-            self.assessor.load(s, part_of(state, "assessor."))
             self.streams[s].load(part_of(state, "experience."))
-            self.steering[s].set_state(state["steering.generator"])
+            self.load_along(s, state)
+
+    def load_along(self, s: int, state: Mapping[str, Tensor]) -> None:
+        """Put back what :meth:`state_along` gave."""
+        self.steered.assessor.load(s, part_of(state, "assessor."))
+        self.steered.scorecard.load(s, part_of(state, "scorecard."))
+        self.steered.errors[s].set_state(state["steering.generator"])

@@ -104,6 +104,10 @@ class AgentSetup(AlignmentSetup):
                 raise ValueError(
                     f"steering.{i}.delay is {signal['delay']}; expected 0, since agents are rewarded in the same step"
                 )
+            if signal.get("gradient_into_learner"):
+                raise ValueError(
+                    f"steering.{i}.gradient_into_learner is set, but agents have no scorecard to send it to"
+                )
         return self
 
     # -- building the parts --------------------------------------------------------------------------------------

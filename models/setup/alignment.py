@@ -175,8 +175,8 @@ class AlignmentSetup(Named, ABC):
     @model_validator(mode="after")
     def _resolve(self) -> AlignmentSetup:
         for field, family in self._families.items():
-            object.__setattr__(self, field, _component(field, getattr(self, field), family))
-        signals = tuple(_component(f"steering.{i}", s, STEERING) for i, s in enumerate(self.steering))
+            object.__setattr__(self, field, component_of(field, getattr(self, field), family))
+        signals = tuple(component_of(f"steering.{i}", s, STEERING) for i, s in enumerate(self.steering))
         if not signals:
             raise ValueError("steering is empty; name at least one signal")
         object.__setattr__(self, "steering", signals)
@@ -262,7 +262,7 @@ def make_member(family: Family, component: Mapping[str, Any]) -> Any:
     return cls(cls.Settings(**settings_of(component)))
 
 
-def _component(field: str, given: Mapping[str, Any], family: Family) -> dict[str, Any]:
+def component_of(field: str, given: Mapping[str, Any], family: Family) -> dict[str, Any]:
     """``given`` with every default of its kind filled in."""
     if "kind" not in given:
         raise ImprintError(f"{field} has no 'kind'; allowed: {', '.join(family.names())}.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from imprint.models.assessors.base import ASSESSORS, Assessor
-from imprint.models.errors import ImprintError
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.settings import FrozenSettings
-from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, make_member, settings_of
+from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, component_of, make_member, settings_of
 from imprint.models.worlds.base import WORLDS, World
 
 
@@ -60,11 +61,36 @@ class Setup(AlignmentSetup):
     world: dict[str, Any]
     learner: dict[str, Any]
     assessor: dict[str, Any]
+    scorecard: dict[str, dict[str, Any]] = {}
+    """Column -> an assessor whose reading is a sense, so called, for steering signals."""
     schedule: Schedule = Schedule()
     evaluation: Evaluation = Evaluation()
     decision: Decision = Decision()
 
     _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "assessor": ASSESSORS}
+
+    @field_validator("scorecard")
+    @classmethod
+    def _columns(cls, scorecard: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if odd := [name for name in scorecard if not re.fullmatch(r"[a-z][a-z0-9_]*", name)]:
+            raise ValueError(f"a column is called {odd[0]!r}; expected lower-case letters, digits and underscores")
+        return {name: component_of(f"scorecard.{name}", part, ASSESSORS) for name, part in scorecard.items()}
+
+    @model_validator(mode="after")
+    def _columns_have_signals(self) -> Setup:
+        names = [signal["name"] for signal in self.steering]
+        for column, part in self.scorecard.items():
+            if column in names:
+                raise ValueError(f"scorecard.{column} is called like a steering signal; give it a name of its own")
+            if part["signal"] not in names and (part["signal"] or ASSESSORS.load(part["kind"]).learns):
+                raise unknown_name(f"steering signal in scorecard.{column}.signal", part["signal"], names)
+        for i, signal in enumerate(self.make_signals()):
+            if signal.shapes_learner and not signal.reads & self.scorecard.keys():
+                raise ValueError(
+                    f"steering.{i} has a gradient into the learner, but reads no column of the scorecard for it to go "
+                    f"through; it reads {', '.join(sorted(signal.reads))}"
+                )
+        return self
 
     def _teaching_signal(self) -> tuple[str, str]:
         return "assessor.signal", self.assessor["signal"]
@@ -86,9 +112,19 @@ class Setup(AlignmentSetup):
 
     def make_assessor(self, seeds: int, width: int) -> Assessor:
         """An untrained assessor of ``seeds`` learners with latents of ``width``."""
-        cls = ASSESSORS.load(self.assessor["kind"])
-        assessor: Assessor = cls(cls.Settings(**settings_of(self.assessor)), seeds, width)
-        return assessor
+        return _assessor_of(self.assessor, seeds, width)
+
+    def make_scorecard(self, seeds: int, width: int) -> dict[str, Assessor]:
+        """The untrained columns of the scorecard."""
+        return {name: _assessor_of(part, seeds, width) for name, part in self.scorecard.items()}
+
+    @property
+    def shapes_learner(self) -> bool:
+        """Whether steering changes what the learner comes to know; where not, assessors can share a life.
+
+        It does when a signal has ``gradient_into_learner``; assessors and the columns of the scorecard only read.
+        """
+        return any(signal.shapes_learner for signal in self.make_signals())
 
     @property
     def planned(self) -> tuple[int, ...]:
@@ -99,6 +135,12 @@ class Setup(AlignmentSetup):
     def located(self) -> tuple[str, ...]:
         """Concepts that are located: the intended one, the proxies, the others."""
         return (self.intended, *self.proxies, *self.concepts)
+
+
+def _assessor_of(part: dict[str, Any], seeds: int, width: int) -> Assessor:
+    cls = ASSESSORS.load(part["kind"])
+    assessor: Assessor = cls(cls.Settings(**settings_of(part)), seeds, width)
+    return assessor
 
 
 def frame_of(world: World) -> Frame:

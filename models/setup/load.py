@@ -46,7 +46,7 @@ def load_setup(
     """
     if isinstance(source, expect) and not changes:
         return source
-    data = _raw(source)
+    data = raw_setup(source)
     for key, value in (changes or {}).items():
         _assign(data, str(key), plain_data(value, f"--set {key}"))
     if "study" in data:
@@ -66,8 +66,8 @@ def load_setup(
 _SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}
 
 
-def _raw(source: Source, extended: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Plain data of a setup; ``extended``: the files that led here by ``extends``."""
+def raw_setup(source: Source, extended: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Plain data of a setup as it was written, with what it extends; ``extended``: the files that led here."""
     if isinstance(source, AlignmentSetup):
         return source.resolved()
     if isinstance(source, Mapping):
@@ -99,7 +99,7 @@ def _merged(data: dict[str, Any], extended: tuple[str, ...]) -> dict[str, Any]:
             return {**old, **{k: merge(old[k], v) if k in old else v for k, v in new.items()}}
         return new
 
-    whole: dict[str, Any] = merge(_raw(base, extended), data)
+    whole: dict[str, Any] = merge(raw_setup(base, extended), data)
     return whole
 
 

@@ -5,7 +5,12 @@ learned activation. The types enforce it: both containers refuse tensors that ca
 anything that is not one of them. A signal has no ``torch.nn`` parameter. (Steering subsystem: Byrnes, "Intro to
 brain-like-AGI safety", posts 2 and 3.)
 
-Letters: n episodes, T steps.
+What was learned reaches steering in one way only: the columns of a setup's ``scorecard`` are small readouts of the
+learner's latents, and the *reading* of a column, one number per step, is a sense called like the column. It carries no
+gradient, so beliefs are not bent towards what is rewarded. The exception has to be asked for and is stated by
+:attr:`Signal.shapes_learner`: a signal whose ``gradient_into_learner`` is above 0 adds a term to the learner's loss.
+
+Letters: S seeds, n episodes, T steps.
 """
 
 from __future__ import annotations
@@ -16,6 +21,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, unknown_name
@@ -77,6 +84,26 @@ class SignalSettings(FrozenSettings):
     """Name under which later signals and the assessor read this signal."""
 
 
+class ErrorProfile(SignalSettings):
+    """Settings of a signal that errs as a real innate detector does."""
+
+    miss: float = Field(0.0, ge=0.0, le=1.0)
+    """Probability that a signal is lost, at every step anew."""
+    false_alarm: float = Field(0.0, ge=0.0, le=1.0)
+    """Probability of a signal where there should be none, at every step anew."""
+    delay: int = Field(0, ge=0, le=10_000_000)
+    """Steps between what is sensed and the signal."""
+
+
+def with_errors(true: Tensor, profile: ErrorProfile, rng: torch.Generator, *, alarm: float = 1.0) -> Tensor:
+    """``true`` ``[n, T]`` late by the delay, with steps lost that are not 0, and ``alarm`` at some that are 0."""
+    late = F.pad(true, (profile.delay, 0))[:, : true.shape[1]] if profile.delay < true.shape[1] else true * 0.0
+    silent = late == 0
+    kept = ~silent & (torch.rand(true.shape, generator=rng) >= profile.miss)
+    alarmed = silent & (torch.rand(true.shape, generator=rng) < profile.false_alarm)
+    return torch.where(kept, late, 0.0) + alarm * alarmed.to(late.dtype)
+
+
 class Signal(ABC):
     """A hardcoded function of senses and body. Subclasses write :meth:`compute` and state their range and unit."""
 
@@ -90,7 +117,22 @@ class Signal(ABC):
     @property
     @abstractmethod
     def reads(self) -> frozenset[str]:
-        """Names of the senses and earlier signals that it reads; nothing else is computed for it."""
+        """Names of the senses, readings and earlier signals that it reads; nothing else is computed for it."""
+
+    @property
+    def shapes_learner(self) -> bool:
+        """Whether it changes what the learner comes to know, by a gradient through a reading. Default: no.
+
+        Lives of setups that differ only in signals that do not are the same, and can be shared.
+        """
+        return False
+
+    def pressure(self, values: Mapping[str, Tensor]) -> Tensor:
+        """What it adds to the learner's loss, ``[S]``, when :attr:`shapes_learner`.
+
+        ``values``: what it reads, name -> ``[S, n, T]``; readings are differentiable.
+        """
+        raise TypeError(f"{type(self).__name__} does not shape the learner.")
 
     @property
     @abstractmethod

@@ -12,23 +12,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
+from imprint.models.steering.base import Body, ErrorProfile, Senses, Signal, with_errors
 
 
 class Detector(Signal):
     """A threshold on one sense with settable misses, false alarms and delay."""
 
-    class Settings(SignalSettings):
+    class Settings(ErrorProfile):
         sense: str
         """The sense that it reads."""
         threshold: float = Field(0.5, ge=-1e6, le=1e6)
         """It fires above this, in the unit of the sense."""
-        miss: float = Field(0.0, ge=0.0, le=1.0)
-        """Probability that a true firing is lost."""
-        false_alarm: float = Field(0.0, ge=0.0, le=1.0)
-        """Probability of firing where it should not."""
-        delay: int = Field(0, ge=0, le=10_000_000)
-        """Steps between the sense and the firing."""
 
     settings: Settings
     unit = "firing"
@@ -41,12 +35,5 @@ class Detector(Signal):
 
     def compute(self, senses: Senses, body: Body, rng: torch.Generator) -> Tensor:
         """Firing ``[n, T]``; the first ``delay`` steps are silent but for false alarms."""
-        settings = self.settings
-        sense = senses[settings.sense]
-        true = torch.zeros_like(sense, dtype=torch.bool)
-        steps = sense.shape[1]
-        if settings.delay < steps:
-            true[:, settings.delay :] = sense[:, : steps - settings.delay] > settings.threshold
-        hit = true & (torch.rand(sense.shape, generator=rng) >= settings.miss)
-        alarm = ~true & (torch.rand(sense.shape, generator=rng) < settings.false_alarm)
-        return (hit | alarm).to(sense.dtype)
+        sense = senses[self.settings.sense]
+        return with_errors((sense > self.settings.threshold).to(sense.dtype), self.settings, rng)

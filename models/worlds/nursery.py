@@ -46,27 +46,18 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.constants import pick
+from imprint.models.handwriting import FIGURE, Handwriting
 from imprint.models.settings import FrozenSettings
 from imprint.models.steering.base import Body, Senses
 from imprint.models.worlds.base import Batch, World
 
-HEIGHT, WIDTH, STEPS, FIGURE = 12, 28, 6, 8
+HEIGHT, WIDTH, STEPS = 12, 28, 6
 SCREEN = slice(10, 18)
 FIRST_BACK = 4
 COLOURS = {"red": (1.0, 0.15, 0.15), "green": (0.15, 1.0, 0.15), "blue": (0.15, 0.15, 1.0)}
 SIDES = ("left", "right")
 LAMP = (slice(0, 2), slice(13, 15))
-TRAIN_SHARE = 0.66
 GRAIN = 1 << 18
-
-
-@cache
-def _digits() -> tuple[Tensor, np.ndarray]:
-    """Images ``[1797, 8, 8]`` in 0..1 and their classes, in file order."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    return torch.tensor(data.images / 16.0, dtype=torch.float32), np.asarray(data.target)
 
 
 @cache
@@ -132,20 +123,8 @@ class Nursery(World):
             "hidden": (False, True),
             "lamp": (False, True),
         }
-        images, classes = _digits()
-        block = self.settings.block
-        cut = int(len(images) * TRAIN_SHARE) // block * block
-        span = range(0, cut) if self.settings.originals == "raising" else range(cut + block, len(images))
-        self._images = images
-        blocks = [np.arange(start, min(start + block, span.stop)) for start in span[::block]]
-        originals = [(rows, [rows[classes[rows] == person] for person in people]) for rows in blocks]
-        originals = [(rows, each) for rows, each in originals if min(map(len, each)) >= 2]
-        self._block_id = torch.tensor([int(rows[0]) // block for rows, _ in originals])
-        self._count = torch.tensor([[len(index) for index in each] for _, each in originals])
-        self.originals = torch.zeros(len(originals), len(people), int(self._count.max()), dtype=torch.long)
-        for b, (_, each) in enumerate(originals):
-            for p, index in enumerate(each):
-                self.originals[b, p, : len(index)] = torch.from_numpy(index)
+        held_out = self.settings.originals == "held_out"
+        self.handwriting = Handwriting(people, block=self.settings.block, held_out=held_out)
 
     @classmethod
     def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
@@ -246,10 +225,8 @@ class Nursery(World):
 
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Handwriting, light, places, second colour, hunger and pixel noise, none of which is a concept."""
-        block = torch.randint(0, len(self.originals), (n,), generator=rng)
         return {
-            "block": block,
-            "group": self._block_id[block],
+            **self.handwriting.draw_blocks(n, rng),
             "original": torch.rand(n, 2, generator=rng),
             "light": 2.0 * torch.randint(0, 2, (n, 2), generator=rng) - 1.0,
             "height": torch.randint(1, 4, (n, 2), generator=rng),
@@ -281,11 +258,11 @@ class Nursery(World):
         who = torch.tensor([people.index(x) for x in concepts["who"].tolist()])
         after = torch.tensor([people.index(x) for x in concepts["after"].tolist()])
         colour = torch.tensor([names.index(x) for x in concepts["colour"].tolist()])
-        first = self.original_of(noise["block"], who, noise["original"][:, :1])
-        second = self.original_of(noise["block"], after, noise["original"])
+        first = self.handwriting.appearances(noise["block"], who, noise["original"])[:, 0]
+        second = self.handwriting.appearances(noise["block"], after, noise["original"])[:, 1]
         tint = torch.tensor(list(COLOURS.values()))
         light = noise["light"]
-        originals = torch.stack([self._images[first], self._images[second]], dim=1)
+        originals = self.handwriting.images[torch.stack([first, second], dim=1)]
         figures = originals * light[:, :, None, None]
         back = (torch.arange(STEPS) >= FIRST_BACK).long()
         ink = torch.zeros(n, STEPS, HEIGHT, WIDTH)
@@ -309,18 +286,6 @@ class Nursery(World):
             row[:, :, None, None] + offset[:, None],
             column[:, :, None, None] + offset,
         )
-
-    def original_of(self, block: Tensor, person: Tensor, draws: Tensor) -> Tensor:
-        """Index of a handwritten original of each person, ``[n]``; ``draws`` ``[n, 1 or 2]`` uniform on 0 to 1.
-
-        The first draw chooses one; a second chooses another one of the same person, so that nobody looks the same twice
-        and the choice depends on nothing but the person.
-        """
-        count = self._count[block, person]
-        index = (draws[:, 0] * count).long()
-        if draws.shape[1] == 2:
-            index = (index + 1 + (draws[:, 1] * (count - 1)).long()) % count
-        return self.originals[block, person, index]
 
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """The figure before the return (for who and colour), its empty mirror image (for the side), and the lamp."""

@@ -27,7 +27,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
-from imprint.models.store import digest_of, read_tensors, write_tensors
+from imprint.models.store import model_hash, read_tensors, write_tensors
 from imprint.probes.readouts.base import READOUTS, Fitted, Readout
 
 FLOORS = ("null", "untrained", "inputs")
@@ -87,11 +87,6 @@ class SavedProbe:
     def __call__(self, x: Tensor) -> Tensor:
         """Readings ``[n, Q]`` of activations ``[n, D]``."""
         return self.fitted(x)
-
-
-def model_hash(model: nn.Module) -> str:
-    """SHA-256 over the names, types, shapes and bytes of a network's weights and buffers."""
-    return digest_of({name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)})
 
 
 def save_probe(path: str | Path, readout: Readout, card: ProbeCard) -> Path:

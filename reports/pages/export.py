@@ -1,4 +1,4 @@
-"""Figures and tables of a run, or of an answered question, as files: SVG, PNG or PDF, CSV and LaTeX."""
+"""Figures and tables of a run, an answered question or a sweep, as files: SVG, PNG or PDF, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from imprint.models.errors import unknown_name
 from imprint.models.files import write_bytes
 from imprint.reports.figures.axes import Plot
 from imprint.reports.figures.still import FORMATS, write_still
-from imprint.reports.pages.question import show
+from imprint.reports.pages.question import Shown, show
 from imprint.reports.pages.run import collect
+from imprint.reports.pages.sweep import sweep_contents
 from imprint.reports.parts import Table
-from imprint.reports.reading.folders import run_folder
+from imprint.reports.reading.folders import QUESTION, is_sweep, run_folder
 from imprint.reports.reading.question import load_answer
 from imprint.reports.reading.run import load_run
+from imprint.reports.reading.sweep import load_sweep
 from imprint.reports.words import cell
 
 LATEX_ROWS = 100
@@ -33,7 +35,7 @@ class Contents:
 
 
 def export(folder: str | Path, target: str | Path, *, formats: Sequence[str] = ("svg",)) -> list[Path]:
-    """Write every figure and table of a run folder, or a question's folder, into ``target``; the paths.
+    """Write every figure and table of the folder of a run, a question or a sweep into ``target``; the paths.
 
     Figures go to ``figures/`` in each of ``formats`` (svg, png, pdf), tables to ``tables/`` as CSV with all digits and,
     up to 100 rows, as LaTeX (``booktabs``) as the page shows them.
@@ -47,14 +49,21 @@ def export(folder: str | Path, target: str | Path, *, formats: Sequence[str] = (
 
 def contents_of(folder: Path) -> Contents:
     """The figures and tables of the page of a folder."""
-    if (folder / "question.json").exists():
+    if is_sweep(folder):
+        return _of_shown(*sweep_contents(load_sweep(folder)))
+    if (folder / QUESTION).exists():
         shown = [show(exhibit) for exhibit in load_answer(folder).answer.exhibits]
-        panels = [(item.exhibit.heading, panel) for item in shown for panel in item.panels]
-        figures = [(panel.id, f"{heading} {panel.name}".strip(), panel.plot) for heading, panel in panels]
-        return Contents(figures, [item.table for item in shown])
+        return _of_shown(shown, [])
     sections, _, _ = collect(load_run(folder))
     figures = [(figure.id, figure.heading, figure.plot) for section in sections for figure in section["figures"]]
     return Contents(figures, [table for section in sections for table in section["tables"]])
+
+
+def _of_shown(shown: Sequence[Shown], tables: Sequence[Table]) -> Contents:
+    """Figures and tables of exhibits, and further tables."""
+    panels = [(item.exhibit.heading, panel) for item in shown for panel in item.panels]
+    figures = [(panel.id, f"{heading} {panel.name}".strip(), panel.plot) for heading, panel in panels]
+    return Contents(figures, [*(item.table for item in shown), *tables])
 
 
 def latex(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""``imprint.report``: the page of whatever is given: a run, a latch, or the table of ``imprint.locate``."""
+"""``imprint.report``: the page of whatever is given: a run, a sweep, a latch, or the table of ``imprint.locate``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import pandas as pd
 from imprint.models.files import write_bytes
 from imprint.reports.pages import latched, located
 from imprint.reports.pages import run as runs
+from imprint.reports.pages import sweep as sweeps
+from imprint.reports.reading.folders import is_sweep
 from imprint.reports.reading.run import load_run
+from imprint.reports.reading.sweep import load_sweep
 
 
 def report(of: object, path: str | Path | None = None) -> Path:
     """Write one self-contained HTML page; its path.
 
-    ``of``: a run (its folder, or anything with a ``path``), whose page is ``report.html`` in the folder; a study, which
-    is finished first; the table that ``imprint.locate`` returned, whose page is ``located.html`` in the current folder;
+    ``of``: a run or a sweep (its folder, or anything with a ``path``), whose page is ``report.html`` in the folder; a
+    study, which is finished first; the table that ``imprint.locate`` returned, whose page is ``located.html`` in the
+    current folder;
     or what ``imprint.latch`` returned, ``latched.html``. ``path``: another file.
     """
     if isinstance(of, pd.DataFrame):
@@ -25,8 +29,10 @@ def report(of: object, path: str | Path | None = None) -> Path:
         return latched.report_latched(of, path)
     if callable(finish := getattr(of, "finish", None)):
         of = finish()
+    swept = is_sweep(of)
     if path is None:
-        return runs.report(of)
+        return sweeps.report_sweep(of) if swept else runs.report(of)
     target = Path(path)
-    write_bytes(target, runs.render(load_run(of)).encode("utf-8"))
+    text = sweeps.render_sweep(load_sweep(of)) if swept else runs.render(load_run(of))
+    write_bytes(target, text.encode("utf-8"))
     return target

@@ -1,4 +1,4 @@
-"""Every assessor is a linear readout that learns by its stated rule and teaches the learner nothing."""
+"""Every assessor is a linear readout that learns by its stated rule, or not at all, and teaches the learner nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from imprint.models.assessors.base import ASSESSORS, Assessor
+from imprint.models.assessors.base import ASSESSORS, Assessor, Owner
 
 SEEDS, N, STEPS, WIDTH = 2, 256, 4, 6
+TAUGHT = [kind for kind in ASSESSORS.names() if ASSESSORS.load(kind).learns]
+FROZEN = [kind for kind in ASSESSORS.names() if kind not in TAUGHT]
 
 
 def rng(seed: int) -> torch.Generator:
@@ -38,7 +40,7 @@ def teach(assessor: Assessor, times: int, lag: int, noise: float = 0.3) -> tuple
     return x, signal
 
 
-@pytest.fixture(params=ASSESSORS.names())
+@pytest.fixture(params=TAUGHT)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -115,3 +117,22 @@ def test_the_learning_window_opens_and_closes(kind: str) -> None:
     with pytest.raises(ValueError, match="not after opens_at"):
         build(kind, opens_at=100, closes_at=100)
     assert build(kind).rule
+
+
+@pytest.mark.parametrize("kind", FROZEN)
+def test_one_that_nothing_teaches_reads_only_once_attached_and_never_learns(kind: str) -> None:
+    made = build(kind, lag=0, directions={"every": {"vector": [0.5] * WIDTH, "bias": 1.0}})
+    x, signal, gate = latents(), torch.rand(SEEDS, N, STEPS, generator=rng(0)), torch.ones(SEEDS, dtype=torch.bool)
+    assert not made.attached.any() and float(made.predict(x).abs().max()) == 0.0
+    made.attach(1, Owner(1, "hook"))
+    before = [made.state(seed) for seed in range(SEEDS)]
+    assert made.update(x, signal, gate).shape == (SEEDS,) and made.rule
+    after = [made.state(seed) for seed in range(SEEDS)]
+    assert all(torch.equal(b[name], a[name]) for b, a in zip(before, after, strict=True) for name in b)
+    value = made.predict(x)
+    assert float(value[0].abs().max()) == 0.0 and float(value[1].abs().max()) > 0.0
+    weight, bias = made.linear(1)
+    assert torch.allclose(value[1], x[1] @ weight + bias, atol=1e-5)
+    other = build(kind, lag=0, directions={"every": {"vector": [0.0] * WIDTH}})
+    other.load(1, made.state(1))
+    assert torch.equal(other.predict(x), value) and other.attached.tolist() == [False, True]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imprint.analyses.latch.shares import CellSums, Design, design_of, measure
 from imprint.analyses.locate.targets import Targets, targets_of
 from imprint.models.chance import generator
-from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
+from imprint.models.lifetimes.learner import LearnerLifetime, ideal_signals
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
@@ -85,10 +85,15 @@ def exam_of(setup: Setup, number: int | None = None) -> SetupExam:
     Raises :class:`ImprintError` without a number in a setup with several worlds.
     """
     number = setup.one_world(number)
-    world = setup.make_world(number).held_out()
-    batch = world.sample(setup.evaluation.episodes, rng=generator("exam"), design="balanced")
+    world, batch = rows_of_exam(setup, number)
     targets = exam_targets(setup, batch.concepts, batch.groups, sequences=setup.schedule.seeds == 1)
     return SetupExam(setup, batch.concepts, batch.groups, targets, world, batch, number)
+
+
+def rows_of_exam(setup: Setup, number: int) -> tuple[World, Batch]:
+    """The held-out world of a number, and the rows on which every seed, age and twin in it is examined."""
+    world = setup.make_world(number).held_out()
+    return world, world.sample(setup.evaluation.episodes, rng=generator("exam"), design="balanced")
 
 
 def exam_targets(setup: Setup | StudySetup, concepts: pd.DataFrame, groups: Ints, *, sequences: bool) -> Targets:
@@ -112,7 +117,7 @@ def sites_of(setup: Setup) -> list[str]:
 def signal_sign(setup: Setup, world: World) -> int:
     """1 when the signal that teaches the assessor is larger at the last level of the intended concept, else -1."""
     batch = world.sample(512, rng=generator("sign of the signal"), design="balanced")
-    signals = signals_of(setup.make_signals(), world, batch, generator("sign of the signal"))
+    signals = ideal_signals(setup, world, batch, "sign of the signal")
     signal = signals[setup.assessor["signal"]].mean(1).numpy()
     level = pd.factorize(batch.concepts[setup.intended], sort=True)[0]
     return 1 if signal[level == level.max()].mean() >= signal[level == 0].mean() else -1

@@ -13,9 +13,10 @@ from imprint.analyses.evaluate.learners.latch import LatchRecord
 from imprint.analyses.evaluate.learners.robustness import multiverse_rows
 from imprint.analyses.evaluate.procedure import independent, resampling_rng
 from imprint.analyses.findings import findings
-from imprint.analyses.latch.decision import judge, undetermined
+from imprint.analyses.latch.decision import Judgement, judge, undetermined
 from imprint.analyses.latch.floor import bounds, twin_shares
-from imprint.analyses.latch.pooling import pool
+from imprint.analyses.latch.pooling import Pooled, pool
+from imprint.analyses.latch.profile import Profile
 from imprint.analyses.latch.shares import INTERACTION, RESIDUAL, CellSums
 from imprint.analyses.latch.tables import (
     effect_table,
@@ -28,6 +29,8 @@ from imprint.analyses.latch.tables import (
 )
 from imprint.analyses.statistics import Floats, mean_of_all
 from imprint.analyses.verdicts import UNDETERMINED, scope
+from imprint.models.setup.learner import Setup
+from imprint.models.setup.study import StudySetup
 
 
 def not_measurable(exam: Examined, why: object, *, age: int) -> pd.DataFrame:
@@ -60,16 +63,14 @@ def _at_age(
     varying = [profile for profile, _ in reached if not profile.cells.constant]
     worlds = [record.world for profile, record in reached if not profile.cells.constant]
     if not varying:
-        why = "the value does not vary at this age, or no seed reached it"
+        untaught = "the value is the same everywhere in every seed, as that of an assessor that nothing has taught"
+        why = untaught if reached else "no seed reached this age"
         shares = pd.DataFrame({"concept": [*exam.names, INTERACTION, RESIDUAL]})
         rows = share_rows(shares.assign(share=float("nan"), low=float("nan"), high=float("nan")), why=why)
         if last:
             rows = pd.concat([rows, verdict_rows(undetermined(exam.names, f"{why.capitalize()}."), shares)])
         return rows.assign(age=age)
-    resamples = setup.evaluation.resamples
-    pooled = pool(varying, resamples=resamples, rng=resampling_rng(f"latch {age}"), worlds=worlds)
-    floor = bounds(twins, len(varying))
-    judged = judge(pooled, floor, setup.decision, sign=sign)
+    pooled, judged = judged_at(age, varying, worlds, setup, twins, sign=sign)
     why = f"{judged.why}{twin_sentence(len(twins))} This holds {scope(pooled.seeds, pooled.worlds)}."
     judged = replace(judged, why=why)
     shares = share_table(pooled)
@@ -78,11 +79,21 @@ def _at_age(
         tables.append(effect_table(pooled, {}).rename(columns={"effect": "estimate"}).assign(metric="effect"))
         seeds = [record.seed for profile, record in reached if not profile.cells.constant]
         own = {"worlds": worlds, "seeds": seeds}
+        floor = bounds(twins, len(varying))
         tables.append(multiverse_rows(exam, varying, floor, judged.verdict, sign=sign, **own))
     else:
         tables[1] = tables[1][tables[1]["metric"] != "latch"]
     whole = pd.concat(tables, ignore_index=True).assign(age=age, seeds=pooled.seeds)
     return whole.assign(n=whole["n"].fillna(pooled.rows) if "n" in whole else pooled.rows)
+
+
+def judged_at(
+    age: int, profiles: Sequence[Profile], worlds: Sequence[int], setup: Setup | StudySetup, twins: Floats, *, sign: int
+) -> tuple[Pooled, Judgement]:
+    """Seeds whose value varies at an age as one, and the verdict on them; ``twins [m, C + 2]``: shares of twins."""
+    rng = resampling_rng(f"latch {age}")
+    pooled = pool(profiles, resamples=setup.evaluation.resamples, rng=rng, worlds=worlds)
+    return pooled, judge(pooled, bounds(twins, len(profiles)), setup.decision, sign=sign)
 
 
 def _means(records: Sequence[LatchRecord]) -> list[pd.DataFrame]:

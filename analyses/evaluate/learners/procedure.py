@@ -22,9 +22,10 @@ from imprint.analyses.evaluate.learners.pooled import latch_findings, not_measur
 from imprint.analyses.evaluate.learners.robustness import measure_power
 from imprint.analyses.evaluate.procedure import Procedure, stored_tables
 from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
+from imprint.models.assessors.base import Owner
 from imprint.models.chance import generator
 from imprint.models.errors import ImprintError, NotMeasurableError
-from imprint.models.lifetimes.learner import LearnerLifetime, signals_of
+from imprint.models.lifetimes.learner import LearnerLifetime, ideal_signals
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.probes.readouts.base import READOUTS
 
@@ -43,18 +44,10 @@ class LearnerProcedure(Procedure[Setup]):
 
     def rehearse(self) -> None:
         """Build every part and show it two episodes."""
-        setup, world = self.setup, self.setup.make_world(0)
-        if setup.decision.edition != EDITION:
-            raise ImprintError(
-                f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be "
-                "read, but not made."
-            )
-        signals_of(setup.make_signals(), world, world.sample(2, rng=generator("rehearsal")), generator("rehearsal"))
-        learner = setup.make_learner(frame_of(world), rng=generator("rehearsal"))
-        setup.make_assessor(1, int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1]))
-        READOUTS.load(setup.evaluation.readout)
-        for number in range(setup.schedule.worlds):
-            exam_of(setup, number)
+        try_parts(self.setup)
+        READOUTS.load(self.setup.evaluation.readout)
+        for number in range(self.setup.schedule.worlds):
+            exam_of(self.setup, number)
 
     def raising(self) -> list[Cell]:
         """What a run of this size could show, and the seeds."""
@@ -95,3 +88,23 @@ class LearnerProcedure(Procedure[Setup]):
         records = [record_of(self.folder, seed, designs[numbers[seed]], numbers[seed]) for seed in whole]
         sign = signal_sign(setup, exams[0].world)
         return latch_findings(exams[0], records, twins_of(self.folder, designs), ages=self.ages, sign=sign)
+
+
+def try_parts(setup: Setup) -> None:
+    """Build world, signals, learner and assessor once; raises :class:`ImprintError` where they do not fit together."""
+    if setup.decision.edition != EDITION:
+        raise ImprintError(
+            f"decision.edition is {setup.decision.edition}; expected {EDITION}. Runs under an older rule can be read, "
+            "but not made."
+        )
+    world = setup.make_world(0)
+    ideal_signals(setup, world, world.sample(2, rng=generator("rehearsal")), "rehearsal")
+    frame = frame_of(world)
+    if (lag := setup.assessor["lag"]) >= frame.steps:
+        raise ImprintError(f"assessor.lag is {lag}; with {frame.steps} steps an episode at most {frame.steps - 1}.")
+    learner = setup.make_learner(frame, rng=generator("rehearsal"))
+    width = int(learner.latents(world.sample(1, rng=generator("rehearsal")).observation).shape[-1])
+    first = setup.schedule.first_seed
+    for assessor in (setup.make_assessor(1, width), *setup.make_scorecard(1, width).values()):
+        for seed in range(first, first + setup.schedule.seeds):
+            assessor.attach(0, Owner(seed, learner.latent_hook))

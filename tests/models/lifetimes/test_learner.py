@@ -86,12 +86,12 @@ def test_a_diverging_seed_is_struck_out_and_the_other_is_untouched(tmp_path: Pat
     steps = {"taken": 0}
     learn = lifetime.cohort.learn
 
-    def poisoned(observation: torch.Tensor) -> Any:
+    def poisoned(observation: torch.Tensor, *rest: Any) -> Any:
         steps["taken"] += 1
         if steps["taken"] == 5:
             observation = observation.clone()
             observation[0] = float("nan")
-        return learn(observation)
+        return learn(observation, *rest)
 
     lifetime.cohort.learn = poisoned  # type: ignore[method-assign]
     lifetime.live()

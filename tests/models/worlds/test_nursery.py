@@ -59,8 +59,7 @@ def test_nobody_looks_the_same_twice() -> None:
     people = list(WORLD.factors["who"])
     who = torch.tensor([people.index(x) for x in batch.concepts["who"].tolist()])
     block, original = batch.noise["block"], batch.noise["original"]
-    first = WORLD.original_of(block, who, original[:, :1])
-    second = WORLD.original_of(block, who, original)
+    first, second = WORLD.handwriting.appearances(block, who, original).unbind(1)
     assert not bool((first == second).any())
     assert len(torch.unique(first)) > 100
 
@@ -68,7 +67,7 @@ def test_nobody_looks_the_same_twice() -> None:
 def test_writers_do_not_straddle_the_split() -> None:
     twin = WORLD.held_out()
     assert isinstance(twin, Nursery)
-    originals = [set(world.originals[world.originals > 0].tolist()) for world in (WORLD, twin)]
+    originals = [set(world.handwriting.originals[world.handwriting.originals > 0].tolist()) for world in (WORLD, twin)]
     assert min(map(len, originals)) > 100 and originals[0].isdisjoint(originals[1])
     assert max(originals[0]) + WORLD.settings.block <= min(originals[1])
 

@@ -12,7 +12,8 @@ from torch import nn
 
 import imprint
 from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
-from imprint.probes.exchange.probe_files import ProbeCard, load_probe, model_hash, save_probe
+from imprint.models.store import model_hash
+from imprint.probes.exchange.probe_files import ProbeCard, load_probe, save_probe
 from imprint.probes.readouts.base import READOUTS
 from imprint.probes.readouts.ridge import Ridge
 

@@ -1,0 +1,1 @@
+"""What each setting of a sweep moves: effects, interactions, and borders at which the verdict turns."""

@@ -1,0 +1,183 @@
+"""shortcut: handwritten digits with a mark in a corner, which goes along with what the digit is.
+
+**Description.** Four frames of 16 x 16. All show the same digit, each time in another handwriting, at another place and
+in another light (brighter or darker than the ground, at random), so that no linear function of the pixels tells which
+digit it is, and what can be predicted from one frame to the next is the digit, and the marks. A mark of 3 x 3 bright
+pixels stands in one corner, or does not. The value is read after the ``second`` frame, the *decision* moment.
+
+**Factors.** ``digit``; ``mark``; ``speck``: a mark in the opposite corner that goes along with nothing.
+**Abstract concepts.** ``even``: the digit is an even number.
+
+**Constants**, which each training seed can have its own draw of: ``digits`` (half of them even) and ``corner``.
+
+**Training correlations.** Digits are equally frequent. P(mark | even) = (1 + ``rho``) / 2 and P(mark | odd) = (1 -
+``rho``) / 2, so that mark and evenness have the correlation ``rho``; at 1 the mark is a perfect shortcut.
+
+**Senses**: ``feedback`` (not in the picture: 1 in episodes with an even digit), ``glare`` (mean brightness of the
+mark's corner, 0 to 1), ``brightness`` (mean absolute brightness of the frame). **Body**: none.
+
+**Split.** By handwriting, as in :mod:`imprint.models.handwriting`; held-out originals are of other writers.
+
+The planted mark on real images is a "Clever Hans" feature (Lapuschkin et al. 2019, Nat Commun 10:1096), its dial that
+of coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 1. Pixel noise sd ``pixel_noise``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from imprint.models.constants import pick
+from imprint.models.handwriting import FIGURE, Handwriting
+from imprint.models.settings import FrozenSettings
+from imprint.models.steering.base import Senses
+from imprint.models.worlds.base import Batch, World
+
+SIDE, STEPS, MARK = 16, 4, 3
+CORNERS = ("top left", "top right", "bottom left", "bottom right")
+LIT = 0.8
+
+
+class Shortcut(World):
+    """Digits with a planted mark; the module docstring describes the world."""
+
+    class Settings(FrozenSettings):
+        digits: tuple[int, ...] = (0, 1, 2, 3)
+        """Digits that occur, as many even as odd ones."""
+        corner: Literal["top left", "top right", "bottom left", "bottom right"] = "top left"
+        """Where the mark stands; the speck stands in the opposite corner."""
+        rho: float = Field(0.8, ge=-1.0, le=1.0)
+        """Correlation of mark and evenness in training."""
+        pixel_noise: float = Field(0.05, ge=0.0, le=1e6)
+        """Standard deviation of the pixel noise."""
+        block: int = Field(36, ge=20, le=200)
+        """Handwritten originals per group."""
+        originals: Literal["raising", "held_out"] = "raising"
+        """Which part of the handwriting is used."""
+
+        @field_validator("digits")
+        @classmethod
+        def _halves(cls, digits: tuple[int, ...]) -> tuple[int, ...]:
+            even = sum(digit % 2 == 0 for digit in digits)
+            if (
+                len(set(digits)) != len(digits)
+                or not set(digits) <= set(range(10))
+                or 2 * even != len(digits)
+                or not even
+            ):
+                raise ValueError(f"digits are {digits}; expected different ones of 0..9, as many even as odd")
+            return digits
+
+    settings: Settings
+    moments = {"first": 0, "second": 1, "last": 3}
+    decision = "second"
+    constants = ("digits", "corner")
+
+    def __init__(self, settings: Shortcut.Settings | None = None) -> None:
+        super().__init__(settings)
+        self.factors = {"digit": self.settings.digits, "mark": (False, True), "speck": (False, True)}
+        held_out = self.settings.originals == "held_out"
+        self.handwriting = Handwriting(self.settings.digits, block=self.settings.block, held_out=held_out)
+
+    @classmethod
+    def draw_constants(cls, settings: Any, rng: torch.Generator) -> Mapping[str, Any]:
+        """As many other digits, half of them even, and a corner."""
+        half = len(settings.digits) // 2
+        even, odd = (2 * torch.randperm(5, generator=rng)[:half] for _ in range(2))
+        return {"digits": tuple(sorted([*even.tolist(), *(1 + odd).tolist()])), "corner": pick(CORNERS, rng)}
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+
+    def derive(self, concepts: pd.DataFrame) -> pd.DataFrame:
+        """Add ``even``."""
+        return concepts.assign(even=concepts["digit"] % 2 == 0)
+
+    def set_even(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
+        """Exchanges the digit for the one of the other kind that has the same rank; marks are kept."""
+        even = [digit for digit in self.settings.digits if digit % 2 == 0]
+        odd = [digit for digit in self.settings.digits if digit % 2]
+        partner = dict(zip(even + odd, odd + even, strict=True))
+        digit = [d if (d % 2 == 0) == v else partner[d] for d, v in zip(factors["digit"].tolist(), value, strict=True)]
+        return factors.assign(digit=digit)
+
+    def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
+        """The training distribution, in which the mark goes along with even digits as ``rho`` says."""
+        digit = torch.tensor(self.settings.digits)[torch.randint(0, len(self.settings.digits), (n,), generator=rng)]
+        marked = (1 + torch.where(digit % 2 == 0, 1.0, -1.0) * self.settings.rho) / 2
+        mark, speck = (torch.rand(n, generator=rng) < chance for chance in (marked, 0.5))
+        return pd.DataFrame({"digit": digit.numpy(), "mark": mark.numpy(), "speck": speck.numpy()})
+
+    # -- pictures ------------------------------------------------------------------------------------------------
+
+    def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Handwriting, light, place and pixel noise, none of which is a concept."""
+        return {
+            **self.handwriting.draw_blocks(n, rng),
+            "original": torch.rand(n, STEPS, generator=rng),
+            "light": 2.0 * torch.randint(0, 2, (n, STEPS), generator=rng) - 1.0,
+            "place": torch.randint(MARK, SIDE - MARK - FIGURE + 1, (n, STEPS, 2), generator=rng),
+            "grain": torch.randn(n, STEPS, 1, SIDE, SIDE, generator=rng),
+        }
+
+    def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
+        """Frames ``[n, 4, 1, 16, 16]``."""
+        person = torch.tensor([self.settings.digits.index(digit) for digit in concepts["digit"].tolist()])
+        figures = self.handwriting.images[self.handwriting.appearances(noise["block"], person, noise["original"])]
+        frames = torch.zeros(len(concepts), STEPS, SIDE, SIDE)
+        frames[self._pixels(noise["place"])] = figures * noise["light"][..., None, None]
+        for name in ("mark", "speck"):
+            rows, columns = self._corner(name)
+            shown = torch.from_numpy(concepts[name].to_numpy(dtype=bool).copy())
+            frames[:, :, rows, columns] += LIT * shown[:, None, None, None]
+        return frames[:, :, None] + self.settings.pixel_noise * noise["grain"]
+
+    def _pixels(self, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Index tensors of the digit's pixels, each broadcastable to ``[n, T, 8, 8]``."""
+        offset = torch.arange(FIGURE)
+        row, column = place[..., 0, None, None] + offset[:, None], place[..., 1, None, None] + offset
+        return torch.arange(len(place))[:, None, None, None], torch.arange(STEPS)[:, None, None], row, column
+
+    def _corner(self, name: str) -> tuple[slice, slice]:
+        """Rows and columns of ``mark`` or ``speck``."""
+        corner = CORNERS.index(self.settings.corner)
+        corner = corner if name == "mark" else len(CORNERS) - 1 - corner
+        first, last = slice(0, MARK), slice(SIDE - MARK, SIDE)
+        return (last if corner >= 2 else first), (last if corner % 2 else first)
+
+    def masks(self, batch: Batch) -> Mapping[str, Tensor]:
+        """The digit for ``even``, and the corners of ``mark`` and ``speck``."""
+        blank = torch.zeros(len(batch), STEPS, SIDE, SIDE, dtype=torch.bool)
+        masks = {name: blank.clone() for name in ("even", "mark", "speck")}
+        masks["even"][self._pixels(batch.noise["place"])] = True
+        for name in ("mark", "speck"):
+            rows, columns = self._corner(name)
+            masks[name][:, :, rows, columns] = True
+        return {name: mask[:, :, None] for name, mask in masks.items()}
+
+    # -- steering ------------------------------------------------------------------------------------------------
+
+    def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
+        """``feedback``, ``glare``, ``brightness``: ``[n, 4]`` each."""
+        rows, columns = self._corner("mark")
+        even = torch.from_numpy(batch.concepts["even"].to_numpy(dtype=bool).copy()).float()
+        every = {
+            "feedback": even[:, None].repeat(1, STEPS),
+            "glare": batch.observation[:, :, 0, rows, columns].mean((2, 3)).clamp(0.0, 1.0),
+            "brightness": batch.observation.abs().mean((2, 3, 4)),
+        }
+        return Senses({name: value for name, value in every.items() if names is None or name in names})
+
+    def picture(self, observation: Tensor) -> np.ndarray:
+        """Frames with the ground in medium grey, so that darker and brighter digits are both visible."""
+        frames = (0.45 + 0.4 * observation).clamp(0, 1).permute(0, 1, 3, 4, 2).expand(-1, -1, -1, -1, 3)
+        return np.asarray((frames * 255).round().to(torch.uint8).numpy())
+
+    def held_out(self) -> World:
+        """The same world with handwriting that no learner was trained on."""
+        return self.with_settings(originals="held_out")

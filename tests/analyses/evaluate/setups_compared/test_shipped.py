@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from imprint.analyses.evaluate.setups_compared.contrasts import differing
+from imprint.analyses.evaluate.setups_compared.shipped import compare_setups, compare_shipped, shipped
+from imprint.models.errors import ImprintError
+from imprint.models.setup.load import load_setup
+from imprint.reports.pages.compared import render_compared
+from tests.analyses.evaluate.setups_compared.made_up import run_of
+
+BASE = [0.8, 0.9, 0.7, 0.85]
+LAGLESS = [0.2, 0.35, 0.1, 0.3]
+
+
+def test_at_least_twelve_setups_ship_and_many_differ_from_another_in_one_setting_alone() -> None:
+    setups = [setup.resolved() for setup in shipped()]
+    assert len(setups) >= 12
+    one = {
+        frozenset((a["name"], b["name"])): next(iter(apart))
+        for i, a in enumerate(setups)
+        for b in setups[i + 1 :]
+        if len(apart := differing(a, b)) == 1
+    }
+    assert one[frozenset(("nursery", "nursery-lagless"))] == "assessor.lag"
+    assert one[frozenset(("nursery", "nursery-crude"))] == "steering.0.miss"
+    assert one[frozenset(("nursery", "nursery-lamp"))] == "world.lamp_cue"
+    assert one[frozenset(("meadow-apart", "meadow-hunger"))] == "environment.food_at_mother"
+    assert frozenset(("nursery", "nursery-decorrelated")) not in one and len(one) >= 7
+
+
+def test_the_effect_of_a_design_choice_is_paired_by_seed(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path, name, d) for name, d in (("nursery", BASE), ("nursery-lagless", LAGLESS))]
+    (row,) = compare_setups(runs).contrasts.to_dict("records")
+    apart = np.array(LAGLESS) - np.array(BASE)
+    assert (row["setting"], row["from_value"], row["to_value"], row["pairs"]) == ("assessor.lag", "1", "0", 4)
+    assert row["difference"] == pytest.approx(apart.mean())
+    assert row["p_value"] == pytest.approx(stats.ttest_rel(LAGLESS, BASE).pvalue)
+    half = stats.t.ppf(0.975, 3) * apart.std(ddof=1) / 2
+    assert row["high"] - row["low"] == pytest.approx(2 * half)
+
+
+def test_the_largest_choices_stand_first_and_other_questions_make_no_contrast(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path, "nursery", BASE), run_of(tmp_path, "nursery-crude", [x - 0.1 for x in BASE])]
+    runs += [run_of(tmp_path, "nursery-lagless", LAGLESS), run_of(tmp_path, "nursery-lamp", BASE)]
+    runs += [run_of(tmp_path, "nursery-decorrelated", LAGLESS), run_of(tmp_path, "doorkey", LAGLESS)]
+    compared = compare_setups(runs)
+    assert list(compared.contrasts["setting"]) == ["assessor.lag", "steering.0.miss", "world.lamp_cue"]
+    assert compared.table["question"].nunique() == 2 and len(compared.table) == 6
+    page = render_compared(compared)
+    top = page[page.index('<section id="answer">') : page.index('<nav aria-label="Sections">')]
+    places = [top.index(f"<strong>{name}</strong>") for name in ("assessor.lag", "steering.0.miss", "world.lamp_cue")]
+    assert places == sorted(places) and "paired over 4 training seeds" in top
+
+
+def test_numbers_of_a_run_are_those_that_were_written(tmp_path: Path) -> None:
+    row = compare_setups([run_of(tmp_path, "nursery", BASE)]).table.iloc[0]
+    assert row["probability"] == 0.97 and row["dominance"] == pytest.approx(0.8125)
+    assert row["latch_age"] == 6400 and row["lead"] == 4800  # readable from 1,600 on
+    assert row["drift"] == pytest.approx(-0.2) and row["cost"] == 45.0
+    assert pd.isna(row["wanting"]) and pd.isna(row["capability"])  # learners do not act
+    open_ = [{"none": 1.0}, {"intended": 1.0}, {"mixed": 0.6, "none": 0.4}]
+    row = compare_setups([run_of(tmp_path, "nursery-late", BASE, words=open_)]).table.iloc[0]
+    assert row["probability"] == 0.0 and row["latch_age"] == 51200
+
+
+def test_what_is_missing_is_named_with_its_command(tmp_path: Path) -> None:
+    compared = compare_shipped(out=tmp_path, seeds=2, changes={"schedule.ages": 2})
+    commands = {one.setup.name: one.command for one in compared.missing}
+    assert commands["coin"] == f"imprint run coin --seeds 2 --set schedule.ages=2 --out {tmp_path}"
+    assert all(one.seconds > 0 for one in compared.missing) and compared.table.empty
+    with pytest.raises(ImprintError, match="nothing to compare"):
+        render_compared(compared)
+    with pytest.raises(ImprintError, match="sedes"):
+        compare_shipped(out=tmp_path, changes={"schedule.sedes": 2})
+    with pytest.raises(ImprintError, match="two runs are of the setup"):
+        compare_setups([run_of(tmp_path, "nursery", BASE)] * 2)
+
+
+def test_a_setting_that_only_one_setup_has_is_a_difference() -> None:
+    late, base = load_setup("nursery-late").resolved(), load_setup("nursery").resolved()
+    assert list(differing(base, late)) == ["assessor.opens_at"]
+    assert differing({"a": {"b": 1}}, {"a": {"b": 1, "c": [1, 2]}}) == {"a.c": ("(absent)", [1, 2])}
