@@ -10,6 +10,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``Study``          models of your own training loop, over ages and seeds, judged and reported as runs of ours
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``power``          how often a setup would say the right word, before anything is trained
+``analyse``        answer a question that was fixed beforehand, with its prediction and decision rule
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run, or of the table that ``locate`` returns
 ``verify``         whether a run is what it says it is, and its level of evidence
@@ -24,6 +25,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
+    from imprint.analyses.ask import analyse as analyse
     from imprint.analyses.evaluate.agent_studies.study import AgentStudy as AgentStudy
     from imprint.analyses.evaluate.compare import compare as compare
     from imprint.analyses.evaluate.evaluate import evaluate as evaluate
@@ -52,6 +54,7 @@ _HOME = {
     "Study": "imprint.analyses.evaluate.studies.study",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
+    "analyse": "imprint.analyses.ask",
     "compare": "imprint.analyses.evaluate.compare",
     "evaluate": "imprint.analyses.evaluate.evaluate",
     "latch": "imprint.analyses.latch.latch",
