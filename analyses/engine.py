@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from imprint.analyses.backends.addresses import require_answer
 from imprint.analyses.backends.base import Backend as Backend
 from imprint.analyses.backends.cells import Cell as Cell
 from imprint.analyses.backends.cells import Outcome as Outcome
@@ -51,11 +52,13 @@ class Reporter:
 
 
 def require_backend(backend: str, address: str | None = None) -> None:
-    """Raise :class:`ImprintError` for an unknown backend, with the near miss, and for an address without a cluster."""
+    """Raise :class:`ImprintError` for an unknown backend, with the near miss, and for an address nobody answers at."""
     if backend not in BACKENDS:
         raise unknown_name("backend", backend, BACKENDS)
     if address is not None and backend == "local":
         raise ImprintError(f"the address {address!r} goes with --backend dask or ray; local processes have none.")
+    if address is not None:
+        require_answer(backend, address)
 
 
 @contextmanager

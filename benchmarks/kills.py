@@ -1,7 +1,7 @@
 """Kill runs with SIGKILL at random times, resume them, and compare their findings with those of an undisturbed run.
 
-The run is a small version of the default setup. One run is not disturbed; each of the others is killed once, at a time
-drawn uniformly from the duration of the undisturbed run, and then finished with ``--resume``.
+The runs are small versions of a setup of learners and one of agents. Of each, one run is not disturbed; the others are
+killed once, at a time drawn uniformly from the duration of the undisturbed run, and then finished with ``--resume``.
 """
 
 from __future__ import annotations
@@ -17,23 +17,33 @@ from pathlib import Path
 
 from benchmarks.measure import Row, arguments, at_least, show
 
+SMALL = {"schedule.ages": 3, "schedule.seeds": 2, "evaluation.twins": 2, "evaluation.placebos": 2}
+SMALL |= {"evaluation.resamples": 100, "evaluation.nulls": 5}
 SETTINGS = {
-    "schedule.seeds": 2,
-    "schedule.worlds": 2,
-    "schedule.together": 1,
-    "schedule.experiences": 3200,
-    "schedule.ages": 4,
-    "evaluation.episodes": 600,
-    "evaluation.resamples": 100,
-    "evaluation.twins": 2,
-    "evaluation.placebos": 2,
+    "nursery": {
+        **SMALL,
+        "schedule.worlds": 2,
+        "schedule.together": 1,
+        "schedule.experiences": 1280,
+        "evaluation.episodes": 600,
+        "evaluation.latch_twins": 5,
+    },
+    "coin": {
+        **SMALL,
+        "agent.widths": [48, 48],
+        "learning.copies": 32,
+        "learning.minibatches": 2,
+        "schedule.experiences": 2048,
+        "evaluation.levels": 60,
+        "evaluation.states": 400,
+    },
 }
 
 
-def command(out: Path) -> list[str]:
+def command(setup: str, out: Path) -> list[str]:
     """The command line of the run."""
-    changes = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "imprint", "run", "nursery", "--out", str(out), *changes]
+    changes = [part for key, value in SETTINGS[setup].items() for part in ("--set", f"{key}={value}")]
+    return [sys.executable, "-m", "imprint", "run", setup, "--out", str(out), *changes]
 
 
 def findings(out: Path) -> bytes:
@@ -42,15 +52,15 @@ def findings(out: Path) -> bytes:
     return path.read_bytes()
 
 
-def run(out: Path) -> None:
-    """Run, or resume, to the end without output."""
-    subprocess.run([*command(out), "--resume"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def run(setup: str, out: Path) -> None:
+    """Run to the end without output."""
+    subprocess.run(command(setup, out), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def killed(out: Path, after: float) -> bool:
+def killed(setup: str, out: Path, after: float) -> bool:
     """Start a run and kill its process group after ``after`` seconds; whether it was still running."""
     process = subprocess.Popen(
-        command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(setup, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     time.sleep(after)
     alive = process.poll() is None
@@ -60,30 +70,32 @@ def killed(out: Path, after: float) -> bool:
     return alive
 
 
+def rows_of(setup: str, repeats: int, scratch: Path) -> list[Row]:
+    """Kill and resume runs of one setup."""
+    rng, started = random.Random(0), time.perf_counter()
+    run(setup, scratch / "whole")
+    duration = time.perf_counter() - started
+    reference, alive, same = findings(scratch / "whole"), 0, 0
+    for i in range(repeats):
+        out = scratch / f"killed-{i}"
+        alive += killed(setup, out, rng.uniform(0, duration))
+        run(setup, out)
+        same += findings(out) == reference
+        print(f"{setup}: {same} of {i + 1} resumed to the same bytes", file=sys.stderr, flush=True)
+    return [
+        Row(f"{setup}: still running when killed", alive, f"of {repeats}", note=f"a run takes {duration:.0f} s"),
+        at_least(repeats, f"{setup}: findings.parquet byte-identical to the undisturbed run", same, f"of {repeats}"),
+    ]
+
+
 def main() -> None:
     """Run, kill, resume and compare."""
     options = arguments(__doc__.splitlines()[0])
-    repeats = 2 if options.quick else 10
-    rng = random.Random(0)
-    with tempfile.TemporaryDirectory() as scratch:
-        started = time.perf_counter()
-        run(Path(scratch) / "whole")
-        duration = time.perf_counter() - started
-        reference = findings(Path(scratch) / "whole")
-        alive, same = 0, 0
-        for i in range(repeats):
-            out = Path(scratch) / f"killed-{i}"
-            alive += killed(out, rng.uniform(0, duration))
-            run(out)
-            same += findings(out) == reference
-    show(
-        f"kills: a run of {duration:.0f} s, killed at {repeats} random times and resumed",
-        [
-            Row("runs that were still running when killed", alive, f"of {repeats}"),
-            at_least(repeats, "findings.parquet byte-identical to the undisturbed run", same, f"of {repeats}"),
-        ],
-        as_json=options.json,
-    )
+    repeats, rows = 2 if options.quick else 50, list[Row]()
+    for setup in SETTINGS:
+        with tempfile.TemporaryDirectory() as scratch:
+            rows += rows_of(setup, repeats, Path(scratch))
+    show(f"kills: runs killed at {repeats} random times each and resumed", rows, as_json=options.json)
 
 
 if __name__ == "__main__":

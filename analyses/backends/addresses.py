@@ -30,7 +30,12 @@ def nobody_answers(backend: str, address: str, why: object) -> ImprintError:
 
 
 def require_answer(backend: str, address: str) -> None:
-    """Raise :class:`ImprintError` when an address is none, or its port takes no connection within seconds."""
+    """Raise :class:`ImprintError` when an address is none, or its port takes no connection within seconds.
+
+    Addresses without a port, of this machine (``auto``) or of this process (``inproc://``), are left to the library.
+    """
+    if address == "auto" or address.startswith("inproc://"):
+        return
     matched = re.fullmatch(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/]+):(?P<port>\d{1,5})/?", address)
     if matched is None or int(matched["port"]) > 65535:
         raise ImprintError(f"{address!r} is no address of a {backend.capitalize()} cluster; expected {EXAMPLES[backend]}.")

@@ -134,11 +134,13 @@ _working = Lock()
 def perform_there(cell: Cell, expected: Mapping[str, str]) -> Outcome | Lost:
     """Run a cell in a worker, unless the worker joined after the census and runs another program.
 
-    Of several threads of one process, one works at a time.
+    A cell that comes again, because its worker died before the outcome was heard of, is not run twice. Of several threads of one process, one works at a time.
     """
     from imprint.models.threads import scoped
 
     if other := differing(expected, program()):
         return Lost(f"a worker that joined later cannot be used: {other}")
+    if cell.done:
+        return Outcome(cell.name, None, 0.0)
     with _working, scoped():
         return perform(cell)

@@ -38,11 +38,11 @@ class Ray(Cluster):
 
     def __init__(self, machine: dict[str, Any], address: str) -> None:
         super().__init__(machine, address)
-        self._perform = ray.remote(perform_there).options(num_cpus=1, max_retries=0)
+        self._perform = ray.remote(perform_there)
 
     def submit(self, cell: Cell) -> Any:
         """Send a cell to the cluster."""
-        handle = self._perform.options(name=cell.name).remote(cell, program())
+        handle = self._perform.options(name=cell.name, num_cpus=1, max_retries=0).remote(cell, program())
         handle.future().add_done_callback(lambda done: self.ended.put(handle))
         return handle
 

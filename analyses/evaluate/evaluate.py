@@ -66,13 +66,14 @@ def evaluate(
     assert isinstance(chosen, Setup | AgentSetup)
     folder = RunFolder(Path(out) / chosen.run_name)
     procedure = procedure_of(chosen, RunFolder(folder.path.absolute()))
-    procedure.rehearse()
-    with opened(backend, address, folder=folder.path) as workers, alone_in(folder.path):
-        if _prepare(procedure, workers, resume=resume, replicates=replicates):
-            return Run.of(folder.path, setup=chosen)
-        outcomes = procedure.run(workers, progress)
-        table = procedure.findings(outcomes, progress)
-        write_findings(procedure, outcomes, table, started=started)
+    with opened(backend, address, folder=folder.path) as workers:
+        procedure.rehearse()
+        with alone_in(folder.path):
+            if _prepare(procedure, workers, resume=resume, replicates=replicates):
+                return Run.of(folder.path, setup=chosen)
+            outcomes = procedure.run(workers, progress)
+            table = procedure.findings(outcomes, progress)
+            write_findings(procedure, outcomes, table, started=started)
     return Run.of(folder.path, setup=chosen, findings=table)
 
 

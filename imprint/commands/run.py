@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 
 def run_setup(
-    setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, resume: bool | None, **where: str | None
+    setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, resume: bool | None, **where: Any
 ) -> dict[str, Any]:
     """Run one setup and print how it ended: its folder, verdict, report and the cells of work that failed.
 
     ``where``: ``backend`` and ``address``.
     """
+    from imprint.analyses.engine import require_backend
+
     changed = parse_changes(changes)
     check_setup(setup, changed)
+    require_backend(**where)
     page = console()
     folder = _evaluate(page, _load(setup, seeds, changed), out=out, resume=resume, **where)
     from imprint.commands.findings import answer_data, closing

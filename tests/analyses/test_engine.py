@@ -8,7 +8,6 @@ import pytest
 
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Step, run_cells
-from imprint.models.errors import ImprintError
 from imprint.models.files import StorageError, write_bytes
 
 
@@ -48,9 +47,3 @@ def test_a_full_disk_ends_everything(tmp_path: Path) -> None:
     cells = [Cell(str(i), write, (tmp_path / str(i), "full"), (tmp_path / str(i),)) for i in range(2)]
     with pytest.raises(StorageError, match="No space left"):
         run_cells(cells, watch=tmp_path / "watch")
-
-
-def test_a_cluster_that_is_not_there_says_what_to_install(tmp_path: Path) -> None:
-    cells = [Cell(str(i), write, (tmp_path / str(i),), (tmp_path / str(i),)) for i in range(2)]
-    with pytest.raises(ImprintError, match=r"imprint\[dask\]"):
-        run_cells(cells, backend="dask", watch=tmp_path / "watch")
