@@ -62,9 +62,7 @@ def require_backend(backend: str, address: str | None = None) -> None:
 
 
 @contextmanager
-def opened(
-    backend: str, address: str | None = None, *, folder: Path, jobs: int | None = None
-) -> Iterator[Backend]:
+def opened(backend: str, address: str | None = None, *, folder: Path, jobs: int | None = None) -> Iterator[Backend]:
     """A backend that is ready for a run in ``folder``; nothing of the run is written.
 
     Raises :class:`ImprintError` when nobody answers at the address, and when a worker runs another version of this

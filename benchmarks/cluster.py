@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -90,7 +91,7 @@ def compared(name: str, whole: dict[str, str], run: Run, killer: Killer | None =
         rows.append(at_least(killer.killed + len(killer.left), f"{name}: workers killed", killer.killed, ""))
     extra = len(found) - len(whole)
     rows += [Row(f"{name}: cells failed", len(run.record["failed"]), "", "0", not run.record["failed"])]
-    return rows + [Row(f"{name}: files more or less", extra, "", "0", extra == 0)]
+    return [*rows, Row(f"{name}: files more or less", extra, "", "0", extra == 0)]
 
 
 def main() -> None:
@@ -107,6 +108,7 @@ def main() -> None:
             given: dict[str, Any] = {"backend": backend, "address": address, "progress": killer}
             run = evaluate("nursery", out=out, changes=SETTINGS, **given)
             rows.extend(compared(f"{backend}{', workers killed' if waves else ''}", whole, run, killer))
+            print(*rows[-4:], sep="\n", file=sys.stderr, flush=True)
 
         with dask_cluster(scratch / "cluster") as address:
             if not options.quick:

@@ -1,7 +1,8 @@
 """Errors that a user can act on: they say what was given, what was expected and what to do.
 
 Everything a user can get wrong raises :class:`ImprintError` (a ``ValueError``), which the command line prints as one
-message with exit code 2 (1 for work that was begun). Defects of the program raise other exceptions and keep their traceback.
+message with exit code 2 (1 for work that was begun). Defects of the program raise other exceptions and keep their
+traceback.
 """
 
 from __future__ import annotations

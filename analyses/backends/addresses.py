@@ -36,9 +36,13 @@ def require_answer(backend: str, address: str) -> None:
     """
     if address == "auto" or address.startswith("inproc://"):
         return
-    matched = re.fullmatch(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/]+):(?P<port>\d{1,5})/?", address)
+    matched = re.fullmatch(
+        r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/]+):(?P<port>\d{1,5})/?", address
+    )
     if matched is None or int(matched["port"]) > 65535:
-        raise ImprintError(f"{address!r} is no address of a {backend.capitalize()} cluster; expected {EXAMPLES[backend]}.")
+        raise ImprintError(
+            f"{address!r} is no address of a {backend.capitalize()} cluster; expected {EXAMPLES[backend]}."
+        )
     try:
         socket.create_connection((matched["host"].strip("[]"), int(matched["port"])), timeout=KNOCK_WITHIN).close()
     except OSError as error:

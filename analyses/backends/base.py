@@ -134,7 +134,8 @@ _working = Lock()
 def perform_there(cell: Cell, expected: Mapping[str, str]) -> Outcome | Lost:
     """Run a cell in a worker, unless the worker joined after the census and runs another program.
 
-    A cell that comes again, because its worker died before the outcome was heard of, is not run twice. Of several threads of one process, one works at a time.
+    A cell that comes again, because its worker died before the outcome was heard of, is not run twice. Of several
+    threads of one process, one works at a time.
     """
     from imprint.models.threads import scoped
 

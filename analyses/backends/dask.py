@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, KilledWorker
+from distributed import Client, KilledWorker, rpc
+from distributed.security import Security
 
 from imprint.analyses.backends.addresses import WITHIN, no_address, nobody_answers, require_answer
 from imprint.analyses.backends.base import Cluster, Lost, perform_there
@@ -98,16 +101,34 @@ def _client(address: str | None) -> Iterator[Client]:
     address = address or dask.config.get("scheduler-address", None)
     if address is None:
         try:
-            yield Client.current()
+            client = Client.current()
         except ValueError:
             raise no_address("dask") from None
+        yield client
         return
     require_answer("dask", address)
     try:
-        client = Client(address, timeout=WITHIN, set_as_default=False)
+        with ThreadPoolExecutor(1) as aside:  # this process may have an event loop of its own
+            kind = aside.submit(asyncio.run, _kind_at(address)).result()
+        client = Client(address, timeout=WITHIN, set_as_default=False) if kind == "Scheduler" else None
+    except TimeoutError:
+        raise nobody_answers("dask", address, f"nothing is said there within {WITHIN:.0f} seconds") from None
     except (OSError, ValueError) as error:
         raise nobody_answers("dask", address, error) from None
+    if client is None:
+        raise nobody_answers("dask", address, f"a {kind.lower()} answers there, not the scheduler")
     try:
         yield client
     finally:
         client.close()
+
+
+async def _kind_at(address: str) -> str:
+    """What kind of Dask server answers. A port of another program would keep a client waiting for ever."""
+
+    async def asked() -> str:
+        arguments = Security().get_connection_args("client")
+        async with rpc(address, timeout=WITHIN, connection_args=arguments) as server:
+            return str((await server.identity())["type"])
+
+    return await asyncio.wait_for(asked(), WITHIN)

@@ -24,7 +24,7 @@ from imprint.analyses.backends.cells import Cell, Outcome
 from imprint.analyses.backends.census import Probe, describe, machine_of, probe_for, program, require_fit
 from imprint.models.errors import ImprintError
 
-ASKED_WITHIN = 20.0
+ASKED_WITHIN = 60.0
 """Seconds within which the head of a cluster must answer; the question costs the start of a Python process."""
 CENSUS_WITHIN = 90.0
 """Seconds within which every machine must answer the census; a new worker process imports torch first."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +18,9 @@ from imprint.analyses.engine import Backend, Cell, Outcome, Step, opened, run_ce
 from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.models.errors import ImprintError, UnfinishedError
-from imprint.models.files import write_bytes
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
-from tests.known.clusters import dask_cluster, free_port, ray_cluster
+from tests.known.clusters import dask_cluster, free_port, ray_cluster, written_after_kills
 from tests.known.tiny import TINY
 
 FEW = {**TINY, "schedule.together": 1, "schedule.experiences": 64, "schedule.ages": 2}
@@ -46,18 +43,9 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return digests
 
 
-def killed(path: Path, times: int) -> None:
-    """Kill the own process in as many tries as ``times`` says, then write a file."""
-    tries = path.parent / f"tries-{path.name}-{secrets.token_hex(4)}"
-    if len(list(path.parent.glob(f"tries-{path.name}-*"))) < times:
-        tries.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    write_bytes(path, b"done")
-
-
 def survived(out: Path, backend: Backend, times: int) -> list[str | None]:
     """Errors of three cells, of which the second kills its worker at first."""
-    cells = [Cell(str(i), killed, (out / str(i), times * (i == 1)), (out / str(i),)) for i in range(3)]
+    cells = [Cell(str(i), written_after_kills, (out / str(i), times * (i == 1)), (out / str(i),)) for i in range(3)]
     steps: list[Step] = []
     outcomes = run_cells(cells, backend=backend, watch=out / "watch", progress=steps.append)
     assert [one.cell for one in outcomes] == ["0", "1", "2"]
@@ -83,7 +71,7 @@ def test_dask_gives_the_same_bytes_and_survives_its_workers(
 
 
 def test_ray_gives_the_same_bytes_and_survives_its_workers(local: dict[str, str], tmp_path: Path) -> None:
-    with ray_cluster(), opened("ray", folder=tmp_path / "run") as workers:
+    with ray_cluster(workers=1), opened("ray", folder=tmp_path / "run") as workers:
         assert not list(tmp_path.iterdir())
         assert trained(tmp_path / "run", workers) == local
         assert survived(tmp_path, workers, times=1) == [None, None, None]
@@ -124,7 +112,7 @@ def test_a_cell_is_given_up_after_three_losses_and_believed_only_when_its_result
 ) -> None:
     monkeypatch.setattr(base, "ARRIVED_WITHIN", 0.0)
     script = {"a": ["lost", "done"], "b": ["lost"] * 3, "c": ["claims"] * 3, "d": ["done"]}
-    cells = [Cell(name, killed, (), (tmp_path / name,)) for name in script]
+    cells = [Cell(name, written_after_kills, (), (tmp_path / name,)) for name in script]
     cluster = Scripted(script)
     outcomes = {one.cell: one.error for one in run_cells(cells, backend=cluster, watch=tmp_path / "watch")}
     assert outcomes["a"] is outcomes["d"] is None and sorted(cluster.given) == list("aabbbcccd")
@@ -135,8 +123,8 @@ def test_a_cell_is_given_up_after_three_losses_and_believed_only_when_its_result
 def test_a_run_whose_workers_are_gone_ends_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PATIENCE", 0.0)
     cluster = Scripted({}, gone=True)
-    with pytest.raises(UnfinishedError, match="no worker .* run the same command again"):
-        run_cells([Cell("a", killed, (), (tmp_path / "a",))], backend=cluster, watch=tmp_path / "watch")
+    with pytest.raises(UnfinishedError, match=r"no worker .* run the same command again"):
+        run_cells([Cell("a", written_after_kills, (), (tmp_path / "a",))], backend=cluster, watch=tmp_path / "watch")
 
 
 def said(probe: Probe, **changes: Any) -> dict[str, Any]:
@@ -184,3 +172,13 @@ def test_a_cluster_that_is_not_there_is_one_sentence(
     with pytest.raises(ImprintError, match=words) as refused:
         evaluate("nursery", out=tmp_path, backend=backend, address=address, changes=FEW)
     assert "\n" not in str(refused.value) and not list(tmp_path.iterdir())
+
+
+def test_a_port_that_says_nothing_is_no_dask_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imprint.analyses.backends import dask
+
+    monkeypatch.setattr(dask, "WITHIN", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ImprintError, match="nothing is said there"), opened("dask", address, folder=tmp_path):
+            pass

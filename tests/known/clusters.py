@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imprint.models.files import write_bytes
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def written_after_kills(path: Path, times: int) -> None:
+    """A cell that kills its own process in as many tries as ``times`` says, then writes a file."""
+    if len(list(path.parent.glob(f"tries-{path.name}-*"))) < times:
+        (path.parent / f"tries-{path.name}-{secrets.token_hex(4)}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    write_bytes(path, b"done")
 
 
 def free_port() -> int:
