@@ -25,10 +25,10 @@ def run_setup(
 
     ``where``: ``backend`` and ``address``.
     """
-    from imprint.analyses.engine import require_backend
-
     changed = parse_changes(changes)
     check_setup(setup, changed)
+    from imprint.analyses.engine import require_backend
+
     require_backend(**where)
     page = console()
     folder = _evaluate(page, _load(setup, seeds, changed), out=out, resume=resume, **where)
