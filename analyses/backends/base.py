@@ -6,7 +6,7 @@ import queue
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ class Backend(ABC):
     """What the numbers depend on (as :func:`imprint.analyses.provenance.machine`), unless it is this very machine."""
 
     @abstractmethod
-    def run(self, cells: Sequence[Cell], remark: Remark) -> Iterator[Outcome]:
+    def run(self, cells: Sequence[Cell], remark: Remark) -> Generator[Outcome, None, None]:
         """The outcome of every cell, as they end."""
 
 
@@ -76,7 +76,7 @@ class Cluster(Backend):
     def cancel(self, handles: Sequence[Any]) -> None:
         """Take back cells that were submitted."""
 
-    def run(self, cells: Sequence[Cell], remark: Remark) -> Iterator[Outcome]:
+    def run(self, cells: Sequence[Cell], remark: Remark) -> Generator[Outcome, None, None]:
         """The outcome of every cell, as they end; a cell whose worker died is tried again."""
         pending = {self.submit(cell): cell for cell in cells}
         tried, alone = Counter(cell.name for cell in cells), list[Cell]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 
@@ -19,7 +19,7 @@ class Local(Backend):
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
 
-    def run(self, cells: Sequence[Cell], remark: Remark) -> Iterator[Outcome]:
+    def run(self, cells: Sequence[Cell], remark: Remark) -> Generator[Outcome, None, None]:
         """Outcomes in the order of the cells.
 
         When a process is killed, nobody knows which cell killed it. The cells that are not finished are then run again
