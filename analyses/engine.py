@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +82,13 @@ def opened(backend: str, address: str | None = None, *, folder: Path, jobs: int 
         return
     try:
         if backend == "dask":
-            from imprint.analyses.backends.dask import opened as open_cluster
+            from imprint.analyses.backends import dask
+
+            open_cluster: Callable[[str | None, Path], AbstractContextManager[Backend]] = dask.opened
         else:
-            from imprint.analyses.backends.ray import opened as open_cluster
+            from imprint.analyses.backends import ray
+
+            open_cluster = ray.opened
     except ImportError as error:
         raise ImprintError(f"backend {backend!r} is not installed ({error}). Install imprint[{backend}].") from None
     with open_cluster(address, folder.absolute()) as cluster:

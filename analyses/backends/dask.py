@@ -36,7 +36,7 @@ class Dask(Cluster):
     tries = 2
 
     def __init__(self, client: Client, machine: dict[str, Any]) -> None:
-        super().__init__(machine, client.scheduler.address)
+        super().__init__(machine, _address_of(client))
         self._client = client
 
     def submit(self, cell: Cell) -> Any:
@@ -83,7 +83,7 @@ def opened(address: str | None, folder: Path) -> Iterator[Dask]:
     Without an address they are those of the client of this process, or of Dask's own setting ``scheduler-address``.
     """
     with _client(address) as client:
-        where = client.scheduler.address
+        where = _address_of(client)
         try:
             client.wait_for_workers(1, timeout=WORKERS_WITHIN)
         except TimeoutError:
@@ -121,6 +121,11 @@ def _client(address: str | None) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+
+
+def _address_of(client: Client) -> str:
+    assert client.scheduler is not None  # an open client has one
+    return str(client.scheduler.address)
 
 
 async def _kind_at(address: str) -> str:
