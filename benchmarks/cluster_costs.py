@@ -29,9 +29,9 @@ from tests.known.tiny import TINY
 SETTINGS = {**TINY, "schedule.together": 1}
 LIVES, WORKERS = (10, 1_000, 100_000), (1, 100, 1_000)
 CELL_OVERHEAD = 0.01
-"""Seconds of the scheduler per cell; Dask's documentation gives 1 ms a task, and a cell's files take the rest."""
+"""Seconds of the scheduler and of the main process per cell: an assumption, not measured."""
 MESSAGE = 20e3
-"""Bytes over the scheduler per cell: the setup as it was validated, and the outcome."""
+"""Bytes over the scheduler per cell, for the setup and the outcome: an assumption, not measured."""
 
 
 @dataclass(frozen=True)
