@@ -28,7 +28,7 @@ import torch
 from pydantic import ValidationError
 
 from imprint.analyses import engine
-from imprint.analyses.engine import Cell, Progress, run_cells
+from imprint.analyses.engine import Backend, Cell, Progress, opened, run_cells
 from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
 from imprint.analyses.registration import OF_ANSWERS, begin, ledger, replaced, results_in, source_of
 from imprint.models.errors import ImprintError
@@ -71,32 +71,50 @@ def ask(
     *,
     out: Path = Path("runs"),
     backend: str = "local",
+    address: str | None = None,
     jobs: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
 ) -> Asked:
     """Answer a question, going on from the pieces of work that are finished (unless ``resume`` is false).
 
-    Raises :class:`ImprintError` when the folder was begun with another card or other versions.
+    ``backend`` and ``address`` are those of :func:`imprint.evaluate`. Raises :class:`ImprintError` when the folder was
+    begun with another card or other versions, and for a cluster that cannot be used.
     """
     folder = folder_of(question, out)
-    with alone_in(folder):
+    with opened(backend, address, folder=folder, jobs=jobs) as workers, alone_in(folder):
         rule = rule_of(question)
         earlier = [] if resume else replaced(folder, rule)
         if not resume:
             _clear(folder)
         _write_card(question, folder)
         settings, empty = question.settings.model_dump(mode="json"), not results_in(folder, OF_ANSWERS)
-        begin(folder, settings, rule, empty=empty, earlier=earlier)
-        return _answered(question, folder, backend, jobs, progress)
+        begin(folder, settings, rule, empty=empty, earlier=earlier, computing=workers.machine)
+        return _answered(question, folder, workers, progress)
 
 
-def _answered(
-    question: Question[Any], folder: Path, backend: str, jobs: int | None, progress: Progress | None
+def analyse(
+    name: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path = "runs",
+    backend: str = "local",
+    address: str | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
 ) -> Asked:
-    pieces = question.work()
-    cells = [Cell(piece.name, _perform, (folder, piece), (_table(folder, piece.name),)) for piece in pieces]
-    outcomes = run_cells(cells, backend=backend, jobs=jobs, watch=folder / ".progress", progress=progress)
+    """Answer the question called ``name``, as ``imprint analyse`` does; errors are those of the two functions used.
+
+    ``settings``: as for :func:`load_question`; everything else: as for :func:`imprint.evaluate`.
+    """
+    where: dict[str, Any] = {"out": Path(out), "backend": backend, "address": address}
+    return ask(load_question(name, settings), **where, resume=resume, progress=progress)
+
+
+def _answered(question: Question[Any], folder: Path, workers: Backend, progress: Progress | None) -> Asked:
+    pieces, place = question.work(), folder.absolute()
+    cells = [Cell(piece.name, _perform, (place, piece), (_table(place, piece.name),)) for piece in pieces]
+    outcomes = run_cells(cells, backend=workers, watch=place / ".progress", progress=progress)
     failed = {outcome.cell: outcome.error for outcome in outcomes if outcome.error is not None}
     answer = concluded(question, folder, failed)
     _write_answer(folder, answer, failed)

@@ -1,65 +1,32 @@
 """The engine: pure cells run side by side, resumable, with one failure never holding up the rest.
 
 A cell is a function of plain data that writes its result under its own name, whole or not at all, and is skipped when
-that result exists. Cells run through joblib: loky processes here, Dask or Ray on a cluster, unchanged. Every process
-computes with one thread (two threads beside a neighbour were slower than one, see ``docs/decisions.md``).
+that result exists. Cells run in processes of this machine or on the workers of a Dask or Ray cluster
+(:mod:`imprint.analyses.backends`). Every process computes with one thread (two threads beside a neighbour were slower
+than one, see ``docs/decisions.md``).
 
 While a cell runs it writes its progress to a small file, which the main process reads twice a second.
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
-import sys
 import threading
-import time
-import traceback
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from imprint.analyses.backends.addresses import require_answer
+from imprint.analyses.backends.base import Backend as Backend
+from imprint.analyses.backends.cells import Cell as Cell
+from imprint.analyses.backends.cells import Outcome as Outcome
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.files import StorageError
 from imprint.models.progress import Step as Step
 
 BACKENDS = ("local", "dask", "ray")
 WATCHED_EVERY = 0.5
 """Seconds between two looks at the progress of cells."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A piece of work: ``function(*arguments)`` writes ``results``."""
-
-    name: str
-    function: Callable[..., None]
-    arguments: tuple[Any, ...]
-    results: tuple[Path, ...]
-
-    @property
-    def done(self) -> bool:
-        """Whether everything it writes is there."""
-        return all(path.exists() for path in self.results)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a cell ended."""
-
-    cell: str
-    error: str | None
-    """Why it could not be finished, or nothing."""
-    seconds: float
-    """Wall time; 0 when its result was there already."""
-    fatal: StorageError | None = None
-    """An error that ends the whole run."""
-
 
 Progress = Callable[[Step], None]
 Say = Callable[[int, int, str], None]
@@ -84,40 +51,84 @@ class Reporter:
             return
 
 
+def require_backend(backend: str, address: str | None = None) -> None:
+    """Raise :class:`ImprintError` for an unknown backend, with the near miss, and for an address nobody answers at."""
+    if backend not in BACKENDS:
+        raise unknown_name("backend", backend, BACKENDS)
+    if address is not None and backend == "local":
+        raise ImprintError(f"the address {address!r} goes with --backend dask or ray; local processes have none.")
+    if address is not None:
+        require_answer(backend, address)
+
+
+@contextmanager
+def opened(backend: str, address: str | None = None, *, folder: Path, jobs: int | None = None) -> Iterator[Backend]:
+    """A backend that is ready for a run in ``folder``; nothing of the run is written.
+
+    Raises :class:`ImprintError` when nobody answers at the address, and when a worker runs another version of this
+    program or does not see the folder.
+
+    Arguments:
+        backend: one of :data:`BACKENDS`.
+        address: where the scheduler of Dask or the head of Ray answers; by default, the cluster of this process.
+        folder: where the run lies, or will.
+        jobs: number of local processes; by default one for every core.
+    """
+    require_backend(backend, address)
+    if backend == "local":
+        from imprint.analyses.backends.local import Local
+
+        yield Local(jobs or available_cores())
+        return
+    try:
+        if backend == "dask":
+            from imprint.analyses.backends import dask
+
+            open_cluster: Callable[[str | None, Path], AbstractContextManager[Backend]] = dask.opened
+        else:
+            from imprint.analyses.backends import ray
+
+            open_cluster = ray.opened
+    except ImportError as error:
+        raise ImprintError(f"backend {backend!r} is not installed ({error}). Install imprint[{backend}].") from None
+    with open_cluster(address, folder.absolute()) as cluster:
+        yield cluster
+
+
 def run_cells(
     cells: Sequence[Cell],
     *,
-    backend: str = "local",
+    backend: Backend | str = "local",
+    address: str | None = None,
     jobs: int | None = None,
     watch: Path,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Run the cells that are not done.
+    """Run the cells that are not done, and return their outcomes in the same order.
 
-    One that fails does not hold up the rest; a folder that cannot be written to does. When a local process is killed,
-    the cells that are not finished are run again one by one, and only the one that is killed again has failed.
+    One that fails does not hold up the rest; a folder that cannot be written to does. A cell whose process is killed
+    is tried again, three times in all.
+
+    Arguments:
+        cells: whose paths are absolute, unless they run locally.
+        backend: an open one, or the name of one that is opened for these cells alone.
+        address: of a cluster, as for :func:`opened`.
+        jobs: number of local processes.
+        watch: folder in which cells write their progress, inside the folder of the run.
+        progress: called with every :class:`Step`.
     """
     report = progress or (lambda step: None)
     todo = [cell for cell in cells if not cell.done]
     for cell in cells:
         if cell.done:
             report(Step(cell.name, 1, 1, "done before"))
-    if not todo:
-        return []
-    jobs = min(jobs or available_cores(), len(todo)) if backend == "local" else -1
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(todo, watch, report, stop), daemon=True)
-    watcher.start()
-    try:
-        outcomes = _run(todo, backend, jobs)
-    finally:
-        stop.set()
-        watcher.join(timeout=2.0)
-    for outcome in outcomes:
-        if outcome.fatal is not None:
-            raise outcome.fatal
-        report(Step(outcome.cell, 0 if outcome.error else 1, 1, "failed" if outcome.error else "done"))
-    return outcomes
+    if isinstance(backend, str):
+        require_backend(backend, address)
+        if not todo:
+            return []
+        with opened(backend, address, folder=watch.parent, jobs=jobs) as workers:
+            return _run(todo, workers, watch, report)
+    return _run(todo, backend, watch, report) if todo else []
 
 
 def available_cores() -> int:
@@ -125,102 +136,34 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run(cells: Sequence[Cell], backend: str, jobs: int) -> list[Outcome]:
-    from joblib import Parallel, delayed, parallel_config
-
-    if backend not in BACKENDS:
-        raise unknown_name("backend", backend, BACKENDS)
-    if jobs == 1:
-        return [_guarded(cell) for cell in cells]
-    options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "local" else {}
+def _run(cells: Sequence[Cell], backend: Backend, watch: Path, report: Progress) -> list[Outcome]:
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=({cell.name for cell in cells}, watch, report, stop), daemon=True)
+    watcher.start()
+    ended: dict[str, Outcome] = {}
     try:
-        name = "loky" if backend == "local" else _cluster(backend)
-        with _replaced_in_silence(), parallel_config(backend=name, n_jobs=jobs, **options):
-            return list(Parallel(batch_size=1)(delayed(_guarded)(cell) for cell in cells))
-    except BrokenExecutor:
-        return [Outcome(cell.name, None, 0.0) if cell.done else _alone(cell) for cell in cells]
-    except (ImportError, ValueError) as error:
-        if backend == "local":
-            raise
-        raise ImprintError(
-            f"backend {backend!r} is not ready: {error}. Install imprint[{backend}] and start its cluster."
-        ) from None
+        with closing(backend.run(cells, lambda cell, note: report(Step(cell, 0, 1, note)))) as outcomes:
+            for outcome in outcomes:
+                if outcome.fatal is not None:
+                    raise outcome.fatal
+                ended[outcome.cell] = outcome
+                with suppress(OSError):
+                    (watch / outcome.cell).unlink()
+                report(Step(outcome.cell, 0 if outcome.error else 1, 1, "failed" if outcome.error else "done"))
+    finally:
+        stop.set()
+        watcher.join(timeout=2.0)
+    return [ended[cell.name] for cell in cells]
 
 
-def _alone(cell: Cell) -> Outcome:
-    """Run a cell in a process of its own: after one process of a wave was killed, nobody knows which cell killed it."""
-    from joblib import Parallel, delayed, parallel_config
-
-    try:
-        with _replaced_in_silence(), parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
-            outcome: Outcome = Parallel(batch_size=1)([delayed(_guarded)(cell)])[0]
-            return outcome
-    except BrokenExecutor:
-        return Outcome(cell.name, "its process was killed, also when it ran alone (out of memory?)", 0.0)
-
-
-@contextmanager
-def _replaced_in_silence() -> Iterator[None]:
-    """Let loky replace an idle process that left just as work came.
-
-    Its warning says nothing to a user; where warnings are errors it would end the thread that hands out the work, and
-    the caller would wait for ever.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        yield
-
-
-def _cluster(backend: str) -> str:
-    if backend == "dask":
-        from distributed import Client
-
-        Client.current()
-    else:
-        from ray.util.joblib import register_ray
-
-        register_ray()
-    return backend
-
-
-def _guarded(cell: Cell) -> Outcome:
-    import torch
-
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    error, fatal = None, None
-    try:
-        cell.function(*cell.arguments)
-    except StorageError as problem:
-        error, fatal = str(problem), problem
-    except ImprintError as problem:
-        error = str(problem)
-    except Exception as problem:  # noqa: BLE001 (a defect in one cell must not hold up the others; the report shows it)
-        place = traceback.extract_tb(problem.__traceback__)[-1]
-        error = f"{type(problem).__name__}: {problem} ({Path(place.filename).name}, line {place.lineno})"
-    _give_back_memory()
-    return Outcome(cell.name, error, round(time.perf_counter() - started, 2), fatal)
-
-
-def _give_back_memory() -> None:
-    """Return freed memory to the system: loky takes a process that keeps it for a leak and replaces it, in seconds."""
-    gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
-
-
-def _watch(cells: Sequence[Cell], folder: Path, report: Progress, stop: threading.Event) -> None:
+def _watch(cells: set[str], folder: Path, report: Progress, stop: threading.Event) -> None:
     """Report what cells write of their progress, until told to stop."""
     seen: dict[str, str] = {}
     while not stop.wait(WATCHED_EVERY):
-        for cell in cells:
-            try:
-                text = (folder / cell.name).read_text(encoding="utf-8")
-            except OSError:
-                continue
-            if seen.get(cell.name) != text and text.count("\t") == 2:
-                seen[cell.name] = text
-                done, total, note = text.split("\t")
-                report(Step(cell.name, int(done), int(total), note))
+        with suppress(OSError):
+            for name in cells.intersection(os.listdir(folder)):
+                text = (folder / name).read_text(encoding="utf-8")
+                if seen.get(name) != text and text.count("\t") == 2:
+                    seen[name] = text
+                    done, total, note = text.split("\t")
+                    report(Step(name, int(done), int(total), note))

@@ -7,12 +7,17 @@ differences (another instruction set moved 467 of 2,243 estimates of a run, by u
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from imprint.models.registry import folders_of
 
 PACKAGES = (
     "torch",
@@ -59,6 +64,24 @@ def machine() -> dict[str, Any]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "instructions": sorted(n for n, has in capabilities.items() if has is True and n.startswith(kinds)),
     }
+
+
+def spoken(machine: Mapping[str, Any]) -> str:
+    """The entries of a machine on which numbers depend, in words."""
+    instructions = machine.get("instructions")
+    listed = " ".join(map(str, instructions)) if isinstance(instructions, list) else ""
+    return f"{machine.get('capability', 'unknown')} ({listed or 'instructions unknown'})"
+
+
+@cache
+def source_digest() -> str:
+    """SHA-256 over our source and shipped setups, as they were when this process first asked."""
+    (root,), digest = folders_of("imprint"), hashlib.sha256()
+    files = (Path(place) / name for place, _, names in os.walk(root, followlinks=True) for name in names)
+    for file in sorted(file for file in files if file.suffix in (".py", ".yaml")):
+        digest.update(f"{file.relative_to(root).as_posix()}|".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 @cache

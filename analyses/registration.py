@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from imprint.analyses.provenance import commit, machine, package_versions
+from imprint.analyses.provenance import commit, machine, package_versions, spoken
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import REGISTRATION, read_json, write_json
 
@@ -57,9 +57,10 @@ class Session(BaseModel):
     machine: dict[str, Any] = {}
 
     @classmethod
-    def here(cls) -> Session:
-        """This process."""
-        return cls(started=datetime.now(UTC), commit=commit(), versions=package_versions(), machine=machine())
+    def here(cls, computing: Mapping[str, Any] | None = None) -> Session:
+        """This process; ``computing``: the machine of its workers, unless they are processes of this one."""
+        on = machine() if computing is None else dict(computing)
+        return cls(started=datetime.now(UTC), commit=commit(), versions=package_versions(), machine=on)
 
 
 class Registration(BaseModel):
@@ -94,14 +95,14 @@ def source_of(modules: Iterable[str]) -> dict[str, str]:
     return {name: inspect.getsource(importlib.import_module(name)) for name in modules}
 
 
-def require_same(folder: Path, rule: Mapping[str, str]) -> None:
+def require_same(folder: Path, rule: Mapping[str, str], here: Session | None = None) -> None:
     """Raise :class:`ImprintError` when a folder was begun with other versions, on another CPU or under another rule.
 
-    ``rule``: name -> text of what turns measurements into a verdict.
+    ``rule``: name -> text of what turns measurements into a verdict. ``here``: what goes on; by default this process.
     """
     before, registered = sessions_of(folder), registration_of(folder)
     if before:
-        _refuse_changes(folder, before[0], Session.here())
+        _refuse_changes(folder, before[0], here or Session.here())
     if registered is not None and registered.parts.get("rule") != _digest(dict(rule)):
         changed = [name for name in {**rule, **registered.rule} if rule.get(name) != registered.rule.get(name)]
         raise ImprintError(
@@ -119,6 +120,7 @@ def begin(
     earlier: Sequence[str] = (),
     replicates: str | None = None,
     subject: str | None = None,
+    computing: Mapping[str, Any] | None = None,
 ) -> Registration | None:
     """Register what is about to be done in ``folder``, or check that it goes on as it was begun; note this process.
 
@@ -130,9 +132,11 @@ def begin(
         earlier: results that the author could have seen under another rule.
         replicates: registration of the run that is repeated on other seeds.
         subject: what is registered; by default the name of the folder.
+        computing: the machine that computes, unless it is this one.
     """
-    require_same(folder, rule)
-    here, before, registered = Session.here(), sessions_of(folder), registration_of(folder)
+    here = Session.here(computing)
+    require_same(folder, rule, here)
+    before, registered = sessions_of(folder), registration_of(folder)
     if registered is None and empty:
         parts = {"settings": _digest(settings), "rule": _digest(dict(rule)), "commit": here.commit}
         registered = Registration(
@@ -161,17 +165,11 @@ def _refuse_changes(folder: Path, before: Session, here: Session) -> None:
     other = [name for name in LIKE if name in before.machine and before.machine[name] != here.machine[name]]
     if other:
         raise ImprintError(
-            f"{folder} was begun on another CPU capability: {_spoken(before.machine)}; this process has "
-            f"{_spoken(here.machine)}. Sums round differently there, so one table would mix two experiments. Go on "
+            f"{folder} was begun on another CPU capability: {spoken(before.machine)}; now it would be "
+            f"{spoken(here.machine)}. Sums round differently there, so one table would mix two experiments. Go on "
             "on such a machine (an environment variable ATEN_CPU_CAPABILITY can only lower the capability), "
             f"or {afresh}."
         )
-
-
-def _spoken(machine: Mapping[str, Any]) -> str:
-    instructions = machine.get("instructions")
-    listed = " ".join(map(str, instructions)) if isinstance(instructions, list) else ""
-    return f"{machine.get('capability', 'unknown')} ({listed or 'instructions unknown'})"
 
 
 def results_in(folder: Path, patterns: Iterable[str]) -> list[Path]:
@@ -220,7 +218,7 @@ def differences(before: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """How the CPU capability of two machines differs, in words; empty when it does not."""
     if all(before.get(name) == here.get(name) for name in LIKE):
         return ""
-    return f"{_spoken(before)} and {_spoken(here)}"
+    return f"{spoken(before)} and {spoken(here)}"
 
 
 def registration_of(folder: Path) -> Registration | None:

@@ -11,6 +11,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``sweep``          every combination of some settings judged; what is raised alike is raised once
 ``power``          how often a setup would say the right word, before anything is trained
+``analyse``        answer a question that was fixed beforehand, with its prediction and decision rule
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run, or of the table that ``locate`` returns
 ``verify``         whether a run is what it says it is, and its level of evidence
@@ -25,6 +26,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public; at run time `_HOME` has them
+    from imprint.analyses.ask import analyse as analyse
     from imprint.analyses.evaluate.agent_studies.study import AgentStudy as AgentStudy
     from imprint.analyses.evaluate.compare import compare as compare
     from imprint.analyses.evaluate.evaluate import evaluate as evaluate
@@ -56,6 +58,7 @@ _HOME = {
     "Sweep": "imprint.analyses.evaluate.sweeps.sweep",
     "Subject": "imprint.probes.subjects.subject",
     "World": "imprint.models.worlds.base",
+    "analyse": "imprint.analyses.ask",
     "compare": "imprint.analyses.evaluate.compare",
     "evaluate": "imprint.analyses.evaluate.evaluate",
     "latch": "imprint.analyses.latch.latch",

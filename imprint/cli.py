@@ -70,7 +70,7 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         return _refuse(f"{error.format_message()} {_where_help(arguments)}")
     except ImprintError as error:
-        return _refuse(str(error))
+        return _refuse(str(error), error.exit_code)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -103,11 +103,11 @@ def _where_help(arguments: list[str]) -> str:
     return f"Try 'imprint {command + ' ' if command else ''}--help'."
 
 
-def _refuse(message: str) -> int:
+def _refuse(message: str, code: int = 2) -> int:
     from imprint.commands.text import plain
 
     print(f"imprint: {plain(message)}", file=sys.stderr)  # noqa: T201 (the program's output)
-    return 2
+    return code
 
 
 def _stopped(arguments: list[str], code: int) -> int:

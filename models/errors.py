@@ -1,13 +1,15 @@
 """Errors that a user can act on: they say what was given, what was expected and what to do.
 
 Everything a user can get wrong raises :class:`ImprintError` (a ``ValueError``), which the command line prints as one
-message with exit code 2. Defects of the program raise other exceptions and keep their traceback.
+message with exit code 2 (1 for work that was begun). Defects of the program raise other exceptions and keep their
+traceback.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 AGAIN = "Delete it and run again with --resume."
 """Advice about a damaged file of a run."""
@@ -15,6 +17,15 @@ AGAIN = "Delete it and run again with --resume."
 
 class ImprintError(ValueError):
     """A mistake in what was asked for; the message says what to change."""
+
+    exit_code: ClassVar[int] = 2
+    """What the command line ends with."""
+
+
+class UnfinishedError(ImprintError):
+    """Work that was begun and could not be finished; what was finished before is kept."""
+
+    exit_code = 1
 
 
 class UnknownNameError(ImprintError):

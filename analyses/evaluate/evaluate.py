@@ -12,14 +12,13 @@ from typing import Any
 
 import yaml
 
-from imprint.analyses import engine
-from imprint.analyses.engine import Progress
+from imprint.analyses.engine import Backend, Progress, opened, require_backend
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.procedure import Pooling, Procedure
 from imprint.analyses.evaluate.record import LEFTOVERS, write_findings
 from imprint.analyses.evaluate.run import AnySetup, Run, TrainedSetup, read_setup
-from imprint.analyses.registration import OF_RUNS, begin, replaced, require_same, results_in, source_of
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.analyses.registration import OF_RUNS, Session, begin, replaced, require_same, results_in, source_of
+from imprint.models.errors import ImprintError
 from imprint.models.files import StorageError, alone_in, read_record, write_bytes
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.agent_study import AgentStudySetup
@@ -36,6 +35,7 @@ def evaluate(
     seeds: int | None = None,
     out: str | Path = "runs",
     backend: str = "local",
+    address: str | None = None,
     changes: Mapping[str, Any] | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -45,33 +45,35 @@ def evaluate(
 
     What was chosen is registered before the first result (:mod:`imprint.analyses.registration`). Raises
     :class:`ImprintError` for a setup that does not fit together, and for a folder that another process works on or
-    that was begun with other versions, on another CPU capability or under another rule.
+    that was begun with other versions, on another CPU capability or under another rule. A cluster is refused before
+    anything is written when it does not answer, or a worker has other versions or does not see the folder.
 
     Arguments:
         setup: shipped name, YAML file, mapping or :class:`Setup`.
         seeds: number of training seeds, if not the setup's own; worlds are no more than those.
         out: folder for runs.
-        backend: ``local`` processes, or a ``dask`` or ``ray`` cluster that is already running.
+        backend: ``local`` processes, or a ``dask`` or ``ray`` cluster that is already running (``docs/cluster.md``).
+        address: where that cluster answers, such as ``tcp://host:8786``; by default the one this process has joined.
         changes: dotted keys of the setup -> values.
         resume: go on with a run of the same setup; False starts it afresh.
         progress: called with every :class:`imprint.analyses.engine.Step`.
         replicates: registration of the run that this one repeats on other seeds.
     """
     started = time.time()
-    if backend not in engine.BACKENDS:
-        raise unknown_name("backend", backend, engine.BACKENDS)
+    require_backend(backend, address)
     whole = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
     chosen = setup if isinstance(setup, AlignmentSetup) and not whole else load_setup(setup, changes=whole)
     assert isinstance(chosen, Setup | AgentSetup)
     folder = RunFolder(Path(out) / chosen.run_name)
-    procedure = procedure_of(chosen, folder)
-    procedure.rehearse()
-    with alone_in(folder.path):
-        if _prepare(procedure, resume=resume, replicates=replicates):
-            return Run.of(folder.path, setup=chosen)
-        outcomes = procedure.run(backend, progress)
-        table = procedure.findings(outcomes, progress)
-        write_findings(procedure, outcomes, table, started=started)
+    procedure = procedure_of(chosen, RunFolder(folder.path.absolute()))
+    with opened(backend, address, folder=folder.path) as workers:
+        procedure.rehearse()
+        with alone_in(folder.path):
+            if _prepare(procedure, workers, resume=resume, replicates=replicates):
+                return Run.of(folder.path, setup=chosen)
+            outcomes = procedure.run(workers, progress)
+            table = procedure.findings(outcomes, progress)
+            write_findings(procedure, outcomes, table, started=started)
     return Run.of(folder.path, setup=chosen, findings=table)
 
 
@@ -97,7 +99,7 @@ def pooling_of(setup: AnySetup, folder: RunFolder) -> Pooling[Any]:
     return StudyPooling(setup, folder)
 
 
-def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None) -> bool:
+def _prepare(procedure: Procedure[Any], workers: Backend, *, resume: bool, replicates: str | None) -> bool:
     """Make the folder, or check that it is this setup's own; register. Whether the run is finished."""
     setup, folder, rule = procedure.setup, procedure.folder, source_of(procedure.rule)
     text = yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True).encode()
@@ -110,11 +112,12 @@ def _prepare(procedure: Procedure[Any], *, resume: bool, replicates: str | None)
             _clear(folder)
     record = folder.path / "run.json"
     if folder.findings_file.exists() and record.exists() and not read_record(record).get("failed"):
-        require_same(folder.path, rule)
+        require_same(folder.path, rule, Session.here(workers.machine))
         return True
     write_bytes(folder.setup_file, text)
     empty = not results_in(folder.path, OF_RUNS)
-    begin(folder.path, setup.resolved(), rule, empty=empty, earlier=earlier, replicates=replicates)
+    seen = {"empty": empty, "earlier": earlier}
+    begin(folder.path, setup.resolved(), rule, **seen, replicates=replicates, computing=workers.machine)
     return False
 
 

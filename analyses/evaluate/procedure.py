@@ -25,13 +25,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imprint.analyses import engine
-from imprint.analyses.engine import WATCHED_EVERY, Cell, Outcome, Say, Step, run_cells
+from imprint.analyses.engine import WATCHED_EVERY, Backend, Cell, Outcome, Say, Step, run_cells
 from imprint.analyses.evaluate.run import AnySetup, TrainedSetup
 from imprint.analyses.findings import findings
 from imprint.analyses.locate.grid import grid_findings
 from imprint.analyses.locate.stored import Floors, Readings, read_floors, read_readings, readings_file
 from imprint.analyses.locate.targets import Targets
-from imprint.models.errors import ImprintError
+from imprint.models.errors import UnfinishedError
 from imprint.models.files import read_table
 from imprint.models.lifetimes.lifetime import Lifetime, Progress
 from imprint.models.store import RunFolder
@@ -128,14 +128,14 @@ class Procedure(Pooling[P]):
     def rehearse(self) -> None:
         """Build every part once; raises :class:`ImprintError` for parts that do not fit together."""
 
-    def run(self, backend: str, progress: engine.Progress | None) -> list[Outcome]:
-        """Raise, then examine. Raises :class:`ImprintError` when no seed reached its last age."""
+    def run(self, backend: Backend, progress: engine.Progress | None) -> list[Outcome]:
+        """Raise, then examine. Raises :class:`UnfinishedError` when no seed reached its last age."""
         watch = _progress_folder(self.folder)
         outcomes = run_cells(self.raising(), backend=backend, watch=watch, progress=progress)
         seeds = self.reached
         if not seeds:
             errors = "; ".join(f"{o.cell}: {o.error}" for o in outcomes if o.error)
-            raise ImprintError(f"no seed reached its last age: {errors}")
+            raise UnfinishedError(f"no seed reached its last age: {errors}")
         return outcomes + run_cells(self.examining(seeds), backend=backend, watch=watch, progress=progress)
 
     def worlds(self) -> pd.DataFrame:

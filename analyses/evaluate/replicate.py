@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from imprint.analyses.engine import Progress
 from imprint.analyses.evaluate.evaluate import evaluate
@@ -23,7 +24,9 @@ FIRST, SPAN = 10_000, 10**9
 """Lowest first seed of a repetition, and how many there are to draw from."""
 
 
-def replicate(path: str | Path, *, backend: str = "local", progress: Progress | None = None) -> Run:
+def replicate(
+    path: str | Path, *, backend: str = "local", address: str | None = None, progress: Progress | None = None
+) -> Run:
     """Run the setup of a finished, registered run again on other seeds, beside it; goes on with one that was stopped.
 
     Arguments are those of :func:`imprint.analyses.evaluate.evaluate.evaluate`. Raises :class:`ImprintError` for a run
@@ -44,5 +47,6 @@ def replicate(path: str | Path, *, backend: str = "local", progress: Progress | 
         drawn = hashlib.sha256(f"{registered.registration} {count}".encode()).hexdigest()
         setup = load_setup(run.setup, changes={"schedule.first_seed": FIRST + int(drawn[:12], 16) % SPAN})
         if not (beside / setup.run_name / "findings.parquet").exists():
-            return evaluate(setup, out=beside, backend=backend, progress=progress, replicates=registered.registration)
+            where: dict[str, Any] = {"out": beside, "backend": backend, "address": address}
+            return evaluate(setup, **where, progress=progress, replicates=registered.registration)
         count += 1

@@ -33,6 +33,7 @@ def analyse(
     seeds: int | None,
     out: Path,
     backend: str,
+    address: str | None,
     resume: bool | None,
     markdown: Path | None,
 ) -> dict[str, Any]:
@@ -54,7 +55,8 @@ def analyse(
     if folder.exists() and resume is not False:
         say(page, f"{folder} was begun before; what is finished is kept. (--no-resume begins again.)")
     with Bars(page) as bars:
-        answered = ask(question, out=out, backend=backend, resume=resume is not False, progress=bars)
+        where: dict[str, Any] = {"out": out, "backend": backend, "address": address}
+        answered = ask(question, **where, resume=resume is not False, progress=bars)
     for exhibit in answered.answer.exhibits:
         _print_exhibit(page, exhibit)
     if markdown is not None:

@@ -15,6 +15,7 @@ from imprint.commands.options import (
     ALPHA,
     NULLS,
     SEED,
+    Address,
     Alpha,
     Backend,
     Changes,
@@ -75,6 +76,7 @@ def run(
     set_: Changes = None,
     out: Out = Path("runs"),
     backend: Where = Backend.local,
+    address: Address = None,
     resume: Resume = None,
     json: Json = False,
 ) -> None:
@@ -82,7 +84,7 @@ def run(
     from imprint.commands.run import run_setup
     from imprint.commands.text import answered
 
-    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
+    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend, "address": address, "resume": resume}
     if answered(lambda: run_setup(setup, changes=set_ or [], **given), as_json=json)["failed"]:
         raise typer.Exit(1)
 
@@ -229,15 +231,9 @@ def latch(
         if not given:
             raise typer.BadParameter("needed with arrays; it has no default", param_hint=f"--{name}")
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
+    asked: dict[str, Any] = {"value": value or "", "intended": intended or "", "proxies": names, "groups": groups}
     seed = SEED if seed is None else seed
-    asked: dict[str, Any] = {
-        "value": value or "",
-        "intended": intended or "",
-        "proxies": names,
-        "groups": groups,
-        "seed": seed,
-    }
-    answered(partial(latch_arrays, source, concepts, **asked), as_json=json)
+    answered(partial(latch_arrays, source, concepts, **asked, seed=seed), as_json=json)
 
 
 @app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")
@@ -248,6 +244,7 @@ def analyse(
     set_: Changes = None,
     out: Out = Path("runs"),
     backend: Where = Backend.local,
+    address: Address = None,
     resume: Resume = None,
     markdown: Annotated[
         Path | None,
@@ -259,7 +256,7 @@ def analyse(
     from imprint.commands.analyse import analyse as answer
     from imprint.commands.text import answered
 
-    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend.value, "resume": resume}
+    given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend, "address": address, "resume": resume}
     work = partial(answer, name, changes=set_ or [], markdown=markdown, **given)
     if answered(work, as_json=json)["failed"]:
         raise typer.Exit(1)
@@ -342,6 +339,7 @@ def replicate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     *,
     backend: Where = Backend.local,
+    address: Address = None,
 ) -> None:
     """Repeat a registered run on other seeds, beside it; the same verdict makes its evidence `replicated`."""
     from imprint.reports.reading.folders import run_folder
@@ -349,7 +347,7 @@ def replicate(
     folder = run_folder(run)
     from imprint.commands.run import replicate_run
 
-    if not replicate_run(folder, backend=backend.value):
+    if not replicate_run(folder, backend=backend, address=address):
         raise typer.Exit(1)
 
 

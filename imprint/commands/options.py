@@ -27,6 +27,10 @@ Changes = Annotated[
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder in which runs are kept.")]
 Where = Annotated[Backend, typer.Option(help="Local processes, or a Dask or Ray cluster that is already running.")]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="With dask or ray: where it answers, such as tcp://host:8786 or host:6379."),
+]
 Resume = Annotated[
     bool | None,
     typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again; default: whichever fits."),

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 
 def run_setup(
-    setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, backend: str, resume: bool | None
+    setup: str, *, changes: Sequence[str], seeds: int | None, out: Path, resume: bool | None, **where: Any
 ) -> dict[str, Any]:
-    """Run one setup and print how it ended: its folder, verdict, report and the cells of work that failed."""
+    """Run one setup and print how it ended: its folder, verdict, report and the cells of work that failed.
+
+    ``where``: ``backend`` and ``address``.
+    """
     changed = parse_changes(changes)
     check_setup(setup, changed)
+    from imprint.analyses.engine import require_backend
+
+    require_backend(**where)
     page = console()
-    folder = _evaluate(page, _load(setup, seeds, changed), out=out, backend=backend, resume=resume)
+    folder = _evaluate(page, _load(setup, seeds, changed), out=out, resume=resume, **where)
     from imprint.commands.findings import answer_data, closing
     from imprint.reports.pages.run import report
     from imprint.reports.reading.run import load_run
@@ -38,7 +44,7 @@ def run_setup(
     return {"run": data.path, **answer_data(data), "report": path, "failed": dict(data.failures)}
 
 
-def replicate_run(path: Path, *, backend: str) -> bool:
+def replicate_run(path: Path, *, backend: str, address: str | None) -> bool:
     """Repeat a run on other seeds, print both verdicts and the first one's level; whether every cell was finished."""
     from imprint.analyses.evaluate.replicate import replicate
     from imprint.analyses.evaluate.run import open_finished
@@ -49,7 +55,7 @@ def replicate_run(path: Path, *, backend: str) -> bool:
 
     page, first = console(), open_finished(path)
     with Bars(page) as bars:
-        again = replicate(path, backend=backend, progress=bars)
+        again = replicate(path, backend=backend, address=address, progress=bars)
     target, verified = report(again), verify(first, derive=False)
     for run in (first, again):
         assert not isinstance(run.setup, StudySetup | AgentStudySetup)  # which was refused
@@ -67,13 +73,13 @@ def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> TrainedS
     return cast("TrainedSetup", load_setup(setup, changes=whole))
 
 
-def _evaluate(page: Console, setup: TrainedSetup, *, out: Path, backend: str, resume: bool | None) -> Path:
+def _evaluate(page: Console, setup: TrainedSetup, *, out: Path, resume: bool | None, **where: Any) -> Path:
     """Run a setup, or take up its run; the folder."""
     from imprint.analyses.evaluate.evaluate import evaluate
 
     _announce(page, setup, out / setup.run_name, resume)
     with Bars(page) as bars:
-        return evaluate(setup, out=str(out), backend=backend, resume=resume is not False, progress=bars).path
+        return evaluate(setup, out=str(out), resume=resume is not False, progress=bars, **where).path
 
 
 def _announce(page: Console, setup: TrainedSetup, folder: Path, resume: bool | None) -> None:
@@ -131,7 +137,7 @@ def compare_runs(
     setups = {name: _load(name, seeds, {}) for name in different if name not in folders}
     for name, setup in setups.items():
         wanted = None if resume else resume  # with --resume too, those that were not begun are begun
-        paths[name] = _evaluate(page, setup, out=out, backend="local", resume=wanted)
+        paths[name] = _evaluate(page, setup, out=out, resume=wanted)
     frame = compare([paths[name] for name in different])
     if csv is not None:
         write_csv(csv, frame)

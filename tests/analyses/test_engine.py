@@ -8,8 +8,8 @@ import pytest
 
 from imprint.analyses import engine
 from imprint.analyses.engine import Cell, Step, run_cells
-from imprint.models.errors import ImprintError
 from imprint.models.files import StorageError, write_bytes
+from tests.known.clusters import written_after_kills
 
 
 def write(path: Path, fail: str = "") -> None:
@@ -40,7 +40,7 @@ def test_a_killed_worker_takes_no_other_cell_with_it(tmp_path: Path) -> None:
     cells = [Cell(str(i), write, (tmp_path / str(i), fail), (tmp_path / str(i),)) for i, fail in enumerate(fails)]
     outcomes = run_cells(cells, jobs=2, watch=tmp_path / "watch")
     assert [o.cell for o in outcomes if o.error is not None] == ["1"]
-    assert "killed, also when it ran alone" in str(outcomes[1].error)
+    assert "killed 3 times, also when it ran alone" in str(outcomes[1].error)
     assert [cell.done for cell in cells] == [True, False, True, True]
 
 
@@ -50,7 +50,9 @@ def test_a_full_disk_ends_everything(tmp_path: Path) -> None:
         run_cells(cells, watch=tmp_path / "watch")
 
 
-def test_a_cluster_that_is_not_there_says_what_to_install(tmp_path: Path) -> None:
-    cells = [Cell(str(i), write, (tmp_path / str(i),), (tmp_path / str(i),)) for i in range(2)]
-    with pytest.raises(ImprintError, match=r"imprint\[dask\]"):
-        run_cells(cells, backend="dask", watch=tmp_path / "watch")
+def test_a_worker_that_is_killed_twice_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
+    cells = [
+        Cell(str(i), written_after_kills, (tmp_path / str(i), 2 * (i == 1)), (tmp_path / str(i),)) for i in range(3)
+    ]
+    assert [o.error for o in run_cells(cells, jobs=2, watch=tmp_path / "watch")] == [None, None, None]
+    assert len(list(tmp_path.glob("tries-1-*"))) == 2 and all(cell.done for cell in cells)

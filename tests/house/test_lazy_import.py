@@ -61,6 +61,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Study",
         "AgentStudy",
         "evaluate",
+        "analyse",
         "compare",
         "power",
         "report",
