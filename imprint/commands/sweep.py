@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from imprint.commands.options import Backend, Changes, Csv, Json, Out, Resume, Seeds, Where
+from imprint.commands.options import Address, Backend, Changes, Csv, Json, Out, Resume, Seeds, Where
 from imprint.models.errors import ImprintError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="A sweep of more than 2,000 cells or 6 hours is meant.")] = False,
     out: Out = Path("runs"),
     backend: Where = Backend.local,
+    address: Address = None,
     resume: Resume = None,
     csv: Csv = None,
     json: Json = False,
@@ -47,7 +48,7 @@ def sweep(
     from imprint.commands.text import answered
 
     given: dict[str, Any] = {"seeds": seeds, "dry_run": dry_run, "yes": yes, "out": out, "backend": backend.value}
-    given |= {"resume": resume, "csv": csv}
+    given |= {"address": address, "resume": resume, "csv": csv}
     if answered(lambda: sweep_setup(setup, grid=grid, changes=set_ or [], **given), as_json=json).get("failed"):
         raise typer.Exit(1)
 
@@ -62,6 +63,7 @@ def sweep_setup(
     yes: bool,
     out: Path,
     backend: str,
+    address: str | None,
     resume: bool | None,
     csv: Path | None,
 ) -> dict[str, Any]:
@@ -72,6 +74,9 @@ def sweep_setup(
 
     chosen, changed = parse_grid(grid), parse_changes(changes)
     check_setup(setup, [*chosen, *changed])
+    from imprint.analyses.engine import require_backend
+
+    require_backend(backend, address)
     from imprint.analyses.evaluate.sweeps.cost import LONG, estimate
     from imprint.analyses.evaluate.sweeps.plan import MOST, plan_of
     from imprint.analyses.evaluate.sweeps.sweep import ASKED, carry_out, rehearse
@@ -91,7 +96,7 @@ def sweep_setup(
     if cost.hours > LONG and not yes:
         raise ImprintError(f"the sweep takes {cost.sentence}. Say --yes if that is meant.")
     with Bars(page) as bars:
-        done = carry_out(plan, out, backend=backend, resume=resume is not False, progress=bars)
+        done = carry_out(plan, out, backend=backend, address=address, resume=resume is not False, progress=bars)
     from imprint.reports.pages.sweep import report_sweep
 
     path = report_sweep(done.folder)

@@ -25,8 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from imprint.analyses import engine
-from imprint.analyses.engine import Cell, Outcome, Progress, Step, available_cores, run_cells
+from imprint.analyses.engine import Backend, Cell, Outcome, Progress, Step, available_cores, opened, run_cells
 from imprint.analyses.evaluate.evaluate import evaluate, procedure_of
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure, try_parts
 from imprint.analyses.evaluate.sweeps.cost import LONG, estimate
@@ -35,7 +34,7 @@ from imprint.analyses.evaluate.sweeps.lives import cost_file, lives_of, readings
 from imprint.analyses.evaluate.sweeps.plan import MOST, Plan, SweptCell, Upbringing, life_of, plan_of, spoken
 from imprint.analyses.evaluate.sweeps.rows import failed_row, frame_of_cells, row_of_run, written
 from imprint.analyses.provenance import software
-from imprint.analyses.registration import SESSIONS, begin, ledger, require_same, results_in, source_of
+from imprint.analyses.registration import SESSIONS, Session, begin, ledger, require_same, results_in, source_of
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import (
     REGISTRATION,
@@ -140,7 +139,7 @@ def sweep(
         seeds: number of training seeds of every cell, if not the setup's own.
         out: folder in which the sweep's folder is made.
         backend: ``local`` processes, or a ``dask`` or ``ray`` cluster.
-        address: of the cluster, if it is not the one at hand.
+        address: where that cluster answers; by default the one this process has joined.
         changes: dotted keys -> values that hold for all cells.
         yes: whether a long sweep is meant.
         resume: go on with a sweep that was begun; False starts it afresh.
@@ -185,21 +184,17 @@ def carry_out(
     progress: Progress | None = None,
 ) -> Sweep:
     """Do what a plan says, or take up what was begun; arguments as those of :func:`sweep`."""
-    if backend not in engine.BACKENDS:
-        raise unknown_name("backend", backend, engine.BACKENDS)
-    if address is not None and backend == "local":
-        raise ImprintError(f"address is {address!r}, but local processes have none; name a backend, dask or ray.")
     began, folder = time.time(), (Path(out) / plan.name).absolute()
-    where = {"backend": backend, **({} if address is None else {"address": address})}
-    with alone_in(folder):
-        if _prepare(plan, folder, resume=resume):
+    where = {"backend": backend, "address": address}
+    with opened(backend, address, folder=folder) as workers, alone_in(folder):
+        if _prepare(plan, folder, workers, resume=resume):
             return Sweep(Path(out) / plan.name)
         whole = Whole(progress, plan)
         outcomes, rows = [], []
         for name, work in (("lives", lives_of), ("readings", readings_of), ("verdicts", verdicts_of)):
             cells = [cell for upbringing in plan.upbringings for cell in work(upbringing, folder)]
             watch = folder / ".progress"
-            outcomes += run_cells(cells, watch=watch, progress=whole.wave(name, cells), **where)
+            outcomes += run_cells(cells, backend=workers, watch=watch, progress=whole.wave(name, cells))
         for upbringing in plan.upbringings:
             rows += _rows_of(upbringing, folder, [o for o in outcomes if o.cell.startswith(f"{upbringing.name} ")])
         seconds = {}
@@ -250,16 +245,16 @@ class Whole:
             self.report(Step("sweep", int(100 * done), int(100 * self.total), note))
 
 
-def _prepare(plan: Plan, folder: Path, *, resume: bool) -> bool:
+def _prepare(plan: Plan, folder: Path, workers: Backend, *, resume: bool) -> bool:
     """Make the folder, or check that it is this sweep's own; register. Whether the sweep is finished."""
     rule = source_of(RULE)
     if not resume:
         _clear(folder)
     record = folder / RECORD
     if (folder / CELLS).exists() and record.exists() and not read_record(record).get("failed"):
-        require_same(folder, rule)
+        require_same(folder, rule, Session.here(workers.machine))
         return True
-    begin(folder, plan.settings, rule, empty=not results_in(folder, OF_SWEEPS))
+    begin(folder, plan.settings, rule, empty=not results_in(folder, OF_SWEEPS), computing=workers.machine)
     about = {
         "name": plan.name,
         **plan.settings,
