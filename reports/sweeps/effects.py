@@ -36,7 +36,7 @@ def main_effects(cells: Swept, effects: pd.DataFrame) -> Iterator[Exhibit]:
         _reading(effects),
         "The largest difference between two values of a setting, over the same combinations of all others. Its "
         "interval holds for the largest of all differences (Scheffé); p is adjusted over settings (Holm). Where the "
-        "basis is “combinations”, interval and p tell how far the difference varies over the other settings, not seeds.",
+        "basis is “combinations”, interval and p tell how far the difference varies over other settings, not seeds.",
     )
     for measure in cells.measures():
         own = levels[levels["measure"] == measure.name]
