@@ -83,8 +83,8 @@ def _crossed(cells: Swept, measure: Measure, keys: tuple[str, str]) -> Exhibit:
     frame = pd.DataFrame(
         [
             {along: cells.grid[along][i] if cells.ordered(along) else names[i], colour: f"{short[colour]}={lines[j]}"}
-            | {"mean": row["mean"], "cells": int(row["count"])}
-            for (i, j), row in values.iterrows()
+            | {"mean": mean, "cells": int(count)}
+            for i, j, mean, count in values.reset_index().itertuples(index=False, name=None)
         ]
     )
     return Exhibit(
@@ -111,7 +111,8 @@ def _swing(levels: pd.DataFrame, measure: Measure) -> str:
     known = levels[levels["mean"].map(measured)]
     if known.empty:
         return f"The {measure.text} was not measured."
-    low, high = known.loc[known["mean"].idxmin()], known.loc[known["mean"].idxmax()]
+    means = known["mean"].to_numpy()
+    low, high = known.iloc[int(means.argmin())], known.iloc[int(means.argmax())]
     return (
         f"Lowest at {low['key']}={low['value']} ({number(low['mean'])}), highest at {high['key']}={high['value']} "
         f"({number(high['mean'])})."

@@ -160,8 +160,9 @@ def _emergence(rows: pd.DataFrame, intended: str) -> float:
 
 
 def _drift(rows: pd.DataFrame) -> float:
-    over = rows[rows["seed"].isna() & rows["age"].notna()].dropna(subset=["estimate"]).sort_values("age")["estimate"]
-    return float(over.iloc[-1] - over.max()) if len(over) > 1 else NAN
+    over = rows[rows["seed"].isna() & rows["age"].notna()].dropna(subset=["estimate"]).sort_values("age")
+    values = over["estimate"].to_numpy(dtype=np.float64)
+    return float(values[-1] - values.max()) if len(values) > 1 else NAN
 
 
 def _cost(run: Run) -> float:
