@@ -155,8 +155,8 @@ def _age_of_critic(rows: pd.DataFrame) -> float:
 
 def _emergence(rows: pd.DataFrame, intended: str) -> float:
     found = _rows(rows, "locate", "emergence_age", concept=intended)
-    found = found[found["seed"].isna()]["estimate"].dropna()
-    return float(found.iloc[-1]) if len(found) else NAN
+    ages = found[found["seed"].isna()]["estimate"].dropna().to_numpy(dtype=np.float64)
+    return float(ages[-1]) if len(ages) else NAN
 
 
 def _drift(rows: pd.DataFrame) -> float:
