@@ -70,7 +70,9 @@ def effect_tests(y: Floats, codes: NDArray[np.int64]) -> dict[tuple[int, ...], T
     """
     mains = [indicators(column) for column in codes.T]
     pairs = {pair: crossed(mains[pair[0]], mains[pair[1]]) for pair in combinations(range(len(mains)), 2)}
-    tests = {(j,): _against(y, mains[j], [m for i, m in enumerate(mains) if i != j]) for j in range(len(mains))}
+    tests: dict[tuple[int, ...], Test] = {
+        (j,): _against(y, mains[j], [m for i, m in enumerate(mains) if i != j]) for j in range(len(mains))
+    }
     for pair, columns in pairs.items():
         rest = [*mains, *(other for name, other in pairs.items() if name != pair)]
         tests[pair] = _against(y, columns, rest)

@@ -27,7 +27,7 @@ def border_exhibits(table: pd.DataFrame) -> Iterator[Exhibit]:
         key = str(name)
         crosses = rows[rows["border"] == "crosses"]
         ends = [pd.to_numeric(rows[end], errors="coerce") for end in ("after", "before")]
-        frame = rows.assign(low=np.minimum(*ends), high=np.maximum(*ends))
+        frame = rows.assign(low=np.minimum(ends[0], ends[1]), high=np.maximum(ends[0], ends[1]))
         slopes = rows[["slope", "slope_low", "slope_high"]].itertuples(index=False)
         frame = frame.assign(sharpness=[sharpness(*slope) for slope in slopes])
         frame = frame.drop(columns=["slope", "slope_low", "slope_high"])

@@ -81,7 +81,7 @@ def letters_of(words: Sequence[str]) -> dict[str, str]:
 
 def _probabilities(sweep: SweepData) -> list[dict[str, Any]]:
     """One diagram, in which the reader chooses the word."""
-    options = []
+    options: list[dict[str, Any]] = []
     for word in sweep.words:
         measure = Measure(word, f"{PROBABILITY}{word}", "")
         values = sweep.cells.values(measure)

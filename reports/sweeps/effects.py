@@ -36,7 +36,7 @@ def main_effects(cells: Swept, effects: pd.DataFrame) -> Iterator[Exhibit]:
         _reading(effects),
         "The largest difference between two values of a setting, over the same combinations of all others. Its "
         "interval holds for the largest of all differences (Scheffé); p is adjusted over settings (Holm). Where the "
-        "basis is “combinations”, interval and p tell how far the difference varies over the other settings, not over seeds.",
+        "basis is “combinations”, interval and p tell how far the difference varies over other settings, not seeds.",
     )
     for measure in cells.measures():
         own = levels[levels["measure"] == measure.name]
@@ -83,8 +83,8 @@ def _crossed(cells: Swept, measure: Measure, keys: tuple[str, str]) -> Exhibit:
     frame = pd.DataFrame(
         [
             {along: cells.grid[along][i] if cells.ordered(along) else names[i], colour: f"{short[colour]}={lines[j]}"}
-            | {"mean": row["mean"], "cells": int(row["count"])}
-            for (i, j), row in values.iterrows()
+            | {"mean": mean, "cells": int(count)}
+            for i, j, mean, count in values.reset_index().itertuples(index=False, name=None)
         ]
     )
     return Exhibit(
@@ -111,7 +111,8 @@ def _swing(levels: pd.DataFrame, measure: Measure) -> str:
     known = levels[levels["mean"].map(measured)]
     if known.empty:
         return f"The {measure.text} was not measured."
-    low, high = known.loc[known["mean"].idxmin()], known.loc[known["mean"].idxmax()]
+    means = known["mean"].to_numpy()
+    low, high = known.iloc[int(means.argmin())], known.iloc[int(means.argmax())]
     return (
         f"Lowest at {low['key']}={low['value']} ({number(low['mean'])}), highest at {high['key']}={high['value']} "
         f"({number(high['mean'])})."

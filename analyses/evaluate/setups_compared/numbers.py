@@ -155,13 +155,14 @@ def _age_of_critic(rows: pd.DataFrame) -> float:
 
 def _emergence(rows: pd.DataFrame, intended: str) -> float:
     found = _rows(rows, "locate", "emergence_age", concept=intended)
-    found = found[found["seed"].isna()]["estimate"].dropna()
-    return float(found.iloc[-1]) if len(found) else NAN
+    ages = found[found["seed"].isna()]["estimate"].dropna().to_numpy(dtype=np.float64)
+    return float(ages[-1]) if len(ages) else NAN
 
 
 def _drift(rows: pd.DataFrame) -> float:
-    over = rows[rows["seed"].isna() & rows["age"].notna()].dropna(subset=["estimate"]).sort_values("age")["estimate"]
-    return float(over.iloc[-1] - over.max()) if len(over) > 1 else NAN
+    over = rows[rows["seed"].isna() & rows["age"].notna()].dropna(subset=["estimate"]).sort_values("age")
+    values = over["estimate"].to_numpy(dtype=np.float64)
+    return float(values[-1] - values.max()) if len(values) > 1 else NAN
 
 
 def _cost(run: Run) -> float:
