@@ -35,14 +35,14 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile $(QUICK)
+	CHECK_TYPES=1 $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile $(QUICK)
 
 SETTINGS ?= $(wildcard tests/processors/*.env)
 
 processors: $(VENV)/.installed-dev
 	set -e; for settings in $(SETTINGS); do \
 		echo "== the numerical tests under $$settings"; \
-		env $$(cat $$settings) $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile -k "not hold_the_truth" $(NUMERICAL); \
+		env CHECK_TYPES=1 $$(cat $$settings) $(BIN)/python -m pytest --quiet --numprocesses=auto --dist=loadfile -k "not hold_the_truth" $(NUMERICAL); \
 	done
 
 lint: $(VENV)/.installed-dev
