@@ -6,6 +6,7 @@ can also be ``reversed``, ``conditional`` or ``none``. Pages and the command lin
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -52,6 +53,16 @@ def smallest_set(probabilities: Mapping[str, float], certain: float) -> tuple[st
     """The most probable words, as they come, until together they are ``certain`` enough."""
     reached = accumulate(probabilities.values(), initial=0.0)
     return tuple(word for word, before in zip(probabilities, reached, strict=False) if before < certain)
+
+
+def latch_age(likeliest: Mapping[int, str], verdict: str) -> float:
+    """First age from which on the word of a verdict is the likeliest; NaN for a verdict that says no word."""
+    since = math.nan
+    for age in sorted(likeliest, reverse=True):
+        if likeliest[age] != verdict or verdict == UNDETERMINED:
+            break
+        since = float(age)
+    return since
 
 
 def sentence(verdict: str, intended: str, *, agents: bool = False) -> str:

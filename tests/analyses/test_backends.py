@@ -156,8 +156,8 @@ def test_a_worker_that_does_not_fit_is_refused_and_nothing_is_left(
 @pytest.mark.parametrize(
     ("backend", "address", "words"),
     [
-        ("dask", f"tcp://127.0.0.1:{free_port()}", "no Dask cluster answers"),
-        ("ray", f"127.0.0.1:{free_port()}", "no Ray cluster answers"),
+        ("dask", "tcp://127.0.0.1:PORT", "no Dask cluster answers"),
+        ("ray", "127.0.0.1:PORT", "no Ray cluster answers"),
         ("dask", "tcp://host", "is no address of a Dask cluster; expected tcp://host:8786"),
         ("dask", None, "needs an address"),
         ("ray", None, "needs an address"),
@@ -169,8 +169,9 @@ def test_a_cluster_that_is_not_there_is_one_sentence(
     backend: str, address: str | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    nobody = None if address is None else address.replace("PORT", str(free_port()))
     with pytest.raises(ImprintError, match=words) as refused:
-        evaluate("nursery", out=tmp_path, backend=backend, address=address, changes=FEW)
+        evaluate("nursery", out=tmp_path, backend=backend, address=nobody, changes=FEW)
     assert "\n" not in str(refused.value) and not list(tmp_path.iterdir())
 
 

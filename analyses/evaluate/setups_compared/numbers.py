@@ -27,7 +27,7 @@ from imprint.analyses.evaluate.compare import AGENTS
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate
-from imprint.analyses.verdicts import INTENDED, UNDETERMINED
+from imprint.analyses.verdicts import INTENDED, latch_age
 
 MEASURES = ("probability", "dominance", "wanting", "capability", "goal", "latch_age", "lead", "drift", "cost")
 MISSING = Estimate(NAN, NAN, NAN, 0)
@@ -118,9 +118,7 @@ def _probability(rows: pd.DataFrame) -> float:
 
 def _latch_age(rows: pd.DataFrame, verdict: str) -> float:
     words = _words(rows)
-    if words.empty or verdict == UNDETERMINED or verdict not in words:
-        return NAN
-    return _since(words.index.to_numpy(dtype=np.float64), (words.idxmax(axis=1) == verdict).to_numpy())
+    return NAN if words.empty else latch_age(words.idxmax(axis=1).to_dict(), verdict)
 
 
 def _since(ages: np.ndarray, true: np.ndarray) -> float:

@@ -27,7 +27,7 @@ from imprint.analyses.evaluate.sweeps.plan import Plan, SweptCell
 from imprint.analyses.latch.decision import Judgement
 from imprint.analyses.latch.pooling import Pooled
 from imprint.analyses.latch.profile import split
-from imprint.analyses.verdicts import UNDETERMINED, smallest_set
+from imprint.analyses.verdicts import UNDETERMINED, latch_age, smallest_set
 from imprint.models.files import plain_data
 
 NUMBERS = ("causal_share", "wanting", "wanting_low", "wanting_high", "latch_age")
@@ -91,16 +91,6 @@ def row_of_run(cell: SweptCell, run: Run) -> dict[str, Any]:
 def failed_row(cell: SweptCell, error: str, *, verdict: str | None = None, diverged: int = 0) -> dict[str, Any]:
     """Row of a cell without numbers, with the reason."""
     return {"cell": cell.number, "verdict": verdict, "seeds": 0, "diverged": diverged, "error": error}
-
-
-def latch_age(likeliest: Mapping[int, str], verdict: str) -> float:
-    """First age from which on the word of a verdict is the likeliest; NaN for a verdict that says no word."""
-    since = np.nan
-    for age in sorted(likeliest, reverse=True):
-        if likeliest[age] != verdict or verdict == UNDETERMINED:
-            break
-        since = float(age)
-    return since
 
 
 def frame_of_cells(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

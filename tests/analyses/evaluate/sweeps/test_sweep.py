@@ -19,9 +19,10 @@ from imprint.analyses.evaluate.learners.pooled import latch_findings
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.sweeps.plan import Plan, SweptCell, plan_of
-from imprint.analyses.evaluate.sweeps.rows import latch_age, row_of_run
+from imprint.analyses.evaluate.sweeps.rows import row_of_run
 from imprint.analyses.evaluate.sweeps.sweep import OF_SWEEPS, Sweep, carry_out, sweep
 from imprint.analyses.registration import results_in
+from imprint.analyses.verdicts import latch_age
 from imprint.models.errors import ImprintError
 from imprint.models.lifetimes.shared import SharedLifetime
 from imprint.models.setup.learner import Setup
