@@ -115,9 +115,15 @@ def _prepare(procedure: Procedure[Any], workers: Backend, *, resume: bool, repli
         require_same(folder.path, rule, Session.here(workers.machine))
         return True
     write_bytes(folder.setup_file, text)
-    empty = not results_in(folder.path, OF_RUNS)
-    seen = {"empty": empty, "earlier": earlier}
-    begin(folder.path, setup.resolved(), rule, **seen, replicates=replicates, computing=workers.machine)
+    begin(
+        folder.path,
+        setup.resolved(),
+        rule,
+        empty=not results_in(folder.path, OF_RUNS),
+        earlier=earlier,
+        replicates=replicates,
+        computing=workers.machine,
+    )
     return False
 
 

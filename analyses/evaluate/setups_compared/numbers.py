@@ -118,7 +118,9 @@ def _probability(rows: pd.DataFrame) -> float:
 
 def _latch_age(rows: pd.DataFrame, verdict: str) -> float:
     words = _words(rows)
-    return NAN if words.empty else latch_age(words.idxmax(axis=1).to_dict(), verdict)
+    if words.empty:
+        return NAN
+    return latch_age(dict(zip(words.index.tolist(), words.idxmax(axis=1).tolist(), strict=True)), verdict)
 
 
 def _since(ages: np.ndarray, true: np.ndarray) -> float:

@@ -64,14 +64,15 @@ def row_of_run(cell: SweptCell, run: Run) -> dict[str, Any]:
     table, last = run.findings, run.setup.planned[-1] if hasattr(run.setup, "planned") else None
     rows = table[(table["analysis"] == "latch") & table["seed"].isna()]
     now = rows[rows["age"] == last]
-    said = rows[rows["metric"] == "probability"].groupby("age")
-    words = {age: dict(zip(part["control"], part["estimate"], strict=True)) for age, part in said}
-    probabilities = words.get(last, {UNDETERMINED: 1.0})
+    said = rows[rows["metric"] == "probability"]
+    of_age = {age: said[said["age"] == age] for age in said["age"].astype(int).unique().tolist()}
+    words = {age: dict(zip(part["control"], part["estimate"], strict=True)) for age, part in of_age.items()}
+    probabilities = {UNDETERMINED: 1.0} if last is None else words.get(last, {UNDETERMINED: 1.0})
     certain = run.setup.decision.certain
     leads = now[now["metric"] == "leads"]["concept"]
     wanting = now[(now["metric"] == "wanting") & (now["concept"] == cell.setup.intended)]
     wants = {} if wanting.empty else {f"wanting{end}": wanting.iloc[0][column] for end, column in ENDS}
-    likeliest = {int(age): next(iter(of_age)) for age, of_age in words.items()}
+    likeliest = {age: next(iter(chances)) for age, chances in words.items()}
     diverged = table[table["metric"] == "diverged"]
     failed = "; ".join(f"{item['cell']}: {item['error']}" for item in run.record["failed"])
     latch = run.latch_row()
@@ -99,7 +100,7 @@ def frame_of_cells(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> pd.DataFram
     for name in COLUMNS:
         if name not in found:
             found[name] = None if name in TEXTS else np.nan
-    words = sorted(name for name in found if name.startswith("probability|"))
+    words = sorted(name for name in map(str, found) if name.startswith("probability|"))
     concepts = dict.fromkeys(
         f"dominance|{name}" for cell in plan.cells for name in (cell.setup.intended, *cell.setup.proxies)
     )

@@ -19,7 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +158,13 @@ def rehearse(plan: Plan) -> None:
     for cell in plan.cells:
         setup = cell.setup
         if not isinstance(setup, Setup):
-            _named(cell, lambda own=setup: procedure_of(own, RunFolder(Path())).rehearse())
+            _named(cell, procedure_of(setup, RunFolder(Path())).rehearse)
             continue
         assessor = {k: v for k, v in setup.assessor.items() if k not in ("opens_at", "closes_at")}
         key = (life_of(setup), setup.steering, setup.scorecard, assessor, setup.intended, setup.proxies, setup.concepts)
         if (text := repr((key, setup.decision.edition))) not in tried:
             tried.add(text)
-            _named(cell, lambda own=setup: try_parts(own))
+            _named(cell, partial(try_parts, setup))
 
 
 def _named(cell: SweptCell, work: Callable[[], None]) -> None:
@@ -349,7 +349,7 @@ def _write(
         "machine": {**files.pop("machine"), "cores": available_cores()},
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "seconds": round(time.time() - began, 1),
-        "failed": [{"cell": int(row.cell), "error": row.error} for row in failed.itertuples()],
+        "failed": failed[["cell", "error"]].to_dict("records"),
         "cell_seconds": {outcome.cell: outcome.seconds for outcome in outcomes},
         **files,
     }
