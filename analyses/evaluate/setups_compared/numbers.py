@@ -120,7 +120,9 @@ def _latch_age(rows: pd.DataFrame, verdict: str) -> float:
     words = _words(rows)
     if words.empty:
         return NAN
-    return latch_age(dict(zip(words.index.tolist(), words.idxmax(axis=1).tolist(), strict=True)), verdict)
+    return latch_age(
+        dict(zip(words.index.tolist(), words.columns[words.to_numpy().argmax(1)].tolist(), strict=True)), verdict
+    )
 
 
 def _since(ages: np.ndarray, true: np.ndarray) -> float:
