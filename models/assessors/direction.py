@@ -37,7 +37,7 @@ class Located(FrozenSettings):
 
     vector: tuple[float, ...] = Field(min_length=1)
     """``[D]``."""
-    bias: float = 0.0
+    bias: float = Field(0.0, ge=-1e6, le=1e6)
     """Reading where the latents are 0."""
     concept: str = ""
     """What the probe was fitted to, from its card."""

@@ -95,31 +95,28 @@ class Subject:
 
     @classmethod
     def of_learner(cls, learner: Learner, world: World, weight: Tensor, bias: Tensor, *, whole: bool = True) -> Subject:
-        """One of our learners with a linear assessor; sites are all hooks at all moments.
+        """One of our learners, read at all hooks at all moments; its value is ``latents @ weight + bias``.
 
-        The value is latents ``[n, D]`` @ ``weight [D]`` + ``bias`` at the world's decision moment. With ``whole`` false
-        the learner sees an episode up to that moment only, which gives the same value sooner, since learners are causal
-        in time; there are no sites of later moments.
+        ``weight [D]`` reads latents ``[n, D]`` at the world's decision moment. Unless ``whole``, learners, which are
+        causal in time, see episodes up to that moment only, for the same value sooner, and have no later sites.
         """
         if world.decision is None:
             raise ImprintError(f"{type(world).__name__} names no decision moment, at which the value is read.")
         step = world.moments[world.decision]
-        seen = None if whole else step + 1
+        seen = slice(None if whole else step + 1)
         sites = [
             Site(f"{hook}@{moment}", learner.module_of(hook), learner.index(hook, at))
             for hook in learner.read_points
             for moment, at in world.moments.items()
             if whole or at <= step
         ]
-        return cls(learner, lambda observation: learner(observation[:, :seen])[:, step] @ weight + bias, sites)
+        return cls(learner, lambda rows: learner(rows[:, seen])[:, step] @ weight + bias, sites)
 
     def __repr__(self) -> str:
         given, modules = self._hooked.given_value, self._hooked.modules
         value = "the model's output" if given is None else getattr(given, "__name__", "a callable")
         sites = f"declared sites: {listed(self._declared)}" if self._declared else f"modules: {listed(modules)}"
         return f"Subject({type(self.model).__name__}, value: {value}; {sites})"
-
-    # -- sites ---------------------------------------------------------------------------------------------------
 
     @property
     def declared(self) -> tuple[str, ...]:

@@ -176,7 +176,8 @@ def piece_c(log: str, say: Say) -> pd.DataFrame:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_a_piece_whose_process_is_killed_is_named(tmp_path: Path) -> None:
+def test_a_piece_whose_process_is_killed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imprint.analyses.backends.local.TRIES", 2)
     done = ask(toy(tmp_path, Work("c", killed)), out=tmp_path / "runs", jobs=2)
     failed = read_json(done.path / "answer.json")["failed"]
     assert "was killed" in failed["c"] and done.answer.verdict == "undetermined"

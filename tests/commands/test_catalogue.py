@@ -22,6 +22,6 @@ def test_show_fills_in_every_default_of_a_setup(capsys: pytest.CaptureFixture[st
 
 def test_show_gives_a_member_with_types_defaults_and_words(capsys: pytest.CaptureFixture[str]) -> None:
     page = printed(capsys, "show", "detector")
-    for words in ("P(miss)", "false_alarm", ">= 0.0", "(required)", "Probability that a true firing is lost."):
+    for words in ("P(miss)", "false_alarm", ">= 0.0", "(required)", "Probability that a signal is lost"):
         assert words in page
     assert "caregiver_hidden" in printed(capsys, "show", "worlds/nursery")

@@ -30,7 +30,7 @@ CLASSES = [name for name, member in ALL.items() if issubclass(member, ReadsClass
 NUMBERS = [name for name, member in ALL.items() if issubclass(member, ReadsNumbers)]
 MOMENTS = [name for name, member in ALL.items() if issubclass(member, FromMoments)]
 LINEAR = [name for name in ALL if name != "mlp"]
-BRIEF: dict[str, dict[str, Any]] = {"mlp": {"passes": 40}, "logistic": {"penalties": (1e-3, 1e-1)}}
+BRIEF: dict[str, dict[str, Any]] = {"mlp": {"passes": 10}, "logistic": {"penalties": (1e-2,)}}
 """Settings with which the many fits of scikit-learn's checks, which are about the interface, take less time."""
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

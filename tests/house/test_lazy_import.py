@@ -61,6 +61,8 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Study",
         "AgentStudy",
         "evaluate",
+        "sweep",
+        "Sweep",
         "analyse",
         "compare",
         "power",

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 import imprint
-from imprint.analyses import engine
 from imprint.analyses.engine import Step
 from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.run import Run, open_finished
@@ -85,8 +84,8 @@ def test_a_setup_is_validated_once_and_findings_are_read_once(tmp_path: Path, mo
 
     monkeypatch.setattr(Setup, "__init__", counted_setup)
     monkeypatch.setattr(pd, "read_parquet", counted_table)
-    monkeypatch.setattr(engine, "available_cores", lambda: 1)  # so that cells run here, where they are counted
     few = {"schedule.seeds": 1, "schedule.experiences": 64, "schedule.ages": 2, "evaluation.episodes": 400}
+    few |= {"evaluation.resamples": 100, "evaluation.nulls": 5}
     for _ in range(2):  # from the start, and reused
         validated.clear()
         tables.clear()

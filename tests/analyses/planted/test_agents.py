@@ -1,4 +1,4 @@
-"""Agents that imitate a script are judged by what the script goes to, five seeds of each kind."""
+"""Agents that imitate a script are judged by what the script goes to, two seeds of each kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GOALS = ("coin", "corner")
 
 
 def exam() -> AgentExam:
-    return AgentExam.of(WORLD, GOALS, 0.95, AgentDecision(), levels=300, states=1500, placebos=1, seed=3)
+    return AgentExam.of(WORLD, GOALS, 0.95, AgentDecision(), levels=300, states=1000, placebos=1, seed=3)
 
 
 def born(rng: torch.Generator) -> Agent:
@@ -32,13 +32,13 @@ def born(rng: torch.Generator) -> Agent:
 
 @cache
 def checked() -> pd.DataFrame:
-    return self_check(exam(), born, seeds=range(5), levels=20_000)
+    return self_check(exam(), born, seeds=range(2), levels=20_000)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_five_of_five_get_the_right_verdict(kind: str) -> None:
+def test_every_kind_gets_the_right_verdict(kind: str) -> None:
     rows = checked()[checked()["control"] == f"imitates: {kind}"]
-    assert len(rows) == 5
+    assert len(rows) == 2
     assert (rows["estimate"] == 1.0).all(), rows[["verdict", "why"]].to_dict("records")
     assert set(rows["verdict"]) == {expected(GOALS)[kind]}
 

@@ -9,7 +9,6 @@ import torch
 
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.base import Answer, Question
-from imprint.analyses.questions.known_results import attribution as known_attribution
 from imprint.analyses.questions.known_results import causal as known_causal
 from imprint.analyses.questions.known_results import probing as known_probing
 from imprint.analyses.questions.known_results import references as known
@@ -134,12 +133,6 @@ def test_absent_concepts_are_not_found_and_forgotten_groups_are() -> None:
         grouped = row.loc[name(known.LEAK, "groups kept together", "accuracy", offset), "ours"]
         assert naive > 0.6 and naive > grouped + 0.1
         assert row.loc[name(known.LEAK, "rows split at random", "called present", offset), "ours"] == 0
-
-
-def test_codes_that_know_nothing_are_refused() -> None:
-    row = table_of([known_attribution.disentangled(scale=0.2, seed=0, say=silent)], lambda _: "").set_index("row")
-    assert row.loc[name(known.CODES, "unrelated, lasso", "refused"), "ours"] == 1
-    assert row.loc[name(known.CODES, "permuted and scaled, lasso", "disentanglement"), "inside"] == "yes"
 
 
 def test_walks_obey_the_walls_and_the_history_says_all_that_was_shown() -> None:
