@@ -18,8 +18,9 @@ Letters: S seeds, n episodes, T steps, D latent width.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ from imprint.models.learning.cohort import Cohort
 from imprint.models.lifetimes.lifetime import Lifetime
 from imprint.models.lifetimes.scorecard import Scorecard
 from imprint.models.setup.learner import Setup, frame_of
-from imprint.models.steering.base import Signal, steer
+from imprint.models.steering.base import Body, Senses, Signal, steer
 from imprint.models.store import RunFolder, part_of, with_prefix
 from imprint.models.worlds.base import Batch, World
 
@@ -72,9 +73,19 @@ class Experience:
         self.rng_state, self.used, self._drawn = state["dawn"], int(state["hour"]), None
 
 
+class Sensible(Protocol):
+    """What gives the senses and the body of a batch: a world, or what remembers what a world gave."""
+
+    def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
+        """See :meth:`World.senses`."""
+
+    def body(self, batch: Batch) -> Body:
+        """See :meth:`World.body`."""
+
+
 def signals_of(
     signals: Sequence[Signal],
-    world: World,
+    world: Sensible,
     batch: Batch,
     rng: torch.Generator,
     *,
@@ -117,7 +128,7 @@ class Steered:
         self.assessor = setup.make_assessor(len(seeds), width)
         self.scorecard = Scorecard(setup.make_scorecard(len(seeds), width))
 
-    def sense(self, worlds: Sequence[World], batches: Sequence[Batch], latents: Tensor) -> dict[str, Tensor]:
+    def sense(self, worlds: Sequence[Sensible], batches: Sequence[Batch], latents: Tensor) -> dict[str, Tensor]:
         """Steering signals, and the senses and readings behind them, name -> ``[S, n, T]``."""
         readings = self.scorecard.readings(latents)
         signals = []

@@ -25,7 +25,7 @@ Letters: S seeds, n episodes, T steps, D latent width.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,8 +33,9 @@ from torch import Tensor
 
 from imprint.models.lifetimes.learner import LearnerLifetime, Steered
 from imprint.models.setup.learner import Setup
+from imprint.models.steering.base import Body, Senses
 from imprint.models.store import RunFolder, part_of, with_prefix
-from imprint.models.worlds.base import Batch
+from imprint.models.worlds.base import Batch, World
 
 CLOSING = "closes_at"
 """The setting of an assessor in which the variants of one track differ."""
@@ -94,6 +95,28 @@ class Along:
         return name, part_of(tensors, name)
 
 
+class SensedOnce:
+    """A world whose senses and body of one batch are computed once, however many steerings read them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._senses: dict[frozenset[str] | None, Senses] = {}
+        self._body: Body | None = None
+
+    def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
+        """The world's senses."""
+        key = None if names is None else frozenset(names)
+        if key not in self._senses:
+            self._senses[key] = self.world.senses(batch, names)
+        return self._senses[key]
+
+    def body(self, batch: Batch) -> Body:
+        """The world's body."""
+        if self._body is None:
+            self._body = self.world.body(batch)
+        return self._body
+
+
 class SharedLifetime(LearnerLifetime):
     """Some seeds that live once for many setups; the first stands for all in everything but what reads along."""
 
@@ -116,8 +139,9 @@ class SharedLifetime(LearnerLifetime):
     ) -> None:
         """Teach every track of which a window is still open, then keep copies where windows close."""
         going = [t for t, closing in enumerate(self.along.closing) if closing[-1] is None or closing[-1] > self.age]
+        worlds = [SensedOnce(world) for world in self.worlds]
         for k in sorted({self.along.steering[t] for t in going}):
-            signals = self.sensing[k].sense(self.worlds, batches, latents)
+            signals = self.sensing[k].sense(worlds, batches, latents)
             for t in (t for t in going if self.along.steering[t] == k):
                 self.tracks[t].teach(latents, signals, alive, self.age)
             self.sensing[k].scorecard.update(latents, signals, alive, self.age)
