@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -73,6 +73,7 @@ class Experience:
         self.rng_state, self.used, self._drawn = state["dawn"], int(state["hour"]), None
 
 
+@runtime_checkable
 class Sensible(Protocol):
     """What gives the senses and the body of a batch: a world, or what remembers what a world gave."""
 
