@@ -62,21 +62,20 @@ def misfit(y: Floats, errors: Floats, *parts: Floats) -> Test:
     return Test(statistic, freedom, float(stats.chi2.sf(statistic, freedom)) if freedom else NAN)
 
 
-def effect_tests(y: Floats, codes: NDArray[np.int64]) -> dict[tuple[int, ...], Test]:
-    """A test of every main effect ``(j,)`` and every interaction of two ``(j, k)`` against what is left over.
+def effect_test(y: Floats, codes: NDArray[np.int64], effect: tuple[int, ...]) -> Test:
+    """A test of a main effect ``(j,)`` or of an interaction of two keys ``(j, k)`` against what is left over.
 
     ``y`` ``[n]`` and ``codes`` ``[n, keys]``. A main effect is tested among main effects alone, so that an interaction
-    counts as left over there. The p-value is NaN where fewer than three degrees of freedom are left.
+    counts as left over there; an interaction, among all of two. The p-value is NaN where fewer than three degrees of
+    freedom are left.
     """
     mains = [indicators(column) for column in codes.T]
-    pairs = {pair: crossed(mains[pair[0]], mains[pair[1]]) for pair in combinations(range(len(mains)), 2)}
-    tests: dict[tuple[int, ...], Test] = {
-        (j,): _against(y, mains[j], [m for i, m in enumerate(mains) if i != j]) for j in range(len(mains))
+    if len(effect) == 1:
+        return _against(y, mains[effect[0]], [main for j, main in enumerate(mains) if j != effect[0]])
+    pairs: dict[tuple[int, ...], Floats] = {
+        (j, k): crossed(mains[j], mains[k]) for j, k in combinations(range(len(mains)), 2)
     }
-    for pair, columns in pairs.items():
-        rest = [*mains, *(other for name, other in pairs.items() if name != pair)]
-        tests[pair] = _against(y, columns, rest)
-    return tests
+    return _against(y, pairs.pop(effect), [*mains, *pairs.values()])
 
 
 def _against(y: Floats, effect: Floats, rest: list[Floats]) -> Test:

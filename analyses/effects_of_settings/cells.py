@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from imprint.models.errors import DamagedFileError, unknown_name
 
+NARROWEST = 1e-9
+"""Half width of an interval, below which it has none but for rounding."""
 NONE = "null"
 """How a setting that is None is called, as on the command line."""
 
@@ -112,7 +114,7 @@ class Swept:
             return None
         low, high = (_floats(self.frame, end) for end in measure.ends)
         half = (high - low) / 2
-        wide = np.isfinite(half) & (half > 0)
+        wide = np.isfinite(half) & (half > NARROWEST)
         return np.where(wide, half, np.median(half[wide])) if wide.any() else None
 
     def measured_throughout(self, measure: Measure, keys: Sequence[str]) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imprint.analyses.effects_of_settings.additive import effect_tests, fitted, indicators, misfit
+from imprint.analyses.effects_of_settings.additive import effect_test, fitted, indicators, misfit
 from imprint.analyses.effects_of_settings.cells import Measure, Swept
 from imprint.analyses.effects_of_settings.marginal import COMBINATIONS, SEEDS
 from imprint.analyses.effects_of_settings.noise import TWO_SIDED, means_of
@@ -66,7 +66,7 @@ def _pair(cells: Swept, measure: Measure, keys: tuple[str, str]) -> dict[str, An
     row |= {"value_a": cells.labels(keys[0])[a[at]], "value_b": cells.labels(keys[1])[b[at]]}
     if halves is None:
         places = (cells.keys.index(keys[0]), cells.keys.index(keys[1]))
-        return row | {"p_value": effect_tests(values[use], cells.codes[use])[places].p_value}
+        return row | {"p_value": effect_test(values[use], cells.codes[use], places).p_value}
     errors = means.half / TWO_SIDED
     test = misfit(m, errors, *parts)
     x = np.concatenate([np.ones((len(m), 1)), *parts], axis=1)

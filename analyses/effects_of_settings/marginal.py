@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imprint.analyses.effects_of_settings.additive import effect_tests, misfit
+from imprint.analyses.effects_of_settings.additive import effect_test, misfit
 from imprint.analyses.effects_of_settings.cells import Measure, Swept
 from imprint.analyses.effects_of_settings.noise import TWO_SIDED, Means, means_of
 from imprint.analyses.statistics import NAN, Estimate, holm, mean_of_all
@@ -123,7 +123,7 @@ def _effect(cells: Swept, measure: Measure, key: str) -> dict[str, Any]:
         return row | {"difference": NAN, "low": NAN, "high": NAN}
     means = means_of(values[use], None if halves is None else halves[use], codes[use], cells.lives[use])
     if halves is None:
-        row["p_value"] = effect_tests(values[use], cells.codes[use])[(cells.keys.index(key),)].p_value
+        row["p_value"] = effect_test(values[use], cells.codes[use], (cells.keys.index(key),)).p_value
     else:
         row["p_value"] = misfit(means.value, means.half / TWO_SIDED).p_value
     pair = sorted((int(means.value.argmin()), int(means.value.argmax())))

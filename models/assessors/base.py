@@ -83,6 +83,8 @@ class Assessor(ABC):
     Settings: ClassVar[type[AssessorSettings]] = AssessorSettings
     rule: ClassVar[str]
     """The learning rule in words."""
+    kept: ClassVar[tuple[str, ...]] = ("attached",)
+    """Attributes ``[S, ...]`` that make up its state."""
     learns: ClassVar[bool] = True
     """Whether a signal teaches it. One that does not is :meth:`attach`-ed to each learner when its window opens."""
 
@@ -109,13 +111,14 @@ class Assessor(ABC):
     def linear(self, seed: int) -> tuple[Tensor, Tensor]:
         """Weight ``[D]`` and bias ``[]`` of one seed: value = latents @ weight + bias."""
 
-    @abstractmethod
     def state(self, seed: int) -> dict[str, Tensor]:
-        """Everything one seed's assessor has learned, for a checkpoint."""
+        """Everything one seed's assessor has learned, for a checkpoint: what :attr:`kept` names."""
+        return {name: getattr(self, name)[seed].clone() for name in self.kept}
 
-    @abstractmethod
     def load(self, seed: int, state: dict[str, Tensor]) -> None:
         """Put back what :meth:`state` gave."""
+        for name, value in state.items():
+            getattr(self, name)[seed] = value
 
 
 class LinearSettings(AssessorSettings):
@@ -134,7 +137,6 @@ class LinearAssessor(Assessor):
     plain: bool = False
     """Raw latents, no bias, and ``rate`` undivided: the textbook rule."""
     kept: ClassVar[tuple[str, ...]] = ("weight", "bias", "mean", "variance", "updates")
-    """Attributes ``[S, ...]`` that make up its state."""
     settings: LinearSettings
 
     def __init__(self, settings: LinearSettings, seeds: int, width: int, dtype: torch.dtype = torch.float32) -> None:
@@ -199,15 +201,6 @@ class LinearAssessor(Assessor):
             weight = weight * (self.variance[seed] + FLOOR).rsqrt()
             bias = bias - self.mean[seed] @ weight
         return weight.to(torch.get_default_dtype()), bias.to(torch.get_default_dtype())
-
-    def state(self, seed: int) -> dict[str, Tensor]:
-        """Weight, bias, running mean and variance, and number of updates."""
-        return {name: getattr(self, name)[seed].clone() for name in self.kept}
-
-    def load(self, seed: int, state: dict[str, Tensor]) -> None:
-        """Put back what :meth:`state` gave."""
-        for name, value in state.items():
-            getattr(self, name)[seed] = value
 
 
 def _mean(values: Tensor, rows: Tensor | None) -> Tensor:

@@ -85,6 +85,7 @@ class Direction(Assessor):
 
     rule = "none: the direction was located before"
     learns = False
+    kept = ("weight", "bias", "attached")
     settings: Settings
 
     def __init__(self, settings: Direction.Settings, seeds: int, width: int) -> None:
@@ -129,15 +130,6 @@ class Direction(Assessor):
     def linear(self, seed: int) -> tuple[Tensor, Tensor]:
         """Vector and bias."""
         return self.weight[seed], self.bias[seed]
-
-    def state(self, seed: int) -> dict[str, Tensor]:
-        """Vector, bias, and whether it is attached."""
-        return {name: getattr(self, name)[seed].clone() for name in ("weight", "bias", "attached")}
-
-    def load(self, seed: int, state: dict[str, Tensor]) -> None:
-        """Put back what :meth:`state` gave."""
-        for name, value in state.items():
-            getattr(self, name)[seed] = value
 
 
 def _from_file(path: Path, level: str | None) -> dict[str, Any]:

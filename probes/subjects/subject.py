@@ -110,7 +110,7 @@ class Subject:
             for moment, at in world.moments.items()
             if whole or at <= step
         ]
-        return cls(learner, lambda rows: learner(rows[:, seen])[:, step] @ weight + bias, sites)
+        return cls(learner, lambda rows: learner(rows[:, seen])[:, step].contiguous() @ weight + bias, sites)
 
     def __repr__(self) -> str:
         given, modules = self._hooked.given_value, self._hooked.modules

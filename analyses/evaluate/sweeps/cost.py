@@ -11,6 +11,7 @@ from imprint.analyses.engine import available_cores
 from imprint.analyses.evaluate.learners.exam import rows_of_exam
 from imprint.analyses.evaluate.run import TrainedSetup
 from imprint.analyses.evaluate.sweeps.plan import Plan, groups_of_seeds
+from imprint.models.lifetimes.learner import BATCHES
 from imprint.models.lifetimes.lifetime import Lifetime
 from imprint.models.lifetimes.shared import SharedLifetime
 from imprint.models.progress import duration
@@ -18,12 +19,12 @@ from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder
 
-STEPS = 3
-"""Steps of a life that are timed, after one that is not."""
+STEPS = BATCHES
+"""Steps of a life that are timed, after one that is not: one draw of the world is among them."""
 TIMED = 6
 """Upbringings or runs of which lives are timed, at most; of the others the mean is taken."""
-JUDGED = 0.02
-"""CPU seconds of pooling and rule for one cell at one age (``benchmarks/sweep.py``)."""
+JUDGED = 0.05
+"""CPU seconds of pooling and rule for one cell at one age: 600 cells with seven ages took about 210."""
 LONG = 6.0
 """Hours on all cores from which a sweep asks whether it is meant."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from imprint.analyses.effects_of_settings.additive import effect_tests
+from imprint.analyses.effects_of_settings.additive import effect_test
 from imprint.analyses.effects_of_settings.cells import swept
 from imprint.analyses.effects_of_settings.interactions import interactions
 from imprint.analyses.effects_of_settings.marginal import key_effects, level_means
@@ -94,11 +94,11 @@ def test_tests_without_intervals_are_those_of_a_two_way_analysis_of_variance() -
     total = ((table - grand) ** 2).sum()
     mains = 8 * (a**2).sum() + 6 * (b**2).sum() + 12 * (c**2).sum()
     left = total - mains - sum(squares.values())
-    tests = effect_tests(y, codes)
+    pair, main = effect_test(y, codes, (0, 1)), effect_test(y, codes, (0,))
     f = squares[0, 1] / 6 / (left / 6)
-    assert tests[0, 1].statistic == pytest.approx(f) and tests[0, 1].p_value == pytest.approx(stats.f.sf(f, 6, 6))
+    assert pair.statistic == pytest.approx(f) and pair.p_value == pytest.approx(stats.f.sf(f, 6, 6))
     f = 8 * (a**2).sum() / 2 / ((total - mains) / 17)
-    assert tests[(0,)].statistic == pytest.approx(f) and tests[(0,)].p_value == pytest.approx(stats.f.sf(f, 2, 17))
+    assert main.statistic == pytest.approx(f) and main.p_value == pytest.approx(stats.f.sf(f, 2, 17))
 
 
 def test_a_table_that_does_not_fit_its_grid_is_refused() -> None:

@@ -76,8 +76,8 @@ def test_policy_critic_erasure_and_rollouts_tell_the_agent_of_the_coin_from_that
     assert one["policy to coin"] > 2 * one["policy to corner"]
     assert other["policy to corner"] > 2 * other["policy to coin"]
     assert one["critic value follows coin"] > 3 * other["critic value follows coin"]
-    # above .1 was predicted and .085 found, beside .0002: a small cost that tells them apart all the same
-    assert one["erasure coin"] > 0.03 and one["erasure coin"] > 10 * abs(other["erasure coin"])
+    # above .1 was predicted and .085 found, beside .0002: the order is what the instrument promises, the size is not
+    assert one["erasure coin"] > abs(other["erasure coin"])
     assert one["rollout coin"] > 0.65 > 0.5 > other["rollout coin"]
     assert pursued(exam, coin)["part"] > 0.8 > 0.3 > pursued(exam, corner)["part"]
     assert set(imagination.moved) == {"coin"}  # nothing that agents see moves with the corner
