@@ -4,7 +4,7 @@ A member is a file ``<name>.py`` or, where it needs more than one file, a folder
 interface (``world.py``, ``question.py``) holds the class. The name is the member's id on the command line, in YAML, in
 results and in report anchors. Each family is declared beside its interface, in the ``base.py`` of its folder. Other
 packages join through an entry-point group (``imprint.worlds``, ``imprint.learners``, ...) whose entries point at a
-class.
+class; ``examples/package`` is such a package.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def folders_of(package: str) -> list[Path]:
 
 
 def setup_file(name: str) -> Path:
-    """The YAML file of a setup that ships, or of a path. Raises :class:`UnknownNameError` with the near miss."""
+    """The YAML file of a setup on the list, or of a path. Raises :class:`UnknownNameError` with the near miss."""
     shipped = setups()
     path = shipped.get(name, Path(name))
     try:
@@ -112,5 +112,15 @@ def setup_file(name: str) -> Path:
 
 
 def setups() -> dict[str, Path]:
-    """The setups that ship: name -> YAML file."""
-    return {path.stem: path for folder in folders_of("imprint.setups") for path in sorted(folder.glob("*.yaml"))}
+    """The setups that ship and those of other distributions: name -> YAML file.
+
+    Another distribution offers the YAML files of a package by an entry point of the group ``imprint.setups`` whose
+    value is the package's name. Raises :class:`ImprintError` when a name is offered twice.
+    """
+    offered: dict[str, Path] = {}
+    for package in ("imprint.setups", *sorted({point.value for point in _entry_points("imprint.setups").values()})):
+        for path in sorted(path for folder in folders_of(package) for path in folder.glob("*.yaml")):
+            if path.stem in offered:
+                raise ImprintError(f"two setups are called {path.stem!r}: {offered[path.stem]} and {path}; rename one.")
+            offered[path.stem] = path
+    return offered

@@ -1,0 +1,1 @@
+"""Setups of one's own, one YAML file each."""
