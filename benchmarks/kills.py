@@ -1,8 +1,9 @@
 """Kill runs with SIGKILL at random times, resume them, and compare their findings with those of an undisturbed run.
 
-The runs are small versions of a setup of learners and one of agents. Of each, one run is not disturbed; the others are
-killed once with all their processes, at a time drawn uniformly from the duration of the undisturbed run, and then
-finished by the same command. In one more run ten local workers are killed, one by one, while the main process goes on.
+The runs are small versions of a setup of learners, one of agents, and a sweep. Of each, one run is not disturbed; the
+others are killed once with all their processes, at a time drawn uniformly from the duration of the undisturbed run, and
+then finished by the same command. A second run that is started in the folder of one that goes on has to refuse. In one
+more run ten local workers are killed, one by one, while the main process goes on.
 """
 
 from __future__ import annotations
@@ -51,30 +52,41 @@ SETTINGS = {
         "evaluation.states": 400,
     },
 }
+SETTINGS["sweep"] = {key: value for key, value in SETTINGS["nursery"].items() if key != "evaluation.twins"}
+VERBS = {
+    "nursery": ["run", "nursery"],
+    "coin": ["run", "coin"],
+    "sweep": ["sweep", "nursery", "--grid", "world.colour_cue=0.4,0.9", "--grid", "steering.0.miss=0,0.4"],
+}
+RESULTS = {"nursery": "findings.parquet", "coin": "findings.parquet", "sweep": "cells.parquet"}
 
 
-def command(setup: str, out: Path) -> list[str]:
+def command(job: str, out: Path) -> list[str]:
     """The command line of the run."""
-    changes = [part for key, value in SETTINGS[setup].items() for part in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "imprint", "run", setup, "--out", str(out), *changes]
+    changes = [part for key, value in SETTINGS[job].items() for part in ("--set", f"{key}={value}")]
+    return [sys.executable, "-m", "imprint", *VERBS[job], "--out", str(out), *changes]
 
 
-def findings(out: Path) -> bytes:
-    """Content of the findings of the only run in a folder."""
-    (path,) = out.glob("*/findings.parquet")
+def result(job: str, out: Path) -> bytes:
+    """Content of the findings, or of the cells, of the only run in a folder."""
+    (path,) = out.glob(f"*/{RESULTS[job]}")
     return path.read_bytes()
 
 
-def run(setup: str, out: Path) -> None:
+def run(job: str, out: Path) -> None:
     """Run to the end without output."""
-    subprocess.run(command(setup, out), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command(job, out), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def killed(setup: str, out: Path, after: float) -> bool:
+def started(job: str, out: Path) -> subprocess.Popen[str]:
+    """A run in a process group of its own."""
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command(job, out), start_new_session=True, text=True, **pipes)
+
+
+def killed(job: str, out: Path, after: float) -> bool:
     """Start a run and kill its process group after ``after`` seconds; whether it was still running."""
-    process = subprocess.Popen(
-        command(setup, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = started(job, out)
     time.sleep(after)
     alive = process.poll() is None
     if alive:
@@ -83,21 +95,35 @@ def killed(setup: str, out: Path, after: float) -> bool:
     return alive
 
 
-def rows_of(setup: str, repeats: int, scratch: Path) -> list[Row]:
-    """Kill and resume runs of one setup."""
-    rng, started = random.Random(0), time.perf_counter()
-    run(setup, scratch / "whole")
-    duration = time.perf_counter() - started
-    reference, alive, same = findings(scratch / "whole"), 0, 0
+def refused(job: str, out: Path) -> bool:
+    """Whether a second run in the folder of one that goes on ends with one sentence and exit code 2."""
+    first = started(job, out)
+    while not list(out.glob("*/registration.json")) and first.poll() is None:
+        time.sleep(0.05)
+    second = started(job, out)
+    words = second.communicate()[1]
+    first.communicate()
+    print(f"{job}: second run: {words.strip()}", file=sys.stderr, flush=True)
+    return (first.returncode, second.returncode) == (0, 2) and "Traceback" not in words
+
+
+def rows_of(job: str, repeats: int, scratch: Path) -> list[Row]:
+    """Kill and resume runs of one job, and start one twice."""
+    rng, began = random.Random(0), time.perf_counter()
+    run(job, scratch / "whole")
+    duration = time.perf_counter() - began
+    reference, alive, same = result(job, scratch / "whole"), 0, 0
     for i in range(repeats):
         out = scratch / f"killed-{i}"
-        alive += killed(setup, out, rng.uniform(0, duration))
-        run(setup, out)
-        same += findings(out) == reference
-        print(f"{setup}: {same} of {i + 1} resumed to the same bytes", file=sys.stderr, flush=True)
+        alive += killed(job, out, rng.uniform(0, duration))
+        run(job, out)
+        same += result(job, out) == reference
+        print(f"{job}: {same} of {i + 1} resumed to the same bytes", file=sys.stderr, flush=True)
+    refusals = refused(job, scratch / "twice") and result(job, scratch / "twice") == reference
     return [
-        Row(f"{setup}: still running when killed", alive, f"of {repeats}", note=f"a run takes {duration:.0f} s"),
-        at_least(repeats, f"{setup}: findings.parquet byte-identical to the undisturbed run", same, f"of {repeats}"),
+        Row(f"{job}: still running when killed", alive, f"of {repeats}", note=f"a run takes {duration:.0f} s"),
+        at_least(repeats, f"{job}: {RESULTS[job]} byte-identical to the undisturbed run", same, f"of {repeats}"),
+        at_least(1, f"{job}: a second run in the folder is refused, the first one ends as if alone", refusals, ""),
     ]
 
 
@@ -139,10 +165,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         workers = worker_rows(Path(scratch))
     print(*workers, sep="\n", file=sys.stderr, flush=True)
-    repeats, rows = 2 if options.quick else 50, list[Row]()
-    for setup in SETTINGS:
+    repeats, rows = 2 if options.quick else 34, list[Row]()
+    for job in VERBS:
         with tempfile.TemporaryDirectory() as scratch:
-            rows += rows_of(setup, repeats, Path(scratch))
+            rows += rows_of(job, repeats, Path(scratch))
     rows = workers + rows
     show(f"kills: runs killed at {repeats} random times each and resumed", rows, as_json=options.json)
 
