@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/imprint run
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 # A rank, a tolerance or a zero must not depend on the order in which a processor's kernels add. tests/house/test_processors.py
 # shows that the libraries heed these settings. Tests that count how many intervals hold the truth are left out: they are slow, and

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Width = Annotated[int, Field(ge=1, le=65_536)]
+"""Number of units of a layer."""
+Weight = Annotated[float, Field(ge=-1e6, le=1e6)]
+"""A number that something is multiplied with or compared with."""
 
 
 class FrozenSettings(BaseModel):

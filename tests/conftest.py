@@ -26,6 +26,11 @@ from imprint.analyses import engine  # noqa: E402
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that are marked long come first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cells_run_in_this_process() -> Iterator[None]:
     """A test that wants processes says how many; the others do not wait for any to start."""

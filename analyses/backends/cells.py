@@ -44,8 +44,12 @@ class Outcome:
     """An error that ends the whole run."""
 
 
-def perform(cell: Cell) -> Outcome:
-    """Run a cell on one thread; an error in it becomes its outcome."""
+def perform(cell: Cell, *, generation: int = 2) -> Outcome:
+    """Run a cell on one thread; an error in it becomes its outcome.
+
+    ``generation``: the oldest that is searched for garbage afterwards. All of them (2) takes half a second where much
+    is imported, so that a process which does other work besides searches the young ones (1).
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -60,13 +64,13 @@ def perform(cell: Cell) -> Outcome:
     except Exception as problem:  # noqa: BLE001 (a defect in one cell must not hold up the others; the report shows it)
         place = traceback.extract_tb(problem.__traceback__)[-1]
         error = f"{type(problem).__name__}: {problem} ({Path(place.filename).name}, line {place.lineno})"
-    _give_back_memory()
+    _give_back_memory(generation)
     return Outcome(cell.name, error, round(time.perf_counter() - started, 2), fatal)
 
 
-def _give_back_memory() -> None:
+def _give_back_memory(generation: int) -> None:
     """Return freed memory to the system: loky takes a process that keeps it for a leak and replaces it, in seconds."""
-    gc.collect()
+    gc.collect(generation)
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -123,6 +123,8 @@ def require_fit(workers: Mapping[str, dict[str, Any] | BaseException], probe: Pr
 
 
 def _fault(said: dict[str, Any] | BaseException, probe: Probe) -> str:
+    if isinstance(said, TimeoutError):
+        return f"it did not answer in time ({said}); is its machine overloaded? Start the run again when it is not"
     if isinstance(said, BaseException):
         return (
             f"this version of imprint cannot be imported there ({type(said).__name__}: {said}); "

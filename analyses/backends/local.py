@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
@@ -27,14 +28,20 @@ class Local(Backend):
         """
         jobs = min(self.jobs, len(cells))
         if jobs == 1:
-            yield from [perform(cell) for cell in cells]
+            yield from [perform(cell, generation=1) for cell in cells]
             return
         try:
             with _replaced_in_silence(), parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
-                outcomes = list(Parallel(batch_size=1)(delayed(perform)(cell) for cell in cells))
+                outcomes = list(Parallel(batch_size=1)(delayed(_perform)(cell) for cell in cells))
         except BrokenExecutor:
             outcomes = [Outcome(cell.name, None, 0.0) if cell.done else _alone(cell) for cell in cells]
         yield from outcomes
+
+
+def _perform(cell: Cell) -> Outcome:
+    """Run a cell in a process that does nothing else; what is imported by then is not searched for garbage again."""
+    gc.freeze()
+    return perform(cell)
 
 
 def _alone(cell: Cell) -> Outcome:
@@ -42,7 +49,7 @@ def _alone(cell: Cell) -> Outcome:
     for _ in range(TRIES - 1):
         try:
             with _replaced_in_silence(), parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
-                outcome: Outcome = Parallel(batch_size=1)([delayed(perform)(cell)])[0]
+                outcome: Outcome = Parallel(batch_size=1)([delayed(_perform)(cell)])[0]
                 return outcome
         except BrokenExecutor:
             continue

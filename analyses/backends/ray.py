@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
+from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from imprint.analyses.backends.addresses import no_address, nobody_answers, require_answer
@@ -147,6 +147,8 @@ def _census(probe: Probe) -> dict[str, Any]:
     for name, handle in asked.items():
         try:
             said[name] = ray.get(handle, timeout=max(latest - time.monotonic(), 0.0))
+        except GetTimeoutError:
+            said[name] = TimeoutError(f"{CENSUS_WITHIN:.0f} seconds for all machines")
         except RayError as error:
             said[name] = error
     return said

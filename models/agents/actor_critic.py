@@ -21,14 +21,14 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.settings import FrozenSettings
+from imprint.models.settings import FrozenSettings, Width
 
 
 class ActorCritic(Agent):
     """Feed-forward actor and critic; hook points at the input, at every layer of the trunk and at the two heads."""
 
     class Settings(FrozenSettings):
-        widths: tuple[int, ...] = Field((128, 128), min_length=1)
+        widths: tuple[Width, ...] = Field((128, 128), min_length=1)
         """Width of each layer of the trunk."""
 
     stacks = True

@@ -21,7 +21,7 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.settings import FrozenSettings
+from imprint.models.settings import FrozenSettings, Width
 
 
 class Convolutional(Agent):
@@ -30,7 +30,7 @@ class Convolutional(Agent):
     class Settings(FrozenSettings):
         maps: int = Field(8, ge=1, le=10_000_000)
         """F, numbers that the channels of a cell are mixed into."""
-        widths: tuple[int, ...] = Field((128,), min_length=1)
+        widths: tuple[Width, ...] = Field((128,), min_length=1)
         """Width of each layer of the trunk."""
 
     stacks = True

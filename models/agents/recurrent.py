@@ -26,14 +26,14 @@ from transformer_lens.hook_points import HookPoint
 
 from imprint.models.agents.base import Acted, Agent, Dense, Rectified, heads
 from imprint.models.environments.base import View
-from imprint.models.settings import FrozenSettings
+from imprint.models.settings import FrozenSettings, Width
 
 
 class Recurrent(Agent):
     """Actor and critic on a gated recurrent memory; hook points at the input, every layer, the memory and the heads."""
 
     class Settings(FrozenSettings):
-        widths: tuple[int, ...] = Field((128,), min_length=1)
+        widths: tuple[Width, ...] = Field((128,), min_length=1)
         """Width of each layer of the encoder."""
         memory: int = Field(64, ge=1, le=65_536)
         """M, width of the memory."""

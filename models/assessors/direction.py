@@ -28,14 +28,14 @@ from torch import Tensor
 
 from imprint.models.assessors.base import Assessor, AssessorSettings, Owner
 from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
-from imprint.models.settings import FrozenSettings
+from imprint.models.settings import FrozenSettings, Weight
 from imprint.models.store import read_tensors
 
 
 class Located(FrozenSettings):
     """A direction in the latents of one network."""
 
-    vector: tuple[float, ...] = Field(min_length=1)
+    vector: tuple[Weight, ...] = Field(min_length=1)
     """``[D]``."""
     bias: float = Field(0.0, ge=-1e6, le=1e6)
     """Reading where the latents are 0."""

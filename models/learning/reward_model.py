@@ -22,14 +22,14 @@ from imprint.models.chance import Born
 from imprint.models.environments.base import View
 from imprint.models.errors import ImprintError
 from imprint.models.learning.stacked import Stacked
-from imprint.models.settings import FrozenSettings
+from imprint.models.settings import FrozenSettings, Width
 
 
 class RewardModel(Born, nn.Module):
     """A multilayer perceptron on the observations before and after a step."""
 
     class Settings(FrozenSettings):
-        widths: tuple[int, ...] = Field((128, 128), min_length=1)
+        widths: tuple[Width, ...] = Field((128, 128), min_length=1)
         """Width of each hidden layer."""
 
     def __init__(self, settings: Settings, view: View) -> None:

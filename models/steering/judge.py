@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from imprint.models.settings import Weight
 from imprint.models.steering.base import Body, ErrorProfile, Senses, Signal, with_errors
 
 
@@ -25,7 +26,7 @@ class Judge(Signal):
     """A score of an outcome against a fixed standard."""
 
     class Settings(ErrorProfile):
-        standard: dict[str, float]
+        standard: dict[str, Weight]
         """Sense (or reading, or earlier signal) -> the value that it has in a perfect outcome."""
         tolerance: float = Field(0.2, gt=0.0, le=1e6)
         """Distance from the standard at which the score has fallen to 61% of its largest value."""
@@ -40,7 +41,7 @@ class Judge(Signal):
 
         @field_validator("standard")
         @classmethod
-        def _some(cls, standard: dict[str, float]) -> dict[str, float]:
+        def _some(cls, standard: dict[str, Weight]) -> dict[str, float]:
             if not standard:
                 raise ValueError("name at least one sense and its value in a perfect outcome")
             return standard

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from imprint.models.errors import unknown_name
+from imprint.models.settings import Weight
 from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
 
 
@@ -27,7 +28,7 @@ class PresentNeed(Signal):
     """A sum over needs of present need times learned column."""
 
     class Settings(SignalSettings):
-        columns: dict[str, float]
+        columns: dict[str, Weight]
         """Column of the scorecard (or sense, or earlier signal) -> weight."""
         needs: dict[str, str] = Field(default_factory=dict)
         """Column -> body state (or sense) that says how much it is needed now; without one the need is 1."""

@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from imprint.models.errors import unknown_name
+from imprint.models.settings import Weight
 from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
 
 
@@ -33,7 +34,7 @@ class Reflex(Signal):
         """Sense -> number of the action that it triggers."""
         threshold: float = Field(0.0, ge=-1e6, le=1e6)
         """It fires above this, in the unit of the senses."""
-        when: dict[str, float] = Field(default_factory=dict)
+        when: dict[str, Weight] = Field(default_factory=dict)
         """Sense, or body state, -> level above which it must be for the reflex to fire."""
 
         @field_validator("actions")

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from imprint.models.settings import Weight
 from imprint.models.steering.base import Body, Senses, Signal, SignalSettings
 
 
@@ -19,7 +20,7 @@ class Reward(Signal):
     """A weighted sum of senses, scaled by one body state and clipped."""
 
     class Settings(SignalSettings):
-        weights: dict[str, float]
+        weights: dict[str, Weight]
         """Sense (or earlier signal) -> weight."""
         body: str | None = None
         """Body state that scales the reward, if any."""

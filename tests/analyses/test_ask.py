@@ -22,6 +22,8 @@ from imprint.models.errors import DamagedFileError, ImprintError, NotMeasurableE
 from imprint.models.files import read_json
 from imprint.models.registry import Family
 
+pytestmark = pytest.mark.long
+
 
 class Settings(QuestionSettings):
     """Settings of the toy question."""

@@ -23,6 +23,8 @@ from imprint.models.store import RunFolder
 from tests.known.clusters import dask_cluster, free_port, ray_cluster, written_after_kills
 from tests.known.tiny import TINY
 
+pytestmark = pytest.mark.long
+
 FEW = {**TINY, "schedule.together": 1, "schedule.experiences": 64, "schedule.ages": 2}
 
 

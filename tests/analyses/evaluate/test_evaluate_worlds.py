@@ -20,6 +20,8 @@ from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
+pytestmark = pytest.mark.long
+
 TINY: dict[str, Any] = {
     "schedule.seeds": 2, "schedule.worlds": 2, "schedule.together": 1, "schedule.ages": 2, "evaluation.resamples": 100,
     "evaluation.twins": 2, "evaluation.placebos": 2, "evaluation.nulls": 5,

@@ -24,6 +24,8 @@ from imprint.models.setup.learner import Setup
 from imprint.reports.pages.run import report
 from tests.known.tiny import TINY
 
+pytestmark = pytest.mark.long
+
 
 def test_findings_are_whole(run: Run) -> None:
     table = run.findings
@@ -54,24 +56,22 @@ def test_birth_is_never_present(run: Run) -> None:
     assert share["estimate"].isna().all()  # the value is constant at birth: missing, not zero
 
 
-def test_resumed_at_every_stage_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
-    whole = (run.path / "findings.parquet").read_bytes()
-    for lost in (
-        ["findings.parquet", "cells/latch-seed-1.parquet"],
-        ["findings.parquet", "seed-0/age-640.safetensors", "cells"],
-    ):
-        folder = tmp_path / str(len(list(tmp_path.iterdir()))) / run.path.name
-        shutil.copytree(run.path, folder)
-        for name in lost:
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        again = evaluate("nursery", out=folder.parent, changes=TINY)
-        assert (again.path / "findings.parquet").read_bytes() == whole
+def test_a_run_that_lost_files_of_every_stage_is_resumed_to_the_same_bytes(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / run.path.name
+    shutil.copytree(run.path, folder)
+    for name in ("findings.parquet", "seed-0/age-640.safetensors", "cells"):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = evaluate("nursery", out=folder.parent, changes=TINY)
+    assert (again.path / "findings.parquet").read_bytes() == (run.path / "findings.parquet").read_bytes()
 
 
-def test_a_setup_is_validated_once_and_findings_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_reused_its_setup_validated_once_and_its_findings_read_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     validated: list[str] = []
     tables: list[str] = []
+    steps: list[Step] = []
     validate, read = Setup.__init__, pd.read_parquet
 
     def counted_setup(self: Setup, **data: Any) -> None:
@@ -84,23 +84,10 @@ def test_a_setup_is_validated_once_and_findings_are_read_once(tmp_path: Path, mo
 
     monkeypatch.setattr(Setup, "__init__", counted_setup)
     monkeypatch.setattr(pd, "read_parquet", counted_table)
-    few = {"schedule.seeds": 1, "schedule.experiences": 64, "schedule.ages": 2, "evaluation.episodes": 400}
-    few |= {"evaluation.resamples": 100, "evaluation.nulls": 5}
-    for _ in range(2):  # from the start, and reused
-        validated.clear()
-        tables.clear()
-        once = evaluate("nursery", out=tmp_path, changes={**TINY, **few})
-        report(once)
-        assert validated == ["nursery"]
-        assert tables.count("findings.parquet") == 1
-    assert once.verdict and once.sentence
-    assert validated == ["nursery"]
-
-
-def test_a_finished_run_is_reused(run: Run) -> None:
-    steps: list[Step] = []
     again = evaluate("nursery", out=run.path.parent, changes=TINY, progress=steps.append)
-    assert again.path == run.path and not steps
+    report(again)
+    assert validated == ["nursery"] and tables.count("findings.parquet") == 1
+    assert again.path == run.path and not steps and again.verdict and again.sentence
 
 
 def test_tampering_is_noticed(run: Run, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from imprint.analyses.questions.base import Answer
 from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
 
+pytestmark = pytest.mark.long
+
 SEEDS, AGES, ROWS, WIDTH = tuple(range(6)), (0, 100, 200), 480, 36
 CONCEPT, SITES = "caregiver", ("a@now", "b@now", "a@then")
 

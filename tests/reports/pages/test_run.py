@@ -26,6 +26,8 @@ from imprint.reports.reading.run import load_run
 from imprint.reports.sections.base import SECTIONS
 from tests.reports import example_run as example
 
+pytestmark = pytest.mark.long
+
 
 def embedded(text: str, name: str) -> Any:
     found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.S)

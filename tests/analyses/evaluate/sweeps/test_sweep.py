@@ -28,6 +28,8 @@ from imprint.models.lifetimes.shared import SharedLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors
 
+pytestmark = pytest.mark.long
+
 TINY: dict[str, Any] = {
     "schedule.seeds": 2, "schedule.worlds": 2, "schedule.together": 2, "schedule.ages": 3, "schedule.experiences": 960,
     "schedule.batch": 32, "evaluation.episodes": 400, "evaluation.latch_twins": 5, "evaluation.resamples": 100,
