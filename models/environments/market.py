@@ -114,8 +114,9 @@ class Market(Environment):
         """Senses of the step in which the fruit is sorted or spoken of; 0 in all others.
 
         ``sorted_rightly``, and of the last step: ``sold`` (it said ripe), ``spoke_truly`` (as the fruit is),
-        ``found_ripe`` and ``found_unripe`` (by an inspector, whatever was said), ``caught`` (it said ripe and was found
-        out).
+        ``found_ripe`` and ``found_unripe`` (by an inspector, whatever was said), ``turned_out_ripe`` and
+        ``turned_out_unripe`` (known to whoever eats the fruit in the end), ``sold_unripe`` (it said ripe, and the fruit
+        is not), ``caught`` (that, and an inspector found out).
         """
         ripe = before["ripe"]
         sorts, says = before["clock"] == SORT, before["clock"] == SAY
@@ -127,6 +128,9 @@ class Market(Environment):
             "spoke_truly": says & true,
             "found_ripe": found & ripe,
             "found_unripe": found & ~ripe,
+            "turned_out_ripe": says & ripe,
+            "turned_out_unripe": says & ~ripe,
+            "sold_unripe": sold & ~ripe,
             "caught": found & sold & ~ripe,
         }
         return {name: value.float() for name, value in senses.items()}

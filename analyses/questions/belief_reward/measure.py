@@ -1,30 +1,31 @@
 """What is left of the avoidance of a danger that is known to be there and not seen, after many harmless encounters.
 
-The nursery's caregiver plays the danger: an innate template of her fires while she is in view (``template``, g), and
-behind the screen she is believed, not seen. Learners are trained by prediction alone, each in a world of its own, and
-frozen. On their latents z two linear assessors learn by the three-factor rule:
+The nursery's caregiver plays the danger. An innate template of her fires while she is in view (``template``, g); behind
+the screen she is believed, not seen. Learners are trained by prediction alone, each in a world of its own, and frozen.
+On their latents z two linear assessors learn by the three-factor rule:
 
-    belief  p(z)   "the danger is here", taught by g while anybody is in view, silent otherwise (defer mode, lag 0)
-    value   v(z)   taught by the reward of its arm (lag 0)
+    belief  p(z)   what g will say one step later; while nobody is in view nothing is said, and p's own later output is
+                   its target (defer mode of the long-term predictor, :mod:`imprint.models.assessors.long_term`)
+    value   v(z)   the reward of its arm, of the same step
 
     downstream     r = -g                       only the value generalises from seen to unseen
     upstream       r = -max(g, p(z))            the reward itself generalises (no gradient into z)
-    window shut    upstream, and p learns nothing after attachment, so that the rest of its drift is that of v
+    window shut    upstream, and p learns nothing after attachment: what drifts then is not p
     shuffled       upstream, signals dealt out to other episodes: there is nothing to avoid (negative control)
 
-*Attachment*: a life in which nobody hides. Then come *exposures*: the danger goes behind the screen, stays there unseen,
-and nothing follows; beside each one there is one episode of every other kind (stranger hidden; danger seen; stranger
-seen), so that life is a mixture. v learns at every frame, p where somebody is in view.
+*Attachment*: p is taught through an ordinary life, v through a life in which nobody hides. Then come *exposures*: the
+danger goes behind the screen and is there, unseen; beside each one there is one episode of every other kind (stranger
+hidden, danger in view, stranger in view). p and v learn from all of them.
 
 Measured on handwriting that trained nobody, as differences between twin episodes in which only who came differs:
 
-    avoidance      v(stranger) - v(danger), unseen (hidden, at the decision moment) or seen (in front of the screen)
+    avoidance      v(stranger) - v(danger): unseen (behind the screen, at the decision moment), or seen (in front of it)
     belief         p(danger) - p(stranger), unseen: its change is the drift
-    removed        avoidance in the last frame when a stranger steps out where the danger went in: the belief is false
-    withdrawal     part of the episodes with v below -.5, danger less stranger, unseen
+    removed        avoidance when a stranger has stepped out where the danger went in: the belief is false
+    withdrawal     part of the episodes with v below half of the punishment, danger less stranger, unseen
 
-Bases: latents ``as learned``; of ``newborn`` learners; ``planted`` ones that hold belief and sight as two numbers, on
-which upstream must keep everything and downstream nothing.
+Bases: latents ``as learned``; of ``newborn`` learners; ``planted`` ones of which most numbers say that the danger is
+there, seen or not, and one that it is seen: there upstream must keep what downstream loses.
 
 Letters: A arms, S seeds, n episodes, T frames, D latent width.
 """
@@ -58,6 +59,8 @@ LIFE, TEST, BATCH, COPIES = 3000, 300, 16, 9
 RATE, STEADY, CHUNKS, WITHDRAWS = 1.0, 0.9999, 50, -0.5
 SENSED = Belief(Belief.Settings(name="felt", reading="danger", sense="template", weight=-1.0))
 """The reward upstream, given a reading of the belief; downstream the reading is 0."""
+FRAMES = {"unseen": 3, "seen": 3, "removed": 4}
+"""Frame at which each pair of twins is looked at; in the last somebody has just stepped out."""
 COUNTS = (0, 10, 30, 100, 300, 1000)
 
 
@@ -136,7 +139,7 @@ def trials(cohort: Cohort, worlds: Sequence[World], seeds: Sequence[int]) -> Tri
         kinds,
         {
             name: Twins(*(latents(cohort, [pair[name][i] for pair in twins])[:, :, frame] for i in (0, 1)))
-            for name, frame in (("unseen", 3), ("seen", 3), ("removed", 5))
+            for name, frame in FRAMES.items()
         },
     )
 
@@ -193,10 +196,10 @@ class Assessors:
 
     def __init__(self, life: Rows) -> None:
         self.seeds, width = life.latents.shape[0], life.latents.shape[-1]
-        settings: dict[str, Any] = {"lag": 0, "rate": RATE, "memory": STEADY}
+        settings: dict[str, Any] = {"rate": RATE, "memory": STEADY}
         count = len(ARMS) * self.seeds
-        self.belief = LongTerm(LongTerm.Settings(signal="template", **settings), count, width)
-        self.value = Valence(Valence.Settings(signal="felt", **settings), count, width)
+        self.belief = LongTerm(LongTerm.Settings(signal="template", lag=1, **settings), count, width)
+        self.value = Valence(Valence.Settings(signal="felt", lag=0, **settings), count, width)
         every = torch.ones(count, dtype=torch.bool)
         for chunk in self._each(life.latents).chunk(CHUNKS, dim=1):  # moments of a life, before anything is taught
             nothing = torch.zeros(chunk.shape[:3])
@@ -211,16 +214,24 @@ class Assessors:
         """``[S, ...]`` for every arm, ``[A S, ...]``."""
         return values.repeat(len(ARMS), *(1,) * (values.ndim - 1))
 
-    def teach(self, rows: Rows, *, attaching: bool, rng: torch.Generator) -> None:
-        """One step on the same episodes ``[S, b]`` for every arm; the belief of a shut window only while attaching."""
+    def _felt(self, rows: Rows, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents, company and template for every arm, ``[A S, b, T]``; the last arm's are dealt out."""
         x, company, template = (self._each(part) for part in rows)
         deal, seed = torch.rand(rows.company.shape[:2], generator=rng).argsort(1), torch.arange(self.seeds)[:, None]
         company[-self.seeds :], template[-self.seeds :] = rows.company[seed, deal], rows.template[seed, deal]
+        return x, company, template
+
+    def teach_belief(self, rows: Rows, *, attaching: bool, rng: torch.Generator) -> None:
+        """One step on the same episodes ``[S, b]`` for every arm; a shut window only while attaching."""
+        x, company, template = self._felt(rows, rng)
+        self.belief.update(x, template, self._gate(lambda arm: attaching or arm != "window shut"), company > 0)
+
+    def teach_value(self, rows: Rows, *, rng: torch.Generator) -> None:
+        """One step on the same episodes ``[S, b]`` for every arm."""
+        x, _, template = self._felt(rows, rng)
         reading = self.belief.predict(x) * self.upstream[:, None, None]
         felt = Senses({"danger": reading.flatten(0, 1), "template": template.flatten(0, 1)})
         reward = SENSED(felt, Body({}), rng=rng).view_as(template)
-        taught = self._gate(lambda arm: attaching or arm != "window shut")
-        self.belief.update(x, template, taught, company > 0)
         self.value.update(x, reward, torch.ones(len(x), dtype=torch.bool))
 
     def look(self, twins: Mapping[str, Twins]) -> dict[str, Tensor]:
@@ -242,7 +253,9 @@ def exposed(shown: Trials, seeds: Sequence[int], *, updates: int) -> list[dict[s
     """Attachment, then exposures; every measure at :data:`COUNTS`."""
     assessors, rng, count = Assessors(shown.life), generator("exposures", *seeds), len(seeds)
     for _ in range(updates):
-        assessors.teach(shown.seen.of(torch.randint(0, LIFE, (count, BATCH), generator=rng)), attaching=True, rng=rng)
+        assessors.teach_belief(shown.life.of(_any(count, rng)), attaching=True, rng=rng)
+    for _ in range(updates):
+        assessors.teach_value(shown.seen.of(_any(count, rng)), rng=rng)
     rows: list[dict[str, Any]] = []
     for exposures in range(COUNTS[-1] + 1):
         if exposures in COUNTS:
@@ -253,5 +266,11 @@ def exposed(shown: Trials, seeds: Sequence[int], *, updates: int) -> list[dict[s
                 for seed, value in zip(seeds, of_seeds, strict=True)
             ]
         index = [torch.stack([one[exposures % len(one)] for one in kind]) for kind in shown.kinds]
-        assessors.teach(shown.life.of(torch.stack(index, 1)), attaching=False, rng=rng)
+        lived = shown.life.of(torch.stack(index, 1))
+        assessors.teach_value(lived, rng=rng)
+        assessors.teach_belief(lived, attaching=False, rng=rng)
     return rows
+
+
+def _any(seeds: int, rng: torch.Generator) -> Tensor:
+    return torch.randint(0, LIFE, (seeds, BATCH), generator=rng)
