@@ -20,7 +20,7 @@ hidden, danger in view, stranger in view). p and v learn from all of them.
 Measured on handwriting that trained nobody, as differences between twin episodes in which only who came differs:
 
     avoidance      v(stranger) - v(danger): unseen (behind the screen, at the decision moment), or seen (in front of it)
-    belief         p(danger) - p(stranger), unseen: its change is the drift
+    belief         p(danger) - p(stranger), unseen or removed; the change of the first is the drift
     removed        avoidance when a stranger has stepped out where the danger went in: the belief is false
     withdrawal     part of the episodes with v below half of the punishment, danger less stranger, unseen
 
@@ -32,7 +32,7 @@ Letters: A arms, S seeds, n episodes, T frames, D latent width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,8 +55,8 @@ from imprint.models.worlds.base import Batch, World
 ARMS = ("upstream", "downstream", "window shut", "shuffled")
 KINDS = ((True, True), (True, False), (False, True), (False, False))
 """Hidden, danger: kinds of episodes; the first is an exposure."""
-LIFE, TEST, BATCH, COPIES = 3000, 300, 16, 9
-RATE, STEADY, CHUNKS, WITHDRAWS = 1.0, 0.9999, 50, -0.5
+LIFE, TEST, BATCH, COPIES = 3000, 300, 64, 9
+RATE, STEADY, CHUNKS, WITHDRAWS = 0.2, 0.9999, 50, -0.5
 SENSED = Belief(Belief.Settings(name="felt", reading="danger", sense="template", weight=-1.0))
 """The reward upstream, given a reading of the belief; downstream the reading is 0."""
 FRAMES = {"unseen": 3, "seen": 3, "removed": 4}
@@ -100,16 +100,21 @@ class Trials(NamedTuple):
     """``unseen``, ``seen`` and ``removed``."""
 
 
-def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, untrained: bool, say: Say) -> pd.DataFrame:
-    """Rows of basis, arm, exposures, measure, seed and value; ``updates``: steps of the rule before any exposure."""
+def measure(
+    *, setup: Mapping[str, Any], seeds: Sequence[int], updates: int, bases: Sequence[str], say: Say
+) -> pd.DataFrame:
+    """Rows of basis, arm, exposures, measure, seed and value; ``updates``: steps of the rule before any exposure.
+
+    ``bases``: ``newborn`` alone, or ``as learned`` and, if asked for, ``planted``.
+    """
     plan = load_setup(setup, expect=Setup)
     worlds = [plan.make_world(plan.schedule.world_of(seed)) for seed in seeds]
-    cohort = trained(plan, worlds, seeds, experiences=0 if untrained else plan.schedule.experiences, say=say)
+    cohort = trained(plan, worlds, seeds, experiences=0 if "newborn" in bases else plan.schedule.experiences, say=say)
     shown = trials(cohort, worlds, seeds)
-    bases = {"newborn": shown} if untrained else {"as learned": shown, "planted": planted(shown)}
     rows: list[dict[str, Any]] = []
-    for done, (basis, each) in enumerate(bases.items()):
+    for done, basis in enumerate(bases):
         say(done, len(bases), f"exposures, {basis}")
+        each = planted(shown) if basis == "planted" else shown
         rows += [{"basis": basis, **row} for row in exposed(each, seeds, updates=updates)]
     return pd.DataFrame(rows)
 
@@ -207,8 +212,8 @@ class Assessors:
             self.value.update(chunk, nothing, every)
         self.upstream = self._gate(lambda arm: arm != "downstream")
 
-    def _gate(self, holds: Any) -> Tensor:
-        return torch.tensor([bool(holds(arm)) for arm in ARMS]).repeat_interleave(self.seeds)
+    def _gate(self, holds: Callable[[str], bool]) -> Tensor:
+        return torch.tensor([holds(arm) for arm in ARMS]).repeat_interleave(self.seeds)
 
     def _each(self, values: Tensor) -> Tensor:
         """``[S, ...]`` for every arm, ``[A S, ...]``."""
@@ -241,9 +246,9 @@ class Assessors:
             return assessor.predict(self._each(z)[:, :, None])[:, :, 0]
 
         values = {name: [of(self.value, z) for z in pair] for name, pair in twins.items()}
-        believed = [of(self.belief, z) for z in twins["unseen"]]
+        beliefs = {name: [of(self.belief, z) for z in twins[name]] for name in ("unseen", "removed")}
         measures = {f"avoidance, {name}": (other - danger).mean(1) for name, (danger, other) in values.items()}
-        measures["belief, unseen"] = (believed[0] - believed[1]).mean(1)
+        measures |= {f"belief, {name}": (danger - other).mean(1) for name, (danger, other) in beliefs.items()}
         withdraws = [(value < WITHDRAWS).float().mean(1) for value in values["unseen"]]
         measures["withdrawal, unseen"] = withdraws[0] - withdraws[1]
         return {name: value.view(len(ARMS), self.seeds) for name, value in measures.items()}
