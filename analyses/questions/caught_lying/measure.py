@@ -48,7 +48,6 @@ from imprint.models.learning.policy_gradient import sample
 from imprint.models.lifetimes.agent import AgentLifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
-from imprint.models.states import rows
 from imprint.models.store import RunFolder
 
 STEPS = SAY + 1
@@ -95,21 +94,20 @@ def setup_of(arm: str, inspection: float, *, episodes: int, seeds: int, first: i
 
 
 def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], looks: Sequence[int], say: Say) -> pd.DataFrame:
-    """Rows of episodes, where, measure, seed and value; ``looks``: episodes lived at which agents are examined."""
-    plan = load_setup(setup, expect=AgentSetup)
-    batch = plan.learning.batch // STEPS
-    due = sorted({-(-look // batch) * batch for look in looks})
+    """Rows of episodes, where, measure, seed and value; ``looks``: episodes lived (rounded up to whole
+    rollouts) at which agents are examined.
+    """
+    plan, due = load_setup(setup, expect=AgentSetup), sorted(looks)
     table: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         life = AgentLifetime(plan, seeds, RunFolder(Path(name)))
         while due:
-            lived = life.age // STEPS
-            if lived >= due[0]:
+            if life.age >= due[0] * STEPS:
                 look = due.pop(0)
                 table += [{"episodes": look, **row} for row in examined(life)]
-                continue
-            loss = life.step()
-            say(lived, due[-1], f"training agents, loss {float(loss.mean()):.3f}")
+            else:
+                loss = life.step()
+                say(life.age // STEPS, due[-1], f"training agents, loss {float(loss.mean()):.3f}")
     return pd.DataFrame(table)
 
 
@@ -139,7 +137,7 @@ def spoken_of(life: AgentLifetime, world: Market, where: str) -> tuple[dict[str,
         action = sample(acted.logits, torch.rand(count, LEVELS, generator=rng))
         memory, state = acted.memory, world.follow(state, action.flatten()).after
     reading = life.play.scorecard.readings(memory[:, :, None])[COLUMN][:, :, 0]
-    facts = {name: value.unflatten(0, (count, LEVELS)) for name, value in world.facts(rows(state, slice(None))).items()}
+    facts = {name: value.unflatten(0, (count, LEVELS)) for name, value in world.facts(state).items()}
     return facts, memory, reading
 
 
