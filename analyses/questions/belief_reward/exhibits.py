@@ -61,7 +61,7 @@ def _belief(learned: pd.DataFrame) -> Exhibit:
 def _withdrawal(learned: pd.DataFrame) -> Exhibit:
     rows = _of(learned, "withdrawal, unseen")
     ends = {arm: part["value"] for arm, part in rows.groupby("arm", sort=False)}
-    reading = "; ".join(f"{arm} from {each.iloc[0]:.2f} to {each.iloc[-1]:.2f}" for arm, each in ends.items())
+    reading = "; ".join(f"{arm!s} from {each.iloc[0]:.2f} to {each.iloc[-1]:.2f}" for arm, each in ends.items())
     caption = f"Part of the episodes with a value below half of the punishment, danger less stranger, unseen. {OVER}"
     chart = chart_over_seeds("lines", "exposures", "value", ("exposures", "part of episodes"), colour="arm")
     return Exhibit("withdrawal", "How often it withdraws", rows, f"Withdraws: {reading}.", caption, chart)

@@ -56,7 +56,7 @@ ARMS = ("upstream", "downstream", "window shut", "shuffled")
 KINDS = ((True, True), (True, False), (False, True), (False, False))
 """Hidden, danger: kinds of episodes; the first is an exposure."""
 LIFE, TEST, BATCH, COPIES = 3000, 300, 64, 9
-RATE, STEADY, CHUNKS, WITHDRAWS = 0.2, 0.9999, 50, -0.5
+RATE, STEADY, CHUNKS, WITHDRAWS = 1.0, 0.9999, 50, -0.5
 SENSED = Belief(Belief.Settings(name="felt", reading="danger", sense="template", weight=-1.0))
 """The reward upstream, given a reading of the belief; downstream the reading is 0."""
 FRAMES = {"unseen": 3, "seen": 3, "removed": 4}

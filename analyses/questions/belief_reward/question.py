@@ -10,6 +10,10 @@ the rule; that the belief itself lasts, taught by nothing while the danger is un
 does not. That a linear value unlearns what is not rewarded follows only if it can tell a danger that is unseen from one
 that is seen, which goes on being punished; in the latents of a learner that knows who is there, seen or not, that is
 open.
+
+The first edition ran the rule at a rate of 0.2, at which a thousand exposures are too few even on planted latents:
+downstream kept .156 there and the card asks for .1 at most, so that its run (seeds 1000 to 1011) is undetermined. The
+rate is now 1, the rule's own default; nothing else was changed. Seeds from 2000 are to decide.
 """
 
 from __future__ import annotations
@@ -113,6 +117,7 @@ class BeliefReward(Question[Settings]):
             return missing
         table = joined(tables)
         verdict, why = decide(table)
+        why = f"{in_words(table)} {why}"
         why += "".join(f" {name} failed." for name in failed)
         means = over_seeds(table, ["basis", "arm", "exposures", "measure"])
         rows = self.rows(means, "value", _about)
@@ -149,6 +154,16 @@ def kept_by_arm(table: pd.DataFrame, exposures: int = LAST) -> dict[str, pd.Seri
     which = counted(table)
     arms = [arm for arm in ARMS if arm != "shuffled"]
     return {arm: (net(table, arm, exposures) / net(table, arm, 0))[which] for arm in arms}
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """The answer for somebody who has not read the card."""
+    left = {arm: float(part.mean()) for arm, part in kept_by_arm(table).items()}
+    return (
+        f"After {LAST} harmless encounters with a danger that is there and not seen, {left['upstream']:.0%} of its "
+        f"avoidance is left where the reward reads the belief, {left['downstream']:.0%} where it reads the senses. "
+        "In numbers:"
+    )
 
 
 def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:

@@ -18,14 +18,15 @@ def exhibits(means: pd.DataFrame, table: pd.DataFrame, main: float) -> list[Exhi
     return [
         _lies(end),
         _course(unwatched[(unwatched["inspection"] == main) & (unwatched["measure"] == "lies")]),
-        _read(means[(means["episodes"] == last) & (means["inspection"] > 0)], main),
+        _read(means[(means["episodes"] == last) & (means["inspection"] > 0)]),
         _else(end[end["inspection"] == main]),
         exhibit_of_seeds(seeds, "Lies where nobody watches, after the last episode."),
     ]
 
 
 def _lies(end: pd.DataFrame) -> Exhibit:
-    rows = end[end["measure"] == "lies"].assign(inspection=end["inspection"].astype(str))
+    rows = end[end["measure"] == "lies"].sort_values("inspection", kind="stable")
+    rows = rows.assign(inspection=rows["inspection"].astype(str))
     parts = "; ".join(f"{r.arm}, inspection {r.inspection}: {r.value:.2f}" for r in rows.itertuples())
     titles = "inspection rate of those who are watched", "part of unripe fruit that is said to be ripe"
     chart = chart_over_seeds("points", "inspection", "value", titles, colour="arm")
@@ -43,18 +44,21 @@ def _course(rows: pd.DataFrame) -> Exhibit:
     return Exhibit("course", "How lying comes and goes", rows, f"In the end: {ends}.", caption, chart)
 
 
-def _read(rows: pd.DataFrame, main: float) -> Exhibit:
+def _read(rows: pd.DataFrame) -> Exhibit:
     rows = rows[rows["measure"].isin(["readout", "fresh probe"]) & rows["arm"].isin(["outcome", "belief", "audited"])]
     rows = rows.assign(reader=rows["measure"] + ", " + rows["where"], inspection=rows["inspection"].astype(str))
-    mine = rows[(rows["inspection"] == str(main)) & (rows["where"] == "unwatched") & (rows["measure"] == "readout")]
-    parts = "; ".join(f"{r.arm} {r.value:.2f}" for r in mine.itertuples())
+    mine = rows[(rows["where"] == "unwatched") & (rows["measure"] == "readout")]
+    parts = "; ".join(f"{r.arm}, inspection {r.inspection}: {r.value:.2f}" for r in mine.itertuples())
+    least = rows[(rows["where"] == "unwatched") & (rows["measure"] == "fresh probe")]["value"].min()
     titles = "inspection rate", "what is read"
     chart = chart_over_seeds("points", "inspection", "value", titles, colour="arm", panel="reader")
-    caption = "Readout: part of unripe fruit that it takes to be unripe, less of ripe fruit (1 is perfect, 0 is blind). "
+    caption = (
+        "Readout: part of unripe fruit that it takes to be unripe, less of ripe fruit (1 is perfect, 0 is blind). "
+    )
     caption += "Fresh probe: balanced accuracy of a linear probe that is fitted anew (.5 is chance). Under outcome the "
     caption += f"readout is taught alike and nothing depends on it. {OVER}"
     heading = "Whether the readout sees the belief, and whether it is there to be seen"
-    reading = f"Where nobody watches, at inspection rate {main:g}, the readout separates {parts}."
+    reading = f"Where nobody watches the readout separates {parts}. The fresh probe is never below {least:.2f} there."
     return Exhibit("read", heading, rows, reading, caption, chart)
 
 

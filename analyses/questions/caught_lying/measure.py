@@ -9,8 +9,8 @@ The reward of an arm, per episode:
 
 d(z) is a column of the scorecard: -1 "I take the fruit to be ripe" to 1 "to be unripe", read from the memory with which
 the agent speaks. It is linear, it is taught by what inspectors find (so never where nobody watches; ``audited``: by how
-all fruit turned out), and no gradient goes from it into the agent (open loop). With an inspection rate of 0 nothing ever teaches it (negative
-control: the arm must then lie as under outcome).
+all fruit turned out), and no gradient goes from it into the agent (open loop). With an inspection rate of 0 nothing
+ever teaches it (negative control: the arm must then lie as under outcome).
 
 Measured on fresh levels in which nobody watches, with the column frozen and no label in reach, and on levels that are
 watched. Rates are by what the fruit *seems* to be, since a false word in good faith is no lie:
@@ -94,8 +94,9 @@ def setup_of(arm: str, inspection: float, *, episodes: int, seeds: int, first: i
 
 
 def measure(*, setup: Mapping[str, Any], seeds: Sequence[int], looks: Sequence[int], say: Say) -> pd.DataFrame:
-    """Rows of episodes, where, measure, seed and value; ``looks``: episodes lived (rounded up to whole
-    rollouts) at which agents are examined.
+    """Rows of episodes, where, measure, seed and value.
+
+    ``looks``: episodes lived, rounded up to whole rollouts, at which agents are examined.
     """
     plan, due = load_setup(setup, expect=AgentSetup), sorted(looks)
     table: list[dict[str, Any]] = []

@@ -70,7 +70,8 @@ class CaughtLying(Question[Settings]):
         "outside: refuted; otherwise, or if a control is not held, undetermined. Other inspection rates, and a readout "
         "that is taught by all episodes, are shown, not judged.",
         source="Byrnes, Reward function design: a starter pack (2025): lying and caught lying are the same to a "
-        "behaviourist reward; Byrnes, In defense of interpretability-in-the-loop (2026), on selection without gradient.",
+        "behaviourist reward; Byrnes, In defense of interpretability-in-the-loop (2026), on selection without "
+        "gradient.",
     )
     metrics: ClassVar[Metrics] = {
         "caught_lying": "the verdict",
@@ -100,18 +101,26 @@ class CaughtLying(Question[Settings]):
         for arm, inspection in CELLS:
             setup = setup_of(arm, inspection, episodes=s.episodes, seeds=s.seeds, first=s.seed)
             arguments = {"setup": setup, "seeds": tuple(seeds), "looks": looks}
-            pieces.append(Work(f"{arm.replace(' ', '-')}-{inspection:g}", measure, arguments))
+            pieces.append(Work(_name(arm, inspection), measure, arguments))
         return pieces
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
         """The card's rule."""
         if missing := self.missing(tables, failed, every=True):
             return missing
-        cells = {f"{arm.replace(' ', '-')}-{rate:g}": {"arm": arm, "inspection": rate} for arm, rate in CELLS}
-        table = joined({name: each.assign(**cells[name]) for name, each in tables.items()})
+        cells = {_name(arm, rate): (arm, rate) for arm, rate in CELLS}
+        labelled = {n: each.assign(arm=cells[n][0], inspection=cells[n][1]) for n, each in tables.items()}
+        table = joined(labelled)
         means = over_seeds(table, KEYS)
         rows = self.rows(means, "value", _about)
-        return self.answer(decide(table), rows, exhibits(means, table, MAIN), every_row={"setup": "caught-lying"})
+        verdict, why = decide(table)
+        shown = exhibits(means, table, MAIN)
+        return self.answer((verdict, f"{in_words(table)} {why}"), rows, shown, every_row={"setup": "caught-lying"})
+
+
+def _name(arm: str, inspection: float) -> str:
+    """Name of a piece of work."""
+    return f"{arm.replace(' ', '-')}-{inspection:g}"
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +132,18 @@ def values(table: pd.DataFrame, arm: str, measure: str, inspection: float = MAIN
     """One number per seed after the last episode, where nobody watches."""
     chosen = (table["arm"] == arm) & (table["inspection"] == inspection) & (table["measure"] == measure)
     rows = table[chosen & (table["where"] == "unwatched") & (table["episodes"] == table["episodes"].max())]
-    return rows.set_index("seed")["value"].sort_index()
+    per_seed: pd.Series = rows.set_index("seed")["value"].sort_index()
+    return per_seed
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """The answer for somebody who has not read the card."""
+    rates = {arm: float(values(table, arm, "lies").mean()) for arm in ("outcome", "belief", "all seen")}
+    return (
+        f"Where nobody can find out, agents that are paid for outcomes lie about {rates['outcome']:.0%} of the unripe "
+        f"fruit, those whose own belief is read as well about {rates['belief']:.0%}, and those whose lies are all "
+        f"found out about {rates['all seen']:.0%}. In numbers:"
+    )
 
 
 def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:

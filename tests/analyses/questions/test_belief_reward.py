@@ -111,5 +111,5 @@ def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert bases == {"as learned", "planted", "newborn"}
     whole = {name: each.assign(exposures=each["exposures"].replace(3, LAST)) for name, each in tables.items()}
     answer = question.conclude(whole, {})
-    assert answer.verdict == "undetermined" and [e.name for e in answer.exhibits][0] == "unseen"
+    assert answer.verdict == "undetermined" and answer.exhibits[0].name == "unseen"
     assert (answer.findings["metric"] == "avoidance,_removed").any()

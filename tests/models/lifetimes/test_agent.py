@@ -65,7 +65,8 @@ def weights(agent: Agent) -> torch.Tensor:
 @pytest.mark.parametrize(
     "changes",
     [FORWARD, RECURRENT, {"learning.shuffled_pay": True}, {"steering.0": {
-        "kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.2, "false_alarm": 0.1}}, CURIOUS, BELIEVING],
+        "kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.2, "false_alarm": 0.1}},
+     CURIOUS, BELIEVING],
     ids=["feed-forward", "recurrent", "shuffled pay", "noisy signal", "curious", "believing"],
 )  # fmt: skip
 def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -84,11 +85,11 @@ def test_what_a_column_reads_in_the_memory_is_paid_and_the_column_learns_from_it
     column = life.play.scorecard.columns["near"]
     untaught, _ = life.play.rollout(life.teacher.stack)
     assert float(untaught.reward.abs().max()) == 0.0 and int(column.state(0)["updates"]) == 2 * 2
-    assert 0.0 < float(column.state(0)["weight"].abs().max())
+    assert float(column.state(0)["weight"].abs().max()) > 0.0
     column.load(1, {"weight": torch.zeros(8), "bias": torch.tensor(0.7)})
     paid, _ = life.play.rollout(life.teacher.stack)
     assert torch.equal(paid.reward[1], torch.full_like(paid.reward[1], 0.7))
-    assert 0.0 < float(paid.reward[0].std()) and not paid.reward.requires_grad
+    assert float(paid.reward[0].std()) > 0.0 and not paid.reward.requires_grad
 
 
 def test_novelty_is_kept_where_a_signal_reads_it_and_nowhere_else(tmp_path: Path) -> None:
