@@ -9,6 +9,10 @@ as they were before each step. Innate adjustable variables of the signals (set p
 from one episode to the next. When a signal reads ``surprise``, it is computed beside the agent
 (:mod:`imprint.models.learning.novelty`), of the observation that each step led to, the last of an episode included.
 
+A scorecard reads the memories with which the agents acted, without a gradient; its readings are senses of the same
+step. After a rollout its columns are taught by the signals, in as many updates as the policy learns in, each on the
+rollouts of some copies.
+
 Letters: S seeds, N copies, T steps, C channels, H and W cells, A actions, M memory width, G goals.
 """
 
@@ -26,6 +30,7 @@ from imprint.models.chance import generator, stream_key, uniform
 from imprint.models.environments.base import Environment, Outcome
 from imprint.models.learning.novelty import SENSE, Novelty, reads_surprise
 from imprint.models.learning.policy_gradient import Learning, Rollout, Stack, sample
+from imprint.models.learning.scorecard import Scorecard
 from imprint.models.learning.side_by_side import SideBySide
 from imprint.models.states import State, joined, replaced, rows
 from imprint.models.steering.base import Body, Senses, Signal, steer
@@ -90,8 +95,12 @@ class Play:
         seeds: Sequence[int],
         *,
         memory: int,
+        scorecard: Scorecard | None = None,
     ) -> None:
-        """``environment``, that of all seeds or one for each, is used for its functions only; ``memory`` is M."""
+        """``environment``, that of all seeds or one for each, is used for its functions only; ``memory`` is M.
+
+        ``scorecard``: columns that read the memory.
+        """
         self.learning, self.signals, self.seeds, n = learning, tuple(signals), tuple(seeds), learning.copies
         own = [environment] * len(self.seeds) if isinstance(environment, Environment) else environment
         self.environments = SideBySide(own)
@@ -102,6 +111,8 @@ class Play:
         self.shuffling = torch.stack([stream_key("shuffling", seed) for seed in seeds])
         self.steering = [generator("steering", seed) for seed in seeds]
         self.innate: list[dict[str, Tensor]] = [{} for _ in seeds]
+        self.scorecard, self.age = scorecard or Scorecard({}), 0
+        """``age``: steps per seed so far, by which columns have their windows."""
         self.novelty: Novelty | None = None
         if reads_surprise(self.signals):
             rngs = [generator("novelty", seed) for seed in seeds]
@@ -119,6 +130,7 @@ class Play:
         memory, cut_off = self.memory, _CutOff()
         played: list[dict[str, Tensor]] = []
         senses: list[dict[str, Tensor]] = []
+        memories: list[Tensor] = []
         for t, numbers in enumerate(chance.view(seeds, n, steps).unbind(2)):
             begins, observation = self.state["clock"] == 0, self.environments.observe(self.state)
             acted = stack.act(observation.unflatten(0, (seeds, n)), self.memory * ~begins.view(seeds, n, 1))
@@ -130,8 +142,14 @@ class Play:
             senses.append(self._senses(outcome))
             cut_off.note(t, outcome, acted.memory.flatten(0, 1), self.environments)
             self.memory, self.state = acted.memory, self._replaced(outcome)
+            if self.scorecard.columns:
+                memories.append(acted.memory)
         whole = _over_time(played, seeds)
-        reward, tally = self._rewarded(_over_time(senses, seeds), whole["terminated"] | whole["truncated"])
+        sensed = _over_time(senses, seeds)
+        latents = torch.stack(memories, 2) if memories else memory
+        sensed |= self.scorecard.readings(latents)
+        reward, tally = self._rewarded(sensed, whole["terminated"] | whole["truncated"], latents)
+        self.age += n * steps
         last = self.environments.observe(self.state).unflatten(0, (seeds, n))
         begins = (self.state["clock"] == 0).view(seeds, n, 1)
         last_value = stack.act(last, self.memory * ~begins).value
@@ -152,21 +170,35 @@ class Play:
         fresh = joined([levels.take(count) for levels, count in zip(self.levels, counts, strict=True) if count])
         return replaced(outcome.after, index, fresh)
 
-    def _rewarded(self, senses: dict[str, Tensor], done: Tensor) -> tuple[Tensor, Tally]:
-        """Reward ``[S, N, T]`` by the steering signals, and the tally of the episodes that are over, ``done``."""
+    def _rewarded(self, senses: dict[str, Tensor], done: Tensor, latents: Tensor) -> tuple[Tensor, Tally]:
+        """Reward ``[S, N, T]`` by the steering signals, and the tally of the episodes that are over, ``done``.
+
+        The scorecard learns from ``latents`` ``[S, N, T, M]``.
+        """
         if self.novelty is not None:
             arrived = senses.pop(ARRIVED)
             flat = arrived.flatten(1, 2)
             senses[SENSE] = self.novelty.surprise(flat).view(arrived.shape[:3])
             self.novelty.learn(flat)
-        rewards = []
+        each = []
         for s, rng in enumerate(self.steering):
             own = Senses({name: value[s] for name, value in senses.items()})
             signals, self.innate[s] = steer(self.signals, own, Body(self.innate[s]), rng)
-            rewards.append(signals[self.learning.pay])
-        reward = torch.stack(rewards)
+            each.append(signals)
+        reward = torch.stack([signals[self.learning.pay] for signals in each])
+        if self.scorecard.columns:
+            self._taught(latents, {name: torch.stack([signals[name] for signals in each]) for name in each[0]})
         tally = self._tally(reward, senses, done)
         return self._shuffled(reward) if self.learning.shuffled_pay else reward, tally
+
+    def _taught(self, latents: Tensor, signals: Mapping[str, Tensor]) -> None:
+        """Every column of the scorecard, in as many updates as the policy has."""
+        every, parts = torch.ones(len(latents), dtype=torch.bool), self.learning.minibatches
+        pieces = {name: signal.chunk(parts, dim=1) for name, signal in signals.items()}
+        for _ in range(self.learning.epochs):
+            for i, piece in enumerate(latents.chunk(parts, dim=1)):
+                own = {name: signal[i] for name, signal in pieces.items()}
+                self.scorecard.update(piece, own, every, self.age)
 
     def _shuffled(self, reward: Tensor) -> Tensor:
         chance, self.shuffling = uniform(self.shuffling, reward[0].numel())
@@ -197,6 +229,7 @@ class Play:
             **with_prefix("levels.", self.levels[s].state()),
             **with_prefix("innate.", {name: value.clone() for name, value in self.innate[s].items()}),
             **with_prefix("novelty.", self.novelty.state(s) if self.novelty is not None else {}),
+            **with_prefix("scorecard.", self.scorecard.state(s)),
             **{name: getattr(self, name)[s].clone() for name in self._KEPT},
             "steering": self.steering[s].get_state(),
         }
@@ -209,6 +242,7 @@ class Play:
         if self.novelty is not None:
             self.novelty.load([part_of(state, "novelty.") for state in states])
         for s, state in enumerate(states):
+            self.scorecard.load(s, part_of(state, "scorecard."))
             self.levels[s].load(part_of(state, "levels."))
             self.innate[s] = part_of(state, "innate.")
             self.steering[s].set_state(state["steering"])

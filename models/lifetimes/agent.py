@@ -23,6 +23,7 @@ from imprint.models.agents.base import Agent
 from imprint.models.chance import birth
 from imprint.models.learning.policy_gradient import PolicyGradient
 from imprint.models.learning.rollout import Play
+from imprint.models.learning.scorecard import Scorecard
 from imprint.models.lifetimes.lifetime import Lifetime
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.store import RunFolder, part_of, with_prefix
@@ -65,6 +66,7 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
             setup.make_signals(),
             self.seeds,
             memory=agents[0].memory,
+            scorecard=Scorecard(setup.make_scorecard(len(seeds), agents[0].memory)),
         )
         self.record = torch.zeros(len(self.seeds), 0, len(COLUMNS) + len(environment.goals))
 
@@ -83,6 +85,7 @@ class AgentLifetime(Lifetime[AgentSetup, Agent]):
 
     def step(self) -> Tensor:
         """One rollout of every seed, and the update that learns from it."""
+        self.play.age = self.age
         rollout, tally = self.play.rollout(self.teacher.stack)
         lesson = self.teacher.learn(rollout, left=1.0 - self.age / self.ages[-1])
         line = torch.stack([tally.episodes, tally.reward, lesson.loss, lesson.entropy, lesson.divergence], 1)

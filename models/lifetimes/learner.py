@@ -29,8 +29,8 @@ from imprint.models.assessors.base import Owner
 from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
 from imprint.models.learning.cohort import Cohort
+from imprint.models.learning.scorecard import Scorecard
 from imprint.models.lifetimes.lifetime import Lifetime
-from imprint.models.lifetimes.scorecard import Scorecard
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.steering.base import Body, Senses, Signal, steer
 from imprint.models.store import RunFolder, part_of, with_prefix

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, model_validator
 
 from imprint.models.agents.base import AGENTS, Agent
+from imprint.models.assessors.base import ASSESSORS
 from imprint.models.environments.base import ENVIRONMENTS, Environment, View
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learning.novelty import SENSE, reads_surprise
@@ -106,7 +107,15 @@ class AgentSetup(AlignmentSetup):
                 )
             if signal.get("gradient_into_learner"):
                 raise ValueError(
-                    f"steering.{i}.gradient_into_learner is set, but agents have no scorecard to send it to"
+                    f"steering.{i}.gradient_into_learner is set, but no gradient goes from a reading into an agent"
+                )
+        for column, part in self.scorecard.items():
+            if not ASSESSORS.load(part["kind"]).learns:
+                raise ValueError(f"scorecard.{column} is a {part['kind']}; agents read columns that a signal teaches")
+            if part["lag"]:
+                raise ValueError(
+                    f"scorecard.{column}.lag is {part['lag']}; expected 0, since an agent's episodes end in the middle "
+                    "of what a column learns from"
                 )
         return self
 
@@ -145,6 +154,9 @@ class AgentSetup(AlignmentSetup):
                     "the novelty that is computed beside the agent; rename the sense of the environment."
                 )
             values[SENSE] = torch.zeros(1)
+        if taken := sorted(self.scorecard.keys() & values.keys()):
+            raise ImprintError(f"scorecard.{taken[0]} is called like a sense; give it a name of its own.")
+        values |= dict.fromkeys(self.scorecard, torch.zeros(1))
         senses = Senses({name: value[:, None] for name, value in values.items()})
         steer(signals, senses, Body({}), torch.Generator().manual_seed(0))
         return environment
@@ -153,6 +165,11 @@ class AgentSetup(AlignmentSetup):
         """An untrained agent, its initial weights drawn from ``rng``."""
         cls = AGENTS.load(self.agent["kind"])
         agent: Agent = cls.born(cls.Settings(**settings_of(self.agent)), view, rng=rng)
+        if self.scorecard and not agent.memory:
+            raise ImprintError(
+                f"a scorecard reads the memory of an agent, and {self.agent['kind']} has none; set agent.kind to an "
+                "agent with a memory (recurrent)."
+            )
         return agent
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.constants import Redrawable, draw_worlds
 from imprint.models.errors import ImprintError, near_miss, unknown_name
 from imprint.models.files import whole_characters
@@ -166,11 +168,20 @@ class AlignmentSetup(Named, ABC):
     """What went along with it in training."""
     concepts: tuple[str, ...] = ()
     """Further concepts to locate."""
+    scorecard: dict[str, dict[str, Any]] = {}
+    """Column -> an assessor whose reading is a sense, so called, for steering signals."""
 
     schedule: Ages
 
     _families: ClassVar[Mapping[str, Family]] = {}
     """Field -> family of the part that it holds; the first is the world or environment."""
+
+    @field_validator("scorecard")
+    @classmethod
+    def _columns(cls, scorecard: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if odd := [name for name in scorecard if not re.fullmatch(r"[a-z][a-z0-9_]*", name)]:
+            raise ValueError(f"a column is called {odd[0]!r}; expected lower-case letters, digits and underscores")
+        return {name: component_of(f"scorecard.{name}", part, ASSESSORS) for name, part in scorecard.items()}
 
     @model_validator(mode="after")
     def _resolve(self) -> AlignmentSetup:
@@ -183,6 +194,11 @@ class AlignmentSetup(Named, ABC):
         field, name = self._teaching_signal()
         if name not in (names := [s["name"] for s in signals]):
             raise unknown_name(f"steering signal in {field}", name, names)
+        for column, part in self.scorecard.items():
+            if column in names:
+                raise ValueError(f"scorecard.{column} is called like a steering signal; give it a name of its own")
+            if part["signal"] not in names and (part["signal"] or ASSESSORS.load(part["kind"]).learns):
+                raise unknown_name(f"steering signal in scorecard.{column}.signal", part["signal"], names)
         if not self.proxies:
             raise ValueError("proxies is empty; name at least one concept that goes along with the intended one")
         listed = (self.intended, *self.proxies, *self.concepts)
@@ -250,6 +266,10 @@ class AlignmentSetup(Named, ABC):
         """Steering signals in the order in which they are computed."""
         return tuple(make_member(STEERING, s) for s in self.steering)
 
+    def make_scorecard(self, seeds: int, width: int) -> dict[str, Assessor]:
+        """The untrained columns of the scorecard, of ``seeds`` networks with latents of ``width``."""
+        return {name: assessor_of(part, seeds, width) for name, part in self.scorecard.items()}
+
 
 def settings_of(component: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a part of a setup, without its kind."""
@@ -260,6 +280,13 @@ def make_member(family: Family, component: Mapping[str, Any]) -> Any:
     """The member of ``family`` that a part of a setup describes."""
     cls = family.load(component["kind"])
     return cls(cls.Settings(**settings_of(component)))
+
+
+def assessor_of(part: Mapping[str, Any], seeds: int, width: int) -> Assessor:
+    """An untrained assessor of ``seeds`` networks with latents of ``width``."""
+    cls = ASSESSORS.load(part["kind"])
+    assessor: Assessor = cls(cls.Settings(**settings_of(part)), seeds, width)
+    return assessor
 
 
 def component_of(field: str, given: Mapping[str, Any], family: Family) -> dict[str, Any]:

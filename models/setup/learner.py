@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from imprint.models.assessors.base import ASSESSORS, Assessor
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError
 from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.settings import FrozenSettings
-from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, component_of, make_member, settings_of
+from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, assessor_of, make_member, settings_of
 from imprint.models.worlds.base import WORLDS, World
 
 
@@ -61,29 +60,14 @@ class Setup(AlignmentSetup):
     world: dict[str, Any]
     learner: dict[str, Any]
     assessor: dict[str, Any]
-    scorecard: dict[str, dict[str, Any]] = {}
-    """Column -> an assessor whose reading is a sense, so called, for steering signals."""
     schedule: Schedule = Schedule()
     evaluation: Evaluation = Evaluation()
     decision: Decision = Decision()
 
     _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "assessor": ASSESSORS}
 
-    @field_validator("scorecard")
-    @classmethod
-    def _columns(cls, scorecard: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        if odd := [name for name in scorecard if not re.fullmatch(r"[a-z][a-z0-9_]*", name)]:
-            raise ValueError(f"a column is called {odd[0]!r}; expected lower-case letters, digits and underscores")
-        return {name: component_of(f"scorecard.{name}", part, ASSESSORS) for name, part in scorecard.items()}
-
     @model_validator(mode="after")
-    def _columns_have_signals(self) -> Setup:
-        names = [signal["name"] for signal in self.steering]
-        for column, part in self.scorecard.items():
-            if column in names:
-                raise ValueError(f"scorecard.{column} is called like a steering signal; give it a name of its own")
-            if part["signal"] not in names and (part["signal"] or ASSESSORS.load(part["kind"]).learns):
-                raise unknown_name(f"steering signal in scorecard.{column}.signal", part["signal"], names)
+    def _gradients_go_through_columns(self) -> Setup:
         for i, signal in enumerate(self.make_signals()):
             if signal.shapes_learner and not signal.reads & self.scorecard.keys():
                 raise ValueError(
@@ -112,11 +96,7 @@ class Setup(AlignmentSetup):
 
     def make_assessor(self, seeds: int, width: int) -> Assessor:
         """An untrained assessor of ``seeds`` learners with latents of ``width``."""
-        return _assessor_of(self.assessor, seeds, width)
-
-    def make_scorecard(self, seeds: int, width: int) -> dict[str, Assessor]:
-        """The untrained columns of the scorecard."""
-        return {name: _assessor_of(part, seeds, width) for name, part in self.scorecard.items()}
+        return assessor_of(self.assessor, seeds, width)
 
     @property
     def shapes_learner(self) -> bool:
@@ -135,12 +115,6 @@ class Setup(AlignmentSetup):
     def located(self) -> tuple[str, ...]:
         """Concepts that are located: the intended one, the proxies, the others."""
         return (self.intended, *self.proxies, *self.concepts)
-
-
-def _assessor_of(part: dict[str, Any], seeds: int, width: int) -> Assessor:
-    cls = ASSESSORS.load(part["kind"])
-    assessor: Assessor = cls(cls.Settings(**settings_of(part)), seeds, width)
-    return assessor
 
 
 def frame_of(world: World) -> Frame:

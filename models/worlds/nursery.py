@@ -23,6 +23,7 @@ has her colour with probability ``colour_cue``, comes from her side with ``side_
 ``lamp_cue`` (and otherwise as for the others; 0.5 means no correlation, for colour 1/3).
 
 **Senses** (crude): ``warmth`` (of the skin, not in the picture: 1 while the caregiver is present, hidden or not),
+``company`` (1 while anybody is in view), ``template`` (an innate template of the caregiver: 1 while she is in view),
 ``redness`` (share of red light in the frame), ``motion`` (mean absolute change of the frame), ``brightness``.
 **Body**: ``hunger``, uniform on 0.5 to 1.
 
@@ -53,7 +54,7 @@ from imprint.models.worlds.base import Batch, World
 
 HEIGHT, WIDTH, STEPS = 12, 28, 6
 SCREEN = slice(10, 18)
-FIRST_BACK = 4
+FIRST_HIDDEN, FIRST_BACK = 2, 4
 COLOURS = {"red": (1.0, 0.15, 0.15), "green": (0.15, 1.0, 0.15), "blue": (0.15, 0.15, 1.0)}
 SIDES = ("left", "right")
 LAMP = (slice(0, 2), slice(13, 15))
@@ -313,9 +314,11 @@ class Nursery(World):
     # -- steering ------------------------------------------------------------------------------------------------
 
     def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
-        """``warmth``, ``redness``, ``motion``, ``brightness``: ``[n, 6]`` each."""
+        """``warmth``, ``company``, ``template``, ``redness``, ``motion``, ``brightness``: ``[n, 6]`` each."""
         known: dict[str, Callable[[Batch], Tensor]] = {
             "warmth": self._warmth,
+            "company": self._company,
+            "template": lambda b: self._warmth(b) * self._company(b),
             "redness": lambda b: b.observation[:, :, 0].abs().mean((2, 3)) / b.observation.abs().mean((3, 4)).sum(2),
             "motion": lambda b: F.pad((b.observation[:, 1:] - b.observation[:, :-1]).abs().mean((2, 3, 4)), (1, 0)),
             "brightness": lambda b: b.observation.mean((2, 3, 4)),
@@ -326,6 +329,11 @@ class Nursery(World):
         before = torch.from_numpy((batch.concepts["who"] == self.settings.caregiver).to_numpy().copy())
         behind = torch.from_numpy((batch.concepts["after"] == self.settings.caregiver).to_numpy().copy())
         return torch.where(torch.arange(STEPS) < FIRST_BACK, before[:, None], behind[:, None]).float()
+
+    def _company(self, batch: Batch) -> Tensor:
+        hidden = torch.from_numpy(batch.concepts["hidden"].to_numpy(dtype=bool).copy())
+        step = torch.arange(STEPS)
+        return 1.0 - (hidden[:, None] & (step >= FIRST_HIDDEN) & (step < FIRST_BACK)).float()
 
     def body(self, batch: Batch) -> Body:
         """``hunger`` ``[n]``, 0.5 to 1."""

@@ -34,6 +34,15 @@ SMALL = {
 }
 RECURRENT = {"agent": {"kind": "recurrent", "widths": [12], "memory": 8}}
 FORWARD = {"agent": {"kind": "actor_critic", "widths": [12]}}
+BELIEVING = {
+    **RECURRENT,
+    "steering": [
+        {"kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.1},
+        {"kind": "belief", "name": "hope", "reading": "near"},
+    ],
+    "scorecard": {"near": {"kind": "valence", "signal": "delight", "lag": 0}},
+    "learning.pay": "hope",
+}
 CURIOUS = {"steering.0": {"kind": "curiosity", "name": "delight", "sense": "surprise", "scale": 0.1}}
 
 
@@ -56,8 +65,9 @@ def weights(agent: Agent) -> torch.Tensor:
 @pytest.mark.parametrize(
     "changes",
     [FORWARD, RECURRENT, {"learning.shuffled_pay": True}, {"steering.0": {
-        "kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.2, "false_alarm": 0.1}}, CURIOUS],
-    ids=["feed-forward", "recurrent", "shuffled pay", "noisy signal", "curious"],
+        "kind": "detector", "name": "delight", "sense": "coin_taken", "miss": 0.2, "false_alarm": 0.1}},
+     CURIOUS, BELIEVING],
+    ids=["feed-forward", "recurrent", "shuffled pay", "noisy signal", "curious", "believing"],
 )  # fmt: skip
 def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, changes: dict[str, Any]) -> None:
     setup = small(**changes)
@@ -68,6 +78,18 @@ def test_resumed_equals_uninterrupted_to_the_byte(tmp_path: Path, changes: dict[
             for age in setup.planned[:keep]:
                 write_bytes(RunFolder(path).checkpoint(seed, age), whole[seed, age])
         assert raised(setup, path, (0, 1)) == whole
+
+
+def test_what_a_column_reads_in_the_memory_is_paid_and_the_column_learns_from_its_signal(tmp_path: Path) -> None:
+    life = AgentLifetime(small(**BELIEVING), (0, 1), RunFolder(tmp_path))
+    column = life.play.scorecard.columns["near"]
+    untaught, _ = life.play.rollout(life.teacher.stack)
+    assert float(untaught.reward.abs().max()) == 0.0 and int(column.state(0)["updates"]) == 2 * 2
+    assert float(column.state(0)["weight"].abs().max()) > 0.0
+    column.load(1, {"weight": torch.zeros(8), "bias": torch.tensor(0.7)})
+    paid, _ = life.play.rollout(life.teacher.stack)
+    assert torch.equal(paid.reward[1], torch.full_like(paid.reward[1], 0.7))
+    assert float(paid.reward[0].std()) > 0.0 and not paid.reward.requires_grad
 
 
 def test_novelty_is_kept_where_a_signal_reads_it_and_nowhere_else(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.files import write_bytes
 from imprint.models.lifetimes.learner import LearnerLifetime
+from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder, model_hash, part_of, read_tensors
@@ -142,8 +143,17 @@ def test_slips_in_a_scorecard_are_named() -> None:
     ):
         with pytest.raises(ImprintError, match=why):
             small(**changes)
-    with pytest.raises(ImprintError, match="agents have no scorecard"):
+    with pytest.raises(ImprintError, match="no gradient goes from a reading into an agent"):
         load_setup("coin", changes={"steering": [CLOSED], "learning.pay": "comfort"})
+    direction = {"kind": "direction", "directions": {"every": {"vector": [0.1]}}, "lag": 0}
+    for column, why in ((WARM["warm"] | {"lag": 1}, "lag is 1; expected 0"), (direction, "that a signal teaches")):
+        with pytest.raises(ImprintError, match=why):
+            load_setup("coin", changes={"scorecard": {"warm": column | {"signal": "delight"}}})
+    column, memory = {"kind": "valence", "signal": "delight", "lag": 0}, {"kind": "recurrent"}
+    for name, agent, why in (("warm", {"kind": "actor_critic"}, "memory"), ("bumped", memory, "called like a sense")):
+        plan = load_setup("coin", changes={"agent": agent, "scorecard": {name: column}}, expect=AgentSetup)
+        with pytest.raises(ImprintError, match=why):
+            plan.make_agent(plan.make_environment().view, rng=torch.Generator())
     unread = {**CLOSED, "gradient_into_learner": 0.0}
     life = LearnerLifetime(small(**{"steering.1": unread, "scorecard": {"wam": WARM["warm"]}}), (0,), RunFolder(Path()))
     with pytest.raises(UnknownNameError, match="Did you mean 'wam'"):
