@@ -2,10 +2,10 @@
 
 Learners in the world ``shortcut`` with a mark that flickers live once for all arms
 (:mod:`imprint.models.lifetimes.shared`), and every value is read as in a sweep
-(:mod:`imprint.analyses.evaluate.sweeps.judging`): at the decision moment of held-out episodes of the balanced design, in
-which the digit and the marks that are in view, now and in the frame before, are independent. The effects are those of
-the verdict (:mod:`imprint.analyses.latch.profile`): in the adult of exact counterfactuals, before that of association,
-which in a balanced design is the same up to sampling.
+(:mod:`imprint.analyses.evaluate.sweeps.judging`): at the decision moment of held-out episodes of the balanced design,
+in which the digit and the marks that are in view, now and in the frame before, are independent. The effects are those
+of the verdict (:mod:`imprint.analyses.latch.profile`): in the adult of exact counterfactuals, before that of
+association, which in a balanced design is the same up to sampling.
 
 One row for every arm, seed and time of reading (``closing``: when the window has closed; ``adult``: at the end):
 
