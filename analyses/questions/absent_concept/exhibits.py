@@ -83,7 +83,7 @@ def _curves(table: pd.DataFrame) -> Exhibit:
     best = frame[frame["false"] <= 0.05].groupby("against", sort=False)["found"].max()
     parts = ", ".join(f"{found:.0%} against {state}" for state, found in best.items())
     titles = "part of the learners without the concept that is called present", "part of those with it that is found"
-    curve = frame.groupby(["against", "false"], sort=False, as_index=False)["found"].max()
+    curve = frame.groupby(["against", "false"], sort=False).agg(found=("found", "max")).reset_index()
     chart = Chart("lines", "false", "found", *titles, colour="against")
     return Exhibit("roc", "Receiver operating characteristic", curve, f"With at most 5 % false: {parts}.", "", chart)
 

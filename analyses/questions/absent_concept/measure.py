@@ -106,7 +106,7 @@ def _twin(exam: SetupExam, number: int, sites: Sequence[str]) -> Mapping[str, Te
 
 def _inputs(exam: SetupExam, targets: Targets) -> dict[tuple[str, str], Reading]:
     """(moment, concept) -> reading of the raw input up to a moment."""
-    inputs = {}
+    inputs: dict[tuple[str, str], Reading] = {}
     for moment, step in exam.world.moments.items():
         history = exam.batch.observation[:, : step + 1].flatten(1).numpy()
         read = targets.read_inputs(history)

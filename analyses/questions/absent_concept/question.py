@@ -27,10 +27,11 @@ from imprint.analyses.predictions import Expected, Prediction, bought, judged, t
 from imprint.analyses.questions.absent_concept.exhibits import LATCHED, RATES, exhibits, rates_of
 from imprint.analyses.questions.absent_concept.measure import examine
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
-from imprint.analyses.statistics import Estimate, exact_interval, mean_of_all, rate_of
+from imprint.analyses.statistics import Estimate, mean_of_all, rate_of
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
+from imprint.probes.samples.intervals import exact_interval
 
 TELLS, SILENT, FOLLOWS, MOVES, FORMED, RARE = 0.75, 0.05, 0.8, 0.2, 0.8, 0.25
 CORRELATED = 0.8
@@ -179,20 +180,18 @@ def predictions_of(table: pd.DataFrame, threshold: float) -> tuple[dict[str, lis
         return rows[measure] if rho is None else rows[rows["rho"] == rho][measure]
 
     present = of("statistic", PRESENT)
-    flags = {
-        name: mean_of_all(of("flag_rate", *arm)) for name, arm in {"blind": (BLIND, 0.0), "never": (NEVER,)}.items()
-    }
+    blind, never = mean_of_all(of("flag_rate", BLIND, 0.0)), mean_of_all(of("flag_rate", NEVER))
     predictions = {
         f"{state}, detected": [Prediction(f"area against {state}", area(present, of("statistic", state)), least=TELLS)]
         for state in (BLIND, NEVER)
     }
     predictions |= {
-        "silent without a correlate": [Prediction("flag rate", flags["blind"], most=SILENT)],
+        "silent without a correlate": [Prediction("flag rate", blind, most=SILENT)],
         "the nearest correlate": [
             Prediction("AUC for it", mean_of_all(of("auc_nearest", BLIND, CORRELATED)), least=FOLLOWS),
             Prediction("change with it", mean_of_all(of("change_nearest", BLIND, CORRELATED)), least=MOVES),
         ],
-        "silent where it was never met": [Prediction("flag rate", flags["never"], most=SILENT)],
+        "silent where it was never met": [Prediction("flag rate", never, most=SILENT)],
     }
     shuffled = of("statistic", PRESENT, kind="shuffled") > threshold
     planted = area(of("statistic", BLIND, kind="planted"), of("statistic", BLIND))

@@ -54,7 +54,7 @@ class Arm:
         """The setup ``base`` steered in this way."""
         errors = {"miss": self.miss, "false_alarm": self.false_alarm}
         detector = {"kind": "detector", "name": "teacher", "sense": SENSES[self.signal], "threshold": 0.5, **errors}
-        window = {"kind": "valence"}
+        window: dict[str, Any] = {"kind": "valence"}
         if self.events is not None:
             closes = self.closes_at(base.schedule.batch)
             window = {"kind": "imprinting", "events": self.events, "opens_at": self.attached, "closes_at": closes}
@@ -70,13 +70,12 @@ def lag_arms() -> list[Arm]:
 def arms(lifetime: int, batch: int) -> list[Arm]:
     """All ways of steering a life of so many experiences."""
     ages = [round(part * lifetime / batch) * batch for part in ATTACHED]
-    chance = dict(zip(("miss", "false_alarm"), CHANCE, strict=True))
     errors = itertools.product(MISSES, FALSE_ALARMS)
     late = itertools.product(LAGS[:2], EVENTS)
     return [
         *lag_arms(),
         *(Arm("errors", miss=miss, false_alarm=alarm) for miss, alarm in errors),
-        Arm("shuffled", **chance),
+        Arm("shuffled", miss=CHANCE[0], false_alarm=CHANCE[1]),
         *(Arm("ages", attached=age, events=events) for age, events in itertools.product(ages, EVENTS)),
         *(Arm("events", "cue", lag, attached=ages[-1], events=events) for lag, events in late),
     ]

@@ -121,7 +121,9 @@ def _events(index: pd.DataFrame) -> Exhibit:
         line=[f"lag {lag:g}" for lag in rows["lag"]], events=[f"{events:g}" for events in rows["events"]]
     )
     ends = rows.groupby("line", sort=False)["value"].agg(["first", "last"])
-    reading = "; ".join(f"{name}: {a:.2f} to {b:.2f}" for name, a, b in ends.itertuples())
+    reading = "; ".join(
+        f"{name}: {a:.2f} to {b:.2f}" for name, a, b in zip(ends.index, ends["first"], ends["last"], strict=True)
+    )
     titles = "rewarded episodes", INDEX
     chart = chart_over_seeds("points", "events", "value", titles, colour="line", reference=0.5)
     caption = f"Taught by the cue from late in life on, read when the window has closed. {SHARED}; 95 % interval."
@@ -134,7 +136,7 @@ def _errors(means: pd.DataFrame) -> Exhibit:
     panel = {"index": "latch index", "change": "effect of the content (units of the signal)"}
     texts = {name: [f"{value:g}" for value in rows[name]] for name in ("miss", "false_alarm")}
     rows = rows.assign(panel=rows["measure"].map(panel), **texts)
-    spans = {name: part["value"] for name, part in rows.groupby("measure")}
+    spans = {name: rows[rows["measure"] == name]["value"] for name in panel}
     reading = "; ".join(f"{name} from {v.min():.2f} to {v.max():.2f}" for name, v in spans.items())
     chart = Chart("heat", "miss", "false_alarm", "misses", "false alarms", colour="value", panel="panel")
     caption = f"Taught by the truth at lag 1, open for life. {SHARED}."
