@@ -24,6 +24,8 @@ MEASURES = {
 }
 """Measure -> what it is."""
 ARM = ("life", "rho", "plane", "signal", "lag", "miss", "false_alarm", "attached", "events", "read")
+WORDS = ("life", "plane", "signal", "read")
+"""Columns of an arm that hold words."""
 INDEX = "latch index: 1 content, 0 cue"
 SHARED = "Mean over seeds, each in a world of its own"
 
@@ -35,7 +37,8 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
         ", ".join(_said(name, row[name]) for name in ARM if row[name] != "-") for _, row in named.iterrows()
     ]
     long = named.melt(["arm", *ARM, "seed", "n"], [*MEASURES], "measure", "value")
-    return over_seeds(long.dropna(subset=["value"]), ["arm", *ARM, "measure"])
+    means = over_seeds(long.dropna(subset=["value"]), ["arm", *ARM, "measure"])
+    return means.assign(**{name: pd.to_numeric(means[name], errors="coerce") for name in ARM if name not in WORDS})
 
 
 def exhibits(table: pd.DataFrame, predictions: Sequence[Prediction]) -> list[Exhibit]:
@@ -88,7 +91,6 @@ def _ages(means: pd.DataFrame) -> Exhibit:
     lines = taught.assign(line=[f"index, {events:g} rewarded episodes" for events in taught["events"]])
     read = means[(means["plane"] == "concept") & (means["life"] == "seen") & (means["rho"] == 0.8)]
     rows = pd.concat([lines, read.assign(line="concept can be read (balanced accuracy)")])
-    rows = rows.assign(attached=pd.to_numeric(rows["attached"]))
     last = lines.groupby("line", sort=False)["value"].agg(["first", "last"])
     risen = "; ".join(f"{name.removeprefix('index, ')}: {a:.2f} to {b:.2f}" for name, a, b in last.itertuples())
     reading = f"The index by age of attachment, first to last: {risen}."
@@ -160,4 +162,4 @@ _CONTEXT = {"seen": "frame in context", "known": "learned latents alone", "untra
 
 
 def _said(name: str, value: object) -> str:
-    return str(value) if name in ("life", "plane", "signal", "read") else f"{name} {value:g}"
+    return str(value) if name in WORDS else f"{name} {value:g}"

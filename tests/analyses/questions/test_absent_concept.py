@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,8 @@ from imprint.analyses.questions.absent_concept.question import (
     predictions_of,
     threshold_of,
 )
+from imprint.models.files import table_bytes
+from imprint.reports.charts.draw import draw
 
 AS_PREDICTED = {
     "present": 0.3,
@@ -83,6 +87,10 @@ def test_each_prediction_is_judged_by_itself_and_no_control_may_fail(
 def test_an_answer_names_what_values_follow_and_calls_learners_present_above_the_threshold() -> None:
     answer = AbsentConcept().conclude({"all": made_up()}, {})
     shown = {exhibit.name: exhibit for exhibit in answer.exhibits}
+    for exhibit in answer.exhibits:
+        assert table_bytes(Path(exhibit.name), exhibit.frame) and (
+            exhibit.chart is None or draw(exhibit.chart, exhibit.frame)
+        )
     rates = shown["rates"].frame.set_index(["kind", "state"])["rate"]
     assert rates["trained", PRESENT] == 1.0 and rates["trained", BLIND] == 0.0
     does = shown["named"].frame.set_index(["state", "rho"])["does"]

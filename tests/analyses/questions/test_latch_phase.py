@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from imprint.analyses.questions.latch_phase.arms import Arm, arms, plain
 from imprint.analyses.questions.latch_phase.measure import measured, phase
 from imprint.analyses.questions.latch_phase.question import KNOWN, LatchPhase, decide, predictions_of
 from imprint.models.errors import ImprintError
+from imprint.models.files import table_bytes
+from imprint.reports.charts.draw import draw
 
 AS_PREDICTED = {"lag 0": 0.05, "ahead": 0.95, "young": 0.2, "grown": 0.7, "few": 0.5, "many": 0.1, "errors": 0.05}
 
@@ -69,7 +72,13 @@ def test_each_prediction_is_judged_by_itself_and_no_control_may_fail(
 def test_an_answer_with_all_exhibits_follows_from_the_tables() -> None:
     table = made_up().assign(n=100, effect_mark=0.1, effect_mark_first=0.0, choice=0.9, readable=np.nan)
     table = table.assign(**{f"share_{name}": 0.1 for name in ("even", "mark", "mark_first")})
+    concept = {"plane": "concept", "life": "seen", "rho": 0.8, "attached": 0, "read": None, "readable": 0.9, "n": 100}
+    table = pd.concat([table, pd.DataFrame([{**concept, "seed": seed} for seed in range(4)])], ignore_index=True)
     answer = LatchPhase().conclude({"seen": table}, {})
+    for exhibit in answer.exhibits:
+        assert table_bytes(Path(exhibit.name), exhibit.frame) and (
+            exhibit.chart is None or draw(exhibit.chart, exhibit.frame)
+        )
     assert answer.verdict == "confirmed" and {e.name for e in answer.exhibits} >= {"lags", "ages", "errors", "events"}
     assert LatchPhase().conclude({"seen": table}, {"known-0.8-0": "killed"}).verdict == "undetermined"
 
