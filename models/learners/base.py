@@ -65,13 +65,16 @@ class Learner(Born, HookedRootModule, ABC):
     Settings: ClassVar[type[BaseModel]] = FrozenSettings
     stackable: ClassVar[bool] = True
     """Whether seeds can train together with a leading seed axis."""
-    latent_hook: ClassVar[str]
-    """Hook whose output ``[n, T, D]`` is the latents that assessors read."""
 
     def __init__(self, settings: BaseModel, frame: Frame) -> None:
         super().__init__()
         self.settings = settings
         self.frame = frame
+
+    @property
+    @abstractmethod
+    def latent_hook(self) -> str:
+        """Hook whose output ``[n, T, D]`` is the latents that assessors read."""
 
     @property
     @abstractmethod

@@ -5,7 +5,8 @@
     loss = - sum_k mean_t log softmax_m( cos(P_k c_t, Q z^m_{t+k}) / temperature )[own episode]
 
 Contrastive predictive coding (van den Oord et al. 2018, arXiv 1807.03748): the context is trained to tell the future of
-its own episode from the futures of others.
+its own episode from the futures of others. So it keeps what goes on and drops what comes and goes, even while it is in
+view; with ``sees`` the latents are [frame_t; c_t], what is seen beside what is known.
 
 Deviations from the source: (1) negatives are the other episodes of the batch at the same step; (2) the context is a
 window of four encodings, not a recurrent network; (3) cosine similarity with a fixed temperature; (4) the convolution's
@@ -43,9 +44,8 @@ class Conv(Learner):
         """Number of steps ahead that are predicted."""
         temperature: float = Field(0.1, gt=0.0, le=1e6)
         """Temperature of the contrastive softmax."""
-
-    latent_hook = "hook_context"
-    read_points = ("hook_dense", "hook_encoding", "hook_context")
+        sees: bool = False
+        """Whether latents hold the pixels of the frame beside the context, so that D is the number of both."""
 
     def __init__(self, settings: Conv.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
@@ -62,7 +62,19 @@ class Conv(Learner):
         self.hook_dense = HookPoint()
         self.hook_encoding = HookPoint()
         self.hook_context = HookPoint()
+        if settings.sees:
+            self.hook_both = HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
+
+    @property
+    def latent_hook(self) -> str:
+        """The context, or frame and context where it sees."""
+        return "hook_both" if self.s.sees else "hook_context"
+
+    @property
+    def read_points(self) -> tuple[str, ...]:
+        """Dense layer, encoding, context, and frame and context where it sees."""
+        return ("hook_dense", "hook_encoding", "hook_context", *(("hook_both",) if self.s.sees else ()))
 
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""
@@ -79,9 +91,16 @@ class Conv(Learner):
         context: Tensor = self.hook_context(F.relu(self.context(window)))
         return context
 
+    def shown(self, observation: Tensor, context: Tensor) -> Tensor:
+        """Latents ``[n, T, D]``: contexts, beside the pixels of each frame where it sees."""
+        if not self.s.sees:
+            return context
+        both: Tensor = self.hook_both(torch.cat([observation.flatten(2), context], dim=-1))
+        return both
+
     def forward(self, observation: Tensor) -> Tensor:
-        """Contexts ``[n, T, D]``."""
-        return self.remember(self.encode(observation))
+        """Latents; see :meth:`shown`."""
+        return self.shown(observation, self.remember(self.encode(observation)))
 
     def objective(self, observation: Tensor) -> Taught:
         """Contrastive loss in nats per prediction, summed over horizons."""
@@ -94,4 +113,4 @@ class Conv(Learner):
         for k in range(1, s.horizon + 1):
             logits = torch.einsum("ntd,mtd->tnm", prediction[:, :-k, k - 1], target[:, k:]) / s.temperature
             loss = loss - F.log_softmax(logits, dim=-1).diagonal(dim1=-2, dim2=-1).mean()
-        return Taught(loss, context)
+        return Taught(loss, self.shown(observation, context))

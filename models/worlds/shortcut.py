@@ -7,11 +7,16 @@ pixels stands in one corner, or does not. The value is read after the ``second``
 
 **Factors.** ``digit``; ``mark``; ``speck``: a mark in the opposite corner that goes along with nothing.
 **Abstract concepts.** ``even``: the digit is an even number.
+With ``flicker`` the mark is drawn anew in every frame, given the digit: ``mark`` is whether it stands in the second
+frame, ``mark_first``, ``mark_third`` and ``mark_last`` whether it stands in the others. A mark that is seen then says
+of the next one only what it says of the digit.
 
 **Constants**, which each training seed can have its own draw of: ``digits`` (half of them even) and ``corner``.
 
-**Training correlations.** Digits are equally frequent. P(mark | even) = (1 + ``rho``) / 2 and P(mark | odd) = (1 -
-``rho``) / 2, so that mark and evenness have the correlation ``rho``; at 1 the mark is a perfect shortcut.
+**Training correlations.** P(even) = ``even_rate``, and digits of a kind are equally frequent. P(mark | even) = (1 +
+``rho``) / 2 and P(mark | odd) = (1 - ``rho``) / 2, so that mark and evenness have the correlation ``rho`` where both
+kinds are equally frequent; at 1 the mark is a perfect shortcut. With an ``even_rate`` of 0 even digits never occur; an
+``ink`` of 0 takes away the sense for digits, which then leave no trace in a frame.
 
 **Senses**: ``feedback`` (not in the picture: 1 in episodes with an even digit), ``glare`` (mean brightness of the
 mark's corner, 0 to 1), ``brightness`` (mean absolute brightness of the frame). **Body**: none.
@@ -19,7 +24,7 @@ mark's corner, 0 to 1), ``brightness`` (mean absolute brightness of the frame). 
 **Split.** By handwriting, as in :mod:`imprint.models.handwriting`; held-out originals are of other writers.
 
 The planted mark on real images is a "Clever Hans" feature (Lapuschkin et al. 2019, Nat Commun 10:1096), its dial that
-of coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 1. Pixel noise sd ``pixel_noise``.
+of coloured digits (Arjovsky et al. 2019, arXiv 1907.02893). Version 2. Pixel noise sd ``pixel_noise``.
 """
 
 from __future__ import annotations
@@ -42,6 +47,8 @@ from imprint.models.worlds.base import Batch, World
 SIDE, STEPS, MARK = 16, 4, 3
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 LIT = 0.8
+MARKS = ("mark_first", "mark", "mark_third", "mark_last")
+"""The mark in each frame, where it flickers."""
 
 
 class Shortcut(World):
@@ -54,6 +61,12 @@ class Shortcut(World):
         """Where the mark stands; the speck stands in the opposite corner."""
         rho: float = Field(0.8, ge=-1.0, le=1.0)
         """Correlation of mark and evenness in training."""
+        flicker: bool = False
+        """Whether the mark is drawn anew in every frame."""
+        even_rate: float = Field(0.5, ge=0.0, le=1.0)
+        """P(even) in training."""
+        ink: float = Field(1.0, ge=0.0, le=1e6)
+        """Contrast of digits; at 0 they cannot be seen."""
         pixel_noise: float = Field(0.05, ge=0.0, le=1e6)
         """Standard deviation of the pixel noise."""
         block: int = Field(36, ge=20, le=200)
@@ -81,7 +94,10 @@ class Shortcut(World):
 
     def __init__(self, settings: Shortcut.Settings | None = None) -> None:
         super().__init__(settings)
-        self.factors = {"digit": self.settings.digits, "mark": (False, True), "speck": (False, True)}
+        self.marks = MARKS if self.settings.flicker else ("mark",) * STEPS
+        """Name of the factor that says whether the mark stands in each frame."""
+        shown = dict.fromkeys((*self.marks, "speck"), (False, True))
+        self.factors = {"digit": self.settings.digits, **shown}
         held_out = self.settings.originals == "held_out"
         self.handwriting = Handwriting(self.settings.digits, block=self.settings.block, held_out=held_out)
 
@@ -108,10 +124,14 @@ class Shortcut(World):
 
     def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
         """The training distribution, in which the mark goes along with even digits as ``rho`` says."""
-        digit = torch.tensor(self.settings.digits)[torch.randint(0, len(self.settings.digits), (n,), generator=rng)]
-        marked = (1 + torch.where(digit % 2 == 0, 1.0, -1.0) * self.settings.rho) / 2
-        mark, speck = (torch.rand(n, generator=rng) < chance for chance in (marked, 0.5))
-        return pd.DataFrame({"digit": digit.numpy(), "mark": mark.numpy(), "speck": speck.numpy()})
+        digits = torch.tensor(self.settings.digits)
+        even = torch.rand(n, generator=rng) < self.settings.even_rate
+        which = torch.randint(0, len(digits) // 2, (n,), generator=rng)
+        digit = torch.where(even, digits[digits % 2 == 0][which], digits[digits % 2 == 1][which])
+        marked = (1 + torch.where(even, 1.0, -1.0) * self.settings.rho) / 2
+        chances = {**dict.fromkeys(self.marks, marked), "speck": torch.full((n,), 0.5)}
+        shown = {name: (torch.rand(n, generator=rng) < chance).numpy() for name, chance in chances.items()}
+        return pd.DataFrame({"digit": digit.numpy(), **shown})
 
     # -- pictures ------------------------------------------------------------------------------------------------
 
@@ -130,11 +150,11 @@ class Shortcut(World):
         person = torch.tensor([self.settings.digits.index(digit) for digit in concepts["digit"].tolist()])
         figures = self.handwriting.images[self.handwriting.appearances(noise["block"], person, noise["original"])]
         frames = torch.zeros(len(concepts), STEPS, SIDE, SIDE)
-        frames[self._pixels(noise["place"])] = figures * noise["light"][..., None, None]
-        for name in ("mark", "speck"):
-            rows, columns = self._corner(name)
-            shown = torch.from_numpy(concepts[name].to_numpy(dtype=bool).copy())
-            frames[:, :, rows, columns] += LIT * shown[:, None, None, None]
+        frames[self._pixels(noise["place"])] = figures * noise["light"][..., None, None] * self.settings.ink
+        for corner, names in (("mark", self.marks), ("speck", ("speck",) * STEPS)):
+            rows, columns = self._corner(corner)
+            shown = torch.tensor(concepts[list(names)].to_numpy(dtype=bool))
+            frames[:, :, rows, columns] += LIT * shown[:, :, None, None]
         return frames[:, :, None] + self.settings.pixel_noise * noise["grain"]
 
     def _pixels(self, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -153,11 +173,12 @@ class Shortcut(World):
     def masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """The digit for ``even``, and the corners of ``mark`` and ``speck``."""
         blank = torch.zeros(len(batch), STEPS, SIDE, SIDE, dtype=torch.bool)
-        masks = {name: blank.clone() for name in ("even", "mark", "speck")}
+        masks = {name: blank.clone() for name in ("even", *self.marks, "speck")}
         masks["even"][self._pixels(batch.noise["place"])] = True
-        for name in ("mark", "speck"):
-            rows, columns = self._corner(name)
-            masks[name][:, :, rows, columns] = True
+        for step, name in enumerate(self.marks):
+            for shown, corner in ((name, "mark"), ("speck", "speck")):
+                rows, columns = self._corner(corner)
+                masks[shown][:, step, rows, columns] = True
         return {name: mask[:, :, None] for name, mask in masks.items()}
 
     # -- steering ------------------------------------------------------------------------------------------------

@@ -194,20 +194,28 @@ class SeedRead:
         self._sums: dict[tuple[int, str, Names], CellSums] = {}
         self._readouts: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
 
+    def value(self, variant: Variant, setup: Setup, age: int) -> Floats:
+        """Value ``[n]`` of a variant on the held-out rows of an age, those of the latch at the last one."""
+        return numbers(valued(self.latents[age], self._readout(variant, setup, age)[1]))
+
     def profile(self, names: Names, variant: Variant, setup: Setup, age: int) -> Profile:
         """What the value of a variant depends on at an age; at the last one with effects, as in a run."""
-        name, learned = Along.kept(variant, self.along[age])
-        if (age, name) not in self._readouts:
-            assessor = setup.make_assessor(1, self.latents[age].shape[-1])
-            assessor.load(0, learned)
-            self._readouts[age, name] = assessor.linear(0)
-        readout = self._readouts[age, name]
+        name, readout = self._readout(variant, setup, age)
         if (age, name, names) not in self._sums:
             rows = self.latch if age == self.ages[-1] else self.exam
             self._sums[age, name, names] = rows.sums(valued(self.latents[age], readout), names)
         cells = self._sums[age, name, names]
         effects = {} if age != self.ages[-1] or cells.constant else self._effects(names, readout)
         return Profile(cells, effects)
+
+    def _readout(self, variant: Variant, setup: Setup, age: int) -> tuple[str, tuple[Tensor, Tensor]]:
+        """Weight and bias of a variant at an age, and a name: variants of one name have the same."""
+        name, learned = Along.kept(variant, self.along[age])
+        if (age, name) not in self._readouts:
+            assessor = setup.make_assessor(1, self.latents[age].shape[-1])
+            assessor.load(0, learned)
+            self._readouts[age, name] = assessor.linear(0)
+        return name, self._readouts[age, name]
 
     def _effects(self, names: Names, readout: tuple[Tensor, Tensor]) -> dict[str, EffectSums]:
         """Sums of the effect of every concept that the world can change."""

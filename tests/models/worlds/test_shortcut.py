@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from imprint.models.constants import draw_worlds
 from imprint.models.errors import ImprintError
 from imprint.models.handwriting import Handwriting
-from imprint.models.worlds.shortcut import Shortcut
+from imprint.models.worlds.shortcut import MARKS, Shortcut
 
 WORLD = Shortcut()
 
@@ -49,6 +49,31 @@ def test_the_mark_is_given_by_the_pixels_and_evenness_is_not() -> None:
     felt = WORLD.senses(batch)
     assert torch.equal(felt["feedback"][:, 0] > 0.5, torch.tensor(batch.concepts["even"].to_numpy()))
     assert torch.equal(felt["glare"][:, 0] > 0.4, torch.tensor(batch.concepts["mark"].to_numpy()))
+
+
+def test_a_mark_that_flickers_is_drawn_anew_in_every_frame_and_each_can_be_changed_alone() -> None:
+    world = Shortcut(Shortcut.Settings(flicker=True, rho=0.6))
+    facts = world.draw_factors(40_000, rng(1))
+    even, marks = facts["digit"] % 2 == 0, facts[list(MARKS)].astype(float)
+    assert all(abs(np.corrcoef(even, marks[name])[0, 1] - 0.6) < 0.02 for name in MARKS)
+    assert np.abs(np.corrcoef(marks[even].T) - np.eye(4)).max() < 0.03, "nothing but the digit joins them"
+    batch = world.sample(64, rng=rng(0), design="balanced")
+    lit = world.senses(batch, ["glare"])["glare"] > 0.4
+    assert torch.equal(lit, torch.tensor(batch.concepts[list(MARKS)].to_numpy(dtype=bool)))
+    for step, name in enumerate(MARKS):
+        one, other = (world.counterfactual(batch, name, value).observation for value in (False, True))
+        moved = (one - other).abs() > 1e-6
+        assert torch.equal(moved, world.masks(batch)[name])
+        assert moved.flatten(2).any(2).any(0).tolist() == [frame == step for frame in range(4)]
+
+
+def test_even_digits_can_be_rare_or_never_occur_and_digits_can_be_taken_out_of_sight() -> None:
+    for rate in (0.0, 0.3, 1.0):
+        facts = Shortcut(Shortcut.Settings(even_rate=rate)).sample(8_000, rng=rng(1)).concepts
+        assert abs(facts["even"].mean() - rate) < 0.02
+    blind = Shortcut(Shortcut.Settings(ink=0.0))
+    batch = blind.sample(16, rng=rng(1), design="balanced")
+    assert torch.equal(blind.counterfactual(batch, "even", True).observation, batch.observation)
 
 
 def test_other_worlds_have_other_digits_half_of_them_even_and_bad_ones_are_refused() -> None:
