@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -53,9 +54,17 @@ def exhibits(table: pd.DataFrame, predictions: Sequence[Prediction]) -> list[Exh
         _events(index),
         _errors(means),
         _effects(means),
-        exhibit_of_seeds(table),
+        _seeds(table),
     ]
-    return [exhibit for exhibit in made if len(exhibit.frame)]
+    return [replace(each, frame=_shown(each)) for each in made if len(each.frame)]
+
+
+def _shown(exhibit: Exhibit) -> pd.DataFrame:
+    """The columns of a table that its chart draws, with interval and counts; the whole table without a chart."""
+    if (chart := exhibit.chart) is None:
+        return exhibit.frame
+    columns = [chart.panel, chart.colour, chart.x, chart.y, "value", "low", "high", "seeds", "n"]
+    return exhibit.frame[list(dict.fromkeys(column for column in columns if column is not None))]
 
 
 def _predictions(predictions: Sequence[Prediction]) -> Exhibit:
@@ -68,7 +77,8 @@ def _predictions(predictions: Sequence[Prediction]) -> Exhibit:
 
 def _lags(index: pd.DataFrame) -> Exhibit:
     """Lag x correlation, one panel for each context and signal."""
-    rows = index[(index["plane"] == "lags")]
+    rows = index[(index["plane"] == "lags") & (index["life"] != "untrained")]
+    rows = rows.sort_values("rho", kind="stable").sort_values("life", kind="stable", ascending=False)
     panel = [
         f"{_CONTEXT[life]}, taught by the {signal}" for life, signal in zip(rows["life"], rows["signal"], strict=True)
     ]
@@ -156,6 +166,13 @@ def _effects(means: pd.DataFrame) -> Exhibit:
     chart = chart_over_seeds("points", "measure", "value", titles, colour="line", panel="panel")
     caption = f"Correlation of cue and content 0.8. {SHARED}; 95 % interval."
     return Exhibit("effects", "Absolute effects behind the index", rows, reading, caption, chart)
+
+
+def _seeds(table: pd.DataFrame) -> Exhibit:
+    """The numbers of every seed on the plane of lags."""
+    columns = ["life", "rho", "signal", "lag", "seed", "index", "effect_even", "effect_mark", "effect_mark_first"]
+    rows = table[table["plane"] == "lags"][[*columns, "change", "auc", "choice"]]
+    return exhibit_of_seeds(rows, "Lag and correlation; those of the other planes are in the folder of the answer.")
 
 
 _CONTEXT = {"seen": "frame in context", "known": "learned latents alone", "untrained": "frame in context, untrained"}

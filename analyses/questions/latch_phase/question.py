@@ -166,10 +166,10 @@ def predictions_of(table: pd.DataFrame) -> tuple[dict[str, list[Prediction]], li
     def number(name: str, values: pd.Series, **bounds: float) -> Prediction:
         return Prediction(name, mean_of_all(values), **bounds)
 
-    lags = {lag: {"plane": "lags", "signal": "cue", "lag": lag} for lag in (0, 1, 2)}
-    truth = {"plane": "lags", "signal": "truth", "lag": 1}
-    young = {"plane": "ages", "events": TAUGHT, "read": "closing"}
-    late = {"plane": "events", "lag": 0, "read": "closing"}
+    lags: dict[int, Any] = {lag: {"plane": "lags", "signal": "cue", "lag": lag} for lag in (0, 1, 2)}
+    truth: dict[str, Any] = {"plane": "lags", "signal": "truth", "lag": 1}
+    young: dict[str, Any] = {"plane": "ages", "events": TAUGHT, "read": "closing"}
+    late: dict[str, Any] = {"plane": "events", "lag": 0, "read": "closing"}
     oldest = table.loc[table["plane"] == "ages", "attached"].max()
     early, grown = of("index", attached=0, **young), of("index", attached=oldest, **young)
     few, many = (of("index", events=events, **late) for events in (EVENTS[0], EVENTS[-1]))
