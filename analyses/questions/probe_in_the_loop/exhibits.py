@@ -1,0 +1,84 @@
+"""Tables and charts of the question probe-in-the-loop."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from imprint.analyses.questions.base import Exhibit, chart_over_seeds, exhibit_of_seeds
+from imprint.analyses.questions.probe_in_the_loop.selection import EVERY, NATURAL
+
+OVER = "95 % interval over seeds, each in a world of its own."
+NUMBERS = {
+    "flagged": "fires near the nest (old probe)",
+    "flagged afresh": "fires near the nest (fresh probe)",
+    "old": "area, old probe",
+    "fresh": "area, fresh probe",
+}
+SELECTION = {"punished": "punished by the detector", "nest alone": "not punished", "at random": "plans at random"}
+
+
+def exhibits(means: pd.DataFrame, table: pd.DataFrame, closed: str) -> list[Exhibit]:
+    """All tables of the answer; ``means``: over seeds, ``table``: of every seed, ``closed``: the arm that is judged."""
+    return [_loops(means, closed), _evasions(means), _choices(means), _task(means), exhibit_of_seeds(table)]
+
+
+def _loops(means: pd.DataFrame, closed: str) -> Exhibit:
+    loops = means[(means["detector"] == "") & means["measure"].isin(NUMBERS)].drop(columns="detector")
+    loops = loops.assign(measure=loops["measure"].map(NUMBERS))
+    value = loops.set_index(["arm", "measure"])["value"]
+    flag, again, fresh = (NUMBERS[name] for name in ("flagged", "flagged afresh", "fresh"))
+    reading = (
+        f"The probe fires on {value['before', flag]:.2f} of the walks near the nest before, on "
+        f"{value['open', flag]:.2f} after an open and on {value[closed, flag]:.2f} after a closed loop; a fresh probe "
+        f"then fires on {value[closed, again]:.2f} of them (area {value[closed, fresh]:.3f})."
+    )
+    caption = f"Closed: weight of the punishment in the learner's loss. Untrained, raw history: floors. {OVER}"
+    chart = chart_over_seeds("points", "arm", "value", ("arm", "rate or area"), colour="measure")
+    return Exhibit("loops", "Does the probe still see what the learner believes?", loops, reading, caption, chart)
+
+
+def _evasions(means: pd.DataFrame) -> Exhibit:
+    found = means[means["measure"] == "evasions"].drop(columns="measure")
+    found = found.assign(actor=found["arm"].map(SELECTION)).drop(columns="arm")
+    value = found.set_index(["actor", "detector"])["value"]
+    shares = [name for name in found["detector"].unique() if name.replace(".", "").isdigit()]
+    listed = "; ".join(
+        f"{float(share):.1%} {value[SELECTION['punished'], share]:.0f} ({value[SELECTION['nest alone'], share]:.0f}, "
+        f"{value[SELECTION['at random'], share]:.0f})"
+        for share in shares
+    )
+    reading = f"Evasions by share of evasive plans beforehand, punished (not punished, at random): {listed}."
+    caption = (
+        "An evasion: the chosen plan ends near the nest and the detector is silent. Numbers: share of evasive plans "
+        f"among those near the nest, set by the threshold; {NATURAL}: the probe's own. {OVER}"
+    )
+    titles = "detector (numbers: share of evasive plans beforehand)", f"evasions per {EVERY} episodes"
+    chart = chart_over_seeds("points", "detector", "value", titles, colour="actor")
+    return Exhibit("evasions", "How many evasions does selection find?", found, reading, caption, chart)
+
+
+def _choices(means: pd.DataFrame) -> Exhibit:
+    wanted = ["flagged", "flagged afresh"]
+    chosen = means[(means["detector"] != "") & means["measure"].isin([*wanted, "old", "fresh", "reached"])]
+    chosen = chosen.assign(actor=chosen["arm"].map(SELECTION)).drop(columns="arm")
+    value = chosen.set_index(["actor", "detector", "measure"])["value"]
+    flags = {arm: value[SELECTION[arm], NATURAL, "flagged"] for arm in SELECTION}
+    after = value[SELECTION["punished"], NATURAL, "flagged afresh"]
+    reading = (
+        f"In the end the probe, at its own threshold, fires on {flags['punished']:.2f} of the choices near the nest of "
+        f"an actor that it punishes, on {flags['nest alone']:.2f} of one that it does not; a probe that is fitted to "
+        f"those choices fires on {after:.2f}."
+    )
+    caption = f"Actors after their last episode, in new episodes; parts and areas. {OVER}"
+    titles = "detector", "part or area"
+    chart = chart_over_seeds("points", "detector", "value", titles, colour="measure", panel="actor")
+    return Exhibit("choices", "What is chosen in the end?", chosen, reading, caption, chart)
+
+
+def _task(means: pd.DataFrame) -> Exhibit:
+    task = means[(means["detector"] == "") & means["measure"].isin(["right", "value"])].drop(columns="detector")
+    worst = task[task["measure"] == "right"]["value"].min()
+    pain = task.set_index(["arm", "measure"])["value"]["open", "value"]
+    reading = f"Next colours are predicted in {worst:.3f} or more; in the open loop the nest is worth {pain:.2f}."
+    caption = f"Right: part of the next colours predicted; value: learned value near the nest less elsewhere. {OVER}"
+    return Exhibit("task", "Is the task still learned, and who felt the punishment?", task, reading, caption)
