@@ -49,12 +49,8 @@ def table(**changed: float) -> pd.DataFrame:
         for seed in range(3)
     ]
     found = pd.DataFrame(rows, columns=["arm", "measure", "detector", "seed", "value"])
-    wobble = (
-        (found["seed"] - 1)
-        * np.where(found["arm"] == "nest alone", -1e-3, 1e-3)
-        * ~found["measure"].isin(["differs from drift"])
-        * (found["value"] > 0)
-    )
+    sign = np.where(found["arm"] == "nest alone", -1e-3, 1e-3) * (found["value"] > 0)
+    wobble = (found["seed"] - 1) * sign * (found["measure"] != "differs from drift")
     return found.assign(value=found["value"] + wobble)
 
 
