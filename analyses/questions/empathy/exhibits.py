@@ -22,7 +22,7 @@ def exhibits(means: pd.DataFrame, table: pd.DataFrame, rate: float) -> list[Exhi
         _rates(means),
         _reads(now),
         _overlaps(table, rate),
-        exhibit_of_seeds(table),
+        _seeds(table, rate),
     ]
 
 
@@ -117,3 +117,12 @@ def _overlaps(table: pd.DataFrame, rate: float) -> Exhibit:
         "points", "overlap", "spillover", "overlap", "value of a flockmate's good meal at first", colour="learners"
     )
     return Exhibit("overlap", "Where does it come from?", frame, reading, caption, chart)
+
+
+def _seeds(table: pd.DataFrame, rate: float) -> Exhibit:
+    """The numbers of every seed that the rule reads; all others are in the findings."""
+    ends = table[(table["rate"] == rate) & table["age"].isin([0, 200, 500])]
+    ends = ends[ends["measure"].isin(["V(self)", "V(flockmate)"])].drop(columns="rate")
+    wide = ends.pivot_table(index=["learners", "arm", "measure", "seed"], columns="age", values="value", sort=False)
+    wide.columns = [f"after {age}" for age in wide.columns]
+    return exhibit_of_seeds(wide.reset_index(), "Values at first and after 200 and 500 meals of the flockmate.")

@@ -50,6 +50,7 @@ from imprint.models.settings import FrozenSettings
 from imprint.models.setup.learner import frame_of
 from imprint.models.steering.reward import Reward
 from imprint.models.steering.social import Social
+from imprint.models.worlds.base import World
 from imprint.models.worlds.flock import EATERS, Flock
 
 ARMS = ("ungated", "gated", "paid", "others only", "shuffled")
@@ -148,7 +149,7 @@ def grown(worlds: Sequence[Flock], seeds: Sequence[int], settings: Growing, *, s
     return cohort.unstack()
 
 
-def meals_of(learners: Sequence[Recurrent], worlds: Sequence[Flock], n: int, name: str) -> dict[str, Meals]:
+def meals_of(learners: Sequence[Recurrent], worlds: Sequence[World], n: int, name: str) -> dict[str, Meals]:
     """``n`` meals of each eater, of the training distribution, in which a good one nearly always makes glad.
 
     Latents are raw.
@@ -159,26 +160,22 @@ def meals_of(learners: Sequence[Recurrent], worlds: Sequence[Flock], n: int, nam
     }
 
 
-def _meals(learner: Recurrent, world: Flock, eater: str, n: int, name: str) -> Meals:
+def _meals(learner: Recurrent, world: World, eater: str, n: int, name: str) -> Meals:
     """Meals of one seed, without the axis S."""
     batch, at = world.sample(n, rng=generator("meals", name, eater), do={"eater": eater}), world.moments["seen"]
     social = Social(Social.Settings(name="shared", feeling="shown", present="conspecific"))
     own = Reward(Reward.Settings(name="pleased", weights={"pleasure": 1.0, "eating": 0.0}))
     felt = signals_of([own, social], world, batch, generator("no errors"))
-    facts = (torch.from_numpy(batch.concepts[fact].to_numpy(dtype=bool).copy()) for fact in ("good", "glad"))
-    return Meals(
-        learner.latents(batch.observation)[:, at],
-        *facts,
-        {sense: felt[sense][:, at + 1] for sense in ("pleased", "eating", "shared")},
-    )
+    good, glad = (torch.from_numpy(batch.concepts[fact].to_numpy(dtype=bool).copy()) for fact in ("good", "glad"))
+    later = {sense: felt[sense][:, at + 1] for sense in ("pleased", "eating", "shared")}
+    return Meals(learner.latents(batch.observation)[:, at], good, glad, later)
 
 
 def _joined(seeds: Sequence[Meals]) -> Meals:
     """Meals of several seeds with the axis S."""
-    latents, good, glad = (torch.stack([each[i] for each in seeds]) for i in range(3))
-    return Meals(
-        latents, good, glad, {name: torch.stack([each.felt[name] for each in seeds]) for name in seeds[0].felt}
-    )
+    felt = {name: torch.stack([each.felt[name] for each in seeds]) for name in seeds[0].felt}
+    latents, good = torch.stack([each.latents for each in seeds]), torch.stack([each.good for each in seeds])
+    return Meals(latents, good, torch.stack([each.glad for each in seeds]), felt)
 
 
 def standardised(parts: Sequence[Mapping[str, Meals]]) -> list[dict[str, Meals]]:
@@ -260,4 +257,4 @@ def overlaps(test: Mapping[str, Meals]) -> Tensor:
     for eater in ("self", "flockmate"):
         latents, good = test[eater].latents, test[eater].good.float()[..., None]
         moved.append((latents * good).sum(1) / good.sum(1) - (latents * (1 - good)).sum(1) / (1 - good).sum(1))
-    return torch.cosine_similarity(*moved, dim=1)
+    return torch.cosine_similarity(moved[0], moved[1], dim=1)

@@ -19,7 +19,7 @@ SELECTION = {"punished": "punished by the detector", "nest alone": "not punished
 
 def exhibits(means: pd.DataFrame, table: pd.DataFrame, closed: str) -> list[Exhibit]:
     """All tables of the answer; ``means``: over seeds, ``table``: of every seed, ``closed``: the arm that is judged."""
-    return [_loops(means, closed), _evasions(means), _choices(means), _task(means), exhibit_of_seeds(table)]
+    return [_loops(means, closed), _evasions(means), _choices(means), _task(means), _seeds(table)]
 
 
 def _loops(means: pd.DataFrame, closed: str) -> Exhibit:
@@ -82,3 +82,13 @@ def _task(means: pd.DataFrame) -> Exhibit:
     reading = f"Next colours are predicted in {worst:.3f} or more; in the open loop the nest is worth {pain:.2f}."
     caption = f"Right: part of the next colours predicted; value: learned value near the nest less elsewhere. {OVER}"
     return Exhibit("task", "Is the task still learned, and who felt the punishment?", task, reading, caption)
+
+
+def _seeds(table: pd.DataFrame) -> Exhibit:
+    """The numbers of every seed that the rule reads; all others are in the findings."""
+    read = table[(table["detector"] == "") & table["measure"].isin(["flagged", "old", "fresh", "right"])]
+    loops = read.pivot_table(index=["arm", "seed"], columns="measure", values="value", sort=False).reset_index()
+    found = table[(table["measure"] == "evasions") & table["arm"].isin(["punished", "nest alone"])]
+    found = found.assign(arm=found["arm"] + ", detector: " + found["detector"], evasions=found["value"])
+    whole = pd.concat([loops, found[["arm", "seed", "share", "evasions"]]], ignore_index=True)
+    return exhibit_of_seeds(whole, f"Share: of evasive plans beforehand; evasions per {EVERY} episodes.")

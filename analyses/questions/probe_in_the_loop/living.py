@@ -5,7 +5,7 @@ Letters: S seeds, n walks, T steps, D latent width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from pydantic import Field
@@ -85,9 +85,9 @@ class Lives:
         return self.cohort.unstack()
 
     def go_on(
-        self, readouts: Sequence[FittedReadout], gradient: float | None, say: Callable[[int], None]
+        self, readouts: Sequence[FittedReadout], gradient: float | None, arm: str, say: Say
     ) -> tuple[list[Recurrent], Valence]:
-        """Go on from the grown learners, on the same walks each time; learners, and a valence of the punishment.
+        """Go on as ``arm`` from the grown learners, on the same walks each time; learners, and a valence of punishment.
 
         ``gradient`` g above 0: the punishment has a gradient into beliefs; 0: it teaches the valence alone; None: there
         is no punishment, and the valence learns nothing.
@@ -117,5 +117,5 @@ class Lives:
                 pain = signal(senses, Body({}), rng=generator("no errors")).unflatten(0, latents.shape[:2])
                 valence.update(latents[:, :, DECISION : DECISION + 1], pain, cohort.alive)
             if update % OFTEN == 0:
-                say(update)
+                say(update, self.s.continued, arm)
         return cohort.unstack(), valence

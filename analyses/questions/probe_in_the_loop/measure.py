@@ -74,7 +74,8 @@ def measure(
     ``gradients``: g of the closed arms, of which the random direction has the first; ``detector`` and ``share`` (of
     evasive plans) are those of the selection arm.
     """
-    worlds, rows = [nest_of(seed) for seed in seeds], []
+    worlds = [nest_of(seed) for seed in seeds]
+    rows: list[dict[str, Any]] = []
     walks = [Examined.of(world, seed) for world, seed in zip(worlds, seeds, strict=True)]
     lives = Lives(worlds, seeds, Growing(**growing))
 
@@ -98,7 +99,7 @@ def measure(
     arms |= {f"closed, {g:g}": (probes, g) for g in gradients} | {"random direction": (others, gradients[0])}
     after: dict[str, list[Recurrent]] = {}
     for arm, (readouts, gradient) in arms.items():
-        after[arm], valence = lives.go_on(readouts, gradient, lambda done, arm=arm: say(done, lives.s.continued, arm))
+        after[arm], valence = lives.go_on(readouts, gradient, arm, say)
         for s, learner in enumerate(after[arm]):
             note(s, arm, numbers_of(learner, probes[s], walks[s]))
             note(s, arm, {"value": value_of(valence, s, learner, walks[s])})

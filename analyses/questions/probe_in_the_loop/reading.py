@@ -19,8 +19,9 @@ PENALTY = 1e-2
 
 def fitted(rows: Tensor, concept: np.ndarray) -> FittedReadout:
     """A logistic probe of the ``concept``, bool ``[n]``, on ``rows`` ``[n, D]``."""
-    probe: FittedReadout = Logistic(penalties=(PENALTY,)).fit(rows.numpy(), concept).fitted_
-    return probe
+    return Logistic(penalties=(PENALTY,)).fit_rows(
+        rows.double(), torch.from_numpy(concept).long(), 2, groups=None, seed=0
+    )
 
 
 def fresh(rows: Tensor, concept: np.ndarray) -> dict[str, float]:
