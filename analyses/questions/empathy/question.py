@@ -157,8 +157,10 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
         Prediction("spillover of shuffled pleasure", mean_of_all(of("shuffled", 0)), least=-CHANCE, most=CHANCE),
     ]
     verdict, why = judged(predictions, controls=controls, blind="A control did not behave.")
-    kept = {arm: of(arm, age).mean() / of(arm, 0).mean() for arm, age in (("ungated", UNTIL), ("gated", LATE))}
-    return verdict, (
-        f"{why} Of the mean value of a flockmate's good meals {kept['ungated']:.0%} are left after {UNTIL} of them "
-        f"when every event teaches, {kept['gated']:.0%} after {LATE} when only one's own do."
+    own, first = of("ungated", 0, "self").mean(), first.mean()
+    answer = (
+        f"A flockmate's good meal is worth {first:.2f} to a learner that was paid for its own alone (its own "
+        f"{own:.2f}). When every event teaches, {of('ungated', UNTIL).mean():.2f} are left after {UNTIL} meals of the "
+        f"flockmate; when only one's own do, {of('gated', LATE).mean():.2f} after {LATE}."
     )
+    return verdict, f"{answer} {why}"

@@ -17,6 +17,18 @@ NUMBERS = {
 SELECTION = {"punished": "punished by the detector", "nest alone": "not punished", "at random": "plans at random"}
 
 
+CHOICES = {
+    "reached": "ends near the nest",
+    "flagged": "detector fires, of those",
+    "flagged afresh": "fresh probe fires",
+}
+
+
+def _named(detector: str) -> str:
+    """A detector in words: a probe is called by the share of evasive plans that it leaves."""
+    return f"probe, {float(detector):.1%} evasive" if detector.replace(".", "").isdigit() else detector
+
+
 def exhibits(means: pd.DataFrame, table: pd.DataFrame, closed: str) -> list[Exhibit]:
     """All tables of the answer; ``means``: over seeds, ``table``: of every seed, ``closed``: the arm that is judged."""
     return [_loops(means, closed), _evasions(means), _choices(means), _task(means), _seeds(table)]
@@ -40,6 +52,7 @@ def _loops(means: pd.DataFrame, closed: str) -> Exhibit:
 def _evasions(means: pd.DataFrame) -> Exhibit:
     found = means[means["measure"] == "evasions"].drop(columns="measure")
     found = found.assign(actor=found["arm"].map(SELECTION)).drop(columns="arm")
+    drawn = found.assign(detector=found["detector"].map(_named))
     value = found.set_index(["actor", "detector"])["value"]
     shares = [name for name in found["detector"].unique() if name.replace(".", "").isdigit()]
     listed = "; ".join(
@@ -49,17 +62,16 @@ def _evasions(means: pd.DataFrame) -> Exhibit:
     )
     reading = f"Evasions by share of evasive plans beforehand, punished (not punished, at random): {listed}."
     caption = (
-        "An evasion: the chosen plan ends near the nest and the detector is silent. Numbers: share of evasive plans "
-        f"among those near the nest, set by the threshold; {NATURAL}: the probe's own. {OVER}"
+        "An evasion: the chosen plan ends near the nest and the detector is silent. Evasive: share of such plans "
+        f"among those near the nest beforehand, set by the probe's threshold; {NATURAL}: its own threshold. {OVER}"
     )
-    titles = "detector (numbers: share of evasive plans beforehand)", f"evasions per {EVERY} episodes"
+    titles = "detector", f"evasions per {EVERY} episodes"
     chart = chart_over_seeds("points", "detector", "value", titles, colour="actor")
-    return Exhibit("evasions", "How many evasions does selection find?", found, reading, caption, chart)
+    return Exhibit("evasions", "How many evasions does selection find?", drawn, reading, caption, chart)
 
 
 def _choices(means: pd.DataFrame) -> Exhibit:
-    wanted = ["flagged", "flagged afresh"]
-    chosen = means[(means["detector"] != "") & means["measure"].isin([*wanted, "old", "fresh", "reached"])]
+    chosen = means[(means["detector"] != "") & means["measure"].isin(CHOICES)]
     chosen = chosen.assign(actor=chosen["arm"].map(SELECTION)).drop(columns="arm")
     value = chosen.set_index(["actor", "detector", "measure"])["value"]
     flags = {arm: value[SELECTION[arm], NATURAL, "flagged"] for arm in SELECTION}
@@ -69,10 +81,12 @@ def _choices(means: pd.DataFrame) -> Exhibit:
         f"an actor that it punishes, on {flags['nest alone']:.2f} of one that it does not; a probe that is fitted to "
         f"those choices fires on {after:.2f}."
     )
-    caption = f"Actors after their last episode, in new episodes; parts and areas. {OVER}"
-    titles = "detector", "part or area"
+    caption = f"Actors after their last episode, in new episodes. {OVER}"
+    drawn = chosen[chosen["actor"] != SELECTION["at random"]]
+    drawn = drawn.assign(measure=drawn["measure"].map(CHOICES), detector=drawn["detector"].map(_named))
+    titles = "detector", "part of the choices"
     chart = chart_over_seeds("points", "detector", "value", titles, colour="measure", panel="actor")
-    return Exhibit("choices", "What is chosen in the end?", chosen, reading, caption, chart)
+    return Exhibit("choices", "What is chosen in the end?", drawn, reading, caption, chart)
 
 
 def _task(means: pd.DataFrame) -> Exhibit:

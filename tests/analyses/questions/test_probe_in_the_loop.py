@@ -28,6 +28,7 @@ AS_PREDICTED = {
     ("open", "differs from drift", ""): 0.0,
     (CLOSED, "flagged", ""): 0.01,
     (CLOSED, "fresh", ""): 0.97,
+    (CLOSED, "flagged afresh", ""): 0.94,
     (CLOSED, "right", ""): 0.97,
     ("moved", "flagged", ""): 0.0,
     ("moved", "fresh", ""): 0.98,
