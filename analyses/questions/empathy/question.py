@@ -157,9 +157,9 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
         Prediction("spillover of shuffled pleasure", mean_of_all(of("shuffled", 0)), least=-CHANCE, most=CHANCE),
     ]
     verdict, why = judged(predictions, controls=controls, blind="A control did not behave.")
-    own, first = of("ungated", 0, "self").mean(), first.mean()
+    own, others = of("ungated", 0, "self").mean(), first.mean()
     answer = (
-        f"A flockmate's good meal is worth {first:.2f} to a learner that was paid for its own alone (its own "
+        f"A flockmate's good meal is worth {others:.2f} to a learner that was paid for its own alone (its own "
         f"{own:.2f}). When every event teaches, {of('ungated', UNTIL).mean():.2f} are left after {UNTIL} meals of the "
         f"flockmate; when only one's own do, {of('gated', LATE).mean():.2f} after {LATE}."
     )
