@@ -42,13 +42,13 @@ class Settings(QuestionSettings):
 
     seeds: int = Field(16, ge=2, le=10_000)
     """Training seeds, numbered from ``seed``, each with a world of its own."""
-    control_seeds: int = Field(8, ge=2, le=10_000)
+    control_seeds: int = Field(6, ge=2, le=10_000)
     """Training seeds of newborn and of undivided learners."""
     together: int = Field(8, ge=1, le=10_000)
     """Seeds that train as one batch."""
     rate: float = Field(0.3, gt=0.0, lt=2.0)
     """Learning rate of the value that is judged."""
-    other_rates: tuple[float, ...] = (0.1, 1.0)
+    other_rates: tuple[float, ...] = (1.0,)
     """Learning rates that are shown beside it."""
     orders: int = Field(8, ge=1, le=10_000)
     """Orders of events, over which values are averaged."""

@@ -176,17 +176,8 @@ def decide(table: pd.DataFrame, closed: str) -> tuple[Conclusion, str]:
         Prediction("evasions by selection of a random detector", mean_of_all(gained(RANDOM)), least=0.0),
     ]
     verdict, why = judged(predictions, controls=controls, blind="A control did not behave.")
-    rates = {arm: of(arm, "flagged").mean() for arm in ("before", "open", closed)}
-    found = {arm: of(arm, "evasions", f"{JUDGED:g}").mean() for arm in ("punished", "nest alone")}
-    answer = (
-        f"The probe fires on {rates['before']:.2f} of the walks near the nest before, on {rates['open']:.2f} when its "
-        f"readings are punished without a gradient into beliefs, on {rates[closed]:.2f} with one, and a fresh probe "
-        f"then fires on {of(closed, 'flagged afresh').mean():.2f}. Selection among thoughts, without any gradient, "
-        f"finds {found['punished']:,.0f} evasions in {EVERY:,} episodes where {JUDGED:.0%} of the plans are evasive "
-        f"({found['nest alone']:,.0f} without punishment)."
-    )
     drifted = f"{_change(of, 'open', 'drift'):.3f} (weights differ by at most {same:g})"
-    return verdict, f"{answer} {why} Against prediction alone, the open loop changed the flag rate by {drifted}."
+    return verdict, f"{why} Against prediction alone, the open loop changed the flag rate by {drifted}."
 
 
 def _change(of: Callable[[str, str], pd.Series], arm: str, since: str) -> Estimate:
