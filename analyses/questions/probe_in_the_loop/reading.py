@@ -19,9 +19,7 @@ PENALTY = 1e-2
 
 def fitted(rows: Tensor, concept: np.ndarray) -> FittedReadout:
     """A logistic probe of the ``concept``, bool ``[n]``, on ``rows`` ``[n, D]``."""
-    return Logistic(penalties=(PENALTY,)).fit_rows(
-        rows.double(), torch.from_numpy(concept).long(), 2, groups=None, seed=0
-    )
+    return Logistic(penalties=(PENALTY,)).fit_rows(rows.double(), torch.tensor(concept).long(), 2, groups=None, seed=0)
 
 
 def fresh(rows: Tensor, concept: np.ndarray) -> dict[str, float]:

@@ -136,6 +136,6 @@ def test_an_open_loop_is_drift_to_the_bit_a_closed_one_is_not_and_moved_latents_
     drift, open_, closed = (lives.go_on([probe], g, "arm", lambda *_: None)[0][0] for g in (None, 0.0, 1.0))
     assert apart(drift, open_) == 0.0 < apart(drift, closed)
     before, moved = (numbers_of(mind, probe, walks, silent=silent) for silent in (False, True))
-    assert before["flagged"] > 0.4 and moved["flagged"] == moved["false alarms"] == 0.0
+    assert before["flagged"] > 0.4 and max(moved["flagged"], moved["false alarms"]) < 0.01
     assert moved["fresh"] == pytest.approx(before["fresh"], abs=0.02) and moved["old"] == pytest.approx(before["old"])
     assert numbers_of(closed, probe, walks)["flagged"] < numbers_of(drift, probe, walks)["flagged"]
