@@ -63,6 +63,7 @@ COOLING = 0.3
 STEADY = 1 - 1e-9
 """Memory of the assessor's running moments: they stay 0 and 1."""
 OFTEN = 100
+"""Updates between two reports."""
 
 
 class Growing(FrozenSettings):
