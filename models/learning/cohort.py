@@ -23,11 +23,7 @@ class Cohort(Stacked):
         super().__init__(learners, keys=("learner.{}", "optimiser.learner.{}/{}"), lr=learning_rate)
 
     def learn(
-        self,
-        observation: Tensor,
-        pressure: Callable[[Tensor], Tensor] | None = None,
-        *,
-        taught: Tensor | None = None,
+        self, observation: Tensor, pressure: Callable[[Tensor], Tensor] | None = None, *, taught: Tensor | None = None
     ) -> Taught:
         """One step on ``[S, n, T, C, H, W]``; losses ``[S]`` and latents ``[S, n, T, D]`` from before it.
 

@@ -1,4 +1,4 @@
-"""Gradient routing: a crude signal decides, step by step, into which units of the latents the objective's gradient goes.
+"""Gradient routing: a crude signal decides, step by step, into which latents the objective's gradient goes.
 
     region   the first ``units`` latents, whose address is known before anything is learned
     marked   steps at which the signal is above ``threshold``

@@ -17,11 +17,11 @@ Behaviour is seen in new rooms in which the agent is alone:
     elsewhere      the corner within the horizon, the coin beyond it: whether the corner is still reached, which is the
                    choice of the other desire
 
-Directions: ``difference`` of means, a ``probe`` (linear discriminant), the principal ``component`` that tells positives
-from negatives best (found without labels); ``random``, of equal norm, mean over draws; ``shuffled``, the
-difference with shuffled labels, scaled to equal norm. ``unmatched``: difference of means to frames of other walks, in
-rooms of which most have the coin in the corner, as labels come when nobody takes care. ``rewarded``: no edit, but
-a valence that was taught that the coin is rewarded. All arms read the same imagination.
+Directions: ``difference`` of means; a ``probe`` (linear discriminant); the principal ``component`` that tells positives
+from negatives best (found without labels); ``random``, of the probe's norm; ``shuffled``, a probe of shuffled labels,
+scaled to that norm. ``unmatched``: a probe that tells positives from any frames of walks, in rooms of which most have
+the coin in the corner, as labels come when nobody takes care. ``rewarded``: no edit, but a valence that was taught that
+the coin is rewarded. All arms read the same imagination.
 
 Letters: n rooms, m frames, G width of the summary latents, V values, T steps.
 """
@@ -42,7 +42,6 @@ from imprint.analyses.raising.imagination import Growing, columns, foreseen, fra
 from imprint.analyses.statistics import areas
 from imprint.models.assessors.base import Owner
 from imprint.models.assessors.direction import Direction, Located
-from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.environments.onlooker import Onlooker
 from imprint.models.errors import NotMeasurableError
@@ -63,11 +62,14 @@ USUAL = 0.2
 """Fraction of the rooms of unmatched labels in which the coin is not in the corner."""
 PERSONS = {"first": 0.0, "third": 1.0}
 """Who walks where labels come from -> fraction of rooms in which the agent looks on."""
-LABELLED, MATCHED, RANDOM = 400, 400, 8
-"""Labelled walks; walks on which predictions are checked; random directions."""
+LABELLED, MATCHED, RANDOM = 400, 400, 4
+"""Labelled walks; walks on which predictions are checked; random directions, and shuffles, for each person."""
 TAUGHT, BATCH = 60, 64
 """Batches of frames by which a desire is taught, and frames in each, one half of them rewarded."""
-METHODS = ("difference", "probe", "component")
+SMALLEST = 1e-3
+"""Components that vary less than this part of the first are not looked at."""
+METHODS, DOSED, JUDGED = ("difference", "probe", "component"), ("difference", "probe"), "probe"
+"""Directions; those that are given in every dose; the one that the verdict is about."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ class Labels:
 
     def scaled(self, direction: Tensor) -> Tensor:
         """``direction`` ``[G]`` so that positives read 1 more than negatives in the mean."""
-        gain = (self.positive.mean(0) - self.negative.mean(0)) @ direction
-        if float(gain.abs()) < 1e-9:
+        difference = self.positive.mean(0) - self.negative.mean(0)
+        gain = difference @ direction
+        if not float(gain.abs()) > 1e-6 * float(difference.norm() * direction.norm()):
             raise NotMeasurableError("a direction reads the same on frames with the concept and without it")
         return direction / gain
 
@@ -116,9 +119,9 @@ def measure(
     growing: Mapping[str, Any],
     say: Say,
 ) -> pd.DataFrame:
-    """Rows of seed, arm, labels, dose, draw, metric, value and n; and how well the world models predict.
+    """Rows of seed, arm, labels, dose, draw, where, metric, value and n; and how well the world models predict.
 
-    ``doses``: of the difference of means; ``dose``: of every other edit.
+    ``doses``: of the directions that are given in several, ``dose`` among them; ``dose``: of every other edit.
     """
     grown = grow(Onlooker(_settings(0.5), design=DESIGN), seeds, Growing(**growing), say)
     home, table = Onlooker(_settings(0.0), design=DESIGN), []
@@ -127,8 +130,8 @@ def measure(
         rng = generator("concept-edit", seed)
         fresh = walk(home, home.levels(MATCHED, rng=rng), horizon, rng=rng)
         own = [{"arm": "model", **row} for row in foreseen(model, fresh)]
-        tests = {"conflict": near_rooms(home, ("coin", "corner"), horizon, rooms, among=60 * rooms, design=DESIGN, rng=rng),
-                 "elsewhere": beyond(home, horizon, rooms, rng)}  # fmt: skip
+        both = near_rooms(home, ("coin", "corner"), horizon, rooms, among=60 * rooms, design=DESIGN, rng=rng)
+        tests = {"conflict": both, "elsewhere": beyond(home, horizon, rooms, rng)}
         values = edited(model, life, doses, dose, rng)
         for where, state in tests.items():
             own += played(home, Planner(model, horizon), state, values, where)
@@ -191,7 +194,9 @@ def located(labels: Labels, method: str, rng: torch.Generator) -> Tensor:
     if method == "component":
         dictionary = PrincipalComponents().fit(torch.from_numpy(x), rng=rng)
         codes = dictionary.encode(torch.from_numpy(x)).double().numpy()
-        best = int(np.abs(areas(codes, np.repeat(y[:, None], codes.shape[1], 1)) - 0.5).argmax())
+        told = np.abs(areas(codes, np.repeat(y[:, None], codes.shape[1], 1)) - 0.5)
+        spread = codes.std(0)
+        best = int(np.where(spread > SMALLEST * spread.max(), told, 0.0).argmax())
         return labels.scaled(dictionary.reading[:, best].float())
     readout = {"difference": MeanDifference, "probe": LinearDiscriminant}[method]()
     return labels.scaled(readout.fit(x, y).fitted_.weight[:, 0].float())
@@ -235,20 +240,19 @@ def edited(model: WorldModel, life: Walks, doses: Sequence[float], dose: float, 
     values.add(taught(model, life, (COIN,), rng), arm="rewarded", labels="none", dose=0.0)
     for person, watched in PERSONS.items():
         labels = labelled(model, watched, rng)
-        directions = {method: located(labels, method, rng) for method in METHODS}
-        norm = directions["difference"].norm()
-        for amount in doses:
-            edit(directions["difference"], amount, arm="difference", labels=person)
-        for method in METHODS[1:]:
-            edit(directions[method], dose, arm=method, labels=person)
+        for method in METHODS:
+            direction = located(labels, method, rng)
+            for amount in doses if method in DOSED else (dose,):
+                edit(direction, amount, arm=method, labels=person)
         careless = labelled(model, watched, rng, matched=False)
-        edit(located(careless, "difference", rng), dose, arm="unmatched", labels=person)
+        edit(located(careless, JUDGED, rng), dose, arm="unmatched", labels=person)
+        norm = located(labels, JUDGED, rng).norm()
         every = torch.cat([labels.positive, labels.negative])
         for draw in range(RANDOM):
-            random = torch.randn(len(norm.expand(every.shape[1])), generator=rng)
+            random = torch.randn(every.shape[1], generator=rng)
             edit(random / random.norm() * norm, dose, arm="random", labels=person, draw=draw)
             mixed = every[torch.randperm(len(every), generator=rng)]
-            shuffled = mixed[: LABELLED].mean(0) - mixed[LABELLED:].mean(0)
+            shuffled = located(Labels(mixed[:LABELLED], mixed[LABELLED:]), JUDGED, rng)
             edit(shuffled / shuffled.norm() * norm, dose, arm="shuffled", labels=person, draw=draw)
     return values
 

@@ -32,14 +32,22 @@ def _of(areas: pd.DataFrame, population: str) -> pd.DataFrame:
 def _genomes(areas: pd.DataFrame) -> Exhibit:
     own = _of(areas, "fresh").sort_values("area")
     value = own.set_index("genome")["area"]
-    reading = f"In new learners a fixed unit picks the scene with the caregiver in {value['G0 fixed unit']:.2f} of pairs, "
+    reading = (
+        f"In new learners a fixed unit picks the scene with the caregiver in {value['G0 fixed unit']:.2f} of pairs, "
+    )
     reading += f"an evolved one in {value['G1 evolved unit']:.2f}, the raw sensor in {value['G2 raw sensor']:.2f}, the "
-    reading += f"assessor that it teaches in {value['G3 assessor']:.2f}, an oracle in {value[ORACLE]:.2f}; chance is .50."
-    caption = "Area under the ROC curve on held-out episodes in which no proxy goes along with the caregiver: how often "
+    reading += (
+        f"assessor that it teaches in {value['G3 assessor']:.2f}, an oracle in {value[ORACLE]:.2f}; chance is .50."
+    )
+    caption = (
+        "Area under the ROC curve on held-out episodes in which no proxy goes along with the caregiver: how often "
+    )
     caption += f"the better rewarded of two scenes, one with her and one without, is the one with her. {OVER}"
     titles = ("genome", "scenes chosen rightly (area)")
     chart = chart_over_seeds("points", "genome", "area", titles, reference=0.5)
-    return Exhibit("genomes", "Which genome finds the concept in learners it has never met?", own, reading, caption, chart)
+    return Exhibit(
+        "genomes", "Which genome finds the concept in learners it has never met?", own, reading, caption, chart
+    )
 
 
 def _heredity(areas: pd.DataFrame) -> Exhibit:
@@ -51,7 +59,9 @@ def _heredity(areas: pd.DataFrame) -> Exhibit:
     listed = "; ".join(f"{born} {own[born]:.2f} and {new[born]:.2f}" for born in HEIRS.values())
     reading = f"Evolved unit in the learners in which it evolved and in new ones: {listed}."
     caption = "The oracle's probe of another learner at the same addresses shows the same for a whole readout. "
-    chart = chart_over_seeds("points", "born", "area", ("what learners are born with", "area"), colour="what", reference=0.5)
+    chart = chart_over_seeds(
+        "points", "born", "area", ("what learners are born with", "area"), colour="what", reference=0.5
+    )
     return Exhibit("heredity", "When is an address heritable?", rows, reading, caption + OVER, chart)
 
 
@@ -86,7 +96,9 @@ def _routing(areas: pd.DataFrame) -> Exhibit:
 def _latches(latches: pd.DataFrame) -> Exhibit:
     own = _of(latches, "fresh").sort_values("latch")[["genome", "latch", "low", "high", "seeds"]]
     value = own.set_index("genome")["latch"]
-    reading = f"The assessor's reward follows the caregiver with {value['G3 assessor']:.2f} of both effects, the oracle's "
+    reading = (
+        f"The assessor's reward follows the caregiver with {value['G3 assessor']:.2f} of both effects, the oracle's "
+    )
     reading += f"with {value[ORACLE]:.2f}."
     caption = f"Effect of the caregiver / (effect of the caregiver + effect of her colour). {OVER}"
     chart = chart_over_seeds("points", "genome", "latch", ("genome", "latch index"), reference=0.5)

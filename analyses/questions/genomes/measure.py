@@ -63,7 +63,12 @@ TRIED = {
     "early": "G4 imprinted, window at birth",
 }
 """How learners are steered: name -> the genome's."""
-SENSOR, ORACLE, SWAPPED, REGIONS = "G2 raw sensor", "oracle", "oracle of another seed", ("region, mean", "region, first unit")
+SENSOR, ORACLE, SWAPPED, REGIONS = (
+    "G2 raw sensor",
+    "oracle",
+    "oracle of another seed",
+    ("region, mean", "region, first unit"),
+)
 REGION = 8
 """Latents of the region, routed or not."""
 TAUGHT = 3000
@@ -166,7 +171,9 @@ def raise_and_read(
 def lived(setups: Sequence[Setup], seeds: Sequence[int], population: str, say: Say) -> LearnerLifetime:
     """Learners at the end of their lives, and what has read along."""
     total, where = setups[0].planned[-1], RunFolder(Path("unused"))
-    life = SharedLifetime(setups, seeds, where) if setups[0].routing is None else LearnerLifetime(setups[0], seeds, where)
+    life = (
+        SharedLifetime(setups, seeds, where) if setups[0].routing is None else LearnerLifetime(setups[0], seeds, where)
+    )
     if population == "inherited":
         total, ancestor = total // 2, SharedLifetime(setups[:1], [ANCESTOR], where)
         while ancestor.age < setups[0].planned[-1] // 2:
