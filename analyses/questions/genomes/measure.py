@@ -71,8 +71,8 @@ SENSOR, ORACLE, SWAPPED, REGIONS = (
 )
 REGION = 8
 """Latents of the region, routed or not."""
-TAUGHT = 3000
-"""Labelled episodes of the oracle."""
+HELD_OUT, TAUGHT = 1500, 3000
+"""Episodes on which rewards are read, and labelled ones of the oracle."""
 STILL = 1e-9
 """Learning rate of learners whose weights do not change."""
 Rows = list[dict[str, Any]]
@@ -94,7 +94,7 @@ class Exam:
         """The same for every seed."""
         world = setup.make_world()
         rng = generator("genomes")
-        held_out = world.held_out().sample(setup.evaluation.episodes, rng=rng, design="balanced")
+        held_out = world.held_out().sample(HELD_OUT, rng=rng, design="balanced")
         return cls(world, held_out, world.sample(TAUGHT, rng=rng, design="balanced"), setup)
 
     @property

@@ -120,7 +120,7 @@ def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     for name, size in {"LABELLED": 20, "MATCHED": 20, "RANDOM": 1, "TAUGHT": 2}.items():
         monkeypatch.setattr(pieces, name, size)
     growing = {"walks": 100, "updates": 2, "summary": 8}
-    settings = {"seeds": 2, "control_seeds": 2, "rooms": 10, "horizon": 2, "growing": growing}
+    settings = {"seeds": 2, "control_seeds": 2, "rooms": 10, "horizon": 3, "growing": growing}
     question = load_question("concept-edit", settings)
     tables = {p.name: p.function(**p.arguments, say=lambda *_: None) for p in question.work()}
     answer = question.conclude(tables, {})
