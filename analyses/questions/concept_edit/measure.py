@@ -197,9 +197,9 @@ def located(labels: Labels, method: str, rng: torch.Generator) -> Tensor:
         told = np.abs(areas(codes, np.repeat(y[:, None], codes.shape[1], 1)) - 0.5)
         spread = codes.std(0)
         best = int(np.where(spread > SMALLEST * spread.max(), told, 0.0).argmax())
-        return labels.scaled(dictionary.reading[:, best].float())
+        return labels.scaled(dictionary.directions[best].float())
     readout = {"difference": MeanDifference, "probe": LinearDiscriminant}[method]()
-    return labels.scaled(readout.fit(x, y).fitted_.weight[:, 0].float())
+    return labels.scaled(readout.fit(x, y).fitted_.direction[:, 0].float())
 
 
 def attached(direction: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:

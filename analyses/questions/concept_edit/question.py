@@ -109,9 +109,9 @@ class ConceptEdit(Question[Settings]):
         """One piece per batch of seeds, and one per kind of world model that is trained otherwise."""
         s = self.settings
         doses = sorted({*s.doses, DOSE})
-        common = {"doses": doses, "dose": DOSE, "rooms": s.rooms, "horizon": s.horizon}
+        common: dict[str, Any] = {"doses": doses, "dose": DOSE, "rooms": s.rooms, "horizon": s.horizon}
         growing, others = s.growing.model_dump(), list(range(s.seed, s.seed + s.control_seeds))
-        pieces = {
+        pieces: dict[str, dict[str, Any]] = {
             f"seeds-{batch[0]}": {"seeds": batch, "growing": growing}
             for batch in self.batches(s.seed, s.seeds, s.together)
         }
