@@ -62,11 +62,9 @@ class Onlooker(Coin):
     def observe(self, state: State) -> Tensor:
         """Float32 ``[n, 5, 7, 7]``, or six planes with a marked corner."""
         planes, held = super().observe(state), state["held"]
-        copy = torch.arange(len(held))[held]
-        other, agent = (planes[:, i].flatten(1) for i in (-2, -1))
-        other[copy, state["other"][held]] = 1.0
-        agent[copy, state["agent"][held]] = 1.0
-        planes[:, -2], planes[:, -1] = other.view(-1, SIDE, SIDE), agent.view(-1, SIDE, SIDE)
+        cells, copy = planes.view(*planes.shape[:2], CELLS), torch.arange(len(held))[held]
+        for plane, body in ((-2, "other"), (-1, "agent")):
+            cells[copy, plane, state[body][held]] = 1.0
         return planes
 
     @staticmethod
