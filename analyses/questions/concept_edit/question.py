@@ -115,10 +115,8 @@ class ConceptEdit(Question[Settings]):
             f"seeds-{batch[0]}": {"seeds": batch, "growing": growing}
             for batch in self.batches(s.seed, s.seeds, s.together)
         }
-        pieces |= {
-            name.replace(" ", "-"): {"seeds": others, "growing": {**growing, **change}}
-            for name, change in CONTROLS.items()
-        }
+        for name, change in CONTROLS.items():
+            pieces[name.replace(" ", "-")] = {"seeds": others, "growing": growing | change}
         return [Work(name, measure, {**arguments, **common}) for name, arguments in pieces.items()]
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:

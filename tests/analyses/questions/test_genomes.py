@@ -8,6 +8,7 @@ from imprint.analyses.ask import load_question
 from imprint.analyses.questions.genomes import measure as pieces
 from imprint.analyses.questions.genomes.evolution import evolve, signed
 from imprint.analyses.questions.genomes.question import EVOLVED, FIXED, GROUNDED, NOISE, decide
+from imprint.models.lifetimes import learner
 
 LINEAGES = {"lineages": 32, "generations": 25, "population": 60, "learners": 4}
 
@@ -16,9 +17,8 @@ def learners(n: int, seed: int, *, same: bool) -> np.ndarray:
     """Areas of 60 units: one tells the concept by firing, one by its silence, at shared addresses or not."""
     rng = np.random.default_rng(seed)
     area = 0.5 + 0.02 * rng.standard_normal((n, 60))
-    for learner in range(n):
-        good, silent = (7, 8) if same else rng.choice(60, 2, replace=False)
-        area[learner, good], area[learner, silent] = 0.9, 0.05
+    for row in area:
+        row[list((7, 8) if same else rng.choice(60, 2, replace=False))] = 0.9, 0.05
     return area
 
 
@@ -87,11 +87,12 @@ def test_the_rule_follows_the_card(key: tuple[str, str, str], value: float, verd
 
 
 def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learner, "BATCHES", 1)
     monkeypatch.setattr(pieces, "TAUGHT", 100)
     monkeypatch.setattr(pieces, "HELD_OUT", 300)
     seeds = dict.fromkeys(("seeds", "evolving", "heirs", "control_seeds", "learners"), 2)
     evolution = {"lineages": 4, "generations": 3, "population": 8}
-    question = load_question("genomes", {**seeds, **evolution, "experiences": 128, "closes": 40})
+    question = load_question("genomes", {**seeds, **evolution, "experiences": 64, "closes": 40})
     tables = {p.name: p.function(**p.arguments, say=lambda *_: None) for p in question.work()}
     evolved_in = joined_seeds(tables, "evolution")
     assert evolved_in.isdisjoint(joined_seeds(tables, "evaluation"))
