@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from imprint.analyses.engine import Say
+from imprint.models.assessors.base import Assessor
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.environments.base import Environment
@@ -43,6 +44,12 @@ class Growing(FrozenSettings):
     """Highest learning rate of Adam."""
     ends: bool = True
     """Whether the end of an episode is predicted, too."""
+    channels: int = Field(12, ge=2, le=65_536)
+    """Latent channels of a cell."""
+    hidden: int = Field(32, ge=2, le=65_536)
+    """Hidden units of a cell."""
+    summary: int = Field(16, ge=1, le=65_536)
+    """Units of the summary latents."""
 
 
 def grow(
@@ -54,7 +61,7 @@ def grow(
         rng = generator("walks", seed)
         levels = environment.levels(growing.walks, rng=rng)
         walks.append(walk(environment, levels, environment.settings.limit, rng=rng))
-    settings = WorldModel.Settings(ends=growing.ends)
+    settings = WorldModel.Settings(**growing.model_dump(include={"ends", "channels", "hidden", "summary"}))
     models = [WorldModel.born(settings, environment.view, rng=generator("world model", seed)) for seed in seeds]
     orders = [generator("segments", seed) for seed in seeds]
 
@@ -130,7 +137,7 @@ def lived(latents: Tensor, copies: int, *, rate: float = 1.0) -> Valence:
     return valence
 
 
-def columns(valence: Valence) -> tuple[Tensor, Tensor]:
+def columns(assessor: Assessor) -> tuple[Tensor, Tensor]:
     """Weights ``[D, V]`` and biases ``[V]`` on raw latents of V assessors."""
-    pairs = [valence.linear(v) for v in range(valence.seeds)]
+    pairs = [assessor.linear(v) for v in range(assessor.seeds)]
     return torch.stack([w for w, _ in pairs], 1), torch.stack([b for _, b in pairs])

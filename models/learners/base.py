@@ -20,6 +20,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 from transformer_lens import HookedRootModule
+from transformer_lens.hook_points import HookPoint
 
 from imprint.models.chance import Born
 from imprint.models.errors import ImprintError
@@ -96,6 +97,21 @@ class Learner(Born, HookedRootModule, ABC):
     @abstractmethod
     def objective(self, observation: Tensor) -> Taught:
         """The self-supervised loss on a batch, and the latents of the same pass."""
+
+    def routed_objective(self, observation: Tensor, taught: Tensor) -> Taught:
+        """:meth:`objective` whose gradient reaches only the latents that are ``taught``, bool ``[n, T, D]``.
+
+        The latents that are given back have their whole gradient.
+        """
+        whole: list[Tensor] = []
+
+        def route(latents: Tensor, hook: HookPoint) -> Tensor:
+            whole.append(latents)
+            return torch.where(taught, latents, latents.detach())
+
+        with self.hooks(fwd_hooks=[(self.latent_hook, route)]):
+            loss = self.objective(observation).loss
+        return Taught(loss, whole[0])
 
     def latents(self, observation: Tensor) -> Tensor:
         """Latents ``[n, T, D]`` without a gradient."""

@@ -22,12 +22,18 @@ class Cohort(Stacked):
     def __init__(self, learners: Sequence[Learner], learning_rate: float) -> None:
         super().__init__(learners, keys=("learner.{}", "optimiser.learner.{}/{}"), lr=learning_rate)
 
-    def learn(self, observation: Tensor, pressure: Callable[[Tensor], Tensor] | None = None) -> Taught:
+    def learn(
+        self, observation: Tensor, pressure: Callable[[Tensor], Tensor] | None = None, *, taught: Tensor | None = None
+    ) -> Taught:
         """One step on ``[S, n, T, C, H, W]``; losses ``[S]`` and latents ``[S, n, T, D]`` from before it.
 
         ``pressure`` gives, from these latents, what is added to the objectives ``[S]``; its gradient goes through them.
+        ``taught``: the latents that the gradient of the objectives reaches, bool ``[S, n, T, D]``; None: all.
         """
-        loss, latents = self.call(observation, method="objective")
+        if taught is None:
+            loss, latents = self.call(observation, method="objective")
+        else:
+            loss, latents = self.call(observation, taught, method="routed_objective")
         self.backward(loss if pressure is None else loss + pressure(latents))
         self.strike_out(torch.isfinite(loss.detach()))
         self.optimiser.step()

@@ -6,7 +6,8 @@
 
 Readings, signals and assessors use the latents from before the learner's step. Steering changes what the learner comes
 to know only where :attr:`imprint.models.setup.learner.Setup.shapes_learner` says so; then signals are computed within
-the learner's step, and what they add to its loss has a gradient through the readings.
+the learner's step, and what they add to its loss has a gradient through the readings. With ``routing`` they are
+computed before it, and say which latents it teaches (:mod:`imprint.models.learning.routing`).
 
 Seeds of different worlds train side by side, each on its own stream. Each seed owns three generators, all derived from
 its number alone (so that seed k of two setups can be paired): one for its initial weights, one for its experience, one
@@ -184,6 +185,8 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         one = self.streams[0].world.sample(1, rng=generator("width")).observation
         self.width = int(learners[0].latents(one).shape[-1])
         self.steered = Steered(setup, seeds, self.width)
+        if setup.routing is not None:
+            setup.routing.require(self.width)
 
     @classmethod
     def born(cls, setup: Setup, rng: torch.Generator) -> Learner:
@@ -213,7 +216,12 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
             return torch.stack([signal.pressure(values) for signal in self.steered.shaping]).sum(0)
 
         observation = torch.stack([batch.observation for batch in batches])
-        taught = self.cohort.learn(observation, pressure if self.steered.shaping else None)
+        if (routing := self.setup.routing) is not None:
+            felt.update(self.steered.sense(self.worlds, batches, torch.empty(0)))  # there is no scorecard to read
+            marked = routing.taught(felt[routing.signal], self.width)
+            taught = self.cohort.learn(observation, routing.penalty, taught=marked)
+        else:
+            taught = self.cohort.learn(observation, pressure if self.steered.shaping else None)
         alive = self.cohort.alive
         self.read_along(batches, torch.where(alive[:, None, None, None], taught.latents, 0.0), alive, felt)
         self.age += self.setup.schedule.batch

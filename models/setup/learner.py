@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.errors import ImprintError
 from imprint.models.learners.base import LEARNERS, Frame, Learner
+from imprint.models.learning.routing import Routing
 from imprint.models.settings import FrozenSettings
 from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, assessor_of, make_member, settings_of
 from imprint.models.worlds.base import WORLDS, World
@@ -60,6 +61,8 @@ class Setup(AlignmentSetup):
     world: dict[str, Any]
     learner: dict[str, Any]
     assessor: dict[str, Any]
+    routing: Routing | None = None
+    """Which latents are taught by steps that a steering signal marks; None: every step teaches all."""
     schedule: Schedule = Schedule()
     evaluation: Evaluation = Evaluation()
     decision: Decision = Decision()
@@ -73,6 +76,19 @@ class Setup(AlignmentSetup):
                 raise ValueError(
                     f"steering.{i} has a gradient into the learner, but reads no column of the scorecard for it to go "
                     f"through; it reads {', '.join(sorted(signal.reads))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _routing_has_its_signal(self) -> Setup:
+        if self.routing is not None:
+            names = [signal["name"] for signal in self.steering]
+            if self.routing.signal not in names:
+                raise unknown_name("steering signal in routing.signal", self.routing.signal, names)
+            if self.scorecard:
+                raise ValueError(
+                    "routing and scorecard exclude one another: what routes gradients must be known before the learner "
+                    "looks, and a scorecard reads what it makes of it; leave one of them out"
                 )
         return self
 
@@ -102,9 +118,10 @@ class Setup(AlignmentSetup):
     def shapes_learner(self) -> bool:
         """Whether steering changes what the learner comes to know; where not, assessors can share a life.
 
-        It does when a signal has ``gradient_into_learner``; assessors and the columns of the scorecard only read.
+        It does when a signal has ``gradient_into_learner`` or routes gradients; assessors and the columns of the
+        scorecard only read.
         """
-        return any(signal.shapes_learner for signal in self.make_signals())
+        return self.routing is not None or any(signal.shapes_learner for signal in self.make_signals())
 
     @property
     def planned(self) -> tuple[int, ...]:
