@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, model_validator
 
 from imprint.models.assessors.base import ASSESSORS, Assessor
-from imprint.models.errors import ImprintError
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.learning.routing import Routing
 from imprint.models.settings import FrozenSettings
