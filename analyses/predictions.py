@@ -114,3 +114,17 @@ def together(parts: Mapping[str, tuple[Conclusion, str]]) -> tuple[Conclusion, s
     if "refuted" in verdicts:
         return "refuted", why
     return ("confirmed" if verdicts == {"confirmed"} else "undetermined"), why
+
+
+def judged_each(
+    predictions: Mapping[str, Sequence[Prediction]], controls: Sequence[Prediction], *, failed: Sequence[str] = ()
+) -> tuple[Conclusion, str]:
+    """Predictions judged apart, by name, and all of them together, beside the same ``controls``.
+
+    A control that is not held, or a piece of work that failed, leaves everything undetermined.
+    """
+    if failed or any(control.outcome != "held" for control in controls):
+        every = [each for part in predictions.values() for each in part]
+        return judged(every, controls=controls, blind="A control is not as it must be.", failed=failed)
+    verdict, why = together({name: judged(part) for name, part in predictions.items()})
+    return verdict, f"{why} Controls: {'; '.join(map(str, controls))}."

@@ -28,12 +28,11 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged, together
+from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
 from imprint.analyses.questions.absent_concept.exhibits import LATCHED, RATES, exhibits, rates_of
 from imprint.analyses.questions.absent_concept.measure import examine
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.statistics import Estimate, mean_of_all, rate_of
-from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.probes.samples.intervals import exact_interval
@@ -133,7 +132,7 @@ class AbsentConcept(Question[Settings]):
         table = joined(tables)
         threshold = threshold_of(table)
         predictions, controls = predictions_of(table, threshold)
-        conclusion = decide(predictions, controls, failed=sorted(failed))
+        conclusion = judged_each(predictions, controls, failed=sorted(failed))
         every = [*(each for part in predictions.values() for each in part), *controls]
         rates = rates_of(table, threshold)
         rows = [{"metric": "prediction", **each.row()} for each in every]
@@ -206,14 +205,3 @@ def predictions_of(table: pd.DataFrame, threshold: float) -> tuple[dict[str, lis
         Prediction("AUC of the value where it is there", mean_of_all(of("auc_even", PRESENT, 0.0)), least=FORMED),
     ]
     return predictions, controls
-
-
-def decide(
-    predictions: Mapping[str, Sequence[Prediction]], controls: Sequence[Prediction], *, failed: Sequence[str] = ()
-) -> tuple[Conclusion, str]:
-    """The card's rule: each prediction by itself, and all of them together, beside the same controls."""
-    if failed or any(control.outcome != "held" for control in controls):
-        every = [each for part in predictions.values() for each in part]
-        return judged(every, controls=controls, blind="A control is not as it must be.", failed=failed)
-    verdict, why = together({name: judged(part) for name, part in predictions.items()})
-    return verdict, f"{why} Controls: {'; '.join(map(str, controls))}."

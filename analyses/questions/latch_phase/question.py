@@ -22,13 +22,12 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged, together
+from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_phase.arms import EVENTS, FALSE_ALARMS, MISSES, ages_of, arms, lag_arms, plain
 from imprint.analyses.questions.latch_phase.exhibits import MEASURES, exhibits, means_of
 from imprint.analyses.questions.latch_phase.measure import phase
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 
@@ -146,7 +145,7 @@ class LatchPhase(Question[Settings]):
             return missing
         table = joined(tables)
         predictions, controls = predictions_of(table)
-        conclusion = decide(predictions, controls, failed=sorted(failed))
+        conclusion = judged_each(predictions, controls, failed=sorted(failed))
         every = [each for part in predictions.values() for each in part] + controls
         rows = [{"metric": "prediction", **each.row()} for each in every]
         means = means_of(table)
@@ -201,14 +200,3 @@ def predictions_of(table: pd.DataFrame) -> tuple[dict[str, list[Prediction]], li
         number("AUC on untrained learners", of("auc", life=UNTRAINED, **truth), most=UNTAUGHT),
     ]
     return predictions, controls
-
-
-def decide(
-    predictions: Mapping[str, Sequence[Prediction]], controls: Sequence[Prediction], *, failed: Sequence[str] = ()
-) -> tuple[Conclusion, str]:
-    """The card's rule: each prediction by itself, and all of them together, beside the same controls."""
-    if failed or any(control.outcome != "held" for control in controls):
-        every = [each for part in predictions.values() for each in part]
-        return judged(every, controls=controls, blind="A control is not as it must be.", failed=failed)
-    verdict, why = together({name: judged(part) for name, part in predictions.items()})
-    return verdict, f"{why} Controls: {'; '.join(map(str, controls))}."

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from imprint.analyses.ask import load_question
+from imprint.analyses.predictions import judged_each
 from imprint.analyses.questions.absent_concept.measure import examine
 from imprint.analyses.questions.absent_concept.question import (
     BLIND,
@@ -17,7 +18,6 @@ from imprint.analyses.questions.absent_concept.question import (
     PRESENT,
     AbsentConcept,
     area,
-    decide,
     predictions_of,
     threshold_of,
 )
@@ -80,7 +80,7 @@ def test_each_prediction_is_judged_by_itself_and_no_control_may_fail(
     changed: dict[str, float], verdict: str, said: str
 ) -> None:
     table = made_up(**changed)
-    came, why = decide(*predictions_of(table, threshold_of(table)))
+    came, why = judged_each(*predictions_of(table, threshold_of(table)))
     assert came == verdict and said in why, why
 
 

@@ -12,9 +12,10 @@ import pytest
 from imprint.analyses.ask import load_question
 from imprint.analyses.latch.profile import Profile
 from imprint.analyses.latch.shares import measure
+from imprint.analyses.predictions import judged_each
 from imprint.analyses.questions.latch_phase.arms import Arm, arms, plain
 from imprint.analyses.questions.latch_phase.measure import measured, phase
-from imprint.analyses.questions.latch_phase.question import KNOWN, LatchPhase, decide, predictions_of
+from imprint.analyses.questions.latch_phase.question import KNOWN, LatchPhase, predictions_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import table_bytes
 from imprint.reports.charts.draw import draw
@@ -64,9 +65,9 @@ def test_each_prediction_is_judged_by_itself_and_no_control_may_fail(
     changed: dict[str, float], verdict: str, said: str
 ) -> None:
     predictions, controls = predictions_of(made_up(**changed))
-    came, why = decide(predictions, controls)
+    came, why = judged_each(predictions, controls)
     assert came == verdict and said in why, why
-    assert decide(predictions, controls, failed=["seen-0.8-0"])[0] == "undetermined"
+    assert judged_each(predictions, controls, failed=["seen-0.8-0"])[0] == "undetermined"
 
 
 def test_an_answer_with_all_exhibits_follows_from_the_tables() -> None:
