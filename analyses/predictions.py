@@ -88,29 +88,43 @@ def judged(
     blind: str = "",
     failed: Sequence[str] = (),
 ) -> tuple[Conclusion, str]:
-    """The verdict by ``predictions``, and a sentence with every number and its bounds.
+    """The verdict by ``predictions``, and why: a sentence that counts, and a line for every number with its bounds.
 
     All ``controls`` must be held, or else the verdict is undetermined; ``blind`` is a sentence that says what one that
     is not held means. ``failed``: pieces of work that failed; any leaves the verdict undetermined.
     """
     outcomes = {prediction.outcome for prediction in predictions}
-    why = "; ".join(map(str, (*predictions, *controls))) or "nothing was measured"
-    if failed:
-        return "undetermined", f"{', '.join(failed)} failed. {why}."
-    if any(control.outcome != "held" for control in controls):
-        return "undetermined", f"{blind} {why}."
+    behaved = all(control.outcome == "held" for control in controls)
+    lines = [f"{number}." for number in predictions] + [f"Control: {number}." for number in controls]
+    first = [f"{', '.join(failed)} failed."] if failed else [blind] if not behaved and blind else []
+    why = "\n".join([" ".join([*first, _counted(predictions, controls)]), *lines])
+    if failed or not behaved or not predictions:
+        return "undetermined", why
     if "failed" in outcomes:
-        return "refuted", f"{why}."
-    return ("confirmed" if outcomes == {"held"} else "undetermined"), f"{why}."
+        return "refuted", why
+    return ("confirmed" if outcomes == {"held"} else "undetermined"), why
+
+
+def _counted(predictions: Sequence[Prediction], controls: Sequence[Prediction]) -> str:
+    """How many numbers came out as predicted, in words."""
+    if not predictions:
+        return "Nothing was measured."
+    count = {outcome: sum(p.outcome == outcome for p in predictions) for outcome in ("held", "failed", "open")}
+    numbers = "number" if len(predictions) == 1 else "numbers"
+    said = f"{count['held']} of {len(predictions)} {numbers} came out as predicted"
+    said += f", {count['failed']} did not" * (count["failed"] > 0)
+    said += f", {count['open']} {'is' if count['open'] == 1 else 'are'} left open by the seeds" * (count["open"] > 0)
+    held = sum(control.outcome == "held" for control in controls)
+    return f"{said}; {held} of {len(controls)} controls behaved." if controls else f"{said}."
 
 
 def together(parts: Mapping[str, tuple[Conclusion, str]]) -> tuple[Conclusion, str]:
     """The verdict on several predictions that were judged apart: refuted if any is, confirmed if all are.
 
-    ``parts``: name of each -> its verdict and why; the sentence names the verdict of each.
+    ``parts``: name of each -> its verdict and why; the lines name the verdict of each.
     """
     verdicts = {verdict for verdict, _ in parts.values()}
-    why = " ".join(f"{name[0].upper()}{name[1:]}: {verdict}. {text}" for name, (verdict, text) in parts.items())
+    why = "\n".join(f"{name[0].upper()}{name[1:]}: {verdict}. {text}" for name, (verdict, text) in parts.items())
     if "refuted" in verdicts:
         return "refuted", why
     return ("confirmed" if verdicts == {"confirmed"} else "undetermined"), why
@@ -127,4 +141,4 @@ def judged_each(
         every = [each for part in predictions.values() for each in part]
         return judged(every, controls=controls, blind="A control is not as it must be.", failed=failed)
     verdict, why = together({name: judged(part) for name, part in predictions.items()})
-    return verdict, f"{why} Controls: {'; '.join(map(str, controls))}."
+    return verdict, "\n".join([why, *(f"Control: {control}." for control in controls)])

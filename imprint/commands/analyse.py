@@ -62,7 +62,10 @@ def analyse(
     if markdown is not None:
         write_bytes(markdown, _as_markdown(name, question, answered.answer).encode())
     page.print()
-    say(page, f"{answered.answer.verdict}: {answered.answer.why}", "bold")
+    said, *numbers = answered.answer.why.splitlines()
+    say(page, f"{answered.answer.verdict}: {said}", "bold")
+    for number in numbers:
+        say(page, f"  {number}")
     report = report_question(answered.path)
     say(page, f"report  {report}", "bold")
     for piece, error in answered.failed.items():
@@ -98,7 +101,8 @@ def _as_markdown(name: str, question: Question[Any], answer: Answer) -> str:
     first, *entries = _card(question.whole_card)
     lines = [f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{first}**", ""]
     lines += [f"- {entry[0].upper()}{entry[1:]}" for entry in entries]
-    lines += ["", f"**{answer.verdict}**: {answer.why}"]
+    said, *numbers = answer.why.splitlines()
+    lines += ["", f"**{answer.verdict}**: {said}", *([""] if numbers else []), *(f"- {number}" for number in numbers)]
     for exhibit in answer.exhibits:
         lines += ["", f"## {exhibit.heading}", "", exhibit.reading, *([exhibit.caption] if exhibit.caption else []), ""]
         lines += _markdown_table(exhibit)

@@ -28,8 +28,20 @@ def test_one_failure_refutes_and_one_open_question_stays_open() -> None:
     assert judged([held, held])[0] == "confirmed"
     assert judged([held, open_])[0] == "undetermined"
     verdict, said = judged([held, open_, failed])
-    assert verdict == "refuted" and "0.5 [0.4, 0.6] (at least 0.8: failed)" in said
-    assert judged([])[0] == "undetermined"
+    first, *numbers = said.splitlines()
+    assert verdict == "refuted" and numbers[2] == "c 0.5 [0.4, 0.6] (at least 0.8: failed)."
+    assert first == "1 of 3 numbers came out as predicted, 1 did not, 1 is left open by the seeds."
+    assert judged([]) == ("undetermined", "Nothing was measured.")
+
+
+def test_without_its_controls_nothing_is_decided() -> None:
+    held = Prediction("a", Estimate(0.9, 0.85, 0.95, 5), least=0.8)
+    control = Prediction("b", Estimate(0.9, 0.85, 0.95, 5), most=0.8)
+    verdict, said = judged([held], controls=[control], blind="It sees too much.")
+    assert verdict == "undetermined"
+    assert said.startswith("It sees too much. 1 of 1 number came out as predicted; 0 of 1 controls behaved.")
+    assert said.endswith("\nControl: b 0.9 [0.85, 0.95] (at most 0.8: failed).")
+    assert judged([held], failed=["grown-3"])[1].startswith("grown-3 failed. 1 of 1")
 
 
 @pytest.mark.parametrize(("between", "distance"), [(False, 0.1), (False, 0.02), (True, 0.1), (True, 0.04)])
@@ -53,4 +65,4 @@ def test_parts_that_were_judged_apart_are_refuted_by_any_and_confirmed_by_all() 
     assert together({"one": yes, "two": yes})[0] == "confirmed"
     assert together({"one": yes, "two": open_})[0] == "undetermined"
     verdict, why = together({"one": open_, "two": no})
-    assert verdict == "refuted" and why == "One: undetermined. c Two: refuted. b"
+    assert verdict == "refuted" and why == "One: undetermined. c\nTwo: refuted. b"

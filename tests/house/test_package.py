@@ -16,20 +16,19 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "examples" / "package"
+FEW = {"schedule.seeds": 2, "schedule.ages": 2, "evaluation.resamples": 100, "evaluation.twins": 2}
+FEW |= {"evaluation.placebos": 2, "evaluation.nulls": 5}
 SHORT = {
-    "corridor": {
-        "schedule.experiences": 640,
-        "schedule.ages": 2,
-        "evaluation.episodes": 300,
-        "evaluation.resamples": 100,
-        "evaluation.twins": 2,
-    },
+    "corridor": {**FEW, "schedule.experiences": 640, "evaluation.episodes": 300, "evaluation.latch_twins": 5},
     "hall": {
-        "schedule.experiences": 8192,
-        "schedule.ages": 2,
+        **FEW,
+        "schedule.experiences": 1024,
         "schedule.together": 2,
-        "evaluation.levels": 128,
-        "evaluation.resamples": 100,
+        "agent.widths": [32, 32],
+        "learning.copies": 32,
+        "learning.minibatches": 2,
+        "evaluation.levels": 60,
+        "evaluation.states": 400,
     },
 }
 
@@ -73,7 +72,7 @@ def test_the_template_has_a_part_of_every_kind_and_all_are_listed(installed: Pat
 @pytest.mark.parametrize("setup", SHORT)
 def test_its_setups_are_run_by_name_and_the_page_has_its_section(installed: Path, tmp_path: Path, setup: str) -> None:
     changes = [word for key, value in SHORT[setup].items() for word in ("--set", f"{key}={value}")]
-    run(installed, "imprint", "run", setup, "--seeds", "2", *changes, cwd=tmp_path)
+    run(installed, "imprint", "run", setup, *changes, cwd=tmp_path)
     (page,) = tmp_path.glob(f"runs/{setup}-*/report.html")
     assert "2 training seeds were raised." in page.read_text(encoding="utf-8")
 

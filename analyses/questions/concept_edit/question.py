@@ -26,7 +26,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged, together
+from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.concept_edit.exhibits import exhibits
 from imprint.analyses.questions.concept_edit.measure import JUDGED, measure
@@ -183,8 +183,4 @@ def decide(choices: pd.DataFrame, places: pd.Series) -> tuple[Conclusion, str]:
             most=UNTRAINED,
         ),
     ]
-    verdict, why = together({name: judged(predictions) for name, predictions in parts.items()})
-    checked, seen = judged(controls)
-    if checked != "confirmed":
-        return "undetermined", f"A control misbehaved, so that nothing can be seen. {why} Controls: {seen}"
-    return verdict, f"{why} Controls: {seen}"
+    return judged_each(parts, controls)

@@ -124,6 +124,6 @@ def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     question = load_question("concept-edit", settings)
     tables = {p.name: p.function(**p.arguments, say=lambda *_: None) for p in question.work()}
     answer = question.conclude(tables, {})
-    assert answer.verdict == "undetermined" and "control misbehaved" in answer.why
+    assert answer.verdict == "undetermined" and "control is not as it must be" in answer.why
     assert set(answer.exhibits[1].frame["dose"]) == {-2.0, 0.0, 0.25, 0.5, 1.0, DOSE, 4.0}
     assert {"grown", "newborn", "not taught the end"} == set(answer.exhibits[3].frame["model"])

@@ -97,7 +97,7 @@ def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     evolved_in = joined_seeds(tables, "evolution")
     assert evolved_in.isdisjoint(joined_seeds(tables, "evaluation"))
     answer = question.conclude(tables, {})
-    assert answer.verdict == "undetermined" and "control misbehaved" in answer.why
+    assert answer.verdict == "undetermined" and "control is not as it must be" in answer.why
     named = set(answer.exhibits[0].frame["genome"])
     assert {FIXED, EVOLVED, "G2 raw sensor", *GROUNDED, NOISE, "oracle"} <= named
     sensor = answer.exhibits[0].frame.set_index("genome")["area"]["G2 raw sensor"]
