@@ -1,8 +1,8 @@
 """onlooker: the room of ``coin``, where in some levels another walks, and the agent is held in its place and looks on.
 
     acting     the agent walks, as in ``coin``; nobody else is there
-    watching   the agent is held in a random free cell; another walks in its stead, with the same moves: the action is
-               what the agent sees the other do. Who takes the coin then is the other.
+    watching   the agent is held in a random cell of the same part of the room; another walks in its stead, with the
+               same moves: the action is what the agent sees the other do. Who takes the coin then is the other.
 
 A fraction ``watched`` of the levels of every design is of the second kind. The observation has the planes of ``coin``
 and two more: the other's cell, and the agent's cell while it is held. Nothing in the picture of a walk is common to the
@@ -10,7 +10,7 @@ first person and the third but the moves and what they lead to: the bodies have 
 when either takes the coin; with ``shelter`` also when either reaches the corner.
 
 It is the smallest world in which a concept can be learned from what another does and be used for what oneself does
-(third-person labels, first-person plans: Byrnes, "Intro to brain-like-AGI safety", post 14). In a level with no free
+(third-person labels, first-person plans: Byrnes, "Intro to brain-like-AGI safety", post 14). In a level with no such
 cell for the agent nobody else comes.
 
 Letters: n copies, 49 cells numbered row by row.
@@ -51,7 +51,7 @@ class Onlooker(Coin):
     def draw(self, n: int, *, rng: torch.Generator, design: str) -> State:
         """Levels of ``coin``; where another walks, it stands where the agent would, and the agent elsewhere."""
         level = super().draw(n, rng=rng, design=design)
-        free = ~level["walls"].flatten(1)
+        free = grids.reachable(level["walls"], level["agent"]).flatten(1)  # as the agent could walk from there, too
         for thing in ("agent", "coin", "corner"):
             free = free.scatter(1, level[thing].clamp(min=0)[:, None], False)
         held = (torch.rand(n, generator=rng) < self.settings.watched) & free.any(1)
