@@ -13,7 +13,7 @@ open.
 
 The first edition ran the rule at a rate of 0.2, at which a thousand exposures are too few even on planted latents:
 downstream kept .156 there and the card asks for .1 at most, so that its run (seeds 1000 to 1011) is undetermined. The
-rate is now 1, the rule's own default; nothing else was changed. Seeds from 2000 are to decide.
+rate is now 1, the rule's own default; nothing else was changed. Seeds from 2000 decide.
 """
 
 from __future__ import annotations
