@@ -115,7 +115,7 @@ class ProbeInTheLoop(Question[Settings]):
             Expected("flag rate of the closed loop (from 0)", SILENT, 0.01),
             Expected("fresh area of the closed loop (from 0.98)", 0.98 - THERE, 0.017),
             Expected("open loop as before", NEAR, 0.03, between=True),
-            Expected("evasions by selection (from 1180)", 1180, 200),
+            Expected("evasions by selection (from 1180)", 1180.0, 200.0),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of pilot seeds 500 to 502, enlarged where 0.")
 
