@@ -78,10 +78,11 @@ def run(job: str, out: Path) -> None:
     subprocess.run(command(job, out), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def started(job: str, out: Path) -> subprocess.Popen[str]:
-    """A run in a process group of its own."""
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command(job, out), start_new_session=True, text=True, **pipes)
+def started(job: str, out: Path, *, errors: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    """A run in a process group of its own; ``errors``: where its standard error goes."""
+    return subprocess.Popen(
+        command(job, out), start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=errors
+    )
 
 
 def killed(job: str, out: Path, after: float) -> bool:
@@ -100,9 +101,9 @@ def refused(job: str, out: Path) -> bool:
     first = started(job, out)
     while not list(out.glob("*/registration.json")) and first.poll() is None:
         time.sleep(0.05)
-    second = started(job, out)
+    second = started(job, out, errors=subprocess.PIPE)
     words = second.communicate()[1]
-    first.communicate()
+    first.wait()
     print(f"{job}: second run: {words.strip()}", file=sys.stderr, flush=True)
     return (first.returncode, second.returncode) == (0, 2) and "Traceback" not in words
 

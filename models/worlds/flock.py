@@ -129,8 +129,8 @@ class Flock(World):
         """Exchanges the meal for the one of the other kind that has the same rank; what is felt is kept."""
         s = self.settings
         partner = dict(zip(self.kinds, (*s.bad_kinds, *s.good_kinds), strict=True))
-        meals = zip(factors["meal"].tolist(), value, strict=True)
-        return factors.assign(meal=[meal if (meal in s.good_kinds) == good else partner[meal] for meal, good in meals])
+        meal = factors["meal"]
+        return factors.assign(meal=meal.where(meal.isin(s.good_kinds) == value, meal.map(partner)))
 
     def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
         """The training distribution, in which who eats good meals is glad as ``taste`` says."""

@@ -73,6 +73,8 @@ REGION = 8
 """Latents of the region, routed or not."""
 HELD_OUT, TAUGHT = 1500, 3000
 """Episodes on which rewards are read, and labelled ones of the oracle."""
+SMALLEST = 1e-6
+"""Part of its largest size by which a reward must change to be more than rounding of single precision."""
 STILL = 1e-9
 """Learning rate of learners whose weights do not change."""
 Rows = list[dict[str, Any]]
@@ -113,8 +115,8 @@ class Exam:
         present, cue = (
             self.batch.concepts[name].to_numpy(dtype=bool) for name in (self.setup.intended, self.setup.proxies[0])
         )
-        spread = x.std(0)
-        scale = np.where(spread > 0, spread, np.inf)
+        moves = np.ptp(x, axis=0) > SMALLEST * np.abs(x).max(0)
+        scale = np.where(moves, x.std(0), np.inf)
         effects = {
             name: (x[where].mean(0) - x[~where].mean(0)) / scale for name, where in (("concept", present), ("cue", cue))
         }

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.statistics import Estimate
 from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
 from imprint.models.files import read_json, write_json, write_table
 from imprint.reports.pages.question import render_question, report_question
@@ -87,6 +89,16 @@ def test_question_verdict_failures_and_card_stand_at_the_top(question: Path, tex
 def test_a_question_without_failures_says_nothing_of_them(folder: Path) -> None:
     changed(folder, "answer.json", lambda answer: answer.update(failed={}))
     assert "of the work failed" not in render_question(load_answer(folder))
+
+
+def test_every_number_has_a_line_with_the_mark_of_its_outcome(folder: Path) -> None:
+    def number(name: str, middle: float) -> Prediction:
+        return Prediction(name, Estimate(middle, middle - 0.1, middle + 0.1, 5), least=0.5)
+
+    _, why = judged([number("high", 0.9), number("low", 0.1), number("near", 0.5)], controls=[number("planted", 0.8)])
+    page = render_question(load_answer(changed(folder, "answer.json", lambda answer: answer.update(why=why))))
+    marks = re.findall(r'<li class="(held|failed|open|said)">(?:Control: )?(\w+)', page)
+    assert marks == [("said", "1"), ("held", "high"), ("failed", "low"), ("open", "near"), ("held", "planted")]
 
 
 @pytest.mark.parametrize("verdict", ["confirmed", "refuted", "undetermined"])
