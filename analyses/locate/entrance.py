@@ -24,6 +24,7 @@ from imprint.probes.door.arrays import OFFSET, SAFE, Rows, count_of, masked_rows
 from imprint.probes.door.files import open_activations
 from imprint.probes.door.labels import moderate, plain, sentinel, table_of, without
 from imprint.probes.door.rows import column_or, groups_of, mask_of
+from imprint.probes.door.sums import all_finite
 from imprint.probes.subjects.stored import ActivationStore
 
 BARE = "activations"
@@ -267,7 +268,7 @@ def _twins(untrained: Any, sites: Sequence[str], rows: _Rows) -> dict[str, list[
             whole = real_array(name, given)
             arrays = list(whole) if whole.ndim == 3 and whole.shape[:2] != rows.shape else [whole]
         ready = [_ready(name, array, rows) for array in arrays]
-        if bad := [r for r in ready if not bool(torch.isfinite(r.values.sum(dtype=torch.float64)))]:
+        if bad := [r for r in ready if not all_finite(r.values)]:
             values = bad[0].values
             raise ImprintError(
                 f"{name}: activations hold {int((~torch.isfinite(values)).sum())} NaN or infinite values."

@@ -16,6 +16,7 @@ from imprint.analyses.locate.plan.target import Target, target_of
 from imprint.analyses.locate.reading import Reading, read
 from imprint.analyses.statistics import LARGEST
 from imprint.models.errors import NotMeasurableError
+from imprint.probes.door.sums import all_finite
 from imprint.probes.readouts.base import Readout
 from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, principal_inputs
@@ -132,7 +133,7 @@ def readable(activations: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def unreadable(x: Tensor) -> str:
     """Why activations ``[n, D]`` cannot be read, or an empty string."""
-    if not bool(torch.isfinite(x.sum(dtype=torch.float64))):
+    if not all_finite(x):
         return f"activations hold {int((~torch.isfinite(x)).sum())} NaN or infinite values"
     if torch.equal(x[0], x[-1]) and bool((x == x[:1]).all()):
         return "every column is constant, so there is nothing to read"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch.masked import MaskedTensor
 
 from imprint.models.errors import ImprintError
+from imprint.probes.door.sums import column_means
 
 OFFSET = 32.0
 """A column is centred when its mean is more than this many standard deviations from zero."""
@@ -202,7 +203,7 @@ def _rows_there(name: str, value: torch.Tensor, n: int | None) -> Rows:
     spread, largest = high - low, torch.maximum(low.abs(), high.abs())
     rounding = (spread > 0) & (spread <= ULPS * torch.finfo(given.dtype).eps * largest)
     constant = (spread == 0) | rounding
-    mean = given.mean(0, dtype=torch.float64)
+    mean = column_means(given)
     far = mean.abs() > OFFSET * given.double().std(0, correction=0)
     values = given.float()
     if bool((far & ~constant).any() | rounding.any()):

@@ -35,6 +35,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.progress import worked
 from imprint.models.store import read_tensors, write_tensors
+from imprint.probes.door.sums import column_means
 from imprint.probes.fitting.damped import gram_of
 
 BLOCK = 4096
@@ -242,7 +243,7 @@ class Moments:
     def _add_block(self, k: int, x: Tensor, y: Tensor, product: Tensor) -> None:
         """Add rows ``x`` of fold ``k``; ``x`` and ``product`` ``[D, D]`` are overwritten."""
         if self._origin is None:
-            self._origin = x.mean(0, dtype=torch.float64).float()
+            self._origin = column_means(x).float()
         x -= self._origin
         self._add_rows(k, x, y, product)
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from imprint.models.progress import worked
+from imprint.probes.door.sums import column_means
 from imprint.probes.fitting.damped import Damped
 from imprint.probes.fitting.least_squares import LeastSquares
 from imprint.probes.fitting.moments import Moments, Sums, multiplied_in
@@ -52,7 +53,7 @@ class _Sorted:
         sizes = torch.bincount(fold).tolist()
         kind = multiplied_in(x)
         rows = x.index_select(0, self.order).to(kind)
-        rows.sub_(x.mean(0, dtype=torch.float64).to(kind))
+        rows.sub_(column_means(x).to(kind))
         self.rows, self.places = rows.split(sizes), self.order.split(sizes)
 
     def targets(self, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from imprint.models.errors import NotMeasurableError
 from imprint.models.progress import worked
+from imprint.probes.door.sums import column_means
 from imprint.probes.fitting.damped import Damped, gram_of
 from imprint.probes.fitting.least_squares import LeastSquares, chosen_inside, scale_of
 from imprint.probes.fitting.moments import BLOCK, ROUNDOFF, multiplied_in, rounding_of
@@ -52,7 +53,7 @@ class RowRidge:
         self.kind = multiplied_in(x)
         self.rows = [(fold == k).nonzero()[:, 0].to(x.device) for k in range(folds)]
         self.count = torch.tensor([len(rows) for rows in self.rows])
-        self.origin = x.mean(0, dtype=torch.float64).to(self.kind)
+        self.origin = column_means(x).to(self.kind)
         size = max(1, ELEMENTS // x.shape[1])
         sums = torch.zeros(2, folds, x.shape[1], dtype=torch.float64, device=x.device)
         for k, rows in enumerate(self.rows):
