@@ -120,6 +120,23 @@ class Learner(Born, HookedRootModule, ABC):
         return latents
 
 
+class Layered(Learner):
+    """A learner that is a chain of linear layers with tanh between them, so that every learning rule can teach it."""
+
+    @property
+    @abstractmethod
+    def chain(self) -> tuple[str, ...]:
+        """Names of the linear modules from input to output."""
+
+    @abstractmethod
+    def inputs(self, observation: Tensor) -> Tensor:
+        """What the first layer sees at every step, ``[n, T, d_0]``."""
+
+    @abstractmethod
+    def targets(self, observation: Tensor) -> Tensor:
+        """What the last layer is to give at every step but the last, ``[n, T - 1, d_L]``."""
+
+
 def tile_count(frame: Frame, patch: int) -> int:
     """How many square tiles of ``patch`` pixels a side make up a frame. Raises :class:`ImprintError` if they do not."""
     divisor = math.gcd(frame.height, frame.width)

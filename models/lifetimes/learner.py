@@ -30,6 +30,7 @@ from imprint.models.assessors.base import Owner
 from imprint.models.chance import birth, generator
 from imprint.models.learners.base import Learner
 from imprint.models.learning.cohort import Cohort
+from imprint.models.learning.ruled import RuledCohort
 from imprint.models.learning.scorecard import Scorecard
 from imprint.models.lifetimes.lifetime import Lifetime
 from imprint.models.setup.learner import Setup, frame_of
@@ -167,6 +168,12 @@ class Kept:
     """False when this seed had diverged by this age."""
 
 
+def cohort_of(setup: Setup, learners: Sequence[Learner], seeds: Sequence[int]) -> Cohort:
+    """Newborn learners of training seeds ``seeds``, taught by the setup's rule."""
+    rule, rate = setup.make_rule(), setup.schedule.learning_rate
+    return RuledCohort(learners, rate, rule, seeds) if rule.layered else Cohort(learners, rate)
+
+
 class LearnerLifetime(Lifetime[Setup, Learner]):
     """Some seeds of one setup of learners, trained together and kept in a run folder."""
 
@@ -178,7 +185,7 @@ class LearnerLifetime(Lifetime[Setup, Learner]):
         worlds = {number: setup.make_world(number) for number in dict.fromkeys(numbers)}
         frame = frame_of(worlds[numbers[0]])
         learners = [setup.make_learner(frame, rng=birth(setup.schedule.born_as(seed))) for seed in seeds]
-        self.cohort = Cohort(learners, setup.schedule.learning_rate)
+        self.cohort = cohort_of(setup, learners, seeds)
         streams = zip(numbers, seeds, strict=True)
         self.streams = [Experience(worlds[number], setup.schedule.batch, seed) for number, seed in streams]
         self.worlds = [stream.world for stream in self.streams]

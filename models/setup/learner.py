@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.learners.base import LEARNERS, Frame, Learner
+from imprint.models.learners.base import LEARNERS, Frame, Layered, Learner
 from imprint.models.learning.routing import Routing
+from imprint.models.rules.base import RULES, Rule
 from imprint.models.settings import FrozenSettings
 from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, assessor_of, make_member, settings_of
 from imprint.models.worlds.base import WORLDS, World
@@ -60,6 +61,8 @@ class Setup(AlignmentSetup):
 
     world: dict[str, Any]
     learner: dict[str, Any]
+    rule: dict[str, Any] = {"kind": "backprop"}
+    """How the learner's weights change."""
     assessor: dict[str, Any]
     routing: Routing | None = None
     """Which latents are taught by steps that a steering signal marks; None: every step teaches all."""
@@ -67,7 +70,7 @@ class Setup(AlignmentSetup):
     evaluation: Evaluation = Evaluation()
     decision: Decision = Decision()
 
-    _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "assessor": ASSESSORS}
+    _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "rule": RULES, "assessor": ASSESSORS}
 
     @model_validator(mode="after")
     def _gradients_go_through_columns(self) -> Setup:
@@ -92,6 +95,25 @@ class Setup(AlignmentSetup):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _rule_can_teach(self) -> Setup:
+        kind = self.rule["kind"]
+        if not RULES.load(kind).layered:
+            return self
+        if not issubclass(LEARNERS.load(self.learner["kind"]), Layered):
+            layered = [name for name in LEARNERS.names() if issubclass(LEARNERS.load(name), Layered)]
+            others = [name for name in RULES.names() if not RULES.load(name).layered]
+            raise ValueError(
+                f"rule {kind} teaches learners that are a chain of layers ({', '.join(layered)}), and "
+                f"{self.learner['kind']} is none; it can be taught by {', '.join(others)}"
+            )
+        if self.shapes_learner:
+            raise ValueError(
+                f"rule {kind} computes no gradient through the learner, so steering cannot shape what it learns; leave "
+                "out gradient_into_learner and routing, or set rule.kind to backprop"
+            )
+        return self
+
     def _teaching_signal(self) -> tuple[str, str]:
         return "assessor.signal", self.assessor["signal"]
 
@@ -109,6 +131,11 @@ class Setup(AlignmentSetup):
         cls = LEARNERS.load(self.learner["kind"])
         learner: Learner = cls.born(cls.Settings(**settings_of(self.learner)), frame, rng=rng)
         return learner
+
+    def make_rule(self) -> Rule:
+        """The learning rule, not started."""
+        rule: Rule = make_member(RULES, self.rule)
+        return rule
 
     def make_assessor(self, seeds: int, width: int) -> Assessor:
         """An untrained assessor of ``seeds`` learners with latents of ``width``."""

@@ -1,0 +1,1 @@
+"""Learning rules: how a learner's weights change."""
