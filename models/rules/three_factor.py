@@ -27,7 +27,7 @@ class ThreeFactor(Rule):
     """Eligibility of noise, gated by a reward prediction error."""
 
     class Settings(FrozenSettings):
-        sigma: float = Field(0.1, gt=0.0, le=10.0)
+        sigma: float = Field(0.3, gt=0.0, le=10.0)
         """Standard deviation of the noise on every unit's drive."""
         rate: float = Field(0.05, gt=0.0, le=1.0)
         """Rate of the running mean of the reward."""
