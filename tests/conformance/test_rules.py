@@ -47,6 +47,14 @@ def started(kind: str, seeds: tuple[int, ...] = SEEDS) -> Rule:
     return rule
 
 
+def warmed(kind: str) -> Rule:
+    """A rule that has seen other rows, so that it knows what reward and input to expect."""
+    rule = started(kind)
+    x, y = task(8)
+    rule.changes(network(), x.flip(-1), y)
+    return rule
+
+
 def gradient(net: Network, x: Tensor, y: Tensor) -> Changes:
     """What automatic differentiation says."""
     leaves = [[t.clone().requires_grad_() for t in part] for part in (net.weights, net.biases)]
@@ -91,7 +99,7 @@ def not_drawn(kind: str) -> bool:
 
 def test_a_change_is_presynaptic_activity_times_something_of_the_postsynaptic_unit(kind: str) -> None:
     net, (x, y) = network(), task(1)
-    changes = started(kind).changes(net, x, y)
+    changes = warmed(kind).changes(net, x, y)
     for layer, weight in enumerate(changes.weights):
         own = net.weights[layer] if kind == "hebbian" else torch.zeros_like(weight)
         # What one row asks of a unit is a multiple of what it saw; Oja's decay adds a multiple of its own weights.
@@ -108,9 +116,7 @@ def test_a_change_depends_on_later_layers_only_as_its_locality_says(kind: str) -
     net, (x, y) = network(), task(1)
     other = replace(net, weights=[*net.weights[:-1], network(1).weights[-1]])
     moved = other.activities(x)[-1] - net.activities(x)[-1]
-    rules = started(kind), started(kind)
-    for _ in range(2):  # from the second time on a reward is expected
-        before, after = (r.changes(*at) for r, at in zip(rules, ((net, x, y), (other, x, y + moved)), strict=True))
+    before, after = warmed(kind).changes(net, x, y), warmed(kind).changes(other, x, y + moved)
     for layer in range(net.hidden):
         one, two = before.weights[layer], after.weights[layer]
         ratio = (one * two).sum((1, 2)) / one.square().sum((1, 2))  # a reward may be another number, one for all units
