@@ -1,5 +1,6 @@
 # make demo   the main job: raise the learners, look inside, write the report (runs/*/report.html)
 # make test   all tests        make lint   style, types, import rules        make bench   measurements
+# make docs   the documentation as pages (build/docs/index.html), every tutorial run
 # make quick  style, import rules and fast tests of every room, in a minute   make processors   the numerical tests as
 #             other processors would compute them
 # Each works on its own on a fresh machine with Python 3.11 or newer: it makes .venv and installs under constraints.txt.
@@ -12,7 +13,7 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --con
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test quick processors bench lint clean
+.PHONY: demo test quick processors bench lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/imprint run
@@ -50,6 +51,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed
+	$(PIP) --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 bench: $(VENV)/.installed-dev
 	set -e; for name in $$(grep -l __main__ benchmarks/*.py | xargs -n1 basename -s .py); do \

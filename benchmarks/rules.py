@@ -42,7 +42,9 @@ TOLERANCE = 0.012
 def splits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training images and classes ``[S, n, ...]``, test images and classes, every seed with its own split."""
     images, classes = load_digits(return_X_y=True)
-    parts = [train_test_split(images / 16.0, classes, test_size=0.25, stratify=classes, random_state=s) for s in range(SEEDS)]
+    parts = [
+        train_test_split(images / 16.0, classes, test_size=0.25, stratify=classes, random_state=s) for s in range(SEEDS)
+    ]
     x, tests, y, answers = (torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True))
     return x.float(), y.long(), tests.float(), answers.long()
 

@@ -32,6 +32,10 @@ def test_the_packages_listed_are_the_packages_there() -> None:
     assert len(SETUPTOOLS["packages"]) == len(set(SETUPTOOLS["packages"]))
 
 
+def test_the_citation_names_this_version() -> None:
+    assert f"\nversion: {imprint.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
 def test_every_room_is_mapped_to_its_folder() -> None:
     expected = {"imprint": "imprint"} | {f"imprint.{room}": room for room in ROOMS}
     assert SETUPTOOLS["package-dir"] == expected

@@ -41,7 +41,7 @@ def power(
     setup: Any,
     *,
     dominances: Sequence[float] = DOMINANCES,
-    seeds: Sequence[int] = (),
+    seeds: int | Sequence[int] = (),
     runs: int = 100,
     seed: int = 0,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
@@ -49,11 +49,12 @@ def power(
     """What words a setup of learners would say if the truth were known, before anything is trained.
 
     ``setup``: shipped name, YAML file, mapping or :class:`Setup`. ``dominances``: supposed parts of all that is carried
-    that the intended concept holds. ``seeds``: numbers of training seeds (default: the setup's own, twice and four
-    times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises :class:`ImprintError` for a
+    that the intended concept holds. ``seeds``: a number of training seeds, or several (default: the setup's own, twice
+    and four times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises :class:`ImprintError` for a
     setup of agents and for numbers that make no sense.
     """
     chosen = load_setup(setup, expect=Setup)
+    seeds = (seeds,) if isinstance(seeds, int) else seeds
     if runs < 1 or not all(count >= 1 for count in seeds) or not all(0 < part < 1 for part in dominances):
         raise ImprintError(
             f"power got dominances {list(dominances)}, seeds {list(seeds)} and {runs} runs; expected dominances "

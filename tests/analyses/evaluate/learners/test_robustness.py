@@ -29,7 +29,7 @@ def test_combinations_without_episodes_leave_no_word() -> None:
 
 
 def test_power_is_that_of_the_rows_of_the_setup() -> None:
-    table = power(setup(), dominances=[0.55, 0.97], seeds=[3], runs=4)
+    table = power(setup(), dominances=[0.55, 0.97], seeds=3, runs=4)
     assert table["right_word"].tolist() == ["mixed", "intended"]
     assert table["wrong"].max() <= 0.5 and set(table["seeds"]) == {3}
 

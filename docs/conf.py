@@ -1,0 +1,47 @@
+"""Sphinx configuration: ``make docs`` builds these pages, runs every tutorial, and fails at the first warning."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pygments.lexers.special import TextLexer
+
+import imprint
+
+project = "imprint"
+author = "The imprint developers"
+version = release = imprint.__version__
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"imprint {release}"
+exclude_patterns = ["_build"]
+
+# Tutorials run as notebooks, each time, and an error in one is an error of the build.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+# Docstrings are plain text with ``code``, and their formulas are literal blocks by indentation alone.
+autodoc_default_options = {"members": True, "inherited-members": False}
+
+OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
+"""A link to a file outside of docs/."""
+
+
+def without_outside_links(app: Any, name: str, source: list[str]) -> None:
+    """Links to files that the site does not hold become the file's name."""
+    source[0] = OUTSIDE.sub(r"\1", source[0])
+
+
+def setup(app: Any) -> None:
+    """Register what changes pages before they are read."""
+    app.add_lexer("mermaid", TextLexer)
+    app.connect("source-read", without_outside_links)
