@@ -13,6 +13,7 @@ Run ``python -m benchmarks.rules`` (--quick: 5 epochs; --only RULE).
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from dataclasses import replace
 
@@ -51,7 +52,7 @@ def splits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def newborn(widths: tuple[int, ...]) -> Network:
     """Untrained networks, weights normal with variance 1 / d."""
-    draw, pairs = torch.Generator().manual_seed(1), list(zip(widths[:-1], widths[1:], strict=True))
+    draw, pairs = torch.Generator().manual_seed(1), list(itertools.pairwise(widths))
     weights = [torch.randn(SEEDS, above, below, generator=draw) / below**0.5 for below, above in pairs]
     return Network(weights, [torch.zeros(SEEDS, above) for _, above in pairs], output="softmax")
 

@@ -11,6 +11,8 @@ Nothing in it is built in for images or time, so that what it comes to know can 
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field, field_validator
@@ -43,7 +45,7 @@ class Layers(Layered):
         seen = settings.window * frame.channels * frame.height * frame.width
         shown = frame.sensory_channels * frame.height * frame.width
         widths = (seen, *settings.hidden, shown)
-        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.hooks_hidden = nn.ModuleList(HookPoint() for _ in settings.hidden)
         self.setup()  # type: ignore[no-untyped-call]
 

@@ -8,6 +8,7 @@ variance 1 / d_{l-1} of initial forward weights, not a tuned uniform.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -22,7 +23,7 @@ class FeedbackAlignment(Rule):
 
     def initial(self, widths: Sequence[int]) -> dict[str, Tensor]:
         """Feedback weights ``[S, d_l, d_{l-1}]`` from layer 2 on."""
-        pairs = zip(widths[1:], widths[2:], strict=False)
+        pairs = itertools.pairwise(widths)
         return {f"feedback.{i}": self.normal(above, below) / below**0.5 for i, (below, above) in enumerate(pairs)}
 
     def changes(self, network: Network, x: Tensor, y: Tensor) -> Changes:

@@ -13,6 +13,7 @@ forward weight is transported; (2) inverse and forward weights learn in the same
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -40,7 +41,7 @@ class TargetPropagation(Rule):
     def initial(self, widths: Sequence[int]) -> dict[str, Tensor]:
         """Inverses of layers 2 ... L: ``[S, d_{l-1}, d_l]`` and ``[S, d_{l-1}]``."""
         own = {}
-        for i, (below, above) in enumerate(zip(widths[1:], widths[2:], strict=False)):
+        for i, (below, above) in enumerate(itertools.pairwise(widths)):
             own[f"inverse.{i}"] = self.normal(below, above) / above**0.5
             own[f"offset.{i}"] = torch.zeros(len(self.rngs), below)
         return own

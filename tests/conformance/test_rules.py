@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ def rng(seed: int) -> torch.Generator:
 
 def network(seed: int = 0, output: str = "linear") -> Network:
     """Untrained networks of the shape of all tests."""
-    draw, pairs = rng(seed), list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+    draw, pairs = rng(seed), list(itertools.pairwise(WIDTHS))
     weights = [torch.randn(len(SEEDS), above, below, generator=draw) / below**0.5 for below, above in pairs]
     biases = [0.1 * torch.randn(len(SEEDS), above, generator=draw) for _, above in pairs]
     return Network(weights, biases, output="softmax" if output == "softmax" else "linear")

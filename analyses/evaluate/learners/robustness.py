@@ -50,8 +50,8 @@ def power(
 
     ``setup``: shipped name, YAML file, mapping or :class:`Setup`. ``dominances``: supposed parts of all that is carried
     that the intended concept holds. ``seeds``: a number of training seeds, or several (default: the setup's own, twice
-    and four times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises :class:`ImprintError` for a
-    setup of agents and for numbers that make no sense.
+    and four times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises :class:`ImprintError`
+    for a setup of agents and for numbers that make no sense.
     """
     chosen = load_setup(setup, expect=Setup)
     seeds = (seeds,) if isinstance(seeds, int) else seeds
