@@ -1,11 +1,10 @@
 """Learning rules on 8 x 8 digits: accuracy beside published and measured references, angle to the gradient, CPU time.
 
 Five networks 64-128-10 (and 64-128-128-10) with tanh units and a softmax learn 75 % of scikit-learn's digits, each on
-a split of its own, by plain steps on what the rule asks for (batches of 32, 60 epochs; rates in :data:`RATES`), and are
-tested on the rest. All five are one batched program. The angle is that between the rule's change and the gradient on the
-whole training set after training. ``readout only`` is backpropagation whose hidden layers are held: what a rule reaches
-without teaching them at all. References: the table of expected numbers that rules on digits are held to here, in
-:data:`EXPECTED`, tolerance .012.
+a split of its own, by plain steps on what the rule asks for (batches of 32, 60 epochs; rates in :data:`RATES`), and
+are tested on the rest. All five are one batched program. The angle is that between the rule's change and the gradient
+on the whole training set after training. ``readout only`` is backpropagation whose hidden layers are held: what a rule
+reaches without teaching them at all. :data:`EXPECTED` has the reference figures, tolerance .012.
 
 Run ``python -m benchmarks.rules`` (--quick: 5 epochs; --only RULE).
 """

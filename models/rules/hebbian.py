@@ -1,16 +1,15 @@
 """hebbian: hidden units compete for every input, and those that win move towards it; only the output sees the target.
 
-    u = (x - m) / |x - m|                                m the running mean of x, one number per presynaptic unit
-    q_i = w_i . u / |w_i| + b_i,                         the ``winners`` with the largest q_i have y_i = w_i . u, others 0
-    change of w_i = - mean of y_i (u - y_i w_i)          Oja's rule: Hebb's, with a decay that keeps |w_i| near 1
-    change of b_i = (how often i wins) - winners / d     a unit that wins too often becomes harder to excite
+    u = (x - m) / |x - m|                              m the running mean of x, one number per presynaptic unit
+    q_i = w_i . u / |w_i| + b_i                        y_i = w_i . u for the ``winners`` with the largest q_i, others 0
+    change of w_i = - mean of y_i (u - y_i w_i)        Oja's rule: Hebb's, with a decay that keeps |w_i| near 1
+    change of b_i = (how often i wins) - winners / d   a unit that wins too often becomes harder to excite
     output: delta rule,  d_L h_{L-1}^T
 
 Oja 1982 (doi:10.1007/BF00275687) with k winners (Rumelhart & Zipser 1985; compare Krotov & Hopfield 2019,
-doi:10.1073/pnas.1820458116). Hidden layers learn without any error, reward or target; so what they come to know is what
-their input is like. Deviations: (1) the network's forward pass stays that of all rules (all units, tanh), winners decide
-about learning alone; (2) input less its mean, of
-unit length; (3) the threshold's homeostasis.
+doi:10.1073/pnas.1820458116). Hidden layers learn without any error, reward or target; so what they come to know is
+what their input is like. Deviations: (1) the network's forward pass stays that of all rules (all units, tanh), winners
+decide about learning alone; (2) input less its mean, of unit length; (3) the threshold's homeostasis.
 """
 
 from __future__ import annotations

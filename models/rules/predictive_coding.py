@@ -4,11 +4,11 @@
     v_l <- v_l - step [ e_l - W_{l+1}^T (tanh'(a_{l+1}) e_{l+1}) ],      ``settling`` times, from the forward pass on
     change of W_l = - mean of (tanh'(a_l) e_l) v_{l-1}^T
 
-Whittington & Bogacz 2017 (doi:10.1162/NECO_a_00949). What has to be explained is shared out among the
-layers, so that its changes are those of backpropagation only as the output's precision goes to zero; its claim to
-follow the gradient is about small output errors. Deviations from the source: (1) activities, not potentials, are the values of the units (its equations
-with the nonlinearity outside of the sum); (2) a fixed number of plain steps; (3) the change is divided by nothing, so
-that with few steps lower layers learn more slowly.
+Whittington & Bogacz 2017 (doi:10.1162/NECO_a_00949). What has to be explained is shared out among the layers, so that
+its changes are those of backpropagation only as the output's precision goes to zero; its claim to follow the gradient
+is about small output errors. Deviations from the source: (1) activities, not potentials, are the values of the units
+(its equations with the nonlinearity outside of the sum); (2) a fixed number of plain steps, so that with few of them
+lower layers learn more slowly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""three_factor: what a unit did of its own accord is remembered at its synapses, until a reward says whether to keep it.
+"""three_factor: what a unit did of its own accord is remembered at its synapses, and a reward says whether to keep it.
 
     a'_l = a_l + sigma xi_l
-    eligibility = xi_l h'_{l-1}^T / sigma                presynaptic activity x what the postsynaptic unit did unprompted
+    eligibility = xi_l h'_{l-1}^T / sigma              presynaptic activity x what the postsynaptic unit did unprompted
     change of W_l = - mean of (reward - expected) eligibility,      reward = - loss' of the row
     expected <- expected + rate (mean reward - expected)            a running mean, no quiet pass
 
