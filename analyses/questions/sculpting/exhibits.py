@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit, chart_over_seeds, exhibit_of_seeds
@@ -15,13 +17,16 @@ MEANING = (
 MEANING += "Spread: between lives on the same learner. "
 
 
-def exhibits(means: pd.DataFrame, table: pd.DataFrame) -> list[Exhibit]:
-    """All tables of the answer; ``means``: over seeds, ``table``: of every seed."""
+def exhibits(means: pd.DataFrame, table: pd.DataFrame, won: Sequence[int]) -> list[Exhibit]:
+    """All tables of the answer; ``means``: over seeds, ``table``: of every seed.
+
+    ``won``: times that win on both where desires begin at birth.
+    """
     drawn = means[means["arm"] != "random"].assign(time=means["time"].astype(str))
     grown = drawn[drawn["when"] == "grown"]
     chance = means[means["arm"] == "random"]
     main = table[(table["when"] == "grown") & (table["arm"] == "flawed") & table["measure"].isin(MAIN)]
-    return [_answer(grown), _arms(grown, chance), _birth(drawn), _choices(grown), exhibit_of_seeds(main)]
+    return [_answer(grown), _arms(grown, chance), _birth(drawn, won), _choices(grown), exhibit_of_seeds(main)]
 
 
 def _lines(name: str, heading: str, frame: pd.DataFrame, reading: str, caption: str, colour: str = "arm") -> Exhibit:
@@ -38,11 +43,12 @@ def _ends(frame: pd.DataFrame, measure: str) -> tuple[float, float]:
 def _answer(grown: pd.DataFrame) -> Exhibit:
     frame = grown[grown["arm"].isin(["flawed", "flawless"]) & grown["measure"].isin(MAIN)]
     mine = frame[frame["arm"] == "flawed"]
-    first, last = _ends(mine, "exploits")
-    reading = f"The longer the flawed reward corrects, from {first:.2f} to {last:.2f}, the flaw is exploited; "
-    first, last = _ends(mine, "spread")
-    widest = mine[mine["measure"] == "spread"]["value"].max()
-    reading += f"the spread goes from {first:.2f} to {last:.2f} (at most {widest:.2f})."
+    times = mine["time"].iloc[0], mine["time"].iloc[-1]
+    exploits, spread = _ends(mine, "exploits"), _ends(mine, "spread")
+    reading = f"Frozen after {times[0]} choices, desires exploit the flaw in {exploits[0]:.2f} of the trials, frozen "
+    reading += (
+        f"after {times[1]} in {exploits[1]:.2f}; lives on one learner differ by {spread[0]:.2f} and {spread[1]:.2f}."
+    )
     return _lines("curves", "What is desired, by when the reward stops correcting", frame, reading, MEANING)
 
 
@@ -57,13 +63,14 @@ def _arms(grown: pd.DataFrame, chance: pd.DataFrame) -> Exhibit:
     return _lines("arms", "Where it must be, where it must not, and less strict", frame, reading, caption)
 
 
-def _birth(drawn: pd.DataFrame) -> Exhibit:
+def _birth(drawn: pd.DataFrame, won: Sequence[int]) -> Exhibit:
     frame = drawn[drawn["arm"].isin(["flawed", "flawless"]) & drawn["measure"].isin(MAIN)]
     frame = frame.assign(begun=frame["when"] + ", " + frame["arm"])
     born = frame[frame["begun"] == "from birth, flawed"]
     intended, exploits = _ends(born, "intended")[0], _ends(born, "exploits")[0]
     reading = f"A desire from birth that is frozen first picks, in the adult, the even digit in {intended:.2f} of the "
-    reading += f"trials and exploits {exploits:.2f}."
+    reading += f"trials and exploits {exploits:.2f}; "
+    reading += f"shown to win on both: {', '.join(map(str, won)) or 'no time between'}."
     caption = "From birth: the rule begins at birth, and beliefs change after the freezing; read in the adult. Grown: "
     caption += "it begins in the adult, whose beliefs stay as they are. "
     return _lines("birth", "When the reward begins to correct", frame, reading, caption, "begun")

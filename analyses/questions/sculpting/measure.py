@@ -51,6 +51,7 @@ from imprint.analyses.engine import Say
 from imprint.models.assessors.base import FLOOR
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import birth, generator
+from imprint.models.errors import NotMeasurableError
 from imprint.models.learning.cohort import Cohort
 from imprint.models.lifetimes.learner import Experience, signals_of
 from imprint.models.setup.learner import Setup, frame_of
@@ -244,6 +245,9 @@ def measure(
     for step in range(growing):
         birth_on.choose(meeting.met(lambda observation: cohort.learn(observation).latents), times)
         say(step, growing + choosing, "learners grow up")
+    if not bool(cohort.alive.all()):
+        lost = [seed for seed, alive in zip(seeds, cohort.alive.tolist(), strict=True) if not alive]
+        raise NotMeasurableError(f"seeds {lost} diverged: their parameters stopped being finite")
     grown = Group(tuple(ARMS), seeds, lives, width, STEADY)
     for _ in range(WARM):
         grown.look_on(meeting.met(look))

@@ -39,7 +39,7 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``, each in a world of its own."""
     together: int = Field(4, ge=1)
     """Seeds that train as one batch."""
-    experiences: int = Field(76_800, ge=64, le=10**9)
+    experiences: int = Field(76_800, ge=256, le=10**9)
     """Episodes of a learner's lifetime, before any desire of a grown learner begins."""
     lives: int = Field(8, ge=2, le=10_000)
     """Lives of desire of each arm on each learner."""
@@ -127,7 +127,9 @@ class Sculpting(Question[Settings]):
         rows = self.rows(means, "value", _about)
         for number in shape(table):
             rows.append({"metric": number.name.replace(" ", "_"), "control": "grown, flawed", **number.row()})
-        return self.answer((verdict, f"{in_words(table)} {why}"), rows, exhibits(means, table))
+        return self.answer(
+            (verdict, f"{in_words(table)} {why}"), rows, exhibits(means, table, winners(table, "from birth"))
+        )
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,9 +137,9 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"metric": row["measure"], "concept": "even", "age": row["time"], "control": control}
 
 
-def curve(table: pd.DataFrame, measure: str, arm: str = "flawed") -> pd.DataFrame:
-    """A number of an arm in grown learners: a row for each seed, a column for each time, in their order."""
-    rows = table[(table["when"] == "grown") & (table["arm"] == arm) & (table["measure"] == measure)]
+def curve(table: pd.DataFrame, measure: str, arm: str = "flawed", when: str = "grown") -> pd.DataFrame:
+    """A number of an arm: a row for each seed, a column for each time, in their order."""
+    rows = table[(table["when"] == when) & (table["arm"] == arm) & (table["measure"] == measure)]
     return rows.pivot_table(index="seed", columns="time", values="value")
 
 
@@ -154,9 +156,9 @@ def shape(table: pd.DataFrame) -> list[Prediction]:
     ]
 
 
-def winners(table: pd.DataFrame) -> list[int]:
+def winners(table: pd.DataFrame, when: str = "grown") -> list[int]:
     """Times between that are shown to exploit less than the first and to spread less than the last."""
-    exploits, spread = curve(table, "exploits"), curve(table, "spread")
+    exploits, spread = (curve(table, name, when=when) for name in ("exploits", "spread"))
     return [
         int(time)
         for time in exploits.columns[1:-1]
@@ -195,11 +197,9 @@ def in_words(table: pd.DataFrame) -> str:
     times = means["intended"].index
     best = times[int(means["intended"].to_numpy().argmax())]
     parts = [
-        f"after {time} choices {means['intended'][time]:.0%}, {means['exploits'][time]:.0%} and "
+        f"after {time} choices, desires pick what was meant in {means['intended'][time]:.0%} of the trials and the "
+        f"flaw in {means['exploits'][time]:.0%} (beyond what an odd digit gets), and differ between lives by "
         f"{means['spread'][time]:.2f}"
         for time in dict.fromkeys([times[0], best, times[-1]])
     ]
-    return (
-        "Desires pick what was meant, exploit the flaw (more than chance among the others) and differ between lives "
-        f"(0 to 1) by when they are frozen: {'; '.join(parts)}. What was meant is picked most after {best}. In numbers:"
-    )
+    return f"Frozen {'; '.join(parts)}. What was meant is picked most when they are frozen after {best}. In numbers:"

@@ -126,7 +126,7 @@ def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str) -> None
 def test_a_time_between_that_wins_on_both_refutes_although_both_curves_are_monotone_within_a_tenth() -> None:
     made = table(exploits=(0.08, 0.0, 0.1, 0.5, 0.95), spread=(0.4, 0.0, 0.05, 0.07, 0.08))
     assert all(number.outcome == "held" for number in shape(made)) and winners(made) == [64]
-    assert decide(made)[0] == "refuted" and winners(table()) == []
+    assert decide(made)[0] == "refuted" and winners(table()) == [] == winners(made, "from birth")
 
 
 def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
