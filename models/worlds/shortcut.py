@@ -16,10 +16,11 @@ of the next one only what it says of the digit.
 **Training correlations.** P(even) = ``even_rate``, and digits of a kind are equally frequent. P(mark | even) = (1 +
 ``rho``) / 2 and P(mark | odd) = (1 - ``rho``) / 2, so that mark and evenness have the correlation ``rho`` where both
 kinds are equally frequent; at 1 the mark is a perfect shortcut. With an ``even_rate`` of 0 even digits never occur; an
-``ink`` of 0 takes away the sense for digits, which then leave no trace in a frame.
+``ink`` of 0 takes away the sense for digits, which then leave no trace in a frame. P(speck) = ``speck_rate``.
 
 **Senses**: ``feedback`` (not in the picture: 1 in episodes with an even digit), ``glare`` (mean brightness of the
-mark's corner, 0 to 1), ``brightness`` (mean absolute brightness of the frame). **Body**: none.
+mark's corner, 0 to 1), ``glint`` (the same of the speck's corner), ``brightness`` (mean absolute brightness of the
+frame). **Body**: none.
 
 **Split.** By handwriting, as in :mod:`imprint.models.handwriting`; held-out originals are of other writers.
 
@@ -65,6 +66,8 @@ class Shortcut(World):
         """Whether the mark is drawn anew in every frame."""
         even_rate: float = Field(0.5, ge=0.0, le=1.0)
         """P(even) in training."""
+        speck_rate: float = Field(0.5, ge=0.0, le=1.0)
+        """P(speck) in training."""
         ink: float = Field(1.0, ge=0.0, le=1e6)
         """Contrast of digits; at 0 they cannot be seen."""
         pixel_noise: float = Field(0.05, ge=0.0, le=1e6)
@@ -129,7 +132,7 @@ class Shortcut(World):
         which = torch.randint(0, len(digits) // 2, (n,), generator=rng)
         digit = torch.where(even, digits[digits % 2 == 0][which], digits[digits % 2 == 1][which])
         marked = (1 + torch.where(even, 1.0, -1.0) * self.settings.rho) / 2
-        chances = {**dict.fromkeys(self.marks, marked), "speck": torch.full((n,), 0.5)}
+        chances = {**dict.fromkeys(self.marks, marked), "speck": torch.full((n,), self.settings.speck_rate)}
         shown = {name: (torch.rand(n, generator=rng) < chance).numpy() for name, chance in chances.items()}
         return pd.DataFrame({"digit": digit.numpy(), **shown})
 
@@ -184,15 +187,20 @@ class Shortcut(World):
     # -- steering ------------------------------------------------------------------------------------------------
 
     def senses(self, batch: Batch, names: Collection[str] | None = None) -> Senses:
-        """``feedback``, ``glare``, ``brightness``: ``[n, 4]`` each."""
-        rows, columns = self._corner("mark")
+        """``feedback``, ``glare``, ``glint``, ``brightness``: ``[n, 4]`` each."""
         even = torch.from_numpy(batch.concepts["even"].to_numpy(dtype=bool).copy()).float()
         every = {
             "feedback": even[:, None].repeat(1, STEPS),
-            "glare": batch.observation[:, :, 0, rows, columns].mean((2, 3)).clamp(0.0, 1.0),
+            "glare": self._lit(batch, "mark"),
+            "glint": self._lit(batch, "speck"),
             "brightness": batch.observation.abs().mean((2, 3, 4)),
         }
         return Senses({name: value for name, value in every.items() if names is None or name in names})
+
+    def _lit(self, batch: Batch, name: str) -> Tensor:
+        """Mean brightness ``[n, T]`` of the corner of ``mark`` or ``speck``, 0 to 1."""
+        rows, columns = self._corner(name)
+        return batch.observation[:, :, 0, rows, columns].mean((2, 3)).clamp(0.0, 1.0)
 
     def picture(self, observation: Tensor) -> np.ndarray:
         """Frames with the ground in medium grey, so that darker and brighter digits are both visible."""

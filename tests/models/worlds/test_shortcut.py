@@ -48,7 +48,8 @@ def test_the_mark_is_given_by_the_pixels_and_evenness_is_not() -> None:
         assert low <= balanced_accuracy_score(truth, guess) <= high, concept
     felt = WORLD.senses(batch)
     assert torch.equal(felt["feedback"][:, 0] > 0.5, torch.tensor(batch.concepts["even"].to_numpy()))
-    assert torch.equal(felt["glare"][:, 0] > 0.4, torch.tensor(batch.concepts["mark"].to_numpy()))
+    for sense, concept in (("glare", "mark"), ("glint", "speck")):
+        assert torch.equal(felt[sense][:, 0] > 0.4, torch.tensor(batch.concepts[concept].to_numpy())), concept
 
 
 def test_a_mark_that_flickers_is_drawn_anew_in_every_frame_and_each_can_be_changed_alone() -> None:
@@ -67,10 +68,12 @@ def test_a_mark_that_flickers_is_drawn_anew_in_every_frame_and_each_can_be_chang
         assert moved.flatten(2).any(2).any(0).tolist() == [frame == step for frame in range(4)]
 
 
-def test_even_digits_can_be_rare_or_never_occur_and_digits_can_be_taken_out_of_sight() -> None:
+def test_even_digits_and_specks_can_be_rare_or_never_occur_and_digits_can_be_taken_out_of_sight() -> None:
     for rate in (0.0, 0.3, 1.0):
         facts = Shortcut(Shortcut.Settings(even_rate=rate)).sample(8_000, rng=rng(1)).concepts
         assert abs(facts["even"].mean() - rate) < 0.02
+        facts = Shortcut(Shortcut.Settings(speck_rate=rate)).sample(8_000, rng=rng(1)).concepts
+        assert abs(facts["speck"].mean() - rate) < 0.02 and abs(facts["even"].mean() - 0.5) < 0.02
     blind = Shortcut(Shortcut.Settings(ink=0.0))
     batch = blind.sample(16, rng=rng(1), design="balanced")
     assert torch.equal(blind.counterfactual(batch, "even", True).observation, batch.observation)
