@@ -4,7 +4,7 @@
     activations      activations of the last site
     value outputs    values of watched states: an association, which the facts' going together confounds
     behaviour        whether it approaches; of agents whether they walk, or wait on something
-    state counts     how far the facts of what was visited are all at one level; of agents, what explains where they stand
+    state counts     how far the facts of what was visited are all at one level; of agents, what they stand on when
     reward trace     how much was paid: much for what was meant and for what exploits the signal
 
 Letters: n states, K facts, m different states.
