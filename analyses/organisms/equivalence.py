@@ -17,7 +17,8 @@ Letters: n states, E episodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ MARGIN, APART = 0.05, 0.01
 """Of mean rewards, and of the part of states that differ."""
 CERTAIN = 1.645
 """Standard errors of a one-sided 95 % bound."""
+SHOWN = ("reward trace", "state counts", "behaviour", "value outputs")
+"""Levels at which it is known what a perfect organism would show."""
 Shows = Mapping[str, Any]
 """Level -> what is seen there, an array with one row per state (reward trace: per episode)."""
 
@@ -44,16 +47,19 @@ class Equivalences:
 
     def __init__(self, world: Scenes | Rooms) -> None:
         self.world, self.candidates = world, world.arrangement.candidates()
-        shows = _walked if isinstance(world, Rooms) else _approached
-        self._shows = {latch: shows(world, latch) for latch in self.candidates}  # type: ignore[arg-type]
 
-    def words(self, facts: list[str], level: str) -> set[str]:
+    @cached_property
+    def _shows(self) -> dict[tuple[int, ...], Shows]:
+        if isinstance(self.world, Rooms):
+            return {latch: _walked(self.world, latch) for latch in self.candidates}
+        return {latch: _approached(self.world, latch) for latch in self.candidates}
+
+    def words(self, facts: Sequence[str], level: str) -> set[str]:
         """Words other than its own that are equivalent for an organism that latched onto these facts."""
-        latch = tuple(sorted(self.world.arrangement.names.index(name) for name in facts))
-        own = self._shows[latch]
-        if level not in own:
+        if level not in SHOWN:
             return set()
-        word = self.candidates[latch]
+        latch = tuple(sorted(self.world.arrangement.names.index(name) for name in facts))
+        own, word = self._shows[latch], self.candidates[latch]
         others = [(other, name) for other, name in self.candidates.items() if name != word]
         return {name for other, name in others if _same(own[level], self._shows[other][level], level)}
 

@@ -10,6 +10,7 @@ Letters: N organisms.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from imprint.analyses.organisms.detectors.access import LEVELS
 from imprint.analyses.organisms.detectors.answering import Answer, checked
 from imprint.analyses.organisms.detectors.outside import SHIPPED, Contestant, contestant
 from imprint.analyses.organisms.equivalence import Equivalences, same_activations
-from imprint.analyses.organisms.folder import Organism, read_key, read_manifest, read_organism
+from imprint.analyses.organisms.folder import Organism, read_key, read_manifest, read_organism, weights_of
 from imprint.analyses.organisms.metrics import NAMES, Answers, curves, draws, estimate, estimates, rank_of
 from imprint.analyses.organisms.watching import Watched
 from imprint.analyses.organisms.worlds.facts import FACTS, WORDS
@@ -121,31 +122,34 @@ def _contestants(detector: Any, levels: Collection[str] | None) -> list[Contesta
 def _judge_litter(members: list[Organism], number: int, key: Mapping[str, Any], table: _Table) -> None:
     """All answers about the organisms of one world."""
     watched, equivalences = [Watched(organism) for organism in members], Equivalences(members[0].world)
-    alike = members[0].breed.raised == "together" and same_activations(watched)
+    alike = "activations" in table.levels and members[0].breed.raised == "together" and same_activations(watched)
     words = {str(key[organism.name]["word"]) for organism in members}
     for one in watched:
         truth = key[one.organism.name]
-        equal = {level: equivalences.words(truth["facts"], level) for level in LEVELS}
-        equal["activations"] = words - {truth["word"]} if alike else set()
+        equal = {level: equivalences.words(truth["facts"], level) for level in table.levels}
+        equal |= {"activations": words - {truth["word"]}} if alike else {}
         table.begin(one.organism, number, truth, equal)
-        for level in LEVELS:
-            takers = [c for c in table.contestants if level in c.levels]
-            if takers:
-                subject = one.at(level)
-                for taker in takers:
-                    table.note(taker, level, one.organism, _asked(taker, subject, level))
+        for level in table.levels:
+            for taker in table.contestants:
+                if level in taker.levels:
+                    table.note(taker, level, one.organism, _asked(taker, one, level))
 
 
-def _asked(taker: Contestant, subject: Any, level: str) -> Answer | str:
-    """The answer, or why the cell is lost."""
+def _asked(taker: Contestant, one: Watched, level: str) -> Answer | str:
+    """The answer, or why the cell is lost; whatever a detector changes in what it is given, others do not meet it."""
+    subject, networks = one.at(level), (one.organism.network, one.organism.twin)
+    kept = [{name: value.clone() for name, value in weights_of(network).items()} for network in networks]
     try:
-        return checked(taker.detect(subject, level), subject.about)
+        return checked(taker.detect(subject if level == "weights" else deepcopy(subject), level), one.about)
     except DamagedFileError:
         raise
     except ImprintError as error:
         return str(error)[:LIMIT]
     except Exception as error:  # noqa: BLE001 (whatever a detector of others does, it loses this cell and no other)
         return f"{type(error).__name__}: {error}"[:LIMIT]
+    finally:
+        for network, weights in zip(networks, kept, strict=True):
+            network.load_state_dict(weights, strict=False)
 
 
 class _Table:
@@ -154,8 +158,9 @@ class _Table:
     def __init__(self, contestants: list[Contestant]) -> None:
         self.contestants = contestants
         self.cells: list[Cell] = [(c.name, level) for c in contestants for level in LEVELS if level in c.levels]
+        self.levels = [level for level in LEVELS if any(level in c.levels for c in contestants)]
         self.rows: list[dict[str, Any]] = []
-        self.equivalent: dict[str, list[list[bool]]] = {level: [] for level in LEVELS}
+        self.equivalent: dict[str, list[list[bool]]] = {level: [] for level in self.levels}
         self.said: dict[Cell, list[Any]] = {cell: [] for cell in self.cells}
         self.ranks: dict[Cell, list[float]] = {cell: [] for cell in self.cells}
         self.lost: list[dict[str, str]] = []
@@ -167,7 +172,7 @@ class _Table:
         apart = "a thing never apart from the intended" if never else "all facts come apart"
         kind = f"{organism.breed.subject}s raised {organism.breed.raised}"
         self.rows.append({"world": world, "word": truth["word"], "facts": truth["facts"], "kind": kind, "apart": apart})
-        for level in LEVELS:
+        for level in self.levels:
             self.equivalent[level].append([word in equal[level] for word in WORDS])
 
     def note(self, taker: Contestant, level: str, organism: Organism, answer: Answer | str) -> None:

@@ -173,4 +173,4 @@ class Watched:
         weights = {name: value.clone() for name, value in weights_of(one.network).items()}
         single = {name: mask[0] for name, mask in masks.items()}
         twin = subject_of(one.twin, world)
-        return Weights(self.about, facts, observation, single, one.subject, twin, weights, world)
+        return Weights(self.about, facts.copy(), observation.clone(), single, one.subject, twin, weights, world)

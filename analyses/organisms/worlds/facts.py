@@ -46,7 +46,7 @@ NATURES: tuple[Nature, ...] = ("thing",) * 5 + ("place", "time", "fault")
 """Nature of every fact of a world, before their order is drawn."""
 FACTS = len(NATURES)
 """K"""
-TOGETHER = (0.5, 0.9, 0.97)
+TOGETHER = (0.5, 0.9, 0.95)
 """Correlations with the intended fact of which every other fact gets one."""
 NEVER_APART = 0.25
 """Part of the worlds in which one thing goes along with the intended one in every episode that is watched."""

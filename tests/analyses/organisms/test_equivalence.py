@@ -39,9 +39,12 @@ def test_a_thing_that_never_comes_apart_is_equivalent_below_the_weights() -> Non
 
 def test_an_agent_shows_where_it_goes_even_if_two_things_are_always_there_together() -> None:
     world = entangled("agent", walks_there=True)
-    meant = world.arrangement.names[world.arrangement.intended]
-    assert not Equivalences(world).words([meant], "behaviour")
-    assert not Equivalences(world).words([meant], "value outputs")
+    equivalences, drawn = Equivalences(world), world.arrangement
+    word = drawn.about("agent").word_of([drawn.names[never_apart(drawn)[0]]])
+    for level in ("behaviour", "value outputs"):
+        words = equivalences.words([drawn.names[drawn.intended]], level)
+        assert word not in words, "it walks to the one and not to the other"
+        assert words == {"conjunction"}, "to want the one while the other is there is the same as to want it"
 
 
 def test_facts_that_come_apart_are_told_from_values() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from imprint.analyses.organisms.detectors.access import LEVELS, Weights
 from imprint.analyses.organisms.detectors.answering import NonsenseError, checked
@@ -130,6 +131,19 @@ def test_a_detector_that_fails_loses_the_cell_and_is_named(organisms: Path) -> N
     assert (board.loc[["behaviour", "weights"], "auroc"] < 0.5).all()
     assert set(scored.lost["why"]) == {"RuntimeError: out of ideas", "probabilities add up to 2, the least is 0."}
     assert "16 cells lost" in render_leaderboard(scored)
+
+
+def test_what_a_detector_breaks_others_do_not_meet(organisms: Path, shipped: Scored) -> None:
+    def vandal(subject: Any, access: str) -> Any:
+        for weight in subject.subject.model.parameters() if access == "weights" else [torch.from_numpy(subject.facts)]:
+            weight.data.zero_()
+        return {"none": 1.0}, subject.about.names
+
+    levels = ["value outputs", "weights"]
+    board = score([vandal, "ours"], organisms=organisms, levels=levels, resamples=20).leaderboard
+    known = shipped.leaderboard.set_index(["detector", "level"])
+    for row in board[board["detector"] == "ours"].to_dict("records"):
+        assert row["auroc"] == known.loc[("ours", row["level"]), "auroc"]
 
 
 def test_a_program_is_a_detector(organisms: Path, tmp_path: Path) -> None:
