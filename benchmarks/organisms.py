@@ -60,7 +60,7 @@ def _print_scored(scored: Scored) -> None:
         print(own.pivot(index="word", columns="level", values="auroc").round(2))
         own = scored.groups[scored.groups["detector"] == "ours"]
         print(own.pivot(index="group", columns="level", values="right").round(2))
-        print(scored.contrasts.round(3).to_string(index=False))
+        print(scored.contrasts[scored.contrasts["detector"] == "ours"].round(3).to_string(index=False))
     for answer in answers_of(scored):
         print(f"{answer['concept']}: {answer['sentence']}")
 

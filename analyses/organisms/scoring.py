@@ -34,6 +34,8 @@ from imprint.models.threads import scoped_call
 RESAMPLES = 1000
 LIMIT = 200
 """Characters of an error that are kept."""
+EVERY = "all organisms"
+"""Group of a contrast that is over all of them."""
 Cell = tuple[str, str]
 """Detector and level."""
 
@@ -49,7 +51,7 @@ class Scored:
     groups: pd.DataFrame
     """detector, level, group, right, low, high, n: part of the organisms of a kind that are named rightly."""
     contrasts: pd.DataFrame
-    """detector, level, gain, low, high: AUROC with the weights minus that at another level, worlds paired."""
+    """detector, level, group, gain, low, high: AUROC with the weights minus that at another level, worlds paired."""
     lost: pd.DataFrame
     """detector, level, organism, why."""
     organisms: dict[str, Any]
@@ -169,7 +171,7 @@ class _Table:
         """The truth about one organism."""
         arrangement = organism.world.arrangement
         never = any(arrangement.together[i] == 1.0 for i in range(FACTS) if i != arrangement.intended)
-        apart = "a thing never apart from the intended" if never else "all facts come apart"
+        apart = "worlds: a thing never apart" if never else "worlds: all come apart"
         kind = f"{organism.breed.subject}s raised {organism.breed.raised}"
         self.rows.append({"world": world, "word": truth["word"], "facts": truth["facts"], "kind": kind, "apart": apart})
         for level in self.levels:
@@ -197,13 +199,15 @@ class _Table:
 
     def scored(self, about: dict[str, Any], resamples: int, seed: int) -> Scored:
         """All tables."""
-        board, words, groups, contrasts = [], [], [], []
-        areas: dict[Cell, Any] = {}
+        board, words, groups, areas = [], [], [], {}
+        kinds, every = np.array([row["kind"] for row in self.rows]), np.ones(len(self.rows), dtype=bool)
+        parts = {EVERY: every} | {str(kind): kinds == kind for kind in np.unique(kinds)}
         for cell in self.cells:
             answers = self.answers(cell)
             weights, named = answers.weights(resamples, seed), {"detector": cell[0], "level": cell[1]}
             drawn = draws(answers, weights)
-            areas[cell] = drawn["auroc"]
+            for part, rows in parts.items():
+                areas[part, *cell] = draws(answers.some(rows), weights[:, rows])["auroc"]
             lost = sum(row["detector"] == cell[0] and row["level"] == cell[1] for row in self.lost)
             counts = {"n": len(answers.truth), "lost": lost, "degenerate": int(answers.degenerate.sum())}
             measured = estimates(drawn, len(answers.truth))
@@ -211,16 +215,18 @@ class _Table:
             board.append({**named, **counts, **numbers})
             words += [{**named, **row} for row in _by_word(answers, weights)]
             groups += [{**named, **row} for row in self._by_group(answers)]
-        for name, level in self.cells:
-            if level != "weights" and (best := areas.get((name, "weights"))) is not None:
-                gain = estimate(best - areas[name, level], len(self.rows))
-                contrasts.append({"detector": name, "level": level, **gain.row("gain", count=None)})
+        contrasts = []
+        for (part, name, level), area in areas.items():
+            if level != "weights" and (best := areas.get((part, name, "weights"))) is not None:
+                gain = estimate(best - area, int(parts[part].sum()))
+                about_gain = {"detector": name, "level": level, "group": part}
+                contrasts.append({**about_gain, **gain.row("gain", count="n")})
         degenerate = {level: int(np.array(rows).any(1).sum()) for level, rows in self.equivalent.items()}
         return Scored(
             pd.DataFrame(board),
             pd.DataFrame(words),
             pd.DataFrame(groups),
-            pd.DataFrame(contrasts, columns=["detector", "level", "gain", "low", "high"]),
+            pd.DataFrame(contrasts, columns=["detector", "level", "group", "gain", "low", "high", "n"]),
             pd.DataFrame(self.lost, columns=["detector", "level", "organism", "why"]),
             {**about, "degenerate": degenerate},
         )

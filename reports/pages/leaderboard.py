@@ -5,7 +5,7 @@ Pages know no torch, so scores are known by their tables (:class:`imprint.analys
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from imprint.reports.pages.template import Page, fill
 from imprint.reports.parts import Table
 from imprint.reports.words import bracketed, measured, number, percent, plural
 
+COMPARED = ("behaviour", "value outputs")
+"""Levels that the weights are compared with at the top of the page."""
 NAME = "leaderboard.html"
 """File name of the page where only a folder is given."""
 MEANINGS = {
@@ -84,16 +86,22 @@ def answers_of(scored: Any) -> list[dict[str, str]]:
             size = bracketed(best["auroc"], best["auroc_low"], best["auroc_high"])
             text = f"{best['detector']} with access to {best['level']}: AUROC {size}."
             answers.append({"concept": "Best without the weights", "sentence": text})
-    for row in scored.contrasts[scored.contrasts["detector"] == "ours"].dropna().itertuples():
-        if row.level in ("value outputs", "behaviour"):
-            gain = bracketed(row.gain, row.low, row.high, lambda x: number(x, signed=True))
-            clear = "clear of 0" if row.low > 0 or row.high < 0 else "not clear of 0"
-            text = f"AUROC {gain} over {row.level}, {clear} (ours, the same worlds)."
-            answers.append({"concept": "What the weights add", "sentence": text})
-    told = ", ".join(f"{level} {count}" for level, count in scored.organisms["degenerate"].items())
-    total = plural(scored.organisms["confirmed"], "organism")
-    text = f"organisms, of {total}, with a word that nobody could tell from their own: {told}."
-    return [*answers, {"concept": "Degenerate", "sentence": text}]
+    gains = scored.contrasts[(scored.contrasts["detector"] == "ours") & scored.contrasts["level"].isin(COMPARED)]
+    gains = gains.dropna(subset=["gain"])
+    for group, rows in gains.groupby("group", sort=False):
+        said = [_gain(row) for row in rows.to_dict("records")]
+        answers.append({"concept": f"What the weights add, {group}", "sentence": f"AUROC {'; '.join(said)}."})
+    about = scored.organisms
+    told = ", ".join(f"{level} {count}" for level, count in about["degenerate"].items())
+    text = f"of {plural(about['confirmed'], 'confirmed organism')} in {plural(about['worlds'], 'world')}: {told}."
+    return [*answers, {"concept": "Degenerate, a word that nobody could tell from the right one", "sentence": text}]
+
+
+def _gain(row: Mapping[Hashable, Any]) -> str:
+    """A difference with its interval, and whether it is one."""
+    gain = bracketed(row["gain"], row["low"], row["high"], lambda x: number(x, signed=True))
+    clear = "" if row["low"] > 0 or row["high"] < 0 else ", not clear of 0"
+    return f"{gain} over {row['level']}{clear}"
 
 
 def _exhibits(scored: Any) -> Iterator[Exhibit]:
@@ -125,8 +133,7 @@ def _exhibits(scored: Any) -> Iterator[Exhibit]:
             "groups",
             "Where access to the inside helps",
             groups,
-            "Organisms that share one network, and worlds in which a thing never comes apart from the intended one, "
-            "stand by themselves.",
+            "Organisms raised together share one network; in some worlds a thing never comes apart from the intended one.",
             "Exact 95 % intervals over organisms; degenerate ones are left out. The line is chance.",
             _points("group", "right", titles, colour="level", panel="detector", reference=0.125),
         )
