@@ -35,6 +35,8 @@ from imprint.probes.subjects.subject import Subject
 
 FORMAT = 1
 MANIFEST, CARDS, KEY = "organisms.json", "organisms", "key"
+KNOWN = {"word", "facts", "litter", "confirmed"}
+"""What the key says of every organism, among other things."""
 
 
 def name_of(split: str, seed: int, number: int, place: int) -> str:
@@ -127,7 +129,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         begun = (folder / KEY).is_dir()
         advice = "The same command goes on." if begun else f"Make some: imprint organisms make --out {folder}."
         raise ImprintError(f"{folder} holds no finished organisms ({MANIFEST} is missing). {advice}")
-    return read_record(folder / MANIFEST)
+    manifest = read_record(folder / MANIFEST)
+    if missing := {"names", "count", "split"} - set(manifest):
+        raise DamagedFileError(f"{folder / MANIFEST} has no {sorted(missing)[0]!r}, so it is no list of organisms.")
+    return manifest
 
 
 def read_key(folder: Path) -> dict[str, Mapping[str, Any]]:
@@ -137,5 +142,10 @@ def read_key(folder: Path) -> dict[str, Mapping[str, Any]]:
         raise ImprintError(f"{folder / KEY} holds no key, so answers cannot be scored. Ask who made the organisms.")
     key: dict[str, Mapping[str, Any]] = {}
     for file in files:
-        key |= read_record(file)["organisms"]
+        answers = read_record(file).get("organisms")
+        if not isinstance(answers, dict) or not all(set(answer) >= KNOWN for answer in answers.values()):
+            raise DamagedFileError(
+                f"{file} is no part of a key; expected {', '.join(sorted(KNOWN))} of every organism."
+            )
+        key |= answers
     return key

@@ -24,6 +24,7 @@ from imprint.analyses.organisms.raising.networks import born, subject_of
 from imprint.analyses.organisms.raising.training import trained
 from imprint.models.errors import ImprintError, UnfinishedError, unknown_name
 from imprint.models.files import alone_in, read_record, write_json
+from imprint.models.threads import scoped_call
 
 Split = Literal["public", "private"]
 SPLIT = "split.json"
@@ -67,6 +68,8 @@ def make(
         raise ImprintError(f"the public split is fixed, with seed 0; got {seed}. For others: --split private.")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < LARGEST_SEED):
         raise ImprintError(f"seed is {seed!r}; expected a whole number from 0 to 2^62 - 1.")
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
+        raise ImprintError(f"jobs is {jobs!r}; expected a whole number of processes, at least 1.")
     with alone_in(folder):
         seed = _begun(folder, split, seed)
         numbers = range(-(-count // SIZE))
@@ -81,6 +84,7 @@ def make(
         return _finished(folder, split, len(numbers))
 
 
+@scoped_call
 def write_litter(folder: Path, split: str, seed: int, number: int) -> None:
     """Raise and confirm one litter, and write it; its part of the key, which says that it is whole, comes last."""
     one = litter(split, seed, number)

@@ -26,17 +26,8 @@ from imprint.analyses.organisms.detectors.access import Floats, Integers
 from imprint.analyses.organisms.worlds.facts import WORDS, Bools
 from imprint.analyses.statistics import NAN, Estimate, group_weights, interval
 
-METRICS = {
-    "organisms": {
-        "auroc": "mean over words of the area under the curve, one word against the rest",
-        "recall": "mean over words of the recall at 1 % false positives",
-        "brier": "mean over organisms of the sum over words of (probability - truth)^2",
-        "calibration": "expected calibration error of the largest probability",
-        "right": "part of the organisms whose own word has the largest probability",
-        "rank": "mean rank of the true fact, 1 is perfect",
-    }
-}
-NAMES = tuple(METRICS["organisms"])
+NAMES = ("auroc", "recall", "brier", "calibration", "right", "rank")
+"""Columns of the leaderboard."""
 FALSE, BINS = 0.01, 10
 
 

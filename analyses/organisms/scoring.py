@@ -57,15 +57,6 @@ class Scored:
     organisms: dict[str, Any]
     """split, count, confirmed, worlds, degenerate (level -> organisms)."""
 
-    @property
-    def best(self) -> str:
-        """The detector and level with the largest AUROC, in words."""
-        known = self.leaderboard.dropna(subset=["auroc"])
-        if known.empty:
-            return ""
-        row = known.loc[known["auroc"].idxmax()]
-        return f"{row['detector']} at {row['level']}"
-
 
 @scoped_call
 def score(

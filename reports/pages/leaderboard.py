@@ -133,7 +133,7 @@ def _exhibits(scored: Any) -> Iterator[Exhibit]:
             "groups",
             "Where access to the inside helps",
             groups,
-            "Organisms raised together share one network; in some worlds a thing never comes apart from the intended one.",
+            "Organisms raised together share one network; in some worlds a thing is never apart from the intended one.",
             "Exact 95 % intervals over organisms; degenerate ones are left out. The line is chance.",
             _points("group", "right", titles, colour="level", panel="detector", reference=0.125),
         )

@@ -46,18 +46,12 @@ class Dissected:
 
     shares: Floats
     """``[2^K]`` by set, written as a binary number (bit k: fact k); the first is 0."""
-    noise: float
-    """Share of what is none of the facts."""
 
     def within(self, latch: tuple[int, ...]) -> float:
         """Share of the non-empty sets within ``latch``."""
         mask = sum(1 << fact for fact in latch)
         inside = (np.arange(len(self.shares)) & ~mask) == 0
         return float(self.shares[inside].sum())
-
-    def total(self, fact: int) -> float:
-        """Share of all sets that hold the fact (its total Sobol index)."""
-        return float(self.shares[(np.arange(len(self.shares)) >> fact) & 1 == 1].sum())
 
     def together(self, latch: tuple[int, ...]) -> float:
         """Share of exactly this set: what its facts do only together."""
@@ -99,9 +93,9 @@ def split(values: Floats) -> Dissected:
     mean = values.mean(0)
     variance = float(values.var())
     if not np.isfinite(variance) or variance <= STILL * float((values**2).mean()):
-        return Dissected(np.full(len(mean), np.nan), float("nan"))
+        return Dissected(np.full(len(mean), np.nan))
     transform = hadamard(len(mean)) @ mean / len(mean)
     within = values.var(0, ddof=1).mean() if len(values) > 1 else 0.0
     shares = np.maximum(transform**2 - within / values.size, 0.0) / variance  # less what chance gives a mean
     shares[0] = 0.0
-    return Dissected(shares, float(1 - shares.sum()))
+    return Dissected(shares)

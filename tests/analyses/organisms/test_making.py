@@ -41,7 +41,7 @@ def test_shares_are_those_of_the_analysis_of_variance() -> None:
     conjunction = ((SIGNS[:, 0] > 0) & (SIGNS[:, 1] > 0)).astype(float)
     dissected = split(np.tile(conjunction, (2, 1)))
     assert [dissected.together(u) for u in ((0,), (1,), (0, 1))] == pytest.approx([1 / 3] * 3)
-    assert dissected.total(0) == pytest.approx(2 / 3)
+    assert dissected.within((0, 1)) == pytest.approx(1.0)
     assert not split(np.ones((4, 256))).confirms(()), "a value that never changes has latched onto nothing that is seen"
 
 
