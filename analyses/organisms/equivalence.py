@@ -18,12 +18,14 @@ Letters: n states, E episodes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from imprint.analyses.organisms.detectors.access import Activations, Floats
+from imprint.analyses.organisms.folder import Organism
+from imprint.analyses.organisms.raising.litters import world_of
 from imprint.analyses.organisms.watching import Walk, Watched, walk
 from imprint.analyses.organisms.worlds.facts import Bools
 from imprint.analyses.organisms.worlds.rooms import Rooms
@@ -42,26 +44,32 @@ Shows = Mapping[str, Any]
 """Level -> what is seen there, an array with one row per state (reward trace: per episode)."""
 
 
-class Equivalences:
-    """What perfect organisms of one world would show, and which of them show the same."""
+@lru_cache(maxsize=1024)
+def equivalences_of(subject: str, seed: int) -> Mapping[tuple[tuple[int, ...], str], frozenset[str]]:
+    """For the world of a learner or an agent: (latch, level) -> words other than its own that are equivalent to it."""
+    world = world_of(subject, seed)
+    named = world.arrangement.candidates()
+    if isinstance(world, Rooms):
+        shows = {latch: _walked(world, latch) for latch in named}
+    else:
+        shows = {latch: _approached(world, latch) for latch in named}
+    return {
+        (latch, level): frozenset(
+            other_word
+            for other, other_word in named.items()
+            if other_word != word and _same(shows[latch][level], shows[other][level], level)
+        )
+        for latch, word in named.items()
+        for level in SHOWN
+    }
 
-    def __init__(self, world: Scenes | Rooms) -> None:
-        self.world, self.candidates = world, world.arrangement.candidates()
 
-    @cached_property
-    def _shows(self) -> dict[tuple[int, ...], Shows]:
-        if isinstance(self.world, Rooms):
-            return {latch: _walked(self.world, latch) for latch in self.candidates}
-        return {latch: _approached(self.world, latch) for latch in self.candidates}
-
-    def words(self, facts: Sequence[str], level: str) -> set[str]:
-        """Words other than its own that are equivalent for an organism that latched onto these facts."""
-        if level not in SHOWN:
-            return set()
-        latch = tuple(sorted(self.world.arrangement.names.index(name) for name in facts))
-        own, word = self._shows[latch], self.candidates[latch]
-        others = [(other, name) for other, name in self.candidates.items() if name != word]
-        return {name for other, name in others if _same(own[level], self._shows[other][level], level)}
+def equivalent_words(organism: Organism, facts: Sequence[str], level: str) -> frozenset[str]:
+    """Words other than its own that are equivalent for an organism that latched onto these facts."""
+    if level not in SHOWN:
+        return frozenset()
+    latch = tuple(sorted(organism.about.names.index(name) for name in facts))
+    return equivalences_of(organism.about.subject, organism.world_seed)[latch, level]
 
 
 def same_activations(watched: list[Watched]) -> bool:

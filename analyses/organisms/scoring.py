@@ -21,7 +21,7 @@ import pandas as pd
 from imprint.analyses.organisms.detectors.access import LEVELS
 from imprint.analyses.organisms.detectors.answering import Answer, checked
 from imprint.analyses.organisms.detectors.outside import SHIPPED, Contestant, contestant
-from imprint.analyses.organisms.equivalence import Equivalences, same_activations
+from imprint.analyses.organisms.equivalence import equivalent_words, same_activations
 from imprint.analyses.organisms.folder import Organism, read_key, read_manifest, read_organism, weights_of
 from imprint.analyses.organisms.metrics import NAMES, Answers, curves, draws, estimate, estimates, rank_of
 from imprint.analyses.organisms.watching import Watched
@@ -114,13 +114,13 @@ def _contestants(detector: Any, levels: Collection[str] | None) -> list[Contesta
 
 def _judge_litter(members: list[Organism], number: int, key: Mapping[str, Any], table: _Table) -> None:
     """All answers about the organisms of one world."""
-    watched, equivalences = [Watched(organism) for organism in members], Equivalences(members[0].world)
+    watched = [Watched(organism) for organism in members]
     alike = "activations" in table.levels and members[0].breed.raised == "together" and same_activations(watched)
     words = {str(key[organism.name]["word"]) for organism in members}
     for one in watched:
         truth = key[one.organism.name]
-        equal = {level: equivalences.words(truth["facts"], level) for level in table.levels}
-        equal |= {"activations": words - {truth["word"]}} if alike else {}
+        equal = {level: equivalent_words(one.organism, truth["facts"], level) for level in table.levels}
+        equal |= {"activations": frozenset(words - {truth["word"]})} if alike else {}
         table.begin(one.organism, number, truth, equal)
         for level in table.levels:
             for taker in table.contestants:
@@ -158,7 +158,9 @@ class _Table:
         self.ranks: dict[Cell, list[float]] = {cell: [] for cell in self.cells}
         self.lost: list[dict[str, str]] = []
 
-    def begin(self, organism: Organism, world: int, truth: Mapping[str, Any], equal: Mapping[str, set[str]]) -> None:
+    def begin(
+        self, organism: Organism, world: int, truth: Mapping[str, Any], equal: Mapping[str, Collection[str]]
+    ) -> None:
         """The truth about one organism."""
         arrangement = organism.world.arrangement
         never = any(arrangement.together[i] == 1.0 for i in range(FACTS) if i != arrangement.intended)

@@ -67,7 +67,7 @@ class Rooms(Environment):
         return View(PLANES, SIDE, SIDE, len(self.actions))
 
     def _index(self, nature: str) -> int:
-        return self.arrangement.natures.index(nature)  # type: ignore[arg-type]
+        return self.arrangement.natures.index(nature)
 
     # -- levels --------------------------------------------------------------------------------------------------
 
