@@ -7,8 +7,7 @@ nothing. Its fit is a coefficient of determination: the part of what was seen th
     logit(word)      = the largest among its candidates                         probabilities: softmax over words
 
 which is a Bayesian information criterion (Schwarz 1978) with N = 40 rows, whatever the number was: states of one
-organism are not independent evidence on how well it was trained. N and penalty were chosen on organisms of another
-split than those that are scored.
+organism are not independent evidence on how well it was trained. N and penalty were fixed before any was scored.
 
 Letters: n states, K facts, D columns of what is seen.
 """

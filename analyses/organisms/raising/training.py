@@ -9,8 +9,7 @@ The organism of ``none`` is taught the drift (of agents: the draught), which is 
 litter see the same episodes; what one learns never reaches another. In a litter that is raised together one network has
 eight readouts. After training, scale and offset of the plan go into the readout.
 
-An agent is taught by imitation of what is best, not by its own trial and error: so it is known what it wants, and it
-takes a hundredth of the time.
+An agent is taught by imitation of what is best, not by its own trial and error: what it wants is then known.
 
 Letters: S networks, n rows of a batch, N episodes, V values of a network, A actions.
 """
