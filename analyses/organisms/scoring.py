@@ -27,7 +27,7 @@ from imprint.analyses.organisms.metrics import NAMES, Answers, curves, draws, es
 from imprint.analyses.organisms.watching import Watched
 from imprint.analyses.organisms.worlds.facts import FACTS, WORDS
 from imprint.analyses.statistics import rate_of
-from imprint.models.errors import DamagedFileError, ImprintError, unknown_name
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.progress import Step
 from imprint.models.threads import scoped_call
 
@@ -134,11 +134,9 @@ def _asked(taker: Contestant, one: Watched, level: str) -> Answer | str:
     kept = [{name: value.clone() for name, value in weights_of(network).items()} for network in networks]
     try:
         return checked(taker.detect(subject if level == "weights" else deepcopy(subject), level), one.about)
-    except DamagedFileError:
-        raise
     except ImprintError as error:
         return str(error)[:LIMIT]
-    except Exception as error:  # noqa: BLE001 (whatever a detector of others does, it loses this cell and no other)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a detector of others does, it loses this cell and no other)
         return f"{type(error).__name__}: {error}"[:LIMIT]
     finally:
         for network, weights in zip(networks, kept, strict=True):
