@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-RESUMABLE = ("run", "compare", "analyse", "replicate", "study", "sweep")
+RESUMABLE = ("run", "compare", "analyse", "organisms", "replicate", "study", "sweep")
 """Commands that can go on from what a stopped run of them finished."""
 
 
@@ -99,6 +99,9 @@ def _where_help(arguments: list[str]) -> str:
     from imprint.commands.app import app
 
     names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    names |= {
+        group.name or group.typer_instance.info.name or "" for group in app.registered_groups if group.typer_instance
+    }
     command = next((word for word in arguments if word in names), "")
     return f"Try 'imprint {command + ' ' if command else ''}--help'."
 

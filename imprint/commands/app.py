@@ -42,6 +42,7 @@ from imprint.commands.options import (
     Where,
     only_for_arrays,
 )
+from imprint.commands.organisms import app as organisms
 from imprint.commands.sweep import sweep
 
 app = typer.Typer(
@@ -143,6 +144,7 @@ def power(
 
 
 app.command(short_help="Judge every combination of some settings.")(sweep)
+app.add_typer(organisms, short_help="Make subjects with a hidden answer, and score detectors on them.")
 
 
 @app.command(short_help="Which concepts can be read where, and since when.")

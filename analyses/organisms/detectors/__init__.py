@@ -1,0 +1,1 @@
+"""Detectors that ship, and the wrapper for detectors of others."""

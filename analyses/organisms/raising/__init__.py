@@ -1,0 +1,1 @@
+"""How organisms are trained, and how what they latched onto is confirmed."""

@@ -1,0 +1,1 @@
+"""Worlds of organisms: eight yes-or-no facts, whose names and codings say nothing."""
