@@ -25,6 +25,7 @@ from imprint.analyses.locate.judging import MARGIN, best_sites, judge, summaries
 from imprint.analyses.locate.leaks import EQUAL, kept_together, leaks_of, refused
 from imprint.analyses.locate.material import Cells, Material, Plan
 from imprint.analyses.locate.plan.cost import ADVICE, cost_of, least_memory, shapes_of, twins_in
+from imprint.analyses.locate.shown import shown_as_card
 from imprint.analyses.locate.strata import companions, evidence_within, explained, names_given
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
@@ -129,7 +130,7 @@ def locate(
     asked = {"rows": len(entered.labels), "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds}
     table.attrs["asked"] = {**asked, "seed": seed, "grouped": entered.groups is not None}
     table.attrs["caveats"] = entered.caveats
-    return table
+    return shown_as_card(table)
 
 
 def _located(

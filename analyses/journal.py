@@ -1,0 +1,104 @@
+"""How far work is, on disk: written by the processes that do it, read by whoever looks on. Imports nothing heavy.
+
+A folder ``.progress`` beside the work holds one file for each cell that is running, ``done<tab>total<tab>note``, and
+:data:`WAVE`, which is written anew for every wave of cells: a first line ``{"began": seconds since 1970, "cells":
+[names], "before": [names of those that were done before]}``, then a line ``{"cell": name, "seconds": s, "failed":
+bool}`` whenever one has ended. All of it is written as well as it can be: a full disk costs the look, not the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER, WAVE = ".progress", ".wave"
+LARGEST = 4 * 1024**2
+"""Bytes of a journal that are read at most."""
+
+
+class Report(NamedTuple):
+    """How far one cell is."""
+
+    done: int
+    total: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Writes a cell's progress where the main process, and anybody else, looks for it."""
+
+    folder: Path
+    cell: str
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """``done`` of ``total``; a failed write is ignored."""
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.folder / f".{self.cell}.{os.getpid()}"
+            temporary.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
+            os.replace(temporary, self.folder / self.cell)
+
+
+def report_in(text: str) -> Report | None:
+    """What a :class:`Reporter` wrote, or nothing when it is no such text."""
+    done, _, rest = text.partition("\t")
+    total, tab, note = rest.partition("\t")
+    with suppress(ValueError):
+        return Report(int(done), int(total), note) if tab else None
+    return None
+
+
+class Journal:
+    """Writes which cells of a wave there are and which have ended."""
+
+    def __init__(self, folder: Path, cells: Sequence[str], before: Iterable[str]) -> None:
+        self._file = folder / WAVE
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            first = json.dumps({"began": time.time(), "cells": list(cells), "before": list(before)})
+            temporary = folder / f"{WAVE}.{os.getpid()}"
+            temporary.write_text(f"{first}\n", encoding="utf-8")
+            os.replace(temporary, self._file)
+
+    def ended(self, cell: str, seconds: float, *, failed: bool) -> None:
+        """Note the end of a cell."""
+        line = json.dumps({"cell": cell, "seconds": seconds, "failed": failed})
+        with suppress(OSError), self._file.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+@dataclass(frozen=True)
+class Wave:
+    """A wave of cells as its journal tells it."""
+
+    began: float
+    """Seconds since 1970."""
+    cells: tuple[str, ...]
+    before: frozenset[str]
+    """Cells that were done before it began."""
+    ended: dict[str, float] = field(default_factory=dict)
+    """Cell -> seconds that it took."""
+    failed: frozenset[str] = frozenset()
+
+
+def wave_in(text: str) -> Wave | None:
+    """What a :class:`Journal` wrote, or nothing when it is no such text; a line that is half written is left out."""
+    first, *lines = text.split("\n")
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        about = json.loads(first)
+        ended, failed = {}, set()
+        for line in lines:
+            with suppress(ValueError):
+                one = json.loads(line)
+                ended[str(one["cell"])] = float(one["seconds"])
+                failed |= {str(one["cell"])} if one["failed"] else set()
+        cells, before = (tuple(map(str, about[name])) for name in ("cells", "before"))
+        return Wave(float(about["began"]), cells, frozenset(before), ended, frozenset(failed))
+    return None

@@ -1,0 +1,71 @@
+"""Rows of the tables of a run, read without pandas, which takes longer to import than two hundred runs to list."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from imprint.models.errors import ImprintError
+from imprint.reports.viewer.places import Place
+
+LARGEST = 64 * 1024**2
+"""Bytes of a table that is read at most."""
+MOST = 2_000_000
+"""Rows of a table that is read at most."""
+FINDINGS = "findings.parquet"
+COLUMNS = ("analysis", "metric", "concept", "age", "control", "estimate", "low", "high", "seeds", "verdict", "why")
+METRICS = "^(latch|probability|dominance|goal|proxy)$"
+"""Metrics of which a listing needs the rows; a pattern, since arrays made here would have pyarrow import pandas."""
+
+
+def pooled_rows(place: Place) -> list[dict[str, Any]]:
+    """Rows over seeds of :data:`METRICS`, or those of the only seed; text that is missing is empty.
+
+    Raises :class:`ImprintError`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = _table(place, FINDINGS, (*COLUMNS, "seed"))
+    try:
+        table = table.filter(pc.match_substring_regex(table["metric"], METRICS))
+        pooled = table.filter(pc.is_null(table["seed"]))
+        alone = not pooled.num_rows and len(pc.unique(table["seed"])) == 1
+        rows = (table if alone else pooled).select(COLUMNS).to_pylist()
+    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise ImprintError(f"{FINDINGS} holds no findings ({error})") from None
+    texts = ("analysis", "metric", "concept", "control", "verdict", "why")
+    return [{**row, **{name: row[name] or "" for name in texts}} for row in rows]
+
+
+def columns_of(place: Place, name: str, columns: Sequence[str]) -> dict[str, list[Any]]:
+    """Some columns of a table, those that it has. Raises :class:`ImprintError`."""
+    return dict(_table(place, name, columns).to_pydict())
+
+
+def _table(place: Place, name: str, columns: Sequence[str]) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = place.file(name)
+    if file is None:
+        raise ImprintError(f"{name} is not in the folder")
+    try:
+        if file.stat().st_size > LARGEST:
+            raise ImprintError(f"{name} is larger than {LARGEST // 1024**2} MB, so it was not read")
+        with pq.ParquetFile(file) as stored:
+            if stored.metadata.num_rows > MOST:
+                raise ImprintError(f"{name} has more than {MOST:,} rows, so it was not read")
+            there = set(stored.schema_arrow.names)
+            return stored.read([column for column in columns if column in there], use_threads=False)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, ImprintError):
+            raise
+        raise ImprintError(f"{name} cannot be read ({str(error).partition(chr(10))[0]})") from None
+
+
+def finite(value: Any) -> float | None:
+    """A number, or nothing where there is none."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
