@@ -45,7 +45,7 @@ def answer_entry(place: Place) -> Entry:
         question=text(part(asked, "card").get("question")),
         verdict=text(answer.get("verdict")),
         sentence=said,
-        level=level_of(registration, dict(settings), record) if finished and registration else "exploratory",
+        level=level_of(registration, dict(settings), record) if finished else "",
         seeds=whole(settings.get("seeds")),
         cost=seconds_of(record),
         took=took_in(part(record, "cell_seconds")),

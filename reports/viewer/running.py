@@ -107,6 +107,8 @@ def _locked(path: Path) -> bool:
 
 def _alive(path: Path) -> bool:
     """Whether the process that wrote its number into a lock is there."""
+    if os.name != "posix":  # where a signal 0 is not only a question
+        return False
     with suppress(OSError, ValueError):
         number = int(path.read_text(encoding="ascii"))
         os.kill(number, 0)

@@ -66,7 +66,7 @@ def run_entry(place: Place) -> Entry:
         question=text(setup.get("question")),
         intended=intended,
         held=_held(rows, intended, setup),
-        level=level_of(registration, dict(setup), record) if finished and registration else "exploratory",
+        level=level_of(registration, dict(setup), record) if finished else "",
         registration=text(registration.get("registration")),
         replicates=text(registration.get("replicates")),
         latch_age=_age_of_behaviour(rows, intended) if agents else _latch_age(rows, said["verdict"]),

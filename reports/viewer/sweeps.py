@@ -64,9 +64,7 @@ def sweep_entry(place: Place) -> Entry:
         else "",
         words=dict(counts.most_common()),
         intended=text(base.get("intended")),
-        level=level_of(registration, {key: about.get(key) for key in REGISTERED}, record)
-        if finished and registration
-        else "exploratory",
+        level=level_of(registration, {key: about.get(key) for key in REGISTERED}, record) if finished else "",
         seeds=whole(about.get("seeds")),
         worlds=whole(part(base, "schedule").get("worlds")),
         cost=cost,

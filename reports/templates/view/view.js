@@ -15,8 +15,8 @@
     return made;
   }
   const missing = (text) => make("span", text || "not measured", "quiet");
-  const percent = (value) => (Math.abs(value) < 0.0995 ? (100 * value).toFixed(1) : (100 * value).toFixed(0)) + " %";
-  const chance = (value) => (value > 0.99 ? "> 99 %" : value < 0.01 ? "< 1 %" : (100 * value).toFixed(0) + " %");
+  const percent = (value) => (Math.abs(value) < 0.0995 ? (100 * value).toFixed(1) : (100 * value).toFixed(0)) + "\u00a0%";
+  const chance = (value) => (value > 0.99 ? ">\u00a099\u00a0%" : value < 0.01 ? "<\u00a01\u00a0%" : (100 * value).toFixed(0) + "\u00a0%");
   const count = (value) => value.toLocaleString("en");
   function span(seconds) {
     if (seconds < 90) return seconds.toFixed(0) + " s";
@@ -96,7 +96,7 @@
     { id: "verdict", title: "verdict", value: (e) => e.verdict || null, cell: verdictCell, down: false },
     { id: "probability", title: "probability", value: (e) => e.probability, cell: probabilityCell, down: true, number: true },
     { id: "dominance", title: "dominance", value: (e) => intended(e)?.estimate ?? null, cell: dominanceCell, down: true, number: true },
-    { id: "level", title: "evidence", value: (e) => ["exploratory", "registered", "replicated"].indexOf(e.level), cell: (e) => make("span", e.level), down: true },
+    { id: "level", title: "evidence", value: (e) => ["exploratory", "registered", "replicated"].indexOf(e.level), cell: (e) => plain(e.level, String, "none yet"), down: true },
     { id: "age", title: "latch age", value: (e) => e.latch_age, cell: (e) => plain(e.latch_age, (v) => (v ? `${count(v)} ${e.unit}` : "birth"), "none"), down: false, number: true },
     { id: "seeds", title: "seeds", value: (e) => e.seeds, cell: (e) => plain(e.seeds, count, "not recorded"), down: true, number: true },
     { id: "cost", title: "cost", value: (e) => e.cost, cell: (e) => plain(e.cost, span, "not recorded"), down: true, number: true },
@@ -108,7 +108,7 @@
   const filters = {
     kind: (entry) => entry.kind,
     verdict: (entry) => (entry.kind === "sweep" ? "(sweep)" : entry.verdict || "none yet"),
-    level: (entry) => entry.level,
+    level: (entry) => entry.level || "none yet",
     state: (entry) => entry.state,
   };
   function fillFilters() {
@@ -216,7 +216,7 @@
       row.classList.toggle("chosen", held);
       row.querySelector("input").checked = held;
     }
-    sideBySide();
+    if (sideBySide() && wanted) at("compare").scrollIntoView({ block: "nearest" });
   }
   const svg = (tag, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -243,7 +243,9 @@
       if (one.low !== null && one.high !== null) box.append(svg("line", { x1: x(one.low), x2: x(one.high), y1: y, y2: y, class: `line ${one.role}` }));
       box.append(svg("circle", { cx: x(one.estimate), cy: y, r: 4, class: `dot ${one.role}` }));
     });
-    return box;
+    const both = document.createDocumentFragment();
+    both.append(box, ...held.map((one) => make("span", `${one.concept} ${interval(one)}`, "folder", "numbers")));
+    return both;
   }
   function compared(name, pair, words, draw) {
     const texts = pair.map((entry) => words(entry)), row = make("tr", undefined, texts[0] !== texts[1] && "differs");
@@ -260,7 +262,7 @@
   function sideBySide() {
     const box = at("compare"), pair = chosen.map((id) => entries.get(id)).filter(Boolean);
     box.hidden = pair.length === 0;
-    if (box.hidden) return;
+    if (box.hidden) return false;
     const title = make("h2", "Side by side"), close = make("button", "Close");
     title.id = "compare-title";
     close.type = "button";
@@ -270,7 +272,7 @@
     });
     if (pair.length < 2) {
       box.replaceChildren(title, make("p", `${pair[0].setup} (${pair[0].id}) is ticked. Tick a second one.`, "soft"), close);
-      return;
+      return false;
     }
     const table = make("table"), head = make("thead"), names = make("tr"), body = make("tbody");
     names.append(make("td"));
@@ -293,7 +295,7 @@
       compared("seeds", pair, (e) => (e.seeds === null ? "" : String(e.seeds))),
       compared("worlds", pair, (e) => (e.worlds === null ? "" : String(e.worlds))),
       compared("cost", pair, (e) => (e.cost === null ? "" : span(e.cost))),
-      compared("begun", pair, (e) => e.date),
+      compared("begun (UTC)", pair, (e) => e.date.slice(0, 16).replace("T", " ")),
       compared("state", pair, (e) => e.state + (e.problems.length ? ": " + e.problems.slice(0, 3).join("; ") : ""))
     );
     const keys = [...new Set(pair.flatMap((entry) => Object.keys(entry.settings)))];
@@ -302,10 +304,11 @@
     table.append(head, body);
     const same = keys.length - differ.length;
     const end = make("p", `${count(differ.length)} of ${count(keys.length)} settings differ and are listed; ${count(same)} are the same. `, "soft");
-    if (pair.every((entry) => entry.kind === "run" || entry.kind === "study")) {
+    if (pair.every((entry) => (entry.kind === "run" || entry.kind === "study") && entry.verdict)) {
       end.append("Paired by training seed: ", make("code", `imprint compare ${pair.map((entry) => quoted(`${given.folder}/${entry.id}`)).join(" ")}`));
     }
     box.replaceChildren(title, table, end, close);
+    return true;
   }
   const heldWords = (one) => `${one.concept} ${one.estimate === null ? "" : interval(one)}`;
 
