@@ -102,7 +102,8 @@ def run_cells(
         progress: called with every :class:`Step`.
     """
     report = progress or (lambda step: None)
-    todo, before = [], []
+    todo: list[Cell] = []
+    before: list[Cell] = []
     for cell in cells:
         (before if cell.done else todo).append(cell)
     for cell in before:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,13 @@ class Place:
 
     def file(self, name: str) -> Path | None:
         """A regular file of the folder; nothing when there is none, or when a link leads out of what is shown."""
-        found = Path(os.path.realpath(self.path / name))
-        return found if found.is_relative_to(self.root) and found.is_file() else None
+        path = f"{self.root}/{self.id}/{name}"
+        try:
+            plain = "/" not in name and stat.S_ISREG(os.lstat(path).st_mode)  # the folder itself has no links
+        except OSError:
+            return None
+        found = Path(path if plain else os.path.realpath(path))
+        return found if plain or (found.is_relative_to(self.root) and found.is_file()) else None
 
     def text(self, name: str) -> str:
         """Content of a small file. Raises :class:`ImprintError` when there is none that can be read."""

@@ -14,7 +14,9 @@ LARGEST = 64 * 1024**2
 MOST = 2_000_000
 """Rows of a table that is read at most."""
 FINDINGS = "findings.parquet"
-COLUMNS = ("analysis", "metric", "concept", "age", "control", "estimate", "low", "high", "seeds", "verdict", "why")
+COLUMNS = ("analysis", "metric", "concept", "age", "control", "estimate", "low", "high", "seeds", "verdict")
+TEXTS = ("analysis", "metric", "concept", "control", "verdict")
+"""Columns whose few different texts need not be made anew for every row."""
 METRICS = "^(latch|probability|dominance|goal|proxy)$"
 """Metrics of which a listing needs the rows; a pattern, since arrays made here would have pyarrow import pandas."""
 
@@ -29,14 +31,20 @@ def pooled_rows(place: Place) -> list[dict[str, Any]]:
 
     table = _table(place, FINDINGS, (*COLUMNS, "seed"))
     try:
-        table = table.filter(pc.match_substring_regex(table["metric"], METRICS))
-        pooled = table.filter(pc.is_null(table["seed"]))
-        alone = not pooled.num_rows and len(pc.unique(table["seed"])) == 1
-        rows = (table if alone else pooled).select(COLUMNS).to_pylist()
+        rows = _of_metrics(table.filter(pc.is_null(table["seed"])))  # first, since most rows are of single seeds
+        if not rows and len(pc.unique(table["seed"].drop_null())) == 1:
+            rows = _of_metrics(table)
     except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise ImprintError(f"{FINDINGS} holds no findings ({error})") from None
-    texts = ("analysis", "metric", "concept", "control", "verdict", "why")
-    return [{**row, **{name: row[name] or "" for name in texts}} for row in rows]
+    return [{**row, **{name: row[name] or "" for name in TEXTS}} for row in rows]
+
+
+def _of_metrics(table: Any) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted = pc.match_substring_regex(table["metric"].cast(pa.string()), METRICS)
+    return list(table.filter(wanted).select(COLUMNS).to_pylist())
 
 
 def columns_of(place: Place, name: str, columns: Sequence[str]) -> dict[str, list[Any]]:
@@ -54,7 +62,7 @@ def _table(place: Place, name: str, columns: Sequence[str]) -> Any:
     try:
         if file.stat().st_size > LARGEST:
             raise ImprintError(f"{name} is larger than {LARGEST // 1024**2} MB, so it was not read")
-        with pq.ParquetFile(file) as stored:
+        with pq.ParquetFile(file, read_dictionary=TEXTS) as stored:
             if stored.metadata.num_rows > MOST:
                 raise ImprintError(f"{name} has more than {MOST:,} rows, so it was not read")
             there = set(stored.schema_arrow.names)
