@@ -74,7 +74,7 @@ def show_member(name: str) -> dict[str, Any]:
     name, runs = name.removeprefix("setups/"), metrics_of_runs()
     owners = [family for family in families().values() if name.replace("-", "_") in family.names()]
     full = [f"{family.name}/{name}" for family in owners]
-    shown: dict[str, Any] = {"name": name}
+    shown: dict[str, Any] = {"name": name, "about": ""}
     if name in registry.setups() or Path(name).is_file():
         shown = _show_setup(name, full)
     elif len(owners) == 1:

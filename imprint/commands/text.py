@@ -46,7 +46,7 @@ def console() -> Console:
 def answered(work: Callable[[], Any], *, of: str, as_json: bool) -> Any:
     """What ``work`` returns. With ``as_json`` it is printed as JSON, and nothing else is printed.
 
-    ``of``: the command, whose output has a schema (:mod:`imprint.commands.outputs`).
+    ``of``: the command, whose output has a schema (:mod:`imprint.schemas.outputs`).
     """
     if not as_json:
         return work()

@@ -29,7 +29,7 @@ def pooled_rows(place: Place) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = _table(place, FINDINGS, (*COLUMNS, "seed"))
+    table = _table(place, FINDINGS, (*COLUMNS, "seed"), TEXTS)
     try:
         rows = _of_metrics(table.filter(pc.is_null(table["seed"])))  # first, since most rows are of single seeds
         if not rows and len(pc.unique(table["seed"].drop_null())) == 1:
@@ -52,7 +52,8 @@ def columns_of(place: Place, name: str, columns: Sequence[str]) -> dict[str, lis
     return dict(_table(place, name, columns).to_pydict())
 
 
-def _table(place: Place, name: str, columns: Sequence[str]) -> Any:
+def _table(place: Place, name: str, columns: Sequence[str], texts: Sequence[str] = ()) -> Any:
+    """Some columns of a table; ``texts``: those whose few texts are kept once, which it must have."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -62,12 +63,12 @@ def _table(place: Place, name: str, columns: Sequence[str]) -> Any:
     try:
         if file.stat().st_size > LARGEST:
             raise ImprintError(f"{name} is larger than {LARGEST // 1024**2} MB, so it was not read")
-        with pq.ParquetFile(file, read_dictionary=TEXTS) as stored:
+        with pq.ParquetFile(file, read_dictionary=texts) as stored:
             if stored.metadata.num_rows > MOST:
                 raise ImprintError(f"{name} has more than {MOST:,} rows, so it was not read")
             there = set(stored.schema_arrow.names)
             return stored.read([column for column in columns if column in there], use_threads=False)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         if isinstance(error, ImprintError):
             raise
         raise ImprintError(f"{name} cannot be read ({str(error).partition(chr(10))[0]})") from None

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from imprint.cli import main
-from imprint.commands.outputs import FOLDER, OUTPUTS
+from imprint.schemas.outputs import FOLDER, OUTPUTS
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:

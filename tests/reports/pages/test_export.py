@@ -16,7 +16,7 @@ from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.reports.figures.still import colour, drawn, palette, write_still
 from imprint.reports.pages.export import contents_of, latex
 from imprint.reports.parts import Table
-from tests.commands.commands import printed
+from tests.commands.commands import answered
 
 
 def test_every_plot_of_all_pages_can_be_drawn(plots: dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def test_every_plot_of_all_pages_can_be_drawn(plots: dict[str, Any]) -> None:
 def test_the_command_writes_every_figure_and_table(
     question: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    said = printed(capsys, "export", str(question.parent), "--out", str(tmp_path / "out")).split()
+    said = answered(capsys, "export", str(question.parent), "--out", str(tmp_path / "out"))["files"]
     contents = contents_of(question.parent)
     drawings = sorted((tmp_path / "out" / "figures").iterdir())
     assert len(drawings) == len(contents.figures) > 1 and all("<svg" in path.read_text() for path in drawings)

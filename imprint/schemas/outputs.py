@@ -1,8 +1,8 @@
-"""What ``--json`` prints, command by command: the models behind the schema files in ``imprint/schemas``.
+"""What ``--json`` prints, command by command: the models behind the schema files beside this one.
 
 Every output is one object. Its first entry, ``schema``, is ``imprint/<command>/<version>``; the version grows when an
 entry is renamed, taken away or means something else, and stays when one is added. Numbers have all their digits, and
-what is missing is null. ``python -m imprint.commands.outputs`` writes the files again; a test keeps them equal.
+what is missing is null. ``python -m imprint.schemas.outputs`` writes the files again; a test keeps them equal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from imprint.reports.viewer.entry import Entry
 
-FOLDER = Path(__file__).resolve().parent.parent / "schemas"
+FOLDER = Path(__file__).resolve().parent
 VERSION = 1
 Scalar = str | int | float | bool | None
 Row = dict[str, Scalar]
@@ -370,6 +370,5 @@ def text_of(command: str) -> str:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
     for name in OUTPUTS:
         (FOLDER / f"{name}.json").write_text(text_of(name), encoding="utf-8")

@@ -81,7 +81,7 @@ def test_a_located_table_stays_a_table_and_its_card_says_what_is_present() -> No
     assert said(shown).startswith("Present beyond every floor: “there&lt;” at site (score ")
     assert "Present nowhere: not." in shown and "untrained” and “inputs" in shown
     assert "<table" in table[["concept", "score"]]._repr_html_()  # pandas' own
-    table.drop(columns="score", inplace=True)
+    del table["score"]
     assert "<table" in table._repr_html_()
 
 
