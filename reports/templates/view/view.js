@@ -23,6 +23,7 @@
     return seconds < 5400 ? (seconds / 60).toFixed(0) + " min" : (seconds / 3600).toFixed(1) + " h";
   }
   const quoted = (path) => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'"'"'`)}'`);
+  const notGiven = (entry) => (entry.kind === "question" || entry.kind === "sweep" ? "none" : entry.verdict ? "not measured" : "none yet");
   const kindOf = (entry) => (entry.kind === "sweep" ? "" : entry.verdict.split(":")[0]);
   const intended = (entry) => entry.held.find((one) => one.role === "intended");
   const interval = (one) =>
@@ -38,7 +39,7 @@
     const isolated = make("bdi");
     isolated.append(name);
     box.append(isolated, make("span", entry.kind + (entry.of === "agents" ? " of agents" : "") + " · " + entry.id, "folder"));
-    if (!link && entry.command) box.append(make("code", entry.command));
+    if (!link && entry.command && entry.state !== "running") box.append(make("code", entry.command));
     return box;
   }
   function verdictCell(entry) {
@@ -48,14 +49,14 @@
     return tag;
   }
   function probabilityCell(entry) {
-    if (entry.probability === null) return missing(entry.kind === "question" || entry.kind === "sweep" ? "none" : "");
+    if (entry.probability === null) return missing(notGiven(entry));
     const box = make("span", chance(entry.probability));
     if (entry.word !== entry.verdict) box.append(make("span", entry.word, "folder"));
     return box;
   }
   function dominanceCell(entry) {
     const one = intended(entry);
-    if (!one || one.estimate === null) return missing(entry.kind === "question" || entry.kind === "sweep" ? "none" : "");
+    if (!one || one.estimate === null) return missing(notGiven(entry));
     const box = make("span", interval(one));
     box.append(make("span", one.concept, "folder"));
     return box;
