@@ -41,9 +41,9 @@ def _table(table: pd.DataFrame, caption: str) -> str:
     body = "".join(f"<tr>{cells}</tr>" for cells in rows)
     more = len(table) - len(rows)
     said = " ".join(text for text in (caption, f"({more:,} more rows)" if more > 0 else "") if text)
-    above = f'<caption style="text-align:left;caption-side:top">{escape(said)}</caption>' if said else ""
+    below = f'<p style="margin:0;font-size:.85em">{escape(said)}</p>' if said else ""
     style = "border-collapse:collapse;font-size:.9em;margin:.2em 0"
-    return f'<table style="{style}">{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}'
 
 
 def _text(value: Any) -> str:
