@@ -14,10 +14,11 @@ from typer.main import get_command
 
 from imprint.analyses.evaluate import evaluate, replicate
 from imprint.analyses.evaluate.run import Run
-from imprint.analyses.evaluate.sweeps import cost
+from imprint.analyses.evaluate.sweeps import cost, sweep
 from imprint.analyses.evaluate.sweeps.plan import Plan
 from imprint.commands.app import app
 from imprint.models.files import write_json, write_table
+from imprint.reports.pages import run as runs
 from imprint.reports.pages import sweep as sweeps
 from imprint.schemas.outputs import FOLDER, OUTPUTS, text_of
 from tests.commands.commands import answered, printed, valid
@@ -40,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_that_takes_json_has_a_schema_and_its_file_is_that_of_the_model() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     taking = {name for name, command in commands.items() if any(option.name == "json" for option in command.params)}
-    assert taking == OUTPUTS.keys() == {file.stem for file in FOLDER.iterdir()}
+    assert taking == OUTPUTS.keys() == {file.stem for file in FOLDER.glob("*.json")}
     for name in OUTPUTS:
         text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
         assert text == text_of(name), f"{name}.json is old: python -m imprint.schemas.outputs"
@@ -86,6 +87,7 @@ def test_run_compare_and_replicate(
 ) -> None:
     first, second = made / example_run.NAME, example_run.write(tmp_path)
     monkeypatch.setattr(evaluate, "evaluate", lambda setup, **options: Run(first))
+    monkeypatch.setattr(runs, "report", lambda run: Path("report.html"))  # which takes seconds, and has its own tests
     ran = answered(capsys, "run", str(first / "setup.yaml"), "--out", str(made))
     assert ran["run"] == str(first) and ran["failed"] == {} and ran["findings"]
     rows = answered(capsys, "compare", str(first), str(second))["rows"]
@@ -107,6 +109,7 @@ def test_a_sweep_planned_and_done(
         return taken[0]
 
     monkeypatch.setattr(cost, "estimate", once)
+    monkeypatch.setattr(sweep, "rehearse", lambda plan: None)
     planned = answered(capsys, *words, "--dry-run")
     assert planned["cells"] == 2 and planned["cpu_hours"] > 0
     monkeypatch.setattr(sweeps, "report_sweep", lambda folder: folder / "report.html")

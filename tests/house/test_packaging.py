@@ -20,7 +20,7 @@ ROOMS = ("analyses", "models", "probes", "reports", "setups")
 
 
 def packages_on_disk() -> set[str]:
-    found = {"imprint", "imprint.commands"}
+    found = {"imprint", "imprint.commands", "imprint.schemas"}
     for room in ROOMS:
         for marker in (ROOT / room).rglob("__init__.py"):
             found.add(".".join(("imprint", *marker.parent.relative_to(ROOT).parts)))
