@@ -9,17 +9,20 @@ bool}`` whenever one has ended. All of it is written as well as it can be: a ful
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FOLDER, WAVE = ".progress", ".wave"
-LARGEST = 4 * 1024**2
-"""Bytes of a journal that are read at most."""
+WRONG = (ValueError, KeyError, TypeError, RecursionError, OverflowError)
+"""What reading a text that is no journal raises."""
+DIGITS = 16
+"""Digits of a count from which a report is taken for something else."""
 
 
 class Report(NamedTuple):
@@ -51,7 +54,7 @@ def report_in(text: str) -> Report | None:
     done, _, rest = text.partition("\t")
     total, tab, note = rest.partition("\t")
     with suppress(ValueError):
-        return Report(int(done), int(total), note) if tab else None
+        return Report(int(done), int(total), note) if tab and max(len(done), len(total)) < DIGITS else None
     return None
 
 
@@ -91,14 +94,22 @@ class Wave:
 def wave_in(text: str) -> Wave | None:
     """What a :class:`Journal` wrote, or nothing when it is no such text; a line that is half written is left out."""
     first, *lines = text.split("\n")
-    with suppress(ValueError, KeyError, TypeError, RecursionError):
+    with suppress(*WRONG):
         about = json.loads(first)
         ended, failed = {}, set()
         for line in lines:
-            with suppress(ValueError):
+            with suppress(*WRONG):
                 one = json.loads(line)
-                ended[str(one["cell"])] = float(one["seconds"])
-                failed |= {str(one["cell"])} if one["failed"] else set()
+                if one["failed"]:
+                    failed.add(str(one["cell"]))
+                ended[str(one["cell"])] = _finite(one["seconds"])
         cells, before = (tuple(map(str, about[name])) for name in ("cells", "before"))
-        return Wave(float(about["began"]), cells, frozenset(before), ended, frozenset(failed))
+        return Wave(_finite(about["began"]), cells, frozenset(before), ended, frozenset(failed))
     return None
+
+
+def _finite(value: Any) -> float:
+    """A number of seconds. Raises ``ValueError`` for NaN and infinities."""
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{number} is no time")
+    return number

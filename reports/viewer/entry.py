@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -118,10 +119,19 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def finite(value: Any) -> float | None:
+    """A number, or nothing where there is none."""
+    try:
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def seconds_of(record: Mapping[str, Any]) -> float | None:
     """All seconds of work that a record lists, or nothing."""
-    took = [value for value in part(record, "cell_seconds").values() if isinstance(value, int | float)]
-    return float(sum(took)) if took else None
+    took = [seconds for value in part(record, "cell_seconds").values() if (seconds := finite(value)) is not None]
+    return finite(sum(took)) if took else None
 
 
 def flat_settings(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from imprint.reports.viewer.answers import answer_entry
-from imprint.reports.viewer.entry import RUNNING, UNFINISHED, Entry
+from imprint.reports.viewer.entry import DAMAGED, RUNNING, UNFINISHED, Entry
 from imprint.reports.viewer.places import MANIFESTS, Place, places_in, root_of
 from imprint.reports.viewer.running import standing_of, worked_on
 from imprint.reports.viewer.runs import run_entry
@@ -38,7 +38,7 @@ class Listing:
     def entries(self) -> list[Entry]:
         """Every entry, those that were begun last first."""
         with self._lock:
-            places = {place.id: place for place in places_in(self.root, self.given)}
+            places = self.places()
             self._read = {place.id: self._entry(place) for place in places.values()}
             found = {id_: entry for id_, (_, entry) in self._read.items()}
         levelled = [replace(entry, level="replicated") if _again(entry, found) else entry for entry in found.values()]
@@ -49,14 +49,20 @@ class Listing:
         """One entry, or nothing when there is none of this name."""
         return next((entry for entry in self.entries() if entry.id == id_), None)
 
-    def place(self, id_: str) -> Place | None:
-        """The folder of an entry, or nothing when there is none of this name."""
-        return next((place for place in places_in(self.root, self.given) if place.id == id_), None)
+    def places(self) -> dict[str, Place]:
+        """The folders of all entries, by their names."""
+        return {place.id: place for place in places_in(self.root, self.given)}
 
     def _entry(self, place: Place) -> tuple[Stamp, Entry]:
         stamp = place.stamp(*FILES)
         before = self._read.get(place.id)
-        return before if before is not None and before[0] == stamp else (stamp, READERS[place.kind](place))
+        if before is not None and before[0] == stamp:
+            return before
+        try:
+            return stamp, READERS[place.kind](place)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # one bad folder, among many good ones
+            problems = (f"its files hold what ours never do ({type(error).__name__})",)
+            return stamp, Entry(place.id, place.kind, place.path.name, state=DAMAGED, problems=problems)
 
 
 def live(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -57,11 +57,12 @@ class Place:
         """A regular file of the folder; nothing when there is none, or when a link leads out of what is shown."""
         path = f"{self.root}/{self.id}/{name}"
         try:
-            plain = "/" not in name and stat.S_ISREG(os.lstat(path).st_mode)  # the folder itself has no links
-        except OSError:
+            if "/" not in name and stat.S_ISREG(os.lstat(path).st_mode):  # the folder itself has no links
+                return Path(path)
+            found = Path(os.path.realpath(path))
+            return found if found.is_relative_to(self.root) and found.is_file() else None
+        except (OSError, ValueError):  # there is none, or no file can have such a name
             return None
-        found = Path(path if plain else os.path.realpath(path))
-        return found if plain or (found.is_relative_to(self.root) and found.is_file()) else None
 
     def text(self, name: str) -> str:
         """Content of a small file. Raises :class:`ImprintError` when there is none that can be read."""

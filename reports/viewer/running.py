@@ -19,6 +19,7 @@ from typing import Any
 
 from imprint.analyses.journal import FOLDER, WAVE, Report, Wave, report_in, wave_in
 from imprint.models.errors import ImprintError
+from imprint.reports.viewer.entry import finite
 from imprint.reports.viewer.places import Place
 
 FRESH = 60.0
@@ -27,6 +28,8 @@ SOON = 2.0
 """Seconds of a stage before which nothing is foretold."""
 LEAST = 0.01
 """Part of a stage that has to be done before anything is foretold."""
+LONGEST = 1e9
+"""Seconds beyond which a piece's time is taken for a mistake."""
 SHOWN = 12
 """Running pieces that are listed at most."""
 STAGES = {
@@ -83,9 +86,9 @@ def took_in(cell_seconds: Mapping[str, Any]) -> dict[str, tuple[int, float]]:
     """How long pieces of each name took, from the record of a finished run."""
     took: dict[str, tuple[int, float]] = {}
     for name, seconds in cell_seconds.items():
-        if isinstance(seconds, int | float) and seconds > 0:
+        if (known := finite(seconds)) is not None and 0 < known < LONGEST:
             count, total = took.get(kind := kind_of_piece(name), (0, 0.0))
-            took[kind] = (count + 1, total + float(seconds))
+            took[kind] = (count + 1, total + known)
     return took
 
 
@@ -165,7 +168,10 @@ def standing_of(place: Place, took: Took | None = None, *, now: float | None = N
 def _reports(place: Place, wave: Wave) -> dict[str, Report]:
     """What the cells of a wave wrote since it began; a cell that was killed in an earlier one is left out."""
     found: dict[str, Report] = {}
-    for name in wave.cells:
+    there: set[str] = set()
+    with suppress(OSError):
+        there = set(os.listdir(place.path / FOLDER))
+    for name in (cell for cell in wave.cells if cell in there):
         file = place.file(f"{FOLDER}/{name}")
         with suppress(OSError, ImprintError):
             if file is not None and file.stat().st_mtime >= wave.began - 1.0:

@@ -17,6 +17,7 @@ from imprint.reports.viewer.entry import (
     WHOLE,
     Entry,
     Held,
+    finite,
     flat_settings,
     level_of,
     part,
@@ -29,7 +30,7 @@ from imprint.reports.viewer.entry import (
 )
 from imprint.reports.viewer.places import Place
 from imprint.reports.viewer.running import took_in
-from imprint.reports.viewer.tables import FINDINGS, finite, pooled_rows
+from imprint.reports.viewer.tables import FINDINGS, pooled_rows
 
 APART = "apart"
 """Design in which the goals of agents lie in different places."""
@@ -43,7 +44,8 @@ def run_entry(place: Place) -> Entry:
     finished = place.file(FINDINGS) is not None
     record = read(place, "run.json", problems) if finished else {}
     registration = read(place, "registration.json", problems) if place.file("registration.json") else {}
-    failures = [one for one in record.get("failed") or () if isinstance(one, dict)]
+    failed = record.get("failed")
+    failures = [one for one in failed if isinstance(one, dict)] if isinstance(failed, list) else []
     problems += [f"{one.get('cell')} failed: {one.get('error')}" for one in failures]
     rows: Rows = ()
     if finished:

@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, JSON, _json({"entry": entry.data(), "report": link(entry)}), send=send)
 
     def _report(self, id_: str, *, send: bool) -> None:
-        place = self.server.listing.place(id_)
+        place = self.server.listing.places().get(id_)
         if place is None:
             self._missing(send=send)
             return

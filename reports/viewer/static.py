@@ -29,13 +29,12 @@ def export_view(
     listing, target = Listing(folder), Path(target)
     if target.resolve() == listing.root:
         raise ImprintError(f"{target} holds the runs; choose another folder for the page.")
-    entries, reports, lacking = listing.entries(), dict[str, str](), list[str]()
+    entries, places, reports, lacking = listing.entries(), listing.places(), dict[str, str](), list[str]()
     for entry in entries:
-        place = listing.place(entry.id)
-        if place is None or not (entry.report or entry.state != UNFINISHED):
+        if entry.id not in places or not (entry.report or entry.state != UNFINISHED):
             continue
         try:
-            content = report_of(place)
+            content = report_of(places[entry.id])
         except ImprintError as error:
             lacking.append(f"{entry.id}: {error}")
             continue

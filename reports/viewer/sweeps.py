@@ -12,6 +12,7 @@ from imprint.reports.viewer.entry import (
     UNFINISHED,
     WHOLE,
     Entry,
+    finite,
     flat_settings,
     level_of,
     part,
@@ -22,7 +23,7 @@ from imprint.reports.viewer.entry import (
     written,
 )
 from imprint.reports.viewer.places import Place
-from imprint.reports.viewer.tables import columns_of, finite
+from imprint.reports.viewer.tables import columns_of
 
 CELLS, SECONDS = "cells.parquet", "seconds.parquet"
 REGISTERED = ("base", "grid")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,9 +71,3 @@ def _table(place: Place, name: str, columns: Sequence[str], texts: Sequence[str]
         if isinstance(error, ImprintError):
             raise
         raise ImprintError(f"{name} cannot be read ({str(error).partition(chr(10))[0]})") from None
-
-
-def finite(value: Any) -> float | None:
-    """A number, or nothing where there is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None

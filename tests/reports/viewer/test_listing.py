@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.setups_compared.numbers import numbers_of
+from imprint.analyses.journal import FOLDER
 from imprint.models.errors import ImprintError
 from imprint.models.files import read_json, write_json
 from imprint.reports.answers.odds import odds
@@ -105,6 +107,19 @@ def test_links_are_not_followed_out_and_bad_files_are_said(runs: Path, tmp_path:
     assert found["bomb"].problems and found["bomb"].setup == "bomb"
     with pytest.raises(ImprintError, match="expected the folder in which runs are kept"):
         Listing(tmp_path / "nowhere")
+
+
+def test_numbers_that_are_none_and_hostile_texts_spoil_neither_the_list_nor_its_json(runs: Path) -> None:
+    (runs / "values" / "run.json").write_text('{"cell_seconds": {"a 1": NaN, "b": 1e999, "c": 2.5}, "failed": 3}')
+    (runs / "study" / "setup.yaml").write_text(f"study: world\nname: x\nrate: 0x{'f' * 9000}\n")
+    (runs / "begun" / FOLDER).mkdir()
+    wave = '{"began": %s, "cells": ["../../x", "\\u0000", "a"], "before": []}\n{"cell": "a", "seconds": 1e999}'
+    for began in ("NaN", "1e999", "0"):
+        (runs / "begun" / FOLDER / ".wave").write_text(wave % began)
+        (runs / "begun" / FOLDER / "a").write_text(f"{'9' * 4000}\t1\tnote")
+        found = listed(runs)
+        json.dumps([entry.data() for entry in found.values()], allow_nan=False)
+    assert found["values"].cost == 2.5 and found["study"].state == "damaged" and found["begun"].state == "running"
 
 
 def test_only_what_changed_is_another_version(runs: Path) -> None:
