@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imprint import __version__
-from imprint.commands import study_options as own
+from imprint.commands import options as own
 from imprint.commands.compare import compare
 from imprint.commands.options import (
     ALPHA,
@@ -279,8 +279,8 @@ def report(run: Folder, *, json: Json = False) -> None:
     from imprint.reports.reading.folders import run_folder
 
     folder = run_folder(run)
-    from imprint.commands.report import report_folder
     from imprint.commands.text import answered
+    from imprint.reports.pages.report import report_folder
 
     written = answered(lambda: report_folder(folder), of="report", as_json=json)
     if not json:

@@ -37,7 +37,7 @@ def answer_entry(place: Place) -> Entry:
     failures = part(answer, "failed")
     problems += [f"{piece} failed: {error}" for piece, error in failures.items()]
     name, settings = text(asked.get("name")) or place.path.name, part(asked, "settings")
-    said = text(answer.get("why")).partition("\n")[0]
+    said = text(answer.get("sentence")) or text(answer.get("why")).partition("\n")[0]
     return Entry(
         id=place.id,
         kind="question",

@@ -31,19 +31,8 @@ def _made(place: Place) -> str:
         for name in (*folders, *files):
             if not Path(os.path.realpath(Path(path) / name)).is_relative_to(place.root):
                 raise ImprintError(f"{place.id} holds a link that leads out of what is shown ({name}): not followed.")
-    if place.kind == "sweep":
-        from imprint.reports.pages.sweep import render_sweep
-        from imprint.reports.reading.sweep import load_sweep
-
-        return render_sweep(load_sweep(place.path))
-    if place.kind == "question":
-        from imprint.reports.pages.question import render_question
-        from imprint.reports.reading.question import load_answer
-
-        return render_question(load_answer(place.path))
-    if place.file("findings.parquet") is None:
+    if place.file("findings.parquet") is None and place.kind != "sweep":
         raise ImprintError(f"{place.id} holds no findings yet, so there is nothing to report.")
-    from imprint.reports.pages.run import render
-    from imprint.reports.reading.run import load_run
+    from imprint.reports.pages.report import rendered
 
-    return render(load_run(place.path))
+    return rendered(place.path)[0]
