@@ -46,11 +46,19 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+        launched = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def chromium(browser: Any) -> Iterator[Any]:
+    """The browser, without what an earlier test opened."""
+    yield browser
+    for context in browser.contexts:
+        context.close()
 
 
 def opened(browser: Any, url: str, width: int = 1280, **options: Any) -> Opened:
@@ -123,20 +131,22 @@ def test_a_page_that_is_served_follows_a_run_while_it_goes_on(
             journal = Journal(runs / "begun" / FOLDER, ["seeds 0-2", "floors"], [])
             journal.ended("floors", 32.9, failed=False)
             Reporter(runs / "begun" / FOLDER, "seeds 0-2")(1, 4, "loss 0.41")
-            found.page.wait_for_function(f"() => document.querySelector('{bar}')?.value > 0")
+            found.page.wait_for_function(f"() => document.querySelector('{bar}')?.value > 0", polling=100)
             before = found.page.locator(bar).evaluate("bar => bar.value")
             assert "training, stage 1 of 2" in row.inner_text() and "loss 0.41" in row.inner_text()
             Reporter(runs / "begun" / FOLDER, "seeds 0-2")(3, 4, "loss 0.22")
-            found.page.wait_for_function(f"() => document.querySelector('{bar}').value > {before + 0.1}")
+            found.page.wait_for_function(f"() => document.querySelector('{bar}').value > {before + 0.1}", polling=100)
             assert "loss 0.22" in row.inner_text()
             for name in ("run.json", "findings.parquet"):
                 shutil.copy(made["values"] / name, runs / "begun")
-        found.page.wait_for_function(f"""() => !document.querySelector('{bar}')""")
+        found.page.wait_for_function(f"""() => !document.querySelector('{bar}')""", polling=100)
         assert "whole" in row.inner_text() and row.locator("a").count() == 1
         shutil.rmtree(runs / "broken")
-        found.page.wait_for_function(f"() => document.querySelectorAll('{ROWS}').length === 7")
+        found.page.wait_for_function(f"() => document.querySelectorAll('{ROWS}').length === 7", polling=100)
         assert found.complaints == [] and found.elsewhere == []
-    found.page.wait_for_function("() => document.getElementById('note').textContent.includes('was stopped')")
+    found.page.wait_for_function(
+        "() => document.getElementById('note').textContent.includes('was stopped')", polling=100
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
