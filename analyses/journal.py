@@ -96,7 +96,8 @@ def wave_in(text: str) -> Wave | None:
     first, *lines = text.split("\n")
     with suppress(*WRONG):
         about = json.loads(first)
-        ended, failed = {}, set()
+        ended: dict[str, float] = {}
+        failed: set[str] = set()
         for line in lines:
             with suppress(*WRONG):
                 one = json.loads(line)
