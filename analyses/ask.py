@@ -117,7 +117,7 @@ def _answered(question: Question[Any], folder: Path, workers: Backend, progress:
     outcomes = run_cells(cells, backend=workers, watch=place / ".progress", progress=progress)
     failed = {outcome.cell: outcome.error for outcome in outcomes if outcome.error is not None}
     answer = concluded(question, folder, failed)
-    _write_answer(folder, answer, failed)
+    _write_answer(folder, answer, failed, {outcome.cell: outcome.seconds for outcome in outcomes})
     shutil.rmtree(folder / ".progress", ignore_errors=True)
     return Asked(folder, answer, failed)
 
@@ -170,7 +170,7 @@ def _write_card(question: Question[Any], folder: Path) -> None:
     write_json(path, card)
 
 
-def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> None:
+def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str], seconds: Mapping[str, float]) -> None:
     write_bytes(folder / "findings.csv", csv_text(answer.findings).encode())
     write_table(folder / "findings.parquet", answer.findings)
     for exhibit in answer.exhibits:
@@ -178,4 +178,4 @@ def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> No
     shown = [{key: value for key, value in asdict(exhibit).items() if key != "frame"} for exhibit in answer.exhibits]
     verdict = {"verdict": answer.verdict, "why": answer.why}
     write_json(folder / "answer.json", {**verdict, "exhibits": shown, "failed": dict(failed)})
-    write_json(folder / "record.json", ledger(folder, OF_ANSWERS))
+    write_json(folder / "record.json", {**ledger(folder, OF_ANSWERS), "cell_seconds": dict(seconds)})

@@ -14,13 +14,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from imprint.analyses.backends.addresses import require_answer
 from imprint.analyses.backends.base import Backend as Backend
 from imprint.analyses.backends.cells import Cell as Cell
 from imprint.analyses.backends.cells import Outcome as Outcome
+from imprint.analyses.journal import Journal, report_in
+from imprint.analyses.journal import Reporter as Reporter
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.progress import Step as Step
 
@@ -31,24 +33,6 @@ WATCHED_EVERY = 0.5
 Progress = Callable[[Step], None]
 Say = Callable[[int, int, str], None]
 """Reports how far a piece of work is: ``say(done, total, note)``."""
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """Writes a cell's progress where the main process looks for it."""
-
-    folder: Path
-    cell: str
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """``done`` of ``total``; a failed write is ignored."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = self.folder / f".{self.cell}.{os.getpid()}"
-            temporary.write_text(f"{done}\t{total}\t{note}", encoding="utf-8")
-            os.replace(temporary, self.folder / self.cell)
-        except OSError:
-            return
 
 
 def require_backend(backend: str, address: str | None = None) -> None:
@@ -118,17 +102,20 @@ def run_cells(
         progress: called with every :class:`Step`.
     """
     report = progress or (lambda step: None)
-    todo = [cell for cell in cells if not cell.done]
+    todo: list[Cell] = []
+    before: list[Cell] = []
     for cell in cells:
-        if cell.done:
-            report(Step(cell.name, 1, 1, "done before"))
+        (before if cell.done else todo).append(cell)
+    for cell in before:
+        report(Step(cell.name, 1, 1, "done before"))
+    journal = partial(Journal, watch, [cell.name for cell in cells], [cell.name for cell in before])
     if isinstance(backend, str):
         require_backend(backend, address)
         if not todo:
             return []
         with opened(backend, address, folder=watch.parent, jobs=jobs) as workers:
-            return _run(todo, workers, watch, report)
-    return _run(todo, backend, watch, report) if todo else []
+            return _run(todo, workers, watch, report, journal())
+    return _run(todo, backend, watch, report, journal()) if todo else []
 
 
 def available_cores() -> int:
@@ -136,7 +123,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run(cells: Sequence[Cell], backend: Backend, watch: Path, report: Progress) -> list[Outcome]:
+def _run(cells: Sequence[Cell], backend: Backend, watch: Path, report: Progress, journal: Journal) -> list[Outcome]:
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=({cell.name for cell in cells}, watch, report, stop), daemon=True)
     watcher.start()
@@ -147,6 +134,7 @@ def _run(cells: Sequence[Cell], backend: Backend, watch: Path, report: Progress)
                 if outcome.fatal is not None:
                     raise outcome.fatal
                 ended[outcome.cell] = outcome
+                journal.ended(outcome.cell, outcome.seconds, failed=outcome.error is not None)
                 with suppress(OSError):
                     (watch / outcome.cell).unlink()
                 report(Step(outcome.cell, 0 if outcome.error else 1, 1, "failed" if outcome.error else "done"))
@@ -163,7 +151,6 @@ def _watch(cells: set[str], folder: Path, report: Progress, stop: threading.Even
         with suppress(OSError):
             for name in cells.intersection(os.listdir(folder)):
                 text = (folder / name).read_text(encoding="utf-8")
-                if seen.get(name) != text and text.count("\t") == 2:
+                if seen.get(name) != text and (said := report_in(text)) is not None:
                     seen[name] = text
-                    done, total, note = text.split("\t")
-                    report(Step(name, int(done), int(total), note))
+                    report(Step(name, *said))

@@ -81,6 +81,21 @@ def sentence(verdict: str, intended: str, *, agents: bool = False) -> str:
     }.get(kind_of(verdict), f"There is no verdict: {undecided} was not judged.")
 
 
+def with_odds(verdict: str, probabilities: Mapping[str, float], intended: str, *, agents: bool = False) -> str:
+    """The verdict as a sentence with its probability; where nothing is said, with the likeliest word's.
+
+    Without probabilities, as of rules of the first edition, the sentence alone.
+    """
+    said, likeliest = sentence(verdict, intended, agents=agents), max(probabilities, key=probabilities.get, default="")  # type: ignore[arg-type]
+    word = verdict if probabilities.get(verdict) and verdict != UNDETERMINED else likeliest
+    if not word:
+        return said
+    chance = probabilities[word]
+    shown = "> 99 %" if chance > 0.99 else "< 1 %" if chance < 0.01 else f"{100 * chance:.0f} %"
+    about = f"probability {shown}" if word == verdict else f"likeliest is “{word}”, with probability {shown}"
+    return f"{said.rstrip('.')} ({about})."
+
+
 def clause(verdict: str, intended: str, *, agents: bool = False) -> str:
     """What a verdict says that a value depends on, or that ``agents`` pursue, to be put into a sentence."""
     noun = "goals" if agents else "concepts"

@@ -14,6 +14,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``analyse``        answer a question that was fixed beforehand, with its prediction and decision rule
 ``compare``        runs side by side, paired by seed
 ``report``         one self-contained HTML page of a run, or of the table that ``locate`` returns
+``view``           a local page over many runs, live while they go on
 ``verify``         whether a run is what it says it is, and its level of evidence
 ``load_setup``     a setup by name, file or mapping; ``Setup`` is its type
 =================  ====================================================================================================
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
     from imprint.models.worlds.base import World as World
     from imprint.probes.subjects.subject import Subject as Subject
     from imprint.reports.pages.report import report as report
+    from imprint.reports.viewer.view import view as view
 
 __version__ = "0.1.0"
 
@@ -68,6 +70,7 @@ _HOME = {
     "report": "imprint.reports.pages.report",
     "sweep": "imprint.analyses.evaluate.sweeps.sweep",
     "verify": "imprint.analyses.verification.verify",
+    "view": "imprint.reports.viewer.view",
 }
 __all__ = ["__version__", *_HOME]
 

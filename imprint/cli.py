@@ -1,16 +1,7 @@
 """The command ``imprint``: errors, signals and exit codes, the same for every command.
 
 Nothing heavy is imported here, so that the command answers at once and can be interrupted at any moment. The commands
-are in ``imprint.commands.app``. Exit codes:
-
-====  ================================================================================================================
-0     done
-1     ``imprint doctor`` found a broken environment, ``imprint verify`` something wrong with a run; ``imprint run``,
-      ``imprint sweep`` and ``imprint analyse`` ended with work that failed; ``imprint report`` could not
-      read a file of the run
-2     the request cannot be served as it stands; one message on stderr says what to change
-130   interrupted with Ctrl-C; 143: stopped by SIGTERM. What was finished is kept
-====  ================================================================================================================
+are in ``imprint.commands.app``. What the exit codes mean (0, 1, 2, 130, 143) stands in ``docs/json.md``.
 
 Any other exception is a defect in this program and keeps its traceback.
 """

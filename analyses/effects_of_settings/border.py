@@ -55,7 +55,7 @@ def borders(cells: Swept) -> pd.DataFrame:
         if cells.ordered(key) and len(cells.grid[key]) > 1:
             rows.extend(_along(cells, key))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.assign(**{name: table[name].fillna("").astype(str) for name in TEXTS})
+    return table.assign(**{name: table[name].astype(object).fillna("").astype(str) for name in TEXTS})
 
 
 def _along(cells: Swept, key: str) -> Iterator[dict[str, Any]]:

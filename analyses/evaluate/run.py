@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from imprint.analyses.findings import findings
-from imprint.analyses.notebook import card
 from imprint.analyses.registration import registration_of
-from imprint.analyses.verdicts import UNDETERMINED, scope, sentence
+from imprint.analyses.verdicts import UNDETERMINED, scope, sentence, with_odds
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import parse_yaml, read_record, read_table
+from imprint.models.notebook import card, ranged
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.learner import Setup
@@ -64,10 +64,21 @@ class Run:
         return None if rows.empty else rows.iloc[0]
 
     def _repr_html_(self) -> str:
-        rows = self.findings
-        shares = rows[(rows["analysis"] == "latch") & (rows["metric"] == "share") & rows["seed"].isna()]
-        last = shares[shares["age"] == shares["age"].max()][["concept", "estimate", "low", "high", "seeds"]]
-        return card(f"{self.path.name}: {self.verdict}", [self.sentence], {"share of the value's variance": last})
+        try:
+            rows = self.findings
+        except DamagedFileError:
+            return card(f"{self.path.name} has no findings yet, so there is no verdict.", [], pd.DataFrame())
+        over = rows[(rows["analysis"] == "latch") & rows["seed"].isna()]
+        last = over[over["age"].isna() | (over["age"] == over["age"].max())]
+        odds = last[last["metric"] == "probability"]
+        words = {str(word): float(p) for word, p in zip(odds["control"], odds["estimate"], strict=True)}
+        agents = isinstance(self.setup, AgentSetup | AgentStudySetup)
+        held = next((of for name in ("dominance", "share") if len(of := last[last["metric"] == name])), last[:0])
+        table = pd.DataFrame({"concept": held["concept"], "estimate": ranged(held, "estimate"), "seeds": held["seeds"]})
+        name = "dominance" if (held["metric"] == "dominance").any() else "share of the value's variance"
+        first = with_odds(self.verdict, words, self.setup.intended, agents=agents)
+        caption = f"{self.path.name}, with 95 % intervals over seeds."
+        return card(first, [self.sentence], table.rename(columns={"estimate": name}), caption)
 
     @property
     def verdict(self) -> str:

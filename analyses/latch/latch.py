@@ -49,10 +49,10 @@ from imprint.analyses.latch.tables import (
     twin_table,
     verdict_rows,
 )
-from imprint.analyses.notebook import card
 from imprint.analyses.statistics import Floats
-from imprint.analyses.verdicts import NONE
+from imprint.analyses.verdicts import NONE, with_odds
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.notebook import card, ranged
 from imprint.models.progress import announced, reported, worked
 from imprint.models.setup.learner import Decision
 from imprint.models.threads import scoped_call
@@ -107,8 +107,17 @@ class Latch:
     """What pooling over seeds needs; None where nothing could be counted."""
 
     def _repr_html_(self) -> str:
-        tables = {"dominance": self.dominance, "share of the value's variance": self.shares, "effects": self.effects}
-        return card(f"latch: {self.verdict}", [self.why], tables)
+        first = with_odds(self.verdict, self.probabilities, self.intended)
+        holds, moves = self.dominance.set_index("concept"), self.effects.set_index("concept")
+        table = pd.DataFrame(
+            {
+                "concept": self.shares["concept"],
+                "dominance": self.shares["concept"].map(ranged(holds, "dominance")),
+                "share of the value's variance": ranged(self.shares, "share"),
+                "effect (sd)": self.shares["concept"].map(ranged(moves, "effect")),
+            }
+        )
+        return card(first, [self.why], table, "With 95 % intervals over groups.")
 
     @property
     def intended(self) -> str:

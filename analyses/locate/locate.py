@@ -29,6 +29,7 @@ from imprint.analyses.locate.strata import companions, evidence_within, explaine
 from imprint.analyses.locate.targets import Targets, unreadable
 from imprint.analyses.locate.verdict import NOT_LINEAR, NOT_USED, is_present
 from imprint.models.errors import ImprintError, NotMeasurableError
+from imprint.models.notebook import card, ranged
 from imprint.models.progress import announced, reported
 from imprint.models.threads import scoped_call
 from imprint.probes.door.arrays import rate_of
@@ -37,6 +38,8 @@ from imprint.probes.readouts.ridge import Ridge
 from imprint.probes.samples.controls import Ints, compact_groups
 
 RATES = ("auc", "true_positive_rate", "false_positive_rate", "recall_at_1_percent_false_positives")
+SHOWN = ("concept", "site", "score", "null", "untrained", "inputs", "q_value", "verdict")
+"""Columns of the card in a notebook, in this order; ``score`` with its interval."""
 
 
 @scoped_call
@@ -129,7 +132,7 @@ def locate(
     asked = {"rows": len(entered.labels), "readout": readout, "nulls": nulls, "alpha": alpha, "folds": folds}
     table.attrs["asked"] = {**asked, "seed": seed, "grouped": entered.groups is not None}
     table.attrs["caveats"] = entered.caveats
-    return table
+    return _shown_as_card(table)
 
 
 def _located(
@@ -313,3 +316,33 @@ def _rates_table(evidence: Cells) -> pd.DataFrame:
         for label, rates in zip(e.reading.labels, e.reading.rates.tolist(), strict=True)
     ]
     return pd.DataFrame(rows, columns=["concept", "site", "class", *RATES])
+
+
+def _shown_as_card(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table, of no other type, which a notebook shows as a card; what is derived from it has pandas' own."""
+    object.__setattr__(table, "_repr_html_", lambda: _card(table))
+    return table
+
+
+def _card(table: pd.DataFrame) -> str:
+    """The card: each concept's best site with its probability under chance, then all cells, the surest first."""
+    if not {*SHOWN, "low", "high", "selectivity"} <= set(table.columns):  # columns were taken away since
+        return str(table.to_html(max_rows=20))
+    ordered = table.sort_values("selectivity", ascending=False, kind="stable")
+    found = ordered[ordered["verdict"].isin(("present", "present, not linear"))]
+    best = found.drop_duplicates("concept")
+    read = [
+        f"“{row.concept}” at {row.site} (score {row.score:.2f}, {row.selectivity:.2f} above the highest floor, "
+        f"q = {row.q_value:.2g})"
+        for row in best.itertuples()
+    ]
+    others = [str(name) for name in dict.fromkeys(table["concept"]) if name not in set(best["concept"])]
+    more = f"; and {len(read) - 5} more" if len(read) > 5 else ""
+    first = f"Present beyond every floor: {'; '.join(read[:5])}{more}." if read else "No concept is present anywhere."
+    rest = f"Present nowhere: {', '.join(others[:20])}{' ...' if len(others) > 20 else ''}." if others and read else ""
+    shown = ordered.assign(score=ranged(ordered, "score"))[list(SHOWN)].rename(columns={"q_value": "q"})
+    floors = [name for name in ("untrained", "inputs") if table[name].isna().all()]
+    missing = f"Not measured: the floor “{'” and “'.join(floors)}”." if floors else ""
+    return card(
+        first, [rest, missing, *map(str, table.attrs.get("caveats", ()))], shown, "The highest selectivity first."
+    )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imprint import __version__
-from imprint.commands import study_options as own
+from imprint.commands import options as own
 from imprint.commands.compare import compare
 from imprint.commands.options import (
     ALPHA,
@@ -44,11 +44,14 @@ from imprint.commands.options import (
 )
 from imprint.commands.organisms import app as organisms
 from imprint.commands.sweep import sweep
+from imprint.commands.view import view
 
 app = typer.Typer(
     name="imprint",
     help="Train learners under hardcoded reward, locate what they know, and test what the reward latched onto.",
-    epilog="Start with: imprint run",
+    epilog="Start with: imprint run. Exit codes, 0: done; 1: done, but some work failed, or what was checked is "
+    "wrong; 2: the request cannot be served as it stands; 130: interrupted; 143: stopped by SIGTERM. docs/json.md has "
+    "more, and the schema of what --json prints.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -86,7 +89,7 @@ def run(
     from imprint.commands.text import answered
 
     given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend, "address": address, "resume": resume}
-    if answered(lambda: run_setup(setup, changes=set_ or [], **given), as_json=json)["failed"]:
+    if answered(lambda: run_setup(setup, changes=set_ or [], **given), of="run", as_json=json)["failed"]:
         raise typer.Exit(1)
 
 
@@ -116,7 +119,7 @@ def study(
 
     asked = Asked(intended, proxies, concepts, sites, question, rewarded, name, unit)
     given: dict[str, Any] = {"pattern": pattern, "untrained": untrained, "changes": set_ or [], "out": out}
-    if answered(lambda: study_folder(folder, (factory, world), asked, **given), as_json=json)["failed"]:
+    if answered(lambda: study_folder(folder, (factory, world), asked, **given), of="study", as_json=json)["failed"]:
         raise typer.Exit(1)
 
 
@@ -140,7 +143,7 @@ def power(
     from imprint.commands.text import answered
 
     given: dict[str, Any] = {"dominances": dominance, "seeds": seeds, "runs": runs, "csv": csv}
-    answered(lambda: print_power(setup, changes=set_ or [], **given), as_json=json)
+    answered(lambda: print_power(setup, changes=set_ or [], **given), of="power", as_json=json)
 
 
 app.command(short_help="Judge every combination of some settings.")(sweep)
@@ -179,7 +182,9 @@ def locate(
         run_folder(source)
         from imprint.commands.findings import locate_run
 
-        answered(lambda: locate_run(source, concepts=concept or [], sites=site or [], csv=csv), as_json=json)
+        answered(
+            lambda: locate_run(source, concepts=concept or [], sites=site or [], csv=csv), of="locate", as_json=json
+        )
         return
     from imprint.commands.user_arrays import locate_arrays
 
@@ -200,7 +205,7 @@ def locate(
         report=report,
         only=(concept or [], site or []),
     )
-    answered(work, as_json=json)
+    answered(work, of="locate", as_json=json)
 
 
 @app.command(short_help="What a predicted value depends on, and the verdict.")
@@ -225,7 +230,7 @@ def latch(
         run_folder(source)
         from imprint.commands.findings import latch_run
 
-        answered(lambda: latch_run(source), as_json=json)
+        answered(lambda: latch_run(source), of="latch", as_json=json)
         return
     from imprint.commands.user_arrays import latch_arrays
 
@@ -235,7 +240,7 @@ def latch(
     names = [name.strip() for name in (proxies or "").split(",") if name.strip()]
     asked: dict[str, Any] = {"value": value or "", "intended": intended or "", "proxies": names, "groups": groups}
     seed = SEED if seed is None else seed
-    answered(partial(latch_arrays, source, concepts, **asked, seed=seed), as_json=json)
+    answered(partial(latch_arrays, source, concepts, **asked, seed=seed), of="latch", as_json=json)
 
 
 @app.command(short_help="Answer a question that was fixed beforehand: instruments, known-results, address, ...")
@@ -260,7 +265,7 @@ def analyse(
 
     given: dict[str, Any] = {"seeds": seeds, "out": out, "backend": backend, "address": address, "resume": resume}
     work = partial(answer, name, changes=set_ or [], markdown=markdown, **given)
-    if answered(work, as_json=json)["failed"]:
+    if answered(work, of="analyse", as_json=json)["failed"]:
         raise typer.Exit(1)
 
 
@@ -268,31 +273,22 @@ app.command(short_help="Several runs side by side, paired by training seed.")(co
 
 
 @app.command(short_help="Write the report of a run, an answered question or a sweep, again.")
-def report(run: Folder) -> None:
+def report(run: Folder, *, json: Json = False) -> None:
     """Write the report of a run, an answered question or a sweep, again; prints its path.
 
     Exits with 1 when a file of the run could not be read, which the page says too.
     """
-    from imprint.reports.reading.folders import QUESTION, is_sweep, run_folder
+    from imprint.reports.reading.folders import run_folder
 
     folder = run_folder(run)
-    if is_sweep(folder):
-        from imprint.reports.pages.sweep import report_sweep
+    from imprint.commands.text import answered
+    from imprint.reports.pages.report import report_folder
 
-        typer.echo(str(report_sweep(folder)))
-        return
-    if (folder / QUESTION).exists():
-        from imprint.reports.pages.question import report_question
-
-        typer.echo(str(report_question(folder)))
-        return
-    from imprint.reports.pages.run import report as write
-    from imprint.reports.reading.run import load_run
-
-    data = load_run(folder)
-    typer.echo(str(write(data)))
-    if data.missing:
-        typer.echo(f"imprint: the page lacks what could not be read: {'; '.join(data.missing.values())}.", err=True)
+    written = answered(lambda: report_folder(folder), of="report", as_json=json)
+    if not json:
+        typer.echo(str(written["report"]))
+    if missing := written["missing"]:
+        typer.echo(f"imprint: the page lacks what could not be read: {'; '.join(missing.values())}.", err=True)
         raise typer.Exit(1)
 
 
@@ -315,9 +311,12 @@ def export(
 
     folder = run_folder(run)
     target = out or folder.resolve().with_name(f"{folder.resolve().name}-export")
-    for path in answered(lambda: write(folder, target, formats=formats or ["svg"]), as_json=json):
+    for path in answered(lambda: write(folder, target, formats=formats or ["svg"]), of="export", as_json=json):
         if not json:
             typer.echo(str(path))
+
+
+app.command(short_help="A local page over many runs, live while they go on.")(view)
 
 
 @app.command(short_help="Whether a run is whole, and how much its verdict counts for.")
@@ -332,7 +331,7 @@ def verify(run: Folder, *, json: Json = False) -> None:
     from imprint.commands.text import answered
     from imprint.commands.verify import verify_folder
 
-    if not answered(lambda: verify_folder(folder), as_json=json).right:
+    if not answered(lambda: verify_folder(folder), of="verify", as_json=json).right:
         raise typer.Exit(1)
 
 
@@ -342,14 +341,17 @@ def replicate(
     *,
     backend: Where = Backend.local,
     address: Address = None,
+    json: Json = False,
 ) -> None:
     """Repeat a registered run on other seeds, beside it; the same verdict makes its evidence `replicated`."""
     from imprint.reports.reading.folders import run_folder
 
     folder = run_folder(run)
     from imprint.commands.run import replicate_run
+    from imprint.commands.text import answered
 
-    if not replicate_run(folder, backend=backend, address=address):
+    work = partial(replicate_run, folder, backend=backend, address=address)
+    if answered(work, of="replicate", as_json=json)["failed"]:
         raise typer.Exit(1)
 
 
@@ -363,15 +365,20 @@ def list_(
     from imprint.commands.catalogue import list_family
     from imprint.commands.text import answered
 
-    answered(lambda: list_family(family), as_json=json)
+    answered(lambda: list_family(family), of="list", as_json=json)
 
 
 @app.command(short_help="A setup with every default, or a world, learner, ... with its settings.")
-def show(name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")],
+    *,
+    json: Json = False,
+) -> None:
     """Show a setup with every default filled in, or a world, learner, question, ... with its settings."""
     from imprint.commands.catalogue import show_member
+    from imprint.commands.text import answered
 
-    show_member(name)
+    answered(lambda: show_member(name), of="show", as_json=json)
 
 
 @app.command(short_help="Check this environment.")
@@ -380,7 +387,7 @@ def doctor(*, json: Json = False) -> None:
     from imprint.commands.doctor import examine
     from imprint.commands.text import answered, console, table
 
-    checks = answered(examine, as_json=json)
+    checks = answered(examine, of="doctor", as_json=json)
     rows = [(check.status, check.name, check.found, check.advice) for check in checks]
     if not json:
         console().print(table("imprint doctor", ("", "what", "found", "what to do"), rows))

@@ -58,27 +58,27 @@ def _docstring(family: Family, name: str) -> str:
     return "(from another package)" if file is None else ast.get_docstring(parsed(file)) or ""
 
 
-def show_member(name: str) -> None:
+def show_member(name: str) -> dict[str, Any]:
     """Print a setup as it will run, a member's docstring, settings and metrics, or the metrics of an analysis of runs.
 
     A name that several families share is written ``family/member``.
 
-    Hyphens may stand for the underscores of a file name.
+    Hyphens may stand for the underscores of a file name. Returns what was printed, as data.
     """
     family_name, slash, member = name.removeprefix("setups/").partition("/")
     if slash and family_name in families() and not Path(name).is_file():
         family, member = families()[family_name], member.replace("-", "_")
         if member not in family.names():
             raise unknown_name(f"member of {family_name}", member, family.names())
-        _show(family, member)
-        return
+        return _show(family, member)
     name, runs = name.removeprefix("setups/"), metrics_of_runs()
     owners = [family for family in families().values() if name.replace("-", "_") in family.names()]
     full = [f"{family.name}/{name}" for family in owners]
+    shown: dict[str, Any] = {"name": name, "about": ""}
     if name in registry.setups() or Path(name).is_file():
-        _show_setup(name, full)
+        shown = _show_setup(name, full)
     elif len(owners) == 1:
-        _show(owners[0], name.replace("-", "_"))
+        shown = _show(owners[0], name.replace("-", "_"))
     elif owners:
         raise ImprintError(f"{name!r} names {len(full)} things: {', '.join(full)}. Say which.")
     elif name not in runs:
@@ -86,9 +86,11 @@ def show_member(name: str) -> None:
         raise unknown_name("setup or member", name, {*registry.setups(), *members, *runs})
     if name in runs:
         console().print(table(f"metrics of {name}", ("metric", "what it is"), list(runs[name].items())))
+        shown["metrics"] = {**shown.get("metrics", {}), **runs[name]}
+    return shown
 
 
-def _show_setup(name: str, others: list[str]) -> None:
+def _show_setup(name: str, others: list[str]) -> dict[str, Any]:
     from imprint.models.setup.load import load_setup
 
     setup = load_setup(name)
@@ -98,26 +100,34 @@ def _show_setup(name: str, others: list[str]) -> None:
     page.print(text, markup=False, soft_wrap=True)
     if others:
         say(page, f"# also of this name: {', '.join(f'imprint show {other}' for other in others)}")
+    return {"name": setup.run_name, "about": setup.description, "setup": setup.resolved()}
 
 
-def _show(family: Family, name: str) -> None:
+def _show(family: Family, name: str) -> dict[str, Any]:
     page = console()
     say(page, f"{family.name}/{name}", "bold")
     say(page, _docstring(family, name))
     page.print()
     member = family.load(name)
     settings = getattr(member, "Settings", None)
-    if settings is None or not settings.model_fields:
+    rows = _settings(settings) if settings is not None else []
+    shown: dict[str, Any] = {"name": f"{family.name}/{name}", "about": _docstring(family, name)}
+    shown["settings"] = [dict(zip(("name", "type", "default", "about"), row, strict=True)) for row in rows]
+    if not rows:
         say(page, "no settings.")
     else:
-        page.print(table("settings", ("name", "type", "default", "what it is"), _settings(settings)))
+        page.print(table("settings", ("name", "type", "default", "what it is"), rows))
     if metrics := getattr(member, "metrics", None):
         page.print()
         page.print(table("metrics", ("metric", "what it is"), list(metrics.items())))
+        shown["metrics"] = dict(metrics)
     if family.name in _PARTS and not any(field.is_required() for field in member.Settings.model_fields.values()):
         title, columns, rows_of = _PARTS[family.name]
         page.print()
-        page.print(table(title, columns, rows_of(member())))
+        parts = rows_of(member())
+        page.print(table(title, columns, parts))
+        shown["parts"] = dict(parts)
+    return shown
 
 
 def _concepts(world: Any) -> list[tuple[str, str]]:

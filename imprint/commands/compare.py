@@ -37,14 +37,14 @@ def compare(
         if runs:
             raise typer.BadParameter("takes no runs; it compares the setups that ship", param_hint="--all")
         work = partial(compare_all, seeds=seeds, changes=set_ or [], out=out, run=run, resume=resume, csv=csv)
-        answered(work, as_json=json)
+        answered(work, of="compare", as_json=json)
         return
     for option, given in (("--run", run), ("--set", set_)):
         if given:
             raise typer.BadParameter("goes with --all", param_hint=option)
     from imprint.commands.run import compare_runs
 
-    answered(lambda: compare_runs(runs or [], seeds=seeds, out=out, resume=resume, csv=csv), as_json=json)
+    answered(lambda: compare_runs(runs or [], seeds=seeds, out=out, resume=resume, csv=csv), of="compare", as_json=json)
 
 
 def compare_all(

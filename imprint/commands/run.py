@@ -44,8 +44,8 @@ def run_setup(
     return {"run": data.path, **answer_data(data), "report": path, "failed": dict(data.failures)}
 
 
-def replicate_run(path: Path, *, backend: str, address: str | None) -> bool:
-    """Repeat a run on other seeds, print both verdicts and the first one's level; whether every cell was finished."""
+def replicate_run(path: Path, *, backend: str, address: str | None) -> dict[str, Any]:
+    """Repeat a run on other seeds; print and return both verdicts, the first one's level and what failed."""
     from imprint.analyses.evaluate.replicate import replicate
     from imprint.analyses.evaluate.run import open_finished
     from imprint.analyses.verification.verify import verify
@@ -57,13 +57,16 @@ def replicate_run(path: Path, *, backend: str, address: str | None) -> bool:
     with Bars(page) as bars:
         again = replicate(path, backend=backend, address=address, progress=bars)
     target, verified = report(again), verify(first, derive=False)
+    runs = []
     for run in (first, again):
         assert not isinstance(run.setup, StudySetup | AgentStudySetup)  # which was refused
         start, count = run.setup.schedule.first_seed, run.setup.schedule.seeds
+        runs.append({"run": run.path, "verdict": run.verdict, "first_seed": start, "seeds": count})
         say(page, f"{run.verdict}: {run.path.name}, seeds {start} to {start + count - 1}", "bold")
     say(page, f"level of evidence of {first.path.name}: {verified.level}. {verified.reason}", "bold")
     page.print(Text(f"report  {plain(target)}", style="bold"), soft_wrap=True)
-    return not again.record["failed"]
+    level = {"level": verified.level, "reason": verified.reason}
+    return {"runs": runs, **level, "report": target, "failed": again.record["failed"]}
 
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> TrainedSetup:

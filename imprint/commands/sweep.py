@@ -49,7 +49,9 @@ def sweep(
 
     given: dict[str, Any] = {"seeds": seeds, "dry_run": dry_run, "yes": yes, "out": out, "backend": backend.value}
     given |= {"address": address, "resume": resume, "csv": csv}
-    if answered(lambda: sweep_setup(setup, grid=grid, changes=set_ or [], **given), as_json=json).get("failed"):
+    if answered(lambda: sweep_setup(setup, grid=grid, changes=set_ or [], **given), of="sweep", as_json=json).get(
+        "failed"
+    ):
         raise typer.Exit(1)
 
 

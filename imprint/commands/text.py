@@ -26,6 +26,11 @@ WIDE = 140
 """Columns when the output is not a terminal, so that tables in logs are not folded to nothing."""
 
 
+LISTED = {
+    **{"compare": "rows", "doctor": "checks", "export": "files"},
+    **{"list": "families", "locate": "cells", "power": "rows"},
+}
+"""Command -> entry of its JSON under which a table stands that is all of its answer."""
 _silent = ContextVar("silent", default=False)
 """Whether only JSON is printed."""
 
@@ -38,8 +43,11 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=WIDE)
 
 
-def answered(work: Callable[[], Any], *, as_json: bool) -> Any:
-    """What ``work`` returns. With ``as_json`` it is printed as JSON, and nothing else is printed."""
+def answered(work: Callable[[], Any], *, of: str, as_json: bool) -> Any:
+    """What ``work`` returns. With ``as_json`` it is printed as JSON, and nothing else is printed.
+
+    ``of``: the command, whose output has a schema (:mod:`imprint.schemas.outputs`).
+    """
     if not as_json:
         return work()
     token = _silent.set(True)
@@ -47,7 +55,11 @@ def answered(work: Callable[[], Any], *, as_json: bool) -> Any:
         result = work()
     finally:
         _silent.reset(token)
-    sys.stdout.write(json.dumps(jsonable(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    data = jsonable(result)
+    if of == "list" or (of in LISTED and not isinstance(data, dict)):
+        data = {LISTED[of]: data}
+    whole = {"schema": f"imprint/{of}/1", **data}
+    sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return result
 
 

@@ -22,8 +22,7 @@ that the value is not computed from.
 
 Observations are one tensor ``[n, ...]``; floats are converted to the model's precision and device, integers (tokens)
 are moved to its device. :mod:`imprint.probes.subjects.guards` refuses models with foreign hooks or in training mode,
-:mod:`imprint.probes.subjects.trust` those whose answer depends on chance, memory or the other rows. Calls from several
-threads wait for one another.
+:mod:`imprint.probes.subjects.trust` those whose answer depends on chance, memory or other rows. Threads take turns.
 
 Letters: n observations, b of them in one batch, d width of a site.
 """
@@ -45,7 +44,8 @@ from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Run, Value,
 from imprint.probes.subjects.observations import Observations
 from imprint.probes.subjects.passes import Batch, Editor, Keep
 from imprint.probes.subjects.positions import number_of
-from imprint.probes.subjects.proposals import blocks_of, listed, proposal, require_small
+from imprint.probes.subjects.proposals import blocks_of, proposal, require_small
+from imprint.probes.subjects.shown import subject_card, subject_line
 from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows, placed
 from imprint.probes.subjects.wrapped import unwrapped
 
@@ -113,10 +113,10 @@ class Subject:
         return cls(learner, lambda rows: learner(rows[:, seen])[:, step].contiguous() @ weight + bias, sites)
 
     def __repr__(self) -> str:
-        given, modules = self._hooked.given_value, self._hooked.modules
-        value = "the model's output" if given is None else getattr(given, "__name__", "a callable")
-        sites = f"declared sites: {listed(self._declared)}" if self._declared else f"modules: {listed(modules)}"
-        return f"Subject({type(self.model).__name__}, value: {value}; {sites})"
+        return subject_line(self.model, self._hooked.given_value, self._declared, self._hooked.modules)
+
+    def _repr_html_(self) -> str:
+        return subject_card(self.model, self._hooked.given_value, self._declared, self._hooked.modules)
 
     @property
     def declared(self) -> tuple[str, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from imprint.models.files import write_bytes
 from imprint.reports.pages import latched, located
+from imprint.reports.pages import question as questions
 from imprint.reports.pages import run as runs
 from imprint.reports.pages import sweep as sweeps
-from imprint.reports.reading.folders import is_sweep
+from imprint.reports.reading.folders import QUESTION, is_sweep
+from imprint.reports.reading.question import load_answer
 from imprint.reports.reading.run import load_run
 from imprint.reports.reading.sweep import load_sweep
 
@@ -36,3 +39,24 @@ def report(of: object, path: str | Path | None = None) -> Path:
     text = sweeps.render_sweep(load_sweep(of)) if swept else runs.render(load_run(of))
     write_bytes(target, text.encode("utf-8"))
     return target
+
+
+def report_folder(folder: Path) -> dict[str, Any]:
+    """Write ``report.html`` into the folder of a run, a sweep or an answered question.
+
+    Returns its path as ``report``, and as ``missing`` the files that could not be read with the reasons.
+    """
+    text, missing = rendered(folder)
+    target = folder / "report.html"
+    write_bytes(target, text.encode("utf-8"))
+    return {"report": target, "missing": missing}
+
+
+def rendered(folder: Path) -> tuple[str, dict[str, str]]:
+    """The page of such a folder, and the files that could not be read with the reasons."""
+    if is_sweep(folder):
+        return sweeps.render_sweep(load_sweep(folder)), {}
+    if (folder / QUESTION).exists():
+        return questions.render_question(load_answer(folder)), {}
+    data = load_run(folder)
+    return runs.render(data), dict(data.missing)

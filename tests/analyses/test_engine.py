@@ -9,6 +9,7 @@ import pytest
 from imprint.analyses import engine
 from imprint.analyses.backends import local
 from imprint.analyses.engine import Cell, Step, run_cells
+from imprint.analyses.journal import wave_in
 from imprint.models.files import StorageError, write_bytes
 from tests.known.clusters import written_after_kills
 
@@ -31,6 +32,9 @@ def test_one_failed_cell_does_not_hold_up_the_rest(tmp_path: Path) -> None:
     failures = [o for o in run_cells(cells, jobs=2, watch=tmp_path / "watch") if o.error is not None]
     assert [f.cell for f in failures] == ["1"] and "ZeroDivisionError: by design" in failures[0].error
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["0", "2", "3"]
+    wave = wave_in((tmp_path / "watch" / ".wave").read_text())  # what an onlooker reads
+    assert wave is not None and wave.cells == ("0", "1", "2", "3") and wave.failed == {"1"}
+    assert wave.ended.keys() == {"0", "1", "2", "3"} and not wave.before
     steps: list[Step] = []
     assert run_cells(cells[:1], watch=tmp_path / "watch", progress=steps.append) == []
     assert steps == [Step("0", 1, 1, "done before")]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from imprint.cli import main
+from imprint.schemas.outputs import FOLDER, OUTPUTS
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
@@ -40,3 +43,22 @@ def arrays(tmp_path: Path, **changes: np.ndarray) -> tuple[str, str]:
     frame = pd.DataFrame({"tall": label, "family": np.arange(60) // 3, "score": label + rng.normal(size=60)})
     frame.to_csv(tmp_path / "labels.csv", index=False)
     return str(tmp_path / "acts.npz"), str(tmp_path / "labels.csv")
+
+
+def valid(command: str, data: Any) -> Any:
+    """``data``, when it is what the schema file of a command describes; by its model where jsonschema is missing."""
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError:
+        OUTPUTS[command].model_validate(data)
+        return data
+    schema = json.loads((FOLDER / f"{command}.json").read_text(encoding="utf-8"))
+    errors = [f"{error.json_path}: {error.message}"[:300] for error in Draft202012Validator(schema).iter_errors(data)]
+    assert not errors, errors[:5]
+    return data
+
+
+def answered(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
+    """What a command prints with ``--json``, which its schema describes."""
+    text = printed(capsys, *arguments, "--json", code=code)
+    return valid(arguments[0], json.loads(text, parse_constant=pytest.fail))

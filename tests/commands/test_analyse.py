@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.commands import printed, refused
+from tests.commands.commands import answered, printed, refused
 
 QUESTION = """
 from typing import ClassVar
@@ -99,6 +99,7 @@ def test_a_question_is_answered_with_card_tables_verdict_and_report(
     assert "**confirmed**: There are 3." in kept
     assert "`imprint analyse counting --set rows=3 --markdown FILE`" in kept
     assert "what is finished is kept" in printed(capsys, *again)
+    assert answered(capsys, *again)["verdict"] == "confirmed"
 
 
 @pytest.mark.usefixtures("questions")

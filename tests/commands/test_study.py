@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import imprint
 from imprint.commands.app import app
 from imprint.models.files import parse_yaml
 from tests.analyses.evaluate.studies.planted import LIFE, network
-from tests.commands.commands import printed, refused
+from tests.commands.commands import answered, printed, refused
 
 ASKED = ("--factory", "kennels:network", "--intended", "food", "--proxies", "bell")
 QUICK = ("--set", "evaluation.episodes=300", "--set", "evaluation.resamples=200", "--set", "evaluation.nulls=5")
@@ -61,8 +60,8 @@ def test_every_argument_of_a_study_can_be_given(here: Path, capsys: pytest.Captu
     for place in (here / "mine").glob("*/age-10.*"):
         place.unlink()
     more = ("--sites", "1", "--concepts", "loud", "--rewarded", "False", "--name", "kennel-2", "--unit", "batches")
-    words = ("--question", "Hunger, or the bell?", "--untrained", "1", "--json", "--out", "there")
-    shown = json.loads(printed(capsys, "study", "mine", *ASKED, "--world", "kennels:Loud", *QUICK, *more, *words))
+    words = ("--question", "Hunger, or the bell?", "--untrained", "1", "--out", "there")
+    shown = answered(capsys, "study", "mine", *ASKED, "--world", "kennels:Loud", *QUICK, *more, *words)
     assert shown["run"] == "there" and shown["verdict"] == "reversed" and shown["failed"] == {}
     setup = parse_yaml((here / "there" / "setup.yaml").read_text(), "it")
     findings = pd.read_parquet(here / "there" / "findings.parquet")

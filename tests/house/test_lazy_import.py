@@ -24,6 +24,7 @@ SLIPS = [
     ["locate", "nowhere"],
     ["latch", "nowhere"],
     ["verify", "nowhere"],
+    ["view", "nowhere"],
     ["compare", "a"],
     ["compare", "nursery", "nurserry"],
 ]
@@ -69,6 +70,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "report",
         "Run",
         "verify",
+        "view",
     }
     assert promised | {"Setup", "load_setup", "__version__"} == set(imprint.__all__)
     assert set(imprint.__all__) <= set(dir(imprint))

@@ -20,6 +20,7 @@ from imprint.analyses.evaluate.studies.folder import copy_evidence, require_own
 from imprint.analyses.registration import begin, results_in, source_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import alone_in, write_bytes
+from imprint.models.notebook import card
 from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
@@ -53,6 +54,15 @@ class Gathering(ABC, Generic[S]):
         own = self.added[~twins]
         counted = f"{own['seed'].nunique()} seeds, {own['age'].nunique()} ages, {int(twins.sum())} untrained twins"
         return f"{type(self).__name__}({self.setup.run_name}: {counted})"
+
+    def _repr_html_(self) -> str:
+        added = self.added.assign(untrained=self.added["untrained"].astype(bool))
+        own, twins = added[~added["untrained"]], int(added["untrained"].sum())
+        ages = own.sort_values("age").groupby("seed")["age"]
+        table = ages.agg(ages="count", first="min", last="max").reset_index() if len(own) else own[:0]
+        counted = f"{len(own)} models of {own['seed'].nunique()} training seeds, {twins} untrained twins"
+        first = f"No verdict yet: {counted} were added, and finish() gives one with its probability."
+        return card(first, [self.setup.question], table, f"{self.setup.run_name}: what was added.")
 
     def finish(self, path: str | Path | None = None) -> Run:
         """Pool what was added into findings and verdict, and write the run.

@@ -47,6 +47,7 @@ from imprint.models.files import (
     write_json,
     write_table,
 )
+from imprint.models.notebook import card, ranged
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
@@ -110,7 +111,14 @@ class Sweep:
         return rows
 
     def _repr_html_(self) -> str:
-        return self.frame.to_html(max_rows=20)
+        frame = self.frame
+        said = frame["verdict"][frame["verdict"].fillna("") != ""].value_counts()
+        words = ", ".join(f"{count} “{word}”" for word, count in said.items()) or "none was judged"
+        surest = f" (mean probability of the likeliest word {frame['probability'].mean():.2f})" if len(said) else ""
+        held = ranged(frame, "dominance", "dominance_low", "dominance_high")
+        table = frame[[*self.grid, "verdict", "probability"]].assign(dominance=held)
+        lost = f"{len(self.failed)} cells have no verdict that could be trusted." if len(self.failed) else ""
+        return card(f"Of {len(frame):,} cells: {words}{surest}.", [lost], table, f"{self.folder.name}, cells in order.")
 
 
 def sweep(

@@ -12,12 +12,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from imprint.analyses.latch.latch import latch_from_arrays
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.reports.figures.still import colour, drawn, palette, write_still
 from imprint.reports.pages.export import contents_of, latex
 from imprint.reports.parts import Table
-from tests.commands.commands import printed
+from tests.commands.commands import answered
 
 
 def test_every_plot_of_all_pages_can_be_drawn(plots: dict[str, Any]) -> None:
@@ -29,7 +28,7 @@ def test_every_plot_of_all_pages_can_be_drawn(plots: dict[str, Any]) -> None:
 def test_the_command_writes_every_figure_and_table(
     question: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    said = printed(capsys, "export", str(question.parent), "--out", str(tmp_path / "out")).split()
+    said = answered(capsys, "export", str(question.parent), "--out", str(tmp_path / "out"))["files"]
     contents = contents_of(question.parent)
     drawings = sorted((tmp_path / "out" / "figures").iterdir())
     assert len(drawings) == len(contents.figures) > 1 and all("<svg" in path.read_text() for path in drawings)
@@ -84,10 +83,3 @@ def test_latex_shows_what_the_page_shows_and_escapes() -> None:
     text = latex(Table("t_1", "50 % of a_b", pd.DataFrame({"a_b": ["x&y", None], "share": [0.123456, -1e-5]})))
     assert r"50 \% of a\_b" in text and r"x\&y" in text and "0.12" in text and "not measured" in text
     assert r"\toprule" in text and "−" not in text
-
-
-def test_a_latch_shows_itself_in_a_notebook() -> None:
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"a<b": rng.integers(0, 2, 200), "other": rng.integers(0, 2, 200)})
-    shown = latch_from_arrays(frame["a<b"].to_numpy(float), frame, intended="a<b", proxies=["other"])._repr_html_()
-    assert "a&lt;b" in shown and "a<b" not in shown and shown.count("<table") == 3
