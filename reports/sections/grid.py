@@ -37,14 +37,19 @@ class Grid(Section):
             return {"figures": [], "sentence": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
         sites = list(dict.fromkeys(cells["site"]))
         ages = sorted(int(age) for age in cells["age"].unique())
-        limit = round(spread(cells["selectivity"], floor=0.1), 2)
+        shown = cells[cells["verdict"].isin(PRESENT)]
+        limit = round(spread((shown if len(shown) else cells)["selectivity"], floor=0.1), 2)
         drawn: list[Figure] = []
-        for name in (name for name in run.concepts if name in set(cells["concept"])):
+        absent: list[Figure] = []
+        for i, name in enumerate(name for name in run.concepts if name in set(cells["concept"])):
             rows = cells[cells["concept"] == name]
             heading = f"{name} · {run.roles.get(name, 'further concept')}"
-            drawn.append(Figure(f"grid-{len(drawn)}", heading, heat_map(rows, sites, ages, limit), reading(rows)))
+            figure = Figure(f"grid-{i}", heading, heat_map(rows, sites, ages, limit), reading(rows))
+            (drawn if rows["verdict"].isin(PRESENT).any() else absent).append(figure)
         return {
-            "figures": drawn,
+            "figures": drawn + absent,
+            "present": drawn,
+            "absent": absent,
             "tables": [Table("grid-cells", CELLS, cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),

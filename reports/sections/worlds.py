@@ -10,6 +10,7 @@ from imprint.reports.parts import Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
 from imprint.reports.sections.base import Section
+from imprint.reports.words import plural
 
 
 class Worlds(Section):
@@ -35,6 +36,8 @@ class Worlds(Section):
         own = {int(world): [s for s in run.seeds if (s - first) % run.worlds == world] for world in drawn.index}
         table = pd.DataFrame([_row(world, seeds, words) for world, seeds in own.items()])
         table = table.merge(drawn.reset_index(), on="world")[["world", *names, "seeds", "judged"]]
+        drawn_in = "one world" if run.worlds == 1 else f"{run.worlds} worlds"
+        found["gist"] = f"{plural(len(run.seeds), 'training seed')} grew up in {drawn_in}."
         return found | {"tables": [Table("worlds-drawn", "What was drawn in each world", table, open=True)]}
 
 

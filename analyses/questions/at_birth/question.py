@@ -24,7 +24,7 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Prediction, bought, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, exhibits, log_costs, ratio_of
 from imprint.analyses.questions.at_birth.measure import lesions
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
@@ -86,14 +86,30 @@ class AtBirth(Question[Settings]):
         **{metric: f"{title}; control: the lesion, none for the whole agent" for metric, title in TITLES.items()},
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From two pilot seeds, 500 and 501, which the published runs do not have among theirs."""
         same, spread = math.log(SAME), 0.1
         expected = [
             Expected("equal at birth", same, spread, between=True),
-            Expected("learner adds at the last age (from 1.7)", math.log(1.7 / ADDS), spread),
-            Expected("growing cost of the learner's loss (from 1.6)", math.log(1.6 / SAME), spread),
-            Expected("constant cost of the reflexes' loss", same, spread, between=True),
+            Expected(
+                "learner adds at the last age (from 1.7)",
+                math.log(1.7 / ADDS),
+                spread,
+                of="at the last age, whole / no learner",
+            ),
+            Expected(
+                "growing cost of the learner's loss (from 1.6)",
+                math.log(1.6 / SAME),
+                spread,
+                of="change over the lifetime, whole / no learner",
+            ),
+            Expected(
+                "constant cost of the reflexes' loss",
+                same,
+                spread,
+                between=True,
+                of="change over the lifetime, whole / no reflexes",
+            ),
         ]
         source = "In units of log ratios; two pilot seeds (500, 501) differed by less than half of this spread."
         return bought(self.settings.seeds, expected, source)
