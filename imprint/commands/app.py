@@ -365,11 +365,20 @@ def list_(
 
 
 @app.command(short_help="A setup with every default, or a world, learner, ... with its settings.")
-def show(name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")]) -> None:
-    """Show a setup with every default filled in, or a world, learner, question, ... with its settings."""
-    from imprint.commands.catalogue import show_member
+def show(
+    name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")],
+    *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of setup files, for editors.")
+    ] = False,
+) -> None:
+    """Show a setup with the meaning, range and default of every field, or a world, learner, ... with its settings."""
+    from imprint.commands.catalogue import show_member, show_schema
 
-    show_member(name)
+    if schema:
+        show_schema(name)
+    else:
+        show_member(name)
 
 
 @app.command(short_help="Check this environment.")
