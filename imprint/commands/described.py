@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -39,27 +41,23 @@ def meanings_of(model: type) -> dict[str, str]:
         except (OSError, TypeError):  # no source: made at run time, or shipped without it
             continue
         if isinstance(tree.body[0], ast.ClassDef):
-            docs |= {name: text for name, text in fields_of(tree.body[0]).items() if text or name not in docs}
+            own = {name: _plain_words(text) for name, text in fields_of(tree.body[0]).items()}
+            docs |= {name: text for name, text in own.items() if text or name not in docs}
     return docs
+
+
+def _plain_words(text: str) -> str:
+    """A docstring without its mark-up, and without references that stand apart."""
+    text = re.sub(r" ?\(:\w+:`[^`]*`\)|; :\w+:`[^`]*`", "", text)
+    return " ".join(re.sub(r":\w+:`(?:[\w.]*\.)?(\w+)`", r"\1", text).replace("``", "`").split())
 
 
 def allowed(field: FieldInfo) -> str:
     """Type and limits of a field."""
-    limits = [f"{sign} {bound:g}" for item in field.metadata for name, sign in LIMITS if (bound := _limit(item, name))]
+    bounds = [(sign, getattr(item, name, None)) for item in field.metadata for name, sign in LIMITS]
+    limits = [f"{sign} {bound:,}" for sign, bound in bounds if bound is not None]
     limits += [f"matching {item.pattern}" for item in field.metadata if getattr(item, "pattern", None)]
     return ", ".join([type_of(field.annotation), *limits])
-
-
-def _limit(item: Any, name: str) -> Any:
-    bound = getattr(item, name, None)
-    return None if bound is None else _Bound(bound)
-
-
-class _Bound(float):
-    """A limit, which counts also where it is 0."""
-
-    def __bool__(self) -> bool:
-        return True
 
 
 def type_of(annotation: Any) -> str:
@@ -158,5 +156,5 @@ def _comment(meaning: str, field: FieldInfo, indent: str, *, whole: bool) -> Ite
 
 
 def _plain(name: str, value: Any, indent: str) -> Sequence[str]:
-    text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=None)
-    return [f"{indent}{line}" for line in text.rstrip("\n").splitlines()]
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=math.inf, default_flow_style=True)
+    return [f"{indent}{name}: {text.removesuffix(chr(10)).removesuffix('...').rstrip()}"]

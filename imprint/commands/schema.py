@@ -1,7 +1,7 @@
 """The JSON schema of setup files, with which editors complete keys, show meanings and mark slips.
 
 It has every kind of world, learner, steering signal and so on that is installed, with its settings. The file that
-ships, ``setups/setup.schema.json``, is what ``imprint show --schema nursery`` prints. What only a whole setup can tell,
+ships, ``setups/schema/setup.json``, is what ``imprint show --schema nursery`` prints. What only a whole setup can tell,
 such as whether a concept exists in the world, is left to loading it.
 """
 
@@ -19,8 +19,8 @@ from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 
 Schema = dict[str, Any]
-FILE = "setup.schema.json"
-"""Name under which the schema ships, beside the setups."""
+FILE = "schema/setup.json"
+"""Where the schema ships, seen from the setups."""
 EXTENDS = {
     "type": "string",
     "description": "Name of a setup that ships, or a YAML file; what is left out is taken from it.",

@@ -9,11 +9,12 @@ import pandas as pd
 from imprint.reports.answers.located import MARKS, MEANINGS, PRESENT
 from imprint.reports.figures.axes import spread
 from imprint.reports.figures.plots import heat_map
+from imprint.reports.figures.sites import diagram
 from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
-from imprint.reports.sections.base import Section
+from imprint.reports.sections.base import Section, colours_of
 from imprint.reports.words import age_words, counts, number, plural
 
 CELLS = "Every concept, site and age"
@@ -50,6 +51,7 @@ class Grid(Section):
             "figures": drawn + absent,
             "present": drawn,
             "absent": absent,
+            "sites": diagram(run, cells, colours_of(run)),
             "tables": [Table("grid-cells", CELLS, cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),

@@ -48,7 +48,7 @@ def test_a_setup_is_shown_as_a_setup_with_a_meaning_before_every_field(
     page = printed(capsys, "show", name)
     assert yaml.safe_load(page) == load_setup(name).resolved()
     above = page[: page.index("  nulls: ")].splitlines()[-2:]
-    assert above[0].startswith("  # Label shuffles per concept") and "int, >= 5, <= 10000; default 20)" in " ".join(
+    assert above[0].startswith("  # Label shuffles per concept") and "int, >= 5, <= 10,000; default 20)" in " ".join(
         above
     )
 

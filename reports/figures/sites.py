@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,6 @@ from imprint.reports.answers.located import PRESENT
 from imprint.reports.pictures import data_uri
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
-from imprint.reports.sections.base import Section, colours_of
-from imprint.reports.sections.grid import cells_of
-from imprint.reports.words import plural
 
 ENLARGED = 120
 """Pixels to which a frame is enlarged at most."""
@@ -39,32 +36,36 @@ class Part:
     places: list[Place | None]
 
 
-class Places(Section):
-    """The diagram of learner, sites and moments."""
+@dataclass(frozen=True)
+class Head:
+    """A moment: its name, its frame in an episode, and a picture of that frame."""
 
-    order: ClassVar[int] = 15
-    title: ClassVar[str] = "Where a site is"
-    short: ClassVar[str] = "Sites"
+    name: str
+    frame: str
+    picture: str
 
-    def collect(self, run: RunData) -> dict[str, Any] | None:
-        """The diagram, from the subject's own list of sites, or from the names in the findings of older runs."""
-        cells = cells_of(run)
-        arrays = run.arrays("sites", ("site", "module", "kind", "width", "moment", "step", "decision"))
-        stored = arrays.values
-        names = [str(name) for name in stored["site"]] if stored else list(dict.fromkeys(cells["site"]))
-        if not names:
-            return None
-        moments = [str(name) for name in stored["moment"]] if stored else _moments(names)
-        now = last_age(cells)
-        parts = parts_of(names, moments, present_at(run, now), _about(stored) if stored else {})
-        count = f"{plural(len(names), 'site')}: {plural(len(parts), 'part')} of the network"
-        return {
-            "parts": parts,
-            "moments": [*_heads(run, moments, stored)] if moments else [],
-            "decision": str(stored["decision"]) if stored else "",
-            "gist": f"{count}, read at {plural(len(moments), 'moment')} of an episode." if moments else f"{count}.",
-            "studied": bool(run.study),
-        }
+
+@dataclass(frozen=True)
+class Diagram:
+    """Parts down, moments across."""
+
+    parts: list[Part]
+    moments: list[Head]
+    decision: str
+    """Moment at which the value is read; empty where that is not known."""
+
+
+def diagram(run: RunData, cells: pd.DataFrame, colours: Mapping[str, str]) -> Diagram:
+    """From the subject's own list of sites, or from the names in ``cells`` where an older run stored none.
+
+    ``cells``: a row per concept, site and age with its verdict.
+    """
+    stored = run.arrays("sites", ("site", "module", "kind", "width", "moment", "step", "decision")).values
+    names = [str(name) for name in stored["site"]] if stored else list(dict.fromkeys(cells["site"]))
+    moments = [str(name) for name in stored["moment"]] if stored else _moments(names)
+    present = present_at(run, last_age(cells), colours)
+    parts = parts_of(names, moments, present, _about(stored) if stored else {})
+    return Diagram(parts, _heads(run, moments, stored), str(stored["decision"]) if stored else "")
 
 
 def parts_of(
@@ -80,9 +81,9 @@ def parts_of(
     return [Part(part, about.get(part, ""), [own.get(m, own.get("")) for m in columns]) for part, own in rows.items()]
 
 
-def present_at(run: RunData, now: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+def present_at(run: RunData, now: pd.DataFrame, colours: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
     """Site -> concepts of the question that are present there, each with its colour."""
-    colours, found = colours_of(run), now[now["verdict"].isin(PRESENT)]
+    found = now[now["verdict"].isin(PRESENT)]
     return {
         str(site): [(name, colours.get(name, "--ink-soft")) for name in run.roles if name in set(rows["concept"])]
         for site, rows in found.groupby("site")
@@ -103,16 +104,15 @@ def _about(stored: Any) -> dict[str, str]:
     return texts
 
 
-def _heads(run: RunData, moments: Sequence[str], stored: Any) -> list[dict[str, Any]]:
-    """Head of every column: the moment, its frame in an episode, and the picture of that frame."""
+def _heads(run: RunData, moments: Sequence[str], stored: Any) -> list[Head]:
+    """Head of every column."""
     steps = [int(step) for step in stored["step"]] if stored else [None] * len(moments)
     frames = run.arrays("gallery", ("before",)).values.get("before", np.zeros((0, 0, 1, 1, 3), np.uint8))
     heads = []
     for name, step in zip(moments, steps, strict=True):
-        head = {"name": name, "frame": "" if step is None else f"frame {step + 1}", "picture": ""}
+        picture = ""
         if step is not None and len(frames) and step < frames.shape[1]:
-            picture = frames[0, step]
-            factor = max(1, ENLARGED // max(picture.shape[:2]))
-            head["picture"] = data_uri(picture.repeat(factor, axis=0).repeat(factor, axis=1))
-        heads.append(head)
+            factor = max(1, ENLARGED // max(frames.shape[2:4]))
+            picture = data_uri(frames[0, step].repeat(factor, axis=0).repeat(factor, axis=1))
+        heads.append(Head(name, "" if step is None else f"frame {step + 1}", picture))
     return heads
