@@ -35,8 +35,9 @@ class Grid(Section):
         if cells.empty:
             return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
         if run.agents and (sentence := nothing_learned(run)):
-            return {"figures": [], "sentence": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
-        sites = list(dict.fromkeys(cells["site"]))
+            return {"figures": [], "sentence": sentence, "gist": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
+        listed = [str(name) for name in run.arrays("sites", ("site",)).values.get("site", ())]
+        sites = sorted(dict.fromkeys(cells["site"]), key=lambda name: listed.index(name) if name in listed else -1)
         ages = sorted(int(age) for age in cells["age"].unique())
         shown = cells[cells["verdict"].isin(PRESENT)]
         limit = round(spread((shown if len(shown) else cells)["selectivity"], floor=0.1), 2)

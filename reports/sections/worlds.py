@@ -27,6 +27,8 @@ class Worlds(Section):
         rows = run.rows("worlds", "constant")
         names = list(rows["concept"].unique())
         found = {"count": run.worlds, "constants": names, "seeds": len(run.seeds)}
+        drawn_in = "one world" if run.worlds == 1 else f"{run.worlds} worlds"
+        found["gist"] = f"{plural(len(run.seeds), 'training seed')} grew up in {drawn_in}."
         if rows.empty:
             return found
         drawn = rows.pivot(index="world", columns="concept", values="why")[names]
@@ -36,8 +38,6 @@ class Worlds(Section):
         own = {int(world): [s for s in run.seeds if (s - first) % run.worlds == world] for world in drawn.index}
         table = pd.DataFrame([_row(world, seeds, words) for world, seeds in own.items()])
         table = table.merge(drawn.reset_index(), on="world")[["world", *names, "seeds", "judged"]]
-        drawn_in = "one world" if run.worlds == 1 else f"{run.worlds} worlds"
-        found["gist"] = f"{plural(len(run.seeds), 'training seed')} grew up in {drawn_in}."
         return found | {"tables": [Table("worlds-drawn", "What was drawn in each world", table, open=True)]}
 
 

@@ -124,7 +124,7 @@
   const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   const lowered = (text) => [...text].map((letter) => letter === "⁻" ? "-" : RAISED.indexOf(letter)).join("");
   const power = (text) => text.replace(/\s×\s10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)/, (_, raised) => `e${lowered(raised)}`);
-  const plain = (text) => Number(power(text)text.replace(/\[.*/, "").replace(/[,\u00a0%\s]/g, "").replace("\u2212", "-") || NaN);
+  const plain = (text) => Number(power(text).replace(/\[.*/, "").replace(/[,\u00a0%\s]/g, "").replace("\u2212", "-") || NaN);
   for (const table of document.querySelectorAll(".table table")) {
     table.querySelectorAll("th").forEach((head, column) => {
       const button = document.createElement("button");
