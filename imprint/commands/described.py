@@ -149,10 +149,11 @@ def _part(value: Mapping[str, Any], family: Family, indent: str) -> Iterator[str
 
 def _comment(meaning: str, field: FieldInfo, indent: str, *, whole: bool) -> Iterator[str]:
     nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-    limits = f"({allowed(field)}; default {default_of(field)})" if whole and not nested else ""
-    limits = limits.replace("default (required)", "no default")
-    for line in textwrap.wrap(f"{meaning} {limits}".strip(), WIDTH - len(indent) - 2, break_long_words=False):
+    for line in textwrap.wrap(meaning, WIDTH - len(indent) - 2, break_long_words=False):
         yield f"{indent}# {line}"
+    if whole and not nested:
+        default = "no default" if field.is_required() else f"default {default_of(field)}"
+        yield f"{indent}# {allowed(field)}; {default}"
 
 
 def _plain(name: str, value: Any, indent: str) -> Sequence[str]:

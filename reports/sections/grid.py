@@ -35,7 +35,8 @@ class Grid(Section):
         if cells.empty:
             return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
         if run.agents and (sentence := nothing_learned(run)):
-            return {"figures": [], "sentence": sentence, "gist": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
+            shown = {"sentence": sentence, "gist": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
+            return {"figures": [], **shown}
         listed = [str(name) for name in run.arrays("sites", ("site",)).values.get("site", ())]
         sites = sorted(dict.fromkeys(cells["site"]), key=lambda name: listed.index(name) if name in listed else -1)
         ages = sorted(int(age) for age in cells["age"].unique())
