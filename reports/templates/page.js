@@ -111,7 +111,11 @@
       waiting = false;
       let now = 0;
       places.forEach((place, i) => { if (place && place.getBoundingClientRect().top < innerHeight / 3) now = i; });
-      if (innerHeight + scrollY >= document.documentElement.scrollHeight - 2) now = links.length - 1;
+      if (innerHeight + scrollY >= document.documentElement.scrollHeight - 2) {
+        const chosen = links.findIndex((link) => link.hash === location.hash);
+        const at = chosen < 0 || !places[chosen] ? -1 : places[chosen].getBoundingClientRect().top;
+        now = at >= 0 && at < innerHeight ? chosen : links.length - 1;
+      }
       links.forEach((link, i) => i === now ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current"));
       nav.querySelector(".here").textContent = links[now] ? links[now].textContent : "";
     };
@@ -164,8 +168,10 @@
   tip.setAttribute("aria-hidden", "true");
   document.body.append(tip);
   const hide = () => { tip.hidden = true; };
+  let explained = null;
 
   function explain(link, meaning) {
+    explained = [link, meaning];
     tip.textContent = meaning.textContent;
     tip.hidden = false;
     const at = link.getBoundingClientRect();
@@ -203,7 +209,10 @@
       }
     }
   }
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", () => {
+    if (!tip.hidden && explained[0] === document.activeElement) explain(...explained);
+    else hide();
+  }, { passive: true });
 
   draw();
   follow();

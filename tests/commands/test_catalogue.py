@@ -47,10 +47,9 @@ def test_a_setup_is_shown_as_a_setup_with_a_meaning_before_every_field(
 ) -> None:
     page = printed(capsys, "show", name)
     assert yaml.safe_load(page) == load_setup(name).resolved()
-    above = page[: page.index("  nulls: ")].splitlines()[-2:]
-    assert above[0].startswith("  # Label shuffles per concept") and "int, >= 5, <= 10,000; default 20)" in " ".join(
-        above
-    )
+    *_, meaning, limits = page[: page.index("  nulls: ")].splitlines()
+    assert meaning.startswith("  # Label shuffles per concept")
+    assert limits == "  # int, >= 5, <= 10,000; default 20"
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
