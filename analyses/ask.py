@@ -176,6 +176,7 @@ def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str]) -> No
     for exhibit in answer.exhibits:
         write_table(folder / "exhibits" / f"{exhibit.name}.parquet", exhibit.frame)
     shown = [{key: value for key, value in asdict(exhibit).items() if key != "frame"} for exhibit in answer.exhibits]
-    verdict = {"verdict": answer.verdict, "why": answer.why, "predictions": [p.stored() for p in answer.predictions]}
-    write_json(folder / "answer.json", {**verdict, "exhibits": shown, "failed": dict(failed)})
+    verdict = {"verdict": answer.verdict, "why": answer.why, "sentence": answer.sentence}
+    told = {"predictions": [each.stored() for each in answer.predictions], "exhibits": shown, "failed": dict(failed)}
+    write_json(folder / "answer.json", {**verdict, **told})
     write_json(folder / "record.json", ledger(folder, OF_ANSWERS))

@@ -103,6 +103,8 @@ class Answer:
     exhibits: tuple[Exhibit, ...]
     predictions: tuple[Prediction, ...] = ()
     """The numbers that decide, and the controls; empty where the rule is not one of bounds."""
+    sentence: str = ""
+    """What was found, for somebody who has not read the card; empty: the first exhibit's reading says it."""
 
 
 class QuestionSettings(BaseModel):
@@ -182,11 +184,12 @@ class Question(ABC, Generic[S]):
         *,
         verdict_row: Mapping[str, Any] | None = None,
         every_row: Mapping[str, Any] | None = None,
+        sentence: str = "",
     ) -> Answer:
         """The answer with its verdict and sentence, rows of findings, and exhibits.
 
         The first row holds the verdict. The ``analysis`` of rows is this question unless they say. ``verdict_row``:
-        more columns of the first row; ``every_row``: of all rows.
+        more columns of the first row; ``every_row``: of all rows. ``sentence``: see :class:`Answer`.
         """
         verdict, why = conclusion
         own = [metric for metric in self.metrics if metric.replace("_", "-") == self.name]
@@ -194,7 +197,7 @@ class Question(ABC, Generic[S]):
         table = [{"analysis": self.name, **(every_row or {}), **row} for row in (*first, *rows)]
         numbers, power = conclusion.predictions if isinstance(conclusion, Judgement) else (), self.power()
         numbers = tuple(power.of(each) for each in numbers) if isinstance(power, Bought) else numbers
-        return Answer(verdict, why, findings(table, {self.name: self.metrics}), tuple(exhibits), numbers)
+        return Answer(verdict, why, findings(table, {self.name: self.metrics}), tuple(exhibits), numbers, sentence)
 
     @staticmethod
     def rows(

@@ -64,8 +64,9 @@ class _Answer(BaseModel):
 
     verdict: Conclusion
     why: str
+    sentence: str = ""
     predictions: tuple[_Predicted, ...] = ()
-    """Answers of earlier versions have none."""
+    """Answers of earlier versions have neither."""
     exhibits: tuple[_Shown, ...]
     failed: dict[str, str]
 
@@ -118,7 +119,7 @@ def load_answer(folder: object) -> QuestionData:
         question.card,
         question.settings,
         question.versions,
-        Answer(answer.verdict, answer.why, findings, exhibits, predictions),
+        Answer(answer.verdict, answer.why, findings, exhibits, predictions, answer.sentence),
         answer.failed,
     )
 

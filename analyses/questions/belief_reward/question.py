@@ -116,13 +116,14 @@ class BeliefReward(Question[Settings]):
             return missing
         table = joined(tables)
         found = decide(table)
-        found = found.but(why=" ".join([in_words(table), found[1], *(f"{name} failed." for name in failed)]))
+        said = in_words(table)
+        found = found.but(why=" ".join([f"{said} In numbers:", found[1], *(f"{name} failed." for name in failed)]))
         means = over_seeds(table, ["basis", "arm", "exposures", "measure"])
         rows = self.rows(means, "value", _about)
         left = kept_by_arm(table)
         for arm in left:
             rows += [{"metric": "kept", "control": f"as learned, {arm}", "age": LAST, **mean_of_all(left[arm]).row()}]
-        return self.answer(found, rows, exhibits(means, left, table))
+        return self.answer(found, rows, exhibits(means, left, table), sentence=said)
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,8 +160,7 @@ def in_words(table: pd.DataFrame) -> str:
     left = {arm: float(part.mean()) for arm, part in kept_by_arm(table).items()}
     return (
         f"After {LAST} harmless encounters with a danger that is there and not seen, {left['upstream']:.0%} of its "
-        f"avoidance is left where the reward reads the belief, {left['downstream']:.0%} where it reads the senses. "
-        "In numbers:"
+        f"avoidance is left where the reward reads the belief, {left['downstream']:.0%} where it reads the senses."
     )
 
 

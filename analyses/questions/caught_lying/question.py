@@ -114,8 +114,9 @@ class CaughtLying(Question[Settings]):
         rows = self.rows(means, "value", _about)
         found = decide(table)
         shown = exhibits(means, table, MAIN)
-        found = found.but(why=f"{in_words(table)} {found[1]}")
-        return self.answer(found, rows, shown, every_row={"setup": "caught-lying"})
+        said = in_words(table)
+        found = found.but(why=f"{said} In numbers: {found[1]}")
+        return self.answer(found, rows, shown, every_row={"setup": "caught-lying"}, sentence=said)
 
 
 def _name(arm: str, inspection: float) -> str:
@@ -142,7 +143,7 @@ def in_words(table: pd.DataFrame) -> str:
     return (
         f"Where nobody can find out, agents that are paid for outcomes lie about {rates['outcome']:.0%} of the unripe "
         f"fruit, those whose own belief is read as well about {rates['belief']:.0%}, and those whose lies are all "
-        f"found out about {rates['all seen']:.0%}. In numbers:"
+        f"found out about {rates['all seen']:.0%}."
     )
 
 
