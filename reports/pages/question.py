@@ -63,10 +63,7 @@ def render_question(data: QuestionData) -> str:
     shown = [show(exhibit) for exhibit in data.answer.exhibits]
     record = pd.DataFrame(flat({"settings": data.settings, "versions": data.versions}), columns=["entry", "value"])
     found = data.answer.predictions
-    told = [
-        *([Table("rule", "What had to lie where", rule_of(found), open=True)] if found else []),
-        *([Table("predictions", "Every prediction and control with its number", came_out(found))] if found else []),
-    ]
+    told = told_of(data)
     provenance = [
         Table("record", "Settings and versions", record, open=True),
         Table("findings", "All findings", data.answer.findings, rows=0),
@@ -79,6 +76,14 @@ def render_question(data: QuestionData) -> str:
     shared |= {"told": told, "figure": figure_of(found), "counted": counted(found)}
     shared |= {"rule": sentences(data.card.decision), "wide": WIDE}
     return fill(page, {"data": data, "shown": shown, **shared})
+
+
+def told_of(data: QuestionData) -> list[Table]:
+    """The decision rule as a table, and the numbers that came out; nothing for answers that keep no predictions."""
+    if not (found := data.answer.predictions):
+        return []
+    numbers = Table("predictions", "Every prediction and control with its number", came_out(found))
+    return [Table("rule", "What had to lie where", rule_of(found), open=True), numbers]
 
 
 def show(exhibit: Exhibit) -> Shown:
