@@ -117,7 +117,7 @@ class Expected:
     """Standard deviation over training seeds, known from earlier runs."""
     between: bool = False
     """Whether it is predicted to lie between two bounds."""
-    of: str = ""
+    of: str | tuple[str, ...] = ""
     """Name of the :class:`Prediction` that it is about, or its label where parts share a name; empty: ``name``."""
 
     def power(self, seeds: int) -> float:
@@ -152,7 +152,8 @@ def bought(seeds: int, expected: Sequence[Expected], source: str) -> Bought:
         numbers.append(f"{each.name} {_rounded(each.power(seeds))} ({spread})")
     listed = "; ".join(numbers)
     text = f"{seeds} seeds. Probability that each number is shown, if it is as predicted: {listed}. {source}"
-    return Bought(text, {each.of or each.name: each.power(seeds) for each in expected})
+    about = {each: (each.of or each.name,) if isinstance(each.of, str) else each.of for each in expected}
+    return Bought(text, {name: each.power(seeds) for each, names in about.items() for name in names})
 
 
 def _rounded(power: float) -> str:

@@ -43,6 +43,8 @@ REFLEXES = (
     {"kind": "reflex", "name": "feed", "actions": FEEDS},
 )
 """Escape into the dark when something looms has precedence over turning to food that is smelt."""
+EQUAL = ("at birth, whole / no learner", "at birth, no reflexes / neither")
+"""Predictions on newborns, who know nothing that a learner could add."""
 
 
 class Settings(QuestionSettings):
@@ -90,7 +92,7 @@ class AtBirth(Question[Settings]):
         """From two pilot seeds, 500 and 501, which the published runs do not have among theirs."""
         same, spread = math.log(SAME), 0.1
         expected = [
-            Expected("equal at birth", same, spread, between=True),
+            Expected("equal at birth", same, spread, between=True, of=EQUAL),
             Expected(
                 "learner adds at the last age (from 1.7)",
                 math.log(1.7 / ADDS),
@@ -153,8 +155,8 @@ def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     change = costs.groupby(level="seed").agg(_slope)
     same = {"least": 1 / SAME, "most": SAME}
     predictions = [
-        Prediction("at birth, whole / no learner", ratio_of(birth["learner"]), **same),
-        Prediction("at birth, no reflexes / neither", ratio_of(birth["learner alone"]), **same),
+        Prediction(EQUAL[0], ratio_of(birth["learner"]), **same),
+        Prediction(EQUAL[1], ratio_of(birth["learner alone"]), **same),
         Prediction("at the last age, whole / no learner", ratio_of(last["learner"]), least=ADDS),
         Prediction("change over the lifetime, whole / no learner", ratio_of(change["learner"]), least=SAME),
         Prediction("change over the lifetime, whole / no reflexes", ratio_of(change["reflexes"]), **same),
