@@ -58,7 +58,8 @@
   // -- what is folded ---------------------------------------------------------------------------------------------------
 
   const folds = [...document.querySelectorAll("details")];
-  for (const fold of folds) fold.addEventListener("toggle", () => { if (fold.open) draw(); });
+  let mark = () => {};
+  for (const fold of folds) fold.addEventListener("toggle", () => { if (fold.open) draw(); mark(); });
 
   function unfold(place) {
     for (let box = place; box; box = box.parentElement) if (box.tagName === "DETAILS") box.open = true;
@@ -72,6 +73,7 @@
     unfold(place);
     draw();
     place.scrollIntoView();
+    mark();
   }
   addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
@@ -107,7 +109,7 @@
     const links = [...nav.querySelectorAll("a")];
     const places = links.map((link) => document.getElementById(link.hash.slice(1)));
     let waiting = false;
-    const mark = () => {
+    mark = () => {
       waiting = false;
       let now = 0;
       places.forEach((place, i) => { if (place && place.getBoundingClientRect().top < innerHeight / 3) now = i; });
