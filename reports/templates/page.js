@@ -22,14 +22,22 @@
     );
   }
 
-  // A figure is drawn when it can be seen: what is folded has no width.
+  // A figure is drawn once, when it can be seen (what is folded has no width), and again when the colours change.
+  const boxes = [...document.querySelectorAll("[data-figure]")];
+  const drawn = new Set();
   function draw() {
     const style = getComputedStyle(document.documentElement);
-    for (const box of document.querySelectorAll("[data-figure]")) {
-      if (!box.offsetWidth || typeof Plotly === "undefined") continue;
+    for (const box of boxes) {
+      if (drawn.has(box) || !box.offsetWidth || typeof Plotly === "undefined") continue;
+      drawn.add(box);
       const plot = resolved(figures[box.dataset.figure], style, false);
       Plotly.react(box, plot.data, plot.layout, { displayModeBar: false, responsive: true });
     }
+  }
+
+  function redraw() {
+    drawn.clear();
+    draw();
   }
 
   function save(name, blob) {
@@ -88,12 +96,12 @@
     document.documentElement.dataset.theme = "light";
     closed = folds.filter((fold) => !fold.open && fold.querySelectorAll(":scope > .scroll tr").length <= LONG);
     for (const fold of closed) fold.open = true;
-    draw();
+    redraw();
   });
   addEventListener("afterprint", () => {
     delete document.documentElement.dataset.theme;
     for (const fold of closed) fold.open = false;
-    draw();
+    redraw();
   });
 
   // -- contents ---------------------------------------------------------------------------------------------------------
@@ -218,5 +226,5 @@
 
   draw();
   follow();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();
