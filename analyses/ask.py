@@ -6,7 +6,7 @@
       cells/<piece>.parquet           finished pieces of work; a question that was stopped goes on from these
       findings.parquet, findings.csv  the evidence
       exhibits/<name>.parquet         the tables of the answer
-      answer.json                     verdict, why, exhibits and how they are drawn, failed pieces
+      answer.json                     verdict, why, predictions, exhibits and how they are drawn, failed pieces
       record.json                     commit, machine and the SHA-256 of all files; written last
       report.html                     written by imprint.reports.pages.question
 
@@ -176,6 +176,7 @@ def _write_answer(folder: Path, answer: Answer, failed: Mapping[str, str], secon
     for exhibit in answer.exhibits:
         write_table(folder / "exhibits" / f"{exhibit.name}.parquet", exhibit.frame)
     shown = [{key: value for key, value in asdict(exhibit).items() if key != "frame"} for exhibit in answer.exhibits]
-    verdict = {"verdict": answer.verdict, "why": answer.why}
-    write_json(folder / "answer.json", {**verdict, "exhibits": shown, "failed": dict(failed)})
+    verdict = {"verdict": answer.verdict, "why": answer.why, "sentence": answer.sentence}
+    told = {"predictions": [each.stored() for each in answer.predictions], "exhibits": shown, "failed": dict(failed)}
+    write_json(folder / "answer.json", {**verdict, **told})
     write_json(folder / "record.json", {**ledger(folder, OF_ANSWERS), "cell_seconds": dict(seconds)})

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 NOT_MEASURED = "not measured"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNIT: ContextVar[str] = ContextVar("unit of ages", default="experiences")
 """What the ages of the run at hand count; a study says it (:func:`counted_in`)."""
 
@@ -26,15 +27,20 @@ def measured(value: Any) -> bool:
 
 
 def number(value: Any, *, signed: bool = False) -> str:
-    """Two decimals, three below 0.1, none from 100 on; thousands separated. ``not measured`` for NaN."""
+    """Two decimals, three below 0.1, four below 0.001, none from 100 on; thousands separated. ``not measured`` for NaN.
+
+    What is smaller still, or very large, is given with its power of ten.
+    """
     if not measured(value):
         return NOT_MEASURED
     whole = isinstance(value, int | np.integer)
     value = float(value) + 0.0  # no minus before zero
     size, sign = abs(value), "+" if signed else ""
-    if value != 0 and (size < 1e-3 or size >= 1e7):
-        return f"{value:{sign}.2e}".replace("-", "\u2212")
-    digits = 0 if whole or value == 0 or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
+    if value != 0 and (size < 5e-5 or size >= 1e7):
+        mantissa, power = f"{value:{sign}.1e}".split("e")
+        return f"{mantissa}\u00a0×\u00a010{str(int(power)).translate(RAISED)}".replace("-", "\u2212")
+    few = 3 if size >= 1e-3 else 4
+    digits = 0 if whole or value == 0 or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else few
     return f"{value:{sign},.{digits}f}".replace("-", "\u2212")
 
 

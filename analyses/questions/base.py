@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from imprint.analyses.findings import findings
 from imprint.analyses.metrics import Metrics
+from imprint.analyses.predictions import Bought, Judgement, Prediction
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.registry import Family
@@ -100,6 +101,10 @@ class Answer:
     findings: pd.DataFrame
     """Columns as in :mod:`imprint.analyses.findings`."""
     exhibits: tuple[Exhibit, ...]
+    predictions: tuple[Prediction, ...] = ()
+    """The numbers that decide, and the controls; empty where the rule is not one of bounds."""
+    sentence: str = ""
+    """What was found, for somebody who has not read the card; empty: the first exhibit's reading says it."""
 
 
 class QuestionSettings(BaseModel):
@@ -132,18 +137,18 @@ class Question(ABC, Generic[S]):
     def __init__(self, settings: S | None = None) -> None:
         self.settings = cast("S", self.Settings()) if settings is None else settings
 
-    def power(self) -> str:
+    def power(self) -> str | Bought:
         """Number of training seeds, and the probability of a verdict that it buys if the predicted effect is true.
 
         A sentence, made from the settings and from a spread over seeds that was known before the run (it says from
-        where), for instance by :func:`imprint.analyses.statistics.power_of_mean`.
+        where), for instance by :func:`imprint.analyses.predictions.bought`, which also keeps it for every prediction.
         """
         return ""
 
     @property
     def whole_card(self) -> Card:
         """The card with its power under these settings, as it is stored before any work."""
-        return replace(self.card, power=self.power())
+        return replace(self.card, power=str(self.power()))
 
     @property
     def name(self) -> str:
@@ -179,17 +184,20 @@ class Question(ABC, Generic[S]):
         *,
         verdict_row: Mapping[str, Any] | None = None,
         every_row: Mapping[str, Any] | None = None,
+        sentence: str = "",
     ) -> Answer:
         """The answer with its verdict and sentence, rows of findings, and exhibits.
 
         The first row holds the verdict. The ``analysis`` of rows is this question unless they say. ``verdict_row``:
-        more columns of the first row; ``every_row``: of all rows.
+        more columns of the first row; ``every_row``: of all rows. ``sentence``: see :class:`Answer`.
         """
         verdict, why = conclusion
         own = [metric for metric in self.metrics if metric.replace("_", "-") == self.name]
         first = [{"metric": metric, "verdict": verdict, "why": why, **(verdict_row or {})} for metric in own]
         table = [{"analysis": self.name, **(every_row or {}), **row} for row in (*first, *rows)]
-        return Answer(verdict, why, findings(table, {self.name: self.metrics}), tuple(exhibits))
+        numbers, power = conclusion.predictions if isinstance(conclusion, Judgement) else (), self.power()
+        numbers = tuple(power.of(each) for each in numbers) if isinstance(power, Bought) else numbers
+        return Answer(verdict, why, findings(table, {self.name: self.metrics}), tuple(exhibits), numbers, sentence)
 
     @staticmethod
     def rows(

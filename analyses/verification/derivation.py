@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -60,7 +63,14 @@ def _answer_faults(evidence: Evidence) -> list[str]:
         for name, anew in (("verdict", answer.verdict), ("why", answer.why))
         if stored.get(name) != anew
     ]
+    told = [each.stored() for each in answer.predictions]
+    if "predictions" in stored and _outcomes(stored["predictions"]) != _outcomes(told):
+        faults.append("the predictions that are stored did not come out so when they are derived anew")
     return faults + _unequal(evidence.stored, answer.findings)
+
+
+def _outcomes(predictions: Iterable[Mapping[str, Any]]) -> list[Any]:
+    return [tuple(each.get(key) for key in ("part", "name", "control", "outcome")) for each in predictions]
 
 
 def _unequal(stored: pd.DataFrame, anew: pd.DataFrame) -> list[str]:

@@ -372,13 +372,19 @@ def list_(
 def show(
     name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")],
     *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of setup files, for editors.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Show a setup with every default filled in, or a world, learner, question, ... with its settings."""
-    from imprint.commands.catalogue import show_member
+    """Show a setup with the meaning, range and default of every field, or a world, learner, ... with its settings."""
+    from imprint.commands.catalogue import show_member, show_schema
     from imprint.commands.text import answered
 
-    answered(lambda: show_member(name), of="show", as_json=json)
+    if schema:
+        show_schema(name)
+    else:
+        answered(lambda: show_member(name), of="show", as_json=json)
 
 
 @app.command(short_help="Check this environment.")

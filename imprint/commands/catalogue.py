@@ -7,15 +7,14 @@ lines of the modules' docstrings, parsed and not run, so that listing needs no t
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from imprint.analyses.metrics import metrics_of_runs
-from imprint.commands.names import families, fields_of, parsed
+from imprint.commands.names import families, parsed
 from imprint.commands.text import console, say, table
 from imprint.models import registry
 from imprint.models.errors import ImprintError, unknown_name
@@ -90,27 +89,37 @@ def show_member(name: str) -> dict[str, Any]:
     return shown
 
 
+def show_schema(name: str) -> None:
+    """Print the JSON schema of setup files; ``name``: that of a setup, or a file. Raises for anything else."""
+    registry.setup_file(name.removeprefix("setups/"))
+    from imprint.commands.schema import schema_text
+
+    sys.stdout.write(schema_text())
+
+
 def _show_setup(name: str, others: list[str]) -> dict[str, Any]:
+    from imprint.commands.described import annotated
     from imprint.models.setup.load import load_setup
 
     setup = load_setup(name)
     page = console()
     say(page, f"# {setup.run_name}")
-    text = yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True, width=100).rstrip()
-    page.print(text, markup=False, soft_wrap=True)
+    page.print(annotated(setup).rstrip(), markup=False, soft_wrap=True)
     if others:
         say(page, f"# also of this name: {', '.join(f'imprint show {other}' for other in others)}")
     return {"name": setup.run_name, "about": setup.description, "setup": setup.resolved()}
 
 
 def _show(family: Family, name: str) -> dict[str, Any]:
+    from imprint.commands.described import rows_of
+
     page = console()
     say(page, f"{family.name}/{name}", "bold")
     say(page, _docstring(family, name))
     page.print()
     member = family.load(name)
     settings = getattr(member, "Settings", None)
-    rows = _settings(settings) if settings is not None else []
+    rows = rows_of(settings) if settings is not None else []
     shown: dict[str, Any] = {"name": f"{family.name}/{name}", "about": _docstring(family, name)}
     shown["settings"] = [dict(zip(("name", "type", "default", "about"), row, strict=True)) for row in rows]
     if not rows:
@@ -122,9 +131,9 @@ def _show(family: Family, name: str) -> dict[str, Any]:
         page.print(table("metrics", ("metric", "what it is"), list(metrics.items())))
         shown["metrics"] = dict(metrics)
     if family.name in _PARTS and not any(field.is_required() for field in member.Settings.model_fields.values()):
-        title, columns, rows_of = _PARTS[family.name]
+        title, columns, parts_of = _PARTS[family.name]
         page.print()
-        parts = rows_of(member())
+        parts = parts_of(member())
         page.print(table(title, columns, parts))
         shown["parts"] = dict(parts)
     return shown
@@ -158,39 +167,3 @@ _PARTS = {
     "environments": ("interface", ("part", "what there is"), _interface),
 }
 """Family -> what else is shown of a member that can be made with its defaults: title, columns, rows."""
-
-
-def _settings(model: Any) -> list[tuple[str, str, str, str]]:
-    docs = _field_docs(model)
-    rows = []
-    for name, field in model.model_fields.items():
-        default = "(required)" if field.is_required() else repr(field.get_default(call_default_factory=True))
-        limits = ", ".join(limit for item in field.metadata if (limit := _limit(item)))
-        rows.append((name, f"{_type(field.annotation)}{f' ({limits})' if limits else ''}", default, docs.get(name, "")))
-    return rows
-
-
-def _type(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-
-
-def _limit(item: Any) -> str:
-    for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
-        if (bound := getattr(item, attribute, None)) is not None:
-            return f"{sign} {bound}"
-    return ""
-
-
-def _field_docs(model: type) -> dict[str, str]:
-    """The string under each field of a settings class and of those it inherits from."""
-    docs: dict[str, str] = {}
-    for owner in reversed(model.__mro__):
-        if owner is object or owner.__module__.startswith("pydantic"):
-            continue
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
-        except (OSError, TypeError):  # no source: made at run time, or shipped without it
-            continue
-        if isinstance(tree.body[0], ast.ClassDef):
-            docs |= fields_of(tree.body[0])
-    return docs

@@ -39,6 +39,7 @@ class Learning(FrozenSettings):
     """How agents learn from reward."""
 
     algorithm: Literal["ppo", "a2c"] = "ppo"
+    """Proximal policy optimisation, or advantage actor-critic, which learns once from each rollout."""
     pay: str
     """The steering signal that is the reward."""
     shuffled_pay: bool = False

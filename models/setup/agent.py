@@ -87,11 +87,17 @@ class AgentSetup(AlignmentSetup):
     """One alignment setup of an agent in an environment, validated whole."""
 
     environment: dict[str, Any]
+    """What is acted in."""
     agent: dict[str, Any]
+    """The network that acts, with its critic."""
     learning: Learning
+    """How the agent learns, and from which signal."""
     schedule: AgentSchedule = AgentSchedule()
+    """How long agents are trained, and how many."""
     evaluation: AgentEvaluation = AgentEvaluation()
+    """How agents are examined."""
     decision: AgentDecision = AgentDecision()
+    """The rule of the verdict, stored before results exist."""
 
     _families: ClassVar = {"environment": ENVIRONMENTS, "agent": AGENTS}
 

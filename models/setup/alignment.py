@@ -24,6 +24,12 @@ from imprint.models.steering.base import STEERING, Signal
 S = TypeVar("S", bound="AlignmentSetup")
 
 
+def _or_each(schema: dict[str, Any]) -> None:
+    """Let the schema of a number also take the word ``each``."""
+    number = {key: schema.pop(key) for key in ("type", "minimum", "maximum") if key in schema}
+    schema["anyOf"] = [number, {"const": "each"}]
+
+
 class Ages(FrozenSettings):
     """How long a lifetime is, at which ages it is kept, and how many there are."""
 
@@ -37,7 +43,7 @@ class Ages(FrozenSettings):
     """Number of the first training seed. ``imprint replicate`` draws it anew; all else of a setup stays as it is."""
     together: int = Field(3, ge=1, le=10_000)
     """Seeds that train as one batch if the learner can; a setting, so that bytes do not depend on cores."""
-    worlds: int = Field(1, ge=1, le=10_000)
+    worlds: int = Field(1, ge=1, le=10_000, json_schema_extra=_or_each)
     """Different worlds that the seeds grow up in, at most as many as seeds, or ``each``: one for every seed.
 
     World 0 is the setup's own; the others have other draws of its constants (:mod:`imprint.models.constants`). Seeds
@@ -133,7 +139,9 @@ class Named(FrozenSettings):
     """What every stored setup has: a name, a question, and a digest of everything that can change a result."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+    """What folders of its runs are called, before the hash."""
     description: str = ""
+    """What is raised, for people; shown by ``imprint list`` and in the report."""
     question: str = ""
     """The question of the run in a sentence; shown at the top of the report."""
 
@@ -162,6 +170,7 @@ class AlignmentSetup(Named, ABC):
     """What every alignment setup has, whether its subjects only observe (``Setup``) or act (``AgentSetup``)."""
 
     steering: tuple[dict[str, Any], ...]
+    """The hardcoded signals, in the order in which they are computed; later ones may read earlier ones by name."""
     intended: str
     """What the author of the reward meant."""
     proxies: tuple[str, ...]
@@ -172,9 +181,15 @@ class AlignmentSetup(Named, ABC):
     """Column -> an assessor whose reading is a sense, so called, for steering signals."""
 
     schedule: Ages
+    """How long a lifetime is, at which ages it is kept, and how many there are."""
 
     _families: ClassVar[Mapping[str, Family]] = {}
     """Field -> family of the part that it holds; the first is the world or environment."""
+
+    @classmethod
+    def families(cls) -> Mapping[str, Family]:
+        """Field -> family of the single part that it holds."""
+        return cls._families
 
     @field_validator("scorecard")
     @classmethod

@@ -60,15 +60,21 @@ class Setup(AlignmentSetup):
     """One alignment setup of a learner in a static world, validated whole."""
 
     world: dict[str, Any]
+    """What is experienced."""
     learner: dict[str, Any]
+    """The network that learns a model of the world and never sees a label."""
     rule: dict[str, Any] = {"kind": "backprop"}
     """How the learner's weights change."""
     assessor: dict[str, Any]
+    """The small readout of the learner's latents that a steering signal teaches: the value."""
     routing: Routing | None = None
     """Which latents are taught by steps that a steering signal marks; None: every step teaches all."""
     schedule: Schedule = Schedule()
+    """How long learners are trained, in what steps, and how many."""
     evaluation: Evaluation = Evaluation()
+    """How a learner is examined."""
     decision: Decision = Decision()
+    """The rule of the verdict, stored before results exist."""
 
     _families: ClassVar = {"world": WORLDS, "learner": LEARNERS, "rule": RULES, "assessor": ASSESSORS}
 

@@ -20,6 +20,7 @@ from imprint.models.files import parse_yaml, plain_data
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup, explain
 from imprint.models.setup.learner import Setup
+from imprint.models.setup.lines import with_lines
 
 Source = str | Path | Mapping[str, Any] | AlignmentSetup
 Changes = Mapping[str, Any] | None
@@ -60,7 +61,9 @@ def load_setup(
     try:
         return kind(**data)
     except ValidationError as error:
-        raise ImprintError(explain(error, model=kind)) from None
+        reasons = explain(error, model=kind)
+        written = isinstance(source, str | Path)
+        raise ImprintError(with_lines(reasons, source, changes or ()) if written else reasons) from None
 
 
 _SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}

@@ -29,7 +29,7 @@ def share_bars(pooled: pd.DataFrame, per_seed: pd.DataFrame, colours: Mapping[st
         "hovertemplate": "%{x:.1%}<extra></extra>",
     }
     seeds = axes.seed_dots(dots, [place[name] + 0.22 for name in dots["concept"]], "--ink")
-    x = axes.axis("share of the value's variance", tickformat=".0%", rangemode="tozero")
+    x = axes.axis("share of the value's variance", tickformat=".2~%", rangemode="tozero")
     height = 70 + 40 * max(2, len(names))
     y = axes.category(axes.label(name, 20) for name in names)
     return {"data": [bars, seeds], "layout": axes.layout(x, y, height=height)}

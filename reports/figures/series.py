@@ -48,7 +48,7 @@ class Scale:
     @property
     def ticks(self) -> str:
         """How the axis shows a number."""
-        return ".0%" if self.share else ".2~f"
+        return ".2~%" if self.share else ".2~f"
 
 
 RATE = (-0.03, 1.03)

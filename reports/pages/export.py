@@ -11,7 +11,7 @@ from imprint.models.errors import unknown_name
 from imprint.models.files import write_bytes
 from imprint.reports.figures.axes import Plot
 from imprint.reports.figures.still import FORMATS, write_still
-from imprint.reports.pages.question import Shown, show
+from imprint.reports.pages.question import Shown, show, told_of
 from imprint.reports.pages.run import collect
 from imprint.reports.pages.sweep import sweep_contents
 from imprint.reports.parts import Table
@@ -52,8 +52,8 @@ def contents_of(folder: Path) -> Contents:
     if is_sweep(folder):
         return _of_shown(*sweep_contents(load_sweep(folder)))
     if (folder / QUESTION).exists():
-        shown = [show(exhibit) for exhibit in load_answer(folder).answer.exhibits]
-        return _of_shown(shown, [])
+        data = load_answer(folder)
+        return _of_shown([show(exhibit) for exhibit in data.answer.exhibits], told_of(data))
     sections, _, _ = collect(load_run(folder))
     figures = [(figure.id, figure.heading, figure.plot) for section in sections for figure in section["figures"]]
     return Contents(figures, [table for section in sections for table in section["tables"]])

@@ -15,7 +15,7 @@ import pandas as pd
 from imprint.analyses.questions.base import Exhibit
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_bytes
-from imprint.reports.answers.questions import MEANINGS
+from imprint.reports.answers.questions import MEANINGS, WIDE, came_out, counted, figure_of, rule_of, sentences
 from imprint.reports.charts.draw import draw
 from imprint.reports.charts.rows import Drawing
 from imprint.reports.figures.axes import Plot
@@ -62,6 +62,8 @@ def render_question(data: QuestionData) -> str:
     """The page as text."""
     shown = [show(exhibit) for exhibit in data.answer.exhibits]
     record = pd.DataFrame(flat({"settings": data.settings, "versions": data.versions}), columns=["entry", "value"])
+    found = data.answer.predictions
+    told = told_of(data)
     provenance = [
         Table("record", "Settings and versions", record, open=True),
         Table("findings", "All findings", data.answer.findings, rows=0),
@@ -69,9 +71,19 @@ def render_question(data: QuestionData) -> str:
     evidence = evidence_of(data.path, data.answer.findings)
     provenance += [Table("verification", CHECKED, evidence.checks)] if len(evidence.checks) else []
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
-    page = Page("question.html", data.folder, plots, [*(item.table for item in shown), *provenance])
+    page = Page("question.html", data.folder, plots, [*told, *(item.table for item in shown), *provenance])
     shared = {"provenance": provenance, "meanings": MEANINGS, "level": evidence.sentence}
+    shared |= {"told": told, "figure": figure_of(found), "counted": counted(found)}
+    shared |= {"rule": sentences(data.card.decision), "wide": WIDE}
     return fill(page, {"data": data, "shown": shown, **shared})
+
+
+def told_of(data: QuestionData) -> list[Table]:
+    """The decision rule as a table, and the numbers that came out; nothing for answers that keep no predictions."""
+    if not (found := data.answer.predictions):
+        return []
+    numbers = Table("predictions", "Every prediction and control with its number", came_out(found))
+    return [Table("rule", "What had to lie where", rule_of(found), open=True), numbers]
 
 
 def show(exhibit: Exhibit) -> Shown:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.base import SECTIONS, Section
 from imprint.reports.words import counted_in
 
+ABOUT = ("id", "title", "short", "template", "open", "missing", "script")
+"""Keys of a section that are no content of its own."""
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +40,8 @@ def render(run: RunData) -> str:
     plots = {figure.id: figure.plot for section in sections for figure in section["figures"]}
     tables = [table for section in sections for table in section["tables"]]
     page = Page("page.html", run.name, plots, tables, folders)
-    return fill(page, {"run": run, "sections": sections, "broken": broken})
+    listed = [(section["id"], section["short"]) for section in sections]
+    return fill(page, {"run": run, "sections": sections, "broken": broken, "listed": listed})
 
 
 def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
@@ -59,8 +63,20 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
         if content is not None:
             empty = {"figures": [], "tables": [], "missing": [], "script": ""}
             about = {"id": name, "title": member.title, "short": member.short, "template": template}
-            sections.append({**empty, **content, **about})
+            whole = {**empty, **content, **about, "open": member.open}
+            sections.append(whole | {"gist": _gist(whole), "bare": bool(whole["missing"]) and not _filled(whole)})
     return sections, folders, broken
+
+
+def _gist(section: Mapping[str, Any]) -> str:
+    """What stands beside the title of a section that is closed."""
+    readings = [figure.reading for figure in section["figures"]]
+    return str(section.get("gist") or section.get("reading") or next(iter([*readings, *section["missing"]]), ""))
+
+
+def _filled(section: Mapping[str, Any]) -> bool:
+    """Whether a section has anything but sentences that say what is missing."""
+    return any(value for key, value in section.items() if key not in ABOUT)
 
 
 def _template(name: str, member: type[Section]) -> tuple[str, str]:

@@ -25,13 +25,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imprint.reports.figures.axes import Plot
+from imprint.reports.glossary import occurring
 from imprint.reports.parts import Table
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
-"""What the page may load, scripts apart. Plotly sets styles of elements, which have no hash."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; style-src-attr 'unsafe-inline'; img-src data: blob:; "
+POLICY += "base-uri 'none'; form-action 'none'"
+"""What the page may load, its own scripts and style apart. Plotly sets styles of elements, which have no hash; browsers
+that know no ``style-src-elem`` go by ``style-src``."""
 UNWRITTEN = "content-security-policy"
 """Stands for the policy until all scripts of the page are known."""
+UNLISTED = "<!-- words of this page -->"
+"""Stands for the list of words until the page is known."""
+STYLES = re.compile(r"""\.textContent='(\.maplibregl-[^']*)'""")
+"""A style element that Plotly's bundle adds for maps; another one it adds empty, and fills by rules."""
 LARGE = 200_000
 """CSV texts longer than this many characters are packed with gzip inside the page."""
 
@@ -60,24 +67,34 @@ def fill(page: Page, content: Mapping[str, Any]) -> str:
     )
     environment.filters["embed"] = embed
     scripts: list[str] = []
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    plotly = _plotly() if page.plots else ""
 
     def inline(code: str) -> Markup:
         """A script of this program's own, allowed to run."""
-        scripts.append(base64.b64encode(hashlib.sha256(code.encode()).digest()).decode("ascii"))
+        scripts.append(_allowed(code))
         return Markup("<script>") + Markup(code) + Markup("</script>")
 
     text = environment.get_template(page.template).render(
         content,
         inline=inline,
         policy=UNWRITTEN,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        glossary=Markup(UNLISTED),
+        style=Markup(style),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        plotly=Markup(_plotly() if page.plots else ""),
+        plotly=Markup(plotly),
         figures=embed(page.plots),
         tables=embed({table.id: _packed(page.name, table) for table in page.tables}),
     )
-    allowed = " ".join(f"'sha256-{digest}'" for digest in scripts)
-    return text.replace(UNWRITTEN, f"{POLICY}; script-src {allowed}", 1)
+    words = environment.get_template("glossary.html").render(words=occurring(text))
+    styles = " ".join(map(_allowed, (style, "", *STYLES.findall(plotly))))
+    policy = f"{POLICY}; style-src-elem {styles}; script-src {' '.join(scripts)}"
+    return text.replace(UNWRITTEN, policy, 1).replace(UNLISTED, words, 1)
+
+
+def _allowed(code: str) -> str:
+    """A script or style as a policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode('ascii')}'"
 
 
 def _plotly() -> str:

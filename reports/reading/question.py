@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel, StringConstraints, ValidationError, field_validator
 
+from imprint.analyses.predictions import Prediction
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.errors import DamagedFileError
@@ -43,11 +44,29 @@ class _Shown(BaseModel):
     chart: Chart | None
 
 
+class _Predicted(BaseModel):
+    """A prediction in ``answer.json``, as :meth:`imprint.analyses.predictions.Prediction.stored` gives it."""
+
+    name: str
+    part: str
+    control: bool
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    least: float | None
+    most: float | None
+    power: float | None
+
+
 class _Answer(BaseModel):
     """``answer.json``, written last."""
 
     verdict: Conclusion
     why: str
+    sentence: str = ""
+    predictions: tuple[_Predicted, ...] = ()
+    """Answers of earlier versions have neither."""
     exhibits: tuple[_Shown, ...]
     failed: dict[str, str]
 
@@ -93,13 +112,14 @@ def load_answer(folder: object) -> QuestionData:
         for e in answer.exhibits
     )
     findings = _table(path / "findings.parquet")
+    predictions = tuple(Prediction.restored(each.model_dump()) for each in answer.predictions)
     return QuestionData(
         path,
         question.name,
         question.card,
         question.settings,
         question.versions,
-        Answer(answer.verdict, answer.why, findings, exhibits),
+        Answer(answer.verdict, answer.why, findings, exhibits, predictions, answer.sentence),
         answer.failed,
     )
 

@@ -133,6 +133,11 @@ class RunData:
         """How many worlds the seeds grew up in."""
         return max(int(self.findings["world"].nunique()), 1)
 
+    def constants(self, world: int = 0) -> dict[str, str]:
+        """What was drawn in a world, such as who the caregiver is; empty where nothing was."""
+        rows = self.rows("worlds", "constant")
+        return {row.concept: row.why for row in records(rows[rows["world"] == world])}
+
     @cached_property
     def evidence(self) -> Evidence:
         """The level of evidence, and what was checked."""

@@ -25,14 +25,18 @@ class Section(ABC):
     title: ClassVar[str]
     short: ClassVar[str]
     """Word for the table of contents."""
+    open: ClassVar[bool] = False
+    """Whether the section is unfolded when the page is opened; the first one always is."""
 
     @abstractmethod
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """What the template needs, or None when the section does not apply to this run.
 
         Keys that the page knows: ``figures`` (list of :class:`Figure`), ``tables`` (list of :class:`Table`),
-        ``missing`` (sentences that say what could not be shown and why), and ``script`` (a template with the
-        section's own script, which runs after all else and must hold no template marks).
+        ``missing`` (sentences that say what could not be shown and why), ``gist`` (the sentence that stands for the
+        section while it is folded; by default the reading of its first figure), and ``script`` (a template with the
+        section's own script, which runs after all else and must hold no template marks). A section with nothing but
+        ``missing`` is a single line of the page.
         """
 
 

@@ -33,6 +33,7 @@ class Behaviour(Section):
     order: ClassVar[int] = 5
     title: ClassVar[str] = "What the agents do"
     short: ClassVar[str] = "Behaviour"
+    open: ClassVar[bool] = True
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """One figure per metric, and every rate as a table."""

@@ -12,7 +12,7 @@ from imprint.reports.reading.agents import where_apart
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, records, row_of
 from imprint.reports.sections.base import Section
-from imprint.reports.words import measured, percent, quoted
+from imprint.reports.words import measured, percent, plural, quoted
 
 FEW_SEEDS = 8
 LARGE_RESIDUAL = 0.2
@@ -33,7 +33,8 @@ class Caveats(Section):
         unexplained = lost_competence(run) if run.agents else shares(run)
         limits = [str(why) for why in run.pooled("latch", "limit")["why"]]
         sentences = [*limits, *replication(run), *instruments(run), *unexplained, *cells(run), *scope(run)]
-        return {"sentences": sentences, "tables": unmeasured(run)}
+        gist = f"{plural(len(sentences), 'sentence')} that put the verdict in doubt or bound it."
+        return {"sentences": sentences, "tables": unmeasured(run), "gist": gist}
 
 
 def replication(run: RunData) -> list[str]:

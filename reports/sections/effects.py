@@ -45,7 +45,10 @@ class Effects(Section):
             found["missing"].append(f"No gallery: {arrays.missing}.")
             return found
         pairs, total = gallery(arrays.values), len(arrays.values["concept"])
-        return found | {"pairs": pairs, "total": total, "source": arrays.subject}
+        world = int(arrays.values["world"].flat[0]) if "world" in arrays.values else 0
+        drawn = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in run.constants(world).items())
+        shown = f"{arrays.subject} In its world: {drawn}." if drawn else arrays.subject
+        return found | {"pairs": pairs, "total": total, "source": shown}
 
 
 def means(run: RunData, rows: pd.DataFrame) -> Figure:

@@ -9,11 +9,12 @@ import pandas as pd
 from imprint.reports.answers.located import MARKS, MEANINGS, PRESENT
 from imprint.reports.figures.axes import spread
 from imprint.reports.figures.plots import heat_map
+from imprint.reports.figures.sites import diagram
 from imprint.reports.parts import Figure, Table
 from imprint.reports.reading.agents import nothing_learned
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
-from imprint.reports.sections.base import Section
+from imprint.reports.sections.base import Section, colours_of
 from imprint.reports.words import age_words, counts, number, plural
 
 CELLS = "Every concept, site and age"
@@ -34,17 +35,25 @@ class Grid(Section):
         if cells.empty:
             return {"missing": ["The findings do not say how well any concept can be read at any site and age."]}
         if run.agents and (sentence := nothing_learned(run)):
-            return {"figures": [], "sentence": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
-        sites = list(dict.fromkeys(cells["site"]))
+            shown = {"sentence": sentence, "gist": sentence, "tables": [Table("grid-cells", CELLS, cells)]}
+            return {"figures": [], **shown}
+        listed = [str(name) for name in run.arrays("sites", ("site",)).values.get("site", ())]
+        sites = sorted(dict.fromkeys(cells["site"]), key=lambda name: listed.index(name) if name in listed else -1)
         ages = sorted(int(age) for age in cells["age"].unique())
-        limit = round(spread(cells["selectivity"], floor=0.1), 2)
+        shown = cells[cells["verdict"].isin(PRESENT)]
+        limit = round(spread((shown if len(shown) else cells)["selectivity"], floor=0.1), 2)
         drawn: list[Figure] = []
-        for name in (name for name in run.concepts if name in set(cells["concept"])):
+        absent: list[Figure] = []
+        for i, name in enumerate(name for name in run.concepts if name in set(cells["concept"])):
             rows = cells[cells["concept"] == name]
             heading = f"{name} · {run.roles.get(name, 'further concept')}"
-            drawn.append(Figure(f"grid-{len(drawn)}", heading, heat_map(rows, sites, ages, limit), reading(rows)))
+            figure = Figure(f"grid-{i}", heading, heat_map(rows, sites, ages, limit), reading(rows))
+            (drawn if rows["verdict"].isin(PRESENT).any() else absent).append(figure)
         return {
-            "figures": drawn,
+            "figures": drawn + absent,
+            "present": drawn,
+            "absent": absent,
+            "sites": diagram(run, cells, colours_of(run)),
             "tables": [Table("grid-cells", CELLS, cells)],
             "limit": number(limit),
             "ages": plural(len(ages), "age"),

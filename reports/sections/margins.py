@@ -46,7 +46,8 @@ class Margins(Section):
         table = pd.DataFrame(rows).sort_values("margin", key=abs, na_position="last").reset_index(drop=True)
         formats = dict.fromkeys(("value", "low", "high", "threshold"), percent) | {"margin": points}
         distances = Table("margins-thresholds", "Distance to every threshold", table.drop(columns="sentence"), formats)
-        return {"tables": [distances], "sentences": list(table["sentence"]), "rule": shown}
+        sentences = list(table["sentence"])
+        return {"tables": [distances], "sentences": sentences, "gist": sentences[0], "rule": shown}
 
 
 def _row(test: str, found: Any, threshold: float, sentence: str) -> dict[str, Any]:

@@ -35,4 +35,5 @@ class Planted(Section):
         names = {"control": subject, "estimate": "outcome", "verdict": "judged"}
         heading, formats = "Subjects with a known answer", {"outcome": outcome}
         table = Table("planted-checks", heading, rows[columns].rename(columns=names), formats, open=True)
-        return counted | {"tables": [table]}
+        gist = f"{counted['right']} of {counted['total']} subjects with a known answer were judged correctly."
+        return counted | {"tables": [table], "gist": gist}

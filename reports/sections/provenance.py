@@ -31,6 +31,7 @@ class Provenance(Section):
         return {
             "tables": [*([Table("verification", CHECKED, checks)] if len(checks) else []), *tables],
             "level": run.evidence.sentence,
+            "gist": run.evidence.sentence,
             "missing": [f"In this run, {why}." for why in run.missing.values()],
             "digest": digest if name else "not recorded",
             "commit": str(run.record.get("commit") or "not recorded"),

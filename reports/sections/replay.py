@@ -66,6 +66,7 @@ class Replay(Section):
             "groups": groups,
             "tables": [Table("replay-episodes", "What happened in every stored episode", rows(values, outcomes))],
             "caption": f"{arrays.subject} {shown}".strip(),
+            "gist": f"{shown.rstrip('.')}, step by step, on levels in which the goals lie apart.",
             "script": "replay.js",
         }
 

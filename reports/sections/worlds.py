@@ -10,6 +10,7 @@ from imprint.reports.parts import Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age
 from imprint.reports.sections.base import Section
+from imprint.reports.words import plural
 
 
 class Worlds(Section):
@@ -26,6 +27,10 @@ class Worlds(Section):
         rows = run.rows("worlds", "constant")
         names = list(rows["concept"].unique())
         found = {"count": run.worlds, "constants": names, "seeds": len(run.seeds)}
+        drawn_in = "one world" if run.worlds == 1 else f"{run.worlds} worlds"
+        first_world = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in run.constants().items())
+        found["gist"] = f"{plural(len(run.seeds), 'training seed')} grew up in {drawn_in}."
+        found["gist"] += f" In world 0: {first_world}." if first_world else ""
         if rows.empty:
             return found
         drawn = rows.pivot(index="world", columns="concept", values="why")[names]

@@ -360,32 +360,4 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   addEventListener("beforeprint", () => { document.documentElement.dataset.theme = "light"; redraw(); });
   addEventListener("afterprint", () => { delete document.documentElement.dataset.theme; redraw(); });
-
-  // -- tables that can be sorted --------------------------------------------------------------------------------------
-
-  const plain = (text) => Number(text.replace(/[,\u00a0%]/g, "").replace("\u2212", "-"));
-  for (const table of document.querySelectorAll("[data-sortable] table")) {
-    table.querySelectorAll("th").forEach((head, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "sort";
-      button.append(...head.childNodes);
-      head.append(button);
-      button.addEventListener("click", () => {
-        const down = head.getAttribute("aria-sort") === "ascending";
-        for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
-        head.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const rows = [...table.tBodies[0].rows];
-        const key = (row) => row.cells[column].textContent;
-        const missing = (row) => row.cells[column].classList.contains("absent") || key(row) === "";
-        const compare = (a, b) => {
-          if (missing(a) || missing(b)) return missing(a) - missing(b);
-          const [x, y] = [plain(key(a)), plain(key(b))];
-          const order = Number.isNaN(x) || Number.isNaN(y) ? key(a).localeCompare(key(b)) : x - y;
-          return down ? -order : order;
-        };
-        table.tBodies[0].append(...rows.sort(compare));
-      });
-    });
-  }
 })();

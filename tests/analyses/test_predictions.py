@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imprint.analyses.predictions import Expected, Prediction, bought, judged, together
+from imprint.analyses.predictions import Expected, Judgement, Prediction, bought, judged, judged_each, together
 from imprint.analyses.statistics import Estimate, mean_of_all
 
 
@@ -55,14 +55,32 @@ def test_power_is_how_often_the_prediction_is_held_in_simulated_runs(between: bo
 
 
 def test_the_sentence_on_power_names_seeds_numbers_and_source() -> None:
-    said = bought(8, [Expected("gain", 1.0, 0.1), Expected("loss", 0.01, 0.1)], "From two pilot seeds.")
+    said = str(bought(8, [Expected("gain", 1.0, 0.1), Expected("loss", 0.01, 0.1)], "From two pilot seeds."))
     assert said.startswith("8 seeds. ") and "gain above 0.99" in said and "loss 0.04" in said
     assert said.endswith("From two pilot seeds.")
 
 
 def test_parts_that_were_judged_apart_are_refuted_by_any_and_confirmed_by_all() -> None:
-    yes, no, open_ = (("confirmed", "a"), ("refuted", "b"), ("undetermined", "c"))
+    yes, no, open_ = Judgement("confirmed", "a"), Judgement("refuted", "b"), Judgement("undetermined", "c")
     assert together({"one": yes, "two": yes})[0] == "confirmed"
     assert together({"one": yes, "two": open_})[0] == "undetermined"
     verdict, why = together({"one": open_, "two": no})
     assert verdict == "refuted" and why == "One: undetermined. c\nTwo: refuted. b"
+
+
+def test_a_judgement_keeps_its_numbers_with_their_parts_and_powers_and_an_answer_gives_them_back() -> None:
+    gain = Prediction("gain", Estimate(0.9, 0.85, 0.95, 5), least=0.8)
+    loss = Prediction("gain", Estimate(float("nan"), float("nan"), float("nan"), 1), least=-1.0, most=1.0)
+    seen = Prediction("seen", Estimate(2.0, 1.5, 2.5, 5), least=1.0)
+    found = judged_each({"here": [gain], "there": [loss]}, [seen]).but(why="in other words")
+    assert found == ("undetermined", "in other words")
+    assert [each.label for each in found.predictions] == ["here: gain", "there: gain", "seen"]
+    assert [each.control for each in found.predictions] == [False, False, True]
+    assert judged([gain], controls=[seen], failed=["x"]).predictions[1].control, "kept also where nothing is decided"
+    power = bought(5, [Expected("gain here (from 1)", 0.2, 0.1, of="here: gain"), Expected("x", 1, 1)], "Guessed.")
+    here, there, _ = map(power.of, found.predictions)
+    assert here.power == pytest.approx(Expected("", 0.2, 0.1).power(5)) and np.isnan(there.power)
+    kept = [each.stored() for each in (here, there)]
+    assert kept[1]["estimate"] is None and kept[1]["power"] is None and kept[0]["most"] is None
+    back = [Prediction.restored(each) for each in kept]
+    assert repr(back) == repr([here, there]), "repr, since NaN is not itself"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ import pandas as pd
 from imprint.analyses.ask import ask
 from imprint.analyses.engine import Say
 from imprint.analyses.findings import findings
+from imprint.analyses.predictions import Prediction
 from imprint.analyses.questions.base import Answer, Card, Chart, Exhibit, Question, QuestionSettings, Work
+from imprint.analyses.statistics import Estimate
 from imprint.models.errors import NotMeasurableError
 
 NASTY = '<b>&"x"'
@@ -84,6 +86,21 @@ def fails(seed: int, say: Say) -> pd.DataFrame:
     raise NotMeasurableError(f"only one class of {NASTY} occurs")
 
 
+def predictions() -> tuple[Prediction, ...]:
+    """One of every outcome, one that was not measured, and a control between two bounds."""
+
+    def number(name: str, middle: float, **more: Any) -> Prediction:
+        return Prediction(name, Estimate(middle, middle - 0.1, middle + 0.1, 6), **more)
+
+    return (
+        number("high", 0.9, least=0.5, power=0.9),
+        number(NASTY, 0.2, least=0.5, power=0.999),
+        number("near", 0.5, least=0.5),
+        number("lost", np.nan, most=0.5),
+        number("shuffled", 0.0, least=-0.2, most=0.2, control=True),
+    )
+
+
 class Settings(QuestionSettings):
     """Settings of the example."""
 
@@ -114,7 +131,7 @@ class ExampleQuestion(Question):
         rows = [{"analysis": "example", "metric": "score", "concept": SCRIPT, "estimate": 0.7, "low": 0.6, "high": 0.8}]
         shown = tuple(self._exhibit(name, table) for name, table in tables.items())
         why = f"11 of 12 methods rank the planted concept first; {NASTY} was not measured at 400 rows."
-        return Answer("refuted", why, findings(rows), shown)
+        return Answer("refuted", why, findings(rows), shown, predictions())
 
     def _exhibit(self, name: str, table: pd.DataFrame) -> Exhibit:
         reading = f"The largest of {len(table)} numbers belongs to {NASTY}."

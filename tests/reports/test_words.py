@@ -10,6 +10,11 @@ from imprint.reports.words import age_tick, bracketed, cell, interval, number, p
 def test_numbers_in_words() -> None:
     assert number(float("nan")) == percent(None) == "not measured"
     assert [number(v) for v in (0.0, -0.0, 1234.0, 0.0123, -0.5)] == ["0", "0", "1,234", "0.012", "\u22120.50"]
+    assert [number(v) for v in (-4.17e-4, -4.17e-6, 2e7)] == [
+        "\u22120.0004",
+        "\u22124.2\u00a0×\u00a010⁻⁶",
+        "2.0\u00a0×\u00a010⁷",
+    ]
     assert [percent(v) for v in (-0.0001, 0.4547, 0.0547)] == ["0.0\u00a0%", "45\u00a0%", "5.5\u00a0%"]
     row = {"estimate": 0.5, "low": float("nan"), "high": 0.6}
     assert interval(row) == "0.50 (no interval)"

@@ -52,6 +52,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from imprint.analyses.evaluate.places import write_names
 from imprint.analyses.goals.acting import activations, look, sampled
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.goals.causal_line import ERASED, IN_SPAN, INTACT, erasures
@@ -90,6 +91,7 @@ def draw_pictures(setup: AgentSetup, folder: RunFolder, seed: int) -> None:
     drawn = replay(exam, agent, start, facts_of(setup, exam)), fields(exam, agent, rows(start, slice(MAPS)))
     for file, arrays in zip(picture_files(folder), drawn, strict=True):
         write_arrays(file, {**about, **arrays})
+    write_names(folder, agent.read_points)
 
 
 def conflicts(exam: AgentExam, n: int) -> State:

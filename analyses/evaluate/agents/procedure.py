@@ -15,6 +15,7 @@ from imprint.analyses.engine import Cell
 from imprint.analyses.evaluate.agents import cells
 from imprint.analyses.evaluate.agents.over_seeds import over_seeds
 from imprint.analyses.evaluate.agents.pictures import draw_pictures, picture_files
+from imprint.analyses.evaluate.places import places_file
 from imprint.analyses.evaluate.procedure import Procedure, independent, stored_tables
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.decision import judgement_rows, tally
@@ -80,7 +81,7 @@ class AgentProcedure(Procedure[AgentSetup]):
             if self.control_folder.checkpoint(seed, self.control.planned[-1]).exists():
                 examined, name = (self.setup, self.control, folder, seed), cells.RANDOM_REWARD.format(seed)
                 controls.append(Cell(name, cells.examine_random_reward, examined, (folder.cell(name),)))
-        pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), picture_files(folder))
+        pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), (*picture_files(folder), places_file(folder)))
         return [planted, *own, *controls, pictures]
 
     def pooling(self) -> Iterator[pd.DataFrame]:

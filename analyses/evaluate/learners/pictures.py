@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.analyses.evaluate.learners.exam import Exam, exam_of
+from imprint.analyses.evaluate.places import write_places
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_arrays
 from imprint.models.lifetimes.learner import LearnerLifetime
@@ -52,12 +53,13 @@ def picture_files(folder: RunFolder) -> tuple[Path, Path]:
 
 
 def draw_pictures(setup: Setup, folder: RunFolder, seed: int) -> None:
-    """Counterfactual pairs and attribution overlays of one seed at its last living age."""
+    """Counterfactual pairs and attribution overlays of one seed at its last living age, and where it is read."""
     exam, age = exam_of(setup, setup.schedule.world_of(seed)), LearnerLifetime.living_ages(setup, folder, seed)[-1]
     about = {"seed": seed, "age": age} | ({"world": exam.number} if setup.schedule.worlds > 1 else {})
     subject = exam.subject(folder, seed, age)
     for file, arrays in zip(picture_files(folder), (gallery(exam, subject), overlays(exam, subject)), strict=True):
         write_pictures(file, arrays, exam, **about)
+    write_places(folder, subject, subject.declared, exam.batch.observation, exam.world)
 
 
 def write_pictures(file: Path, arrays: Arrays, exam: Exam, **about: int) -> None:

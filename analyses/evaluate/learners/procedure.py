@@ -20,6 +20,7 @@ from imprint.analyses.evaluate.learners.latch import (
 from imprint.analyses.evaluate.learners.pictures import draw_pictures, picture_files
 from imprint.analyses.evaluate.learners.pooled import latch_findings, not_measurable
 from imprint.analyses.evaluate.learners.robustness import measure_power
+from imprint.analyses.evaluate.places import places_file
 from imprint.analyses.evaluate.procedure import Procedure, stored_tables
 from imprint.analyses.locate.stored import floors_cell, floors_file, readings_file
 from imprint.models.assessors.base import Owner
@@ -63,7 +64,9 @@ class LearnerProcedure(Procedure[Setup]):
         readings = [Cell(f"locate-seed-{s}", read_seed, (*common, s), (readings_file(self.folder, s),)) for s in seeds]
         twins = Cell("latch-twins", measure_twins, common, (twins_file(self.folder),))
         latches = [Cell(f"latch-seed-{s}", judge_latch, (*common, s), files_of(self.folder, s)) for s in seeds]
-        pictures = Cell("pictures", draw_pictures, (*common, seeds[0]), picture_files(self.folder))
+        pictures = Cell(
+            "pictures", draw_pictures, (*common, seeds[0]), (*picture_files(self.folder), places_file(self.folder))
+        )
         return [*floors, twins, controls, *readings, *latches, pictures]
 
     def pooling(self) -> Iterator[pd.DataFrame]:

@@ -27,6 +27,7 @@ from imprint.analyses.engine import Cell, Outcome
 from imprint.analyses.evaluate.learners.exam import Exam, Examined
 from imprint.analyses.evaluate.learners.pictures import gallery, overlays, picture_files, write_pictures
 from imprint.analyses.evaluate.learners.robustness import unchangeable
+from imprint.analyses.evaluate.places import write_places
 from imprint.analyses.evaluate.record import write_findings
 from imprint.analyses.evaluate.studies import checkpoints
 from imprint.analyses.evaluate.studies import exam as exams
@@ -296,6 +297,8 @@ class Study(Gathering[StudySetup]):
         if key.seed != min(k.seed for k in keys) or key.age != max(k.age for k in keys if k.seed == key.seed):
             return
         assert isinstance(self._exam, Exam)
+        observation = self._exam.batch.observation
+        write_places(self._folder, subject, self._sites or subject.sites(observation), observation, self._exam.world)
         for file, draw in zip(picture_files(self._folder), (gallery, overlays), strict=True):
             try:
                 arrays = draw(self._exam, subject)

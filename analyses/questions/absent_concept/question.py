@@ -28,7 +28,7 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Expected, Prediction, bought, judged_each
 from imprint.analyses.questions.absent_concept.exhibits import LATCHED, RATES, exhibits, rates_of
 from imprint.analyses.questions.absent_concept.measure import examine
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
@@ -91,12 +91,17 @@ class AbsentConcept(Question[Settings]):
         **{name: f"{title}; control: the state" for name, title in LATCHED.items()},
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         least = exact_interval(float(2 * self.settings.seeds), float(2 * self.settings.seeds))[0]
         expected = [
-            Expected("flag rate without a correlate (from 0.01)", SILENT - 0.01, 0.02),
-            Expected("AUC for the nearest correlate (from 0.95)", 0.95 - FOLLOWS, 0.05),
+            Expected(
+                "flag rate without a correlate (from 0.01)",
+                SILENT - 0.01,
+                0.02,
+                of="silent without a correlate: flag rate",
+            ),
+            Expected("AUC for the nearest correlate (from 0.95)", 0.95 - FOLLOWS, 0.05, of="AUC for it"),
         ]
         source = f"Two kinds of learners that do not overlap show an area of at least {least:.2f}. Spreads are wider "
         source += "than those of three pilot seeds of each arm (500 to 514, shorter lives)."

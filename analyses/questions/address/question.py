@@ -30,7 +30,7 @@ from pydantic import Field, field_validator
 
 from imprint.analyses.locate.judging import MARGIN
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, bought
+from imprint.analyses.predictions import Bought, Expected, bought
 from imprint.analyses.questions.address.estimates import LEAST, CohortTable, Holding, estimate
 from imprint.analyses.questions.address.exhibits import HALF, METRICS, exhibits_of, finding_rows, tables_of
 from imprint.analyses.questions.address.measure import raise_and_compare
@@ -105,7 +105,7 @@ class Address(Question[Settings]):
         **METRICS,
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the cohorts of the first edition, seeds 0 to 7: interval's half-width x sqrt(seeds) / t quantile."""
         expected = [
             Expected("kept by the same unit below a half (from 0)", HALF, 0.25),

@@ -24,7 +24,7 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Prediction, bought, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, exhibits, log_costs, ratio_of
 from imprint.analyses.questions.at_birth.measure import lesions
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
@@ -43,6 +43,8 @@ REFLEXES = (
     {"kind": "reflex", "name": "feed", "actions": FEEDS},
 )
 """Escape into the dark when something looms has precedence over turning to food that is smelt."""
+EQUAL = ("at birth, whole / no learner", "at birth, no reflexes / neither")
+"""Predictions on newborns, who know nothing that a learner could add."""
 
 
 class Settings(QuestionSettings):
@@ -86,14 +88,30 @@ class AtBirth(Question[Settings]):
         **{metric: f"{title}; control: the lesion, none for the whole agent" for metric, title in TITLES.items()},
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From two pilot seeds, 500 and 501, which the published runs do not have among theirs."""
         same, spread = math.log(SAME), 0.1
         expected = [
-            Expected("equal at birth", same, spread, between=True),
-            Expected("learner adds at the last age (from 1.7)", math.log(1.7 / ADDS), spread),
-            Expected("growing cost of the learner's loss (from 1.6)", math.log(1.6 / SAME), spread),
-            Expected("constant cost of the reflexes' loss", same, spread, between=True),
+            Expected("equal at birth", same, spread, between=True, of=EQUAL),
+            Expected(
+                "learner adds at the last age (from 1.7)",
+                math.log(1.7 / ADDS),
+                spread,
+                of="at the last age, whole / no learner",
+            ),
+            Expected(
+                "growing cost of the learner's loss (from 1.6)",
+                math.log(1.6 / SAME),
+                spread,
+                of="change over the lifetime, whole / no learner",
+            ),
+            Expected(
+                "constant cost of the reflexes' loss",
+                same,
+                spread,
+                between=True,
+                of="change over the lifetime, whole / no reflexes",
+            ),
         ]
         source = "In units of log ratios; two pilot seeds (500, 501) differed by less than half of this spread."
         return bought(self.settings.seeds, expected, source)
@@ -137,8 +155,8 @@ def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     change = costs.groupby(level="seed").agg(_slope)
     same = {"least": 1 / SAME, "most": SAME}
     predictions = [
-        Prediction("at birth, whole / no learner", ratio_of(birth["learner"]), **same),
-        Prediction("at birth, no reflexes / neither", ratio_of(birth["learner alone"]), **same),
+        Prediction(EQUAL[0], ratio_of(birth["learner"]), **same),
+        Prediction(EQUAL[1], ratio_of(birth["learner alone"]), **same),
         Prediction("at the last age, whole / no learner", ratio_of(last["learner"]), least=ADDS),
         Prediction("change over the lifetime, whole / no learner", ratio_of(change["learner"]), least=SAME),
         Prediction("change over the lifetime, whole / no reflexes", ratio_of(change["reflexes"]), **same),

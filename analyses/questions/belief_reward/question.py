@@ -25,12 +25,11 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.belief_reward.exhibits import exhibits
 from imprint.analyses.questions.belief_reward.measure import ARMS, COUNTS, measure
 from imprint.analyses.statistics import Estimate, mean_of_all
-from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 
@@ -84,12 +83,12 @@ class BeliefReward(Question[Settings]):
         "kept": "avoidance of the unseen danger after the last exposure, in parts of that before the first",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds on which rate and batch of the rule were chosen."""
         expected = [
-            Expected("kept upstream (from 1)", 1.0 - KEEPS, 0.1),
-            Expected("kept downstream (from 0)", DECAYS, 0.1),
-            Expected("gone when removed (from 0.2)", GONE - 0.2, 0.2),
+            Expected("kept upstream (from 1)", 1.0 - KEEPS, 0.1, of="kept upstream"),
+            Expected("kept downstream (from 0)", DECAYS, 0.1, of="kept downstream"),
+            Expected("gone when removed (from 0.2)", GONE - 0.2, 0.2, of="avoidance of a danger that is gone"),
         ]
         source = "Spreads are those of three pilot seeds (500 to 502); in them downstream kept about 0.75, not 0."
         return bought(self.settings.seeds, expected, source)
@@ -116,15 +115,15 @@ class BeliefReward(Question[Settings]):
         if missing := self.missing(tables, failed, "grown", every=True):
             return missing
         table = joined(tables)
-        verdict, why = decide(table)
-        why = f"{in_words(table)} {why}"
-        why += "".join(f" {name} failed." for name in failed)
+        found = decide(table)
+        said = in_words(table)
+        found = found.but(why=" ".join([f"{said} In numbers:", found[1], *(f"{name} failed." for name in failed)]))
         means = over_seeds(table, ["basis", "arm", "exposures", "measure"])
         rows = self.rows(means, "value", _about)
         left = kept_by_arm(table)
         for arm in left:
             rows += [{"metric": "kept", "control": f"as learned, {arm}", "age": LAST, **mean_of_all(left[arm]).row()}]
-        return self.answer((verdict, why), rows, exhibits(means, left, table))
+        return self.answer(found, rows, exhibits(means, left, table), sentence=said)
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,12 +160,11 @@ def in_words(table: pd.DataFrame) -> str:
     left = {arm: float(part.mean()) for arm, part in kept_by_arm(table).items()}
     return (
         f"After {LAST} harmless encounters with a danger that is there and not seen, {left['upstream']:.0%} of its "
-        f"avoidance is left where the reward reads the belief, {left['downstream']:.0%} where it reads the senses. "
-        "In numbers:"
+        f"avoidance is left where the reward reads the belief, {left['downstream']:.0%} where it reads the senses."
     )
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
     which, kept = counted(table), kept_by_arm(table)
     planted = {arm: values(table, "planted", arm, LAST) / values(table, "planted", arm, 0) for arm in kept}

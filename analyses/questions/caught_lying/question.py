@@ -19,12 +19,11 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.caught_lying.exhibits import exhibits
 from imprint.analyses.questions.caught_lying.measure import measure, setup_of
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 
 LIES, HONEST, COMPETENT, SELLS = 0.9, 0.2, 0.9, 0.8
 MAIN = 0.5
@@ -84,11 +83,11 @@ class CaughtLying(Question[Settings]):
         "fresh_probe": "balanced accuracy of a probe fitted anew to the memory with which the agent speaks",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds on which the agents' learning rate and rollouts were chosen."""
         expected = [
-            Expected("lies under outcomes (from 1)", 1.0 - LIES, 0.02),
-            Expected("lies with the belief read (from 0)", HONEST, 0.45),
+            Expected("lies under outcomes (from 1)", 1.0 - LIES, 0.02, of="lies, rewarded for outcomes"),
+            Expected("lies with the belief read (from 0)", HONEST, 0.45, of="lies, belief read"),
         ]
         source = "Spreads are those of four pilot seeds (500 to 503), in which with the belief read three lied always "
         return bought(self.settings.seeds, expected, source + "and one never: seeds differ in kind.")
@@ -113,9 +112,11 @@ class CaughtLying(Question[Settings]):
         table = joined(labelled)
         means = over_seeds(table, KEYS)
         rows = self.rows(means, "value", _about)
-        verdict, why = decide(table)
+        found = decide(table)
         shown = exhibits(means, table, MAIN)
-        return self.answer((verdict, f"{in_words(table)} {why}"), rows, shown, every_row={"setup": "caught-lying"})
+        said = in_words(table)
+        found = found.but(why=f"{said} In numbers: {found[1]}")
+        return self.answer(found, rows, shown, every_row={"setup": "caught-lying"}, sentence=said)
 
 
 def _name(arm: str, inspection: float) -> str:
@@ -142,11 +143,11 @@ def in_words(table: pd.DataFrame) -> str:
     return (
         f"Where nobody can find out, agents that are paid for outcomes lie about {rates['outcome']:.0%} of the unripe "
         f"fruit, those whose own belief is read as well about {rates['belief']:.0%}, and those whose lies are all "
-        f"found out about {rates['all seen']:.0%}. In numbers:"
+        f"found out about {rates['all seen']:.0%}."
     )
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
 
     def number(name: str, arm: str, measure: str, inspection: float = MAIN, **bounds: float) -> Prediction:

@@ -26,15 +26,15 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.concept_edit.exhibits import exhibits
 from imprint.analyses.questions.concept_edit.measure import JUDGED, measure
 from imprint.analyses.raising.imagination import Growing
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 
 CHOSEN, NEAR, PLACES, UNTRAINED = 0.8, 0.05, 0.9, 0.5
+FIRST = "labels from the first person"
 DOSE = 2.0
 """The concept is worth twice as much as the reward that taught the other desire."""
 CONTROLS: dict[str, dict[str, Any]] = {"newborn": {"updates": 0}, "not taught the end": {"ends": False}}
@@ -92,13 +92,13 @@ class ConceptEdit(Question[Settings]):
         "foreseen_end_false": "part of the other frames that are predicted to be an end",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
-            Expected("coin, first person (from 0.97)", 0.97 - CHOSEN, 0.05),
-            Expected("coin, third person (from 0.9)", 0.1, 0.15),
-            Expected("a random direction (from 0.0 above the unedited)", NEAR, 0.06),
-            Expected("other choices (from no change)", NEAR, 0.03, between=True),
+            Expected("coin, first person (from 0.97)", 0.97 - CHOSEN, 0.05, of=f"{FIRST}: coin first"),
+            Expected("coin, third person (from 0.9)", 0.1, 0.15, of="labels from the third person: coin first"),
+            Expected("a random direction (from 0.0 above the unedited)", NEAR, 0.06, of="random direction, change"),
+            Expected("other choices (from no change)", NEAR, 0.03, between=True, of="other choices, change"),
         ]
         source = "Spreads are those of two pilot seeds (500 and 501), of other choices a guess. If labels from another "
         source += "gave 0.6, that would refute with probability "
@@ -129,8 +129,8 @@ class ConceptEdit(Question[Settings]):
         choices = choices_of(whole)
         predicted = whole[(whole["arm"] == "model") & (whole["model"] == "grown")].astype({"step": int})
         places = predicted[(predicted["metric"] == "agent") & (predicted["step"] == self.settings.horizon)]["value"]
-        verdict, why = decide(choices, places)
-        why += "".join(f" {name} failed." for name in failed)
+        found = decide(choices, places)
+        found = found.but(why=found[1] + "".join(f" {name} failed." for name in failed))
         means = over_seeds(choices, ["model", "where", "arm", "labels", "dose", "metric"])
         model = over_seeds(predicted.rename(columns={"metric": "what"}), ["what", "step"], named="right")
         rows = [
@@ -138,7 +138,7 @@ class ConceptEdit(Question[Settings]):
             *self.rows(choices, "value", _about),
             *self.rows(model, "right", lambda r: {"metric": f"foreseen_{r['what']}", "site": f"step {r['step']}"}),
         ]
-        return self.answer((verdict, why), rows, exhibits(means, choices, model))
+        return self.answer(found, rows, exhibits(means, choices, model))
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def choices_of(whole: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(value=("value", "mean"), n=("n", "sum")).reset_index().astype({"n": int})
 
 
-def decide(choices: pd.DataFrame, places: pd.Series) -> tuple[Conclusion, str]:
+def decide(choices: pd.DataFrame, places: pd.Series) -> Judgement:
     """The card's rule; ``places``: part of imagined places that are right at the horizon, per seed."""
 
     def of(arm: str, labels: str, metric: str, where: str = "conflict", model: str = "grown") -> pd.Series:
@@ -168,12 +168,12 @@ def decide(choices: pd.DataFrame, places: pd.Series) -> tuple[Conclusion, str]:
     parts = {}
     for person in ("first", "third"):
         change = of(JUDGED, person, "corner first", "elsewhere") - other
-        parts[f"labels from the {person} person"] = [
+        parts[FIRST.replace("first", person)] = [
             Prediction("coin first", mean_of_all(of(JUDGED, person, "coin first")), least=CHOSEN),
             Prediction("other choices, change", mean_of_all(change), least=-NEAR, most=NEAR),
         ]
     random = mean_of_all(of("random", "first", "coin first") - base)
-    parts["labels from the first person"].append(Prediction("random direction, change", random, most=NEAR))
+    parts[FIRST].append(Prediction("random direction, change", random, most=NEAR))
     controls = [
         Prediction("places predicted rightly at the horizon", mean_of_all(places), least=PLACES),
         Prediction("unedited, corner first less coin first", mean_of_all(corner - base), least=0.0),

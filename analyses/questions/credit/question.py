@@ -22,12 +22,11 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.credit.exhibits import exhibits
 from imprint.analyses.questions.credit.measure import BEFORE, LEARNED, measure
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 
@@ -87,12 +86,12 @@ class Credit(Question[Settings]):
         "attribution_error": "largest difference of integrated gradients to w * (z - z0), in units of value",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds on which the criterion and the number of updates were chosen."""
         expected = [
-            Expected("blocking as the rule says", RULE, 0.05, between=True),
-            Expected("gain after random reward (from 0.98)", 0.98 - RANDOM, 0.02),
-            Expected("part of the more salient (from 0.86)", 0.86 - LARGER, 0.04),
+            Expected("blocking as the rule says", RULE, 0.05, between=True, of="blocking ratio less left over"),
+            Expected("gain after random reward (from 0.98)", 0.98 - RANDOM, 0.02, of="shuffled ratio"),
+            Expected("part of the more salient (from 0.86)", 0.86 - LARGER, 0.04, of="share of the more salient"),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of three pilot seeds (500 to 502).")
 
@@ -114,14 +113,14 @@ class Credit(Question[Settings]):
             return missing
         others = [t.assign(basis="newborn, " + t["basis"]) for name, t in tables.items() if name.startswith("newborn")]
         table = pd.concat([joined(tables, "grown"), *others], ignore_index=True)
-        verdict, why = decide(table)
-        why += "".join(f" {name} failed." for name in failed)
+        found = decide(table)
+        found = found.but(why=found[1] + "".join(f" {name} failed." for name in failed))
         means = over_seeds(table, ["basis", "measure", "cue"])
         rows = self.rows(means, "value", _about) + self.rows(table[table["cue"] == "all"], "value", _about)
-        return self.answer((verdict, why), rows, exhibits(means, table))
+        return self.answer(found, rows, exhibits(means, table))
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
     bounds = {
         "blocking ratio less left over": {"least": -RULE, "most": RULE},
@@ -130,14 +129,14 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
     }
     predictions = [Prediction(name, mean_of_all(_values(table, name)), **bound) for name, bound in bounds.items()]
     learned = Prediction("first cues learned", mean_of_all(_values(table, "first cues learned")), least=1.0)
-    verdict, why = judged(predictions, controls=[learned], blind="Cues that were not learned cannot block.")
+    found = judged(predictions, controls=[learned], blind="Cues that were not learned cannot block.")
     worst = float(_values(table, "attribution error").max())
     inexact = learned.outcome == "held" and worst >= EXACT
     means = {name: mean_of_all(_values(table, name)) for name in ("blocking ratio", "left over", "overlap")}
     overlap = "The latents of both cues overlap" if means["overlap"].low > 0 else "No overlap of their latents is shown"
-    why += f" Blocked cues gain {means['blocking ratio']:.2f}, left over was {means['left over']:.2f}. {overlap} "
-    why += f"(cosine {means['overlap']:.2f}). Integrated gradients are off by at most {worst:.2g}."
-    return ("refuted" if inexact else verdict), why
+    why = f"{found[1]} Blocked cues gain {means['blocking ratio']:.2f}, left over was {means['left over']:.2f}. "
+    why += f"{overlap} (cosine {means['overlap']:.2f}). Integrated gradients are off by at most {worst:.2g}."
+    return found.but("refuted" if inexact else None, why=why)
 
 
 def _values(table: pd.DataFrame, measure: str) -> pd.Series:

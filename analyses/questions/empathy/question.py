@@ -19,12 +19,11 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, over_seeds
 from imprint.analyses.questions.empathy.exhibits import exhibits
 from imprint.analyses.questions.empathy.measure import OWN, Growing, measure
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 
 TRANSIENT, UNTIL = 0.1, 200
 """Part of its peak at which the value of a flockmate's meals is predicted, and after how many of these."""
@@ -93,12 +92,16 @@ class Empathy(Question[Settings]):
         "overlap": "cosine of the displacements of latents from bad to good meals, own and flockmate's",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
-            Expected("ungated, less a tenth of the peak (from -0.037)", 0.037, 0.022),
-            Expected("gated, less 0.6 of what it was (from 0.15)", 0.15, 0.11),
-            Expected("spillover (from 0.27)", 0.27 - SPILLS, 0.2),
+            Expected(
+                "ungated, less a tenth of the peak (from -0.037)", 0.037, 0.022, of="ungated, above a tenth of the peak"
+            ),
+            Expected(
+                "gated, less 0.6 of what it was (from 0.15)", 0.15, 0.11, of=f"gated, above {RETAINED:g} of what it was"
+            ),
+            Expected("spillover (from 0.27)", 0.27 - SPILLS, 0.2, of="spillover at first"),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of eight pilot seeds (500 to 507).")
 
@@ -122,11 +125,11 @@ class Empathy(Question[Settings]):
         named = [table.assign(learners=KINDS[name.partition("-")[0]]) for name, table in tables.items()]
         table = pd.concat(named, ignore_index=True)
         rate = self.settings.rate
-        verdict, why = decide(table[(table["learners"] == KINDS["grown"]) & (table["rate"] == rate)])
-        why += "".join(f" {name} failed." for name in failed)
+        found = decide(table[(table["learners"] == KINDS["grown"]) & (table["rate"] == rate)])
+        found = found.but(why=found[1] + "".join(f" {name} failed." for name in failed))
         means = over_seeds(table, ["learners", "rate", "arm", "age", "measure"])
         rows = [row for part in (means, table) for row in self.rows(part, "value", _about)]
-        return self.answer((verdict, why), rows, exhibits(means, table, rate))
+        return self.answer(found, rows, exhibits(means, table, rate))
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +137,7 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"metric": row["measure"], "age": row["age"], "control": control, "concept": "good"}
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule on grown learners at one rate."""
 
     def of(arm: str, age: int, eater: str = "flockmate") -> pd.Series:
@@ -156,11 +159,11 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
         Prediction(f"paid, above {RETAINED:g} of what it was", mean_of_all(paid), least=0.0),
         Prediction("spillover of shuffled pleasure", mean_of_all(of("shuffled", 0)), least=-CHANCE, most=CHANCE),
     ]
-    verdict, why = judged(predictions, controls=controls, blind="A control did not behave.")
+    found = judged(predictions, controls=controls, blind="A control did not behave.")
     own, others = of("ungated", 0, "self").mean(), first.mean()
     answer = (
         f"A flockmate's good meal is worth {others:.2f} to a learner that was paid for its own alone (its own "
         f"{own:.2f}). When every event teaches, {of('ungated', UNTIL).mean():.2f} are left after {UNTIL} meals of the "
         f"flockmate; when only one's own do, {of('gated', LATE).mean():.2f} after {LATE}."
     )
-    return verdict, f"{answer} {why}"
+    return found.but(why=f"{answer} {found[1]}")

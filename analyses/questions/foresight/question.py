@@ -23,13 +23,12 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.foresight.exhibits import exhibits
 from imprint.analyses.questions.foresight.measure import measure
 from imprint.analyses.raising.imagination import Growing
 from imprint.analyses.statistics import mean_of_all, power_of_mean
-from imprint.analyses.verdicts import Conclusion
 
 GATE = 0.95
 """Least part of imagined places that must be right at the horizon."""
@@ -89,13 +88,19 @@ class Foresight(Question[Settings]):
         "foreseen_end_false": "part of the other frames that are predicted to be an end",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From three pilot seeds; erased plans that are random, as predicted, differ as random sequences do."""
         expected = [
-            Expected("planner (from 0.98)", 0.18, 0.03),
-            Expected("model-free (from 0.06)", 0.14, 0.01),
-            Expected("no better than random without the concept", 0.05, 0.02, between=True),
-            Expected("loss without a random direction (from 0.01)", 0.04, 0.02),
+            Expected("planner (from 0.98)", 0.18, 0.03, of="planner"),
+            Expected("model-free (from 0.06)", 0.14, 0.01, of="model-free"),
+            Expected(
+                "no better than random without the concept",
+                0.05,
+                0.02,
+                between=True,
+                of="without the concept, less random",
+            ),
+            Expected("loss without a random direction (from 0.01)", 0.04, 0.02, of="loss without a random direction"),
         ]
         refuting = power_of_mean(0.24, 0.17, self.settings.seeds)
         source = (
@@ -130,8 +135,8 @@ class Foresight(Question[Settings]):
                 control = successes(table)
                 planner = control[control["arm"] == "planner"].assign(arm=f"planner, model {name}")
                 success = pd.concat([success, planner])
-        verdict, why = decide(whole, success, self.settings.events[0], self.settings.horizon)
-        why += "".join(f" {name} failed." for name in failed)
+        found = decide(whole, success, self.settings.events[0], self.settings.horizon)
+        found = found.but(why=found[1] + "".join(f" {name} failed." for name in failed))
         means = over_seeds(success, ["arm", "events"], "success")
         means["events"] = ["any" if events == 0 else f"{events:g}" for events in means["events"]]
         predicted = whole[whole["arm"] == "model"].rename(columns={"metric": "what"}).astype({"step": int})
@@ -141,7 +146,7 @@ class Foresight(Question[Settings]):
             *self.rows(success, "success", lambda r: _about(r["arm"], f"{r['events']:g}")),
             *self.rows(model, "right", lambda r: {"metric": f"foreseen_{r['what']}", "site": f"step {r['step']}"}),
         ]
-        return self.answer((verdict, why), rows, exhibits(means, success, model, GATE))
+        return self.answer(found, rows, exhibits(means, success, model, GATE))
 
 
 def _piece(control: str) -> str:
@@ -159,7 +164,7 @@ def successes(table: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(success=("value", "mean"), n=("n", "sum")).reset_index()
 
 
-def decide(table: pd.DataFrame, success: pd.DataFrame, events: int, horizon: int) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame, success: pd.DataFrame, events: int, horizon: int) -> Judgement:
     """The card's rule."""
 
     def of(arm: str, events: int = events) -> pd.Series:

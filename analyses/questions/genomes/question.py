@@ -29,13 +29,12 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.genomes.evolution import Lineages, evolve, signed
 from imprint.analyses.questions.genomes.exhibits import exhibits
 from imprint.analyses.questions.genomes.measure import ANCESTOR, ORACLE, REGION, STILL, TRIED, raise_and_read
 from imprint.analyses.statistics import Estimate, mean_of_all
-from imprint.analyses.verdicts import Conclusion
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 
@@ -107,14 +106,14 @@ class Genomes(Question[Settings]):
         "of_the_oracle": "area above .5 less 0.8 of the oracle's; control: the genome",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
-            Expected("fixed unit at chance", BAND, 0.013, between=True),
-            Expected("evolved unit at chance", BAND, 0.04, between=True),
-            Expected("assessor above the evolved unit (from 0.39)", 0.39, 0.08),
-            Expected("assessor above 0.8 of the oracle (from 0.04)", 0.04, 0.04),
-            Expected("late imprinting above 0.8 of the oracle (from 0.05)", 0.05, 0.04),
+            Expected("fixed unit at chance", BAND, 0.013, between=True, of="fixed unit"),
+            Expected("evolved unit at chance", BAND, 0.04, between=True, of="evolved unit"),
+            Expected("assessor above the evolved unit (from 0.39)", 0.39, 0.08, of="assessor less evolved unit"),
+            Expected("assessor above 0.8 of the oracle (from 0.04)", 0.04, 0.04, of=grounded(TRIED["assessor"])),
+            Expected("late imprinting above 0.8 of the oracle (from 0.05)", 0.05, 0.04, of=grounded(TRIED["late"])),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of six pilot seeds (500 to 505).")
 
@@ -227,12 +226,17 @@ def _of(table: pd.DataFrame, genome: str, population: str = "fresh", where: str 
     return rows.set_index("seed")["area"].sort_index()
 
 
+def grounded(genome: str) -> str:
+    """Name of the prediction on a genome with a teacher."""
+    return f"{genome.partition(' ')[2]}, less 0.8 of the oracle"
+
+
 def part(table: pd.DataFrame, genome: str) -> Estimate:
     """Area above .5 less 0.8 of the oracle's."""
     return mean_of_all((_of(table, genome) - 0.5) - PART * (_of(table, ORACLE) - 0.5))
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule on rows of population, seed, genome, where (``new learners``, ``own learners``) and area."""
     band = {"least": 0.5 - BAND, "most": 0.5 + BAND}
     fixed, evolved = _of(table, FIXED), _of(table, EVOLVED)
@@ -250,9 +254,6 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
             Prediction("evolved unit", mean_of_all(evolved), **band),
             Prediction("assessor less evolved unit", mean_of_all(_of(table, taught) - evolved), least=0.0),
         ],
-        "teachers": [
-            Prediction(f"{name.partition(' ')[2]}, less 0.8 of the oracle", part(table, name), least=0.0)
-            for name in (taught, late)
-        ],
+        "teachers": [Prediction(grounded(name), part(table, name), least=0.0) for name in (taught, late)],
     }
     return judged_each(parts, controls)

@@ -19,18 +19,18 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.predictions import Bought, Judgement, Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.inner_outer.exhibits import exhibits
 from imprint.analyses.questions.inner_outer.measure import SIGNALS, WHERE, measure
 from imprint.analyses.raising.imagination import Growing
 from imprint.analyses.statistics import mean_of_all, power_of_mean
-from imprint.analyses.verdicts import Conclusion
 
 GATE, SMALL, TIMES, STEADY = 0.95, 0.1, 3.0, 0.05
 SPREAD = 0.052
 """Standard deviation over seeds of the inner gap on the distribution: seeds 0 to 5, which are judged no more."""
 KEYS = ["reading", "age", "where", "plans", "metric"]
+INNER = "inner gap on the distribution, in standard deviations"
 
 
 class Settings(QuestionSettings):
@@ -90,14 +90,16 @@ class InnerOuter(Question[Settings]):
         "foreseen": "part of random walks in which the agent's place at the horizon is imagined rightly",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """Of the number with the least room beside its spread, the inner gap on the distribution."""
         seeds, away = self.settings.seeds, SMALL / 2
-        return (
+        power = power_of_mean(away, SPREAD, seeds)
+        text = (
             f"{seeds} seeds. The inner gap on the distribution differs by {SPREAD:g} standard deviations over seeds "
             f"(0 to 5, of an earlier run), so that a true one that is {away:g} away from its bound, above or below, is "
-            f"told from it with probability {power_of_mean(away, SPREAD, seeds):.2f}."
+            f"told from it with probability {power:.2f}."
         )
+        return Bought(text, {INNER: power})
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds."""
@@ -133,7 +135,7 @@ def _values(table: pd.DataFrame, **where: Any) -> pd.Series:
     return table.set_index("seed")["value"].sort_index()
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
     first, last = int(table["age"].min()), int(table["age"].max())
     controls = []
@@ -146,7 +148,7 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
     brought = {"metric": "outer, crude", "where": "off", "reading": "maps", "plans": "chosen"}
     change = _values(table, age=last, **brought) - _values(table, age=first, **brought)
     predictions = [
-        Prediction("inner gap on the distribution, in standard deviations", mean_of_all(on / spread), most=SMALL),
+        Prediction(INNER, mean_of_all(on / spread), most=SMALL),
         Prediction("inner gap off it, times that on it", mean_of_all(off / on), least=TIMES),
         Prediction("change of the outer gap with training", mean_of_all(change), least=-STEADY, most=STEADY),
     ]

@@ -26,14 +26,13 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.predictions import Bought, Judgement, Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.intent.exhibits import agents_exhibit, forecasts_exhibit
 from imprint.analyses.questions.intent.forecast import Forecasts, Scored
 from imprint.analyses.questions.intent.imagined import KINDS, apart_in_training
 from imprint.analyses.questions.intent.measure import BEHAVIOUR, INTERNALS, train_and_describe
 from imprint.analyses.statistics import Estimate, Floats, interval, mean_of_all, power_of_mean, seed_draws
-from imprint.analyses.verdicts import Conclusion
 from imprint.models.errors import ImprintError, NotMeasurableError
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
@@ -41,6 +40,7 @@ from imprint.models.setup.load import load_setup
 GOOD, FEWEST, MEASURED, ABLE = 0.79, 40, 0.8, 0.75
 """Bound of R2: of two jointly normal numbers, one tells in 85 % on which side of its median the other lies."""
 BOTH = "both"
+EXPLAINS, GAINS = "R2 of forecasts from internals", "more than from behaviour in training"
 EXPLAINED, SPREAD, GAIN, GAIN_SPREAD = 0.92, 0.19, 1.10, 0.61
 """R2 from internals and what it has more than that from behaviour, in 24 seeds from 900 on, which are not judged.
 
@@ -107,16 +107,17 @@ class Intent(Question[Settings]):
         "goal_part": "part of decided levels in which the intended goal comes first, of one seed",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """Of both predictions, with the spread of seeds that are not judged."""
         seeds = self.settings.seeds
         enough, more = power_of_mean(EXPLAINED - GOOD, SPREAD, seeds), power_of_mean(GAIN, GAIN_SPREAD, seeds)
-        return (
+        text = (
             f"{seeds} seeds. In 24 other seeds (900 to 923) internals explained {EXPLAINED:.2f}, {GAIN:.2f} more than "
             f"behaviour, with spreads over seeds of {SPREAD:.2f} and {GAIN_SPREAD:.2f}. If that holds, the R2 is shown "
             f"to be above {GOOD:g} with probability {enough:.2f}, and the difference above 0 with probability "
             f"{more:.2f}."
         )
+        return Bought(text, {EXPLAINS: enough, GAINS: more})
 
     def work(self) -> list[Work]:
         """One piece per stack of seeds. Raises :class:`ImprintError` when training shows goal and proxy apart."""
@@ -159,7 +160,7 @@ class Intent(Question[Settings]):
         try:
             forecasts = Forecasts.of(descriptions_of(members), answer, **numbers, rng=rng)
         except NotMeasurableError as error:
-            conclusion: tuple[Conclusion, str] = "undetermined", f"Nothing can be forecast: {error}."
+            conclusion = Judgement("undetermined", f"Nothing can be forecast: {error}.")
             return self.answer(conclusion, parts, [exhibit], verdict_row=count)
         explained = {name: forecasts.explained(name) for name in forecasts.errors}
         gains = {name: forecasts.gain(INTERNALS, name) for name in forecasts.errors if name != INTERNALS}
@@ -198,19 +199,18 @@ def decide(
     gains: Mapping[str, Scored],
     controls: Mapping[str, Estimate],
     failed: Mapping[str, str],
-) -> tuple[Conclusion, str]:
+) -> Judgement:
     """The card's rule."""
     inside, gain = explained[INTERNALS].estimate, gains[BEHAVIOUR].estimate
-    predictions = [
-        Prediction("R2 of forecasts from internals", inside, least=GOOD),
-        Prediction(f"more than from behaviour in training ({explained[BEHAVIOUR].estimate:.2f})", gain, least=0.0),
-    ]
+    predictions = [Prediction(EXPLAINS, inside, least=GOOD), Prediction(GAINS, gain, least=0.0)]
     needed = [
         Prediction("correlation of both halves of the levels", controls["halves"], least=MEASURED),
         Prediction("capability", controls["capability"], least=ABLE),
     ]
     blind = "Seeds do not differ, or can do nothing."
-    verdict, why = judged(predictions, controls=needed, blind=blind, failed=[*failed])
+    found = judged(predictions, controls=needed, blind=blind, failed=[*failed])
     if inside.n < FEWEST:
-        return "undetermined", f"{inside.n} seeds are too few. {why}"
-    return verdict, f"{inside.n} held-out seeds. {why}"
+        return found.but("undetermined", why=f"{inside.n} seeds are too few. {found[1]}")
+    return found.but(
+        why=f"{inside.n} held-out seeds. {found[1]} Behaviour explains {explained[BEHAVIOUR].estimate:.2f}."
+    )

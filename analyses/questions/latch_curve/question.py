@@ -23,7 +23,7 @@ from scipy import stats
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, bought
+from imprint.analyses.predictions import Bought, Expected, bought
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_curve import tables as numbers
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
@@ -94,7 +94,7 @@ class LatchCurve(Question[Settings]):
         "overtaking_age": "age from which the intended goal comes first more often than the proxy; control: the arm",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the figures measured beforehand on three seeds, and of counts of verdicts."""
         s, need = self.settings, math.ceil(AGREE * self.settings.seeds)
         alike, unlike = (float(stats.binom.sf(need - 1, s.seeds, part)) for part in (0.95, 0.5))

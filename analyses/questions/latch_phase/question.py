@@ -22,7 +22,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Expected, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_phase.arms import EVENTS, FALSE_ALARMS, MISSES, ages_of, arms, lag_arms, plain
 from imprint.analyses.questions.latch_phase.exhibits import MEASURES, exhibits, means_of
@@ -98,15 +98,22 @@ class LatchPhase(Question[Settings]):
         **{name: f"{title}; control: the arm" for name, title in MEASURES.items()},
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
-            Expected("index at lag 0 (from 0.05)", CUE - 0.05, 0.04),
-            Expected("index at lag 1 (from 1)", 1.0 - CONTENT, 0.1),
-            Expected("index when attached at birth (from 0.37)", EARLY - 0.37, 0.05),
-            Expected("rise with the age of attachment (from 0.26)", 0.26, 0.14),
-            Expected("fall with the number of events (from 0.5)", 0.5, 0.12),
-            Expected("no change with the detector's errors", SAME, 0.1, between=True),
+            Expected("index at lag 0 (from 0.05)", CUE - 0.05, 0.04, of="index at lag 0"),
+            Expected("index at lag 1 (from 1)", 1.0 - CONTENT, 0.1, of="index at lag 1"),
+            Expected("index when attached at birth (from 0.37)", EARLY - 0.37, 0.05, of="index when attached at birth"),
+            Expected(
+                "rise with the age of attachment (from 0.26)", 0.26, 0.14, of="rise to the last age of attachment"
+            ),
+            Expected(
+                "fall with the number of events (from 0.5)",
+                0.5,
+                0.12,
+                of=f"fall from {EVENTS[0]} to {EVENTS[-1]} events",
+            ),
+            Expected("no change with the detector's errors", SAME, 0.1, between=True, of="change of the index"),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of two pilot seeds (500, 501), rounded up.")
 

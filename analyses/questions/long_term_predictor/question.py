@@ -25,12 +25,11 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Prediction, judged
+from imprint.analyses.predictions import Bought, Judgement, Prediction, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.long_term_predictor.exhibits import exhibits
 from imprint.analyses.questions.long_term_predictor.measure import CELLS, CUE, WORLD, equality, shift, undoing
 from imprint.analyses.statistics import mean_of_all, power_of_mean
-from imprint.analyses.verdicts import Conclusion
 
 EQUAL = 1e-6
 RISE, FLAT, RAMP, NOTHING = 0.4, 0.1, 0.3, 0.1
@@ -111,14 +110,16 @@ class LongTermPredictor(Question[Settings]):
         "trap_cut": "the same when a trial that is cut off counts as ground truth",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """Of the number with the least room beside its spread, the prediction after deferring with rest to follow."""
         seeds = self.settings.seeds
-        return (
+        power = power_of_mean(GONE, SPREAD, seeds)
+        text = (
             f"{seeds} seeds. The prediction after deferring with rest to follow differs by {SPREAD:g} over seeds (20 "
             f"of an earlier run, with other walks), so that one that is predicted to be 0 is shown to be below "
-            f"{GONE:g} with probability {power_of_mean(GONE, SPREAD, seeds):.2f}."
+            f"{GONE:g} with probability {power:.2f}."
         )
+        return Bought(text, {"prediction after deferring with rest to follow": power})
 
     def work(self) -> list[Work]:
         """Equality in two codes and two forms, the shift with two controls, five ways of undoing a prediction."""
@@ -162,15 +163,15 @@ class LongTermPredictor(Question[Settings]):
 CONTROLS = ("spread_sum", "rise_empty", "raised")
 
 
-def decide(difference: float, predictions: Mapping[str, Prediction]) -> tuple[Conclusion, str]:
+def decide(difference: float, predictions: Mapping[str, Prediction]) -> Judgement:
     """The card's rule; ``difference``: the largest to TD(0)."""
     deciding = [prediction for name, prediction in predictions.items() if name not in CONTROLS]
     controls = [predictions[name] for name in CONTROLS]
     blind = ", ".join(control.name for control in controls if control.outcome != "held")
-    verdict, why = judged(deciding, controls=controls, blind=f"A control fails ({blind}).")
+    found = judged(deciding, controls=controls, blind=f"A control fails ({blind}).")
     if not difference <= EQUAL:
-        return "refuted", f"It is not TD(0): largest difference {difference:.1e}. {why}"
-    return verdict, f"Largest difference to TD(0) {difference:.1e}. {why}"
+        return found.but("refuted", why=f"It is not TD(0): largest difference {difference:.1e}. {found[1]}")
+    return found.but(why=f"Largest difference to TD(0) {difference:.1e}. {found[1]}")
 
 
 def predictions_of(shifted: Mapping[str, pd.DataFrame], undone: Mapping[str, pd.DataFrame]) -> dict[str, Prediction]:

@@ -24,14 +24,13 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.probe_in_the_loop.exhibits import exhibits
 from imprint.analyses.questions.probe_in_the_loop.living import Growing
 from imprint.analyses.questions.probe_in_the_loop.measure import measure
 from imprint.analyses.questions.probe_in_the_loop.selection import EVERY, RANDOM, TRUTH, Selecting
 from imprint.analyses.statistics import Estimate, mean_of_all
-from imprint.analyses.verdicts import Conclusion
 
 SILENT, THERE, NEAR = 0.1, 0.95, 0.1
 """Bounds of K12: flag rate and fresh area of the closed loop, change of the flag rate of the open one."""
@@ -109,13 +108,13 @@ class ProbeInTheLoop(Question[Settings]):
         "reached": "part of the episodes in which the chosen plan ends near the nest",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
-            Expected("flag rate of the closed loop (from 0)", SILENT, 0.01),
-            Expected("fresh area of the closed loop (from 0.98)", 0.98 - THERE, 0.017),
-            Expected("open loop as before", NEAR, 0.03, between=True),
-            Expected("evasions by selection (from 1180)", 1180.0, 200.0),
+            Expected("flag rate of the closed loop (from 0)", SILENT, 0.01, of="closed, flag rate"),
+            Expected("fresh area of the closed loop (from 0.98)", 0.98 - THERE, 0.017, of="closed, fresh area"),
+            Expected("open loop as before", NEAR, 0.03, between=True, of="open, change of the flag rate"),
+            Expected("evasions by selection (from 1180)", 1180.0, 200.0, of="evasions by selection"),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of pilot seeds 500 to 502, enlarged where 0.")
 
@@ -146,7 +145,7 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"metric": row["measure"].replace(" ", "_"), "control": row["arm"] + detector, "concept": "near_nest"}
 
 
-def decide(table: pd.DataFrame, closed: str) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame, closed: str) -> Judgement:
     """The card's rule; ``closed``: name of the arm that is judged."""
 
     def of(arm: str, measure: str, detector: str = "") -> pd.Series:
@@ -175,9 +174,9 @@ def decide(table: pd.DataFrame, closed: str) -> tuple[Conclusion, str]:
         Prediction("evasions of the truth", mean_of_all(of("punished", "evasions", TRUTH)), most=0.0),
         Prediction("evasions by selection of a random detector", mean_of_all(gained(RANDOM)), least=0.0),
     ]
-    verdict, why = judged(predictions, controls=controls, blind="A control did not behave.")
+    found = judged(predictions, controls=controls, blind="A control did not behave.")
     drifted = f"{_change(of, 'open', 'drift'):.3f} (weights differ by at most {same:g})"
-    return verdict, f"{why} Against prediction alone, the open loop changed the flag rate by {drifted}."
+    return found.but(why=f"{found[1]} Against prediction alone, the open loop changed the flag rate by {drifted}.")
 
 
 def _change(of: Callable[[str, str], pd.Series], arm: str, since: str) -> Estimate:

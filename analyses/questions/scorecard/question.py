@@ -18,13 +18,12 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged, together
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged, together
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.scorecard.exhibits import exhibits
 from imprint.analyses.questions.scorecard.measure import CHANNELS, HORIZON, LEAST, NOVEL, monitored
 from imprint.analyses.raising.lives import meadow_setup
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 
 GOOD, GAIN, BLIND, SEEN = 0.9, 0.05, (0.4, 0.6), 0.7
 FEW, ALL = f"{len(CHANNELS)} components", "all that can be read"
@@ -80,13 +79,15 @@ class Scorecard(Question[Settings]):
         "novel": "AUC of an outcome without a channel; control: the reader",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From three pilot seeds."""
         expected = [
-            Expected("mean AUC (from 0.93)", 0.03, 0.012),
-            Expected("more than the components (from 0.08)", 0.03, 0.016),
-            Expected("the alarm at chance", 0.1, 0.017, between=True),
-            Expected("the control (from 0.75)", 0.05, 0.009),
+            Expected("mean AUC (from 0.93)", 0.03, 0.012, of="mean AUC of the scorecard"),
+            Expected("more than the components (from 0.08)", 0.03, 0.016, of=f"more than probes of {FEW}"),
+            Expected("the alarm at chance", 0.1, 0.017, between=True, of="AUC of the alarm for the novel outcome"),
+            Expected(
+                "the control (from 0.75)", 0.05, 0.009, of="AUC of a probe of all activations for the novel outcome"
+            ),
         ]
         return bought(self.settings.seeds, expected, "Spreads are those of three pilot seeds (500 to 502).")
 
@@ -141,9 +142,7 @@ def predictions_of(table: pd.DataFrame, means: Mapping[str, pd.Series]) -> dict[
     }
 
 
-def judged_part(
-    part: str, predictions: Mapping[str, Sequence[Prediction]], failed: Sequence[str]
-) -> tuple[Conclusion, str]:
+def judged_part(part: str, predictions: Mapping[str, Sequence[Prediction]], failed: Sequence[str]) -> Judgement:
     """The card's rule for one part; the control belongs to the blind spot alone."""
     controls = predictions[CONTROL] if part == "blind spot" else ()
     blind = "The activations are not shown to hold the novel outcome."

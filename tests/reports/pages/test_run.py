@@ -99,7 +99,7 @@ def test_nothing_is_asked_of_the_network_and_plotly_is_there_once(page: Path) ->
 def test_only_the_scripts_that_the_page_lists_may_run(page: Path, agent_page: Path, question: Path) -> None:
     for one in (page, agent_page, question):
         text = one.read_text(encoding="utf-8")
-        policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text[:500])
+        policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text[:1200])
         assert policy is not None and "default-src 'none'" in policy.group(1)
         allowed = re.findall(r"'sha256-([^']+)'", policy.group(1).partition("script-src")[2])
         scripts = re.findall(r"<script>(.*?)</script>", text, re.S)

@@ -64,7 +64,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def opened(browser: Any, path: Path, width: int, height: int, scheme: str = "light") -> Opened:
+def opened(
+    browser: Any, path: Path, width: int, height: int, scheme: str = "light", *, unfolded: bool = True
+) -> Opened:
+    """The page; ``unfolded``: with all that it folds opened."""
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, offline=True, accept_downloads=True
     )
@@ -87,9 +90,10 @@ def opened(browser: Any, path: Path, width: int, height: int, scheme: str = "lig
 
     page.route("**/*", route)
     page.goto(path.as_uri())
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-figure]')].every(b => b.querySelector('svg.main-svg'))"
-    )
+    if unfolded:
+        page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+    seen = "[...document.querySelectorAll('[data-figure]')].filter(b => b.offsetWidth)"
+    page.wait_for_function(f"() => {seen}.every(b => b.querySelector('svg.main-svg'))")
     return found
 
 
@@ -147,7 +151,6 @@ def test_nothing_is_asked_for_and_nothing_goes_wrong(desktop: Opened) -> None:
 
 
 def fits_a_phone(found: Opened) -> bool:
-    found.page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
     narrow = all(100 < width <= 375 for _, _, width in found.page.evaluate(DRAWN))
     return narrow and found.page.evaluate("() => document.documentElement.scrollWidth") <= 375
 
