@@ -25,6 +25,8 @@ from imprint.models.files import write_bytes
 
 Source = Literal["world", "inside", "behaviour"]
 SOURCES: tuple[Source, ...] = get_args(Source)
+FILE = "exposed.json"
+"""Where the answer about a run is kept in its folder."""
 COLUMNS = (
     "name",
     "source",

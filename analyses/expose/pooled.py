@@ -1,0 +1,76 @@
+"""The answers of several seeds as one.
+
+A candidate of the world is the same in every seed by its name, one of the inside by the fact that names it best. Its
+share is the mean over the seeds in which it was tested; its q-value is the smallest times the number of seeds, so that
+what a single seed depends on is found, at the same rate of false candidates.
+
+Letters: S seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from imprint.analyses.expose.candidates import Candidate, Exposed, Searched
+from imprint.analyses.statistics import mean_of_known
+
+
+def pooled(answers: Sequence[Exposed]) -> Exposed:
+    """One answer of many seeds; a single one as it is."""
+    if len(answers) == 1:
+        return answers[0]
+    held: dict[tuple[str, str], dict[int, Candidate]] = {}
+    for seed, answer in enumerate(answers):
+        for candidate in answer.tested:
+            held.setdefault(_key(candidate), {}).setdefault(seed, candidate)
+    tested = tuple(_over_seeds(name, of_seed, answers) for (_, name), of_seed in held.items())
+    notes = [f"Seed {seed}: {note}" for seed, answer in enumerate(answers) for note in answer.notes]
+    first = answers[0]
+    return replace(
+        first,
+        tested=tested,
+        searched=tuple(_searched(parts) for parts in zip(*(answer.searched for answer in answers), strict=True)),
+        unseen=tuple(dict.fromkeys(text for answer in answers for text in answer.unseen)),
+        declared=mean_of_known([answer.declared.value for answer in answers]),
+        notes=tuple(notes),
+    )
+
+
+def _key(candidate: Candidate) -> tuple[str, str]:
+    if candidate.source == "world":
+        return candidate.source, candidate.name
+    return candidate.source, f"{candidate.source}: {next(iter(candidate.facts), 'unnamed')}"
+
+
+def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Exposed]) -> Candidate:
+    """One candidate of all seeds in which it was tested."""
+    seeds = len(answers)
+    found = [seed for seed, candidate in of_seed.items() if answers[seed].found(candidate)]
+    shares = [candidate.share.value for candidate in of_seed.values()]
+    absent = 0 if next(iter(of_seed.values())).source == "world" else seeds - len(of_seed)
+    clearest = min(of_seed.values(), key=lambda candidate: (candidate.q_value, -candidate.share.value))
+    p, q = (min(1.0, seeds * value) for value in (clearest.p_value, clearest.q_value))
+    span = f"Found in {len(found)} of {seeds} seeds, with shares from {min(shares):.1%} to {max(shares):.1%}; the clearest: "
+    return replace(
+        clearest,
+        name=name,
+        share=mean_of_known([*shares, *[0.0] * absent]),
+        description=span + clearest.description if found else clearest.description,
+        p_value=p,
+        q_value=q,
+        detectable=float(np.nanmean([candidate.detectable for candidate in of_seed.values()])),
+        stable=(len(found), seeds),
+    )
+
+
+def _searched(parts: Sequence[Searched]) -> Searched:
+    """What a source could do in all seeds."""
+    usable = any(part.usable for part in parts)
+    first = next((part for part in parts if part.usable), parts[0])
+    sizes = [part.detectable for part in parts if np.isfinite(part.detectable)]
+    smallest = float(np.mean(sizes)) if sizes else float("nan")
+    why = f"In each of {len(parts)} seeds: {first.why}"
+    return replace(first, usable=usable, why=why, tested=max(part.tested for part in parts), detectable=smallest)
