@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint.analyses.evaluate.agent_studies.study import AgentStudy
 from imprint.analyses.evaluate.learners.exam import Exam
@@ -39,6 +39,7 @@ from imprint.models.states import State, rows
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import World
 from imprint.probes.door.labels import table_of
+from imprint.probes.policies.library import is_policy
 from imprint.probes.subjects.subject import Subject
 
 DISTANCE = " distance"
@@ -91,7 +92,9 @@ class Examinee:
             raise ImprintError(f"values are {list(numbers.shape)} for {len(table)} rows; expected one for each row.")
         group = np.arange(len(table)) if groups is None else pd.factorize(np.asarray(groups))[0]
         ground = Ground(table, tuple(declared), group.astype(np.int64))
-        return cls(ground, finite(numbers), outside="there are numbers alone, and no subject whose inside could be read")
+        return cls(
+            ground, finite(numbers), outside="there are numbers alone, and no subject whose inside could be read"
+        )
 
 
 def value_of(subject: Subject, observation: Tensor) -> Floats:
@@ -114,8 +117,8 @@ def of_run(run: Run, seeds: int | None = None) -> tuple[list[Examinee], str, tup
     setup, folder = run.setup, RunFolder(run.path)
     if not isinstance(setup, Setup | AgentSetup):
         raise ImprintError(
-            f"{run.path} is the run of a study, which keeps evidence and no models, so none of the three sources can be "
-            "used. Call imprint.expose(study) while the models that were added are at hand."
+            f"{run.path} is the run of a study, which keeps evidence and no models, so none of the three sources can "
+            "be used. Call imprint.expose(study) while the models that were added are at hand."
         )
     first = setup.schedule.first_seed
     chosen = range(first, first + setup.schedule.seeds)[:seeds]
@@ -199,14 +202,16 @@ def of_study(study: Study, seeds: int | None = None) -> tuple[list[Examinee], st
         elif isinstance(held, np.ndarray):
             found.append(Examinee.of_table(held, study.exam.concepts, names, study.exam.groups))
         else:
-            raise ImprintError(f"seed {seed} was added without values, so nothing is known of what its value depends on.")
+            raise ImprintError(
+                f"seed {seed} was added without values, so nothing is known of what its value depends on."
+            )
     return found, setup.intended, tuple(setup.proxies)
 
 
 def of_agent_study(study: AgentStudy, seeds: int | None = None) -> tuple[list[Examinee], str, tuple[str, ...]]:
     """The critics of the policies of a study, on the states of its random walks."""
     found = []
-    for seed, (policy, walked) in list(sorted(study.latest().items()))[:seeds]:
+    for seed, (policy, walked) in sorted(study.latest().items())[:seeds]:
         if walked is None or walked.value is None:
             raise NotMeasurableError(
                 f"the policy of seed {seed} has no critic, so there is no value to split: neither the world nor the "
@@ -214,6 +219,13 @@ def of_agent_study(study: AgentStudy, seeds: int | None = None) -> tuple[list[Ex
             )
         found.append(_of_walked(policy, walked, study))
     return found, study.setup.intended, tuple(study.setup.proxies)
+
+
+def _with_critic(policy: Any) -> Subject:
+    """A policy whose value is its critic's: of a module that gives logits and a value, the second."""
+    if isinstance(policy, nn.Module) and not is_policy(policy):
+        return Subject(policy, value=lambda observation: policy(observation)[1].reshape(len(observation)))
+    return Subject(policy)
 
 
 def _of_walked(policy: Any, walked: WalkedStates, study: AgentStudy) -> Examinee:
@@ -228,9 +240,9 @@ def _of_walked(policy: Any, walked: WalkedStates, study: AgentStudy) -> Examinee
     values = finite(walked.value.double().numpy())
     try:
         observation = torch.from_numpy(walked.observations).reshape(len(table), *study.observation_shape)
-        subject = Subject(policy)
+        subject = _with_critic(policy)
         same = value_of(subject, observation)
-    except (ImprintError, RuntimeError, TypeError, ValueError) as problem:
+    except (ImprintError, RuntimeError, TypeError, ValueError, IndexError) as problem:
         outside = f"its critic could not be read as a network of single observations ({problem})"
         return Examinee(Ground(table, declared, walked.groups), values, outside=outside)
     if not np.allclose(same, values, atol=1e-3 * max(values.std(), 1e-6)):

@@ -216,7 +216,15 @@ def _searched(
             searched.append(found[1])
             notes += found[2]
     return Exposed(
-        intended, proxies, tuple(tested), tuple(searched), _unseen(one), declared, least, level, tuple(dict.fromkeys(notes))
+        intended,
+        proxies,
+        tuple(tested),
+        tuple(searched),
+        _unseen(one),
+        declared,
+        least,
+        level,
+        tuple(dict.fromkeys(notes)),
     )
 
 

@@ -9,6 +9,7 @@ Letters: n rows, L levels.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -96,6 +97,20 @@ class Ground:
         found = {str(name): coded(self.facts[name]) for name in self.facts.columns}
         return {name: code for name, code in found.items() if code is not None}
 
+    def declared_columns(self, explained: Floats) -> tuple[Floats, Floats]:
+        """Columns ``[n, k]`` that are erased to erase the declared concepts, and those that take them out of numbers.
+
+        Both are one per combination of levels; of concepts with too many the numbers themselves, and their bins, beside
+        what they ``explained`` ``[n]`` of the value.
+        """
+        declared = self.facts[list(self.declared)]
+        cells = pd.factorize(declared.astype(str).agg("|".join, axis=1))[0]
+        if (cells.max() + 1) * FEWEST <= len(cells):
+            return (np.eye(cells.max() + 1)[cells],) * 2
+        bins = [np.eye(len(self.codes[name][1]))[self.codes[name][0]] for name in declared if name in self.codes]
+        numbers = np.nan_to_num(_numbers(declared))
+        return np.column_stack([numbers, explained]), np.column_stack([*bins, explained])
+
     def beyond(self, values: Floats) -> Beyond:
         """What of ``values [n]`` the declared concepts do not explain."""
         return Beyond.of(values, self.facts[list(self.declared)], self.groups)
@@ -113,11 +128,8 @@ class Beyond:
     @classmethod
     def of(cls, values: Floats, declared: pd.DataFrame, groups: Ints) -> Beyond:
         """From means of all combinations of the concepts; out of fold from boosted trees where these are too many."""
-        codes = [coded(declared[name]) for name in declared]
-        classes = all(code is not None and len(code[1]) <= MOST_LEVELS for code in codes)
-        plain = classes and not any(_many(declared[name]) for name in declared)
         table = declared.astype(str)
-        if plain and table.drop_duplicates().shape[0] * FEWEST <= len(values):
+        if table.drop_duplicates().shape[0] * FEWEST <= len(values):
             key = list(table.columns)
             means = pd.Series(values).groupby([table[name] for name in key], sort=False).mean()
             centre = float(values.mean())
@@ -145,17 +157,21 @@ def coded(column: pd.Series) -> tuple[Ints, tuple[str, ...]] | None:
             return None
         numbers = column.to_numpy(dtype=np.float64)
         known = np.isfinite(numbers)
-        edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1])) if known.any() else np.zeros(0)
+        edges = (
+            np.unique(np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1])) if known.any() else np.zeros(0)
+        )
         code = np.where(known, np.searchsorted(edges, numbers, side="right"), len(edges) + 1)
         ends = [f"{edge:.3g}" for edge in edges]
-        names = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in zip(ends, ends[1:], strict=False)), f"from {ends[-1]}"]
+        names = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(ends)), f"from {ends[-1]}"]
         kept, code = np.unique(code, return_inverse=True)
         return code.astype(np.int64), tuple([*names, "missing"][i] for i in kept) if len(kept) > 1 else ()
     code, found = pd.factorize(column.astype(str), sort=True)
     return (code.astype(np.int64), tuple(map(str, found))) if len(found) > 1 else None
 
 
-def noise_columns(noise: Mapping[str, Tensor], taken: set[str]) -> tuple[dict[str, NDArray[np.generic]], tuple[str, ...]]:
+def noise_columns(
+    noise: Mapping[str, Tensor], taken: set[str]
+) -> tuple[dict[str, NDArray[np.generic]], tuple[str, ...]]:
     """Fact -> column ``[n]`` of every entry of noise with few columns, and the names of the others."""
     columns: dict[str, NDArray[np.generic]] = {}
     diffuse = []

@@ -53,7 +53,8 @@ def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Expo
     absent = 0 if next(iter(of_seed.values())).source == "world" else seeds - len(of_seed)
     clearest = min(of_seed.values(), key=lambda candidate: (candidate.q_value, -candidate.share.value))
     p, q = (min(1.0, seeds * value) for value in (clearest.p_value, clearest.q_value))
-    span = f"Found in {len(found)} of {seeds} seeds, with shares from {min(shares):.1%} to {max(shares):.1%}; the clearest: "
+    ends = f"{min(shares):.1%} to {max(shares):.1%}"
+    span = f"Found in {len(found)} of {seeds} seeds, with shares from {ends}; the clearest: "
     return replace(
         clearest,
         name=name,

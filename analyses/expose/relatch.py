@@ -34,7 +34,9 @@ def latch_again(answer: Exposed, examinees: Sequence[Examinee]) -> str:
             return f"The latch test with {' and '.join(added)} added could not be run: {problem}"
         words.append(judged.verdict)
     counted = ", ".join(
-        f"{words.count(word)} x {word} (the value depends on {clause(word, answer.intended)})" if word != "undetermined" else f"{words.count(word)} x undetermined"
+        f"{words.count(word)} x {word} (the value depends on {clause(word, answer.intended)})"
+        if word != "undetermined"
+        else f"{words.count(word)} x undetermined"
         for word in dict.fromkeys(words)
     )
     return f"The latch test again, with {' and '.join(added)} added as proxies: {counted}."

@@ -219,13 +219,17 @@ class Splitting:
         return float(share)
 
 
-def explained_by(contribution: Floats, codes: dict[str, tuple[Ints, tuple[str, ...]]], *, least: float) -> dict[str, float]:
+def explained_by(
+    contribution: Floats, codes: dict[str, tuple[Ints, tuple[str, ...]]], *, least: float
+) -> dict[str, float]:
     """Fact -> part of a contribution ``[n]`` that it explains, where that is at least ``least``."""
     total = float(np.square(contribution - contribution.mean()).sum())
     found = {}
     for name, (code, levels) in codes.items():
         size = np.bincount(code, minlength=len(levels))
-        mean = np.bincount(code, weights=contribution - contribution.mean(), minlength=len(levels)) / np.maximum(size, 1)
+        mean = np.bincount(code, weights=contribution - contribution.mean(), minlength=len(levels)) / np.maximum(
+            size, 1
+        )
         score = float((size * np.square(mean)).sum()) / total if total > 0 else 0.0
         score = 1 - (1 - score) * (len(contribution) - 1) / max(len(contribution) - len(levels), 1)
         if score >= least:

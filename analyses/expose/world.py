@@ -84,7 +84,16 @@ class WorldSearch:
             text = f"Not shown to explain more than {self.least:.0%} beyond the declared concepts and what was found."
             found.append(
                 Candidate(
-                    part.name, "world", share, text, own, (), p, q, splitting.detectable(error), causal=ground.randomised
+                    part.name,
+                    "world",
+                    share,
+                    text,
+                    own,
+                    (),
+                    p,
+                    q,
+                    splitting.detectable(error),
+                    causal=ground.randomised,
                 )
             )
         totals = self._totals(beyond.explained, beyond.rest, splitting, rng)
@@ -144,7 +153,11 @@ class WorldSearch:
                 continue
             levels = self.ground.codes[name][1] if name in self.ground.codes else ()
             factor = name in self.ground.facts and name in changed.facts and len(levels) > 1
-            apart = np.square(rest - (there - explained(changed.facts))) / 2 * ((len(levels) - 1) / len(levels) if factor else 1)
+            apart = (
+                np.square(rest - (there - explained(changed.facts)))
+                / 2
+                * ((len(levels) - 1) / len(levels) if factor else 1)
+            )
             sums = np.stack([np.bincount(splitting.block, w, splitting.blocks) for w in (np.ones(len(rest)), apart)])
             share, error = splitting.jackknife(
                 lambda weights, sums=sums: (weights @ sums[1]) / (weights @ sums[0]) / variance(weights)  # type: ignore[misc]
@@ -171,7 +184,11 @@ class WorldSearch:
             p = float(stats.t.sf(t, max(splitting.blocks - 1, 1)))
             if total.moves & set(self.ground.declared) or name in self.ground.diffuse:
                 if share > self.least and p <= self.level:
-                    what = "mistakes about what was declared, or takes it differently" if name not in self.ground.diffuse else "noise"
+                    what = (
+                        "mistakes about what was declared, or takes it differently"
+                        if name not in self.ground.diffuse
+                        else "noise"
+                    )
                     notes.append(
                         f"{share:.0%} of the variance follows {name} in combination with other things, which may be "
                         f"{what}; it is no candidate."
@@ -179,10 +196,20 @@ class WorldSearch:
                 continue
             text = (
                 f"Changing {name} alone, with all else kept, moves {total.share:.1%} of the value's variance; "
-                f"{known:.1%} is explained by what was found, and the rest depends on it in combination with other things."
+                f"{known:.1%} is explained by what was found, the rest depends on it in combination with other things."
             )
             candidates.append(
-                Candidate(f"{name}{TOGETHER}", "world", estimate, text, {name: 1.0}, (), p, NAN, splitting.detectable(total.error))
+                Candidate(
+                    f"{name}{TOGETHER}",
+                    "world",
+                    estimate,
+                    text,
+                    {name: 1.0},
+                    (),
+                    p,
+                    NAN,
+                    splitting.detectable(total.error),
+                )
             )
         mine = np.array([candidate.p_value for candidate in candidates])
         q = benjamini_hochberg(np.concatenate([others, mine]))[len(others) :]
@@ -198,8 +225,8 @@ class WorldSearch:
                 "that go together cannot be told apart by it."
             )
         return (
-            f"The value's variance beyond the declared concepts was split over {parts}{left} on {len(self.values)} rows "
-            f"in which all facts were drawn at random, and {len(totals)} things were changed alone with all else kept."
+            f"The value's variance beyond the declared concepts was split over {parts}{left} on {len(self.values)} "
+            f"rows in which all facts were drawn at random, and {len(totals)} things were changed alone with all else kept."
         )
 
 
@@ -209,7 +236,9 @@ def described(part: Part, ground: Ground, contribution: Floats, spread: float) -
     words = []
     for cell in cells:
         levels = part.design.cells[cell]
-        words.append(", ".join(f"{n} = {ground.codes[n][1][int(level)]}" for n, level in zip(part.names, levels, strict=True)))
+        words.append(
+            ", ".join(f"{n} = {ground.codes[n][1][int(level)]}" for n, level in zip(part.names, levels, strict=True))
+        )
     ends = float(contribution.max()) / spread, float(contribution.min()) / spread
     how = "" if ground.randomised else " (an association)"
     return f"The value is highest at {words[0]} ({ends[0]:+.2f} sd) and lowest at {words[1]} ({ends[1]:+.2f} sd){how}."

@@ -70,10 +70,14 @@ def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
     named = {"world": "facts of the world", "inside": "directions inside the network", "behaviour": "levels"}
     caption = (
         f"Part of the value's variance that goes with each, beyond all that the declared concepts explain together "
-        f"({percent(found.declared.value)}); lines: 95 % intervals. Shown: {', '.join(named[s] for s in shown)}, each "
-        "source in a colour of its own. A fact and the direction that carries it are both listed, so bars do not add up."
+        f"({percent(found.declared.value)}); lines: 95 % intervals. Shown: {', '.join(named[s] for s in shown)}, "
+        "each source in a colour of its own. A fact and the direction that carries it are both listed, so bars do not add up."
     )
-    heading = "What the value depends on beside what was asked about" if found.candidates else "The largest of what was tested"
+    heading = (
+        "What the value depends on beside what was asked about"
+        if found.candidates
+        else "The largest of what was tested"
+    )
     return Figure("unasked-shares", heading, share_bars(pd.DataFrame(rows), nobody, colours), found.sentence, caption)
 
 
@@ -83,8 +87,8 @@ def step(found: Exposed) -> str:
     if not fact:
         return "Look at the rows that show it: no fact of the world names it."
     return (
-        f"To ask about it: name “{fact}” as a proxy in the setup, or run `imprint expose RUN --latch`; to train it away: "
-        f"vary “{fact}” independently of “{found.intended}” in training."
+        f"To ask about it: name “{fact}” as a proxy in the setup, or run `imprint expose RUN --latch`. To train it "
+        f"away: vary “{fact}” independently of “{found.intended}” in training."
     )
 
 

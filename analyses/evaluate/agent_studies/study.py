@@ -167,8 +167,10 @@ class AgentStudy(Gathering[AgentStudySetup]):
         return (-1,) if shape is None else tuple(shape)
 
     def latest(self) -> dict[int, tuple[Any, WalkedStates | None]]:
-        """Seed -> the policy that was added to this object at the seed's last age, as it is now, and what it makes of
-        the states of random walks; nothing of a function."""
+        """Seed -> the policy that was added at the seed's last age, as it is now, and what it makes of the states.
+
+        Only policies that were added to this object are held. Nothing is known of what a function makes of states.
+        """
         return {
             seed: (policy, None if player.model is None else self._exam.walked(player))
             for seed, (_, policy, player) in self._latest.items()
