@@ -10,8 +10,8 @@ proxy and, with a part of the variance that is the truth, to one unnamed thing:
     fact          two factors being the same, a derived fact of the world
     nuisance      a number of the world's noise, which is no concept
 
-Clean subjects are wired to the declared concepts alone. Found: among the first three candidates one names the thing. For
-each source, and both together: part found with its exact interval, over shares; and part of the clean subjects with any
+Clean subjects are wired to the declared concepts alone. Found: among the first three candidates one names the thing.
+For each source, and both together: part found with its exact interval, over shares; part of the clean subjects with any
 candidate.
 
     python -m benchmarks.expose [--subjects 100] [--clean 60] [--first 9000]

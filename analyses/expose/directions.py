@@ -104,7 +104,7 @@ def _methods(width: int) -> dict[str, Discovery]:
         "principal component": PrincipalComponents(features=few),
         "independent component": IndependentComponents(features=few, steps=200, tolerance=1e-3),
         "nonnegative factor": NonnegativeFactors(features=few, steps=300, tolerance=1e-3),
-        "autoencoder feature": SparseAutoencoder(features=max(16, min(2 * width, 64)), active=4, steps=200, rows=256),
+        "autoencoder feature": SparseAutoencoder(features=max(16, min(2 * width, 64)), active=4, steps=120, rows=256),
     }
 
 

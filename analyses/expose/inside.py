@@ -105,6 +105,7 @@ class InsideSearch:
         self.rng = torch.Generator().manual_seed(seed)
         every = Splitting(ground, least=least, level=level, rng=self.rng, pairs=0)
         test = every.block % 2 == 1 if every.blocks > 1 else np.arange(len(ground)) % 2 == 1
+        self.again: dict[tuple[str, int], list[Floats]] = {}
         self.every = np.arange(len(ground))
         self.fit_rows, self.test_rows = np.flatnonzero(~test), np.flatnonzero(test)
         if min(len(self.fit_rows), len(self.test_rows)) < FIT_ROWS:
@@ -297,10 +298,18 @@ class InsideSearch:
         """In how many searches from other rows and seeds the direction was found, the first included."""
         again = 1
         for repeat in range(1, REPEATS):
-            codes = self._codes(found.place, repeat).values()
-            others = [self._residual(code(found.place.test).numpy(), self.test_rows) for code in codes]
+            others = self._sought_again(found.place, repeat)
             again += any(alike(found.code, other) >= SAME for other in others)
         return again
+
+    def _sought_again(self, place: Place, repeat: int) -> list[Floats]:
+        """Codes ``[n]`` of another search of a site on the held-out rows."""
+        if (place.site, repeat) not in self.again:
+            codes = self._codes(place, repeat).values()
+            self.again[place.site, repeat] = [
+                self._residual(code(place.test).numpy(), self.test_rows) for code in codes
+            ]
+        return self.again[place.site, repeat]
 
     def _steering(self, found: Direction) -> tuple[float, float]:
         """Mean change of the value per standard deviation, and the largest absolute one along random directions."""
@@ -337,10 +346,11 @@ class InsideSearch:
             else "goes with no fact of the world"
         )
         text = (
-            f"A direction at {found.site} (by {found.method}) that {called}. Erasing it costs {found.share.value:.1%} of "
+            f"A direction at {found.site} ({found.method}) that {called}. Erasing it costs {found.share.value:.1%} of "
             f"the value's variance, a random direction {found.placebo:.1%}. A step of one standard deviation along it "
-            f"moves the value by {steering:+.2f} sd, {STEPS} random ones of the same length by at most {steered:.2f}.{elsewhere}"
+            f"moves the value by {steering:+.2f} sd, {STEPS} random ones of the same length by at most {steered:.2f}."
         )
+        text += elsewhere
         rows = examples_of(
             self.held_out.facts, list(facts)[:3], found.code, self.values[self.test_rows], seed=self.seed
         )

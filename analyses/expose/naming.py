@@ -25,20 +25,21 @@ def named(code: Floats, ground: Ground, noise: Mapping[str, Tensor]) -> tuple[di
 
     ``noise``: entry -> ``[n, ...]``.
     """
-    codes = {name: found for name, found in ground.codes.items() if name in ground.undeclared}
-    facts = explained_by(code, codes, least=NAMES)
+    every, undeclared = ground.codes, [name for name in ground.codes if name not in ground.declared]
+    facts = explained_by(code, {name: every[name] for name in undeclared}, least=NAMES)
     best = max(facts.values(), default=0.0)
     if best < BY_NOISE:
         pairs = {}
-        for a, b in itertools.combinations(codes, 2):
-            (first, names), (second, others) = codes[a], codes[b]
+        asked = itertools.product([name for name in ground.declared if name in every], undeclared)
+        for a, b in [*itertools.combinations(undeclared, 2), *asked]:
+            (first, names), (second, others) = every[a], every[b]
             if len(names) * len(others) <= MOST_CELLS:
                 joint = first * len(others) + second
                 pairs[f"{a}{PAIR}{b}"] = (joint, tuple(map(str, range(len(names) * len(others)))))
         both = explained_by(code, pairs, least=best + NAMES)
         if both:
             name, score = next(iter(both.items()))
-            facts = {**facts, **dict.fromkeys(name.split(PAIR), score)}
+            facts = {**facts, **{one: score for one in name.split(PAIR) if one not in ground.declared}}
     return facts, max((_linear(code, value) for value in noise.values()), default=0.0)
 
 

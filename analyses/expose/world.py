@@ -226,7 +226,7 @@ class WorldSearch:
             )
         return (
             f"The value's variance beyond the declared concepts was split over {parts}{left} on {len(self.values)} "
-            f"rows in which all facts were drawn at random, and {len(totals)} things were changed alone with all else kept."
+            f"rows in which all facts were drawn at random, and {len(totals)} things were changed alone, all else kept."
         )
 
 

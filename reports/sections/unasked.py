@@ -71,7 +71,7 @@ def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
     caption = (
         f"Part of the value's variance that goes with each, beyond all that the declared concepts explain together "
         f"({percent(found.declared.value)}); lines: 95 % intervals. Shown: {', '.join(named[s] for s in shown)}, "
-        "each source in a colour of its own. A fact and the direction that carries it are both listed, so bars do not add up."
+        "each source in its own colour. A fact and the direction that carries it are both listed: bars do not add up."
     )
     heading = (
         "What the value depends on beside what was asked about"
