@@ -49,6 +49,8 @@ MOST_SITES = 8
 SPAN = 64
 """Principal directions of a wide site that are searched, at most."""
 ROWS_PER_DIRECTION = 8
+STILL = 1e-5
+"""Directions that vary by less than this part of the largest are not searched."""
 MOST_TAKEN = 3
 """Directions of a site that are found at most, each beside those before it."""
 SAME = 0.7
@@ -225,15 +227,16 @@ class InsideSearch:
         observation = self.ground.observation
         assert observation is not None
         self.subject.require_reached([site], observation)
-        rows = self.subject.activations(observation, [site])[site].double()
-        fit, test = rows[self.fit_rows], rows[self.test_rows]
+        read = self.subject.activations(observation, [site])[site]
+        fit, test = (read[some].double() for some in (self.fit_rows, self.test_rows))
         most = min(SPAN, len(fit) // ROWS_PER_DIRECTION)
         if fit.shape[1] > most:
-            basis = torch.linalg.svd(fit - fit.mean(0), full_matrices=False).Vh[:most].T
+            _, size, directions = torch.linalg.svd(fit - fit.mean(0), full_matrices=False)
+            basis = directions[:most][size[:most] > STILL * size[0]].T
         else:
             basis = torch.eye(fit.shape[1], dtype=torch.float64)
         declared = torch.from_numpy(self.erasing[self.fit_rows])
-        span = Whitened.of(fit @ basis)
+        span = Whitened.of((fit @ basis).to(read.dtype))
         eraser = span.erase(declared) if span.linearly_there(declared) else span.erase(torch.ones(len(fit), 1))
         erased = Eraser(basis @ eraser.mean, basis @ eraser.left, eraser.right @ basis.T)
         values = self._values(observation, {site: erased} if erased.rank else None)
@@ -242,7 +245,7 @@ class InsideSearch:
         if together:
             erased, rest = replace(erased, left=erased.left[:, :0], right=erased.right[:0]), intact
         fit, test = erased(fit), erased(test)
-        searched = Whitened.of(fit @ basis)
+        searched = Whitened.of((fit @ basis).to(read.dtype))
         return Place(
             site, erased, searched, basis, fit, test, rest[self.fit_rows], rest[self.test_rows], bool(together)
         )

@@ -1,4 +1,7 @@
-"""The latch test again, with what was found added as proxies."""
+"""The latch test again, with what was found added as proxies.
+
+A fact that says what a declared concept is, as who somebody is says whether it is the caregiver, cannot be added.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,14 @@ def latch_again(answer: Exposed, examinees: Sequence[Examinee]) -> str:
     known = [fact for candidate in answer.candidates for fact in candidate.facts]
     one = examinees[0]
     usable = set(one.world.concepts) if one.world is not None else set(map(str, one.ground.facts.columns))
-    added = [fact for fact in dict.fromkeys(known) if fact in usable and fact not in one.ground.declared][:ADDED]
+    facts = one.ground.facts
+    finer = {
+        fact
+        for fact in usable
+        for name in one.ground.declared
+        if facts.groupby(fact, observed=True)[name].nunique().max() == 1
+    }
+    added = [fact for fact in dict.fromkeys(known) if fact in usable - finer - set(one.ground.declared)][:ADDED]
     if not added:
         return "The latch test was not run again: no concept was found that could be added as a proxy."
     words = []

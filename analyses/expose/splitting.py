@@ -155,6 +155,7 @@ class Splitting:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (share - self.least) / error
         p = np.where(error > 0, stats.t.sf(t, freedom), np.where(share > self.least, 0.0, 1.0))
+        p[~np.isfinite(error) | ~np.isfinite(share)] = np.nan  # levels that a single block of groups holds
         return Split(share, error, p, benjamini_hochberg(p), freedom)
 
     def of_value(self, values: Floats) -> Callable[[Floats], Floats]:

@@ -184,15 +184,9 @@ class WorldSearch:
             p = float(stats.t.sf(t, max(splitting.blocks - 1, 1)))
             if total.moves & set(self.ground.declared) or name in self.ground.diffuse:
                 if share > self.least and p <= self.level:
-                    what = (
-                        "mistakes about what was declared, or takes it differently"
-                        if name not in self.ground.diffuse
-                        else "noise"
-                    )
-                    notes.append(
-                        f"{share:.0%} of the variance follows {name} in combination with other things, which may be "
-                        f"{what}; it is no candidate."
-                    )
+                    held = "noise" if name in self.ground.diffuse else "mistakes about what was declared"
+                    part = f"{share:.0%} of the variance follows {name} in combination with other things"
+                    notes.append(f"{part}, which holds {held}; it is no candidate.")
                 continue
             text = (
                 f"Changing {name} alone, with all else kept, moves {total.share:.1%} of the value's variance; "
