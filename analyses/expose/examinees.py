@@ -60,6 +60,8 @@ class Examinee:
     noise: Mapping[str, Tensor] = field(default_factory=dict)
     """Diffuse noise of the world, ``[n, ...]``."""
     world: World | None = None
+    acts: bool = False
+    """Whether it is the critic of an agent, whose behaviour could be searched for as well."""
     outside: str = ""
     """Why nothing can be said of the inside; empty where it can."""
 
@@ -153,7 +155,7 @@ def of_agent(agent: Agent, exam: AgentExam, untrained: Sequence[Agent] = ()) -> 
     ground = Ground(facts, declared, np.arange(len(facts)), observation, changes)
     twins = tuple(value_of(critic(twin), observation) for twin in untrained)
     subject = critic(agent)
-    return Examinee(ground, value_of(subject, observation), subject, twins)
+    return Examinee(ground, value_of(subject, observation), subject, twins, acts=True)
 
 
 def critic(agent: Agent) -> Subject:
@@ -244,8 +246,8 @@ def _of_walked(policy: Any, walked: WalkedStates, study: AgentStudy) -> Examinee
         same = value_of(subject, observation)
     except (ImprintError, RuntimeError, TypeError, ValueError, IndexError) as problem:
         outside = f"its critic could not be read as a network of single observations ({problem})"
-        return Examinee(Ground(table, declared, walked.groups), values, outside=outside)
+        return Examinee(Ground(table, declared, walked.groups), values, acts=True, outside=outside)
     if not np.allclose(same, values, atol=1e-3 * max(values.std(), 1e-6)):
         outside = "its critic gives other values for single observations than while the levels are played"
-        return Examinee(Ground(table, declared, walked.groups), values, outside=outside)
-    return Examinee(Ground(table, declared, walked.groups, observation), values, subject)
+        return Examinee(Ground(table, declared, walked.groups), values, acts=True, outside=outside)
+    return Examinee(Ground(table, declared, walked.groups, observation), values, subject, acts=True)

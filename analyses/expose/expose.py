@@ -215,6 +215,8 @@ def _searched(
             tested += found[0]
             searched.append(found[1])
             notes += found[2]
+    why = "Its levels were not searched." if one.acts else "A value that is only read does not act: no behaviour to search."
+    searched.append(Searched("behaviour", False, why))
     return Exposed(
         intended,
         proxies,
