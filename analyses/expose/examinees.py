@@ -38,6 +38,7 @@ from imprint.models.setup.learner import Setup
 from imprint.models.states import State, rows
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import World
+from imprint.probes.door.arrays import real_array
 from imprint.probes.door.labels import table_of
 from imprint.probes.policies.library import is_policy
 from imprint.probes.subjects.subject import Subject
@@ -89,7 +90,7 @@ class Examinee:
     def of_table(cls, values: Any, facts: Any, declared: Sequence[str], groups: Any = None) -> Examinee:
         """Values ``[n]`` and a table of facts."""
         table = table_of(facts).reset_index(drop=True)
-        numbers = np.asarray(values, dtype=np.float64)
+        numbers = np.asarray(real_array("values", values), dtype=np.float64)
         if numbers.shape != (len(table),):
             raise ImprintError(f"values are {list(numbers.shape)} for {len(table)} rows; expected one for each row.")
         group = np.arange(len(table)) if groups is None else pd.factorize(np.asarray(groups))[0]

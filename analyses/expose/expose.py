@@ -87,6 +87,8 @@ def expose(
     for what cannot be examined.
     """
     asked = _asked(sources)
+    if isinstance(sites, str):
+        raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
     if not 0 <= least < 1 or not 0 < level < 1:
         raise ImprintError(f"least is {least} and level {level}; expected a share below 1, and a rate between 0 and 1.")
     if n < FEWEST_ROWS:
@@ -215,7 +217,11 @@ def _searched(
             tested += found[0]
             searched.append(found[1])
             notes += found[2]
-    why = "Its levels were not searched." if one.acts else "A value that is only read does not act: no behaviour to search."
+    why = (
+        "Its levels were not searched."
+        if one.acts
+        else "A value that is only read does not act: no behaviour to search."
+    )
     searched.append(Searched("behaviour", False, why))
     return Exposed(
         intended,

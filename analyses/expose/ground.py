@@ -25,7 +25,7 @@ from torch import Tensor
 
 from imprint.analyses.latch.shares import FEWEST, MOST_LEVELS
 from imprint.analyses.statistics import Floats
-from imprint.models.errors import ImprintError
+from imprint.models.errors import unknown_name
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.samples.controls import Ints
 
@@ -66,8 +66,9 @@ class Ground:
     """Whether all facts were drawn at random, or follow from ones that were."""
 
     def __post_init__(self) -> None:
-        if GROUP in self.declared:
-            raise ImprintError(f"{GROUP!r} cannot be declared; expected names of concepts.")
+        for name in self.declared:
+            if name not in self.facts:
+                raise unknown_name("concept", name, map(str, self.facts.columns))
 
     @classmethod
     def of_world(cls, world: World, batch: Batch, declared: tuple[str, ...]) -> Ground:

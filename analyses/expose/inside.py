@@ -111,8 +111,8 @@ class InsideSearch:
         self.every = np.arange(len(ground))
         self.fit_rows, self.test_rows = np.flatnonzero(~test), np.flatnonzero(test)
         if min(len(self.fit_rows), len(self.test_rows)) < FIT_ROWS:
-            raise ImprintError(
-                f"{len(ground)} rows are too few to fit directions on one half and test them on another."
+            raise NotMeasurableError(
+                f"{len(ground)} rows are too few to fit directions on one half and test them on another"
             )
         self.held_out = replace(
             ground,
@@ -125,7 +125,7 @@ class InsideSearch:
         self.variance = self.splitting.of_value(values[self.test_rows])
         self.beyond = ground.beyond(values)
         self.erasing, self.taken_out = ground.declared_columns(values - self.beyond.rest)
-        reached = subject.reached(ground.observation) if sites is None else sites
+        reached = subject.reached(ground.observation) if sites is None else [subject.site(name).name for name in sites]
         self.sites = tuple(reached)[-MOST_SITES:]
 
     def run(self) -> tuple[list[Candidate], Searched, list[str]]:
@@ -142,7 +142,7 @@ class InsideSearch:
             why = " ".join(notes) or "No site holds anything that moves the value beyond the declared concepts."
             return [], Searched("inside", bool(self.sites), why, 0, self.splitting.detectable(0.0)), notes
         q = benjamini_hochberg(np.array([each.p for each in directions]))
-        order = sorted(range(len(directions)), key=lambda i: (q[i] > self.level, -directions[i].share.value))
+        order = sorted(range(len(directions)), key=lambda i: (not q[i] <= self.level, -directions[i].share.value))
         kept: list[int] = []
         also: dict[int, list[str]] = {}
         for i in order:
@@ -154,7 +154,7 @@ class InsideSearch:
         candidates: list[Candidate] = []
         taken: set[str] = set()
         for i in kept:
-            if q[i] > self.level:
+            if not q[i] <= self.level:
                 continue
             facts, noise = named(directions[i].code, self.held_out, self.noise)
             loose = max(facts.values(), default=0.0) < BY_NOISE

@@ -214,9 +214,10 @@ class WorldSearch:
         parts = f"{len(splitting.singles)} facts and {len(splitting.pairs)} pairs of facts"
         left = f" ({splitting.left_out} pairs were left out)" if splitting.left_out else ""
         if not self.ground.randomised:
+            changed = f"{len(totals)} facts were edited alone" if totals else "nothing could be changed"
             return (
-                f"What the value goes with among {parts}{left}: an association, since nothing could be changed. Facts "
-                "that go together cannot be told apart by it."
+                f"What the value goes with among {parts}{left}: an association, since they were not drawn at random; "
+                f"{changed}. Facts that go together cannot be told apart by an association."
             )
         return (
             f"The value's variance beyond the declared concepts was split over {parts}{left} on {len(self.values)} "

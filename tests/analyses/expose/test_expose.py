@@ -152,6 +152,7 @@ def test_a_constant_value_says_so() -> None:
         ({"intended": "concept", "proxies": "proxy"}, ImprintError, "list"),
         ({"intended": "concept", "proxies": ["concept"]}, ImprintError, "twice"),
         ({"intended": "concept", "n": 3}, ImprintError, "at least"),
+        ({"intended": "concept", "sites": ["lat"]}, UnknownNameError, "late"),
         ({"intended": "concept", "level": 2.0}, ImprintError, "level"),
         ({}, ImprintError, "intended is missing"),
     ],
