@@ -171,7 +171,8 @@ class Exposed:
     @property
     def sentence(self) -> str:
         """What the value depends on beside what was asked about, in a sentence."""
-        asked = " and ".join((self.intended, *self.proxies))
+        *others, last = (self.intended, *self.proxies)
+        asked = f"{', '.join(others)} and {last}" if others else last
         if not self.usable:
             return f"None of the sources could be used, so nothing is known beside {asked}."
         if self.candidates:

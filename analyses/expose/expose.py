@@ -247,5 +247,5 @@ def _unseen(one: Examinee) -> tuple[str, ...]:
         texts.append(f"Single columns of diffuse noise ({', '.join(one.ground.diffuse)}) are no candidates.")
     if lost := [name for name in one.ground.undeclared if name not in one.ground.codes]:
         texts.append(f"These do not vary, or have too many classes: {', '.join(lost)}.")
-    texts.append("Combinations of more than two facts are seen as a whole at most, as “in combinations”.")
+    texts.append("Combinations of more than two facts are seen as a whole at most, as “with others”.")
     return tuple(texts)

@@ -9,13 +9,13 @@ Letters: S seeds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from imprint.analyses.expose.candidates import Candidate, Exposed, Searched
-from imprint.analyses.statistics import mean_of_known
+from imprint.analyses.statistics import NAN, mean_of_known
 
 
 def pooled(answers: Sequence[Exposed]) -> Exposed:
@@ -27,7 +27,6 @@ def pooled(answers: Sequence[Exposed]) -> Exposed:
         for candidate in answer.tested:
             held.setdefault(_key(candidate), {}).setdefault(seed, candidate)
     tested = tuple(_over_seeds(name, of_seed, answers) for (_, name), of_seed in held.items())
-    notes = [f"Seed {seed}: {note}" for seed, answer in enumerate(answers) for note in answer.notes]
     first = answers[0]
     return replace(
         first,
@@ -35,8 +34,24 @@ def pooled(answers: Sequence[Exposed]) -> Exposed:
         searched=tuple(_searched(parts) for parts in zip(*(answer.searched for answer in answers), strict=True)),
         unseen=tuple(dict.fromkeys(text for answer in answers for text in answer.unseen)),
         declared=mean_of_known([answer.declared.value for answer in answers]),
-        notes=tuple(notes),
+        notes=_notes(answers),
     )
+
+
+def _notes(answers: Sequence[Exposed]) -> tuple[str, ...]:
+    """Notes that differ in their share alone as one."""
+    shares: dict[str, list[float]] = {}
+    for answer in answers:
+        for note in answer.notes:
+            number, percent, text = note.partition("% ")
+            known = bool(percent) and number.isdigit()
+            shares.setdefault(text if known else note, []).append(float(number) if known else np.nan)
+    told = []
+    for text, found in shares.items():
+        seeds = f"({len(found)} of {len(answers)} seeds)"
+        ends = f"{min(found):.0f}" if min(found) == max(found) else f"{min(found):.0f} to {max(found):.0f}"
+        told.append(f"{text} {seeds}" if np.isnan(found).any() else f"{ends}% {text} {seeds}")
+    return tuple(told)
 
 
 def _key(candidate: Candidate) -> tuple[str, str]:
@@ -58,11 +73,11 @@ def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Expo
     return replace(
         clearest,
         name=name,
-        share=mean_of_known([*shares, *[0.0] * absent]),
+        share=mean_of_known([*shares, *[0.0] * absent], share=True),
         description=span + clearest.description if found else clearest.description,
         p_value=p,
         q_value=q,
-        detectable=float(np.nanmean([candidate.detectable for candidate in of_seed.values()])),
+        detectable=_mean(candidate.detectable for candidate in of_seed.values()),
         stable=(len(found), seeds),
     )
 
@@ -71,7 +86,12 @@ def _searched(parts: Sequence[Searched]) -> Searched:
     """What a source could do in all seeds."""
     usable = any(part.usable for part in parts)
     first = next((part for part in parts if part.usable), parts[0])
-    sizes = [part.detectable for part in parts if np.isfinite(part.detectable)]
-    smallest = float(np.mean(sizes)) if sizes else float("nan")
+    smallest = _mean(part.detectable for part in parts)
     why = f"In each of {len(parts)} seeds: {first.why}"
     return replace(first, usable=usable, why=why, tested=max(part.tested for part in parts), detectable=smallest)
+
+
+def _mean(numbers: Iterable[float]) -> float:
+    """Mean of the numbers that are known; NaN without any."""
+    known = [number for number in numbers if np.isfinite(number)]
+    return float(np.mean(known)) if known else NAN

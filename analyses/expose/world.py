@@ -5,7 +5,7 @@
    the fact causes; in a table it is what the value goes with.
 2. *Change.* Every factor and every entry of noise is changed alone, all else kept, and the rest's mean squared change
    gives its total share, in whatever combination. What the selected parts do not account for is a candidate of its own,
-   ``<name>, in combinations``. Of a factor on which a declared concept depends, and of diffuse noise, the total is said
+   ``<name> with others``. Of a factor on which a declared concept depends, and of diffuse noise, the total is said
    and is no candidate: it holds mistakes about the concept, and rounding of what is seen.
 3. *Untrained twins.* A random network follows whatever its input shows; p is at least that of a share among theirs.
 """
@@ -36,7 +36,7 @@ LISTED = 20
 """Pairs that are listed beside what was found."""
 
 
-TOGETHER = ", in combinations"
+TOGETHER = " with others"
 Explained = Callable[[pd.DataFrame], Floats]
 
 

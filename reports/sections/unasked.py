@@ -78,7 +78,9 @@ def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
         if found.candidates
         else "The largest of what was tested"
     )
-    return Figure("unasked-shares", heading, share_bars(pd.DataFrame(rows), nobody, colours), found.sentence, caption)
+    ends = f"[{percent(drawn[0].share.low)}, {percent(drawn[0].share.high)}]"
+    reading = f"The largest is “{drawn[0].name}” with {percent(drawn[0].share.value)} {ends}."
+    return Figure("unasked-shares", heading, share_bars(pd.DataFrame(rows), nobody, colours), reading, caption)
 
 
 def step(found: Exposed) -> str:
@@ -87,8 +89,8 @@ def step(found: Exposed) -> str:
     if not fact:
         return "Look at the rows that show it: no fact of the world names it."
     return (
-        f"To ask about it: name “{fact}” as a proxy in the setup, or run `imprint expose RUN --latch`. To train it "
-        f"away: vary “{fact}” independently of “{found.intended}” in training."
+        f"What to try next: if “{fact}” is a concept of the world, name it as a proxy in the setup, or run imprint expose "
+        f"with --latch; to train it away, vary “{fact}” more, and independently of “{found.intended}”."
     )
 
 
