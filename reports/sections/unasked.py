@@ -89,8 +89,8 @@ def step(found: Exposed) -> str:
     if not fact:
         return "Look at the rows that show it: no fact of the world names it."
     return (
-        f"What to try next: if “{fact}” is a concept of the world, name it as a proxy in the setup, or run imprint expose "
-        f"with --latch; to train it away, vary “{fact}” more, and independently of “{found.intended}”."
+        f"What to try next: if “{fact}” is a concept of the world, name it as a proxy in the setup, or run imprint "
+        f"expose with --latch; to train it away, vary “{fact}” more, and independently of “{found.intended}”."
     )
 
 
