@@ -8,6 +8,7 @@ The public API, with stable names, loaded on first use: ``import imprint`` alone
 ``Subject``        any ``torch.nn.Module``, ready to be examined
 ``World, Batch``   subclass ``World`` for a world of your own
 ``Study``          models of your own training loop, over ages and seeds, judged and reported as runs of ours
+``expose``         what a value depends on that nobody asked about, from the world and from the inside
 ``evaluate``       run a whole alignment setup: training runs, evidence, verdict
 ``sweep``          every combination of some settings judged; what is raised alike is raised once
 ``power``          how often a setup would say the right word, before anything is trained
@@ -36,6 +37,8 @@ if TYPE_CHECKING:  # for type checkers, to which "as" says that a name is public
     from imprint.analyses.evaluate.studies.study import Study as Study
     from imprint.analyses.evaluate.sweeps.sweep import Sweep as Sweep
     from imprint.analyses.evaluate.sweeps.sweep import sweep as sweep
+    from imprint.analyses.expose.candidates import Exposed as Exposed
+    from imprint.analyses.expose.expose import expose as expose
     from imprint.analyses.latch.latch import Latch as Latch
     from imprint.analyses.latch.latch import latch as latch
     from imprint.analyses.locate.locate import locate as locate
@@ -53,6 +56,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AgentStudy": "imprint.analyses.evaluate.agent_studies.study",
     "Batch": "imprint.models.worlds.base",
+    "Exposed": "imprint.analyses.expose.candidates",
     "Latch": "imprint.analyses.latch.latch",
     "Run": "imprint.analyses.evaluate.run",
     "Setup": "imprint.models.setup.learner",
@@ -63,6 +67,7 @@ _HOME = {
     "analyse": "imprint.analyses.ask",
     "compare": "imprint.analyses.evaluate.compare",
     "evaluate": "imprint.analyses.evaluate.evaluate",
+    "expose": "imprint.analyses.expose.expose",
     "latch": "imprint.analyses.latch.latch",
     "load_setup": "imprint.models.setup.load",
     "locate": "imprint.analyses.locate.locate",

@@ -11,6 +11,7 @@ import typer
 from imprint import __version__
 from imprint.commands import options as own
 from imprint.commands.compare import compare
+from imprint.commands.expose import expose
 from imprint.commands.options import (
     ALPHA,
     NULLS,
@@ -269,6 +270,7 @@ def analyse(
         raise typer.Exit(1)
 
 
+app.command(short_help="What a run's value depends on that nobody asked about.")(expose)
 app.command(short_help="Several runs side by side, paired by training seed.")(compare)
 
 

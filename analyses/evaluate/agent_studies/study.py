@@ -37,7 +37,7 @@ from imprint.analyses.evaluate.studies.gathering import Gathering
 from imprint.analyses.goals.behaviour import APART, MOVED
 from imprint.analyses.goals.levels.exam import LevelExam, marks_for
 from imprint.analyses.goals.levels.replay import replay_of
-from imprint.analyses.goals.levels.scenes import flat, walked_states
+from imprint.analyses.goals.levels.scenes import WalkedStates, flat, walked_states
 from imprint.analyses.goals.levels.task import EXAM_SEED, Task
 from imprint.analyses.locate.stored import write_floors
 from imprint.models.errors import ImprintError, unknown_name
@@ -119,6 +119,7 @@ class AgentStudy(Gathering[AgentStudySetup]):
         )
         numbers = self.setup.evaluation
         self._exam = LevelExam(self._task, numbers.levels, numbers.states, numbers.placebos, numbers.discount, own)
+        self._latest: dict[int, tuple[int, Any, Player]] = {}
         self._kept_in = None if folder is None else Path(folder)
         self._begin(AgentStudyPooling.rule, self._store_shared, lambda folder: tensors_file(folder, RANDOM))
         self._targets = read_targets(self._folder, self.setup)
@@ -140,16 +141,40 @@ class AgentStudy(Gathering[AgentStudySetup]):
 
         Raises :class:`ImprintError` for a policy that does not fit the levels, and for what it or the levels raise.
         """
-        key = key_of(seed, age, untrained)
+        key, task, greedy = key_of(seed, age, untrained), self._task, self.setup.evaluation.greedy
+        player = player_of(policy, task.space, task.action_space, task.samples, greedy=greedy, site=site)
+        if not untrained and age >= self._latest.get(seed, (age, None, None))[0]:
+            self._latest[seed] = (age, policy, player)
         if key in keys_in(self._folder):
             return False
-        task, greedy = self._task, self.setup.evaluation.greedy
-        player = player_of(policy, task.space, task.action_space, task.samples, greedy=greedy, site=site)
         tried = self._exam.tried(player, self._targets, trained=not untrained)
         write_policy(self._folder, tried, key, subject=player.name)
         if not untrained:
             self._draw(player, key)
         return True
+
+    # -- what is at hand -----------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where evidence is kept, and what is written beside it goes into the run."""
+        return self._folder.path
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Shape of one observation; of one that is no array, of its numbers side by side."""
+        shape = getattr(self._task.space, "shape", None)
+        return (-1,) if shape is None else tuple(shape)
+
+    def latest(self) -> dict[int, tuple[Any, WalkedStates | None]]:
+        """Seed -> the policy that was added at the seed's last age, as it is now, and what it makes of the states.
+
+        Only policies that were added to this object are held. Nothing is known of what a function makes of states.
+        """
+        return {
+            seed: (policy, None if player.model is None else self._exam.walked(player))
+            for seed, (_, policy, player) in self._latest.items()
+        }
 
     # -- finishing -----------------------------------------------------------------------------------------------
 

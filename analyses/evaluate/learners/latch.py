@@ -90,19 +90,23 @@ def judge_latch(setup: Setup, folder: RunFolder, seed: int) -> None:
 
 
 def measure_twins(setup: Setup, folder: RunFolder) -> None:
-    """Shares of untrained twins: a newborn learner whose value is a random readout of its latents."""
+    """Shares of untrained twins."""
     count, schedule = setup.evaluation.latch_twins, setup.schedule
     exams = {number: exam_of(setup, number) for number in range(min(count, schedule.worlds))}
     tensors: dict[str, Tensor] = {}
     for t in range(count):
         exam = exams[schedule.world_of(t)]
-        learner = LearnerLifetime.twin(setup, t)
-        width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
-        weight = torch.randn(width, generator=generator("untrained value", t))
-        subject = Subject.of_learner(learner, exam.world, weight, torch.zeros(()), whole=False)
-        tensors |= packed_sums(f"shares|{t}", exam.cells(subject))
+        tensors |= packed_sums(f"shares|{t}", exam.cells(untrained_subject(setup, exam, t)))
         reporter(folder, "latch-twins")(t + 1, count, "untrained twins")
     write_tensors(twins_file(folder), tensors, cell="latch-twins")
+
+
+def untrained_subject(setup: Setup, exam: Exam, number: int) -> Subject:
+    """An untrained twin: a newborn learner whose value is a random readout of its latents."""
+    learner = LearnerLifetime.twin(setup, number)
+    width = int(learner.latents(exam.batch.observation[:1]).shape[-1])
+    weight = torch.randn(width, generator=generator("untrained value", number))
+    return Subject.of_learner(learner, exam.world, weight, torch.zeros(()), whole=False)
 
 
 def latch_of(subject: Subject, exam: Exam, sites: Sequence[str] | None, *, rewarded: str | None = None) -> Latch:

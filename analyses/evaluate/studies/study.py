@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -55,6 +56,7 @@ from imprint.analyses.evaluate.studies.pooling import INPUT, StudyPooling
 from imprint.analyses.findings import findings
 from imprint.analyses.latch.latch import sign_of
 from imprint.analyses.locate.stored import write_floors
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError
 from imprint.models.files import write_table
 from imprint.models.setup.learner import Decision
@@ -63,6 +65,8 @@ from imprint.models.store import RunFolder
 from imprint.models.worlds.base import World
 from imprint.probes.subjects.subject import Subject
 
+TWINS = 8
+"""Untrained twins that are held for a later search."""
 LABELS = (
     "There is no world that could change a concept alone: what is called a latch is what the value goes with, and not "
     "what it depends on. Effects, erasure and attribution were not measured."
@@ -138,6 +142,8 @@ class Study(Gathering[StudySetup]):
             else exams.world_exam(self.setup, self._world)
         )
         self._check_rewarded()
+        self._latest: dict[int, tuple[int, Subject | Floats | None]] = {}
+        self._twins: list[Subject] = []
         self._kept_in = None if folder is None else Path(folder)
         share = partial(self._store_shared, inputs=inputs)
         self._begin(StudyPooling.rule, share, lambda folder: folder.cell("limits"))
@@ -163,6 +169,10 @@ class Study(Gathering[StudySetup]):
                 f"{type(self._world).__name__} gives other rows than when the study began, so models would not be "
                 "examined alike; begin another study for the changed world."
             )
+        if untrained:
+            self._twins = [*self._twins, subject][:TWINS]
+        else:
+            self._remember(key, subject)
         with evaluating(subject.model):
             sites = self._agreed(subject.sites(self._exam.batch.observation))
             _require_sites(subject, sites)
@@ -189,6 +199,8 @@ class Study(Gathering[StudySetup]):
         arrays = activations_of(activations, n)
         arrays = {site: arrays[site] for site in self._agreed(tuple(arrays))}
         value = None if values is None else values_of(values, n)
+        if not untrained:
+            self._remember(key, None if value is None else value.astype(np.float64))
         if self._known(key, fingerprint_of_arrays(arrays, value)):
             return False
         write_kept(self._folder, examine_arrays(self._exam, arrays, value, key))
@@ -222,6 +234,34 @@ class Study(Gathering[StudySetup]):
         from imprint.analyses.evaluate.studies.callbacks.transformers import StudyCallback
 
         return StudyCallback(self, seed=seed, ages=ages, subject=subject)
+
+    # -- what is at hand -----------------------------------------------------------------------------------------
+
+    @property
+    def exam(self) -> Examined:
+        """The rows on which models are examined."""
+        return self._exam
+
+    @property
+    def folder(self) -> Path:
+        """Where evidence is kept, and what is written beside it goes into the run."""
+        return self._folder.path
+
+    @property
+    def untrained_models(self) -> tuple[Subject, ...]:
+        """The first untrained twins that were added to this object."""
+        return tuple(self._twins)
+
+    def latest(self) -> dict[int, Subject | Floats | None]:
+        """Seed -> the model that was added to this object at the seed's last age; of arrays its values.
+
+        They are held as long as the study is, and a model that was trained on since is as it is now.
+        """
+        return {seed: held for seed, (_, held) in self._latest.items()}
+
+    def _remember(self, key: Key, held: Subject | Floats | None) -> None:
+        if key.age >= self._latest.get(key.seed, (key.age, None))[0]:
+            self._latest[key.seed] = (key.age, held)
 
     # -- finishing -----------------------------------------------------------------------------------------------
 
