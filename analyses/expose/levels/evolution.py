@@ -28,8 +28,9 @@ from imprint.analyses.expose.levels.ground import Floats, Ground, Levels, Trial
 from imprint.analyses.expose.levels.judging import Judge
 from imprint.models.progress import worked
 
-FOUNDERS, GENERATION, FRESH = 16, 32, 4
-"""Training levels at the start, levels of a generation, and how many of these are fresh."""
+FOUNDERS, FEWEST, GENERATION, FRESH = 16, 8, 32, 8
+"""Training levels at the start, levels of the first generation (the next ones are twice as large) and of the largest,
+and one of how many of these is fresh."""
 FIRST, SECOND = 2, 8
 """Tries of the promising half, and of what stays plausible."""
 CLAIMS = 8
@@ -117,7 +118,7 @@ class Evolution:
     def run(self, enough: int | None) -> None:
         """Generations until the budget is spent or ``enough`` exposing levels were found."""
         while (left := self.spent.left) and (enough is None or len(self.exposing) < enough):
-            self._generation(min(GENERATION, left))
+            self._generation(min(GENERATION, FEWEST << min(self.generation, 8), left))
 
     # -- one generation ------------------------------------------------------------------------------------------
 
@@ -141,8 +142,8 @@ class Evolution:
 
     def _bred(self, size: int) -> tuple[Levels, pd.DataFrame, Floats]:
         """Children and fresh levels, what is known about them, and the fitness of their parents (fresh: infinite)."""
-        fresh = size if not self.ground.operators else min(FRESH, size)
-        new = self.ground.founders(fresh, self.rng)
+        fresh = -(-size // FRESH) if self.ground.operators else size
+        new = self.ground.fresh(fresh, self.rng)
         about = [
             pd.DataFrame(
                 {
@@ -259,7 +260,7 @@ def unselected(
     ground: Ground, n: int, changes: Sequence[int], rng: np.random.Generator
 ) -> Levels:
     """``n`` training levels, each with as many random changes as one of ``changes``, chosen at random; not selected."""
-    levels = ground.founders(n, rng)
+    levels = ground.fresh(n, rng)
     depth = rng.choice(np.asarray(list(changes) or [1]), n)
     for step in range(int(depth.max())) if ground.operators else ():
         index = np.flatnonzero(depth > step)

@@ -70,6 +70,10 @@ class Ground(ABC):
     def founders(self, n: int, rng: np.random.Generator) -> Levels:
         """``n`` levels as in training."""
 
+    def fresh(self, n: int, rng: np.random.Generator) -> Levels:
+        """``n`` levels of all designs that are searched. Default: as in training."""
+        return self.founders(n, rng)
+
     @abstractmethod
     def changed(
         self, levels: Levels, operators: Sequence[str], rng: np.random.Generator
@@ -103,6 +107,10 @@ class Ground(ABC):
     @abstractmethod
     def texts(self, levels: Levels) -> list[str]:
         """A few lines for each level, to look at."""
+
+    def replays(self, levels: Levels, rng: np.random.Generator) -> list[list[str]]:
+        """Texts of one try of each level, step by step. Default: of the level alone."""
+        return [[text] for text in self.texts(levels)]
 
     @abstractmethod
     def written(self, levels: Levels) -> list[dict[str, Any]]:

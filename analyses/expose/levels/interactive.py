@@ -5,8 +5,9 @@ Changes are the environment's own: every fact that :meth:`~imprint.models.enviro
 ``elsewhere``, and ``mixed``: half of the facts that can be set, taken from another training level. What the environment
 refuses is not tried. Everything that a level leaves to chance is drawn anew in every try.
 
-Steps that are needed are those of a script that walks the shortest way to the intended goal and wants nothing else;
-where it fails although there is a way (a door, a key first), they are unknown.
+Steps that are needed are the environment's distance to the intended goal. Where that is no way by itself (a key has to
+be fetched first), which is tried on training levels, they are those of a script that walks to the goal and wants
+nothing else, and unknown where it fails.
 
 Letters: n levels, K tries.
 """
@@ -14,13 +15,14 @@ Letters: n levels, K tries.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor
 
 from imprint.analyses.expose.levels.ground import ABSENT, Floats, Ground, Shown, Trial
@@ -30,10 +32,13 @@ from imprint.analyses.goals.scripts import script
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError, unknown_name
+from imprint.models.setup.alignment import explain
 from imprint.models.states import State, joined, replaced, rows
 
 POOL = 256
 """Training levels whose facts are the values that facts are set to."""
+TRIED = 32
+"""Training levels on which it is tried whether distances are ways."""
 DRAWS = 4
 """Values that are tried before a change counts as impossible."""
 MIXED, ELSEWHERE = "mixed", "elsewhere: "
@@ -62,7 +67,7 @@ class EnvironmentGround(Ground):
         self.designs = tuple(environment.known_design(design) for design in designs)
         self._drawn_from = _variants(environment, parameters)
         self._value, self.has_value = value, value is not None or isinstance(agent, Agent)
-        self._pool = self.founders(POOL, rng)
+        self._pool = self.fresh(POOL, rng)
         self._facts = {name: fact.numpy() for name, fact in environment.facts(self._pool).items()}
         self._editable = [name for name in self._facts if self._can_edit(name)]
         self._values = {name: self._values_of(name) for name in self._editable}
@@ -70,13 +75,21 @@ class EnvironmentGround(Ground):
         self.operators = (*self._editable, *(f"{ELSEWHERE}{goal}" for goal in goals))
         self.operators += (MIXED,) if len(self._editable) > 1 else ()
         self.limits = self._limits()
+        self._walker = self._script()
 
     # -- levels --------------------------------------------------------------------------------------------------
 
     def founders(self, n: int, rng: np.random.Generator) -> State:
-        """Levels of the training designs, in turn."""
+        """Levels of the first design."""
+        return self._draw(n, self.designs[:1], rng)
+
+    def fresh(self, n: int, rng: np.random.Generator) -> State:
+        """Levels of all designs, in turn."""
+        return self._draw(n, self.designs, rng)
+
+    def _draw(self, n: int, designs: Sequence[str], rng: np.random.Generator) -> State:
         own = _generator(rng)
-        sources = [(env, design) for env in self._drawn_from for design in self.designs]
+        sources = [(env, design) for env in self._drawn_from for design in designs]
         turn = np.arange(n) % len(sources)
         counts = [int((turn == i).sum()) for i in range(len(sources))]
         parts = [env.levels(k, rng=own, design=d) for (env, d), k in zip(sources, counts, strict=True) if k]
@@ -104,7 +117,9 @@ class EnvironmentGround(Ground):
             new, done = self._change(self.rows(state, index), name, rng)
             state = replaced(state, torch.from_numpy(index), new)
             possible[index] = done
-        return state, possible & ~self.environment.ended(state).numpy()
+        begun = ~self.environment.ended(state).numpy()
+        distance = self.environment.distances(state).get(self.intended)
+        return state, possible & begun & (True if distance is None else distance.numpy() != 0)
 
     def _change(self, state: State, name: str, rng: np.random.Generator) -> tuple[State, NDArray[np.bool_]]:
         n = len(state["clock"])
@@ -191,8 +206,10 @@ class EnvironmentGround(Ground):
     # -- what the subject does -----------------------------------------------------------------------------------
 
     def shown(self, levels: State) -> Shown:
-        """The value of the first observation, and the steps of the script."""
-        return Shown(self._valued(levels), self._needed(levels))
+        """The value of the first observation, and the distance to the intended goal."""
+        distance = self.environment.distances(levels).get(self.intended)
+        needed = np.full(len(levels["clock"]), np.nan) if distance is None else distance.numpy().astype(np.float64)
+        return Shown(self._valued(levels), np.where(needed < 0, ABSENT, needed))
 
     def _valued(self, levels: State) -> Floats:
         observation = self.environment.observe(levels)
@@ -208,21 +225,22 @@ class EnvironmentGround(Ground):
             return np.asarray(value.double().numpy())
         return np.full(len(observation), np.nan)
 
-    def _needed(self, levels: State) -> Floats:
-        n = len(levels["clock"])
-        distance = self.environment.distances(levels).get(self.intended)
-        if distance is None:
-            return np.full(n, np.nan)
-        absent = distance.numpy() < 0
-        if self._walks is None:
-            return np.where(absent, ABSENT, distance.numpy()).astype(np.float64)
-        steps = self._follow(levels, self._walks)[0].astype(np.float64)
-        return np.where(steps > 0, steps, np.where(absent, ABSENT, np.nan))
+    def _walked(self, shown: Shown, levels: State) -> Shown:
+        """``shown`` with the steps of the script, where distances are no ways."""
+        if self._walker is None:
+            return shown
+        steps = self._follow(levels, self._walker)[0].astype(np.float64)
+        there = shown.needed != ABSENT
+        return Shown(shown.value, np.where(there, np.where(steps > 0, steps, np.nan), ABSENT))
 
-    @cached_property
-    def _walks(self) -> Policy | None:
-        known = f"{self.intended}_way" in self._facts
-        return script(self.environment, self.intended) if known else None
+    def _script(self) -> Policy | None:
+        """A script that walks to the intended goal, if it does not do what distances say anyway."""
+        if f"{self.intended}_way" not in self._facts:
+            return None
+        some = self.rows(self._pool, np.arange(TRIED))
+        walker, needed = script(self.environment, self.intended), self.shown(some).needed
+        known = needed > 0
+        return None if (self._follow(some, walker)[0] == needed)[known].all() else walker
 
     def played(self, levels: State, tries: int, rng: np.random.Generator, *, ends: bool = False) -> Trial:
         """All tries of all levels as one batch, each with chance of its own."""
@@ -230,7 +248,7 @@ class EnvironmentGround(Ground):
         steps, last = self._tried(levels, tries, rng, self._policy())
         first = rows(last, slice(0, n * tries, tries))
         facts = self.facts(first) if ends else None
-        return Trial(self.shown(levels), steps, self._niches(first), facts)
+        return Trial(self._walked(self.shown(levels), levels), steps, self._niches(first), facts)
 
     def aimless(self, levels: State, rng: np.random.Generator) -> pd.DataFrame:
         """Facts of the last states of random walks."""
@@ -253,8 +271,25 @@ class EnvironmentGround(Ground):
         steps, last = self._follow({**start, "key": key}, policy)
         return steps.reshape(n, tries), last
 
-    def _follow(self, start: State, policy: Policy) -> tuple[NDArray[np.int64], State]:
-        """Step at which each copy attains the intended goal (-1 never), and its last state until then."""
+    def replays(self, levels: State, rng: np.random.Generator) -> list[list[str]]:
+        """Text maps of one try of each level until the intended goal is attained or the episode is over."""
+        films: list[list[str]] = [[text] for text in self.texts(levels)]
+
+        def seen(going: Tensor, state: State) -> None:
+            for i, text in zip(going.tolist(), self.texts(state), strict=True):
+                films[i].append(text)
+
+        key = torch.randint(-(2**62), 2**62, (len(films),), generator=_generator(rng))
+        self._follow({**levels, "key": key}, self._policy(), seen)
+        return films
+
+    def _follow(
+        self, start: State, policy: Policy, watch: Callable[[Tensor, State], None] | None = None
+    ) -> tuple[NDArray[np.int64], State]:
+        """Step at which each copy attains the intended goal (-1 never), and its last state until then.
+
+        ``watch``: called after every step with the copies that go on and their states.
+        """
         environment, sense = self.environment, self.environment.goals[self.intended]
         n = len(start["clock"])
         steps, last = torch.full((n,), -1, dtype=torch.int64), start
@@ -264,6 +299,8 @@ class EnvironmentGround(Ground):
                 outcome = environment.follow(state, self._action(policy, state))
                 got = environment.senses(outcome.before, outcome.action, outcome.after)[sense] > 0
                 steps[going[got]] = outcome.after["clock"][got] - start["clock"][going[got]]
+                if watch is not None:
+                    watch(going, outcome.after)
                 over = got | outcome.done
                 last = replaced(last, going[over], rows(outcome.after, over))
                 if isinstance(policy, Remembering):
@@ -315,14 +352,15 @@ def _generator(rng: np.random.Generator) -> torch.Generator:
 
 def _variants(environment: Environment, parameters: Mapping[str, Sequence[Any]]) -> list[Environment]:
     """The environment with each of the settings from which levels are drawn; itself without any."""
-    from itertools import product
-
     kind, given = type(environment), environment.settings.model_dump()
     for name in parameters:
         if name not in given:
             raise unknown_name(f"setting of {kind.__name__}", name, given)
     combinations = [dict(zip(parameters, values, strict=True)) for values in product(*parameters.values())]
-    made = [kind(kind.Settings(**{**given, **changes})) for changes in combinations if changes]
+    try:
+        made = [kind(kind.Settings(**{**given, **changes})) for changes in combinations if changes]
+    except ValidationError as error:
+        raise ImprintError(explain(error, prefix="parameters", model=kind.Settings)) from None
     for other in made:
         if other.view != environment.view:
             raise ImprintError(f"with {other.settings} observations are {other.view.shape}, not {environment.view.shape}.")

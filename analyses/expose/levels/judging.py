@@ -18,7 +18,8 @@ A level counts as **exposing** in one of two ways, judged on tries that the sear
 
 and in both the subject must show no doubt: its value is at least the lower quartile of what it has on training levels
 that it solves. A level that is too hard for a subject that knows it is therefore not exposing. Without a value that
-cannot be told, and only *passed over* counts.
+cannot be told, and only *passed over* counts. Nothing is passed over by a subject that attains the goal in fewer than
+:data:`CAPABLE` of its tries on training levels.
 
 Letters: n levels, K tries.
 """
@@ -38,6 +39,8 @@ LATE, TWICE = 4, 2.0
 CONFIDENT = 0.25
 """Quantile of the value on solved training levels from which on the subject shows no doubt."""
 PASSED_OVER, MISSING = "passed over", "absent"
+CAPABLE = 0.5
+"""Part of the tries on training levels in which a capable subject attains the intended goal."""
 USUAL = 0.9
 """Quantile of the steps on training levels that stands for what is needed where nobody knows."""
 
@@ -80,6 +83,11 @@ class Judge:
         """Whether there is a value that differs among levels."""
         return self.scale > 0
 
+    @property
+    def capable(self) -> bool:
+        """Whether the subject acts and attains the intended goal in training levels."""
+        return self.acts and self.success >= CAPABLE
+
     def expected(self, shown: Shown) -> Floats:
         """What the subject expects, in discounted reward ``[n]``; 0 without a value."""
         return np.asarray(self.offset + self.scale * shown.value) if self.values else np.zeros(len(shown.value))
@@ -88,6 +96,10 @@ class Judge:
         """Steps that are needed ``[n]``, infinite where the goal is absent."""
         steps = np.where(np.isnan(shown.needed), self.usual, shown.needed)
         return np.asarray(np.where(steps == ABSENT, np.inf, steps))
+
+    def _best(self, shown: Shown) -> Floats:
+        """Discounted reward that can be had ``[n]``; of a subject that does not act, 0."""
+        return np.asarray(self.discount ** self.needed(shown)) if self.acts else np.zeros(len(shown.value))
 
     def promising(self, shown: Shown) -> Floats:
         """Overvaluation ``[n]``, which needs no try."""
@@ -115,14 +127,14 @@ class Judge:
         """Levels ``[n]`` that may be exposing, from few tries."""
         absent = ~np.isfinite(self.needed(trial.shown))
         lost = 2 * self.lost(trial) >= trial.steps.shape[1]
-        return np.asarray(self.sure(trial.shown) & np.where(absent, self.values, lost & self.acts))
+        return np.asarray(self.sure(trial.shown) & np.where(absent, self.values, lost & self.capable))
 
     def kinds(self, trial: Trial) -> list[str]:
         """How each level is exposing; empty where it is not."""
         absent, tries = ~np.isfinite(self.needed(trial.shown)), trial.steps.shape[1]
         lost = self.lost(trial)
         low = stats.beta.ppf(0.05, np.maximum(lost, 1e-9), tries - lost + 1)
-        over = (low > 0.5) & ~absent & self.acts
+        over = (low > 0.5) & ~absent & self.capable
         missing = absent & self.values
         sure = self.sure(trial.shown)
         return [PASSED_OVER if o and s else MISSING if m and s else "" for o, m, s in zip(over, missing, sure, strict=True)]
