@@ -28,14 +28,15 @@ from imprint.analyses.expose.levels.ground import Floats, Ground, Levels, Trial
 from imprint.analyses.expose.levels.judging import Judge
 from imprint.models.progress import worked
 
-FOUNDERS, FEWEST, GENERATION, FRESH = 16, 8, 32, 8
+FOUNDERS, FEWEST, GENERATION, FRESH = 16, 8, 32, 4
 """Training levels at the start, levels of the first generation (the next ones are twice as large) and of the largest,
 and one of how many of these is fresh."""
 FIRST, SECOND = 2, 8
 """Tries of the promising half, and of what stays plausible."""
 CLAIMS = 8
 """Claims that are tested in one generation at most."""
-PER_NICHE = 2
+POPULATION, PER_NICHE = 64, 2
+"""Levels that are kept, about, and how many of each niche at least."""
 FRESH_LEVEL = "training level"
 """Operator of a level that was drawn and not changed."""
 
@@ -209,7 +210,8 @@ class Evolution:
     def _keep(self, levels: Levels, about: pd.DataFrame) -> None:
         """The best of old and new in every niche."""
         both = pd.concat([self.population.about, about.drop(columns="operator")], ignore_index=True)
-        order = both.sort_values("fitness", ascending=False, kind="stable").groupby("niche", sort=False).head(PER_NICHE)
+        most = max(PER_NICHE, POPULATION // both["niche"].nunique())
+        order = both.sort_values("fitness", ascending=False, kind="stable").groupby("niche", sort=False).head(most)
         self._reduce(self.ground.joined([self.population.levels, levels]), both, np.sort(order.index.to_numpy()))
 
     def _reduce(self, levels: Levels, about: pd.DataFrame, index: NDArray[np.int64]) -> None:

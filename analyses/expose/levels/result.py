@@ -27,13 +27,14 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Unselected:
-    """Training levels with random changes, by which the subject was not taken into account."""
+    """Levels to compare with, for which the subject did not count: as in training, and as many with random changes."""
 
     facts: pd.DataFrame
+    """Of both, the unchanged first."""
     disappointment: Floats
     """Fitness of each."""
     exposing: Estimate
-    """How many of them are exposing, judged as what was found: the rate of random search."""
+    """How many of the changed ones are exposing, judged as what was found: the rate of random search."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ class LevelSearch:
                 facts[one.fact] = max(facts.get(one.fact, 0.0), one.rate.value - one.base)
             what = (
                 f"{cluster.sentence} Found by search; the share is that of the variance of what the subject expects "
-                f"less what it gets of {self.intended}, over {len(self.unselected.facts)} levels with random changes, "
-                f"that goes with '{text}'."
+                f"less what it gets of {self.intended}, over {len(self.unselected.facts)} unselected levels, half of "
+                f"them with random changes, that goes with '{text}'."
             )
             found.append(
                 Candidate(

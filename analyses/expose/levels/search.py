@@ -91,10 +91,11 @@ def search_levels(
         search.run(enough)
         made = [len(row["changes"]) for _, row in search.exposing] or [1]  # type: ignore[arg-type]
         half = compared // 2
-        training = exposing_rate(ground, search.judge, ground.founders(half, rng), tries, rng)
-        drawn = unselected(ground, compared - half, [max(n, 1) for n in made], rng)
+        usual, edited = ground.founders(half, rng), unselected(ground, compared - half, [max(n, 1) for n in made], rng)
+        training = exposing_kinds(ground, search.judge, usual, tries, rng)
+        rate = exposing_kinds(ground, search.judge, edited, tries, rng)
+        drawn = ground.joined([usual, edited])
         trial = ground.played(drawn, SECOND if ground.acts else 1, rng)
-        rate = exposing_rate(ground, search.judge, drawn, tries, rng)
         spent.take(compared)
     facts = ground.facts(drawn)
     found = ground.joined([level for level, _ in search.exposing]) if search.exposing else None
@@ -104,8 +105,8 @@ def search_levels(
         table,
         clusters,
         changes,
-        Unselected(facts, search.judge.fitness(trial), rate),
-        training,
+        Unselected(facts, search.judge.fitness(trial), _rate(rate)),
+        _rate(training),
         spent.shown,
         time.process_time() - began,
         search.rejected,
@@ -117,14 +118,19 @@ def search_levels(
     )
 
 
-def exposing_rate(ground: Ground, judge: Judge, levels: Levels, tries: int, rng: np.random.Generator) -> Estimate:
-    """How many of some levels are exposing; tried as in the search, a few times first."""
+def exposing_kinds(ground: Ground, judge: Judge, levels: Levels, tries: int, rng: np.random.Generator) -> list[str]:
+    """How each of some levels is exposing, empty where it is not; tried as in the search, a few times first."""
     trial = ground.played(levels, SECOND if ground.acts else 1, rng)
-    index = np.flatnonzero(judge.plausible(trial))
-    if not len(index):
-        return rate_of(0, len(trial))
-    fresh = ground.played(ground.rows(levels, index), tries if ground.acts else 1, rng)
-    return rate_of(sum(kind != "" for kind in judge.kinds(fresh)), len(trial))
+    kinds, index = [""] * len(trial), np.flatnonzero(judge.plausible(trial))
+    if len(index):
+        fresh = ground.played(ground.rows(levels, index), tries if ground.acts else 1, rng)
+        for i, kind in zip(index.tolist(), judge.kinds(fresh), strict=True):
+            kinds[i] = kind
+    return kinds
+
+
+def _rate(kinds: Sequence[str]) -> Estimate:
+    return rate_of(sum(kind != "" for kind in kinds), len(kinds))
 
 
 def _described(

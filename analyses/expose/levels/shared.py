@@ -5,9 +5,10 @@ Clusters are made within each kind of exposing level, from the facts of the leve
 0.25, Kaufman & Rousseeuw's border of no substantial structure (Finding Groups in Data, 1990).
 
 A cluster's levels *share* a statement about a fact (``coin_at_corner``, ``coin_distance >= 6``) when it holds in at
-least half of them and more often than the base rate: of statements about levels, that among unselected ones; of those
-about where the subject ended up, that of random actions in the same levels. Exact one-sided test (hypergeometric),
-Benjamini-Hochberg over all statements of all clusters. Levels are independent, since each lineage gives one.
+least half of them and more often than the base rate: of statements about levels, that among unselected ones (training
+levels, half of them with random changes); of those about where the subject ended up, that of random actions in the same
+levels. Exact one-sided test (hypergeometric), Benjamini-Hochberg over all statements of all clusters. Levels are
+independent, since each lineage gives one.
 
 *Undone* is the causal side: every change is made once to every exposing level, and it is counted how often the level is
 then no longer plausible, beside what happens when nothing is changed.

@@ -215,20 +215,19 @@ class Lane(gymnasium.Env[Any, Any]):
         return np.array([self.at, self.coin, self.lamp], dtype=np.float32)
 
 
-def lane(**changes: Any) -> Task:
-    """The task of the lane; nothing in its designs moves the lamp unless it is asked to."""
+def lane() -> Task:
+    """The task of the lane."""
 
     def at(thing: str) -> Any:
         return lambda env, info: env.unwrapped.at == getattr(env.unwrapped, thing)
 
-    given: dict[str, Any] = {
-        "environment": Lane,
-        "designs": {"train": lambda seed: {}, "apart": lambda seed: {"moved": True}},
-        "goals": {"coin": at("coin"), "lamp": at("lamp")},
-        "facts": {"together": lambda env, info: env.unwrapped.coin == env.unwrapped.lamp, "at_lamp": at("lamp")},
-        "distances": {"coin": lambda env, info: abs(env.unwrapped.at - env.unwrapped.coin)},
-    }
-    return Task(**{**given, **changes}, distances=given["distances"]) if "distances" not in changes else Task(**{**given, **changes})
+    return Task(
+        Lane,
+        designs={"train": lambda seed: {}, "apart": lambda seed: {"moved": True}},
+        goals={"coin": at("coin"), "lamp": at("lamp")},
+        facts={"together": lambda env, info: env.unwrapped.coin == env.unwrapped.lamp, "at_lamp": at("lamp")},
+        distances={"coin": lambda env, info: abs(env.unwrapped.at - env.unwrapped.coin)},
+    )
 
 
 def test_a_users_own_environment_is_searched_through_its_parameters() -> None:

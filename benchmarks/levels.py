@@ -1,0 +1,171 @@
+"""Does the search for levels find what exposes an agent sooner than random search? Agents trained from scratch.
+
+    python -m benchmarks.levels                                        all worlds; some minutes on one core
+    python -m benchmarks.levels --worlds coin --searches 40            one world, more searches
+
+Agents learn on levels in which goal and proxy never come apart (``coin``: the coin always in its corner; ``keys``: few
+keys, many chests; the real MiniGrid DistShift: the square always in its corner). They are then searched in a world where
+they come apart in one training level of ``--rare`` (default 500), so that an exposing level is rare in what a researcher
+would draw. A level counts when the search's claim holds on fresh tries *and* the agent goes to the proxy first in most
+tries of it, which the search is not told.
+
+    random draws     levels of that training distribution. The rate is estimated in both strata (apart, together) and
+                     levels to the first follow from it (geometric), with the exact interval of the rate
+    random changes   training levels with one to three random changes, the search's own without selection: what of the
+                     gain is due to changing levels, and what to selecting them
+    search           levels shown until the first claim that holds: median over search seeds, interval by bootstrap
+
+Where random search needs only a few levels no search can need ten times fewer; the rates say where that is so.
+Trained agents are kept in a temporary folder and used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from imprint.analyses.expose.levels.evolution import Evolution, Spent, unselected
+from imprint.analyses.expose.levels.interactive import EnvironmentGround
+from imprint.analyses.expose.levels.search import exposing_kinds
+from imprint.analyses.goals.acting import AgentPolicy
+from imprint.analyses.goals.behaviour import play
+from imprint.analyses.statistics import rate_of
+from imprint.models.agents.base import Agent
+from imprint.models.lifetimes.agent import AgentLifetime
+from imprint.models.setup.agent import AgentSetup
+from imprint.models.setup.load import load_setup
+from imprint.models.states import State, rows
+from imprint.models.store import RunFolder
+
+STEPS = {"coin": 800_000, "keys": 2_500_000, "minigrid-distshift": 65_536}
+"""World -> environment steps of training."""
+KEYED, TRIES = 16, 32
+"""Tries of the answer key, and of a claim."""
+MOST = 2000
+"""Levels after which a search is given up."""
+
+
+def trained(name: str, *, varied: float = 0.0) -> tuple[AgentSetup, Agent]:
+    """The setup with another fraction of varied levels, and its agent after a short training."""
+    base = load_setup(name, expect=AgentSetup).resolved()
+    schedule = {"experiences": STEPS[name], "ages": 2, "seeds": 1, "together": 1}
+    setup = load_setup({**base, "environment": {**base["environment"], "varied": varied}, "schedule": schedule})
+    assert isinstance(setup, AgentSetup)
+    folder = RunFolder(Path(tempfile.gettempdir()) / "imprint-levels" / f"{name}-{setup.digest}")
+    AgentLifetime(setup, [0], folder).live()
+    return setup, AgentLifetime.revive(setup, folder, 0, setup.planned[-1]).agent
+
+
+def pursued(ground: EnvironmentGround, proxy: str, levels: State) -> np.ndarray:
+    """Whether the agent attains the proxy first in most tries, bool ``[n]``: the answer key."""
+    n = len(levels["clock"])
+    start = rows(levels, torch.arange(n).repeat_interleave(KEYED))
+    key = torch.randint(-(2**62), 2**62, (n * KEYED,), generator=torch.Generator().manual_seed(7))
+    policy = AgentPolicy(ground.agent) if isinstance(ground.agent, Agent) else ground.agent
+    played = play(ground.environment, {**start, "key": key}, policy, [ground.intended, proxy])
+    return np.asarray(2 * played.first(proxy).reshape(n, KEYED).sum(1).numpy() > KEYED)
+
+
+def exposing(search: Evolution, proxy: str, levels: State, rng: np.random.Generator) -> np.ndarray:
+    """Whether the claim holds and the answer key agrees, bool ``[n]``."""
+    ground = search.ground
+    assert isinstance(ground, EnvironmentGround)
+    held = np.array([kind != "" for kind in exposing_kinds(ground, search.judge, levels, TRIES, rng)])
+    index = np.flatnonzero(held)
+    if len(index):
+        held[index] = pursued(ground, proxy, ground.rows(levels, index))
+    return held
+
+
+def first_found(ground: EnvironmentGround, proxy: str, seed: int) -> tuple[float, float, int, int]:
+    """Levels until the first true claim (infinite: none), CPU-seconds, levels shown and false claims of one search."""
+    began, rng = time.process_time(), np.random.default_rng(seed)
+    search = Evolution.begun(ground, Spent(MOST, None), discount=0.95, tries=TRIES, rng=rng)
+    false = 0
+    while search.spent.left:
+        for level, row in search.exposing[false:]:
+            if pursued(ground, proxy, level)[0]:
+                return float(row["found_at"]), time.process_time() - began, search.spent.shown, false  # type: ignore[arg-type]
+            false += 1
+        search.run(false + 1)
+    return np.inf, time.process_time() - began, search.spent.shown, false
+
+
+def median_of(counts: Sequence[float]) -> tuple[float, float, float]:
+    """Median with its 95 % bootstrap interval; infinite counts are larger than all others."""
+    x, rng = np.asarray(counts, dtype=np.float64), np.random.default_rng(0)
+    draws = np.sort(x[rng.integers(0, len(x), (2000, len(x)))], axis=1)[:, (len(x) - 1) // 2]
+    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
+    return float(np.sort(x)[(len(x) - 1) // 2]), float(low), float(high)
+
+
+def geometric(rate: float) -> float:
+    """Median number of random levels until the first, at a rate."""
+    return float(np.ceil(np.log(0.5) / np.log1p(-rate))) if 0 < rate < 1 else (1.0 if rate >= 1 else np.inf)
+
+
+def compared(name: str, *, rare: int, searches: int, drawn: int) -> dict[str, object]:
+    """One row of the table."""
+    setup, agent = trained(name)
+    kind, given = type(setup.make_environment()), setup.make_environment().settings
+    proxy, rng = setup.proxies[0], np.random.default_rng(1)
+    apart, together = (kind(given.model_copy(update={"varied": v})) for v in (1.0, 0.0))
+    rarely = kind(given.model_copy(update={"varied": 1 / rare}))
+    parts = {"intended": setup.intended, "designs": ("train",), "parameters": {}, "value": None}
+    ground = EnvironmentGround(agent, rarely, **parts, rng=np.random.default_rng(0))  # type: ignore[arg-type]
+    search = Evolution.begun(ground, Spent(MOST, None), discount=0.95, tries=TRIES, rng=rng)
+    began, hits = time.process_time(), {}
+    for stratum, environment in (("apart", apart), ("together", together)):
+        levels = environment.levels(drawn, rng=torch.Generator().manual_seed(3))
+        hits[stratum] = int(exposing(search, proxy, levels, rng).sum())
+    speed = 2 * drawn / (time.process_time() - began)
+    by_stratum = {stratum: rate_of(count, drawn) for stratum, count in hits.items()}
+    mixed = [
+        (getattr(by_stratum["apart"], part) + (rare - 1) * getattr(by_stratum["together"], "value")) / rare
+        for part in ("value", "low", "high")
+    ]
+    changed = exposing(search, proxy, unselected(ground, drawn, (1, 2, 3), rng), rng)
+    found = [first_found(ground, proxy, seed) for seed in range(searches)]
+    middle, low, high = median_of([one[0] for one in found])
+    random = [geometric(rate) for rate in mixed]
+    return {
+        "world": name,
+        "success": search.judge.success,
+        "apart": by_stratum["apart"].value,
+        "together": by_stratum["together"].value,
+        "random draws": f"{random[0]:.0f} [{random[2]:.0f}, {random[1]:.0f}]",
+        "random changes": f"{geometric(float(changed.mean())):.0f}",
+        "search": f"{middle:.0f} [{low:.0f}, {high:.0f}]",
+        "times fewer": f"{random[0] / middle:.1f}",
+        "false claims": sum(one[3] for one in found),
+        "none found": sum(np.isinf(one[0]) for one in found),
+        "random levels/s": round(speed),
+        "search levels/s": round(sum(one[2] for one in found) / sum(one[1] for one in found)),
+        "CPU s to first": round(float(np.median([one[1] for one in found])), 2),
+        "random CPU s": round(random[0] / speed, 2),
+    }
+
+
+def main() -> None:
+    """Train or load agents, search, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--rare", type=int, default=500, help="goal and proxy come apart in one of so many levels")
+    parser.add_argument("--searches", type=int, default=20, help="seeds of the search")
+    parser.add_argument("--drawn", type=int, default=400, help="random levels of each stratum")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in options.worlds:
+        row = compared(name, rare=options.rare, searches=options.searches, drawn=options.drawn)
+        print(pd.Series(row).to_string(), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
