@@ -37,6 +37,8 @@ CLAIMS = 8
 """Claims that are tested in one generation at most."""
 POPULATION, PER_NICHE = 64, 2
 """Levels that are kept, about, and how many of each niche at least."""
+TOURNAMENT = 3
+"""Levels of a niche of which the best becomes a parent."""
 FRESH_LEVEL = "training level"
 """Operator of a level that was drawn and not changed."""
 
@@ -185,13 +187,15 @@ class Evolution:
         return joined, pd.concat([table for _, table in filled], ignore_index=True), np.concatenate(fitness)
 
     def _parents(self, n: int) -> NDArray[np.int64]:
-        """Rows of the population: a niche, then one of its levels; better niches up to twice as often."""
+        """Rows of the population: a niche (better ones up to twice as often), and the best of some of its levels."""
         best = self.population.about.groupby("niche")["fitness"].max().rank()
         weight = 1 + best / len(best)
         niche = self.rng.choice(len(best), n, p=(weight / weight.sum()).to_numpy())
         members = self.population.about.groupby("niche").indices
         lists = [members[name] for name in best.index]
-        return np.array([self.rng.choice(lists[i]) for i in niche], dtype=np.int64)
+        fitness = self.population.about["fitness"].to_numpy(dtype=np.float64)
+        drawn = [self.rng.choice(lists[i], TOURNAMENT) for i in niche]
+        return np.array([some[fitness[some].argmax()] for some in drawn], dtype=np.int64)
 
     def _operators(self, n: int) -> list[str]:
         """Names of changes, by how often each has raised fitness."""

@@ -1,7 +1,7 @@
 """Levels of one of our environments: start states, drawn as in training and changed fact by fact.
 
 Changes are the environment's own: every fact that :meth:`~imprint.models.environments.base.Environment.edit` can set
-(to a value that such a fact has elsewhere, or to -1 where that means that nothing is there), every goal that can be put
+(to a value that such a fact has elsewhere), ``without`` what it can remove (the value -1), every goal that can be put
 ``elsewhere``, and ``mixed``: half of the facts that can be set, taken from another training level. What the environment
 refuses is not tried. Everything that a level leaves to chance is drawn anew in every try.
 
@@ -39,9 +39,11 @@ POOL = 256
 """Training levels whose facts are the values that facts are set to."""
 TRIED = 32
 """Training levels on which it is tried whether distances are ways."""
+NOTHING = -1
+"""Value of a fact about a place that means that nothing is there."""
 DRAWS = 4
 """Values that are tried before a change counts as impossible."""
-MIXED, ELSEWHERE = "mixed", "elsewhere: "
+MIXED, ELSEWHERE, WITHOUT = "mixed", "elsewhere: ", "without: "
 
 
 class EnvironmentGround(Ground):
@@ -71,8 +73,13 @@ class EnvironmentGround(Ground):
         self._facts = {name: fact.numpy() for name, fact in environment.facts(self._pool).items()}
         self._editable = [name for name in self._facts if self._can_edit(name)]
         self._values = {name: self._values_of(name) for name in self._editable}
+        self._editable = [name for name, values in self._values.items() if len(values)]
+        one = rows(self._pool, slice(1))
+        whole = [name for name in self._editable if self._facts[name].dtype.kind == "i"]
+        gone = [name for name in whole if self._edited(one, name, np.array([NOTHING]))[1].all()]
         goals = [goal for goal in environment.goals if self._can_move(goal)]
-        self.operators = (*self._editable, *(f"{ELSEWHERE}{goal}" for goal in goals))
+        self.operators = (*self._editable, *(f"{WITHOUT}{name}" for name in gone))
+        self.operators += tuple(f"{ELSEWHERE}{goal}" for goal in goals)
         self.operators += (MIXED,) if len(self._editable) > 1 else ()
         self.limits = self._limits()
         self._walker = self._script()
@@ -135,6 +142,8 @@ class EnvironmentGround(Ground):
                     state = replaced(state, torch.from_numpy(index), new)
                     done[index] |= good
             return state, done
+        if name.startswith(WITHOUT):
+            return self._edited(state, name.removeprefix(WITHOUT), np.full(n, NOTHING))
         done = np.zeros(n, dtype=bool)
         for _ in range(DRAWS):
             index = np.flatnonzero(~done)
@@ -179,15 +188,14 @@ class EnvironmentGround(Ground):
         return True
 
     def _values_of(self, fact: str) -> NDArray[Any]:
-        """Values that facts of this kind (``..._cell``, ``..._row``) have in training levels, and -1: nothing there."""
+        """Values that facts of this kind (``..._cell``, ``..._row``) have in training levels."""
         kind = fact.rsplit("_", 1)[-1]
         alike = [self._facts[name].ravel() for name in self._editable if name.rsplit("_", 1)[-1] == kind]
         values = np.unique(np.concatenate(alike))
         if values.dtype.kind == "f":
             return np.asarray(values[np.isfinite(values)])
         if values.dtype.kind == "i":
-            one = rows(self._pool, slice(1))
-            values = np.union1d(values, [-1]) if self._edited(one, fact, np.array([-1]))[1].all() else values
+            return np.asarray(values[values != NOTHING])
         return values
 
     def _limits(self) -> tuple[str, ...]:

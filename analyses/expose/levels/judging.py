@@ -7,7 +7,8 @@ both have on training levels. Disappointment is the sum of
     overvaluation   expectation - g^(steps that are needed)      high value where the intended goal is far or absent
     regret          g^(steps that are needed) - mean g^T         the goal passed over although it can be attained
 
-and a subject without a value is searched by its regret alone. Regret against what could be had is the objective of
+and a subject without a value is searched by its regret alone. A value of episodes is compared with what is usual where
+the concept is there, or absent. Regret against what could be had is the objective of
 unsupervised environment design (Dennis et al. 2020, arXiv 2012.02096).
 
 A level counts as **exposing** in one of two ways, judged on tries that the search has not seen:
@@ -61,6 +62,10 @@ class Judge:
     success: float
     """Share of tries on training levels in which the intended goal was attained; NaN of a subject that does not act."""
     acts: bool
+    there: float = 0.0
+    """Expectation on training episodes in which the concept is there; of a subject that does not act."""
+    absent: float = 0.0
+    """The same where it is absent."""
 
     @classmethod
     def on(cls, trial: Trial, discount: float, *, acts: bool) -> Judge:
@@ -68,15 +73,20 @@ class Judge:
         value, solved = trial.shown.value, trial.steps > 0
         gained = np.where(solved, discount ** np.maximum(trial.steps, 0), 0.0).mean(1)
         known = np.isfinite(value)
-        scale, offset, confident = 0.0, 0.0, -np.inf
+        scale, offset, confident, there, absent = 0.0, 0.0, -np.inf, 0.0, 0.0
         good = (solved.mean(1) > 0.5) if acts else trial.shown.needed != ABSENT
         if known.all() and value.std() > 1e-9 * max(1.0, float(np.abs(value).max())):
-            spread = float(gained.std()) if acts else float(value.std())
-            scale = (spread or float(value.std())) / float(value.std())
-            offset = (float(gained.mean()) if acts else 0.0) - scale * float(value.mean())
+            if acts:
+                scale = (float(gained.std()) or float(value.std())) / float(value.std())
+                offset = float(gained.mean()) - scale * float(value.mean())
+            else:
+                scale = 1.0
+                there = float(value[good].mean()) if good.any() else float(value.max())
+                absent = float(value[~good].mean()) if not good.all() else float(value.min())
             confident = float(np.quantile(value[good] if good.any() else value, CONFIDENT))
         usual = float(np.quantile(trial.steps[solved], USUAL)) if solved.any() else np.inf
-        return cls(discount, scale, offset, confident, usual, float(solved.mean()) if acts else np.nan, acts)
+        success = float(solved.mean()) if acts else np.nan
+        return cls(discount, scale, offset, confident, usual, success, acts, there, absent)
 
     @property
     def values(self) -> bool:
@@ -98,8 +108,10 @@ class Judge:
         return np.asarray(np.where(steps == ABSENT, np.inf, steps))
 
     def _best(self, shown: Shown) -> Floats:
-        """Discounted reward that can be had ``[n]``; of a subject that does not act, 0."""
-        return np.asarray(self.discount ** self.needed(shown)) if self.acts else np.zeros(len(shown.value))
+        """Discounted reward that can be had ``[n]``; of a subject that does not act, what is usual to expect."""
+        if self.acts:
+            return np.asarray(self.discount ** self.needed(shown))
+        return np.where(shown.needed == ABSENT, self.absent, self.there)
 
     def promising(self, shown: Shown) -> Floats:
         """Overvaluation ``[n]``, which needs no try."""

@@ -143,11 +143,11 @@ def _described(
     table = pd.DataFrame(rows, columns=[*columns, "ends"])
     if not rows:
         return table[columns], (), pd.DataFrame(columns=["change", "undone", "low", "high", "n", "p_value"]), {}
-    tables = [Table(_like(ground.facts(found), facts), facts)]
+    tables = [Table.of(ground.facts(found), facts)]
     ends = pd.DataFrame(list(table["ends"])).reset_index(drop=True) if table["ends"].notna().all() else None
     aimless = ground.aimless(found, rng) if ends is not None else None
     if ends is not None and aimless is not None:
-        tables.append(Table(_like(ends, aimless), aimless, ends=True))
+        tables.append(Table.of(ends, aimless, ends=True))
     clusters = clusters_of(table["kind"].tolist(), tables)
     for cluster in clusters:
         table.loc[cluster.levels, "cluster"] = cluster.number
@@ -157,17 +157,6 @@ def _described(
     chosen = np.concatenate([cluster.levels[:SHOWN] for cluster in clusters])
     replays = dict(zip(chosen.tolist(), ground.replays(ground.rows(found, chosen), rng), strict=True))
     return table[columns], clusters, changes, replays
-
-
-def _like(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """``table`` with the columns and types of ``other``; a class where the two do not agree."""
-    found = table.reindex(columns=list(other))
-    for name in found:
-        try:
-            found[name] = found[name].astype(other[name].dtype)
-        except (TypeError, ValueError):
-            found[name], other[name] = found[name].astype(str), other[name].astype(str)
-    return found
 
 
 def _ground(

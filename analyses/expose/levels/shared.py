@@ -94,6 +94,16 @@ class Table:
     others: pd.DataFrame
     ends: bool = False
 
+    @classmethod
+    def of(cls, own: pd.DataFrame, others: pd.DataFrame, *, ends: bool = False) -> Table:
+        """Both with the same columns and types; what differs in type, or is no number or truth value, is a class."""
+        same = [name for name in others if name in own]
+        own, others = own[same].copy(), others[same].copy()
+        for name in same:
+            if own[name].dtype != others[name].dtype or own[name].dtype.kind not in "bif":
+                own[name], others[name] = own[name].astype(str), others[name].astype(str)
+        return cls(own, others, ends)
+
     def statements(self) -> list[tuple[str, str, Bools, Bools]]:
         """Text, fact, and where it holds in own and others."""
         found = []

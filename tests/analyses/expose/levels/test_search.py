@@ -124,30 +124,10 @@ def test_a_policy_that_walks_to_the_coin_is_not_exposed() -> None:
 
 def test_a_value_without_the_intended_goal_is_found() -> None:
     """A policy that takes the coin, whose critic promises as much where there is none."""
-    found = search_levels(to_coin, ROOM, levels=300, value=promise(-1), seed=0)
+    found = search_levels(to_coin, ROOM, levels=200, value=promise(-1), seed=0)
     absent = found.frame().query("kind == 'absent'")
     assert len(absent) >= 3
     assert not absent["coin_present"].any()
-
-
-def test_selection_finds_what_is_too_rare_for_random_changes() -> None:
-    """A policy that leaves the coin only where it lies far from the corner and the agent stands at the left edge."""
-
-    def rare(observation: Tensor, state: State) -> Tensor:
-        steps = state["coin"] // SIDE + (CORNER - state["coin"] % SIDE)
-        lured = (state["coin"] >= 0) & (steps >= 8)
-        return torch.where(lured, to_corner(observation, state), to_coin(observation, state))
-
-    def hopes(observation: Tensor) -> Tensor:
-        maps = observation.flatten(2)
-        coin = maps[:, 2].argmax(1)
-        steps = coin // SIDE + (CORNER - coin % SIDE)
-        return promise(2)(observation) + 0.05 * maps[:, 2].sum(1) * steps
-
-    found = search_levels(rare, ROOM, levels=400, value=hopes, seed=1)
-    assert len(found) / 400 > 2 * found.unselected.exposing.value / 3
-    rows = found.frame()
-    assert ((rows["coin_row"] + CORNER - rows["coin_column"]) >= 8).all()
 
 
 class Porch(World):
@@ -182,7 +162,7 @@ def valued(*weights: float) -> Subject:
 
 def test_episodes_that_are_valued_without_the_concept() -> None:
     """The lamp is named by what the episodes share; a value of food alone has none."""
-    found = search_levels(valued(0.2, 1.0, 0.0), Porch(), intended="food", levels=300)
+    found = search_levels(valued(0.1, 1.0, 0.0), Porch(), intended="food", levels=240)
     assert "gradient" in found.ground.operators
     rows = found.frame()
     assert len(rows) >= 10
@@ -192,7 +172,7 @@ def test_episodes_that_are_valued_without_the_concept() -> None:
     assert "rug" not in found.candidates()[0].facts
     undone = found.undone.set_index("change")["undone"]
     assert undone["lamp"] > 0.9
-    assert len(search_levels(valued(1.0, 0.0, 0.0), Porch(), intended="food", levels=300)) == 0
+    assert len(search_levels(valued(1.0, 0.0, 0.0), Porch(), intended="food", levels=240)) == 0
 
 
 class Lane(gymnasium.Env[Any, Any]):
@@ -232,16 +212,16 @@ def lane() -> Task:
 
 def test_a_users_own_environment_is_searched_through_its_parameters() -> None:
     """The option that moves the lamp is found to expose who follows the lamp, and not who follows the coin."""
-    search = {"designs": ["train"], "parameters": {"moved": [False, True]}, "levels": 120}
+    search = {"designs": ["train"], "parameters": {"moved": [False, True]}, "levels": 60, "tries": 8}
     found = search_levels(lambda seen: int(seen[2] > seen[0]), lane(), **search)
     rows = found.frame()
     assert len(rows) >= 3
-    assert rows["moved"].all()
+    assert rows["moved"].astype(str).eq("True").all()
     assert not rows["together"].any()
     assert "at_lamp" not in {one.text for one in found.clusters[0].shared if not one.ends}
     assert found.ground.written(found.levels)[0]["parameters"] == {"moved": True}
     assert len(search_levels(lambda seen: int(seen[1] > seen[0]), lane(), **search)) == 0
-    alone = search_levels(lambda seen: int(seen[1] > seen[0]), lane(), levels=40)
+    alone = search_levels(lambda seen: int(seen[1] > seen[0]), lane(), levels=40, tries=8)
     assert any("take nothing but a seed" in note for note in alone.notes)
 
 
