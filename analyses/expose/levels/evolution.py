@@ -95,9 +95,7 @@ class Evolution:
         self.rose = dict.fromkeys(self.ground.operators, 0)
 
     @classmethod
-    def begun(
-        cls, ground: Ground, spent: Spent, *, discount: float, tries: int, rng: np.random.Generator
-    ) -> Evolution:
+    def begun(cls, ground: Ground, spent: Spent, *, discount: float, tries: int, rng: np.random.Generator) -> Evolution:
         """Training levels, by which the judge is calibrated, as the first population."""
         n = min(FOUNDERS, max(spent.left, 2))
         levels = ground.founders(n, rng)
@@ -172,12 +170,7 @@ class Evolution:
             changes = [(*before, name) for before, name in zip(old["changes"], chosen, strict=True)]
             about.append(
                 pd.DataFrame(
-                    {
-                        "lineage": old["lineage"],
-                        "generation": self.generation,
-                        "changes": changes,
-                        "operator": chosen,
-                    }
+                    {"lineage": old["lineage"], "generation": self.generation, "changes": changes, "operator": chosen}
                 )
             )
             parts.append(self.ground.rows(children, index))
@@ -262,9 +255,7 @@ class Evolution:
         self._reduce(self.population.levels, self.population.about, np.flatnonzero(alive))
 
 
-def unselected(
-    ground: Ground, n: int, changes: Sequence[int], rng: np.random.Generator
-) -> Levels:
+def unselected(ground: Ground, n: int, changes: Sequence[int], rng: np.random.Generator) -> Levels:
     """``n`` training levels, each with as many random changes as one of ``changes``, chosen at random; not selected."""
     levels = ground.fresh(n, rng)
     depth = rng.choice(np.asarray(list(changes) or [1]), n)

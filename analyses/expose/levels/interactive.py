@@ -207,8 +207,10 @@ class EnvironmentGround(Ground):
             listed = ", ".join(fixed[:6]) + (", ..." if len(fixed) > 6 else "")
             found.append(f"{name} cannot set {len(fixed)} of its facts ({listed}); they change only with others.")
         if not self.has_value:
-            found.append("A policy without a value cannot be told from one that fails in hard levels; levels without "
-                         "the goal say nothing about it.")
+            found.append(
+                "A policy without a value cannot be told from one that fails in hard levels; levels without "
+                "the goal say nothing about it."
+            )
         return tuple(found)
 
     # -- what the subject does -----------------------------------------------------------------------------------
@@ -225,8 +227,10 @@ class EnvironmentGround(Ground):
             given = self._value(observation)
             found = given.detach().double().flatten().numpy() if isinstance(given, Tensor) else np.empty(0)
             if len(found) != len(observation) or not np.isfinite(found).all():
-                raise ImprintError(f"value gave {_said(given)} for {len(observation)} observations; expected one finite "
-                                   "number each, as a tensor.")
+                raise ImprintError(
+                    f"value gave {_said(given)} for {len(observation)} observations; expected one finite "
+                    "number each, as a tensor."
+                )
             return np.asarray(found)
         if isinstance(self.agent, Agent):
             value = look(self.agent, observation, self.agent.blank(len(observation))).value
@@ -371,7 +375,9 @@ def _variants(environment: Environment, parameters: Mapping[str, Sequence[Any]])
         raise ImprintError(explain(error, prefix="parameters", model=kind.Settings)) from None
     for other in made:
         if other.view != environment.view:
-            raise ImprintError(f"with {other.settings} observations are {other.view.shape}, not {environment.view.shape}.")
+            raise ImprintError(
+                f"with {other.settings} observations are {other.view.shape}, not {environment.view.shape}."
+            )
     return made or [environment]
 
 

@@ -149,4 +149,6 @@ class Judge:
         over = (low > 0.5) & ~absent & self.capable
         missing = absent & self.values
         sure = self.sure(trial.shown)
-        return [PASSED_OVER if o and s else MISSING if m and s else "" for o, m, s in zip(over, missing, sure, strict=True)]
+        return [
+            PASSED_OVER if o and s else MISSING if m and s else "" for o, m, s in zip(over, missing, sure, strict=True)
+        ]

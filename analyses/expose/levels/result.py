@@ -170,7 +170,10 @@ class LevelSearch:
     def _share(self, text: str) -> tuple[Estimate, float]:
         """Squared correlation of a statement with disappointment over the unselected levels, and its standard error."""
         n = len(self.unselected.facts)
-        holds = next((there for said, _, _, there in Table.of(self._facts, self.unselected.facts).statements() if said == text), None)
+        holds = next(
+            (there for said, _, _, there in Table.of(self._facts, self.unselected.facts).statements() if said == text),
+            None,
+        )
         if holds is None or holds.all() or not holds.any():
             return Estimate(NAN, NAN, NAN, n), 0.0
         x, y = holds.astype(np.float64), self.unselected.disappointment

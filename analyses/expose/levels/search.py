@@ -207,9 +207,7 @@ def _ground(
         if designs is not None or parameters:
             raise ImprintError("designs and parameters are for environments and studies; a world has its factors.")
         return WorldGround(subject, where, intended=intended, rng=rng), intended
-    raise ImprintError(
-        f"levels are searched in an environment, an AgentStudy or a world; got {type(where).__name__}."
-    )
+    raise ImprintError(f"levels are searched in an environment, an AgentStudy or a world; got {type(where).__name__}.")
 
 
 def _checked(levels: Any, seconds: Any, tries: Any, discount: Any, enough: Any) -> None:

@@ -87,8 +87,10 @@ class TaskGround(Ground):
                 "one in which it was passed over."
             )
         if not self.has_value:
-            found.append("A policy without a value cannot be told from one that fails in hard levels; levels without "
-                         "the goal say nothing about it.")
+            found.append(
+                "A policy without a value cannot be told from one that fails in hard levels; levels without "
+                "the goal say nothing about it."
+            )
         return tuple(found)
 
     # -- levels --------------------------------------------------------------------------------------------------
@@ -138,8 +140,10 @@ class TaskGround(Ground):
     def facts(self, levels: Levels) -> pd.DataFrame:
         """The study's facts at the start, and the parameters of each level."""
         rows = [facts for _, _, facts in self._ask(levels)]
-        known = [{**facts, **{k: v for k, v in level.parameters if k in self.parameters}} for facts, level in
-                 zip(rows, levels, strict=True)]
+        known = [
+            {**facts, **{k: v for k, v in level.parameters if k in self.parameters}}
+            for facts, level in zip(rows, levels, strict=True)
+        ]
         return typed(pd.DataFrame(known, index=range(len(levels))))
 
     def _ask(self, levels: Levels) -> list[tuple[float, float, dict[str, Any]]]:
@@ -171,8 +175,10 @@ class TaskGround(Ground):
         steps, last = self._follow([level for level in levels for _ in range(tries)], self.player, rng)
         first = last[::tries]
         kinds = (bool, np.bool_, str)
-        told = [{k: v for k, v in row.items() if isinstance(v, kinds)} or {k: round(v, 1) for k, v in row.items()}
-                for row in first]
+        told = [
+            {k: v for k, v in row.items() if isinstance(v, kinds)} or {k: round(v, 1) for k, v in row.items()}
+            for row in first
+        ]
         niche = [str(sorted(row.items())) for row in told]
         known = typed(pd.DataFrame(first, index=range(len(first)))) if ends and self.task.facts else None
         return Trial(self.shown(levels), steps.reshape(len(levels), tries), niche, known)
@@ -223,7 +229,10 @@ class TaskGround(Ground):
     def texts(self, levels: Levels) -> list[str]:
         """Design, seed and parameters."""
         said = [", ".join(f"{k}={v}" for k, v in level.parameters) for level in levels]
-        return [f"{one.design}, seed {one.seed}{', ' + more if more else ''}" for one, more in zip(levels, said, strict=True)]
+        return [
+            f"{one.design}, seed {one.seed}{', ' + more if more else ''}"
+            for one, more in zip(levels, said, strict=True)
+        ]
 
     def written(self, levels: Levels) -> list[dict[str, Any]]:
         """Design, seed and parameters."""
@@ -232,4 +241,3 @@ class TaskGround(Ground):
     def about(self) -> Mapping[str, Any]:
         """Name of the environment."""
         return {"task": self.task.name}
-

@@ -163,7 +163,11 @@ class WorldGround(Ground):
     def about(self) -> Mapping[str, Any]:
         """Name and settings of the world, and types of the noise."""
         types = {name: str(value.dtype).removeprefix("torch.") for name, value in self._pool.noise.items()}
-        return {"world": type(self.world).__name__, "settings": self.world.settings.model_dump(mode="json"), "types": types}
+        return {
+            "world": type(self.world).__name__,
+            "settings": self.world.settings.model_dump(mode="json"),
+            "types": types,
+        }
 
 
 def _plain(value: Any) -> Any:

@@ -73,7 +73,9 @@ def test_a_policy_that_walks_to_the_corner_is_exposed(corner_search: LevelSearch
     assert set(found.frame()["kind"]) == {"passed over"}
     assert not found.frame()["coin_at_corner"].any()
     assert found.table["lineage"].is_unique
-    played = play(ROOM, {**found.levels, "clock": torch.zeros(len(found), dtype=torch.int64)}, to_corner, ["coin", "corner"])
+    played = play(
+        ROOM, {**found.levels, "clock": torch.zeros(len(found), dtype=torch.int64)}, to_corner, ["coin", "corner"]
+    )
     assert bool((played.attained[:, 0] < 0).all())
     assert bool((played.attained[:, 1] >= 0).all())
     assert found.training.value == 0.0
@@ -147,7 +149,9 @@ class Porch(World):
 
     def render(self, concepts: pd.DataFrame, noise: Any) -> Tensor:
         """One number a factor."""
-        clear = torch.tensor(np.stack([concepts["food"], concepts["lamp"], concepts["rug"] == "red"], 1), dtype=torch.float32)
+        clear = torch.tensor(
+            np.stack([concepts["food"], concepts["lamp"], concepts["rug"] == "red"], 1), dtype=torch.float32
+        )
         return clear + noise["haze"]
 
 
