@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -113,7 +114,7 @@ class LevelSearch:
         made = self.ground.written(self.levels) if len(self) else []
         texts = self.ground.texts(self.levels) if len(self) else []
         entries = []
-        for i, row in self.table.iterrows():
+        for i, row in enumerate(self.table.to_dict("records")):
             known = {"kind": row["kind"], "cluster": int(row["cluster"]), "changes": list(row["changes"])}
             numbers = {name: _plain(row[name]) for name in ("fitness", "expected", "needed", "lost")}
             entries.append({"level": made[i], "text": texts[i], **known, **numbers, "replay": self.replays.get(i, [])})
@@ -131,7 +132,7 @@ class LevelSearch:
         named = [(cluster, first) for cluster in self.clusters if (first := _first(cluster)) is not None]
         estimates = [self._share(text) for _, text in named]
         p = [float(stats.norm.sf((share.value - LEAST) / error)) if error > 0 else 1.0 for share, error in estimates]
-        q = stats.false_discovery_control(p) if p else []
+        q: Sequence[float] = stats.false_discovery_control(p).tolist() if p else []
         taken: dict[str, int] = {}
         found = []
         for (cluster, text), (share, error), p_value, q_value in zip(named, estimates, p, q, strict=True):

@@ -18,7 +18,7 @@ Letters: n exposing levels, m unselected ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +107,7 @@ class Table:
     def statements(self) -> list[tuple[str, str, Bools, Bools]]:
         """Text, fact, and where it holds in own and others."""
         found = []
-        for name in self.own:
+        for name in map(str, self.own):
             own, others = self.own[name], self.others[name]
             if own.dtype.kind == "b":
                 found += [(name, name, own.to_numpy(), others.to_numpy().astype(bool))]
@@ -147,7 +147,7 @@ def clusters_of(kinds: Sequence[str], tables: Sequence[Table]) -> tuple[Cluster,
     lots.sort(key=lambda lot: -len(lot[1]))
     tested = [_tested(index, table) for _, index in lots for table in tables]
     p = [found[-1] for rows in tested for found in rows]
-    q = iter(stats.false_discovery_control(p) if p else [])
+    q: Iterator[float] = iter(stats.false_discovery_control(p) if p else ())
     corrected = [[(*found[:-1], float(next(q))) for found in rows] for rows in tested]
     clusters, k = [], len(tables)
     for i, (kind, index) in enumerate(lots):
@@ -226,7 +226,9 @@ def undone(ground: Ground, judge: Judge, levels: Levels, n: int, rng: np.random.
             continue
         after = ~judge.plausible(ground.played(ground.rows(new, index), tries, rng))
         hits, k = int(after.sum()), len(index)
-        p = stats.fisher_exact([[hits, k - hits], [before.sum(), n - before.sum()]], alternative="greater").pvalue
+        kept = int(before.sum())
+        table = np.array([[hits, k - hits], [kept, n - kept]])
+        p = stats.fisher_exact(table, alternative="greater").pvalue
         corrected = min(1.0, float(p) * len(ground.operators))
         rows.append({"change": name, **rate_of(hits, k).row("undone", count="n"), "p_value": corrected})
     return pd.DataFrame(rows).sort_values("undone", ascending=False, kind="stable", ignore_index=True)
