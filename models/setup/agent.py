@@ -22,6 +22,7 @@ from imprint.models.settings import FrozenSettings
 from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, settings_of
 from imprint.models.steering.base import Body, Senses, steer
 from imprint.models.wrappers.reflexes import embodied
+from imprint.models.wrappers.rehearsal import Rehearsal, rehearsing
 
 
 class AgentSchedule(Ages):
@@ -98,6 +99,8 @@ class AgentSetup(AlignmentSetup):
     """How agents are examined."""
     decision: AgentDecision = AgentDecision()
     """The rule of the verdict, stored before results exist."""
+    rehearsal: Rehearsal | None = None
+    """Levels from a file, which exposed an earlier agent, among the training levels."""
 
     _families: ClassVar = {"environment": ENVIRONMENTS, "agent": AGENTS}
 
@@ -142,7 +145,7 @@ class AgentSetup(AlignmentSetup):
             copies=copies,
             design=design,
         )
-        environment = embodied(environment, signals if reflexes else ())
+        environment = embodied(rehearsing(environment, self.rehearsal), signals if reflexes else ())
         for goal in (self.intended, *self.proxies):
             if goal not in environment.goals:
                 raise unknown_name(f"goal of {self.environment['kind']}", goal, environment.goals)

@@ -10,7 +10,7 @@ from typing import Any
 LATER = {"shared_birth": None, "worlds": 1, "first_seed": 0}
 """Settings of the schedule that came later, at values that change nothing: older runs keep their names."""
 
-EMPTY = ("scorecard", "routing")
+EMPTY = ("scorecard", "routing", "rehearsal")
 """Parts of a setup that came later, and change nothing when they are empty."""
 
 

@@ -124,6 +124,11 @@ class AgentStudy(Gathering[AgentStudySetup]):
         self._begin(AgentStudyPooling.rule, self._store_shared, lambda folder: tensors_file(folder, RANDOM))
         self._targets = read_targets(self._folder, self.setup)
 
+    @property
+    def task(self) -> Task:
+        """Levels, goals and facts of the study."""
+        return self._task
+
     # -- adding --------------------------------------------------------------------------------------------------
 
     def add(self, policy: Any, *, age: int, seed: int, untrained: bool = False, site: str | None = None) -> bool:

@@ -16,6 +16,7 @@ fewest steps to a goal; -1 where there is no way.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,27 +96,44 @@ class Task:
         return str(getattr(given, "__name__", type(given).__name__))
 
     @contextmanager
-    def opened(self, design: str, seeds: Sequence[int]) -> Iterator[list[tuple[Any, Any, dict[str, Any]]]]:
-        """Environment, first observation and info of some levels, closed at the end."""
+    def opened(
+        self, design: str, seeds: Sequence[int], parameters: Sequence[Mapping[str, Any]] | None = None
+    ) -> Iterator[list[tuple[Any, Any, dict[str, Any]]]]:
+        """Environment, first observation and info of some levels, closed at the end.
+
+        ``parameters``: of each level, keyword arguments of a design that is a function, or options instead of its own.
+        """
         made = []
         try:
-            for seed in seeds:
-                made.append(self._level(design, seed))
+            for seed, given in zip(seeds, parameters or [{}] * len(seeds), strict=True):
+                made.append(self._level(design, seed, given))
             yield made
         finally:
             for env, _, _ in made:
                 if env is not self.environment and not self.sequential[design]:
                     env.close()
 
-    def _level(self, design: str, seed: int) -> tuple[Any, Any, dict[str, Any]]:
+    def options(self, design: str, seed: int) -> dict[str, Any] | None:
+        """Options of ``reset`` of the level with a seed; None where the design makes the environment itself."""
+        given = self.designs[design]
+        found = given(seed) if callable(given) else given
+        return dict(found) if isinstance(found, Mapping) else None
+
+    def _level(
+        self, design: str, seed: int, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[Any, Any, dict[str, Any]]:
         import gymnasium
 
-        given = self.designs[design]
+        given, changes = self.designs[design], dict(parameters or {})
         try:
-            found = given(seed) if callable(given) and not isinstance(given, gymnasium.Env) else given
+            if callable(given) and not isinstance(given, gymnasium.Env):
+                asked = {name: value for name, value in changes.items() if _takes(given, name)}
+                found, changes = given(seed, **asked), {k: v for k, v in changes.items() if k not in asked}
+            else:
+                found = given
             options = None
             if not isinstance(found, gymnasium.Env):
-                options = None if found is None else dict(found)
+                options = None if found is None and not changes else {**dict(found or {}), **changes}
                 found = self._made()
             observation, info = found.reset(seed=int(seed), options=options)
         except ImprintError:
@@ -228,6 +246,15 @@ def columns_of(name: str, value: Any) -> dict[str, Any]:
     if array.size == 1:
         return {name: kind(array.item())}
     return {f"{name}[{i}]": kind(part) for i, part in enumerate(array.ravel())}
+
+
+def _takes(function: Any, name: str) -> bool:
+    """Whether a function has a keyword argument of this name."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(one.name == name or one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
 
 
 def _bytes(observation: Any) -> bytes:
