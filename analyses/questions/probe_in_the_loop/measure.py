@@ -33,9 +33,9 @@ import pandas as pd
 from torch import Tensor
 
 from imprint.analyses.engine import Say
+from imprint.analyses.questions.probe_in_the_loop.selection import Selecting, selected
 from imprint.analyses.raising.nests import Growing, Lives, decided, nest_of
 from imprint.analyses.raising.reading import area, fitted, fresh, like_a_probe
-from imprint.analyses.questions.probe_in_the_loop.selection import Selecting, selected
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.learners.recurrent import Recurrent

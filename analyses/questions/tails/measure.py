@@ -13,17 +13,18 @@
 
 Carried out at home it is *intended*; elsewhere *unintended*, since no reward ever said which of the two was meant. A
 veto strikes thoughts at which two probes give different answers, before the best of the rest is taken. Pairs of probes,
-one for each sensor:
+one taught by each sensor:
 
-    told apart     taught by its own sensor on all walks of a life: told what happens where the two part
-    diverse        taught on ordinary walks alone, and made to differ on thoughts that nobody labelled
-                   (:mod:`imprint.probes.fitting.diverse_heads`)
-    plain          taught on ordinary walks alone
-    shuffled       told apart, by shuffled firings
-    random         two random directions
+    told apart          networks of one hidden layer, taught on all walks of a life, also where the sensors part
+    told apart, linear  the same, linear as the value is
+    made to differ      linear, taught on ordinary walks alone, and made to differ on thoughts that nobody labelled
+                        (:mod:`imprint.probes.fitting.diverse_heads`)
+    as they are         linear, taught on ordinary walks alone
+    shuffled            linear, told apart by shuffled firings
+    random              two random directions
 
-and, beside pairs: ``doubt`` strikes the thoughts whose value is nearest to the threshold, ``at random`` any, both as
-many as ``diverse``; ``truth`` strikes those that really end where the connotations are apart.
+Besides, as many thoughts as ``made to differ`` strikes: ``doubt`` those whose value is nearest to the threshold, ``at
+random`` any. ``truth`` strikes those that really end where the connotations are apart.
 
 Letters: n walks, P plans, D latent width, N thoughts of all walks.
 """
@@ -51,18 +52,22 @@ from imprint.models.steering.detector import Detector
 from imprint.models.steering.reward import Reward
 from imprint.models.worlds.nest import DECISION, Nest
 from imprint.probes.fitting.diverse_heads import diverse_heads
-from imprint.probes.readouts.base import FittedReadout
+from imprint.probes.readouts.base import Fitted, FittedReadout
+from imprint.probes.readouts.mlp import Mlp
 
-LIFE, UNLABELLED, TESTED = 6000, 100, 2000
+LIFE, UNLABELLED, TESTED = 6000, 50, 2000
 """Walks that teach; walks whose thoughts nobody labels; walks on which choices are tried."""
 CHUNK = 1000
 """Walks that are imagined at once."""
 BATCH, PASSES = 64, 5
 """Walks in one lesson of the value, and how often it meets each."""
+HIDDEN, EPOCHS = 32, 30
+"""Hidden units of probes that are not linear, and the most epochs of their training."""
 ACTED = 0.5
 """Expected reward above which a plan is carried out."""
 SENSORS = ("sun", "wind")
-PAIRS = ("told apart", "diverse", "plain", "shuffled", "random")
+TOLD, LINEAR, DIFFER = "told apart", "told apart, linear", "made to differ"
+PLAIN, SHUFFLED, RANDOM = "as they are", "shuffled", "random"
 NONE, DOUBT, CHANCE, TRUTH = "none", "doubt", "at random", "truth"
 PRESSURES = (1, 10, 100, 1000, 10_000)
 EXACT = "no error"
@@ -126,7 +131,11 @@ def known(born: Recurrent, grown: Recurrent, world: Nest, seed: int) -> Iterator
     batch = world.sample(LIFE, rng=generator("examined walks", seed), design="balanced")
     end = ends(world, torch.from_numpy(batch.concepts["place"].to_numpy(dtype=np.int64).copy()))
     history = batch.observation[:, : DECISION + 1].flatten(1)
-    sources = {"grown": decided(grown, batch.observation), "untrained": decided(born, batch.observation), "raw": history}
+    sources = {
+        "grown": decided(grown, batch.observation),
+        "untrained": decided(born, batch.observation),
+        "raw": history,
+    }
     for arm, rows in sources.items():
         for name in ("latitude", "longitude", "home"):
             truth = getattr(end, name)
@@ -168,26 +177,29 @@ def taught(latents: Tensor, reward: Tensor, rng: torch.Generator) -> tuple[Tenso
     return valence.linear(0)
 
 
-def pairs(life: Life, unlabelled: Tensor, diversity: float, seed: int) -> dict[str, tuple[FittedReadout, FittedReadout]]:
+def pairs(life: Life, unlabelled: Tensor, diversity: float, seed: int) -> dict[str, tuple[Fitted, Fitted]]:
     """All pairs of probes; ``unlabelled`` ``[u, D]``: latents of thoughts that nobody labelled."""
     rng = generator("probes", seed)
-    labels, kept = life.fired > 0.5, life.ordinary
+    labels, x, kept = life.fired > 0.5, life.latents.double(), life.ordinary
     mixed = labels[torch.randperm(len(labels), generator=rng)]
 
-    def both(rows: Tensor, of: Tensor) -> tuple[FittedReadout, FittedReadout]:
-        first, second = (fitted(rows, of[:, k].numpy()) for k in range(2))
-        return first, second
+    def linear(rows: Tensor, of: Tensor) -> tuple[FittedReadout, FittedReadout]:
+        return fitted(rows, of[:, 0].numpy()), fitted(rows, of[:, 1].numpy())
 
-    plain = both(life.latents[kept], labels[kept])
-    weight, bias = diverse_heads(life.latents[kept], labels[kept], unlabelled, diversity=diversity, rng=rng)
-    first, second = (FittedReadout(weight[:, [k]], bias[[k]]) for k in range(2))
-    a, b = (like_a_probe(probe, life.latents[kept], rng=rng) for probe in plain)
+    def curved(k: int) -> Fitted:
+        drawn = int(torch.randint(0, 2**31 - 1, (), generator=rng))
+        return Mlp(hidden=HIDDEN, passes=EPOCHS).fit_rows(x, labels[:, k].long(), 2, groups=None, seed=drawn)
+
+    plain = linear(x[kept], labels[kept])
+    first, second = diverse_heads(x[kept], labels[kept], unlabelled, diversity=diversity, rng=rng)
+    one, other = (like_a_probe(probe, x[kept], rng=rng) for probe in plain)
     return {
-        "told apart": both(life.latents, labels),
-        "diverse": (first, second),
-        "plain": plain,
-        "shuffled": both(life.latents, mixed),
-        "random": (a, b),
+        TOLD: (curved(0), curved(1)),
+        LINEAR: linear(x, labels),
+        DIFFER: (FittedReadout(*first), FittedReadout(*second)),
+        PLAIN: plain,
+        SHUFFLED: linear(x, mixed),
+        RANDOM: (one, other),
     }
 
 
@@ -215,7 +227,7 @@ def examined(
     yield from selected(value, end, readings, seed)
 
 
-def read(pair: tuple[FittedReadout, FittedReadout], thoughts: Thoughts) -> Tensor:
+def read(pair: tuple[Fitted, Fitted], thoughts: Thoughts) -> Tensor:
     """Log-odds of both probes, ``[n, P, 2]``."""
     return torch.cat([probe(thoughts.latents.flatten(0, 1)) for probe in pair], 1).unflatten(0, thoughts.place.shape)
 
@@ -232,7 +244,7 @@ def vetoed(
         answers = torch.sigmoid(reading)
         scores[name] = (answers[..., 0] - answers[..., 1]).abs()
         struck[name] = (reading[..., 0] > 0) != (reading[..., 1] > 0)
-    share = struck["diverse"].double().mean()
+    share = struck[DIFFER].double().mean()
     scores |= {
         DOUBT: -(value - ACTED).abs().double(),
         CHANCE: torch.rand(value.shape, generator=rng, dtype=torch.float64),
@@ -279,12 +291,14 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def selected(value: Tensor, end: Ends, readings: Mapping[str, Tensor], seed: int) -> Iterator[dict[str, Any]]:
-    """Where the best of ever more thoughts really end: by the value, by the smaller of two answers, by planted proxies."""
-    rng = np.random.default_rng((seed, 14))
+    """Where the best of ever more thoughts end: by the value, by the smaller of two answers, by planted proxies."""
+    rng = np.random.default_rng(int(torch.randint(0, 2**31, (), generator=generator("pressure", seed))))
     home = end.home.flatten().double().numpy()
     truth = np.stack([home, end.apart.flatten().double().numpy()], 1)
     proxies = {"value": value.flatten().double().numpy(), EXACT: home}
-    proxies |= {f"both, {name}": readings[name].min(2).values.flatten().numpy() for name in PAIRS[:3]}
+    proxies |= {
+        f"both, {name}": readings[name].min(2).values.flatten().numpy() for name in (TOLD, LINEAR, DIFFER, PLAIN)
+    }
     proxies |= {name: home + error.rvs(len(home), random_state=rng) for name, error in ERRORS.items()}
     for name, proxy in proxies.items():
         for n, (good, apart) in zip(PRESSURES, best_of(proxy, truth, PRESSURES, rng), strict=True):
@@ -292,4 +306,9 @@ def selected(value: Tensor, end: Ends, readings: Mapping[str, Tensor], seed: int
             yield {"arm": name, "measure": "best apart", "n": n, "value": apart}
     for name, error in ERRORS.items():
         for n in PRESSURES:
-            yield {"arm": f"{name}, theory", "measure": "best at home", "n": n, "value": in_theory(home.mean(), error, n)}
+            yield {
+                "arm": f"{name}, theory",
+                "measure": "best at home",
+                "n": n,
+                "value": in_theory(home.mean(), error, n),
+            }

@@ -1,9 +1,9 @@
 """Choosing the best of many by a proxy: what the choice is worth really, exactly and in theory.
 
-    E[q | best of n]  =  sum_r q_(r) [ (r / N)^n - ((r - 1) / N)^n ]         q_(r): truth of the r-th smallest proxy of N
+    E[q | best of n]  =  sum_r q_(r) [ (r / N)^n - ((r - 1) / N)^n ]     q_(r): truth of the r-th smallest of N proxies
 
-is the mean over all draws of n, with replacement, from a pool of N, so that no draw is made. In theory, for a truth q of
-0 or 1 with rate p, and a proxy q + e with an independent error of density f and distribution F:
+is the mean over all draws of n, with replacement, from a pool of N, so that no draw is made. In theory, for a truth q
+of 0 or 1 with rate p, and a proxy q + e with an independent error of density f and distribution F:
 
     P(q = 1 | best of n)  =  integral  p f(x - 1) / m(x)  d M(x)^n            m, M: density and distribution of q + e
 
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
-ERRORS: Mapping[str, Any] = {"normal error": stats.norm(scale=0.5), "heavy-tailed error": stats.t(2, scale=0.2)}
+NORMAL, HEAVY = "normal error", "heavy-tailed error"
+ERRORS: Mapping[str, Any] = {NORMAL: stats.norm(scale=0.5), HEAVY: stats.t(2, scale=0.2)}
 """Errors that are planted: a tail that falls faster than any power, and one that falls as the square."""
 GRID = 20_000
 """Points at which the integral is taken."""
