@@ -112,9 +112,10 @@ def _worn(means: pd.DataFrame) -> Exhibit:
     names = [arms.TOLD, arms.LINEAR, arms.DIFFER, arms.PLAIN, arms.DOUBT, arms.CHANCE]
     shown = _rows(means, ["cut", "unintended"], [*names, arms.NONE])
     shown = shown[(shown["arm"] != arms.NONE) | (shown["measure"] != "cut")]
-    table = shown[shown["measure"] == "cut"].pivot_table(index="arm", columns="thoughts", values="value", sort=False)
-    listed = "; ".join(f"{arm} {table.loc[arm].iloc[0]:.2f}, {table.loc[arm].iloc[-1]:.2f}" for arm in names[:3])
-    reading = f"Unintended choices cut with {table.columns[0]} thought in mind, and with {table.columns[-1]}: {listed}."
+    cut = shown[shown["measure"] == "cut"].set_index(["arm", "thoughts"])["value"]
+    few, many = cut.index[0][1], cut.index[-1][1]
+    listed = "; ".join(f"{arm} {cut[arm, few]:.2f}, {cut[arm, many]:.2f}" for arm in names[:3])
+    reading = f"Unintended choices cut with {few} thought in mind, and with {many}: {listed}."
     caption = f"Cut: as a part of those without a veto; unintended: part of the walks. {OVER}"
     titles = "thoughts that come to mind", "part"
     chart = chart_over_seeds("lines", "thoughts", "value", titles, colour="arm", panel="measure")

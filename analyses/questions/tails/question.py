@@ -160,8 +160,8 @@ class Tails(Question[Settings]):
         if missing := self.missing(tables, failed, every=True):
             return missing
         table = joined(tables)
-        means = over_seeds(table, ["arm", "measure", "n"]).rename(columns={"n": "thoughts"})
         every = table.rename(columns={"n": "thoughts"})
+        means = over_seeds(every, ["arm", "measure", "thoughts"])
         rows = [row for part in (means, every) for row in self.rows(part, "value", _about)]
         return self.answer(decide(table), rows, exhibits(means, table, JUDGED))
 
