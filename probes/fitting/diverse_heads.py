@@ -5,7 +5,8 @@
 L_h is the log loss of head h with equal weight for both classes, I the mutual information of the two heads' answers on
 rows without labels, from their mean joint probabilities (Lee, Yao & Finn 2023, Diversify and disambiguate, arXiv
 2202.03418). Labels that two features explain equally well leave open which of them a head reads; the second term makes
-the two read different ones, so that where they disagree the labels had said nothing. Fitted by Adam, in float64.
+the two read different ones, so that where they disagree the labels had said nothing. Fitted by Adam, in float64; the
+second term is brought in gradually, since one head that says the same of every row has no information to share either.
 
 Letters: n labelled rows, u rows without labels, D width, H hidden units.
 """
@@ -20,6 +21,8 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 
+SMALL, WARM = 0.1, 0.5
+"""Size of initial weights of the last layer; part of the steps over which the second term is brought in."""
 SMALLEST, TINY = 1e-9, 1e-12
 """Least standard deviation by which a column is divided; least probability of which a logarithm is taken."""
 
@@ -67,11 +70,12 @@ def diverse_heads(
     with torch.enable_grad():
         layers = _born([x.shape[1], hidden, 1] if hidden else [x.shape[1], 1], rng)
         optimiser = torch.optim.Adam(layers, lr=learning_rate)
-        for _ in range(steps):
+        for step in range(steps):
             fit = F.binary_cross_entropy_with_logits(_logits(layers, z), truth, weight=balance, reduction="none")
             answers = torch.sigmoid(_logits(layers, free))
             size = torch.stack([weight.square().sum() for weight in layers[::2]]).sum()
-            loss = fit.mean(1).sum() + penalty / 2 * size + diversity * mutual_information(answers[0], answers[1])
+            shared = diversity * min(1.0, step / (WARM * steps)) * mutual_information(answers[0], answers[1])
+            loss = fit.mean(1).sum() + penalty / 2 * size + shared
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -88,6 +92,8 @@ def _born(widths: list[int], rng: torch.Generator) -> list[Tensor]:
     for before, after in pairwise(widths):
         weight = torch.randn(2, before, after, generator=rng, dtype=torch.float64) / before**0.5
         layers += [weight.requires_grad_(), torch.zeros(2, 1, after, dtype=torch.float64, requires_grad=True)]
+    with torch.no_grad():
+        layers[-2] *= SMALL
     return layers
 
 

@@ -55,7 +55,7 @@ from imprint.probes.fitting.diverse_heads import diverse_heads
 from imprint.probes.readouts.base import Fitted, FittedReadout
 from imprint.probes.readouts.mlp import Mlp
 
-LIFE, UNLABELLED, TESTED = 6000, 50, 2000
+LIFE, UNLABELLED, TESTED = 6000, 100, 2000
 """Walks that teach; walks whose thoughts nobody labels; walks on which choices are tried."""
 CHUNK = 1000
 """Walks that are imagined at once."""
@@ -116,26 +116,23 @@ def measure(*, seeds: Sequence[int], growing: Mapping[str, Any], choosing: Mappi
     """
     worlds = [nest_of(seed) for seed in seeds]
     lives = Lives(worlds, seeds, Growing(**growing))
-    born = lives.cohort.unstack()
     table: list[dict[str, Any]] = []
-    grown = lives.grow(say)
-    for s, (seed, world) in enumerate(zip(seeds, worlds, strict=True)):
+    for learner, world, seed in zip(lives.cohort.unstack(), worlds, seeds, strict=True):
+        table += [{**row, "seed": seed} for row in known(learner, world, seed, untrained=True)]
+    for s, (learner, world, seed) in enumerate(zip(lives.grow(say), worlds, seeds, strict=True)):
         say(s, len(seeds), "teaching and choosing")
-        rows = [*known(born[s], grown[s], world, seed), *examined(grown[s], world, seed, **choosing)]
-        table += [{"n": 0, **row, "seed": seed} for row in rows]
-    return pd.DataFrame(table).astype({"value": float})
+        rows = [*known(learner, world, seed), *examined(learner, world, seed, **choosing)]
+        table += [{**row, "seed": seed} for row in rows]
+    return pd.DataFrame(table).fillna({"n": 0}).astype({"value": float, "n": int})
 
 
-def known(born: Recurrent, grown: Recurrent, world: Nest, seed: int) -> Iterator[dict[str, Any]]:
-    """Areas under the curve of fresh probes: what the grown learner knows beyond its birth and the raw history."""
+def known(learner: Recurrent, world: Nest, seed: int, *, untrained: bool = False) -> Iterator[dict[str, Any]]:
+    """Areas under the curve of fresh probes of the connotations; of the raw history, too, for an ``untrained`` one."""
     batch = world.sample(LIFE, rng=generator("examined walks", seed), design="balanced")
     end = ends(world, torch.from_numpy(batch.concepts["place"].to_numpy(dtype=np.int64).copy()))
-    history = batch.observation[:, : DECISION + 1].flatten(1)
-    sources = {
-        "grown": decided(grown, batch.observation),
-        "untrained": decided(born, batch.observation),
-        "raw": history,
-    }
+    sources = {"untrained" if untrained else "grown": decided(learner, batch.observation)}
+    if untrained:
+        sources["raw"] = batch.observation[:, : DECISION + 1].flatten(1)
     for arm, rows in sources.items():
         for name in ("latitude", "longitude", "home"):
             truth = getattr(end, name)
