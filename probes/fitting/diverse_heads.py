@@ -5,8 +5,9 @@
 L_h is the log loss of head h with equal weight for both classes, I the mutual information of the two heads' answers on
 rows without labels, from their mean joint probabilities (Lee, Yao & Finn 2023, Diversify and disambiguate, arXiv
 2202.03418). Labels that two features explain equally well leave open which of them a head reads; the second term makes
-the two read different ones, so that where they disagree the labels had said nothing. Fitted by Adam, in float64; the
-second term is brought in gradually, since one head that says the same of every row has no information to share either.
+the two read different ones, so that where they disagree the labels had said nothing. Fitted by Adam, in float64,
+from small weights. A head that says the same of every row has no information to share either: see whether both are
+still right where there were labels.
 
 Letters: n labelled rows, u rows without labels, D width, H hidden units.
 """
@@ -21,8 +22,8 @@ from torch import Tensor
 
 from imprint.models.errors import ImprintError
 
-SMALL, WARM = 0.1, 0.5
-"""Size of initial weights of the last layer; part of the steps over which the second term is brought in."""
+SMALL = 0.1
+"""Size of initial weights of the last layer, in those that keep the spread of what comes in."""
 SMALLEST, TINY = 1e-9, 1e-12
 """Least standard deviation by which a column is divided; least probability of which a logarithm is taken."""
 
@@ -70,12 +71,11 @@ def diverse_heads(
     with torch.enable_grad():
         layers = _born([x.shape[1], hidden, 1] if hidden else [x.shape[1], 1], rng)
         optimiser = torch.optim.Adam(layers, lr=learning_rate)
-        for step in range(steps):
+        for _ in range(steps):
             fit = F.binary_cross_entropy_with_logits(_logits(layers, z), truth, weight=balance, reduction="none")
             answers = torch.sigmoid(_logits(layers, free))
             size = torch.stack([weight.square().sum() for weight in layers[::2]]).sum()
-            shared = diversity * min(1.0, step / (WARM * steps)) * mutual_information(answers[0], answers[1])
-            loss = fit.mean(1).sum() + penalty / 2 * size + shared
+            loss = fit.mean(1).sum() + penalty / 2 * size + diversity * mutual_information(answers[0], answers[1])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -220,6 +220,9 @@ def examined(
                        "longitude alone": end.longitude & end.apart, "neither": kept & ~end.home}.items():  # fmt: skip
         yield {"arm": "value", "measure": f"acts at {name}", "value": float((value[part] > ACTED).float().mean())}
     readings = {name: read(pair, thoughts) for name, pair in probes.items()}
+    for name, reading in readings.items():
+        right = ((reading[kept] > 0) == end.home[kept][:, None]).double().mean(0)
+        yield {"arm": name, "measure": "right, ordinary", "value": float(right.min())}
     yield from vetoed(value, end, readings, minds, judged, generator("choices", seed))
     yield from selected(value, end, readings, seed)
 

@@ -16,8 +16,9 @@ Pilots (seeds 500 to 503) fixed the instruments, never the bounds, which are K14
 that were carried out: taught in the light, and read in imagination, which is dark, value and probes were much worse.
 Linear probes that are told apart lay at the bound (area .85, cut .54), so that no affordable number of seeds would
 settle them; they are shown, and networks of one hidden layer are judged (.97, .87). Of pairs that were made to differ
-the linear one is judged (area .77 with a diversity of 10, 30 and 100 alike): those of hidden units fitted ordinary
-walks by heart, and did worse in three of the four seeds.
+the linear one is judged, from small weights (area .77 with a diversity of 10, 30 and 100 alike): from larger weights,
+with hidden units, or with the labels fitted first, one of the two often gave up ordinary walks. That both still know
+those is a control.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from imprint.analyses.verdicts import Conclusion
 
 AREA, CUT, LOST = 0.85, 0.5, 0.1
 """Bounds of K14: area of the disagreement, part of unintended choices that is cut, of intended return that is lost."""
-HIDDEN, TAUGHT, WRONG, BLIND, FALL, HARMLESS = 0.15, 0.9, 0.1, 0.65, 0.2, 0.99
+HIDDEN, TAUGHT, KEPT, WRONG, BLIND, FALL, HARMLESS = 0.15, 0.9, 0.75, 0.1, 0.65, 0.2, 0.99
 """Bounds of controls, see the card."""
 MINDS, JUDGED = (1, 2, 4, 8, 16, 32, 64), 8
 """Thoughts that come to mind; how many when vetoes are judged."""
@@ -99,7 +100,8 @@ class Tails(Question[Settings]):
         "inside: confirmed; one wholly outside: refuted; otherwise undetermined. Nothing is decided unless all "
         f"controls are held. Both connotations are hidden: area of a fresh probe of each at least {HIDDEN:g} above the "
         "larger of untrained learner and raw history. The value is right where it was taught (area at least "
-        f"{TAUGHT:g}), and elsewhere there is something to see (unintended choices at least {WRONG:g} of the walks). A "
+        f"{TAUGHT:g}), as are probes that were made to differ (the worse of the two in at least {KEPT:g} of ordinary "
+        f"plans), and elsewhere there is something to see (unintended choices at least {WRONG:g} of the walks). A "
         "veto by the truth cuts and loses as predicted. Random directions and probes of shuffled firings have areas of "
         f"at most {BLIND:g}, and a veto at random cuts at most {CUT:g}. In the best of ever more thoughts a planted "
         f"heavy-tailed error comes apart (at home in 10,000 at least {FALL:g} less than at the peak), a normal one "
@@ -126,6 +128,7 @@ class Tails(Question[Settings]):
         "knows_longitude": "the same of the longitude",
         "knows_home": "the same of both, on ordinary walks",
         "area_ordinary": "area under the curve of the value, on plans that end at home or away from it in both",
+        "right_ordinary": "part of those plans that a pair of probes reads rightly, the worse of the two",
         "acts_at_home": "part of the plans that end at home whose value is enough to be carried out",
         "acts_at_latitude_alone": "the same of those that end at its latitude alone",
         "acts_at_longitude_alone": "the same of those that end at its longitude alone",
@@ -202,6 +205,7 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
         *(Prediction(f"{name} above its floors", mean_of_all(known(name)), least=HIDDEN)
           for name in ("latitude", "longitude")),
         Prediction("value on ordinary plans, area", mean_of_all(of("value", "area, ordinary")), least=TAUGHT),
+        Prediction(f"{DIFFER}, ordinary plans read rightly", mean_of_all(of(DIFFER, "right, ordinary")), least=KEPT),
         Prediction("unintended choices", mean_of_all(of(NONE, "unintended", JUDGED)), least=WRONG),
         *vetoes(TRUTH),
         *(area(arm, most=BLIND) for arm in (RANDOM, SHUFFLED)),
