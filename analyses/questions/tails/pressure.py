@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 NORMAL, HEAVY = "normal error", "heavy-tailed error"
 ERRORS: Mapping[str, Any] = {NORMAL: stats.norm(scale=0.5), HEAVY: stats.t(2, scale=0.2)}
 """Errors that are planted: a tail that falls faster than any power, and one that falls as the square."""
-GRID = 20_000
+GRID = 4000
 """Points at which the integral is taken."""
 
 
