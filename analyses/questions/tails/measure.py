@@ -182,7 +182,7 @@ def differing(
     """The most diverse pair that still knows ordinary walks.
 
     Of ``diversities`` the largest is taken with which the worse of the two is as right as without any, within
-    :data:`SPARED`, on the last quarter of the rows ``x`` ``[n, D]``, of which it was not taught the ``labels`` ``[n, 2]``.
+    :data:`SPARED`, on the last quarter of the rows ``x`` ``[n, D]`` with ``labels`` ``[n, 2]``, which teaches nothing.
     """
     cut, floor, best = 3 * len(x) // 4, 0.0, None
     for diversity in sorted({0.0, *diversities}):
