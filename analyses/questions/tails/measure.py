@@ -184,7 +184,8 @@ def differing(
     Of ``diversities`` the largest is taken with which the worse of the two is as right as without any, within
     :data:`SPARED`, on the last quarter of the rows ``x`` ``[n, D]`` with ``labels`` ``[n, 2]``, which teaches nothing.
     """
-    cut, floor, best = 3 * len(x) // 4, 0.0, None
+    cut, floor = 3 * len(x) // 4, 0.0
+    best: tuple[FittedReadout, FittedReadout] | None = None
     for diversity in sorted({0.0, *diversities}):
         heads = diverse_heads(x[:cut], labels[:cut], unlabelled, diversity=diversity, rng=rng)
         first, second = (FittedReadout(*head) for head in heads)
