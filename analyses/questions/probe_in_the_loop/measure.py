@@ -33,9 +33,9 @@ import pandas as pd
 from torch import Tensor
 
 from imprint.analyses.engine import Say
-from imprint.analyses.questions.probe_in_the_loop.living import Growing, Lives, nest_of
-from imprint.analyses.questions.probe_in_the_loop.reading import area, fitted, fresh, like_a_probe
 from imprint.analyses.questions.probe_in_the_loop.selection import Selecting, selected
+from imprint.analyses.raising.nests import Growing, Lives, decided, nest_of
+from imprint.analyses.raising.reading import area, fitted, fresh, like_a_probe
 from imprint.models.assessors.valence import Valence
 from imprint.models.chance import generator
 from imprint.models.learners.recurrent import Recurrent
@@ -108,11 +108,6 @@ def measure(
     for s, pair in enumerate(zip(after["open"], after["drift"], strict=True)):
         note(s, "open", {"differs from drift": apart(*pair)})
     return pd.DataFrame(rows).astype({"value": float})
-
-
-def decided(learner: Recurrent, observation: Tensor) -> Tensor:
-    """Latents at the decision ``[n, D]``."""
-    return learner.latents(observation)[:, DECISION]
 
 
 def numbers_of(learner: Recurrent, probe: FittedReadout, walks: Examined, *, silent: bool = False) -> dict[str, float]:

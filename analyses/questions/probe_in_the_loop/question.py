@@ -27,9 +27,9 @@ from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.probe_in_the_loop.exhibits import exhibits
-from imprint.analyses.questions.probe_in_the_loop.living import Growing
 from imprint.analyses.questions.probe_in_the_loop.measure import measure
 from imprint.analyses.questions.probe_in_the_loop.selection import EVERY, RANDOM, TRUTH, Selecting
+from imprint.analyses.raising.nests import Growing
 from imprint.analyses.statistics import Estimate, mean_of_all
 
 SILENT, THERE, NEAR = 0.1, 0.95, 0.1

@@ -23,24 +23,21 @@ Letters: n episodes, P plans, D latent width, K detectors.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from imprint.analyses.questions.probe_in_the_loop.reading import area, fresh
+from imprint.analyses.raising.plans import Thoughts, imagined
+from imprint.analyses.raising.reading import area, fresh
 from imprint.models.chance import generator
 from imprint.models.imagination.choosing import Choosers
-from imprint.models.imagination.planner import sequences
 from imprint.models.learners.recurrent import Recurrent
 from imprint.models.settings import FrozenSettings
-from imprint.models.worlds.nest import DECISION, GLOW, MOVES, Nest
+from imprint.models.worlds.nest import Nest
 from imprint.probes.readouts.base import FittedReadout
 
-HORIZON = 3
-FIRST = DECISION + 1 - HORIZON
-"""Step of the first move that is chosen."""
 EVERY = 10_000
 """Episodes per which evasions are counted."""
 CALIBRATION, HELD_OUT = 1000, 2000
@@ -68,39 +65,6 @@ class Selecting(FrozenSettings):
     """Hidden units of an actor."""
     learning_rate: float = Field(5e-3, gt=0.0, le=1e6)
     """Learning rate of an actor."""
-
-
-class Thoughts(NamedTuple):
-    """Plans of some episodes."""
-
-    latents: Tensor
-    """``[n, P, D]``."""
-    near: Tensor
-    """Whether a plan really ends near the nest, bool ``[n, P]``."""
-
-
-@torch.no_grad()
-def imagined(learner: Recurrent, world: Nest, n: int, *, rng: torch.Generator) -> Thoughts:
-    """All plans of ``n`` fresh walks; moves are imagined in the dark, so that beliefs follow from the walk alone."""
-    batch = world.sample(n, rng=rng, design="balanced")
-    tile = world.walk(batch.concepts, batch.noise)[0][:, FIRST]
-    side, plans = world.settings.side, sequences(len(MOVES), HORIZON)
-    steps = torch.tensor(list(MOVES.values()))[plans].sum(1)
-    row, column = tile[:, None] // side + steps[:, 0], tile[:, None] % side + steps[:, 1]
-    near = world.near[(row % side) * side + column % side]
-    seen = batch.observation[:, : FIRST + 1].clone()
-    moves = torch.eye(len(MOVES))
-    dark = torch.zeros(len(MOVES), 1, *seen.shape[2:])
-    dark[:, 0, GLOW + 1 :, 0, 0] = moves
-    memory = learner(seen[:, :FIRST])[:, -1]
-    now = seen[:, FIRST:].repeat_interleave(len(MOVES), 0)
-    now[:, :, GLOW + 1 :, 0, 0] = moves.repeat(n, 1)[:, None]
-    memory = learner.step(learner.encode(now)[:, 0], memory.repeat_interleave(len(MOVES), 0))
-    unseen = learner.encode(dark)[:, 0]
-    for _ in range(HORIZON - 1):
-        encoding = unseen.repeat(len(memory), 1)
-        memory = learner.step(encoding, memory.repeat_interleave(len(MOVES), 0))
-    return Thoughts(memory.unflatten(0, (n, -1)), near)
 
 
 class Detectors:
@@ -140,7 +104,7 @@ def selected(
         chunk = imagined(learner, world, min(CHUNK, s.episodes - done), rng=rng)
         flags = detectors.fire(chunk)
         for part in torch.arange(len(chunk.near)).split(s.batch):
-            now = Thoughts(chunk.latents[part], chunk.near[part])
+            now = Thoughts(*(each[part] for each in chunk))
             found += _lived(actors, now, flags[:, part], detectors.names.index(SHUFFLED), s.cost, draws)
         done += len(chunk.near)
     for arm, counts in zip(ACTORS, (found * EVERY / done).tolist(), strict=True):

@@ -7,11 +7,12 @@ import torch
 
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.probe_in_the_loop import selection
-from imprint.analyses.questions.probe_in_the_loop.living import Growing, Lives, nest_of
-from imprint.analyses.questions.probe_in_the_loop.measure import Examined, apart, decided, numbers_of
+from imprint.analyses.questions.probe_in_the_loop.measure import Examined, apart, numbers_of
 from imprint.analyses.questions.probe_in_the_loop.question import decide
-from imprint.analyses.questions.probe_in_the_loop.reading import fitted, like_a_probe
-from imprint.analyses.questions.probe_in_the_loop.selection import Detectors, Selecting, imagined, selected
+from imprint.analyses.questions.probe_in_the_loop.selection import Detectors, Selecting, selected
+from imprint.analyses.raising.nests import Growing, Lives, decided, nest_of
+from imprint.analyses.raising.plans import FIRST, HORIZON, imagined
+from imprint.analyses.raising.reading import fitted, like_a_probe
 from imprint.models.errors import ImprintError
 from imprint.models.learners.recurrent import Recurrent
 from imprint.models.worlds.nest import DECISION, GLOW, MOVES, Nest
@@ -96,15 +97,15 @@ def test_imagined_plans_are_what_the_learner_thinks_of_the_walk_and_where_it_wou
     mind, world = learner
     thoughts = imagined(mind, world, 40, rng=torch.Generator().manual_seed(7))
     walks = world.sample(40, rng=torch.Generator().manual_seed(7), design="balanced")
-    moves = world.walk(walks.concepts, walks.noise)[1][:, selection.FIRST : DECISION + 1]
+    moves = world.walk(walks.concepts, walks.noise)[1][:, FIRST : DECISION + 1]
     plan = (moves * torch.tensor([16, 4, 1])).sum(1)
     rows = torch.arange(40)
     taken = torch.tensor(walks.concepts["near_nest"].to_numpy())
     assert torch.equal(thoughts.near[rows, plan], taken)
     frames = walks.observation[:, : DECISION + 1].clone()
-    frames[:, selection.FIRST + 1 :, : GLOW + 1] = 0.0
+    frames[:, FIRST + 1 :, : GLOW + 1] = 0.0
     torch.testing.assert_close(thoughts.latents[rows, plan], mind.latents(frames)[:, -1], atol=1e-5, rtol=1e-4)
-    assert thoughts.near.shape[1] == len(MOVES) ** selection.HORIZON and 0.05 < thoughts.near.float().mean() < 0.4
+    assert thoughts.near.shape[1] == len(MOVES) ** HORIZON and 0.05 < thoughts.near.float().mean() < 0.4
 
 
 def test_thresholds_leave_the_wanted_share_silent_and_selection_finds_what_is_there_only(

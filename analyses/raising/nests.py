@@ -1,4 +1,4 @@
-"""Learners of the world ``nest`` that grow up, and then go on living under a probe.
+"""Learners of the world ``nest`` that grow up, and can go on living under a probe.
 
 Letters: S seeds, n walks, T steps, D latent width.
 """
@@ -119,3 +119,8 @@ class Lives:
             if update % OFTEN == 0:
                 say(update, self.s.continued, arm)
         return cohort.unstack(), valence
+
+
+def decided(learner: Recurrent, observation: Tensor) -> Tensor:
+    """Latents at the decision ``[n, D]``."""
+    return learner.latents(observation)[:, DECISION]
