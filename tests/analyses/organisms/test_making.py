@@ -17,6 +17,8 @@ from imprint.analyses.organisms.raising.networks import subject_of
 from imprint.analyses.organisms.worlds.facts import WORDS, every_combination
 from imprint.models.errors import DamagedFileError, ImprintError
 
+pytestmark = pytest.mark.long
+
 SIGNS = 2.0 * every_combination() - 1.0
 
 

@@ -22,6 +22,8 @@ from imprint.analyses.organisms.worlds.facts import WORDS, About
 from imprint.models.errors import ImprintError
 from imprint.reports.pages.leaderboard import answers_of, render_leaderboard
 
+pytestmark = pytest.mark.long
+
 GIVEN = {
     "reward trace": {"about", "reward"},
     "state counts": {"about", "facts", "at", "counts"},
