@@ -25,7 +25,7 @@
     if (scrolls && box.tabIndex < 0 && !box.querySelector("a, button")) nameless.push(`no key scrolls ${box.className}`);
   }
 
-  // Contrast by WCAG 2.2, level AA: 4.5, or 3 for large text.
+  // Contrast by WCAG 2.2, level AA: 4.5, or 3 for large text and for signs whose meaning is also said in words.
   const faint = new Set();
   const numbers = (text) => (text.match(/[\d.]+/g) || []).map(Number);
   const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -46,7 +46,8 @@
     const ratio = (above + 0.05) / (below + 0.05);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    if (ratio < (large ? 3 : 4.5)) faint.add(`${ratio.toFixed(2)} ${e.tagName}.${e.className}: ${text.slice(0, 40)}`);
+    const sign = e.closest("[aria-hidden=true]");
+    if (ratio < (large || sign ? 3 : 4.5)) faint.add(`${ratio.toFixed(2)} ${e.tagName}.${e.className}: ${text.slice(0, 40)}`);
   }
   return { nameless, faint: [...faint] };
 }
