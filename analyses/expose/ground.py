@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -77,10 +77,10 @@ class Ground:
         changes: dict[str, Callable[[torch.Generator], Changed]] = {}
         for name in world.factors:
             if len(world.factors[name]) > 1:
-                changes[name] = lambda rng, name=name: _with_factor(world, batch, name, rng)
+                changes[name] = partial(_with_factor, world, batch, name)
         for name in batch.noise:
             if name != GROUP and name not in changes:
-                changes[name] = lambda rng, name=name: _with_noise(world, batch, name, rng)
+                changes[name] = partial(_with_noise, world, batch, name)
         facts = batch.concepts.reset_index(drop=True).assign(**columns)
         return cls(facts, declared, batch.groups, batch.observation, changes, diffuse, randomised=True)
 
@@ -138,7 +138,7 @@ class Beyond:
             def of_cell(rows: pd.DataFrame) -> Floats:
                 rows = rows[key].astype(str)
                 index = rows[key[0]] if len(key) == 1 else pd.MultiIndex.from_frame(rows)
-                return means.reindex(index).fillna(centre).to_numpy(dtype=np.float64)
+                return np.asarray(means.reindex(index).fillna(centre), dtype=np.float64)
 
             return cls(values - of_cell(declared), of_cell)
         numbers, fitted = _numbers(declared), HistGradientBoostingRegressor(min_samples_leaf=20, random_state=0)

@@ -81,9 +81,9 @@ class Part:
         """What it adds to the value of each row ``[n]``; of a pair beyond each alone."""
         found = self.means(rest)
         if len(self.names) == 1:
-            return found - found.mean()
+            return np.asarray(found - found.mean())
         for codes in np.unravel_index(self.cell, [len(level) for level in self.design.levels]):
-            found = found - (np.bincount(codes, found) / np.maximum(np.bincount(codes), 1))[codes]
+            found = np.asarray(found - (np.bincount(codes, found) / np.maximum(np.bincount(codes), 1))[codes])
         return found
 
 

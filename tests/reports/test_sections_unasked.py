@@ -6,7 +6,7 @@ from imprint.analyses.expose.candidates import FILE, Candidate, Example, Exposed
 from imprint.analyses.statistics import Estimate
 from imprint.reports.pages.run import render
 from imprint.reports.reading.run import load_run
-from imprint.reports.sections.unasked import Unasked
+from imprint.reports.sections.unasked.section import Unasked
 from tests.reports import example_run as example
 
 

@@ -63,7 +63,7 @@ def test_the_share_is_that_of_the_variance_over_many_draws() -> None:
     rng, truth, held = np.random.default_rng(0), 0.25 / (3 / 16 + 0.25 + 0.09), []
     for _ in range(60):
         facts = pd.DataFrame({"food": rng.random(400) < 0.25, "lamp": rng.random(400) < 0.5})
-        values = facts["food"].to_numpy() + facts["lamp"].to_numpy() + 0.3 * rng.normal(size=400)
+        values = facts.astype(float).sum(axis=1).to_numpy() + 0.3 * rng.normal(size=400)
         ground = Ground(facts, ("food",), np.arange(400))
         splitting = Splitting(ground, least=0.02, level=0.05, rng=torch.Generator().manual_seed(0), pairs=0)
         split = splitting.split(ground.beyond(values).rest, splitting.of_value(values))
