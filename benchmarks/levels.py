@@ -138,7 +138,7 @@ def compared(name: str, *, rare: int, searches: int, drawn: int) -> dict[str, ob
     speed = 2 * drawn / (time.process_time() - began)
     by_stratum = {stratum: rate_of(count, drawn) for stratum, count in hits.items()}
     mixed = [
-        (getattr(by_stratum["apart"], part) + (rare - 1) * by_stratum["together"].value) / rare
+        (getattr(by_stratum["apart"], part) + (rare - 1) * by_stratum["train"].value) / rare
         for part in ("value", "low", "high")
     ]
     changed = exposing(search, proxy, unselected(ground, CHANGED * drawn, (1, 2, 3), rng), rng)

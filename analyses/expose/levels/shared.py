@@ -226,8 +226,8 @@ def undone(ground: Ground, judge: Judge, levels: Levels, n: int, rng: np.random.
             continue
         after = ~judge.plausible(ground.played(ground.rows(new, index), tries, rng))
         hits, k = int(after.sum()), len(index)
-        kept = int(before.sum())
-        table = np.array([[hits, k - hits], [kept, n - kept]])
+        anyway = int(before.sum())
+        table = np.array([[hits, k - hits], [anyway, n - anyway]])
         p = stats.fisher_exact(table, alternative="greater").pvalue
         corrected = min(1.0, float(p) * len(ground.operators))
         rows.append({"change": name, **rate_of(hits, k).row("undone", count="n"), "p_value": corrected})
