@@ -5,9 +5,9 @@
 L_h is the log loss of head h with equal weight for both classes, I the mutual information of the two heads' answers on
 rows without labels, from their mean joint probabilities (Lee, Yao & Finn 2023, Diversify and disambiguate, arXiv
 2202.03418). Labels that two features explain equally well leave open which of them a head reads; the second term makes
-the two read different ones, so that where they disagree the labels had said nothing. Fitted by Adam, in float64,
-from small weights; columns that are constant but for rounding are left out. A head that says the same of every row has no information to share either: see whether both are
-still right where there were labels.
+the two read different ones, so that where they disagree the labels had said nothing. A head that says the same of
+every row has no information to share either: see whether both are still right where there were labels. Fitted by Adam,
+in float64, from small weights; columns that are constant but for rounding are left out.
 
 Letters: n labelled rows, u rows without labels, D width, H hidden units.
 """
