@@ -5,9 +5,9 @@
 L_h is the log loss of head h with equal weight for both classes, I the mutual information of the two heads' answers on
 rows without labels, from their mean joint probabilities (Lee, Yao & Finn 2023, Diversify and disambiguate, arXiv
 2202.03418). Labels that two features explain equally well leave open which of them a head reads; the second term makes
-the two read different ones, so that where they disagree the labels had said nothing. Fitted by Adam, in float64,
-from small weights. A head that says the same of every row has no information to share either: see whether both are
-still right where there were labels.
+the two read different ones, so that where they disagree the labels had said nothing. A head that says the same of
+every row has no information to share either: see whether both are still right where there were labels. Fitted by Adam,
+in float64, from small weights; columns that are constant but for rounding are left out.
 
 Letters: n labelled rows, u rows without labels, D width, H hidden units.
 """
@@ -21,11 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
+from imprint.probes.fitting.least_squares import FLAT
 
 SMALL = 0.1
 """Size of initial weights of the last layer, in those that keep the spread of what comes in."""
-SMALLEST, TINY = 1e-9, 1e-12
-"""Least standard deviation by which a column is divided; least probability of which a logarithm is taken."""
+TINY = 1e-12
+"""Least variance by which a column is divided; least probability of which a logarithm is taken."""
 
 
 def mutual_information(first: Tensor, second: Tensor) -> Tensor:
@@ -65,7 +66,9 @@ def diverse_heads(
     share = labels.double().mean(0)
     if not len(unlabelled) or not bool(((share > 0) & (share < 1)).all()):
         raise ImprintError(f"parts of labels that are true are {share.tolist()}; expected both classes, and rows.")
-    mean, scale = x.double().mean(0), x.double().std(0).clamp(min=SMALLEST).reciprocal()
+    mean, variance = x.double().mean(0), x.double().var(0, correction=0)
+    flat = variance <= FLAT * (variance + mean.square())
+    scale = torch.where(flat, 0.0, variance.clamp(min=TINY).rsqrt())
     z, free, truth = (x.double() - mean) * scale, (unlabelled.double() - mean) * scale, labels.double().T
     balance = torch.where(labels, 0.5 / share, 0.5 / (1 - share)).T
     with torch.enable_grad():

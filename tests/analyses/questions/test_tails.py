@@ -61,6 +61,8 @@ def test_the_rule(changed: dict[tuple[str, str, int], float], verdict: str) -> N
 def test_settings_that_leave_out_what_is_judged_are_refused() -> None:
     with pytest.raises(ImprintError, match="8 among them"):
         load_question("tails", {"minds": [1, 2]})
+    with pytest.raises(ImprintError, match="above 0"):
+        load_question("tails", {"diversities": [0.0]})
     with pytest.raises(ImprintError, match="from 1 to 64"):
         load_question("tails", {"minds": [8, 65]})
 
@@ -128,7 +130,9 @@ def test_a_veto_by_what_is_there_helps_and_one_that_sees_nothing_does_not() -> N
 def test_a_short_life_gives_every_number_that_the_rule_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, small in {"LIFE": 600, "TESTED": 60, "EPOCHS": 2, "PASSES": 40, "UNLABELLED": 10}.items():
         monkeypatch.setattr(pieces, name, small)
-    question = load_question("tails", {"seeds": 2, "together": 2, "growing": {"updates": 5}, "minds": [1, 8]})
+    question = load_question(
+        "tails", {"seeds": 2, "together": 2, "growing": {"updates": 5}, "minds": [1, 8], "diversities": [1]}
+    )
     (work,) = question.work()
     answer = question.conclude({work.name: work.function(**work.arguments, say=lambda *_: None)}, {})
     assert "not measured" not in answer.why and answer.verdict == "undetermined", "a newborn knows nothing to judge by"

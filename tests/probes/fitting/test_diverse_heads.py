@@ -35,6 +35,16 @@ def test_heads_that_are_made_to_differ_disagree_where_two_features_part_and_othe
     assert differ[0.0][apart].float().mean() < 0.5
 
 
+def test_a_column_that_is_constant_but_for_rounding_has_no_say() -> None:
+    rng = torch.Generator().manual_seed(4)
+    x, labels = features(300, together=True, rng=rng)
+    jitter = torch.where(torch.rand(300, 1, generator=rng) < 0.5, 1.0, 1.0 + 2.0**-23)
+    x = torch.cat([x, jitter], 1)
+    for head in diverse_heads(x, labels, x, diversity=0.0, rng=rng, steps=20):
+        moved = x + torch.cat([torch.zeros(10), torch.tensor([4 * 2.0**-23])])
+        torch.testing.assert_close(logits(head, x), logits(head, moved))
+
+
 def logits(head: tuple[torch.Tensor, ...], x: torch.Tensor) -> torch.Tensor:
     """Log-odds from parameters, as the docstring of the function says."""
     out = x.double() @ head[0] + head[1]
