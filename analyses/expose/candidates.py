@@ -18,10 +18,10 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from imprint.analyses.notebook import card
 from imprint.analyses.statistics import NAN, Estimate
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import write_bytes
+from imprint.models.notebook import card, ranged
 
 Source = Literal["world", "inside", "behaviour"]
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -196,10 +196,12 @@ class Exposed:
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def _repr_html_(self) -> str:
-        found = self.frame()
-        shown = found[found["found"]].drop(columns=["found", "description"])
-        sources = pd.DataFrame([asdict(each) for each in self.searched])
-        return card("What nobody asked about", [self.sentence, *self.notes, *self.unseen], {"": shown, "by": sources})
+        every = self.frame()
+        every["share"] = ranged(every, "share")
+        columns = ["name", "source", "share", "q_value", "facts", "stable"]
+        searched = "; ".join(f"{each.source}: {each.why}" for each in self.searched)
+        shown = every.loc[every["found"], columns]
+        return card(self.sentence, [*self.notes, *self.unseen], shown, caption=f"Searched. {searched}")
 
     def write(self, file: str | Path) -> Path:
         """Write it as JSON, which :func:`read_exposed` reads; the path."""

@@ -36,7 +36,7 @@ def expose(
     folder = run_folder(run)
     from imprint.commands.text import answered
 
-    answered(lambda: expose_run(folder, seeds=seeds, sources=source, latch=latch, seed=seed), as_json=json)
+    answered(lambda: expose_run(folder, seeds=seeds, sources=source, latch=latch, seed=seed), of="expose", as_json=json)
 
 
 def expose_run(folder: Path, *, seeds: int | None, sources: list[str] | None, latch: bool, seed: int) -> Exposed:

@@ -50,7 +50,7 @@ def make(
     from imprint.commands.text import answered
 
     given: dict[str, Any] = {"count": count, "seed": seed, "split": split.value, "jobs": jobs}
-    answered(lambda: make_organisms(out, **given), as_json=json)
+    answered(lambda: make_organisms(out, **given), of="organisms-make", as_json=json)
 
 
 @app.command(short_help="Score a detector, or all that ship, at six levels of access.")
@@ -80,7 +80,9 @@ def score(
     from imprint.commands.text import answered
 
     given: dict[str, Any] = {"levels": level or None, "page": page, "csv": csv}
-    result = answered(lambda: score_detectors(detector or None, organisms, **given), as_json=json)
+    result = answered(
+        lambda: score_detectors(detector or None, organisms, **given), of="organisms-score", as_json=json
+    )
     if len(result["lost"]):
         raise typer.Exit(1)
 

@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.sculpting.exhibits import exhibits
 from imprint.analyses.questions.sculpting.measure import STEERING, measure
@@ -90,7 +90,7 @@ class Sculpting(Question[Settings]):
         "spread,_largest_rise": "largest rise of the spread from any time to a later one",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds on which the rate and the rarity of specks were chosen."""
         expected = [
             Expected("exploits, last less first (from 1)", 1.0, 0.15),
@@ -167,7 +167,7 @@ def winners(table: pd.DataFrame, when: str = "grown") -> list[int]:
     ]
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
 
     def at(measure: str, arm: str, place: int = -1) -> pd.Series:
@@ -183,12 +183,12 @@ def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
         Prediction("exploits, rewards shuffled", mean_of_all(at("exploits", "shuffled")), most=BACK),
         Prediction("spread, rewards shuffled", mean_of_all(at("spread", "shuffled")), least=APART),
     ]
-    verdict, why = judged(shape(table), controls=controls, blind="A control did not come out as it must.")
+    found = judged(shape(table), controls=controls, blind="A control did not come out as it must.")
     won = winners(table)
-    if won and all(control.outcome == "held" for control in controls):
-        verdict = "refuted"
+    behaved = all(control.outcome == "held" for control in controls)
     said = f"after {', '.join(map(str, won))} choices" if won else "none"
-    return verdict, f"{why}\nTimes between that win on both: {said}."
+    verdict: Conclusion | None = "refuted" if won and behaved else None
+    return found.but(verdict, why=f"{found[1]}\nTimes between that win on both: {said}.")
 
 
 def in_words(table: pd.DataFrame) -> str:

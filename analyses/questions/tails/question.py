@@ -33,7 +33,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Expected, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.tails.exhibits import exhibits
 from imprint.analyses.questions.tails.measure import (
@@ -51,7 +51,6 @@ from imprint.analyses.questions.tails.measure import (
 from imprint.analyses.questions.tails.pressure import HEAVY, NORMAL
 from imprint.analyses.raising.nests import Growing
 from imprint.analyses.statistics import mean_of_all
-from imprint.analyses.verdicts import Conclusion
 
 AREA, CUT, LOST = 0.85, 0.5, 0.1
 """Bounds of K14: area of the disagreement, part of unintended choices that is cut, of intended return that is lost."""
@@ -147,7 +146,7 @@ class Tails(Question[Settings]):
         "best_apart": "the same, where the connotations part",
     }
 
-    def power(self) -> str:
+    def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
             Expected(f"area, {TOLD} (from 0.97)", 0.97 - AREA, 0.02),
@@ -185,7 +184,7 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"metric": metric, "control": f"{row['arm']}{thoughts}", "concept": "home"}
 
 
-def decide(table: pd.DataFrame) -> tuple[Conclusion, str]:
+def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
 
     def of(arm: str, measure: str, n: int = 0) -> pd.Series:
