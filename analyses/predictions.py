@@ -17,12 +17,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from imprint.analyses.statistics import Estimate, power_of_mean
 from imprint.analyses.verdicts import Conclusion
+
+
+class Bounds(TypedDict, total=False):
+    """Bounds of a :class:`Prediction`, as keywords."""
+
+    least: float
+    most: float
 
 
 @dataclass(frozen=True)

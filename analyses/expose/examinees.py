@@ -125,8 +125,11 @@ def of_run(run: Run, seeds: int | None = None) -> tuple[list[Examinee], str, tup
         )
     first = setup.schedule.first_seed
     chosen = range(first, first + setup.schedule.seeds)[:seeds]
-    of_seed = _learner if isinstance(setup, Setup) else _agent
-    return [of_seed(setup, folder, seed) for seed in chosen], setup.intended, tuple(setup.proxies)  # type: ignore[operator]
+    if isinstance(setup, Setup):
+        seeds_of = [_learner(setup, folder, seed) for seed in chosen]
+    else:
+        seeds_of = [_agent(setup, folder, seed) for seed in chosen]
+    return seeds_of, setup.intended, tuple(setup.proxies)
 
 
 def _learner(setup: Setup, folder: RunFolder, seed: int) -> Examinee:
@@ -232,11 +235,14 @@ def _with_critic(policy: Any) -> Subject:
 
 
 def _of_walked(policy: Any, walked: WalkedStates, study: AgentStudy) -> Examinee:
-    facts, discount = walked.facts.reset_index(drop=True), study.setup.evaluation.discount
+    facts, discount = walked.facts.reset_index(drop=True).rename(columns=str), study.setup.evaluation.discount
+    columns = [str(name) for name in facts]
     near = {}
     for goal, steps in walked.distances.items():
         near[f"{goal}{DISTANCE}"] = torch.where(steps < 0, 0.0, discount ** steps.double()).numpy()
-    marks = [c for names in study.setup.marks.values() for m in names for c in facts if c == m or c.startswith(f"{m}[")]
+    marks = [
+        c for names in study.setup.marks.values() for m in names for c in columns if c == m or c.startswith(f"{m}[")
+    ]
     table = facts.assign(**near)
     declared = tuple(dict.fromkeys([*near, *marks]))
     assert walked.value is not None

@@ -80,9 +80,7 @@ def score(
     from imprint.commands.text import answered
 
     given: dict[str, Any] = {"levels": level or None, "page": page, "csv": csv}
-    result = answered(
-        lambda: score_detectors(detector or None, organisms, **given), of="organisms-score", as_json=json
-    )
+    result = answered(lambda: score_detectors(detector or None, organisms, **given), of="organisms-score", as_json=json)
     if len(result["lost"]):
         raise typer.Exit(1)
 

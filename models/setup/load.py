@@ -62,8 +62,9 @@ def load_setup(
         return kind(**data)
     except ValidationError as error:
         reasons = explain(error, model=kind)
-        written = isinstance(source, str | Path)
-        raise ImprintError(with_lines(reasons, source, changes or ()) if written else reasons) from None
+        if isinstance(source, str | Path):
+            reasons = with_lines(reasons, source, changes or ())
+        raise ImprintError(reasons) from None
 
 
 _SUBJECTS = {"Setup": "a learner in a static world", "AgentSetup": "an agent in an environment"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -72,7 +73,7 @@ def render_question(data: QuestionData) -> str:
     provenance += [Table("verification", CHECKED, evidence.checks)] if len(evidence.checks) else []
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
     page = Page("question.html", data.folder, plots, [*told, *(item.table for item in shown), *provenance])
-    shared = {"provenance": provenance, "meanings": MEANINGS, "level": evidence.sentence}
+    shared: dict[str, Any] = {"provenance": provenance, "meanings": MEANINGS, "level": evidence.sentence}
     shared |= {"told": told, "figure": figure_of(found), "counted": counted(found)}
     shared |= {"rule": sentences(data.card.decision), "wide": WIDE}
     return fill(page, {"data": data, "shown": shown, **shared})

@@ -47,8 +47,8 @@ class Effects(Section):
         pairs, total = gallery(arrays.values), len(arrays.values["concept"])
         world = int(arrays.values["world"].flat[0]) if "world" in arrays.values else 0
         drawn = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in run.constants(world).items())
-        shown = f"{arrays.subject} In its world: {drawn}." if drawn else arrays.subject
-        return found | {"pairs": pairs, "total": total, "source": shown}
+        source = f"{arrays.subject} In its world: {drawn}." if drawn else arrays.subject
+        return found | {"pairs": pairs, "total": total, "source": source}
 
 
 def means(run: RunData, rows: pd.DataFrame) -> Figure:

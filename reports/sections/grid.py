@@ -40,8 +40,8 @@ class Grid(Section):
         listed = [str(name) for name in run.arrays("sites", ("site",)).values.get("site", ())]
         sites = sorted(dict.fromkeys(cells["site"]), key=lambda name: listed.index(name) if name in listed else -1)
         ages = sorted(int(age) for age in cells["age"].unique())
-        shown = cells[cells["verdict"].isin(PRESENT)]
-        limit = round(spread((shown if len(shown) else cells)["selectivity"], floor=0.1), 2)
+        there = cells[cells["verdict"].isin(PRESENT)]
+        limit = round(spread((there if len(there) else cells)["selectivity"], floor=0.1), 2)
         drawn: list[Figure] = []
         absent: list[Figure] = []
         for i, name in enumerate(name for name in run.concepts if name in set(cells["concept"])):

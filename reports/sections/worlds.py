@@ -29,8 +29,8 @@ class Worlds(Section):
         found = {"count": run.worlds, "constants": names, "seeds": len(run.seeds)}
         drawn_in = "one world" if run.worlds == 1 else f"{run.worlds} worlds"
         first_world = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in run.constants().items())
-        found["gist"] = f"{plural(len(run.seeds), 'training seed')} grew up in {drawn_in}."
-        found["gist"] += f" In world 0: {first_world}." if first_world else ""
+        grew = f"{plural(len(run.seeds), 'training seed')} grew up in {drawn_in}."
+        found["gist"] = f"{grew} In world 0: {first_world}." if first_world else grew
         if rows.empty:
             return found
         drawn = rows.pivot(index="world", columns="concept", values="why")[names]

@@ -24,7 +24,7 @@ from pydantic import Field
 from scipy import stats
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Bounds, Expected, Prediction, bought, judged
 from imprint.analyses.questions.at_birth.exhibits import TITLES, exhibits, log_costs, ratio_of
 from imprint.analyses.questions.at_birth.measure import lesions
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
@@ -153,7 +153,7 @@ def predictions_of(table: pd.DataFrame) -> tuple[list[Prediction], Prediction]:
     ages = costs.index.get_level_values("age")
     birth, last = costs.xs(ages.min(), level="age"), costs.xs(ages.max(), level="age")
     change = costs.groupby(level="seed").agg(_slope)
-    same = {"least": 1 / SAME, "most": SAME}
+    same: Bounds = {"least": 1 / SAME, "most": SAME}
     predictions = [
         Prediction(EQUAL[0], ratio_of(birth["learner"]), **same),
         Prediction(EQUAL[1], ratio_of(birth["learner alone"]), **same),

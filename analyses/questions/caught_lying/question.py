@@ -13,13 +13,13 @@ an agent that happens to be read wrongly there is paid for it, and selection of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.caught_lying.exhibits import exhibits
 from imprint.analyses.questions.caught_lying.measure import measure, setup_of
@@ -150,7 +150,7 @@ def in_words(table: pd.DataFrame) -> str:
 def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
 
-    def number(name: str, arm: str, measure: str, inspection: float = MAIN, **bounds: float) -> Prediction:
+    def number(name: str, arm: str, measure: str, inspection: float = MAIN, **bounds: Unpack[Bounds]) -> Prediction:
         return Prediction(name, mean_of_all(values(table, arm, measure, inspection)), **bounds)
 
     predictions = [

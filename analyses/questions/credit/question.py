@@ -22,7 +22,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
+from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.credit.exhibits import exhibits
 from imprint.analyses.questions.credit.measure import BEFORE, LEARNED, measure
@@ -122,7 +122,7 @@ class Credit(Question[Settings]):
 
 def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
-    bounds = {
+    bounds: dict[str, Bounds] = {
         "blocking ratio less left over": {"least": -RULE, "most": RULE},
         "shuffled ratio": {"least": RANDOM},
         "share of the more salient": {"least": LARGER},

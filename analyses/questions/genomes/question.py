@@ -29,7 +29,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.genomes.evolution import Lineages, evolve, signed
 from imprint.analyses.questions.genomes.exhibits import exhibits
@@ -238,7 +238,7 @@ def part(table: pd.DataFrame, genome: str) -> Estimate:
 
 def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule on rows of population, seed, genome, where (``new learners``, ``own learners``) and area."""
-    band = {"least": 0.5 - BAND, "most": 0.5 + BAND}
+    band: Bounds = {"least": 0.5 - BAND, "most": 0.5 + BAND}
     fixed, evolved = _of(table, FIXED), _of(table, EVOLVED)
     taught, late = GROUNDED
     learned = (_of(table, ORACLE) - _of(table, ORACLE, "newborn")).dropna()

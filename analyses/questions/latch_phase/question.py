@@ -16,13 +16,13 @@ those for lag 1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Bounds, Expected, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_phase.arms import EVENTS, FALSE_ALARMS, MISSES, ages_of, arms, lag_arms, plain
 from imprint.analyses.questions.latch_phase.exhibits import MEASURES, exhibits, means_of
@@ -169,7 +169,7 @@ def predictions_of(table: pd.DataFrame) -> tuple[dict[str, list[Prediction]], li
             chosen = chosen[chosen[column] == value]
         return chosen.set_index("seed")[measure].sort_index()
 
-    def number(name: str, values: pd.Series, **bounds: float) -> Prediction:
+    def number(name: str, values: pd.Series, **bounds: Unpack[Bounds]) -> Prediction:
         return Prediction(name, mean_of_all(values), **bounds)
 
     lags: dict[int, Any] = {lag: {"plane": "lags", "signal": "cue", "lag": lag} for lag in (0, 1, 2)}

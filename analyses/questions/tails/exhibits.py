@@ -8,6 +8,7 @@ import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit, chart_over_seeds, exhibit_of_seeds
 from imprint.analyses.questions.tails import measure as arms
+from imprint.analyses.questions.tails.pressure import ERRORS
 
 OVER = "Mean and 95 % interval over seeds, each in a world of its own."
 VETOES = (
@@ -94,7 +95,7 @@ _PANELS = {"best at home": "at home", "best apart": "where the connotations part
 
 
 def _planted(means: pd.DataFrame) -> Exhibit:
-    names = [arms.EXACT, *(f"{name}{kind}" for name in arms.ERRORS for kind in ("", ", theory"))]
+    names = [arms.EXACT, *(f"{name}{kind}" for name in ERRORS for kind in ("", ", theory"))]
     shown = _rows(means, ["best at home"], names)
     table = shown.pivot_table(index="arm", columns="thoughts", values="value", sort=False)
     reading = (

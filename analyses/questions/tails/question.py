@@ -27,13 +27,13 @@ larger weights and hidden units spoilt. Mended, it is judged on seeds from 2000.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import pandas as pd
 from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.tails.exhibits import exhibits
 from imprint.analyses.questions.tails.measure import (
@@ -205,7 +205,7 @@ def decide(table: pd.DataFrame) -> Judgement:
             Prediction(f"{arm}, intended return lost", mean_of_all(of(arm, "lost", JUDGED)), most=LOST),
         ]
 
-    def area(arm: str, **bounds: float) -> Prediction:
+    def area(arm: str, **bounds: Unpack[Bounds]) -> Prediction:
         return Prediction(f"{arm}, area of the disagreement", mean_of_all(of(arm, "area", JUDGED)), **bounds)
 
     parts = {f"probes that were {arm}": [area(arm, least=AREA), *vetoes(arm)] for arm in (TOLD, DIFFER)}
