@@ -260,7 +260,8 @@ def examined(
 def read(pair: tuple[Fitted, Fitted], thoughts: Thoughts) -> Tensor:
     """Log-odds of both probes, ``[n, P, 2]``."""
     readings: Tensor = torch.cat([probe(thoughts.latents.flatten(0, 1)) for probe in pair], 1)
-    return readings.unflatten(0, thoughts.place.shape)
+    shaped: Tensor = readings.unflatten(0, thoughts.place.shape)
+    return shaped
 
 
 def vetoed(
