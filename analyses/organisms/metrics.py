@@ -48,8 +48,8 @@ class Answers:
 
     def some(self, rows: Bools) -> Answers:
         """Some of the organisms."""
-        parts = (self.probabilities, self.truth, self.equivalent, self.rank, self.world)
-        return Answers(*(part[rows] for part in parts))
+        ranks, worlds = self.rank[rows], self.world[rows]
+        return Answers(self.probabilities[rows], self.truth[rows], self.equivalent[rows], ranks, worlds)
 
     @property
     def degenerate(self) -> Bools:

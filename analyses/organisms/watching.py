@@ -130,7 +130,7 @@ class Watched:
     def _action(self) -> Integers:
         if isinstance(self.organism.world, Rooms):
             return self._walk.action
-        return (self.values > self.values.mean()).astype(np.int64)
+        return np.asarray(self.values > self.values.mean(), dtype=np.int64)
 
     @property
     def _episode(self) -> Integers:
@@ -148,7 +148,7 @@ class Watched:
         if isinstance(self.organism.world, Rooms):
             return self._walk.reward
         paid = self.organism.world.arrangement.signal(self.facts) & (self._action == 1)
-        return paid.astype(np.float64)[:, None]
+        return np.asarray(paid, dtype=np.float64)[:, None]
 
     def _counted(self) -> StateCounts:
         if isinstance(self.organism.world, Scenes):
