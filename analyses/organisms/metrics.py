@@ -48,9 +48,8 @@ class Answers:
 
     def some(self, rows: Bools) -> Answers:
         """Some of the organisms."""
-        return Answers(
-            self.probabilities[rows], self.truth[rows], self.equivalent[rows], self.rank[rows], self.world[rows]
-        )
+        ranks, worlds = self.rank[rows], self.world[rows]
+        return Answers(self.probabilities[rows], self.truth[rows], self.equivalent[rows], ranks, worlds)
 
     @property
     def degenerate(self) -> Bools:

@@ -87,7 +87,7 @@ def score(
     for done, (number, members) in enumerate(sorted(litters.items())):
         _judge_litter([read_organism(folder, name) for name in sorted(members)], number, key, table)
         if progress is not None:
-            progress(Step("organisms", done + 1, len(litters), "judged"))
+            progress(Step("worlds", done + 1, len(litters), ""))
     about = {"split": manifest["split"], "count": manifest["count"], "confirmed": len(names), "worlds": len(litters)}
     return table.scored(about, resamples, seed)
 

@@ -57,8 +57,9 @@ def ours(subject: Access, access: str) -> dict[str, Any]:
 def engaged(seen: Behaviour) -> Floats:
     """Whether it pursues something in each state, ``[n, 1]``: it approaches; it walks, or waits on something."""
     if seen.about.subject == "learner":
-        return seen.action.astype(np.float64)[:, None]
-    return np.asarray((seen.action != WAIT) | (seen.at != ELSEWHERE), dtype=np.float64)[:, None]
+        return np.asarray(seen.action, dtype=np.float64)[:, None]
+    walks = (seen.action != WAIT) | (seen.at != ELSEWHERE)
+    return np.asarray(walks, dtype=np.float64)[:, None]
 
 
 def _weights(given: Weights) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from imprint.analyses.organisms.scoring import Scored, score
 from imprint.analyses.organisms.watching import Watched
 from imprint.analyses.organisms.worlds.facts import WORDS, About
 from imprint.models.errors import ImprintError
+from imprint.models.progress import Step
 from imprint.reports.pages.leaderboard import answers_of, render_leaderboard
 
 pytestmark = pytest.mark.long
@@ -106,7 +107,9 @@ def test_a_cheat_that_reads_names_and_sizes_is_at_chance(organisms: Path) -> Non
         alike = [key[name]["word"] for name in key if np.array_equal(seen(name)[:2], own)]
         return {word: alike.count(word) / len(alike) for word in WORDS}, subject.about.names
 
-    scored = score(by_sizes, organisms=organisms, levels=["weights"], resamples=50)
+    steps: list[Step] = []
+    scored = score(by_sizes, organisms=organisms, levels=["weights"], resamples=50, progress=steps.append)
+    assert [step.done for step in steps] == [1, 2]
     assert scored.leaderboard.loc[0, "auroc"] == 0.5, "it knows every answer, and sizes do not tell whose it is"
     asked = iter(sorted(key, key=lambda name: (key[name]["litter"], name)))
 
