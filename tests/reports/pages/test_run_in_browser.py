@@ -205,7 +205,7 @@ def test_panels_stand_side_by_side_and_are_stacked_on_a_phone(chromium: Any, que
 
 def test_tables_of_an_answer_scroll_inside_their_box_and_come_down_whole(answer: Opened, tmp_path: Path) -> None:
     names = answer.page.evaluate("() => [...document.querySelectorAll('[data-table]')].map(b => b.dataset.table)")
-    assert len(names) == 8
+    assert len(names) == 10
     for name in names:
         with answer.page.expect_download() as coming:
             answer.page.click(f'[data-table="{name}"]')
