@@ -50,9 +50,7 @@ from imprint.commands.view import view
 app = typer.Typer(
     name="imprint",
     help="Train learners under hardcoded reward, locate what they know, and test what the reward latched onto.",
-    epilog="Start with: imprint run. Exit codes, 0: done; 1: done, but some work failed, or what was checked is "
-    "wrong; 2: the request cannot be served as it stands; 130: interrupted; 143: stopped by SIGTERM. docs/json.md has "
-    "more, and the schema of what --json prints.",
+    epilog=own.EPILOG,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -374,9 +372,7 @@ def list_(
 def show(
     name: Annotated[str, typer.Argument(help="A name of imprint list, e.g. nursery or learners/conv.")],
     *,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema of setup files, for editors.")
-    ] = False,
+    schema: own.Schema = False,
     json: Json = False,
 ) -> None:
     """Show a setup with the meaning, range and default of every field, or a world, learner, ... with its settings."""
@@ -384,9 +380,8 @@ def show(
     from imprint.commands.text import answered
 
     if schema:
-        show_schema(name)
-    else:
-        answered(lambda: show_member(name), of="show", as_json=json)
+        return show_schema(name)
+    answered(lambda: show_member(name), of="show", as_json=json)
 
 
 @app.command(short_help="Check this environment.")

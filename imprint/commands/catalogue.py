@@ -92,13 +92,13 @@ def show_member(name: str) -> dict[str, Any]:
 def show_schema(name: str) -> None:
     """Print the JSON schema of setup files; ``name``: that of a setup, or a file. Raises for anything else."""
     registry.setup_file(name.removeprefix("setups/"))
-    from imprint.commands.schema import schema_text
+    from imprint.commands.settings.schema import schema_text
 
     sys.stdout.write(schema_text())
 
 
 def _show_setup(name: str, others: list[str]) -> dict[str, Any]:
-    from imprint.commands.described import annotated
+    from imprint.commands.settings.described import annotated
     from imprint.models.setup.load import load_setup
 
     setup = load_setup(name)
@@ -111,7 +111,7 @@ def _show_setup(name: str, others: list[str]) -> dict[str, Any]:
 
 
 def _show(family: Family, name: str) -> dict[str, Any]:
-    from imprint.commands.described import rows_of
+    from imprint.commands.settings.described import rows_of
 
     page = console()
     say(page, f"{family.name}/{name}", "bold")

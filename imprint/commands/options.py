@@ -46,6 +46,13 @@ Labels = Annotated[
 Source = Annotated[
     Path, typer.Argument(metavar="RUN|ACTS", help="A run folder, or a file of arrays (.npz, .safetensors).")
 ]
+EPILOG = (
+    "Start with: imprint run. Exit codes, 0: done; 1: done, but some work failed, or what was checked is wrong; 2: the "
+    "request cannot be served as it stands; 130: interrupted; 143: stopped by SIGTERM. docs/json.md has more, and the "
+    "schema of what --json prints."
+)
+"""What stands below the help."""
+Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON schema of setup files, for editors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: every number with all its digits.")]
 Seed = Annotated[int | None, typer.Option(min=0, help=f"With ACTS: seed of all that is random; default: {SEED}.")]
 

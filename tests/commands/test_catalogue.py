@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from imprint.commands.described import families_of, meanings_of
-from imprint.commands.schema import FILE
+from imprint.commands.settings.described import families_of, meanings_of
+from imprint.commands.settings.schema import FILE
 from imprint.models import registry
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from imprint.commands.described import families_of, meanings_of
+from imprint.commands.settings.described import families_of, meanings_of
 from imprint.models.registry import Family
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
