@@ -60,11 +60,16 @@ class Examinee:
     """Values ``[n]`` of untrained twins."""
     noise: Mapping[str, Tensor] = field(default_factory=dict)
     """Diffuse noise of the world, ``[n, ...]``."""
-    world: World | None = None
-    acts: bool = False
-    """Whether it is the critic of an agent, whose behaviour could be searched for as well."""
+    acting: tuple[Any, Any] | None = None
+    """What can be shown other levels or episodes, and the environment, study or world that makes them."""
     outside: str = ""
     """Why nothing can be said of the inside; empty where it can."""
+
+    @property
+    def world(self) -> World | None:
+        """The world that shows the subject something, if there is one."""
+        where = self.acting[1] if self.acting else None
+        return where if isinstance(where, World) else None
 
     @classmethod
     def of_subject(
@@ -76,7 +81,7 @@ class Examinee:
         ground = Ground.of_world(world, batch, tuple(declared))
         twins = tuple(value_of(twin, batch.observation) for twin in untrained)
         noise = {name: batch.noise[name] for name in ground.diffuse}
-        return cls(ground, value_of(subject, batch.observation), subject, twins, noise, world)
+        return cls(ground, value_of(subject, batch.observation), subject, twins, noise, (subject, world))
 
     @classmethod
     def of_exam(cls, subject: Subject, exam: Exam, *, untrained: Sequence[Subject] = ()) -> Examinee:
@@ -84,7 +89,7 @@ class Examinee:
         ground = Ground.of_world(exam.world, exam.batch, exam.names)
         twins = tuple(value_of(twin, exam.batch.observation) for twin in untrained)
         noise = {name: exam.batch.noise[name] for name in ground.diffuse}
-        return cls(ground, value_of(subject, exam.batch.observation), subject, twins, noise, exam.world)
+        return cls(ground, value_of(subject, exam.batch.observation), subject, twins, noise, (subject, exam.world))
 
     @classmethod
     def of_table(cls, values: Any, facts: Any, declared: Sequence[str], groups: Any = None) -> Examinee:
@@ -159,7 +164,7 @@ def of_agent(agent: Agent, exam: AgentExam, untrained: Sequence[Agent] = ()) -> 
     ground = Ground(facts, declared, np.arange(len(facts)), observation, changes)
     twins = tuple(value_of(critic(twin), observation) for twin in untrained)
     subject = critic(agent)
-    return Examinee(ground, value_of(subject, observation), subject, twins, acts=True)
+    return Examinee(ground, value_of(subject, observation), subject, twins, acting=(agent, exam.environment))
 
 
 def critic(agent: Agent) -> Subject:
@@ -253,8 +258,8 @@ def _of_walked(policy: Any, walked: WalkedStates, study: AgentStudy) -> Examinee
         same = value_of(subject, observation)
     except (ImprintError, RuntimeError, TypeError, ValueError, IndexError) as problem:
         outside = f"its critic could not be read as a network of single observations ({problem})"
-        return Examinee(Ground(table, declared, walked.groups), values, acts=True, outside=outside)
+        return Examinee(Ground(table, declared, walked.groups), values, acting=(policy, study), outside=outside)
     if not np.allclose(same, values, atol=1e-3 * max(values.std(), 1e-6)):
         outside = "its critic gives other values for single observations than while the levels are played"
-        return Examinee(Ground(table, declared, walked.groups), values, acts=True, outside=outside)
-    return Examinee(Ground(table, declared, walked.groups, observation), values, subject, acts=True)
+        return Examinee(Ground(table, declared, walked.groups), values, acting=(policy, study), outside=outside)
+    return Examinee(Ground(table, declared, walked.groups, observation), values, subject, acting=(policy, study))

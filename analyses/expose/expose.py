@@ -6,9 +6,10 @@
     imprint.expose(study)                                               # the models that were added to it
     imprint.expose(values, table, intended="food", proxies=["bell"])    # numbers and labels alone
 
-Candidates come from the world (:mod:`imprint.analyses.expose.world`) and from the inside of the subject
-(:mod:`imprint.analyses.expose.inside`); those of behaviour are joined with :meth:`Exposed.joined`. Seeds are searched
-one by one: the share of a candidate is its mean over them, and its q-value the smallest, times their number.
+Candidates come from the world (:mod:`imprint.analyses.expose.world`), from the inside of the subject
+(:mod:`imprint.analyses.expose.inside`) and, where they are asked for, from its behaviour, by a search for levels that
+expose it (:mod:`imprint.analyses.expose.levels.search`). Seeds are searched one by one: the share of a candidate is its
+mean over them, and its q-value the smallest, times their number.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from torch import nn
 from imprint.analyses.evaluate.agent_studies.study import AgentStudy
 from imprint.analyses.evaluate.run import Run, open_finished
 from imprint.analyses.evaluate.studies.study import Study
-from imprint.analyses.expose.candidates import FILE, Candidate, Exposed, Searched, Source
+from imprint.analyses.expose.candidates import FILE, SOURCES, Candidate, Exposed, Searched, Source
 from imprint.analyses.expose.examinees import Examinee, of_agent_study, of_run, of_study
 from imprint.analyses.expose.inside import InsideSearch
+from imprint.analyses.expose.levels.search import search_levels
 from imprint.analyses.expose.pooled import pooled
 from imprint.analyses.expose.relatch import latch_again
 from imprint.analyses.expose.world import WorldSearch
@@ -39,6 +41,7 @@ from imprint.models.worlds.base import World
 from imprint.probes.subjects.subject import Subject
 
 ASKED: tuple[Source, ...] = ("world", "inside")
+"""Sources that are searched unless others are named."""
 FEWEST_ROWS = 100
 CONSTANT = 1e-9
 """A value whose standard deviation is below this part of its size does not vary."""
@@ -56,6 +59,7 @@ def expose(
     sources: Sequence[str] = ASKED,
     sites: Sequence[str] | None = None,
     seeds: int | None = None,
+    levels: int = 2000,
     n: int = 2000,
     least: float = 0.02,
     level: float = 0.05,
@@ -73,9 +77,10 @@ def expose(
         proxies: concepts that were asked about as well; may be empty.
         untrained: subjects of randomly initialised twins, which a candidate must exceed.
         groups: of values, ``[n]``: rows that are not independent of one another.
-        sources: ``world`` and ``inside``, or one of them.
+        sources: some of ``world``, ``inside`` and ``behaviour``.
         sites: where the inside is searched (default: the last 8 that the value runs through).
         seeds: of a run or a study, how many are searched (default: all).
+        levels: how many levels the search of behaviour may show to each seed.
         n: rows of the world on which a subject is examined.
         least: share of the variance that a candidate must exceed.
         level: false discovery rate of each source.
@@ -97,7 +102,8 @@ def expose(
     answers = []
     with reported("expose", float(len(examinees)) * 20.0, progress):
         for one in examinees:
-            answers.append(_searched(one, goal, others, asked, sites, least, level, seed))
+            answer = _searched(one, goal, others, asked, sites, least, level, seed)
+            answers.append(_with_behaviour(answer, one, levels, seed) if "behaviour" in asked else answer)
     answer = pooled(answers)
     if latch:
         answer = replace(answer, notes=(*answer.notes, latch_again(answer, examinees)))
@@ -110,10 +116,10 @@ def _asked(sources: Sequence[str]) -> tuple[str, ...]:
     if isinstance(sources, str):
         raise ImprintError(f"sources is the text {sources!r}; expected a list, for example [{sources!r}].")
     for source in sources:
-        if source not in ASKED:
-            raise unknown_name("source", source, ASKED)
+        if source not in SOURCES:
+            raise unknown_name("source", source, SOURCES)
     if not sources:
-        raise ImprintError("sources is empty; expected world, inside or both.")
+        raise ImprintError(f"sources is empty; expected some of {', '.join(SOURCES)}.")
     return tuple(sources)
 
 
@@ -188,7 +194,8 @@ def _searched(
     size = float(np.abs(one.values).max())
     if not one.values.std() > CONSTANT * size:
         why = "the value does not vary on the examined rows, so there is no variance to split."
-        return Exposed(intended, proxies, (), tuple(Searched(s, False, why) for s in ASKED), _unseen(one), least=least)
+        silent = tuple(Searched(source, False, why) for source in SOURCES if source in asked or source == "behaviour")
+        return Exposed(intended, proxies, (), silent, _unseen(one), least=least)
     rest = one.ground.beyond(one.values).rest
     declared = mean_of_known([1 - float(rest.var() / one.values.var())])
     if "world" in asked:
@@ -217,11 +224,7 @@ def _searched(
             tested += found[0]
             searched.append(found[1])
             notes += found[2]
-    why = (
-        "Its levels were not searched."
-        if one.acts
-        else "A value that is only read does not act: no behaviour to search."
-    )
+    why = "Not asked for." if one.acting else "There are numbers alone, which cannot be shown other levels or episodes."
     searched.append(Searched("behaviour", False, why))
     return Exposed(
         intended,
@@ -234,6 +237,19 @@ def _searched(
         level,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _with_behaviour(answer: Exposed, one: Examinee, levels: int, seed: int) -> Exposed:
+    """The answer with the candidates of a search for levels, or with the reason why there are none."""
+    if one.acting is None:
+        return answer
+    subject, where = one.acting
+    intended = answer.intended if isinstance(where, World) else None
+    try:
+        found = search_levels(subject, where, intended=intended, levels=levels, seed=seed)
+    except NotMeasurableError as problem:
+        return answer.joined((), Searched("behaviour", False, f"Not usable: {problem}."))
+    return answer.joined(found.candidates(), found.searched())
 
 
 def _unseen(one: Examinee) -> tuple[str, ...]:

@@ -22,12 +22,13 @@ def expose(
     latch: Annotated[bool, typer.Option("--latch", help="Run the latch test again with what was found.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many training seeds to search; default: all.")] = None,
     source: Annotated[
-        list[str] | None, typer.Option(metavar="SOURCE", help="world or inside; default: both. May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="SOURCE", help="world, inside or behaviour; default: the first two. May be repeated."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, placebos and discovery.")] = 0,
     json: Json = False,
 ) -> None:
-    """Search for what nobody asked about: facts of the world, and directions inside, that the value depends on.
+    """Search for what nobody asked about: facts of the world, directions inside, and levels, that the value depends on.
 
     The answer is kept in the run's folder, and the page of the run gets a section about it.
     """

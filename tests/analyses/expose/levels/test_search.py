@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from imprint.analyses.expose.expose import expose
 from imprint.analyses.expose.levels.result import LevelSearch
 from imprint.analyses.expose.levels.search import search_levels
 from imprint.analyses.goals.behaviour import play
@@ -177,6 +178,16 @@ def test_episodes_that_are_valued_without_the_concept() -> None:
     undone = found.undone.set_index("change")["undone"]
     assert undone["lamp"] > 0.9
     assert len(search_levels(valued(1.0, 0.0, 0.0), Porch(), intended="food", levels=240)) == 0
+
+
+def test_expose_searches_behaviour_where_it_is_asked_to() -> None:
+    asked: dict[str, Any] = {"intended": "food", "sources": ["behaviour"], "levels": 240, "n": 400}
+    for weights, found in (((0.1, 1.0, 0.0), True), ((1.0, 0.0, 0.0), False)):
+        answer = expose(valued(*weights), Porch(), **asked)
+        assert answer.usable == ("behaviour",)
+        assert [each.source for each in answer.tested] == ["behaviour"] * len(answer.tested)
+        assert (len(answer.tested) > 0) == found
+    assert expose(valued(1.0, 0.0, 0.0), Porch(), intended="food", n=400, sources=["world"]).usable == ("world",)
 
 
 class Lane(gymnasium.Env[Any, Any]):
