@@ -28,6 +28,8 @@ FEATURES, GRADIENTS = 3, 2
 REGRESSION = "regression"
 DIFFERENTIATED = 256
 """Rows on which gradients are taken, at most."""
+ROUNDING = 1e-12
+"""A code whose standard deviation is below this part of its size does not vary."""
 Code = Callable[[Tensor], Tensor]
 """Activations ``[n, d]`` -> code ``[n]``."""
 
@@ -135,6 +137,6 @@ def _gradients(place: Place, subject: Subject, observation: Tensor) -> list[Tens
 
 def alike(a: Floats, b: Floats) -> float:
     """Absolute correlation of two codes ``[n]``; 0 for one that does not vary."""
-    if not (a.std() > 0 and b.std() > 0):
+    if any(code.std() <= ROUNDING * np.abs(code).max() for code in (a, b)):
         return 0.0
     return abs(float(np.corrcoef(a, b)[0, 1]))
