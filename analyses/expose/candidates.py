@@ -193,7 +193,7 @@ class Exposed:
     def frame(self) -> pd.DataFrame:
         """All that was tested, a row each; columns in ``COLUMNS``."""
         rows = [{**candidate.row(), "found": self.found(candidate)} for candidate in self.tested]
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"found": bool})
 
     def _repr_html_(self) -> str:
         every = self.frame()

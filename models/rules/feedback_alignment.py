@@ -23,7 +23,7 @@ class FeedbackAlignment(Rule):
 
     def initial(self, widths: Sequence[int]) -> dict[str, Tensor]:
         """Feedback weights ``[S, d_l, d_{l-1}]`` from layer 2 on."""
-        pairs = itertools.pairwise(widths)
+        pairs = itertools.pairwise(widths[1:])
         return {f"feedback.{i}": self.normal(above, below) / below**0.5 for i, (below, above) in enumerate(pairs)}
 
     def changes(self, network: Network, x: Tensor, y: Tensor) -> Changes:

@@ -41,7 +41,7 @@ class TargetPropagation(Rule):
     def initial(self, widths: Sequence[int]) -> dict[str, Tensor]:
         """Inverses of layers 2 ... L: ``[S, d_{l-1}, d_l]`` and ``[S, d_{l-1}]``."""
         own = {}
-        for i, (below, above) in enumerate(itertools.pairwise(widths)):
+        for i, (below, above) in enumerate(itertools.pairwise(widths[1:])):
             own[f"inverse.{i}"] = self.normal(below, above) / above**0.5
             own[f"offset.{i}"] = torch.zeros(len(self.rngs), below)
         return own

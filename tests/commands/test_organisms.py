@@ -22,4 +22,5 @@ def test_answers_are_printed_as_json(
 ) -> None:
     monkeypatch.setattr(organisms, "make_organisms", lambda out, **given: {"path": out, **given})
     said = json.loads(printed(capsys, "organisms", "make", "--out", str(tmp_path), "--count", "16", "--json"))
-    assert said == {"path": str(tmp_path), "count": 16, "seed": None, "split": "public", "jobs": None}
+    given = {"path": str(tmp_path), "count": 16, "seed": None, "split": "public", "jobs": None}
+    assert said == {"schema": "imprint/organisms-make/1", **given}

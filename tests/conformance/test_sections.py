@@ -17,7 +17,7 @@ from tests.reports import example_agent_run, example_run
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """Section -> what it shows of a run of learners or, when it shows nothing of these, of agents."""
     runs: list[Path] = [example.write(tmp_path_factory.mktemp("runs")) for example in (example_agent_run, example_run)]
-    collected = [collect(load_run(run)) for run in runs]
+    collected = [collect(load_run(example_run.searched(run))) for run in runs]
     assert [broken for _, _, broken in collected] == [[], []]
     return {section["id"]: section for sections, _, _ in collected for section in sections}
 

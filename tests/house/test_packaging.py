@@ -20,7 +20,8 @@ ROOMS = ("analyses", "models", "probes", "reports", "setups")
 
 
 def packages_on_disk() -> set[str]:
-    found = {"imprint", "imprint.commands", "imprint.schemas"}
+    own = {marker.parent.relative_to(ROOT) for marker in (ROOT / "imprint").glob("[cs]*/**/__init__.py")}
+    found = {"imprint", *(".".join(path.parts) for path in own if path.parts[1] not in ROOMS)}
     for room in ROOMS:
         for marker in (ROOT / room).rglob("__init__.py"):
             found.add(".".join(("imprint", *marker.parent.relative_to(ROOT).parts)))
@@ -101,7 +102,7 @@ def built_files(tmp_path: Path, *, links_as_text: bool) -> set[str]:
 @pytest.mark.parametrize("links_as_text", [False, True])
 def test_the_wheel_holds_every_room_once_and_nothing_else(tmp_path: Path, links_as_text: bool) -> None:
     names = built_files(tmp_path, links_as_text=links_as_text)
-    face = [file for place in ("*.py", "commands/*.py", "schemas/*.*") for file in (ROOT / "imprint").glob(place)]
+    face = [file for place in ("*.py", "commands/**/*.py", "schemas/*.*") for file in (ROOT / "imprint").glob(place)]
     expected = {file.relative_to(ROOT).as_posix() for file in face} | {"imprint/py.typed"}
     for room in ROOMS:
         files = [file for file in (ROOT / room).rglob("*") if file.is_file() and "__pycache__" not in file.parts]

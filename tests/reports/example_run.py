@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from imprint.analyses.expose.candidates import FILE, Candidate, Exposed, Searched
 from imprint.analyses.findings import findings
 from imprint.models.files import write_json, write_table
 from imprint.models.setup.learner import Setup
@@ -268,6 +269,13 @@ def artefacts(folder: Path, seed: int = 0, m: int = 8) -> None:
         completeness_error=error,
         **masks,
     )
+
+
+def searched(run: Path, *candidates: Candidate) -> Path:
+    """The run, with an answer of ``imprint expose`` in its folder."""
+    sources = (Searched("world", True, "split", 7, 0.08), Searched("inside", False, "no network"))
+    Exposed("food", ("bell",), candidates, sources, ("Three at once.",)).write(run / FILE)
+    return run
 
 
 def write(parent: Path, *, changes: pd.DataFrame | None = None) -> Path:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imprint.analyses.expose.candidates import FILE, Candidate, Example, Exposed, Searched
+from imprint.analyses.expose.candidates import Candidate, Example
 from imprint.analyses.statistics import Estimate
 from imprint.reports.pages.run import render
 from imprint.reports.reading.run import load_run
@@ -10,17 +10,12 @@ from imprint.reports.sections.unasked.section import Unasked
 from tests.reports import example_run as example
 
 
-def answered(run: Path, *candidates: Candidate) -> None:
-    searched = (Searched("world", True, "split", 7, 0.08), Searched("inside", False, "no network"))
-    Exposed("food", ("bell",), candidates, searched, ("Three at once.",)).write(run / FILE)
-
-
 def test_the_section_says_what_was_found_and_what_could_not_be_seen(tmp_path: Path) -> None:
     run = example.write(tmp_path)
     assert Unasked().collect(load_run(run)) is None
     pair = Example("minimal pair", (3, 5), (0.1, 0.9), {"lamp": "True / False"})
     share = Estimate(0.34, 0.3, 0.38, 1)
-    answered(run, Candidate("<lamp>", "world", share, "is lit", {"lamp": 1.0}, (pair,), 0.001, 0.002))
+    example.searched(run, Candidate("<lamp>", "world", share, "is lit", {"lamp": 1.0}, (pair,), 0.001, 0.002))
     page = render(load_run(run))
     assert "the value depends on &lt;lamp&gt; (34% of the variance)" in page
     assert "Three at once." in page
@@ -30,7 +25,7 @@ def test_the_section_says_what_was_found_and_what_could_not_be_seen(tmp_path: Pa
 
 def test_nothing_found_is_said_with_what_would_have_been(tmp_path: Path) -> None:
     run = example.write(tmp_path)
-    answered(run, Candidate("lamp", "world", Estimate(0.01, 0.0, 0.02, 1), "", {"lamp": 1.0}, (), 0.9, 0.9))
+    example.searched(run, Candidate("lamp", "world", Estimate(0.01, 0.0, 0.02, 1), "", {"lamp": 1.0}, (), 0.9, 0.9))
     content = Unasked().collect(load_run(run))
     assert content is not None
     assert "a share of 8% would have been found" in content["sentences"][0]

@@ -91,6 +91,7 @@ def test_a_shared_birth_is_another_experiment_and_none_is_the_one_it_was() -> No
     content = {k: v for k, v in base.resolved().items() if k not in ("description", "question")}
     later = {"shared_birth": None, "worlds": 1, "first_seed": 0}
     assert content.pop("scorecard") == {} and content.pop("routing") is None
+    assert content.pop("rule") == {"kind": "backprop"}
     assert {name: content["schedule"].pop(name) for name in later} == later
     assert hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8] == base.digest
 

@@ -125,8 +125,9 @@ def test_names_are_shown_and_never_run(page: Path) -> None:
     assert not any("<" in name for name in names)
 
 
-def test_every_section_has_its_file_its_template_and_its_place(page: Path, agent_page: Path) -> None:
-    both = [collect(load_run(one.parent)) for one in (page, agent_page)]
+def test_every_section_has_its_file_its_template_and_its_place(tmp_path: Path, page: Path, agent_page: Path) -> None:
+    copied = shutil.copytree(page.parent, tmp_path / page.parent.name)
+    both = [collect(load_run(run)) for run in (example.searched(copied), agent_page.parent)]
     assert all(broken == [] and folders == [] for _, folders, broken in both)
     sections = [section for found, _, _ in both for section in found]
     assert {section["id"] for section in sections} == set(SECTIONS.names())

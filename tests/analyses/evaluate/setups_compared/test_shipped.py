@@ -53,7 +53,7 @@ def test_the_largest_choices_stand_first_and_other_questions_make_no_contrast(tm
     assert list(compared.contrasts["setting"]) == ["assessor.lag", "steering.0.miss", "world.lamp_cue"]
     assert compared.table["question"].nunique() == 2 and len(compared.table) == 6
     page = render_compared(compared)
-    top = page[page.index('<section id="answer">') : page.index('<nav aria-label="Sections">')]
+    top = page[page.index('<section id="answer">') : page.index('<section id="exhibit-')]
     places = [top.index(f"<strong>{name}</strong>") for name in ("assessor.lag", "steering.0.miss", "world.lamp_cue")]
     assert places == sorted(places) and "paired over 4 training seeds" in top
 
