@@ -28,7 +28,7 @@ from imprint.analyses.evaluate.studies.study import Study
 from imprint.analyses.expose.candidates import FILE, SOURCES, Candidate, Exposed, Searched, Source
 from imprint.analyses.expose.examinees import Examinee, of_agent_study, of_run, of_study
 from imprint.analyses.expose.inside import InsideSearch
-from imprint.analyses.expose.levels.search import search_levels
+from imprint.analyses.expose.levels.search import SMALLEST, search_levels
 from imprint.analyses.expose.pooled import pooled
 from imprint.analyses.expose.relatch import latch_again
 from imprint.analyses.expose.world import WorldSearch
@@ -98,6 +98,8 @@ def expose(
         raise ImprintError(f"least is {least} and level {level}; expected a share below 1, and a rate between 0 and 1.")
     if n < FEWEST_ROWS:
         raise ImprintError(f"n is {n}; expected at least {FEWEST_ROWS} rows, or nothing could be told apart.")
+    if "behaviour" in asked and levels < SMALLEST:
+        raise ImprintError(f"levels is {levels}; expected at least {SMALLEST}, or levels could not be compared.")
     examinees, goal, others, folder = _examinees(what, world, intended, proxies, untrained, groups, seeds, n, seed)
     answers = []
     with reported("expose", float(len(examinees)) * 20.0, progress):
@@ -243,10 +245,8 @@ def _with_behaviour(answer: Exposed, one: Examinee, levels: int, seed: int) -> E
     """The answer with the candidates of a search for levels, or with the reason why there are none."""
     if one.acting is None:
         return answer
-    subject, where = one.acting
-    intended = answer.intended if isinstance(where, World) else None
     try:
-        found = search_levels(subject, where, intended=intended, levels=levels, seed=seed)
+        found = search_levels(*one.acting, intended=answer.intended, levels=levels, seed=seed)
     except NotMeasurableError as problem:
         return answer.joined((), Searched("behaviour", False, f"Not usable: {problem}."))
     return answer.joined(found.candidates(), found.searched())

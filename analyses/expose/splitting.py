@@ -178,7 +178,7 @@ class Splitting:
         )
 
     def jackknife(self, statistic: Callable[[Floats], Floats]) -> tuple[float, float]:
-        """A statistic of weighted blocks ``[..., B] -> [...]`` and its standard error; 0 with a single block."""
+        """A statistic of weighted blocks ``[..., B] -> [...]`` and its standard error; NaN with a single block."""
         whole = float(statistic(np.ones(self.blocks)))
         if self.blocks < 2:
             return whole, float("nan")

@@ -96,8 +96,9 @@ class WorldSearch:
                     causal=ground.randomised,
                 )
             )
-        totals = self._totals(beyond.explained, beyond.rest, splitting, rng)
+        totals, unchanged = self._totals(beyond.explained, beyond.rest, splitting, rng)
         more, notes = self._combinations(totals, picked, splitting, left.p)
+        notes += unchanged
         errors = [float(left.error[i]) for i in singles if np.isfinite(left.error[i])]
         detectable = splitting.detectable(float(np.median(errors))) if errors else NAN
         tested = len(splitting.parts) + len(more)
@@ -139,17 +140,19 @@ class WorldSearch:
 
     def _totals(
         self, explained: Explained, rest: Floats, splitting: Splitting, rng: torch.Generator
-    ) -> dict[str, Total]:
-        """What changing each factor and each entry of noise alone does."""
+    ) -> tuple[dict[str, Total], list[str]]:
+        """What changing each factor and each entry of noise alone does, and notes on what could not be changed."""
         totals: dict[str, Total] = {}
+        unchanged: list[str] = []
         if self.subject is None:
-            return totals
+            return totals, unchanged
         variance = splitting.of_value(self.values)
         for name, change in self.ground.changes.items():
             try:
                 changed = change(rng)
                 there = self.subject.values(changed.observation).double().numpy()
-            except ImprintError:
+            except ImprintError as problem:
+                unchanged.append(f"{name} could not be changed alone: {problem}")
                 continue
             levels = self.ground.codes[name][1] if name in self.ground.codes else ()
             factor = name in self.ground.facts and name in changed.facts and len(levels) > 1
@@ -166,7 +169,7 @@ class WorldSearch:
             columns = {str(f) for f in self.ground.facts if str(f).startswith((f"{name}[", f"noise {name}"))}
             totals[name] = Total(share, error, frozenset(moved | columns | {name}))
             worked(1.0)
-        return totals
+        return totals, unchanged
 
     def _combinations(
         self, totals: Mapping[str, Total], picked: Sequence[Picked], splitting: Splitting, others: Floats

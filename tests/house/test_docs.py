@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import imprint
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 CELL = re.compile(r"```\{code-cell\} python\n(.*?)```", re.DOTALL)
@@ -22,6 +24,11 @@ def test_every_page_is_in_the_contents() -> None:
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
     pages = {page for page in pages if not page.startswith("reference/api/")}
     assert listed(DOCS / "index.md") | listed(DOCS / "questions.md") | {"index"} == pages
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^   (\w+)$", text, flags=re.MULTILINE)) == set(imprint.__all__) - {"__version__"}
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda path: path.stem)

@@ -54,7 +54,7 @@ def power(
     for a setup of agents and for numbers that make no sense.
     """
     chosen = load_setup(setup, expect=Setup)
-    seeds = (seeds,) if isinstance(seeds, int) else seeds
+    seeds = (int(seeds),) if isinstance(seeds, int | np.integer) else seeds
     if runs < 1 or not all(count >= 1 for count in seeds) or not all(0 < part < 1 for part in dominances):
         raise ImprintError(
             f"power got dominances {list(dominances)}, seeds {list(seeds)} and {runs} runs; expected dominances "
