@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from pygments.lexers.special import TextLexer
 
 import imprint
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from docs import seeds  # this folder is in no package
+
+seeds.write()
 
 project = "imprint"
 author = "The imprint developers"
