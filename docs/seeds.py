@@ -118,6 +118,8 @@ def _cell(text: str) -> str:
 def claim_line(row: Mapping[str, Any]) -> str:
     """The table's line of a claim."""
     parts = [f"{standing(row, name).rstrip('.')}." for name in row["questions"]]
+    pages = [name for name in row.get("pages", []) if (DOCS / f"{name}.md").is_file()]
+    parts += [f"See also [{name.replace('-', ' ')}]({name}.md)." for name in pages]
     parts += [row[key] for key in ("otherwise", "note") if row.get(key)]
     return f"| {row['id']} | {_cell(row['claim'])} ({row['where']}) | {_cell('<br>'.join(parts))} |"
 

@@ -48,7 +48,7 @@ def tracked(run: RunData) -> Tracked:
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in table.to_dict("records"):
         group = curves.setdefault(OVER_SEEDS if pd.isna(row["seed"]) else f"seed-{int(row['seed'])}", {})
-        for end, value in {"": row["estimate"], "/low": row["low"], "/high": row["high"]}.items():
+        for end, value in {"": row["estimate"], " - low": row["low"], " - high": row["high"]}.items():
             if pd.notna(value):
                 group.setdefault(f"{_name(row)}{end}", []).append((int(row["age"]), float(value)))
     answer = answer_of(run)
@@ -59,9 +59,10 @@ def tracked(run: RunData) -> Tracked:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    parts = [row[key] for key in ("analysis", "metric", "concept", "site", "control") if row[key]]
+    parts = [row[key] for key in ("metric", "concept", "site", "control") if row[key]]
     world = [] if pd.isna(row["world"]) or pd.notna(row["seed"]) else [f"world {int(row['world'])}"]
-    return "/".join(ODD.sub("_", str(part)).replace("/", "_").strip() or "_" for part in (*parts, *world))
+    named = " - ".join(ODD.sub("_", str(part)).replace("/", "_").strip() or "_" for part in (*parts, *world))
+    return f"{row['analysis']}/{named}"  # one level only: MLflow keeps curves as files, and none may be a folder, too
 
 
 def export_to(tracker: str, folder: Path, target: Path) -> list[Path]:
