@@ -302,16 +302,32 @@ def export(
     formats: Annotated[
         list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="TRACKER", help="Write a run for tensorboard or mlflow instead; DIR is their folder."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths."""
+    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths.
+
+    With --to, write the curves, settings and words of a run for a tracker, offline (pip install 'imprint[tensorboard]'
+    or 'imprint[mlflow]').
+    """
     from imprint.commands.text import answered
+    from imprint.models.errors import ImprintError
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder
+    from imprint.reports.trackers.tracked import export_to
 
+    if to is not None and formats:
+        raise ImprintError("--format says how figures are drawn, and --to TRACKER writes none; leave one out.")
     folder = run_folder(run)
-    target = out or folder.resolve().with_name(f"{folder.resolve().name}-export")
-    for path in answered(lambda: write(folder, target, formats=formats or ["svg"]), of="export", as_json=json):
+    target = out or folder.resolve().with_name(f"{folder.resolve().name}-{to or 'export'}")
+
+    def written() -> list[Path]:
+        return write(folder, target, formats=formats or ["svg"]) if to is None else export_to(to, folder, target)
+
+    for path in answered(written, of="export", as_json=json):
         if not json:
             typer.echo(str(path))
 
