@@ -299,7 +299,7 @@ def export(
     from imprint.models.errors import ImprintError
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder
-    from imprint.reports.trackers.tracked import export_to
+    from imprint.reports.trackers.export import export_to
 
     if to is not None and formats:
         raise ImprintError("--format says how figures are drawn, and --to TRACKER writes none; leave one out.")
