@@ -1,0 +1,125 @@
+"""generative: a hierarchy of two levels that predicts from the top, corrects itself by its errors, and can dream.
+
+    x_t = W low_t + b                                    frames from the lower level
+    low_t = V high_t + c                                 the lower level from the higher one
+    high_t = tanh(A [high_{t-1}; action_{t-1}] + d)      its intrinsic dynamics: what it expects before it looks
+
+Inference at every step: low_t is the least-squares estimate from the frame, with a penalty of 1 on its square, which
+needs no settling because the level is linear; the higher level starts from what it expects and is corrected by the
+error that is left, high_t <- high_t + G (low_t - V high_t - c). Objective, all per pixel: the errors of the lower
+level, of the lower level as the higher one explains it, and of the next frame as it was expected; and the negative
+log-likelihood, per unit, of the first high_t under a normal distribution, from which dreams begin (:meth:`dream`).
+
+Predictive coding as a Kalman filter with learned gains (Rao 1999, Vision Research 39:1963; hierarchy: Rao & Ballard
+1999). Deviations from the sources: (1) the gain G is learned by the gradient of the objective instead of being derived
+from covariances; (2) the lower level is not corrected from above; (3) weights learn by backpropagation through time.
+Action planes are known to the dynamics and never predicted; in a dream there is no action.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from imprint.models.learners.base import Frame, Learner, Taught
+from imprint.models.settings import FrozenSettings
+
+
+class Errors(NamedTuple):
+    """Mean squared errors per pixel, from the bottom to the top."""
+
+    low: Tensor
+    """Of frames as the lower level gives them."""
+    high: Tensor
+    """Of the lower level as the higher one gives it, seen through the weights of the lower level."""
+    expected: Tensor
+    """Of frames as they were expected before they were seen."""
+
+
+class Generative(Learner):
+    """Two levels that predict downwards and correct upwards."""
+
+    class Settings(FrozenSettings):
+        low: int = Field(48, ge=1, le=65_536)
+        """Units of the lower level."""
+        width: int = Field(32, ge=1, le=65_536)
+        """D, units of the higher level."""
+
+    latent_hook = "hook_high"
+    read_points = ("hook_low", "hook_high")
+
+    def __init__(self, settings: Generative.Settings, frame: Frame) -> None:
+        super().__init__(settings, frame)
+        self.s = s = settings
+        pixels = frame.height * frame.width
+        self.pixels = nn.Linear(s.low, frame.sensory_channels * pixels)
+        self.explained = nn.Linear(s.width, s.low)
+        self.dynamics = nn.Linear(s.width + frame.action_channels * pixels, s.width)
+        self.gain = nn.Linear(s.low, s.width, bias=False)
+        self.dream_mean = nn.Parameter(torch.zeros(s.width))
+        self.dream_precision = nn.Parameter(torch.zeros(s.width, s.width))
+        self.hook_low, self.hook_high = HookPoint(), HookPoint()
+        self.setup()  # type: ignore[no-untyped-call]
+
+    def sensory(self, observation: Tensor) -> Tensor:
+        """What is to be explained, ``[n, T, pixels]``."""
+        return observation[:, :, : self.frame.sensory_channels].flatten(2)
+
+    def infer(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Both levels, ``[n, T, units]``."""
+        weight = self.pixels.weight
+        inner = weight.T @ weight + torch.eye(self.s.low, dtype=weight.dtype, device=weight.device)
+        solved = torch.linalg.solve(inner, weight.T)
+        low: Tensor = self.hook_low((self.sensory(observation) - self.pixels.bias) @ solved.T)
+        actions = observation[:, :, self.frame.sensory_channels :].flatten(2)
+        high, action = torch.zeros_like(low[:, 0, :1]).expand(-1, self.s.width), torch.zeros_like(actions[:, 0])
+        highs = []
+        for now, acting in zip(low.unbind(1), actions.unbind(1), strict=True):
+            expected = torch.tanh(self.dynamics(torch.cat([high, action], -1)))
+            high = expected + self.gain(now - self.explained(expected))
+            action = acting
+            highs.append(high)
+        return low, self.hook_high(torch.stack(highs, 1))
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """The higher level ``[n, T, D]``."""
+        return self.infer(observation)[1]
+
+    def objective(self, observation: Tensor) -> Taught:
+        """The errors of all levels, and how improbable it is to dream the first state."""
+        errors, high = self.explain(observation)
+        surprise = 0.5 * ((high[:, 0] - self.dream_mean) @ self._factor().T).square().mean()
+        surprise = surprise - self.dream_precision.diagonal().mean()
+        return Taught(errors.low + errors.high + errors.expected + surprise, high)
+
+    def explain(self, observation: Tensor) -> tuple[Errors, Tensor]:
+        """Errors by level, each ``[]``, and the higher level ``[n, T, D]``."""
+        low, high = self.infer(observation)
+        frames = self.sensory(observation)
+        actions = observation[:, :-1, self.frame.sensory_channels :].flatten(2)
+        ahead = torch.tanh(self.dynamics(torch.cat([high[:, :-1], actions], -1)))
+        expected = self.pixels(self.explained(ahead))
+        unexplained = (low - self.explained(high)) @ self.pixels.weight.T
+        parts = (frames - self.pixels(low), unexplained, frames[:, 1:] - expected)
+        return Errors(*(part.square().mean() for part in parts)), high
+
+    def _factor(self) -> Tensor:
+        """Lower triangular factor of the precision of the first state in a dream, ``[D, D]``."""
+        return self.dream_precision.tril(-1) + torch.diag_embed(self.dream_precision.diagonal().exp())
+
+    @torch.no_grad()
+    def dream(self, n: int, steps: int, *, rng: torch.Generator) -> Tensor:
+        """Frames ``[n, steps, C, H, W]`` from the top alone, without actions; C: sensory channels."""
+        chance = torch.randn(n, self.s.width, generator=rng)
+        high = self.dream_mean + torch.linalg.solve_triangular(self._factor(), chance.T, upper=False).T
+        still = high.new_zeros(n, self.dynamics.in_features - self.s.width)
+        frames = []
+        for _ in range(steps):
+            frames.append(self.pixels(self.explained(high)))
+            high = torch.tanh(self.dynamics(torch.cat([high, still], -1)))
+        shape = self.frame.sensory_channels, self.frame.height, self.frame.width
+        return torch.stack(frames, 1).unflatten(2, shape)
