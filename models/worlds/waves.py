@@ -97,23 +97,26 @@ class Waves(World):
 
     def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Place of the window or of the bar, the bar's width, early and late columns, order of frames, pixel noise."""
-        s = self.settings
         noise = {"pixels": torch.randn(n, STEPS, 1, SIDE, SIDE, generator=rng)}
-        if s.scrambled == "noise":
-            return noise
-        if s.scrambled == "frames":
+        if self.settings.scrambled != "noise":
+            noise |= self._window(n, rng) if self.natural else self._bar(n, rng)
+        if self.settings.scrambled == "frames":
             noise["order"] = torch.rand(n, STEPS, generator=rng).argsort(1)
-        if not self.natural:
-            start, width = torch.rand(n, 2, generator=rng).unbind(1)
-            lateness = torch.randn(n, SIDE, generator=rng)
-            return {**noise, "start": start, "width": WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * width, "lateness": lateness}
-        reach = max(SPEEDS) * (STEPS - 1)
-        height, width_ = (side - SIDE - 2 * reach for side in photograph(s.scene).shape)
-        row = reach + torch.randint(0, height, (n,), generator=rng)
-        column = reach + torch.randint(0, width_, (n,), generator=rng)
-        across = -(-photograph(s.scene).shape[1] // TILE)
-        tile = row // TILE * across + column // TILE
-        return {**noise, "place": torch.stack([row, column], 1), "group": tile + 10_000 * NAMES.index(s.scene)}
+        return noise
+
+    @staticmethod
+    def _bar(n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """Where the bar is half-way, its width, and how late it is in each column, in units of ``jitter``."""
+        start, width = torch.rand(n, 2, generator=rng).unbind(1)
+        lateness = torch.randn(n, SIDE, generator=rng)
+        return {"start": start, "width": WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * width, "lateness": lateness}
+
+    def _window(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """Where the window starts on the photograph, and the tile that is there."""
+        photo, reach = photograph(self.settings.scene), max(SPEEDS) * (STEPS - 1)
+        row, column = (reach + torch.randint(0, side - SIDE - 2 * reach, (n,), generator=rng) for side in photo.shape)
+        tile = row // TILE * -(-photo.shape[1] // TILE) + column // TILE
+        return {"place": torch.stack([row, column], 1), "group": tile + 10_000 * NAMES.index(self.settings.scene)}
 
     # -- pictures --------------------------------------------------------------------------------------------------
 

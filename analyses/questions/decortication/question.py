@@ -42,11 +42,11 @@ class Settings(QuestionSettings):
 
     seeds: int = Field(12, ge=2, le=10_000)
     """Animals that grow up, numbered from ``seed``, each in a world of its own."""
-    moments: int = Field(1500, ge=8, le=10**7)
+    moments: int = Field(900, ge=8, le=10**7)
     """Moments of a life, in each of its bodies."""
     ages: int = Field(7, ge=3, le=1000)
     """Number of ages, evenly spaced, birth first."""
-    copies: int = Field(400, ge=10, le=10**6)
+    copies: int = Field(2000, ge=10, le=10**6)
     """Copies that live at every age under every condition."""
 
 

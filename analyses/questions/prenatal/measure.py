@@ -17,10 +17,10 @@ chemical gradients, coarsely, a Gaussian of sd ``COARSE`` around its place with 
 learning with competition sharpens it while waves pass:
 
     y = W x,  competing = softmax over cells of SHARP (K y) / max (K y),     K: excitation among neighbours, sd NEAR
-    W <- W + RATE (competing x^T - competing W),  times the chemical gradient, rows normalised to 1
+    W <- W + RATE (competing x^T times the chemical gradient, rows normalised to 1, - W)
 
-What reads the map is fixed: cell c means place c. Its error is the distance, along each axis, between a spot on the
-retina and the centre of mass of the cells' answers. Weak waves are weak along the horizontal axis.
+What reads the map is fixed: cell c means place c. Its error is the root mean square distance, along each axis, between
+a spot on the retina and the places of the cells that answer. Weak waves are weak along the horizontal axis.
 
 The map is a model of retinotopic refinement in the manner of Willshaw & von der Malsburg (1976, Proc R Soc B 194:431).
 Deviations: rates instead of spikes, one population, competition by a softmax.
@@ -139,27 +139,19 @@ def refined(weight: Tensor, frames: Tensor) -> Tensor:
         answer = answer / answer.amax(2, keepdim=True).clamp_min(1e-6)
         competing = torch.softmax(SHARP * answer, 2) * active.amax(2, keepdim=True)
         part = competing / competing.sum(1, keepdim=True).clamp_min(1e-6)
-        mean = part.mT @ active
-        weight = weight + RATE * (mean / mean.sum(2, keepdim=True).clamp_min(1e-6) - weight)
-        weight = weight * gradient
-        weight = weight / weight.sum(2, keepdim=True)
+        mean = (part.mT @ active + 1e-6) * gradient
+        weight = weight + RATE * (mean / mean.sum(2, keepdim=True) - weight)
     return weight
 
 
 def misplaced(weight: Tensor) -> dict[str, Tensor]:
-    """Root mean square distance ``[S]``, along each axis, of where a fixed reader takes spots to be."""
+    """Root mean square distance ``[S]``, along each axis, from spots to where a fixed reader takes them to be."""
     at, spots = places(), gaussian(1.0)
     inner = ((at >= 3) & (at < SIDE - 3)).all(1)
     answer = spots[inner] @ weight.mT
     answer = answer / answer.sum(2, keepdim=True)
-    off = (answer @ at - at[inner]).square().mean(1).sqrt()
-    spread = torch.einsum("snp,npa->sna", answer, (at - at[inner][:, None]).square()).mean(1).sqrt()
-    return {
-        "misplaced, vertical": off[:, 0],
-        "misplaced, horizontal": off[:, 1],
-        "blur, vertical": spread[:, 0],
-        "blur, horizontal": spread[:, 1],
-    }
+    off = torch.einsum("snp,npa->sna", answer, (at - at[inner][:, None]).square()).mean(1).sqrt()
+    return {"misplaced, vertical": off[:, 0], "misplaced, horizontal": off[:, 1]}
 
 
 def maps(seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -169,6 +161,6 @@ def maps(seeds: Sequence[int]) -> list[dict[str, Any]]:
     for arm in ("waves", "weak", "pixels", "noise"):
         seen = shown([waves(**(ARMS[arm] or {}), pixel_noise=0.0)] * len(seeds), seeds, ROUNDS, when="map")
         frames = seen[:, :, : FRAMES // 4].flatten(2, 3).flatten(3)
-        active = (frames - frames.amin(3, keepdim=True)).clamp_min(0.0)
+        active = frames.clamp_min(0.0)
         rows += _rows(seeds, arm, misplaced(refined(born, active)), "map")
     return rows
