@@ -19,7 +19,7 @@ from imprint.models.worlds.base import World
 from imprint.models.worlds.waves import Waves
 
 BATCH, RATE = 32, 3e-3
-"""Episodes of a step, and learning rate of Adam."""
+"""Episodes of a step, and learning rate of Adam unless another is given."""
 
 
 def waves(**settings: Any) -> World:
@@ -27,11 +27,14 @@ def waves(**settings: Any) -> World:
     return Waves(Waves.Settings(**settings))
 
 
-def newborn(kind: str, seeds: Sequence[int], *, line: str = "birth") -> Cohort:
-    """Untrained learners of a kind with its default settings; ``line``: name of the draw of their weights."""
+def newborn(kind: str, seeds: Sequence[int], *, rate: float = RATE, line: str = "birth") -> Cohort:
+    """Untrained learners of a kind with its default settings.
+
+    ``rate``: learning rate of Adam; ``line``: name of the draw of their weights.
+    """
     cls, frame = LEARNERS.load(kind), frame_of(waves())
     learners: list[Learner] = [cls.born(cls.Settings(), frame, rng=generator(line, seed)) for seed in seeds]
-    return Cohort(learners, RATE)
+    return Cohort(learners, rate)
 
 
 def shown(worlds: Sequence[World], seeds: Sequence[int], steps: int, *, when: str) -> Tensor:

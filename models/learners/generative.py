@@ -6,9 +6,10 @@
 
 Inference at every step: low_t is the least-squares estimate from the frame, with a penalty of 1 on its square, which
 needs no settling because the level is linear; the higher level starts from what it expects and is corrected by the
-error that is left, high_t <- high_t + G (low_t - V high_t - c). Objective, all per pixel: the errors of the lower
-level, of the lower level as the higher one explains it, and of the next frame as it was expected; and the negative
-log-likelihood, per unit, of the first high_t under a normal distribution, from which dreams begin (:meth:`dream`).
+error that is left, high_t <- high_t + G (low_t - V high_t - c). Objective: the errors per
+pixel of frames as the lower level gives them, as the higher one does, and as they were expected one step before; and
+the negative log-likelihood, per unit, of the first high_t under a normal distribution, from which dreams begin
+(:meth:`dream`).
 
 Predictive coding as a Kalman filter with learned gains (Rao 1999, Vision Research 39:1963; hierarchy: Rao & Ballard
 1999). Deviations from the sources: (1) the gain G is learned by the gradient of the objective instead of being derived
@@ -35,7 +36,7 @@ class Errors(NamedTuple):
     low: Tensor
     """Of frames as the lower level gives them."""
     high: Tensor
-    """Of the lower level as the higher one gives it, seen through the weights of the lower level."""
+    """Of frames as the higher level gives them."""
     expected: Tensor
     """Of frames as they were expected before they were seen."""
 
@@ -103,8 +104,7 @@ class Generative(Learner):
         actions = observation[:, :-1, self.frame.sensory_channels :].flatten(2)
         ahead = torch.tanh(self.dynamics(torch.cat([high[:, :-1], actions], -1)))
         expected = self.pixels(self.explained(ahead))
-        unexplained = (low - self.explained(high)) @ self.pixels.weight.T
-        parts = (frames - self.pixels(low), unexplained, frames[:, 1:] - expected)
+        parts = (frames - self.pixels(low), frames - self.pixels(self.explained(high)), frames[:, 1:] - expected)
         return Errors(*(part.square().mean() for part in parts)), high
 
     def _factor(self) -> Tensor:

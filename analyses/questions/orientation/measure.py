@@ -1,13 +1,14 @@
 """Orientation: how selective units become before the eyes open, and how smoothly a sheet of units is ordered.
 
-**Selectivity.** Learners that predict the next frame live before eye opening on what an arm lets in, and units of a
-read point are shown sinusoidal gratings, still, at ``ANGLES`` orientations, ``PHASES`` phases and several wavelengths:
+**Selectivity.** Layered learners that predict the next frame live before eye opening on what an arm lets in. Then still
+sinusoidal gratings are shown for as long as their window, at ``ANGLES`` orientations, ``PHASES`` phases and several
+wavelengths, and what drives the units of the first layer (before the tanh, so that no threshold sharpens it) is read:
 
-    r(theta) = mean over phases of | activity - activity in darkness |,   at the wavelength at which r is largest
+    r(theta) = standard deviation over phases of the drive,   at the wavelength at which its mean over theta is largest
     selectivity = | sum_theta r exp(2 i theta) | / sum_theta r            0: none, 1: one orientation alone
 
-(one minus circular variance, Ringach et al. 2002). A unit that no grating moves is left out. The number of an arm is
-the mean over units. Untrained units have a selectivity above 0: that is the null (arm ``untrained``).
+(one minus circular variance, Ringach et al. 2002). The number of an arm is the mean over units. Random weights have a
+selectivity above 0: that is the null (arm ``untrained``).
 
     waves       travelling bars, eyes closed in the dark
     lids        photographs through closed lids, no waves
@@ -28,7 +29,7 @@ the mean over units. Untrained units have a selectivity above 0: that is the nul
     shuffled   the same pairs of theta and place of the band, paired anew in each passage; no neighbourhood
     lateral    h, no wave; orientations as those of the other arms
     both       g and h
-    none       neither: each unit learns from all inputs
+    scattered  as ``wave``, the band passes over the units in a random order; what is left without any order in space
 
 Roughness is the mean absolute difference, in degrees, of the orientations of neighbours (45 by chance); pinwheels are
 counted per unit, as 2 x 2 squares around which the orientation turns by 180 degrees.
@@ -50,6 +51,8 @@ from torch import Tensor
 from imprint.analyses.engine import Say
 from imprint.analyses.raising.womb import live, newborn, shown, waves
 from imprint.models.chance import generator
+from imprint.models.errors import ImprintError
+from imprint.models.learners.base import Layered
 from imprint.models.learning.cohort import Cohort
 from imprint.models.photographs import NAMES
 from imprint.models.worlds.waves import SIDE as PIXELS
@@ -74,35 +77,27 @@ def gratings() -> Tensor:
     return (math.sqrt(2) * angle.cos())[:, :, :, None, None].expand(-1, -1, -1, STEPS, 1, -1, -1)
 
 
-def selectivity(answer: Tensor, dark: Tensor) -> Tensor:
-    """Of each unit ``[n]``, from activities ``[a, p, f, n]`` and those in darkness ``[n]``; NaN where none is moved."""
-    r = (answer - dark).abs().mean(1)
+def selectivity(drive: Tensor) -> Tensor:
+    """Of each unit ``[n]``, from its drive ``[a, p, f, n]``; NaN where no grating moves it."""
+    r = drive.std(1, correction=0)
     best = r.mean(0).argmax(0)
     r = r.gather(1, best[None, None].expand(len(r), 1, -1))[:, 0]
-    theta = 2 * math.pi * torch.arange(len(r)) / len(r)
+    theta = 2 * math.pi * torch.arange(len(r), dtype=r.dtype) / len(r)
     vector = torch.hypot((theta.cos()[:, None] * r).sum(0), (theta.sin()[:, None] * r).sum(0))
     total = r.sum(0)
     return torch.where(total > 1e-6, vector / total.clamp_min(1e-12), torch.nan)
 
 
-def encodings(cohort: Cohort, frames: Tensor) -> Tensor:
-    """Activities ``[S, rows, n]`` at the first read point in the first frame, of frames ``[rows, T, C, H, W]``."""
-    found = []
-    with torch.no_grad():
-        for learner in cohort.unstack():
-            _, cache = learner.run_with_cache(frames, names_filter=learner.read_points[0])
-            found.append(cache[learner.read_points[0]][:, learner.index(learner.read_points[0], 0)])
-    return torch.stack(found)
-
-
+@torch.no_grad()
 def tuned(cohort: Cohort) -> Tensor:
-    """Mean selectivity ``[S]`` of the units at the first read point."""
-    grating = gratings()
-    shape = grating.shape[:3]
-    frames = torch.cat([grating.flatten(0, 2), torch.zeros(1, *grating.shape[3:])])
-    answers = encodings(cohort, frames)
-    each = [selectivity(a[:-1].unflatten(0, shape), a[-1]).nanmean() for a in answers]
-    return torch.stack(each)
+    """Mean selectivity ``[S]`` of the units of the first layer. Raises :class:`ImprintError` without layers."""
+    grating, found = gratings(), []
+    for learner in cohort.unstack():
+        if not isinstance(learner, Layered):
+            raise ImprintError(f"learner is {type(learner).__name__}, which has no layers; expected layers.")
+        drive = learner.get_submodule(learner.chain[0])(learner.inputs(grating.flatten(0, 2))[:, -1])
+        found.append(selectivity(drive.unflatten(0, grating.shape[:3])).nanmean())
+    return torch.stack(found)
 
 
 def let_in(arm: str, seeds: Sequence[int], steps: int) -> Tensor:
@@ -149,7 +144,7 @@ BAND, TURN = 1.5, 7.5
 RATES, SPREADS = (0.2, 0.02), (4.0, 1.0)
 """Rate of learning, and sd of the neighbourhood in units, at the first passage and at the last."""
 ARMS = {"wave": (True, False), "shuffled": (True, False), "lateral": (False, True), "both": (True, True)}
-ARMS |= {"none": (False, False)}
+ARMS |= {"scattered": (True, False)}
 """Whether plasticity travels, and whether units have a neighbourhood."""
 
 
@@ -171,7 +166,9 @@ def sheet(arm: str, seeds: Sequence[int]) -> Tensor:
     for passage in range(PASSAGES):
         chance = torch.stack([torch.rand(2 + len(steps), generator=rng) for rng in rngs])
         way = 2 * math.pi * chance[:, 0]
-        along = place @ torch.stack([way.cos(), way.sin()])
+        along = (place @ torch.stack([way.cos(), way.sin()])).T
+        if arm == "scattered":
+            along = along.gather(1, torch.stack([torch.randperm(len(place), generator=rng) for rng in rngs]))
         theta = 2 * math.pi * chance[:, 1, None] + 2 * math.radians(TURN) * torch.arange(len(steps))
         if arm == "shuffled":
             theta = theta.gather(1, chance[:, 2:].argsort(1))
@@ -179,7 +176,7 @@ def sheet(arm: str, seeds: Sequence[int]) -> Tensor:
         speed, sd = (first * (last / first) ** age for first, last in (RATES, SPREADS))
         for step, front in enumerate(steps):
             heard = torch.polar(torch.ones(len(seeds)), theta[:, step])[:, None]
-            rate = speed * (torch.exp(-0.5 * ((along.T - front) / BAND).square()) if travels else torch.ones(z.shape))
+            rate = speed * (torch.exp(-0.5 * ((along - front) / BAND).square()) if travels else torch.ones(z.shape))
             if lateral:
                 match = (z * heard.conj()).real * (rate if travels else 1.0)
                 rate = rate * torch.exp(-0.5 * far[match.argmax(1)] / sd**2)

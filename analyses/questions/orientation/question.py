@@ -43,8 +43,8 @@ class Settings(QuestionSettings):
     """Seeds that train as one batch."""
     prenatal: int = Field(400, ge=1, le=10**6)
     """Steps of learning before eye opening."""
-    learner: str = "recurrent"
-    """Kind of the learner; its first read point is examined."""
+    learner: str = "layers"
+    """Kind of the learner; it has to be one of layers, the first of which is examined."""
 
 
 class Orientation(Question[Settings]):
@@ -60,7 +60,8 @@ class Orientation(Question[Settings]):
         f"{SHARE:g} times s of open eyes at least 0; lids less untrained at most {NULL:g}; noise less untrained at "
         f"most {NULL:g}. Map: roughness with waves / with neighbourhood alone at most {1 - SMOOTHER:g}; with "
         f"shuffled time / with waves at least {1 / (1 - SMOOTHER):g}. Controls: open eyes less untrained at least "
-        f"{TUNED:g}; a sheet without waves and neighbourhood stays within {CHANCE:g} degrees of 45. Student's 95 % "
+        f"{TUNED:g}; where plasticity passes over units in random order, roughness is within "
+        f"{CHANCE:g} degrees of 45. Student's 95 % "
         "intervals over seeds wholly inside: held; all held: confirmed. Waves with light through lids, waves with a "
         "neighbourhood and pinwheels are shown, not judged.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, footnote 1 and comments; selectivity: Ringach et al. "
@@ -110,7 +111,9 @@ def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
     names = ("waves", "lids", "natural", "noise", "untrained")
     waves, lids, natural, noise, untrained = (of(table, "selectivity", arm) for arm in names)
-    wave, shuffled, lateral, none = (of(table, "roughness", arm) for arm in ("wave", "shuffled", "lateral", "none"))
+    wave, shuffled, lateral, scattered = (
+        of(table, "roughness", arm) for arm in ("wave", "shuffled", "lateral", "scattered")
+    )
     opening = [
         Prediction(f"waves less {SHARE:g} open eyes", mean_of_all(waves - SHARE * natural), least=0.0),
         Prediction("lids less untrained", mean_of_all(lids - untrained), most=NULL),
@@ -122,7 +125,7 @@ def decide(table: pd.DataFrame) -> Judgement:
     ]
     controls = [
         Prediction("open eyes less untrained", mean_of_all(natural - untrained), least=TUNED),
-        Prediction("roughness with neither", mean_of_all(none), least=45 - CHANCE, most=45 + CHANCE),
+        Prediction("roughness, scattered", mean_of_all(scattered), least=45 - CHANCE, most=45 + CHANCE),
     ]
     return judged_each({"opening": opening, "map": maps}, controls)
 

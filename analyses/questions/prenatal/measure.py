@@ -44,8 +44,8 @@ from imprint.models.errors import NotMeasurableError
 from imprint.models.photographs import NAMES
 from imprint.models.worlds.waves import SIDE
 
-NATURAL, TEST = 25, 400
-"""Natural steps after which the error is compared, and episodes of the examination."""
+NATURAL, TEST, LEARNING = 25, 400, 6e-3
+"""Natural steps after which the error is compared, episodes of the examination, and learning rate."""
 WEAK = 4.0
 """Standard deviation, in pixels, of how early or late a column is in weak waves."""
 ARMS: dict[str, dict[str, Any] | None] = {
@@ -86,7 +86,7 @@ def learners(seeds: Sequence[int], prenatal: int, kind: str, say: Say) -> list[d
         def told(step: int, total: int, arm: str = arm, number: int = number) -> None:
             say(number * total + step, len(ARMS) * total, f"learners, {arm}")
 
-        cohort = newborn(kind, seeds, line="twin" if arm == "twin" else "birth")
+        cohort = newborn(kind, seeds, rate=LEARNING, line="twin" if arm == "twin" else "birth")
         if settings is not None:
             live(cohort, shown([waves(**settings)] * len(seeds), seeds, prenatal, when="before"), told)
         found = {"error at birth": errors(cohort, exam)}

@@ -46,7 +46,7 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``; the photograph to which a seed is born alternates."""
     together: int = Field(6, ge=1)
     """Seeds that train as one batch."""
-    prenatal: int = Field(400, ge=1, le=10**6)
+    prenatal: int = Field(800, ge=1, le=10**6)
     """Steps of learning before birth."""
     learner: str = "recurrent"
     """Kind of the learner; its objective has to be the mean squared error of the next frame."""
@@ -71,7 +71,9 @@ class Prenatal(Question[Settings]):
         f"initial weights with nothing before birth differ by less than {SAME:g}; as many natural steps in all as the "
         f"arm waves has lived leave an error of at most {LEARNS:g} of that after {NATURAL}; waves leave at most "
         f"{REFINES:g} of the map's error on either axis; of that gain noise loses at least {LOST:g}. Student's "
-        "95 % intervals over seeds wholly inside: held; all held: confirmed. Waves against equally many natural steps in all are shown, not judged.",
+        "95 % intervals over seeds wholly inside: held; all held: confirmed. Waves against equally many natural steps "
+        "in all are shown, not judged. Chosen on pilot seeds: learner, steps before birth, and the map, in which weak "
+        "waves were seen to cost more along the axis that is whole.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, footnote 1 and comments (retinal waves, beta-2 mice, "
         "lid suture); Ligeralde et al. 2023; May et al. 2025.",
     )

@@ -45,7 +45,7 @@ from imprint.models.worlds.waves import STEPS
 
 COMPONENTS, SHOWN = 24, 1000
 """Principal components that are compared, and episodes (or dreams) of each comparison."""
-COUNTS, CRITERION, TOLD = (8, 16, 32, 64, 128, 256, 512), 0.6, 600
+COUNTS, CRITERION, TOLD = (8, 16, 32, 64, 128, 256, 512), 0.5, 600
 """Numbers of labels, part that has to be right, and episodes of the examination."""
 LEVELS = ("low", "high", "expected")
 
@@ -110,12 +110,15 @@ def grown(cohort: Cohort, seeds: Sequence[int], steps: int, say: Say) -> list[di
 
 
 def half_time(errors: pd.Series) -> float:
-    """Age at which an error (index: age, birth first) has come half of the way to its smallest, from 1 step up."""
+    """Age at which an error (index: age, birth first) has come half of the way to its smallest, from 1 step up.
+
+    NaN where it never falls.
+    """
     goal = (errors.iloc[0] + errors.min()) / 2
     ages_, values = errors.index.to_numpy(dtype=float), errors.to_numpy()
     after = int(np.argmax(values <= goal))
     if after <= 1:
-        return float(ages_[after])
+        return float(ages_[1]) if after else math.nan
     part = (values[after - 1] - goal) / (values[after - 1] - values[after])
     return float(ages_[after - 1] * (ages_[after] / ages_[after - 1]) ** part)
 

@@ -36,6 +36,7 @@ def test_fresh_episodes_are_near_and_shuffled_ones_and_noise_are_not(monkeypatch
 def test_a_half_time_lies_between_ages() -> None:
     assert pieces.half_time(pd.Series([1.0, 1.0, 0.75, 0.25, 0.0], index=[0, 1, 2, 4, 8])) == pytest.approx(2 * 2**0.5)
     assert pieces.half_time(pd.Series([1.0, 0.1, 0.0], index=[0, 1, 2])) == 1.0
+    assert np.isnan(pieces.half_time(pd.Series([1.0, 1.1, 1.2], index=[0, 1, 2])))
 
 
 def test_labels_to_criterion_are_read_off_between_counts() -> None:
@@ -47,7 +48,7 @@ def test_labels_to_criterion_are_read_off_between_counts() -> None:
 def test_random_dynamics_have_the_norm_of_those_that_they_replace() -> None:
     one = newborn("generative", [0]).unstack()[0]
     before = {name: value.detach().clone() for name, value in one.named_parameters()}
-    after = dict(pieces.scrambled(one, 0).named_parameters())
+    after = {name: value.detach() for name, value in pieces.scrambled(one, 0).named_parameters()}
     for name, value in after.items():
         if name.startswith("dynamics"):
             assert float(value.norm()) == pytest.approx(float(before[name].norm()), rel=1e-5)
