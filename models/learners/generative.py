@@ -8,8 +8,8 @@ Inference at every step: low_t is the least-squares estimate from the frame, wit
 needs no settling because the level is linear; the higher level starts from what it expects and is corrected by the
 error that is left, high_t <- high_t + G (low_t - V high_t - c). Objective: the errors per
 pixel of frames as the lower level gives them, as the higher one does, and as they were expected one step before; and
-the negative log-likelihood, per unit, of the first high_t under a normal distribution, from which dreams begin
-(:meth:`dream`).
+the negative log-likelihood, per unit, of the first high_t under a normal distribution, and of later corrections under
+another. Dreams (:meth:`dream`) are drawn from these two; no gradient goes from them into what they are fitted to.
 
 Predictive coding as a Kalman filter with learned gains (Rao 1999, Vision Research 39:1963; hierarchy: Rao & Ballard
 1999). Deviations from the sources: (1) the gain G is learned by the gradient of the objective instead of being derived
@@ -61,8 +61,9 @@ class Generative(Learner):
         self.explained = nn.Linear(s.width, s.low)
         self.dynamics = nn.Linear(s.width + frame.action_channels * pixels, s.width)
         self.gain = nn.Linear(s.low, s.width, bias=False)
-        self.dream_mean = nn.Parameter(torch.zeros(s.width))
-        self.dream_precision = nn.Parameter(torch.zeros(s.width, s.width))
+        self.first_mean = nn.Parameter(torch.zeros(s.width))
+        self.first_precision = nn.Parameter(torch.zeros(s.width, s.width))
+        self.later_precision = nn.Parameter(torch.zeros(s.width, s.width))
         self.hook_low, self.hook_high = HookPoint(), HookPoint()
         self.setup()  # type: ignore[no-untyped-call]
 
@@ -91,35 +92,52 @@ class Generative(Learner):
         return self.infer(observation)[1]
 
     def objective(self, observation: Tensor) -> Taught:
-        """The errors of all levels, and how improbable it is to dream the first state."""
+        """The errors of all levels, and how improbable it is to dream these states."""
         errors, high = self.explain(observation)
-        surprise = 0.5 * ((high[:, 0] - self.dream_mean) @ self._factor().T).square().mean()
-        surprise = surprise - self.dream_precision.diagonal().mean()
+        state = high.detach()
+        surprise = _surprise(state[:, 0] - self.first_mean, self.first_precision)
+        surprise = surprise + _surprise(state[:, 1:] - self.ahead(observation, state).detach(), self.later_precision)
         return Taught(errors.low + errors.high + errors.expected + surprise, high)
+
+    def ahead(self, observation: Tensor, high: Tensor) -> Tensor:
+        """The higher level ``[n, T - 1, D]`` as it is expected at every step but the first."""
+        actions = observation[:, :-1, self.frame.sensory_channels :].flatten(2)
+        expected: Tensor = torch.tanh(self.dynamics(torch.cat([high[:, :-1], actions], -1)))
+        return expected
 
     def explain(self, observation: Tensor) -> tuple[Errors, Tensor]:
         """Errors by level, each ``[]``, and the higher level ``[n, T, D]``."""
         low, high = self.infer(observation)
         frames = self.sensory(observation)
-        actions = observation[:, :-1, self.frame.sensory_channels :].flatten(2)
-        ahead = torch.tanh(self.dynamics(torch.cat([high[:, :-1], actions], -1)))
-        expected = self.pixels(self.explained(ahead))
+        expected = self.pixels(self.explained(self.ahead(observation, high)))
         parts = (frames - self.pixels(low), frames - self.pixels(self.explained(high)), frames[:, 1:] - expected)
         return Errors(*(part.square().mean() for part in parts)), high
-
-    def _factor(self) -> Tensor:
-        """Lower triangular factor of the precision of the first state in a dream, ``[D, D]``."""
-        return self.dream_precision.tril(-1) + torch.diag_embed(self.dream_precision.diagonal().exp())
 
     @torch.no_grad()
     def dream(self, n: int, steps: int, *, rng: torch.Generator) -> Tensor:
         """Frames ``[n, steps, C, H, W]`` from the top alone, without actions; C: sensory channels."""
-        chance = torch.randn(n, self.s.width, generator=rng)
-        high = self.dream_mean + torch.linalg.solve_triangular(self._factor(), chance.T, upper=False).T
+        high = self.first_mean + _drawn(self.first_precision, n, rng)
         still = high.new_zeros(n, self.dynamics.in_features - self.s.width)
         frames = []
         for _ in range(steps):
             frames.append(self.pixels(self.explained(high)))
-            high = torch.tanh(self.dynamics(torch.cat([high, still], -1)))
+            expected = torch.tanh(self.dynamics(torch.cat([high, still], -1)))
+            high = expected + _drawn(self.later_precision, n, rng)
         shape = self.frame.sensory_channels, self.frame.height, self.frame.width
         return torch.stack(frames, 1).unflatten(2, shape)
+
+
+def _factor(precision: Tensor) -> Tensor:
+    """Lower triangular factor ``[D, D]`` of a precision from free parameters: its diagonal is their exponential."""
+    return precision.tril(-1) + torch.diag_embed(precision.diagonal().exp())
+
+
+def _surprise(state: Tensor, precision: Tensor) -> Tensor:
+    """Negative log-likelihood per unit, but for a constant, of states ``[..., D]`` of mean 0."""
+    return 0.5 * (state @ _factor(precision).T).square().mean() - precision.diagonal().mean()
+
+
+def _drawn(precision: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """``n`` states ``[n, D]`` of mean 0."""
+    chance = torch.randn(n, len(precision), generator=rng)
+    return torch.linalg.solve_triangular(_factor(precision), chance.T, upper=False).T

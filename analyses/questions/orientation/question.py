@@ -29,9 +29,9 @@ from imprint.analyses.statistics import mean_of_all
 
 PILOT: dict[str, tuple[float, float]] = {}
 PILOT_SEEDS = ""
-SHARE, NULL, SMOOTHER, CHANCE = 0.8, 0.05, 0.2, 3.0
-TUNED = 0.05
-"""How far above the null open eyes must bring selectivity, for anything to be compared."""
+SHARE, NULL, SMOOTHER, CHANCE = 0.8, 0.2, 0.2, 3.0
+TUNED = 0.01
+"""Gain of open eyes that must be there, for anything to be compared."""
 
 
 class Settings(QuestionSettings):
@@ -41,7 +41,7 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``."""
     together: int = Field(6, ge=1)
     """Seeds that train as one batch."""
-    prenatal: int = Field(400, ge=1, le=10**6)
+    prenatal: int = Field(800, ge=1, le=10**6)
     """Steps of learning before eye opening."""
     learner: str = "layers"
     """Kind of the learner; it has to be one of layers, the first of which is examined."""
@@ -56,14 +56,15 @@ class Orientation(Question[Settings]):
         "closed lids brings none beyond untrained units, and noise neither. A sheet over which plasticity travels is "
         "smoother than one ordered by neighbourhood alone.",
         refuted_if="The interval of one of these numbers lies wholly on the wrong side of its bound.",
-        decision="Opening: with s the mean selectivity of an arm's units, by seed, s of waves less "
-        f"{SHARE:g} times s of open eyes at least 0; lids less untrained at most {NULL:g}; noise less untrained at "
-        f"most {NULL:g}. Map: roughness with waves / with neighbourhood alone at most {1 - SMOOTHER:g}; with "
-        f"shuffled time / with waves at least {1 / (1 - SMOOTHER):g}. Controls: open eyes less untrained at least "
-        f"{TUNED:g}; where plasticity passes over units in random order, roughness is within "
-        f"{CHANCE:g} degrees of 45. Student's 95 % "
-        "intervals over seeds wholly inside: held; all held: confirmed. Waves with light through lids, waves with a "
-        "neighbourhood and pinwheels are shown, not judged.",
+        decision="Opening: gain of an arm is the mean selectivity of its units less that of untrained ones, by seed. "
+        f"Gain of waves less {SHARE:g} times that of open eyes at least 0; gain of lids, and of noise, less {NULL:g} "
+        f"times that of open eyes at most 0. Map: roughness with waves / with neighbourhood alone at most "
+        f"{1 - SMOOTHER:g}; with shuffled time / with waves at least {1 / (1 - SMOOTHER):g}. Controls: gain of open "
+        f"eyes at least {TUNED:g}; where plasticity passes over units in random order, roughness is within {CHANCE:g} "
+        "degrees of 45. Student's 95 % intervals over seeds wholly inside: held; all held: confirmed. Waves with "
+        "light through lids, waves with a neighbourhood and pinwheels are shown, not judged. Chosen on pilot seeds: "
+        "the learner, steps, and shares of the gain in place of the difference of .05 that was proposed, which is "
+        "more than open eyes bring; there, lids had .4 of the gain, and the neighbourhood was smoother than waves.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, footnote 1 and comments; selectivity: Ringach et al. "
         "2002; waves in recurrent networks: Keller & Welling 2023.",
     )
@@ -109,22 +110,23 @@ def of(table: pd.DataFrame, measure: str, arm: str) -> pd.Series:
 
 def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
-    names = ("waves", "lids", "natural", "noise", "untrained")
-    waves, lids, natural, noise, untrained = (of(table, "selectivity", arm) for arm in names)
+    null = of(table, "selectivity", "untrained")
+    arms = ("waves", "lids", "natural", "noise")
+    waves, lids, natural, noise = (of(table, "selectivity", arm) - null for arm in arms)
     wave, shuffled, lateral, scattered = (
         of(table, "roughness", arm) for arm in ("wave", "shuffled", "lateral", "scattered")
     )
     opening = [
-        Prediction(f"waves less {SHARE:g} open eyes", mean_of_all(waves - SHARE * natural), least=0.0),
-        Prediction("lids less untrained", mean_of_all(lids - untrained), most=NULL),
-        Prediction("noise less untrained", mean_of_all(noise - untrained), most=NULL),
+        Prediction(f"gain, waves less {SHARE:g} open eyes", mean_of_all(waves - SHARE * natural), least=0.0),
+        Prediction(f"gain, lids less {NULL:g} open eyes", mean_of_all(lids - NULL * natural), most=0.0),
+        Prediction(f"gain, noise less {NULL:g} open eyes", mean_of_all(noise - NULL * natural), most=0.0),
     ]
     maps = [
         Prediction("roughness, wave / lateral", mean_of_all(wave / lateral), most=1 - SMOOTHER),
         Prediction("roughness, shuffled / wave", mean_of_all(shuffled / wave), least=1 / (1 - SMOOTHER)),
     ]
     controls = [
-        Prediction("open eyes less untrained", mean_of_all(natural - untrained), least=TUNED),
+        Prediction("gain, open eyes", mean_of_all(natural), least=TUNED),
         Prediction("roughness, scattered", mean_of_all(scattered), least=45 - CHANCE, most=45 + CHANCE),
     ]
     return judged_each({"opening": opening, "map": maps}, controls)

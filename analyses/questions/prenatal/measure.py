@@ -44,7 +44,7 @@ from imprint.models.errors import NotMeasurableError
 from imprint.models.photographs import NAMES
 from imprint.models.worlds.waves import SIDE
 
-NATURAL, TEST, LEARNING = 25, 400, 6e-3
+NATURAL, TEST, LEARNING = 25, 400, 3e-3
 """Natural steps after which the error is compared, episodes of the examination, and learning rate."""
 WEAK = 4.0
 """Standard deviation, in pixels, of how early or late a column is in weak waves."""

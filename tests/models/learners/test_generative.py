@@ -42,8 +42,8 @@ def test_a_gain_of_zero_leaves_what_was_expected_and_actions_move_it() -> None:
 def test_dreams_have_the_moments_that_the_top_gives_them_and_follow_the_dynamics() -> None:
     learner = born(Frame(4, 1, 3, 3))
     with torch.no_grad():
-        learner.dream_mean.copy_(torch.tensor([1.0, 0.0, -1.0, 0.5]))
-        learner.dream_precision.copy_(torch.tensor([[0.5, 0, 0, 0], [1.0, 0, 0, 0], [0, 0.3, 0.2, 0], [0, 0, 0, -0.4]]))
+        learner.first_mean.copy_(torch.tensor([1.0, 0.0, -1.0, 0.5]))
+        learner.first_precision.copy_(torch.tensor([[0.5, 0, 0, 0], [1.0, 0, 0, 0], [0, 0.3, 0.2, 0], [0, 0, 0, -0.4]]))
     factor = torch.tensor([[0.5, 0, 0, 0], [1.0, 0, 0, 0], [0, 0.3, 0.2, 0], [0, 0, 0, -0.4]])
     factor = factor.tril(-1) + torch.diag(factor.diagonal().exp())
     covariance = torch.linalg.inv(factor.T @ factor)
@@ -52,6 +52,35 @@ def test_dreams_have_the_moments_that_the_top_gives_them_and_follow_the_dynamics
     expected = down @ covariance @ down.T
     assert float((torch.cov(frames[:, 0].T) - expected).abs().max()) < 0.05 * float(expected.abs().max())
     with torch.no_grad():
-        mean = learner.pixels(learner.explained(learner.dream_mean))
+        mean = learner.pixels(learner.explained(learner.first_mean))
     assert torch.allclose(frames[:, 0].mean(0), mean, atol=0.03)
     assert torch.equal(learner.dream(5, 3, rng=rng(4)), learner.dream(5, 3, rng=rng(4)))
+    with torch.no_grad():
+        learner.later_precision.copy_(50 * torch.eye(4))
+        learner.first_precision.copy_(50 * torch.eye(4))
+        ahead = learner.pixels(learner.explained(torch.tanh(learner.dynamics(learner.first_mean))))
+    assert torch.allclose(learner.dream(1, 2, rng=rng(4))[0, 1].flatten(), ahead, atol=1e-5), "without chance"
+
+
+def test_what_dreams_are_drawn_from_is_fitted_and_teaches_nothing_else() -> None:
+    learner, observation = born(Frame(4, 1, 3, 3)), torch.randn(400, 4, 1, 3, 3, generator=rng(1))
+    high = learner.latents(observation)
+    own = [learner.first_mean, learner.first_precision, learner.later_precision]
+    optimiser = torch.optim.Adam(own, lr=0.05)
+    for _ in range(400):
+        optimiser.zero_grad()
+        learner.objective(observation).loss.backward()
+        optimiser.step()
+    for parts, factor in (
+        (high[:, 0], own[1]),
+        ((high[:, 1:] - learner.ahead(observation, high)).flatten(0, 1), own[2]),
+    ):
+        lower = (factor.tril(-1) + torch.diag(factor.diagonal().exp())).detach()
+        centred = parts.detach() - (learner.first_mean.detach() if factor is own[1] else 0.0)
+        second = centred.T @ centred / len(centred)
+        assert torch.allclose(torch.linalg.inv(lower.T @ lower), second, atol=0.1 * float(second.max()))
+    errors = sum(learner.explain(observation)[0])
+    with_surprise, without = (
+        torch.autograd.grad(loss, learner.gain.weight)[0] for loss in (learner.objective(observation).loss, errors)
+    )
+    assert torch.allclose(with_surprise, without, atol=1e-6)
