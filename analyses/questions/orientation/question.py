@@ -41,7 +41,7 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``."""
     together: int = Field(6, ge=1)
     """Seeds that train as one batch."""
-    prenatal: int = Field(800, ge=1, le=10**6)
+    prenatal: int = Field(400, ge=1, le=10**6)
     """Steps of learning before eye opening."""
     learner: str = "layers"
     """Kind of the learner; it has to be one of layers, the first of which is examined."""

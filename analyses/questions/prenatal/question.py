@@ -54,7 +54,7 @@ AXES = ("horizontal", "vertical")
 class Settings(QuestionSettings):
     """How many predictors grow up, and for how long before birth."""
 
-    seeds: int = Field(24, ge=2)
+    seeds: int = Field(16, ge=2)
     """Training seeds, numbered from ``seed``; the photograph to which a seed is born alternates."""
     together: int = Field(8, ge=1)
     """Seeds that train as one batch."""

@@ -38,7 +38,7 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``."""
     together: int = Field(6, ge=1)
     """Seeds that train as one batch."""
-    steps: int = Field(2048, ge=4, le=10**6)
+    steps: int = Field(1024, ge=4, le=10**6)
     """Steps of learning, cut to a power of two."""
 
 
