@@ -124,7 +124,8 @@ class Generative(Learner):
             expected = torch.tanh(self.dynamics(torch.cat([high, still], -1)))
             high = expected + _drawn(self.later_precision, n, rng)
         shape = self.frame.sensory_channels, self.frame.height, self.frame.width
-        return torch.stack(frames, 1).unflatten(2, shape)
+        dreamt: Tensor = torch.stack(frames, 1).unflatten(2, shape)
+        return dreamt
 
 
 def _factor(precision: Tensor) -> Tensor:

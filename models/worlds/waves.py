@@ -32,7 +32,7 @@ Bars stand for the fronts of retinal waves (Meister et al. 1991, Science 252:939
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -73,8 +73,8 @@ class Waves(World):
         """Standard deviation of the pixel noise."""
 
     settings: Settings
-    factors: ClassVar[Mapping[str, Any]] = {"direction": tuple(range(len(WAYS))), "speed": SPEEDS}
-    moments: ClassVar[Mapping[str, int]] = {"first": 0, "second": 1, "last": STEPS - 1}
+    factors = {"direction": tuple(range(len(WAYS))), "speed": SPEEDS}
+    moments = {"first": 0, "second": 1, "last": STEPS - 1}
     decision = "second"
     constants = ()
 

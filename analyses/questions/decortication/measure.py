@@ -107,7 +107,8 @@ def learned(values: Tensor, now: Moment, *, watching: bool) -> Tensor:
     total = torch.zeros_like(weight).scatter_add(1, cell, counts * paid)
     flat = values.flatten(1)
     target = total / weight.clamp_min(1)
-    return torch.where(weight > 0, flat + (1 - (1 - RATE) ** weight) * (target - flat), flat).unflatten(1, (-1, ACTS))
+    moved = torch.where(weight > 0, flat + (1 - (1 - RATE) ** weight) * (target - flat), flat)
+    return moved.reshape(values.shape)
 
 
 def examined(place: Place, values: Tensor, copies: int, *, rng: torch.Generator) -> dict[tuple[str, str], Tensor]:

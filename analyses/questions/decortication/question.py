@@ -140,14 +140,14 @@ def rank(values: pd.DataFrame) -> np.ndarray:
 def slope(log_cost: pd.DataFrame) -> np.ndarray:
     """Change of a log cost from the first to the last age, along its line of least squares, by seed."""
     ages = log_cost.columns.to_numpy(dtype=float)
-    return np.polyfit(ages, log_cost.to_numpy().T, 1)[0] * (ages[-1] - ages[0])
+    return np.asarray(np.polyfit(ages, log_cost.to_numpy().T, 1)[0] * (ages[-1] - ages[0]))
 
 
 def numbers(table: pd.DataFrame, growing: str) -> tuple[list[Prediction], list[Prediction]]:
     """What is predicted of one way to grow up, and its controls."""
     alive, lived = ({c: by_age(table, growing, c, m) for c in CONDITIONS} for m in ("survival", "expectancy"))
     deficit = alive["whole"] - alive["no learner"]
-    cost = {c: np.log(lived["whole"] / lived[c]) for c in ("sham", "no learner", "no steering")}
+    cost = {c: (lived["whole"] / lived[c]).map(math.log) for c in ("sham", "no learner", "no steering")}
     without = alive["no steering"]
     predictions = [
         Prediction(BETWEEN[0], mean_of_all(deficit.iloc[:, 0]), least=-NOTHING, most=NOTHING),

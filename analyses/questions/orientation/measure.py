@@ -182,7 +182,8 @@ def sheet(arm: str, seeds: Sequence[int]) -> Tensor:
                 rate = rate * torch.exp(-0.5 * far[match.argmax(1)] / sd**2)
             z = z + rate * (heard - z)
             z = z / z.abs().clamp_min(1e-6)
-    return (z.angle() / 2).remainder(math.pi).unflatten(1, (SIDE, SIDE))
+    theta_of_unit: Tensor = (z.angle() / 2).remainder(math.pi).unflatten(1, (SIDE, SIDE))
+    return theta_of_unit
 
 
 def roughness(theta: Tensor) -> Tensor:

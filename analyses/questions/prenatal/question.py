@@ -17,6 +17,7 @@ cortex; movement of the photographs instead of movement in the world.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -135,7 +136,7 @@ def of(table: pd.DataFrame, measure: str, arm: str) -> pd.Series:
 def ratio(one: pd.Series, other: pd.Series) -> Estimate:
     """Geometric mean over seeds of the ratio of two numbers in the same seed."""
     found = mean_of_all(np.log(one / other))
-    return Estimate(*(float(np.exp(x)) for x in (found.value, found.low, found.high)), found.n)
+    return Estimate(math.exp(found.value), math.exp(found.low), math.exp(found.high), found.n)
 
 
 def loss(table: pd.DataFrame, measure: str, arm: str = "weak") -> pd.Series:

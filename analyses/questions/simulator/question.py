@@ -107,7 +107,7 @@ def of(table: pd.DataFrame, measure: str, arm: str = "matched") -> pd.DataFrame:
 def fewer(table: pd.DataFrame, arm: str) -> np.ndarray:
     """Log2 of how many times as many labels the arm needs as ``matched``, by seed."""
     many, few = (of(table, "labels", each).iloc[:, 0] for each in (arm, "matched"))
-    return np.log2((many / few).to_numpy(dtype=float))
+    return np.asarray(np.log2((many / few).to_numpy(dtype=float)))
 
 
 def decide(table: pd.DataFrame) -> Judgement:
