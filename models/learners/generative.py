@@ -141,4 +141,5 @@ def _surprise(state: Tensor, precision: Tensor) -> Tensor:
 def _drawn(precision: Tensor, n: int, rng: torch.Generator) -> Tensor:
     """``n`` states ``[n, D]`` of mean 0."""
     chance = torch.randn(n, len(precision), generator=rng)
-    return torch.linalg.solve_triangular(_factor(precision), chance.T, upper=False).T
+    drawn: Tensor = torch.linalg.solve_triangular(_factor(precision), chance.T, upper=False)
+    return drawn.T
