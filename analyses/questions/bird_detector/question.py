@@ -50,11 +50,11 @@ class BirdDetector(Question[Settings]):
         decision=f"Trials of the balanced design. Newborn whole animal, disc in view: flees from danger in {HIT:g}, "
         f"from all else in at most {ALARM:g}; without its learner, hits and false alarms change by less than {SAME:g} "
         "(the larger of the two). Grown, disc behind a cloud: the learner alone flees more often with a shadow than "
-        f"without by {MORE:g}; the detector alone flees from the shadow in at most {ALARM:g}. Controls: a newborn without its "
-        f"detector flees from danger in at most {NONE:g}; where the shadow tells nothing, the same difference of the "
-        f"learner is within {NONE:g} of 0; without a shadow it flees behind a cloud in at most {NONE:g}. Student's "
-        "95 % intervals over seeds wholly inside: held; all held: confirmed. Vigour by evidence, the first frame of "
-        "flight and lesions in the grown are shown, not judged.",
+        f"without by {MORE:g}; the detector alone flees from the shadow in at most {ALARM:g}. Controls: a newborn "
+        f"without its detector flees from danger in at most {NONE:g}; where the shadow tells nothing, the same "
+        f"difference of the learner is within {NONE:g} of 0; without a shadow it flees behind a cloud in at most "
+        f"{NONE:g}. Student's 95 % intervals over seeds wholly inside: held; all held: confirmed. Vigour by evidence, "
+        "the first frame of flight and lesions in the grown are shown, not judged.",
         source='Byrnes, "Intro to brain-like-AGI safety", post 2, section 2.3.2; Evans et al. 2018, Nature 558:590.',
     )
     metrics: ClassVar[Metrics] = {
