@@ -96,7 +96,7 @@ class Loom(World):
             "column": torch.rand(n, generator=rng),
             "size": torch.rand(n, generator=rng),
             "leftward": torch.randint(0, 2, (n,), generator=rng),
-            "day": 0.1 * torch.randn(n, generator=rng),
+            "day": 0.05 * torch.randn(n, generator=rng),
             "grain": torch.randn(n, STEPS, 1, HEIGHT, WIDTH, generator=rng),
         }
 

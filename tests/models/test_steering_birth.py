@@ -119,7 +119,7 @@ def test_a_startle_habituates_rests_and_is_sensitised() -> None:
 
 
 def test_a_saccade_comes_to_land_when_its_muscle_is_weak() -> None:
-    target = torch.rand(4, 300, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    target = torch.rand(4, 1500, generator=torch.Generator().manual_seed(0)) * 2 - 1
     strength = torch.tensor([1.0, 0.5, 0.8, 0.2])
     felt, body = Senses({"place": target}), Body({"muscle": strength})
     gain = adjusted(Saccade, felt, body, target="place", strength="muscle", most=10.0)["out.gain"]

@@ -2,8 +2,8 @@
 
 An animal lives in the world ``loom``. Its modules, and what is written into them by living:
 
-    learn    the layers of a learner taught by prediction (convolution, dense, encoding, context, predict), and the
-             value of its latents, taught by an innate alarm
+    learn    the layers of a learner taught by prediction (convolution, dense, encoding, context, predict, project),
+             and the value of its latents, taught by an innate alarm
     steer    the alarm (:mod:`imprint.models.steering.looming`, nothing to adjust), and four innate rules with one
              adjustable variable each: startle, saccade, tally, appetite (a drive whose set point drifts)
     grey     a relay: ``CHANNELS`` fixed mixtures of latents, each with a gain that a hand-written rule keeps such that
@@ -51,7 +51,7 @@ LEVELS, CHANNELS, HIDDEN, BATCH, PACE = 256, 16, 256, 64, 4e-3
 HOMEOSTASIS, DELTA = 0.02, 0.2
 """Rate of the relay's gains, and of the smuggled learner."""
 TAGS = {
-    **dict.fromkeys(("convolution", "dense", "encoding", "context", "predict", "value"), "learn"),
+    **dict.fromkeys(("convolution", "dense", "encoding", "context", "predict", "project", "value"), "learn"),
     **dict.fromkeys(("alarm", "startle", "saccade", "tally", "appetite"), "steer"),
     **{"relay": "grey", "smuggled": "planted", "unborn": "planted"},
 }

@@ -32,9 +32,9 @@ APART, FEW = 2.0, 32.0
 class Settings(QuestionSettings):
     """How many animals, and how long they live."""
 
-    seeds: int = Field(12, ge=2)
+    seeds: int = Field(10, ge=2)
     """Training seeds, numbered from ``seed``: animals."""
-    together: int = Field(6, ge=1)
+    together: int = Field(5, ge=1)
     """Seeds that train as one batch."""
     experiences: int = Field(19_200, ge=64, le=10**9)
     """Episodes of a lifetime."""

@@ -30,9 +30,9 @@ HIT, ALARM, SAME, MORE, NONE = 0.9, 0.1, 0.02, 0.5, 0.1
 class Settings(QuestionSettings):
     """How many animals grow up, and for how long."""
 
-    seeds: int = Field(12, ge=2)
+    seeds: int = Field(10, ge=2)
     """Training seeds, numbered from ``seed``."""
-    together: int = Field(6, ge=1)
+    together: int = Field(5, ge=1)
     """Seeds that train as one batch."""
     experiences: int = Field(19_200, ge=64, le=10**9)
     """Episodes of a lifetime."""

@@ -42,7 +42,7 @@ from torch import Tensor
 from imprint.analyses.engine import Say
 from imprint.models.chance import generator
 from imprint.models.environments.song.environment import LEVELS, Song
-from imprint.models.environments.song.tract import ARTICULATORS, PLAIN
+from imprint.models.environments.song.tract import ARTICULATORS, PLAIN, features
 from imprint.models.steering.base import Body, Senses
 from imprint.models.steering.tutor import Tutor
 
@@ -75,16 +75,15 @@ def sing(body: Song, commands: Tensor, rng: torch.Generator) -> Songs:
     """What levels ``[N, T, P]`` sound like."""
     place = LEVELS ** torch.arange(P - 1, -1, -1)
     actions, state = (commands * place).sum(2), body.levels(len(commands), rng=rng)
-    open_ears = Song(body.settings.model_copy(update={"deaf": False}))
-    frames = []
+    sounds = [body.sound(state)]
     for step in range(body.settings.length):
-        outcome = body.follow(state, actions[:, step])
-        senses = [bird.senses(outcome.before, outcome.action, outcome.after) for bird in (body, open_ears)]
-        heard, true = (torch.stack([each[name] for name in FEATURES]) for each in senses)
-        frames.append((heard, true, body.sound(outcome.after)))
-        state = outcome.after
-    heard, true, sound = zip(*frames, strict=True)
-    return Songs(torch.stack(heard, 2), torch.stack(true, 2), torch.stack(sound, 1))
+        state = body.follow(state, actions[:, step]).after
+        sounds.append(body.sound(state))
+    every = torch.stack(sounds, 1)
+    known = {name: value.unflatten(0, every.shape[:2]) for name, value in features(every.flatten(0, 1)).items()}
+    known["rise"] = known["centre"].diff(dim=1, prepend=known["centre"][:, :1])
+    true = torch.stack([known[name][:, 1:] for name in FEATURES])
+    return Songs(torch.zeros_like(true) if body.settings.deaf else true, true, every[:, 1:])
 
 
 class Flock:

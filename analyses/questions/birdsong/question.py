@@ -39,11 +39,11 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``: species, each with a song of its own."""
     birds: int = Field(3, ge=2, le=100)
     """Birds of each species, which hatch with different motor programs."""
-    days: int = Field(600, ge=1, le=10**6)
+    days: int = Field(400, ge=1, le=10**6)
     """Days of song, each of 64 renditions."""
-    looks: int = Field(6, ge=1, le=1000)
+    looks: int = Field(4, ge=1, le=1000)
     """Times at which the birds are measured after hatching."""
-    life: int = Field(1200, ge=10, le=10**6)
+    life: int = Field(1000, ge=10, le=10**6)
     """Days of birds that choose how much to practise."""
 
 
@@ -122,7 +122,8 @@ class Birdsong(Question[Settings]):
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"metric": row["measure"].replace(" ", "_"), "age": row.get("day"), "control": row["arm"]}
+    age = {"age": row["day"]} if "day" in row else {}
+    return {"metric": row["measure"].replace(" ", "_"), "control": row["arm"], **age}
 
 
 def of_arm(table: pd.DataFrame, measure: str, arm: str, day: int | None = None) -> pd.Series:

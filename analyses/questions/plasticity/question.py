@@ -109,8 +109,8 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
 def of_role(table: pd.DataFrame, measure: str, role: str) -> pd.Series:
     """A number of a role by seed, of its largest device."""
     rows = table[(table["role"] == role) & (table["measure"] == measure)]
-    rows = rows[rows["synapses"] == rows["synapses"].max()]
-    return rows.set_index("seed")["value"].sort_index()
+    largest: pd.DataFrame = rows.loc[rows["synapses"].eq(rows["synapses"].max())]
+    return largest.set_index("seed")["value"].sort_index()
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

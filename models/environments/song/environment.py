@@ -52,7 +52,7 @@ class Song(Environment):
         deaf: bool = False
         """Whether the bird hears nothing."""
 
-    actions = tuple("".join(f"{name[0]}{level}" for name, level in zip(ARTICULATORS, c, strict=True)) for c in COMMANDS)
+    actions = tuple("".join(map(str, command)) for command in COMMANDS)
     wages = "sung"
     goals = {"song": "sung"}
     constants = ()

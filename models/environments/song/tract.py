@@ -55,14 +55,11 @@ def spectrum(posture: Mapping[str, Tensor], *, plain: bool = False) -> Tensor:
 def features(sound: Tensor) -> dict[str, Tensor]:
     """``loudness`` (relative to a full line), ``centre`` and ``spread`` of sounds ``[n, F]``; each ``[n]``, 0 to 1."""
     axis = (torch.arange(BINS) + 0.5) / BINS
-    total = sound.sum(1)
-    share = sound / total.clamp(min=AUDIBLE)[:, None]
-    centre = share @ axis
-    width = (share * (axis - centre[:, None]).square()).sum(1).clamp(min=0.0).sqrt()
+    exact = sound.double()
+    total = exact.sum(1)
+    share = exact / total.clamp(min=AUDIBLE)[:, None]
+    centre = (share * axis).sum(1)
+    width = (share * (axis - centre[:, None]).square()).sum(1).sqrt()
     loudness = (total / (BINS * 2.5 * WIDTH * LOUD)).clamp(max=1.0)
-    heard = loudness > AUDIBLE
-    return {
-        "loudness": torch.where(heard, loudness, 0.0),
-        "centre": torch.where(heard, centre, 0.0),
-        "spread": torch.where(heard, 2.0 * width, 0.0).clamp(max=1.0),
-    }
+    found = {"loudness": loudness, "centre": centre, "spread": (2.0 * width).clamp(max=1.0)}
+    return {name: torch.where(loudness > AUDIBLE, value, 0.0).float() for name, value in found.items()}

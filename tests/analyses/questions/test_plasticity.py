@@ -82,7 +82,7 @@ def table(**change: tuple[float, float]) -> pd.DataFrame:
         ({"fight_tally": (0.2, 1.0)}, "refuted"),
         ({"fight_tally": (0.0, 40.0)}, "refuted"),
         ({"saccade_gain": (0.0, 3.0)}, "refuted"),
-        ({"learner": (0.05, 128.0)}, "refuted"),
+        ({"commanded": (0.01, 128.0)}, "refuted"),
         ({"alike": (0.0, 9.0)}, "undetermined"),
         ({"silenced": (0.2, 0.0)}, "undetermined"),
         ({"shuffled": (0.2, 128.0)}, "undetermined"),
