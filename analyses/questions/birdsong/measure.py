@@ -13,7 +13,7 @@ is the range adaptation of dopamine cells: Tobler et al. 2005.) Arms:
 
     hearing     as described
     deaf        the bird hears nothing, and neither does its judge
-    scrambled   the frames of the judge's template are in another order: another song is judged good
+    scrambled   the judge's template is made from the same commands in another order: another song is judged good
     plain body  the slackening muscle and the right side of the syrinx are cut: a sound has fewer postures
 
 *Practice*: each day a bird chooses for every one of ``MOMENTS`` whether to sing or to forage, by one preference that is
@@ -23,6 +23,7 @@ learned in the same way. Foraging gives food, singing gives the judge's score J.
     one scalar       both: J when singing, food when foraging
     one, reversed    both: 1 - J when singing, food when foraging
     no food          one scalar, with nothing to forage (control: the scalar can teach singing)
+    one scalar, slow one scalar, and a choice that is learned no faster than the song
 
 (Byrnes, "Reward is not enough": the better the song, the more it should be repeated, and the less is practice needed.)
 
@@ -54,10 +55,11 @@ TOLERANCE, NOISE, HATCH = 0.1, 0.1, 0.5
 RENDITIONS = 64
 """Songs by which a program is measured, and those of which a template is the mean."""
 ARMS = ("hearing", "deaf", "scrambled", "plain body")
-CHOICES = ("two channels", "one scalar", "one, reversed", "no food")
-MOMENTS, FOOD, LATE, CHOICE_RATE, WHIM = 64, 0.4, 0.05, 0.5, 0.05
-"""Moments of a day, worth of what is foraged, rate of the running mean of J, rate of the choice; least probability of
-either choice."""
+CHOICES = ("two channels", "one scalar", "one, reversed", "no food", "one scalar, slow")
+MOMENTS, FOOD, LATE, WHIM = 64, 0.4, 0.05, 0.05
+"""Moments of a day, worth of what is foraged, rate of running means, least probability of either choice."""
+CHOICE_RATE, SLOW = 4.0, 0.5
+"""Rate of the choice: it settles in days, the song takes weeks; and one at which it is as slow as the song."""
 
 
 class Songs(NamedTuple):
@@ -93,24 +95,27 @@ class Flock:
         self.species, self.birds = species, birds
         self.body = Song(Song.Settings(deaf=arm == "deaf", plain=arm == "plain body"))
         self.rng = generator("singing", arm, *species)
-        sung = [self._model_song(each) for each in species]
-        own = [songs.true.mean(1) for songs in sung]
-        self.judges = [self._judge(template) for template in own]
-        self.perfect = self.judged(torch.cat([songs.true for songs in sung], 1), self.judges, 1).mean(1)
-        """Score ``[species]`` of the very commands that the template was made from, sung with this body."""
-        orders = [generator("order", each) for each in species]
-        mixed = [t[:, torch.randperm(t.shape[1], generator=rng)] for t, rng in zip(own, orders, strict=True)]
-        self.taught_by = [self._judge(template) for template in mixed] if arm == "scrambled" else self.judges
+        self.judges, self.perfect = self._judges(mixed=False)
+        """Of each species; and the score ``[species]`` of the very commands that its template was made from."""
+        self.taught_by, self.best = self._judges(mixed=True) if arm == "scrambled" else (self.judges, self.perfect)
         length = self.body.settings.length
         hatched = [torch.randn(birds, length, P, LEVELS, generator=generator("hatch", each)) for each in species]
         self.preference = HATCH * torch.cat(hatched)
 
-    def _model_song(self, species: int) -> Songs:
-        """Renditions of random commands with air in every frame; their mean features are the species' template."""
-        rng = generator("species", species)
-        commands = torch.randint(0, LEVELS, (self.body.settings.length, P), generator=rng)
-        commands[:, 0] = commands[:, 0].clamp(min=1)
-        return sing(self.body, commands.expand(RENDITIONS, -1, -1), rng)
+    def _judges(self, *, mixed: bool) -> tuple[list[Tutor], Tensor]:
+        """Judges whose templates are the mean features of renditions of random commands, and what these score.
+
+        The commands have air in every frame; ``mixed``: they are given in another order.
+        """
+        rngs, songs = [generator("species", each) for each in self.species], []
+        for rng in rngs:
+            commands = torch.randint(0, LEVELS, (self.body.settings.length, P), generator=rng)
+            commands[:, 0] = commands[:, 0].clamp(min=1)
+            order = torch.randperm(len(commands), generator=rng)
+            commands = commands[order] if mixed else commands
+            songs.append(sing(self.body, commands.expand(RENDITIONS, -1, -1), rng).true)
+        judges = [self._judge(each.mean(1)) for each in songs]
+        return judges, self.judged(torch.cat(songs, 1), judges, 1).mean(1)
 
     @staticmethod
     def _judge(template: Tensor) -> Tutor:
@@ -155,9 +160,11 @@ class Flock:
     def measured(self) -> dict[str, Tensor]:
         """Score ``[B]`` by the species' judge and by the one that teaches, as a part of a perfect song's."""
         songs = sing(self.body, self.draw(RENDITIONS).flatten(0, 1), self.rng)
-        perfect = self.perfect.repeat_interleave(self.birds)
-        pairs = {"score": self.judges, "score by its teacher": self.taught_by}
-        return {name: self.judged(songs.true, judges).mean(1) / perfect for name, judges in pairs.items()}
+        pairs = {"score": (self.judges, self.perfect), "score by its teacher": (self.taught_by, self.best)}
+        return {
+            name: self.judged(songs.true, judges).mean(1) / perfect.repeat_interleave(self.birds)
+            for name, (judges, perfect) in pairs.items()
+        }
 
     def alike(self) -> dict[str, Tensor]:
         """Mean correlation ``[B]`` with the other birds of the species, and with those of others.
@@ -213,7 +220,7 @@ def raise_birds(species: Sequence[int], *, birds: int, arm: str, days: int, look
 def choose(species: Sequence[int], *, channels: str, days: int, good: float, say: Say) -> pd.DataFrame:
     """Birds that choose when to practise; a row for each species and number (see :func:`of_days`)."""
     flock, chance = Flock(species, 1), generator("choices", channels, *species)
-    food = 0.0 if channels == "no food" else FOOD
+    food, rate = 0.0 if channels == "no food" else FOOD, SLOW if channels == "one scalar, slow" else CHOICE_RATE
     wants, late, expected = torch.zeros(len(species)), torch.zeros(len(species)), torch.full((len(species),), food)
     scores, sang = torch.zeros(days, len(species)), torch.zeros(days, len(species))
     for day in range(days):
@@ -226,7 +233,7 @@ def choose(species: Sequence[int], *, channels: str, days: int, good: float, say
         worth = need if channels == "two channels" else 1.0 - score if channels == "one, reversed" else score
         surprise = torch.where(sung > 0, worth, food) - expected[:, None]
         flock.reinforce(commands, score - mean[:, None] if channels == "two channels" else surprise, sung)
-        wants = (wants + CHOICE_RATE * (surprise * (sung - chosen[:, None])).mean(1)).clamp(-4.0, 4.0)
+        wants = (wants + rate * (surprise * (sung - chosen[:, None])).mean(1)).clamp(-4.0, 4.0)
         expected = expected + LATE * surprise.mean(1)
         scores[day], sang[day] = score.mean(1) / flock.perfect, chosen
         say(day + 1, days, "birds choose")

@@ -28,7 +28,7 @@ from imprint.analyses.questions.birdsong.exhibits import exhibits
 from imprint.analyses.questions.birdsong.measure import ARMS, CHOICES, choose, raise_birds
 from imprint.analyses.statistics import Estimate, mean_of_all
 
-AT_BIRTH, LEARNED, FLAT, ALIKE, UNLIKE, STRANGE = 0.03, 0.9, 0.05, 0.8, 0.5, 0.3
+AT_BIRTH, LEARNED, FLAT, ALIKE, UNLIKE, STRANGE = 0.05, 0.9, 0.05, 0.8, 0.6, 0.3
 FASTER, SELDOM, OFTEN, GOOD = 2.0, 0.2, 0.5, 0.8
 
 
@@ -39,11 +39,11 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``: species, each with a song of its own."""
     birds: int = Field(3, ge=2, le=100)
     """Birds of each species, which hatch with different motor programs."""
-    days: int = Field(400, ge=1, le=10**6)
+    days: int = Field(200, ge=1, le=10**6)
     """Days of song, each of 64 renditions."""
     looks: int = Field(4, ge=1, le=1000)
     """Times at which the birds are measured after hatching."""
-    life: int = Field(1000, ge=10, le=10**6)
+    life: int = Field(600, ge=10, le=10**6)
     """Days of birds that choose how much to practise."""
 
 
@@ -60,15 +60,15 @@ class Birdsong(Question[Settings]):
         decision="Song. Scores are parts of a perfect song's score. By species, mean over its birds: newborn less "
         f"babbling birds (every command equally probable) within {AT_BIRTH:g} of 0; grown at least {LEARNED:g}; grown "
         f"birds of one species, mean correlation of spectrograms at least {ALIKE:g}, of motor programs at most "
-        f"{UNLIKE:g}. Controls: grown deaf birds at most {FLAT:g} above babbling; birds whose judge has its template's "
-        f"frames in another order reach {LEARNED:g} by that judge and at most {UNLIKE:g} by their species' own; songs "
+        f"{UNLIKE:g}. Controls: grown deaf birds at most {FLAT:g} above babbling; birds whose judge was made from the "
+        f"commands in another order reach {LEARNED:g} by that judge and at most 0.5 by their species' own; songs "
         f"of different species correlate at most {STRANGE:g}; in a plain body, with less freedom, motor programs "
         f"correlate at least 0.2 more. Practice. Days until the song is good ({GOOD:g} of a perfect one; all days, if "
         f"never): one scalar at least {FASTER:g} times those of two channels; mean probability of practising while the "
         f"song is at most half as good: one scalar at most {SELDOM:g}, two channels at least {OFTEN:g}. Controls: one "
         "scalar with nothing to forage needs at most 1.5 times the days of two channels (the scalar can teach "
         f"singing); two channels practise in the end at most {SELDOM:g}. Student's 95 % intervals over species; all "
-        "held: confirmed. The reversed scalar is shown, not judged.",
+        "held: confirmed. The reversed scalar, and one with a slow choice, are shown, not judged.",
         source='Byrnes, "Intro to brain-like-AGI safety", post 2, 2.3.2; Byrnes, "Reward is not enough" (2021).',
     )
     metrics: ClassVar[Metrics] = {
@@ -88,10 +88,10 @@ class Birdsong(Question[Settings]):
     def power(self) -> Bought:
         """From pilot seeds."""
         expected = [
-            Expected("newborn less babbling (from 0)", AT_BIRTH, 0.02, between=True, of="newborn less babbling"),
-            Expected("grown (from .95)", 0.05, 0.02, of="grown"),
-            Expected("songs alike (from .95)", 0.15, 0.05, of="songs alike"),
-            Expected("motor programs alike (from .4)", 0.1, 0.1, of="motor programs alike"),
+            Expected("newborn less babbling (from 0)", AT_BIRTH, 0.03, between=True, of="newborn less babbling"),
+            Expected("grown (from .97)", 0.07, 0.02, of="grown"),
+            Expected("songs alike (from .92)", 0.12, 0.03, of="songs alike"),
+            Expected("motor programs alike (from .48)", 0.12, 0.07, of="motor programs alike"),
             Expected("days, one scalar by two (from 4)", 2.0, 1.5, of="days, one scalar by two channels"),
             Expected("practice while bad, scalar (from .1)", 0.1, 0.05, of="practice while bad, one scalar"),
             Expected("practice while bad, two (from .7)", 0.2, 0.1, of="practice while bad, two channels"),
@@ -152,7 +152,7 @@ def decide(songs: pd.DataFrame, lives: pd.DataFrame) -> Judgement:
     song_controls = [
         Prediction("deaf less babbling", mean_of_all(found("score", "deaf") - babble), most=FLAT),
         Prediction("scrambled, by its judge", mean_of_all(found("score by its teacher", "scrambled")), least=LEARNED),
-        Prediction("scrambled, by its species", mean_of_all(found("score", "scrambled")), most=UNLIKE),
+        Prediction("scrambled, by its species", mean_of_all(found("score", "scrambled")), most=0.5),
         Prediction("songs alike, other species", mean_of_all(found("song alike, other species")), most=STRANGE),
         Prediction("motor programs, plain less whole body", mean_of_all(plain - motor), least=0.2),
     ]

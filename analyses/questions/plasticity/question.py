@@ -68,7 +68,7 @@ class Plasticity(Question[Settings]):
         "score": "R2 of a learner, or part of the error that a variable takes away; by number of synapses",
         "dimension": "rank of the derivative of the state by the history",
         "slope": "change of the score for ten times as many synapses",
-        "categories_right": "part of the roles whose category is as predicted",
+        "as_predicted": "part of the seeds in which the category of a role is as predicted",
     }
 
     def power(self) -> Bought:
@@ -96,7 +96,7 @@ class Plasticity(Question[Settings]):
         verdict = decide(numbers, of_role(table, "score", "silenced"), of_role(table, "score", "shuffled"))
         rows = self.rows(means, "value", _about)
         rows += [
-            {"metric": name, "control": role, **mean_of_all(part["value"]).row()}
+            {"metric": name.replace(" ", "_"), "control": role, **mean_of_all(part["value"]).row()}
             for (role, name), part in numbers.groupby(["role", "measure"], sort=False)
         ]
         return self.answer(verdict, rows, exhibits(means, numbers, table), sentence=in_words(verdict))

@@ -58,7 +58,7 @@ def table(**change: float) -> pd.DataFrame:
     rows = [
         {"module": module, "tag": pieces.TAGS[module], "seed": seed, "value": value * (1 + noise)}
         for module, value in flat.items()
-        for seed, noise in enumerate(0.05 * np.cos(np.arange(8)))
+        for seed, noise in enumerate(0.05 * np.cos(np.arange(8) + len(module)))
     ]
     return pd.DataFrame(rows)
 
