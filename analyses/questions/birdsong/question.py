@@ -7,7 +7,7 @@ must also decide how much to practise: what makes a song worth repeating makes a
 
 Deviations from the source: the song is eight frames of a toy syrinx; the judge gives its score when the song is over;
 learning is REINFORCE on motor preferences. That many motor programs make one song is a property of the body, which was
-made so on pilot seeds (a first body, with one redundancy, gave motor programs that correlated .7 to .8); what is asked
+made so on pilot seeds (a first body, with one redundancy, gave motor programs that correlated .5 to .8); what is asked
 is whether a judge of sounds leaves that freedom open, and the plain body is its control. Songs are compared as
 spectrograms, of which the judge knows four numbers a frame. A species is the unit: its birds share a template.
 """
@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -29,7 +28,7 @@ from imprint.analyses.questions.birdsong.measure import ARMS, CHOICES, choose, r
 from imprint.analyses.statistics import Estimate, mean_of_all
 
 AT_BIRTH, LEARNED, FLAT, ALIKE, UNLIKE, STRANGE = 0.05, 0.9, 0.05, 0.8, 0.6, 0.3
-FASTER, SELDOM, OFTEN, GOOD = 2.0, 0.2, 0.5, 0.8
+FASTER, SELDOM, MORE, GOOD = 2.0, 0.2, 0.4, 0.8
 
 
 class Settings(QuestionSettings):
@@ -65,9 +64,9 @@ class Birdsong(Question[Settings]):
         f"of different species correlate at most {STRANGE:g}; in a plain body, with less freedom, motor programs "
         f"correlate at least 0.2 more. Practice. Days until the song is good ({GOOD:g} of a perfect one; all days, if "
         f"never): one scalar at least {FASTER:g} times those of two channels; mean probability of practising while the "
-        f"song is at most half as good: one scalar at most {SELDOM:g}, two channels at least {OFTEN:g}. Controls: one "
-        "scalar with nothing to forage needs at most 1.5 times the days of two channels (the scalar can teach "
-        f"singing); two channels practise in the end at most {SELDOM:g}. Student's 95 % intervals over species; all "
+        f"song is at most half as good: two channels less one scalar at least {MORE:g}. Controls: one scalar with no "
+        "foraging needs at most 1.5 times the days of two channels (the scalar can teach singing); two channels "
+        f"practise in the end at most {SELDOM:g}. Student's 95 % intervals over species wholly inside: held; all "
         "held: confirmed. The reversed scalar, and one with a slow choice, are shown, not judged.",
         source='Byrnes, "Intro to brain-like-AGI safety", post 2, 2.3.2; Byrnes, "Reward is not enough" (2021).',
     )
@@ -92,9 +91,8 @@ class Birdsong(Question[Settings]):
             Expected("grown (from .97)", 0.07, 0.02, of="grown"),
             Expected("songs alike (from .92)", 0.12, 0.03, of="songs alike"),
             Expected("motor programs alike (from .48)", 0.12, 0.07, of="motor programs alike"),
-            Expected("days, one scalar by two (from 4)", 2.0, 1.5, of="days, one scalar by two channels"),
-            Expected("practice while bad, scalar (from .1)", 0.1, 0.05, of="practice while bad, one scalar"),
-            Expected("practice while bad, two (from .7)", 0.2, 0.1, of="practice while bad, two channels"),
+            Expected("days, one scalar by two (from 5.4)", 3.4, 3.9, of="days, one scalar by two channels"),
+            Expected("practice while bad, two less one (from .66)", 0.26, 0.1, of="practice while bad, two less one"),
         ]
         return bought(self.settings.seeds, expected, "Spreads over species are those of four pilot seeds (500 to 503).")
 
@@ -161,10 +159,10 @@ def decide(songs: pd.DataFrame, lives: pd.DataFrame) -> Judgement:
         return of_arm(lives, measure, arm)
 
     two = lived("days", "two channels")
+    bad = [lived("practice while bad", name) for name in ("two channels", "one scalar")]
     practice = [
         Prediction("days, one scalar by two channels", mean_of_all(lived("days", "one scalar") / two), least=FASTER),
-        _bad("one scalar", lives, most=SELDOM),
-        _bad("two channels", lives, least=OFTEN),
+        Prediction("practice while bad, two less one", mean_of_all(bad[0] - bad[1]), least=MORE),
     ]
     practice_controls = [
         Prediction("days, no food by two channels", mean_of_all(lived("days", "no food") / two), most=1.5),
@@ -177,11 +175,6 @@ def decide(songs: pd.DataFrame, lives: pd.DataFrame) -> Judgement:
     return together(parts)
 
 
-def _bad(arm: str, lives: pd.DataFrame, *, least: float = -np.inf, most: float = np.inf) -> Prediction:
-    found = mean_of_all(of_arm(lives, "practice while bad", arm))
-    return Prediction(f"practice while bad, {arm}", found, least, most)
-
-
 def in_words(verdict: Judgement) -> str:
     """The answer for somebody who has not read the card."""
     known: dict[str, Estimate] = {each.name: each.measured for each in verdict.predictions}
@@ -191,6 +184,5 @@ def in_words(verdict: Judgement) -> str:
     said += (
         f"{known['motor programs alike'].value:.2f}. A bird for which one number both teaches the song and pays for "
     )
-    said += f"singing practises a bad song {known['practice while bad, one scalar'].value:.0%} of the time, one with "
-    said += f"two channels {known['practice while bad, two channels'].value:.0%}."
-    return said
+    said += f"singing needs {known['days, one scalar by two channels'].value:.1f} times as many days as one with two "
+    return said + "channels, because it stops practising what it does badly."

@@ -19,9 +19,7 @@ def _scaling(means: pd.DataFrame) -> Exhibit:
     ends = {role: part["value"].iloc[[0, -1]].tolist() for role, part in frame.groupby("role", sort=False)}
     said = [f"{role} {ends[role][0]:.2f} to {ends[role][1]:.2f}" for role in ("learner", "commanded", "fight tally")]
     reading = f"From the smallest device to the largest the score goes: {', '.join(said)}."
-    caption = (
-        "Learners: R2 on new contexts. Tally and gain: part of the error of who never adjusts that is taken away. "
-    )
+    caption = "Part of the error of who never adjusts that is taken away. "
     chart = chart_over_seeds("lines", "synapses", "value", ("synapses", "score"), colour="role")
     return Exhibit("scaling", "Is it better for being larger?", frame, reading, f"{caption}{OVER}", chart)
 

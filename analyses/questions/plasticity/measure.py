@@ -14,9 +14,9 @@ Scaling: the score against N. Dimension: the rank of d state / d history, the N 
 differentiated by the signals of these events.
 
 Task of learners: y = a random function of a context z of ``INPUTS`` numbers (products and thresholds, as what a guest
-orders depends on weather and day together: a *restaurant*); score R2 on new contexts. Of the tally: 1 - error of
-boldness / error of who takes every opponent for an even match, animals differing in strength. Of the saccade: the same
-for where the eye lands, animals differing in the strength of their muscle, against a gain of 1.
+orders depends on weather and day together: a *restaurant*). Scores are 1 - mean squared error / that of who never
+adjusts anything: of learners on new contexts, of the tally where animals differ in strength and boldness should be
+their chance to win, of the saccade where they differ in the strength of the muscle and the eye should land.
 
 Letters: S seeds, A animals, N synapses, H events, n contexts.
 """
@@ -42,7 +42,8 @@ PROBE, LARGE, TINY = 128, 128, 1e-9
 LEARNERS = ("learner", "commanded", "silenced", "shuffled", "alike")
 VARIABLES = ("fight tally", "saccade gain")
 ROLES = (*LEARNERS, *VARIABLES)
-RATE, FIGHT, JUMP = 0.5, 0.05, 0.05
+RATE, LEAST, FIGHT, JUMP = 0.2, 0.1, 0.05, 0.05
+"""Rate of learners, relative to the size of their input and at least this per synapse; rates of variables."""
 COMMAND = Neuromodulator(Neuromodulator.Settings(name="command", sense="surprise", base=0.2, gain=0.5, high=1.0))
 
 
@@ -80,10 +81,10 @@ class Features:
 def learn(role: str, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
     """Weights ``[S, N]`` after events with inputs ``[S, H, N]`` and targets ``[S, H]``, one after another."""
     weight = torch.zeros_like(x[:, 0]) if weight is None else weight
-    synapse, scale = Synapse(RATE), x.square().sum(2).mean(1, keepdim=True) + 1.0
+    synapse, scale = Synapse(RATE), x.square().sum(2) + LEAST * x.shape[2]
     for event in range(x.shape[1]):
         error = y[:, event] - (weight * x[:, event]).sum(1)
-        weight = synapse.changed(weight, x[:, event] / scale, error[:, None], _command(role, error))
+        weight = synapse.changed(weight, x[:, event] / scale[:, event, None], error[:, None], _command(role, error))
     return weight
 
 
@@ -97,13 +98,13 @@ def _command(role: str, error: Tensor) -> Tensor | float:
 
 
 def score_of_learner(role: str, seeds: Sequence[int], count: int, events: int) -> Tensor:
-    """R2 ``[S]`` on new contexts of a learner with ``count`` synapses."""
+    """Score ``[S]`` on new contexts of a learner with ``count`` synapses."""
     world, features = Restaurant(seeds), Features(seeds, count, alike=role == "alike")
     z, y = world.draw(events)
     weight = learn(role, features(z), y.roll(1, 1) if role == "shuffled" else y)
     z, y = world.draw(CONTEXTS)
     wrong = (y - torch.einsum("snd,sd->sn", features(z), weight)).square().mean(1)
-    return 1.0 - wrong / y.var(1)
+    return 1.0 - wrong / y.square().mean(1)
 
 
 def live(role: str, history: Tensor, about: Tensor, count: int) -> Tensor:

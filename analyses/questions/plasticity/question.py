@@ -10,7 +10,7 @@ history does its state depend? What is measured, with all roles: :mod:`imprint.a
 
 Deviations from the source: the seed asks whether scaling up would help, which for a tally has no sense; here a tally is
 scaled by dividing it among N equal synapses, so that its slope is 0 by arithmetic; the number guards the instrument.
-The score of a learner is R2 after a fixed number of events, and its slope is per factor of ten in N.
+Scores are taken after a fixed number of events, and slopes are per factor of ten in N.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Plasticity(Question[Settings]):
     )
     metrics: ClassVar[Metrics] = {
         "plasticity": "the verdict",
-        "score": "R2 of a learner, or part of the error that a variable takes away; by number of synapses",
+        "score": "part of the error of who never adjusts that is taken away; by number of synapses",
         "dimension": "rank of the derivative of the state by the history",
         "slope": "change of the score for ten times as many synapses",
         "as_predicted": "part of the seeds in which the category of a role is as predicted",

@@ -128,7 +128,8 @@ def decided(**change: float) -> str:
         ({"teacher": 0.5}, "undetermined"),
         ({"plain": 0.35}, "undetermined"),
         ({"one": 150.0}, "refuted"),
-        ({"bad_one": 0.4}, "refuted"),
+        ({"bad_one": 0.6}, "refuted"),
+        ({"bad_one": 0.4}, "undetermined"),
         ({"fed": 300.0, "one": 150.0}, "undetermined"),
     ],
 )
