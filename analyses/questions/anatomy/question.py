@@ -6,7 +6,8 @@ drawn without looking at the tags: :mod:`imprint.analyses.questions.anatomy.meas
 
 The distance of the clusters is measured twice, in orders of magnitude: between their geometric means, and between the
 smallest learning module and the largest steering one. The second depends on how small a learning module one tags as
-one: the value has as many weights as the learner has latents (64), and on pilot seeds it came out below its bound. Modules without any change count as one bit, since zero has no logarithm.
+one: the value has as many weights as the learner has latents (64), and on pilot seeds it came out below its bound.
+Modules without any change count as one bit, since zero has no logarithm.
 """
 
 from __future__ import annotations

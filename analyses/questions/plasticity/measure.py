@@ -37,8 +37,9 @@ from imprint.models.steering.neuromodulator import Neuromodulator
 from imprint.models.synapse import Synapse
 
 INPUTS, NOISE, CONTEXTS, ANIMALS = 6, 0.1, 500, 200
-PROBE, LARGE, TINY = 128, 128, 1e-9
-"""Events and synapses of the dimension, and the part of the largest singular value below which one counts as none."""
+PROBE, LARGE, TINY, MOST = 128, 128, 1e-9, 1024
+"""Events and synapses of the dimension, the part of the largest singular value below which one counts as none, and most
+synapses."""
 LEARNERS = ("learner", "commanded", "silenced", "shuffled", "alike")
 VARIABLES = ("fight tally", "saccade gain")
 ROLES = (*LEARNERS, *VARIABLES)
@@ -54,24 +55,25 @@ class Restaurant:
         self.rngs = [generator("restaurant", seed) for seed in seeds]
         made = [(torch.randn(INPUTS, 8, generator=r), torch.randn(INPUTS, 8, generator=r)) for r in self.rngs]
         self.one, self.other = (torch.stack(parts) for parts in zip(*made, strict=True))
+        self.mean = torch.zeros(len(seeds), 1)
+        self.mean = self.draw(4000)[1].mean(1, keepdim=True)
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Contexts ``[S, n, INPUTS]`` and orders ``[S, n]``: mean 0 and variance about 1, with noise."""
         z = torch.stack([torch.randn(n, INPUTS, generator=rng) for rng in self.rngs])
         noise = torch.stack([torch.randn(n, generator=rng) for rng in self.rngs])
         terms = torch.tanh(z @ self.one) * torch.where(z @ self.other > 0, 1.0, -1.0)
-        return z, terms.mean(2) * 8**0.5 / 0.8 + NOISE * noise
+        return z, terms.mean(2) * 8**0.5 / 0.8 - self.mean + NOISE * noise
 
 
 class Features:
-    """N fixed random features of a context, for each of S seeds."""
+    """N fixed random features of a context, the first N of ``MOST``, for each of S seeds."""
 
     def __init__(self, seeds: Sequence[int], count: int, *, alike: bool = False) -> None:
-        rngs = [generator("features", count, seed) for seed in seeds]
-        made = [(torch.randn(INPUTS, count, generator=r), torch.randn(count, generator=r)) for r in rngs]
-        self.weight, self.bias = (torch.stack(parts) for parts in zip(*made, strict=True))
-        if alike:
-            self.weight, self.bias = self.weight[..., :1].expand(-1, -1, count), self.bias[:, :1].expand(-1, count)
+        rngs = [generator("features", seed) for seed in seeds]
+        made = [(torch.randn(INPUTS, MOST, generator=r), torch.randn(MOST, generator=r)) for r in rngs]
+        which = torch.zeros(count, dtype=torch.int64) if alike else torch.arange(count)
+        self.weight, self.bias = (torch.stack(parts)[..., which] for parts in zip(*made, strict=True))
 
     def __call__(self, z: Tensor) -> Tensor:
         """Features ``[S, n, N]``."""

@@ -16,7 +16,7 @@ Scores are taken after a fixed number of events, and slopes are per factor of te
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.plasticity.exhibits import exhibits
-from imprint.analyses.questions.plasticity.measure import ROLES, measure
+from imprint.analyses.questions.plasticity.measure import MOST, ROLES, measure
 from imprint.analyses.statistics import mean_of_all
 
 RISES, MANY, FLAT, ONE, NONE = 0.05, 50.0, 0.02, 1.0, 0.05
@@ -40,7 +40,7 @@ class Settings(QuestionSettings):
 
     seeds: int = Field(12, ge=2)
     """Training seeds, numbered from ``seed``: each has a task, features and animals of its own."""
-    sizes: tuple[int, ...] = (4, 16, 64, 256)
+    sizes: tuple[Annotated[int, Field(ge=1, le=MOST)], ...] = Field((4, 16, 64, 256), min_length=2)
     """Numbers of synapses of which devices are made."""
     events: int = Field(2000, ge=10, le=10**7)
     """Events of a life."""
