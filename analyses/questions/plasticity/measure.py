@@ -43,7 +43,7 @@ synapses."""
 LEARNERS = ("learner", "commanded", "silenced", "shuffled", "alike")
 VARIABLES = ("fight tally", "saccade gain")
 ROLES = (*LEARNERS, *VARIABLES)
-RATE, LEAST, FIGHT, JUMP = 0.2, 0.1, 0.05, 0.05
+RATE, LEAST, FIGHT, JUMP = 0.1, 0.1, 0.05, 0.05
 """Rate of learners, relative to the size of their input and at least this per synapse; rates of variables."""
 COMMAND = Neuromodulator(Neuromodulator.Settings(name="command", sense="surprise", base=0.2, gain=0.5, high=1.0))
 

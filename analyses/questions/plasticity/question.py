@@ -42,7 +42,7 @@ class Settings(QuestionSettings):
     """Training seeds, numbered from ``seed``: each has a task, features and animals of its own."""
     sizes: tuple[Annotated[int, Field(ge=1, le=MOST)], ...] = Field((4, 16, 64, 256), min_length=2)
     """Numbers of synapses of which devices are made."""
-    events: int = Field(2000, ge=10, le=10**7)
+    events: int = Field(3000, ge=10, le=10**7)
     """Events of a life."""
 
 
@@ -74,12 +74,16 @@ class Plasticity(Question[Settings]):
     def power(self) -> Bought:
         """From pilot seeds."""
         expected = [
-            Expected("slope, learner (from .3)", 0.25, 0.05, of="slope, learner"),
+            Expected("slope, learner (from .4)", 0.35, 0.15, of="slope, learner"),
             Expected("dimension, learner (from 128)", 78.0, 5.0, of="dimension, learner"),
             Expected("slope, fight tally (from 0)", FLAT, 0.002, between=True, of="slope, fight tally"),
             Expected("categories right (from 1)", 0.1, 0.05, of="categories right"),
         ]
-        return bought(self.settings.seeds, expected, "Spreads are those of six pilot seeds (500 to 505).")
+        return bought(
+            self.settings.seeds,
+            expected,
+            "Spreads are those of six pilot seeds (500 to 505), the slope at twice the rate and two thirds of the events.",
+        )
 
     def work(self) -> list[Work]:
         """One piece per role."""
