@@ -82,7 +82,7 @@ class Plasticity(Question[Settings]):
         return bought(
             self.settings.seeds,
             expected,
-            "Spreads are those of six pilot seeds (500 to 505), the slope at twice the rate and two thirds of the events.",
+            "Spreads are those of six pilot seeds (500 to 505), the slope at twice the rate and in shorter lives.",
         )
 
     def work(self) -> list[Work]:
