@@ -100,7 +100,7 @@ class Plasticity(Question[Settings]):
         verdict = decide(numbers, of_role(table, "score", "silenced"), of_role(table, "score", "shuffled"))
         rows = self.rows(means, "value", _about)
         rows += [
-            {"metric": name.replace(" ", "_"), "control": role, **mean_of_all(part["value"]).row()}
+            {"metric": str(name).replace(" ", "_"), "control": role, **mean_of_all(part["value"]).row()}
             for (role, name), part in numbers.groupby(["role", "measure"], sort=False)
         ]
         return self.answer(verdict, rows, exhibits(means, numbers, table), sentence=in_words(verdict))
