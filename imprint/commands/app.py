@@ -45,7 +45,7 @@ from imprint.commands.options import (
 )
 from imprint.commands.organisms import app as organisms
 from imprint.commands.sweep import sweep
-from imprint.commands.view import view
+from imprint.commands.view import export, view
 
 app = typer.Typer(
     name="imprint",
@@ -292,46 +292,7 @@ def report(run: Folder, *, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(short_help="Figures and tables of a run as files: SVG, PNG, PDF, CSV, LaTeX.")
-def export(
-    run: Folder,
-    *,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
-    ] = None,
-    formats: Annotated[
-        list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="TRACKER", help="Write a run for tensorboard or mlflow instead; DIR is their folder."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths.
-
-    With --to, write the curves, settings and words of a run for a tracker, offline (pip install 'imprint[tensorboard]'
-    or 'imprint[mlflow]').
-    """
-    from imprint.commands.text import answered
-    from imprint.models.errors import ImprintError
-    from imprint.reports.pages.export import export as write
-    from imprint.reports.reading.folders import run_folder
-    from imprint.reports.trackers.tracked import export_to
-
-    if to is not None and formats:
-        raise ImprintError("--format says how figures are drawn, and --to TRACKER writes none; leave one out.")
-    folder = run_folder(run)
-    target = out or folder.resolve().with_name(f"{folder.resolve().name}-{to or 'export'}")
-
-    def written() -> list[Path]:
-        return write(folder, target, formats=formats or ["svg"]) if to is None else export_to(to, folder, target)
-
-    for path in answered(written, of="export", as_json=json):
-        if not json:
-            typer.echo(str(path))
-
-
+app.command(short_help="Figures and tables of a run as files; its curves for TensorBoard or MLflow.")(export)
 app.command(short_help="A local page over many runs, live while they go on.")(view)
 
 

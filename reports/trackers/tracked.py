@@ -7,17 +7,17 @@ are curves of their own. A number without an age, such as a self-check, is not a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError
 from imprint.reports.answers.runs import answer_of
 from imprint.reports.parts import flat
-from imprint.reports.reading.run import RunData, load_run
+from imprint.reports.reading.run import RunData
 
 OVER_SEEDS = "seeds"
 """Group of the curves over all seeds; those of one are in ``seed-3``, for instance."""
@@ -64,24 +64,3 @@ def _name(row: Mapping[str, Any]) -> str:
     world = [] if pd.isna(row["world"]) or pd.notna(row["seed"]) else [f"world {int(row['world'])}"]
     named = " - ".join(ODD.sub("_", str(part)).replace("/", "_").strip() or "_" for part in (*parts, *world))
     return f"{row['analysis']}/{named}"  # one level only: MLflow keeps curves as files, and none may be a folder, too
-
-
-def export_to(tracker: str, folder: Path, target: Path) -> list[Path]:
-    """Write a run for ``tensorboard`` or ``mlflow`` into the folder ``target``; the files that were made.
-
-    Raises :class:`UnknownNameError` for another tracker, and :class:`ImprintError` where its package is missing.
-    """
-    from imprint.reports.trackers import mlflow, tensorboard
-
-    writers: dict[str, Callable[[Tracked, Path], None]] = {"mlflow": mlflow.write, "tensorboard": tensorboard.write}
-    if tracker not in writers:
-        raise unknown_name("tracker", tracker, writers)
-    run = tracked(load_run(folder))
-    before = set(target.rglob("*")) if target.exists() else set()
-    try:
-        writers[tracker](run, target)
-    except ModuleNotFoundError as error:
-        raise ImprintError(
-            f"{error.name} is not installed, and --to {tracker} needs it; pip install 'imprint[{tracker}]'."
-        ) from None
-    return sorted(file for file in set(target.rglob("*")) - before if file.is_file())

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imprint.reports.reading.run import load_run
-from imprint.reports.sections.learned import Learned
+from imprint.reports.sections.learned.section import Learned
 from tests.reports import example_agent_run, example_run
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.reports.reading.run import load_run
-from imprint.reports.trackers.tracked import OVER_SEEDS, Tracked, export_to, tracked
+from imprint.reports.trackers.export import export_to
+from imprint.reports.trackers.tracked import OVER_SEEDS, Tracked, tracked
 from tests.commands.commands import answered, refused
 from tests.reports import example_run
 

@@ -1,0 +1,1 @@
+"""The section about how each competence was learned."""

@@ -1,0 +1,31 @@
+"""A run of a folder, written for a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from imprint.models.errors import ImprintError, unknown_name
+from imprint.reports.reading.run import load_run
+from imprint.reports.trackers import mlflow, tensorboard
+from imprint.reports.trackers.tracked import Tracked, tracked
+
+WRITERS: dict[str, Callable[[Tracked, Path], None]] = {"mlflow": mlflow.write, "tensorboard": tensorboard.write}
+
+
+def export_to(tracker: str, folder: Path, target: Path) -> list[Path]:
+    """Write a run for ``tensorboard`` or ``mlflow`` into the folder ``target``; the files that were made.
+
+    Raises :class:`UnknownNameError` for another tracker, and :class:`ImprintError` where its package is missing.
+    """
+    if tracker not in WRITERS:
+        raise unknown_name("tracker", tracker, WRITERS)
+    run = tracked(load_run(folder))
+    before = set(target.rglob("*")) if target.exists() else set()
+    try:
+        WRITERS[tracker](run, target)
+    except ModuleNotFoundError as error:
+        raise ImprintError(
+            f"{error.name} is not installed, and --to {tracker} needs it; pip install 'imprint[{tracker}]'."
+        ) from None
+    return sorted(file for file in set(target.rglob("*")) - before if file.is_file())
