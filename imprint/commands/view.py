@@ -1,8 +1,4 @@
-"""``imprint view`` and ``imprint export``: what is on disk, for eyes.
-
-Many runs, studies, sweeps and answered questions on one page, served here or written as files; the figures and tables
-of one as files for a paper, or its curves for a tracker.
-"""
+"""``imprint view``: many runs, studies, sweeps and answered questions on one page, served here or written as files."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from imprint.commands.options import Folder, Json
+from imprint.commands.options import Json
 
 
 def view(
@@ -68,42 +64,3 @@ def _export(folder: Path, target: Path) -> dict[str, Any]:
         say(page, f"no report of {line}", "yellow")
     say(page, f"page    {index}", "bold")
     return {"page": index, "missing": lacking}
-
-
-def export(
-    run: Folder,
-    *,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
-    ] = None,
-    formats: Annotated[
-        list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="TRACKER", help="Write a run for tensorboard or mlflow instead; DIR is their folder."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths.
-
-    With --to, write the curves, settings and words of a run for a tracker, offline (pip install 'imprint[tensorboard]'
-    or 'imprint[mlflow]').
-    """
-    from imprint.commands.text import answered
-    from imprint.models.errors import ImprintError
-    from imprint.reports.pages.export import export as write
-    from imprint.reports.reading.folders import run_folder
-    from imprint.reports.trackers.export import export_to
-
-    if to is not None and formats:
-        raise ImprintError("--format says how figures are drawn, and --to TRACKER writes none; leave one out.")
-    folder = run_folder(run)
-    target = out or folder.resolve().with_name(f"{folder.resolve().name}-{to or 'export'}")
-
-    def written() -> list[Path]:
-        return write(folder, target, formats=formats or ["svg"]) if to is None else export_to(to, folder, target)
-
-    for path in answered(written, of="export", as_json=json):
-        if not json:
-            typer.echo(str(path))

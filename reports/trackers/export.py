@@ -1,4 +1,4 @@
-"""A run of a folder, written for a tracker."""
+"""Writes a run for a tracker, by the tracker's name."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from imprint.reports.reading.run import load_run
 from imprint.reports.trackers import mlflow, tensorboard
 from imprint.reports.trackers.tracked import Tracked, tracked
 
-WRITERS: dict[str, Callable[[Tracked, Path], None]] = {"mlflow": mlflow.write, "tensorboard": tensorboard.write}
-
 
 def export_to(tracker: str, folder: Path, target: Path) -> list[Path]:
     """Write a run for ``tensorboard`` or ``mlflow`` into the folder ``target``; the files that were made.
 
     Raises :class:`UnknownNameError` for another tracker, and :class:`ImprintError` where its package is missing.
     """
-    if tracker not in WRITERS:
-        raise unknown_name("tracker", tracker, WRITERS)
+    writers: dict[str, Callable[[Tracked, Path], None]] = {"mlflow": mlflow.write, "tensorboard": tensorboard.write}
+    if tracker not in writers:
+        raise unknown_name("tracker", tracker, writers)
     run = tracked(load_run(folder))
     before = set(target.rglob("*")) if target.exists() else set()
     try:
-        WRITERS[tracker](run, target)
+        writers[tracker](run, target)
     except ModuleNotFoundError as error:
         raise ImprintError(
             f"{error.name} is not installed, and --to {tracker} needs it; pip install 'imprint[{tracker}]'."

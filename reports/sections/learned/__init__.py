@@ -1,1 +1,1 @@
-"""The section about how each competence was learned."""
+"""The section of what was learned from which signal."""
