@@ -41,6 +41,13 @@ class Told(NamedTuple):
 
     verdict: str
     said: str
+    whole: str = ""
+    """All of what is said, from which verdicts on parts of the question are read."""
+
+    def on(self, part: str) -> str:
+        """The verdict on a part of the question, or on all of it; undetermined where the page has no such part."""
+        found = re.search(rf"\b{part}: ({'|'.join(WORDS)})", self.whole) if part else None
+        return self.verdict if not part else found[1] if found else "undetermined"
 
 
 def load() -> dict[str, Any]:
@@ -69,7 +76,7 @@ def told(name: str) -> Told | None:
     if not page.is_file():
         return _told_in_findings(name)
     found = re.search(rf"^\*\*({'|'.join(WORDS)})\*\*:? ?(.*(?:\n\n?- .*)*)", page.read_text(encoding="utf-8"), re.M)
-    return Told(found[1], _short(found[2])) if found else None
+    return Told(found[1], _short(found[2]), found[2]) if found else None
 
 
 def _told_in_findings(name: str) -> Told | None:
@@ -125,12 +132,17 @@ def claim_line(row: Mapping[str, Any]) -> str:
 
 
 def comment_line(comment: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """The table's line of something that a commenter said; ``right``: question -> verdict that bears it out."""
+    """The table's line of something that a commenter said.
+
+    ``right``: question, or ``question/part`` -> verdict that bears it out.
+    """
     outcomes = []
-    for name, verdict in comment.get("right", {}).items():
+    for asked_of, verdict in comment.get("right", {}).items():
+        name, _, part = asked_of.partition("/")
         if answer := told(name):
-            word = "undecided" if answer.verdict == "undetermined" else ("wrong", "right")[answer.verdict == verdict]
-            outcomes.append(f"{word.capitalize()}, by {_link(name)}")
+            found = answer.on(part)
+            word = "undecided" if found == "undetermined" else ("wrong", "right")[found == verdict]
+            outcomes.append(f"{word.capitalize()} here, by {_link(name)}{f' ({part.lower()})' if part else ''}")
     if comment.get("outcome"):
         outcomes.append(comment["outcome"])
     if not outcomes:

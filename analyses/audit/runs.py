@@ -19,7 +19,7 @@ import pandas as pd
 
 from imprint.analyses.audit import wiring
 from imprint.analyses.audit.rule import ALL, Audited, Competence, Source, audit
-from imprint.analyses.statistics import Estimate
+from imprint.analyses.statistics import NAN, Estimate
 
 LEAST = 0.02
 """Least share of a value's variance, score above chance or rate above that of untrained agents, that is reported."""
@@ -43,7 +43,7 @@ def audited(table: pd.DataFrame, setup: Mapping[str, Any]) -> list[OfRun]:
     if "environment" in setup:
         pay = wiring.value_teacher(setup)
         taught = [wiring.steering(setup, pay)] if pay else []
-        return [*_does(pooled, setup, taught), *_knows(pooled, _concepts(pooled), taught)]
+        return [*_does(pooled, taught), *_knows(pooled, _concepts(pooled), taught)]
     taught = [wiring.objective(setup), *(wiring.steering(setup, name) for name in wiring.shapers(setup))]
     return [*_values(pooled, setup), *_knows(pooled, _concepts(pooled), taught)]
 
@@ -61,7 +61,8 @@ def _values(pooled: pd.DataFrame, setup: Mapping[str, Any]) -> list[OfRun]:
         if len(curve) and len(floor):
             lesions = {source.name: _last(floor) for source in sources}
             name = f"its value depends on {concept}"
-            found.append(_judged("values", name, _last(curve), sources, lesions, UNTRAINED, curve=curve))
+            one = Competence(name, _last(curve), sources, lesions, least=LEAST, age=_since(curve))
+            found.append(OfRun("values", audit(one), UNTRAINED))
     return found
 
 
@@ -70,7 +71,7 @@ def _knows(pooled: pd.DataFrame, concepts: Sequence[str], taught: Sequence[Sourc
     found = []
     for concept in concepts:
         curve = _rows(pooled, "locate", "best_site_score", concept)
-        last = curve.loc[curve["age"].idxmax()]
+        last = _latest(curve)
         floors = _rows(pooled, "locate", "floor", concept)
         at = floors[(floors["age"] == last["age"]) & (floors["site"] == last["site"])].set_index("control")["estimate"]
         if not {"shuffled labels", "untrained twins", "input history"} <= set(at.index):
@@ -78,18 +79,25 @@ def _knows(pooled: pd.DataFrame, concepts: Sequence[str], taught: Sequence[Sourc
         chance, twins, given = (float(at[name]) for name in ("shuffled labels", "untrained twins", "input history"))
         untrained, whole = _point(twins - chance), _estimate(last, chance)
         lesions = {taught[0].name if len(taught) == 1 else ALL: untrained}
-        inputs = {"birth": untrained, "given": _point(given - chance)}
         since = _rows(pooled, "locate", "emergence_age", concept)["estimate"]
-        age = {"age": float(since.iloc[0])} if len(since) else {}
-        found.append(_judged("knows", f"it knows {concept}", whole, tuple(taught), lesions, UNTRAINED, **inputs, **age))
+        one = Competence(
+            f"it knows {concept}",
+            whole,
+            tuple(taught),
+            lesions,
+            birth=untrained,
+            given=_point(given - chance),
+            least=LEAST,
+            age=float(since.iloc[0]) if len(since) else NAN,
+        )
+        found.append(OfRun("knows", audit(one), UNTRAINED))
     return found
 
 
-def _does(pooled: pd.DataFrame, setup: Mapping[str, Any], taught: Sequence[Source]) -> list[OfRun]:
+def _does(pooled: pd.DataFrame, taught: Sequence[Source]) -> list[OfRun]:
     """What agents reach where goals lie apart, above untrained agents."""
     found = []
-    goals = {"goal": setup.get("intended"), "proxy": None}
-    for metric in ("capability", *goals):
+    for metric in ("capability", "goal", "proxy"):
         rows = pooled[(pooled["analysis"] == "behaviour") & (pooled["metric"] == metric)]
         for concept, part in rows.groupby("concept", sort=False):
             curve, untrained, random = (part[part["control"] == c] for c in ("apart", "untrained", "random reward"))
@@ -98,29 +106,18 @@ def _does(pooled: pd.DataFrame, setup: Mapping[str, Any], taught: Sequence[Sourc
                 continue
             chance = float(untrained["estimate"].iloc[-1])
             lesions = {taught[0].name: _estimate(random.iloc[-1], chance)} if len(random) and taught else {}
-            birth = curve.loc[curve["age"].idxmin()]
-            at_birth = _estimate(birth, chance) if birth["age"] == 0 else None
-            name = "it reaches a goal" if metric == "capability" else f"it reaches {concept} first"
-            whole = _estimate(curve.loc[curve["age"].idxmax()], chance)
-            shifted = curve.assign(estimate=curve["estimate"] - chance)
-            about = {"birth": at_birth, "curve": shifted}
-            found.append(_judged("does", name, whole, tuple(taught), lesions, AT_RANDOM, **about))
+            newborn = curve[curve["age"] == 0]
+            one = Competence(
+                "it reaches a goal" if metric == "capability" else f"it reaches {concept} first",
+                _estimate(_latest(curve), chance),
+                tuple(taught),
+                lesions,
+                birth=_estimate(newborn.iloc[0], chance) if len(newborn) else None,
+                least=LEAST,
+                age=_since(curve.assign(estimate=curve["estimate"] - chance)),
+            )
+            found.append(OfRun("does", audit(one), AT_RANDOM))
     return found
-
-
-def _judged(
-    kind: str,
-    name: str,
-    whole: Estimate,
-    sources: tuple[Source, ...],
-    lesions: Mapping[str, Estimate],
-    lesion: str,
-    *,
-    curve: pd.DataFrame | None = None,
-    **more: Any,
-) -> OfRun:
-    age = {} if curve is None else {"age": _since(curve)}
-    return OfRun(kind, audit(Competence(name, whole, sources, lesions, least=LEAST, **age, **more)), lesion)
 
 
 def _since(curve: pd.DataFrame) -> float:
@@ -128,19 +125,24 @@ def _since(curve: pd.DataFrame) -> float:
     known = curve.dropna(subset=["estimate", "age"]).sort_values("age")
     values = known["estimate"].tolist()
     if not values or not values[-1] > 0:
-        return float("nan")
+        return NAN
     below = [i for i, value in enumerate(values) if value < values[-1] / 2]
     return float(known["age"].iloc[below[-1] + 1 if below else 0])
 
 
 def _rows(pooled: pd.DataFrame, analysis: str, metric: str, concept: object) -> pd.DataFrame:
     wanted = (pooled["analysis"] == analysis) & (pooled["metric"] == metric) & (pooled["concept"] == concept)
-    return pooled[wanted]
+    rows: pd.DataFrame = pooled[wanted]
+    return rows
+
+
+def _latest(rows: pd.DataFrame) -> pd.Series:
+    """The row of the last age, or the last one where none has an age."""
+    return rows.sort_values("age", na_position="first", kind="stable").iloc[-1]
 
 
 def _last(rows: pd.DataFrame) -> Estimate:
-    known = rows.dropna(subset=["age"])
-    return _estimate(known.loc[known["age"].idxmax()] if len(known) else rows.iloc[-1])
+    return _estimate(_latest(rows))
 
 
 def _estimate(row: pd.Series, less: float = 0.0) -> Estimate:

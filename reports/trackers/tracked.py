@@ -46,7 +46,8 @@ def tracked(run: RunData) -> Tracked:
     if table.empty:
         raise ImprintError(f"{run.name} holds no finding with an age, so there is no curve for a tracker.")
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for row in table.to_dict("records"):
+    for record in table.to_dict("records"):
+        row = {str(column): value for column, value in record.items()}
         group = curves.setdefault(OVER_SEEDS if pd.isna(row["seed"]) else f"seed-{int(row['seed'])}", {})
         for end, value in {"": row["estimate"], " - low": row["low"], " - high": row["high"]}.items():
             if pd.notna(value):

@@ -50,7 +50,11 @@ def test_numbers_that_are_quoted_stand_in_the_docs(row: Mapping[str, Any]) -> No
 
 def test_an_answer_fills_the_rows_that_wait_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"id": "S0", "where": "2", "claim": "Song is | learned.", "questions": ["bird-singing"]}
-    comment = {"said": "It sings.", "rows": ["S0"], "right": {"bird-singing": "refuted"}}
+    comment = {
+        "said": "It sings.",
+        "rows": ["S0"],
+        "right": {"bird-singing": "refuted", "bird-singing/Rest": "refuted"},
+    }
     monkeypatch.setattr(seeds, "DOCS", tmp_path)
     monkeypatch.setattr(seeds, "QUESTIONS", tmp_path)
     seeds.told.cache_clear()
@@ -58,12 +62,15 @@ def test_an_answer_fills_the_rows_that_wait_for_it(tmp_path: Path, monkeypatch: 
     assert seeds.comment_line(comment, {"S0": row}).endswith("| Open. |")
     (tmp_path / "bird_singing").mkdir()
     (tmp_path / "bird_singing" / "question.py").touch()
-    answer = "# bird-singing\n\n**refuted**: It sings.\n\n- pitch 0.5 [0.4, 0.6] (at most 0.3: failed).\n\n## Table\n"
+    numbers = "- pitch 0.5 [0.4, 0.6] (at most 0.3: failed).\n- Rest: confirmed.\n"
+    answer = f"# bird-singing\n\n**refuted**: It sings.\n\n{numbers}\n## Table\n"
     (tmp_path / "bird-singing.md").write_text(answer, encoding="utf-8")
     seeds.told.cache_clear()
     line = seeds.claim_line(row)
-    assert "Song is \\| learned." in line and line.endswith("It sings. pitch 0.5 [0.4, 0.6] (at most 0.3: failed). |")
-    assert "**refuted**" in line and "Right, by [`bird-singing`](bird-singing.md)" in seeds.comment_line(comment, {})
+    assert "Song is \\| learned." in line and line.endswith("(at most 0.3: failed). Rest: confirmed. |")
+    assert "**refuted**: It sings. pitch 0.5 [0.4, 0.6]" in line
+    said = seeds.comment_line(comment, {})
+    assert "Right here, by [`bird-singing`](bird-singing.md)." in said and "Wrong here" in said and "(rest)." in said
     seeds.told.cache_clear()
 
 
@@ -78,6 +85,7 @@ def test_a_verdict_in_a_table_of_findings_is_read_and_a_pilot_is_none(
     ]
     (tmp_path / "findings.md").write_text("\n".join(lines), encoding="utf-8")
     seeds.told.cache_clear()
-    assert seeds.told("scorecard") == ("refuted", "area .81") and seeds.told("at-birth") == ("confirmed", "adds 1.68")
+    found = [seeds.told(name) for name in ("scorecard", "at-birth")]
+    assert [each and each[:2] for each in found] == [("refuted", "area .81"), ("confirmed", "adds 1.68")]
     assert seeds.told("foresight") is None
     seeds.told.cache_clear()

@@ -147,7 +147,8 @@ def _batch(world: World, weights: Floats, number: int, sham: bool) -> None:
 
 def _outputs(code: Floats, weights: Floats) -> Floats:
     """Outputs ``[R, L, n, M]``."""
-    return np.einsum("rnd,rlmd->rlnm", code, weights)
+    said: Floats = np.einsum("rnd,rlmd->rlnm", code, weights)
+    return said
 
 
 def _agreement(world: World, weights: Floats) -> Floats:
@@ -160,7 +161,8 @@ def _correlation(a: Floats, b: Floats, axis: int) -> Floats:
     """Correlation over ``axis``, which holds episodes; 0 where one of the two does not vary."""
     a, b = (x - x.mean(axis, keepdims=True) for x in (a, b))
     size = np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
-    return (a * b).sum(axis) / np.where(size > 0, size, np.inf)
+    found: Floats = (a * b).sum(axis) / np.where(size > 0, size, np.inf)
+    return found
 
 
 def judged(found: Raised, module: int) -> Audited:

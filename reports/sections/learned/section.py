@@ -11,7 +11,7 @@ from imprint.analyses.statistics import Estimate
 from imprint.reports.parts import Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.sections.base import Section
-from imprint.reports.words import age_words, interval, measured, number
+from imprint.reports.words import age_words, bracketed, measured, number
 
 NOTHING = "–"
 
@@ -51,14 +51,14 @@ def _line(one: OfRun) -> dict[str, str]:
         "competence": competence.name,
         "origin": found.origin,
         "ground truth": truth or NOTHING,
-        "where it comes from": "; ".join(source.module for source in named) or NOTHING,
         "how much": _shown(competence.whole),
-        "lesion": NOTHING if left is None else one.lesion,
-        "how much is left": NOTHING if left is None else _shown(left),
+        "after the lesion": NOTHING if left is None else _shown(left),
         "since": age_words(competence.age) if known else NOTHING,
+        "lesion": NOTHING if left is None else one.lesion,
+        "where it comes from": "; ".join(source.module for source in named) or NOTHING,
     }
 
 
 def _shown(found: Estimate) -> str:
     """A number with its interval where it has one."""
-    return interval(found.row()) if found.low < found.high else number(found.value)
+    return bracketed(found.value, found.low, found.high) if found.low < found.high else number(found.value)
