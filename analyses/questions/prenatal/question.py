@@ -55,9 +55,9 @@ AXES = ("horizontal", "vertical")
 class Settings(QuestionSettings):
     """How many predictors grow up, and for how long before birth."""
 
-    seeds: int = Field(16, ge=2)
+    seeds: int = Field(12, ge=2)
     """Training seeds, numbered from ``seed``; the photograph to which a seed is born alternates."""
-    together: int = Field(8, ge=1)
+    together: int = Field(6, ge=1)
     """Seeds that train as one batch."""
     prenatal: int = Field(400, ge=1, le=10**6)
     """Steps of learning before birth."""
