@@ -137,10 +137,12 @@ def decide(table: pd.DataFrame) -> Judgement:
 def in_words(verdict: Judgement) -> str:
     """The answer for somebody who has not read the card."""
     known = {each.name: each.measured.value for each in verdict.predictions}
-    hit, alarm = known["hit at birth"], known["false alarm at birth"]
-    said = f"A newborn with a hardwired detector of what looms flees from {hit:.0%} of the dangers and from {alarm:.1%} of "
-    said += (
-        "the rest, with its learner or without; grown, the learner that the detector taught flees from a shadow alone "
+    hit, alarm, more = (known[name] for name in ("hit at birth", "false alarm at birth", "learner, shadow less none"))
+    said = (
+        f"A newborn with a hardwired detector of what looms flees from {hit:.0%} of the dangers and {alarm:.1%} of the "
     )
-    said += f"in {known['learner, shadow less none']:.0%} of the trials (beyond those without one), the detector in "
+    said += (
+        "rest, with its learner or without; grown, the learner that the detector taught flees from a shadow alone in "
+    )
+    said += f"{more:.0%} of the trials (beyond those without one), the detector in "
     return said + f"{known['detector, shadow alone']:.0%}."
