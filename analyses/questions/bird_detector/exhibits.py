@@ -15,7 +15,7 @@ def exhibits(means: pd.DataFrame, graded: pd.DataFrame, table: pd.DataFrame) -> 
     return [_flight(means), _warning(means), _graded(graded), exhibit_of_seeds(table)]
 
 
-def _value(frame: pd.DataFrame, age: str, animal: str, measure: str, arm: str = "telling") -> float:
+def _value(frame: pd.DataFrame, age: str, animal: str, measure: str, *, arm: str = "telling") -> float:
     chosen = frame["age"].eq(age) & frame["animal"].eq(animal) & frame["measure"].eq(measure) & frame["arm"].eq(arm)
     return float(frame.loc[chosen, "value"].iloc[0])
 
@@ -38,7 +38,7 @@ def _warning(means: pd.DataFrame) -> Exhibit:
     first = [_value(means, "grown", animal, "first frame of flight") for animal in ("innate", "whole")]
     reading = f"Grown, the whole animal flees from danger with a shadow in frame {first[1]:.1f}, the detector alone in "
     reading += f"frame {first[0]:.1f}; where shadows tell nothing, the learner flees from them in "
-    reading += f"{_value(means, 'grown', 'learned', 'shadow', 'idle'):.2f} of the trials."
+    reading += f"{_value(means, 'grown', 'learned', 'shadow', arm='idle'):.2f} of the trials."
     chart = chart_over_seeds("bars", "animal", "value", ("animal", "rate, or frame"), colour="arm", panel="measure")
     caption = "Telling: shadows go along with danger. Idle: they are as frequent without (control). "
     return Exhibit("warning", "What the shadow tells", frame, reading, f"{caption}{ANIMALS}{OVER}", chart)

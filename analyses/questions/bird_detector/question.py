@@ -6,7 +6,8 @@ shadow that the detector does not look at. What is measured: :mod:`imprint.analy
 
 Deviations from the source: ablation is measured at birth, where the claim is that the innate system does without the
 learner; in the grown animal it is shown. That it is nearly exact at birth follows from a value that starts at 0; the
-number guards against a learner that alarms at random. Threshold, slope and the alarm level were set on pilot seeds.
+number guards against a learner that alarms at random. Where shadows tell nothing, values stay below the alarm whatever
+is seen. Threshold, slope and the alarm level were set on pilot seeds.
 """
 
 from __future__ import annotations
@@ -136,11 +137,12 @@ def decide(table: pd.DataFrame) -> Judgement:
 def in_words(verdict: Judgement) -> str:
     """The answer for somebody who has not read the card."""
     known = {each.name: each.measured.value for each in verdict.predictions}
+    hit, alarm, more = (known[name] for name in ("hit at birth", "false alarm at birth", "learner, shadow less none"))
     said = (
-        f"A newborn with a hardwired detector of what looms flees from {known['hit at birth']:.0%} of the dangers and "
+        f"A newborn with a hardwired detector of what looms flees from {hit:.0%} of the dangers and {alarm:.1%} of the "
     )
     said += (
-        f"from {known['false alarm at birth']:.0%} of the rest, with its learner or without; grown, the learner that "
+        "rest, with its learner or without; grown, the learner that the detector taught flees from a shadow alone in "
     )
-    said += f"the detector taught flees from a shadow alone {known['learner, shadow less none']:.0%} more often than "
-    return said + f"without one, where the detector flees in {known['detector, shadow alone']:.0%}."
+    said += f"{more:.0%} of the trials (beyond those without one), the detector in "
+    return said + f"{known['detector, shadow alone']:.0%}."
