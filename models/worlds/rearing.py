@@ -242,5 +242,5 @@ def _head(bright: Tensor) -> Tensor:
     template[tuple(zip(*DOTS, strict=True))] = 1.0
     ground = 1.0 - template
     kernel = template / template.sum() - 2.0 * ground / ground.sum()
-    match = F.conv2d(bright.flatten(0, 1)[:, None], kernel[None, None]).amax((1, 2, 3))
-    return (2.0 * match - 1.0).clamp(0.0, 1.0).unflatten(0, bright.shape[:2])
+    match: Tensor = F.conv2d(bright.flatten(0, 1)[:, None], kernel[None, None]).amax((1, 2, 3))
+    return (2.0 * match - 1.0).clamp(0.0, 1.0).reshape(bright.shape[:2])

@@ -47,8 +47,8 @@ def _beside(preferences: pd.DataFrame) -> Exhibit:
     frame = _points(preferences[preferences["who"].isin(["chicks", MAIN])])
     wide = frame.pivot_table(index="condition", columns="who", values="preference", observed=True)
     apart = (wide[MAIN] - wide["chicks"]).abs()
-    reading = f"Learner and chicks are furthest apart for {apart.idxmax()} ({wide.loc[apart.idxmax(), MAIN]:.2f} and "
-    reading += f"{wide.loc[apart.idxmax(), 'chicks']:.2f})."
+    most = wide.loc[apart == apart.max()].iloc[0]
+    reading = f"Learner and chicks are furthest apart for {most.name} ({most[MAIN]:.2f} and {most['chicks']:.2f})."
     chart = Chart("points", "condition", "preference", *TITLES, low="low", high="high", colour="who", reference=0.5)
     caption = f"{ERRORS} The steepness of choice is set by the last but one condition (all is new)."
     return Exhibit("beside", "Learner and newborn chicks", frame, reading, caption, chart)

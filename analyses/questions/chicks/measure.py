@@ -27,7 +27,7 @@ Letters: S seeds, n trials, T steps, D latent width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,8 @@ def detectors() -> list[Signal]:
 
 def pixels(observation: Tensor) -> Tensor:
     """Frames averaged over 2 x 2 pixels, flat: ``[S, n, T, 192]``."""
-    return F.avg_pool2d(observation.flatten(0, 2), 2).flatten(1).unflatten(0, observation.shape[:3])
+    pooled: Tensor = F.avg_pool2d(observation.flatten(0, 2), 2)
+    return pooled.reshape(*observation.shape[:3], -1)
 
 
 def windows(seeds: int, width: int, grown: int) -> dict[str, Imprinting]:
@@ -111,7 +112,9 @@ class Nest:
         self.signals = detectors()
         frame = frame_of(self.chambers[0])
         self.cohorts = {name: self._born(name, frame) for name in learners if name != "pixels"}
-        self.look = {name: torch.no_grad()(cohort.call) for name, cohort in self.cohorts.items()}
+        self.look: dict[str, Callable[[Tensor], Tensor]] = {
+            name: torch.no_grad()(cohort.call) for name, cohort in self.cohorts.items()
+        }
         if "pixels" in learners:
             self.look["pixels"] = pixels
         blank = torch.zeros(len(seeds), 1, frame.steps, frame.channels, frame.height, frame.width)

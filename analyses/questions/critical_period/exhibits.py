@@ -22,10 +22,10 @@ def exhibits(table: pd.DataFrame, means: pd.DataFrame) -> list[Exhibit]:
 
 def _ages(means: pd.DataFrame) -> Exhibit:
     frame = means[(means["shut"] == "left") & (means["span"] == SPANS[-1])].reset_index(drop=True)
-    peak = {kind: part.loc[part["deficit"].idxmax()] for kind, part in frame.groupby("command", sort=False)}
+    wide = frame.pivot_table(index="onset", columns="command", values="deficit")
     reading = "The deficit is largest " + "; ".join(
-        f"under a {kind} command when the eye is shut from {row['onset']:g} ({row['deficit']:.2f})"
-        for kind, row in peak.items()
+        f"under a {kind} command when the eye is shut from {wide[kind].idxmax():g} ({wide[kind].max():.2f})"
+        for kind in COMMANDS
     )
     chart = chart_over_seeds("lines", "onset", "deficit", TITLES, colour="command")
     return Exhibit("ages", "By the age of deprivation", frame, f"{reading}.", f"Span {SPANS[-1]:g}. {OVER}", chart)

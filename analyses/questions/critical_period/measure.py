@@ -126,14 +126,16 @@ def acuity(weight: Tensor, view: Tensor, eye: int = 0) -> Tensor:
     carried = torch.einsum("sanp,spk->sank", own, view[:, eye])
     noise = NOISE**2 * own @ own.mT + UNIT_NOISE**2 * torch.eye(UNITS)
     explained = carried.mT @ torch.linalg.solve(carried @ carried.mT + noise, carried)
-    return explained.diagonal(dim1=2, dim2=3).mean(2)
+    r2: Tensor = explained.diagonal(dim1=2, dim2=3).mean(2)
+    return r2
 
 
 def dominance(weight: Tensor, view: Tensor) -> Tensor:
     """Of the left eye over the right, ``[S, N]``, -1 to 1."""
     carried = torch.einsum("sanep,sepk->saenk", weight.unflatten(3, (2, PIXELS)), view)
     left, right = carried.flatten(3).norm(dim=3).unbind(2)
-    return (left - right) / (left + right)
+    apart: Tensor = (left - right) / (left + right)
+    return apart
 
 
 def measure(*, seeds: Sequence[int], steps: int, say: Say) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
     falling, constant, again = (deficits(table, kind) for kind in ("falling", "constant", "reopened"))
     both, early = deficits(table, "falling", "both"), falling[EARLY, LONGEST]
-    by_span = falling[EARLY].sort_index(axis=1)
+    by_span = pd.DataFrame({span: falling[EARLY, span] for span in SPANS})
     kept = constant.loc[:, (slice(None), LONGEST)]
     never = table[(table["command"] == "falling") & (table["shut"] == "none")].set_index("seed")
     healed = mean_of_all(again[EARLY, LONGEST] - HEALED * early)

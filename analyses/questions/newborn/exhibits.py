@@ -38,7 +38,7 @@ def _confused(main: pd.DataFrame) -> Exhibit:
     parts = []
     for rule in RULES:
         shares = pd.crosstab(main["cause"], main[rule], normalize="index").reindex(columns=CAUSES, fill_value=0.0)
-        long = shares.loc[list(CAUSES)].rename_axis(columns="named").stack().rename("share").reset_index()
+        long = shares.loc[list(CAUSES)].reset_index(names="cause").melt("cause", list(CAUSES), "named", "share")
         parts.append(long.assign(rule=rule))
     frame = pd.concat(parts, ignore_index=True)[["rule", "cause", "named", "share"]]
     wrong = frame[(frame["rule"] == "tree") & (frame["cause"] != frame["named"])].sort_values("share").iloc[-1]

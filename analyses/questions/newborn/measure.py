@@ -168,7 +168,7 @@ class Newborns:
 
     def acts(self, trials: int, rng: torch.Generator) -> Counts:
         """Share of ``trials`` with an act, as scored, at each pattern in each experiment."""
-        claims, counts = self.claims, {}
+        claims, counts = self.claims, dict[tuple[str, str], NDArray[np.float64]]()
         vigour = self.vigour(rng)
         base = BASE + 0.5 * torch.randn(len(vigour), 1, generator=rng)
         aroused = self._each(claims.of("artefact") & ~claims.kind) & self._within("report")
