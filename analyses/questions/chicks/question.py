@@ -98,9 +98,9 @@ class Chicks(Question[Settings]):
     }
 
     def power(self) -> Bought:
-        """From pilot seeds."""
+        """With a spread that is guessed; pilot seeds have to replace it before a run is judged."""
         expected = [Expected("exchanged", 0.1, 0.08)]
-        return bought(self.settings.seeds, expected, "Spreads are those of four pilot seeds (500 to 503).")
+        return bought(self.settings.seeds, expected, "The spread is a guess: no pilot seeds were run.")
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds and rearing."""

@@ -66,9 +66,9 @@ class Newborn(Question[Settings]):
     }
 
     def power(self) -> Bought:
-        """From pilot seeds."""
+        """With a spread that is guessed; pilot seeds have to replace it before a run is judged."""
         expected = [Expected("tree, right", 0.05, 0.03)]
-        return bought(self.settings.seeds, expected, "Spreads are those of four pilot seeds (500 to 503).")
+        return bought(self.settings.seeds, expected, "The spread is a guess: no pilot seeds were run.")
 
     def work(self) -> list[Work]:
         """One piece per set of claims."""
