@@ -176,7 +176,7 @@ class _Reader:
                 self.fail(f"each need once, and {name!r} stands here twice", start)
             self.need("=", f"'=' after the need {name!r}", blank=True)
             self.take(r"\s*")
-            levels[name] = float(self.need(r"\d{1,6}(\.\d{1,17})?", f"a deficit of {name}, such as 0 or 0.5"))
+            levels[name] = float(self.need(r"\d{1,6}(\.\d{1,4})?", f"a deficit of {name}, such as 0 or 0.5"))
             if self.need(r"[,}]", "',' or '}'", blank=True) == "}":
                 return levels
 

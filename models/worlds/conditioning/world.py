@@ -132,10 +132,11 @@ class Conditioning(World):
 
     def facts(self, trials: Sequence[Trial], contexts: Sequence[str]) -> pd.DataFrame:
         """Factors of these trials, each in its context. Raises for a cue or context that never occurs."""
-        for trial in trials:
-            self.require(*trial.leads)
+        for cue in sorted({cue for trial in trials for cue in trial.leads}):
+            if cue not in self.schedule.cues:
+                raise unknown_name("cue", cue, self.schedule.cues, advice="It never occurs in the schedule.")
         rows = [{**dict.fromkeys(self.schedule.cues, 0), **trial.leads, "outcome": trial.follows} for trial in trials]
-        for context in contexts:
+        for context in dict.fromkeys(contexts):
             if context not in self.schedule.contexts:
                 raise unknown_name("context", context, self.schedule.contexts)
         table = pd.DataFrame(rows)
