@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.cue_competition.closed_form import RULES
 from imprint.analyses.questions.cue_competition.exhibits import exhibits
@@ -142,7 +142,7 @@ def decide(table: pd.DataFrame) -> Judgement:
     }
     dealt = table[(table["learner"] == "shuffled") & (table["assessor"] != "short-term")]
     every = dealt[dealt["measure"].isin([*EFFECTS, REVALUED])].groupby("seed")["value"].mean()
-    none = {"least": -NOTHING, "most": NOTHING}
+    none: Bounds = {"least": -NOTHING, "most": NOTHING}
     controls = [
         Prediction("V(A), conditioned alone", estimate(table, "V(A), learned"), least=LEARNED),
         Prediction("mean of all effects, outcomes dealt to others", mean_of_all(every), **none),

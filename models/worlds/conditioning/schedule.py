@@ -141,7 +141,7 @@ class _Reader:
         self.text, self.needs, self.at = text, needs, 0
 
     def schedule(self) -> Schedule:
-        phases = []
+        phases: list[Phase] = []
         while True:
             self.take(r"[\s|]*") if not phases else self.take(r"\s*")
             if phases and self.at == len(self.text):

@@ -145,7 +145,7 @@ class Conditioning(World):
     def given(self, trials: Sequence[Trial], contexts: Sequence[str], *, rng: torch.Generator) -> Batch:
         """These trials in their order, one a row."""
         facts = self.facts(trials, contexts)
-        return self.sample(len(facts), rng=rng, do={name: facts[name].to_numpy() for name in facts})
+        return self.sample(len(facts), rng=rng, do={str(name): facts[name].to_numpy() for name in facts})
 
     def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
         """Trials of the phase, as frequent as it says."""
