@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged_each
+from imprint.analyses.predictions import Bounds, Judgement, Prediction, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.cue_competition.closed_form import RULES
 from imprint.analyses.questions.cue_competition.exhibits import exhibits
@@ -92,10 +92,9 @@ class CueCompetition(Question[Settings]):
         "off": "largest difference of an assessor to the closed form",
     }
 
-    def power(self) -> Bought:
-        """From the pilot seeds on which rates and the length of a youth were chosen."""
-        expected = [Expected(*each) for each in PILOT]
-        return bought(self.settings.seeds, expected, "Means and spreads are those of four pilot seeds (500 to 503).")
+    def power(self) -> str:
+        """Nothing is known of the spread over seeds before the first run."""
+        return f"{self.settings.seeds} seeds. No pilot was run: the spread over seeds, and so the power, is not known."
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds, and the closed form."""
@@ -115,10 +114,6 @@ class CueCompetition(Question[Settings]):
         means = over_seeds(table, ["learner", "assessor", "measure"])
         rows = self.rows(means, "value", _about)
         return self.answer(found, rows, exhibits(means, table), sentence=in_words(found))
-
-
-PILOT: tuple[tuple[str, float, float], ...] = ()
-"""Name, mean over pilot seeds (distance from 0) and spread."""
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
