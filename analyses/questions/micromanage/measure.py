@@ -24,6 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from imprint.models.chance import generator
 from imprint.models.streams.topographic import Topographic
 from imprint.models.wiring import Wiring, compete, connect, partners, weights, within_reach
 
@@ -77,12 +78,14 @@ class Species:
     kind: Kind
     volatility: float = 0.0
     """Probability that a class looks otherwise in an animal's world than in the ancestral one."""
+    seed: int = 0
+    """Seed of a heritable wiring."""
 
     def born(self, count: int, *, rng: torch.Generator) -> Animals:
         """``count`` animals, each in a world of its own; a heritable wiring is the same in every call."""
         patterns = self.stream.relatives(count, self.volatility, rng=rng)
         if self.kind == "heritable":
-            same = torch.Generator().manual_seed(0)
+            same = generator("heritable", self.seed)
             return Animals(connect(self.wiring, self.stream.sheet, rng=same).expand(count, -1, -1), patterns)
         if self.kind == "chosen":
             return Animals(self._chosen(count, rng), patterns)
