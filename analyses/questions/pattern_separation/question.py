@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
@@ -39,6 +39,7 @@ LESS, NO_LESS = 0.5, 0.25
 APART, LATER, WIN = 0.2, 1.5, 0.02
 SPARSE, MIDDLE, DENSE = 0.02, 0.1, 1.0
 CROWD = TOLD[3]
+WIDE, PARTS = (1024, 4096), (SPARSE, MIDDLE, 0.4, DENSE)
 
 
 class Settings(QuestionSettings):
@@ -47,13 +48,20 @@ class Settings(QuestionSettings):
     seeds: int = Field(12, ge=2, le=10_000)
     """Of each part, numbered from ``seed``."""
     widths: tuple[int, ...] = (16, 64, 256, 1024, 4096)
-    """Units of the expansion in the restaurants; 1024 has to be among them."""
+    """Units of the expansion in the restaurants; 1024 and 4096 have to be among them."""
     epochs: int = Field(20, ge=1, le=10_000)
     """How often the evenings are gone through by rules that learn step by step."""
     lessons: int = Field(LESSONS, ge=200, le=10**7)
     """Steps of a life of tracking."""
     parts: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.4, 1.0)
     """Parts of the units that win in the memories; 0.02, 0.1, 0.4 and 1 have to be among them."""
+
+    @model_validator(mode="after")
+    def _judged(self) -> Settings:
+        for name, given, needed in (("widths", self.widths, WIDE), ("parts", self.parts, PARTS)):
+            if lost := [each for each in needed if each not in given]:
+                raise ValueError(f"{name} are {list(given)}; {lost[0]:g} is missing, which the rule is about")
+        return self
 
 
 class PatternSeparation(Question[Settings]):

@@ -38,8 +38,9 @@ def tuned(numbers: Tensor) -> Tensor:
 
 
 def explained(said: np.ndarray, y: np.ndarray) -> float:
-    """Part of the variance of ``y`` that is explained."""
-    return float(1 - np.square(said - y).mean() / y.var())
+    """Part of the variance of ``y`` that is explained; minus infinity or NaN of what diverged."""
+    with np.errstate(all="ignore"):
+        return float(1 - np.square(said - y).mean() / y.var())
 
 
 def closed_form(x: Sequence[Tensor], y: Sequence[Tensor]) -> float:

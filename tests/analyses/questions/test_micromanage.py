@@ -108,7 +108,7 @@ def table(**change: float) -> pd.DataFrame:
         for wiring in ("heritable", "global"):
             add("births", wiring, "knows", c[wiring], scale=str(scale))
             add("births", wiring, "relabelled", c["permuted"], scale=str(scale))
-        for radius in (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0):
+        for radius in (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 48.0, 96.0):
             over = radius / scale / c["critical"] / c["stretch"] ** (scale > 2)
             value = c["heritable"] / (1 + over**3)
             value = c["coarse"] if (radius, scale) == (4.0, 8) else value

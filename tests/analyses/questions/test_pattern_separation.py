@@ -11,6 +11,7 @@ from scipy.stats import norm
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.pattern_separation import memory, sales, tracking
 from imprint.analyses.questions.pattern_separation.question import decide
+from imprint.models.errors import ImprintError
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -151,6 +152,11 @@ def tables(**change: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 )
 def test_the_rule_follows_the_card(change: dict[str, float], verdict: str) -> None:
     assert decide(*tables(**change))[0] == verdict
+
+
+def test_what_the_rule_is_about_cannot_be_left_out() -> None:
+    with pytest.raises(ImprintError, match="1024 is missing, which the rule is about"):
+        load_question("pattern-separation", {"widths": (16, 4096)})
 
 
 def test_short_lives_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
