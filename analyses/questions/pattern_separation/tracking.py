@@ -3,11 +3,12 @@
     plant        y_{t+1} = y_t + rate (gain(u_{t-lag}) - y_t)
     feedback     f_t = K (r_t - y_t),   at the K with which feedback alone does best on this plant
     module       c_t = w . h(context_t),   u_t = f_t + c_t
-    learning     w <- w + eta f_t h(context_{t-wait}),   wait = lag + 1 / rate
+    learning     w <- w + eta (r_t - y_t) h(context_{t-lag-1})
 
-What feedback has to correct now is what the module should have said some time ago (feedback-error learning: Kawato
-1987). The context are the target now and a little earlier, tuned; h is a random expansion. Nothing of the module is set
-for a plant but how long it waits.
+What is wrong now is what the module should have said a lag ago (feedback-error learning: Kawato 1987; deviation: the
+error itself teaches, not the command K times as large, so that the rate fits plants with any K). The context are the
+target now and a little earlier, tuned; h is a random expansion. Nothing of the module is set for a plant but how long
+it waits, which is the plant's lag.
 
 Letters: S seeds, all at once; U units; T steps.
 """
@@ -28,7 +29,7 @@ from imprint.models.chance import generator
 from imprint.models.wiring import Sheet, Wiring, compete, connect
 
 MODULE = Wiring(width=512, in_degree=4, signs="excitatory", active=0.1)
-BACK, ETA = (0, 4, 10, 20), 0.1
+BACK, ETA = (0, 4, 10, 20), 0.03
 """How many steps ago the targets of the context were, and the rate of learning."""
 GAINS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Feedback gains that are tried, K."""
@@ -48,11 +49,6 @@ class Plant:
     bend: float
     """How much less it gives way to large commands: gain(u) = u / (1 + bend |u|)."""
     target: Literal["sines", "sequence"]
-
-    @property
-    def wait(self) -> int:
-        """Steps until a command shows: the lag, and as long as the plant takes to give way."""
-        return self.lag + round(1 / self.rate)
 
     def gain(self, command: Tensor) -> Tensor:
         """What a command that arrives amounts to."""
@@ -92,7 +88,7 @@ def follow(plant: Plant, target: Tensor, wires: Tensor, arm: Arm, gain: Tensor) 
     else:
         h = compete(code @ wires.mT, MODULE.winners)
     h = h / h.square().sum(-1, keepdim=True).mean(1, keepdim=True).sqrt()
-    wait = 0 if arm == "no wait" else plant.wait
+    wait = 0 if arm == "no wait" else plant.lag + 1
     order = torch.randperm(steps, generator=generator("shuffled", steps)) if arm == "shuffled" else torch.arange(steps)
     weight = torch.zeros(seeds, h.shape[-1])
     eta = 0.0 if arm == "feedback" else ETA
@@ -102,7 +98,7 @@ def follow(plant: Plant, target: Tensor, wires: Tensor, arm: Arm, gain: Tensor) 
         back = gain * errors[:, t]
         commands[:, t + plant.lag] = back + (weight * h[:, t]).sum(-1)
         if t >= wait:
-            weight += eta * back[:, None] * h[:, int(order[t - wait])]
+            weight += eta * errors[:, t, None] * h[:, int(order[t - wait])]
         y = y + plant.rate * (plant.gain(commands[:, t]) - y)
     return errors
 

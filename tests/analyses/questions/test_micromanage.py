@@ -94,7 +94,7 @@ def test_a_crossing_is_found_on_the_logarithm_of_the_ratio() -> None:
 
 
 def table(**change: float) -> pd.DataFrame:
-    """A finished table of eight worlds; ``change``: other values than those of a prediction that holds."""
+    """A finished table of five worlds; ``change``: other values than those of a prediction that holds."""
     c = {"global": 0.0, "coarse": 0.6, "critical": 2.0, "fine": 0.01, "heritable": 0.8, "permuted": 0.0, "chosen": 0.7}
     c |= {"structured": 6.0, "ordinary": 0.0, "planted": 3.5, "start": 0.3, "lost": 0.0, "rate": 0.1, "stretch": 1.0}
     c |= change
@@ -120,7 +120,7 @@ def table(**change: float) -> pd.DataFrame:
                 radius=radius,
                 scale=str(scale),
             )
-            add("births", "local", "relabelled", c["permuted"], radius=radius, scale=str(scale))
+        add("births", "local", "relabelled", c["permuted"], radius=1.5, scale=str(scale))
         for wiring in ("global", "local", "chosen"):
             value = c["chosen"] if (wiring, scale) == ("chosen", 1) else c["coarse"] if scale == 8 else c["fine"]
             add("connectomes", wiring, "knows", value, scale=str(scale))
@@ -135,7 +135,7 @@ def table(**change: float) -> pd.DataFrame:
             add("childhoods", wiring, "rate", c["rate"], **about)
             add("childhoods", wiring, "blank", 0.3, **about)
     one = pd.DataFrame(rows)
-    noise = [(seed, 0.004 * np.cos(seed)) for seed in range(8)]
+    noise = [(seed, 0.004 * np.cos(seed)) for seed in range(5)]
     return pd.concat([one.assign(seed=seed, value=one["value"] + shift) for seed, shift in noise], ignore_index=True)
 
 

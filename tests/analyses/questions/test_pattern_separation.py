@@ -100,7 +100,7 @@ def tables(**change: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         "left": 0.3,
         "sequence": 0.3,
     }
-    c |= {"shuffled": 1.0, "overlap": 0.4, "gain": 3.0, "sparse": 0.8, "middle": 0.9, "dense": 0.7, "few": 1.0} | change
+    c |= {"shuffled": 1.0, "overlap": 0.5, "gain": 3.0, "sparse": 0.8, "middle": 0.9, "dense": 0.7, "few": 0.9} | change
     sold: list[dict[str, Any]] = []
     moved, kept = list(sold), list(sold)
     for seed in range(8):
@@ -124,7 +124,7 @@ def tables(**change: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
             kept.append({**row, "measure": "overlap", "value": overlap + noise * part})
             for count, value in ((25, c["few"]), (200, told)):
                 kept.append({**row, "patterns": count, "measure": "told apart", "value": value + noise * part})
-        for part, gain in ((0.1, c["gain"]), (0.4, 1.0)):
+        for part, gain in ((0.02, c["gain"]), (0.2, 1.0)):
             row = {"seed": seed, "part": part, "patterns": 0, "measure": "critical gain"}
             kept.append({**row, "value": gain + noise})
         kept.append({"seed": seed, "part": 1.0, "patterns": 0, "measure": "overlap of inputs", "value": 0.8})
