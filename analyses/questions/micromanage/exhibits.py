@@ -87,12 +87,13 @@ def _collapse(births: pd.DataFrame) -> Exhibit:
 
 def _critical(ratios: pd.DataFrame) -> Exhibit:
     rows = []
-    for (signs, scale, left), part in ratios.groupby(["signs", "scale", "left"], sort=False):
-        about = {"signs": signs, "blocks": f"blocks of {scale}", "left": f"{left:g} is left"}
+    for (signs, scale, part_left), part in ratios.groupby(["signs", "scale", "left"], sort=False):
+        about = {"signs": signs, "blocks": f"blocks of {scale}", "left": f"{part_left:g} is left"}
         rows.append({**about, **mean_of_all(part["ratio"]).row("ratio")})
     frame = pd.DataFrame(rows)
     said = frame.groupby(["signs", "left"], sort=False)["ratio"].agg(["min", "max"]).dropna()
-    reading = "; ".join(f"{signs}, {left}: {low:.2g} to {high:.2g}" for (signs, left), (low, high) in said.iterrows())
+    ends = zip(said.index, said["min"], said["max"], strict=True)
+    reading = "; ".join(f"{', '.join(about)}: {low:.2g} to {high:.2g}" for about, low, high in ends)
     caption = (
         "Radius over width of the feature at which half, or a tenth, of the heritable knowledge is left (no number: "
     )
@@ -135,9 +136,7 @@ def _nulls(part: pd.DataFrame) -> Exhibit:
         f"random wiring and {value['local', 'against the local null']:.1f} from the null that keeps places, and its "
     )
     reading += f"animals know coarse features by {value['local', 'knows blocks of 8']:.2f} above chance at birth."
-    caption = (
-        "How much units share partners in one animal's connections, in standard deviations of 100 wirings of each "
-    )
+    caption = "How much units share partners in one animal's connections, in standard deviations of 60 wirings of each "
     caption += (
         "null. Global null: numbers of connections are kept. Local null: places and reach as well. Chosen: within "
     )
@@ -175,7 +174,7 @@ def _adults(part: pd.DataFrame) -> Exhibit:
         for name, scale in zip(frame["measure"], frame["scale"], strict=True)
     ]
     frame = frame.drop(columns="scale").astype({"in_degree": float}).astype({"in_degree": int})
-    best = {kind: (learned[kind].idxmax(), dimension[kind].idxmax()) for kind in learned.index.levels[0]}
+    best = {kind: (learned[kind].idxmax(), dimension[kind].idxmax()) for kind in part["wiring"].unique()}
     said = [
         f"{kind} wiring learns best with {int(float(k))} and has most dimensions with {int(float(d))}"
         for kind, (k, d) in best.items()

@@ -37,7 +37,7 @@ from imprint.models.wiring import Wiring
 
 RATES = (0.03, 0.1, 0.3, 0.6, 1.0)
 """Learning rates that a genome can have; 1 corrects the error on a picture wholly."""
-CHILDHOOD, LESSONS, NULLS, REACH = 60, 200, 100, 6.0
+CHILDHOOD, LESSONS, NULLS, REACH = 60, 200, 60, 6.0
 """Pictures of a childhood and of an adult's life, draws of a null, radius of the connectomes that are tested."""
 ALL = "all"
 
@@ -61,7 +61,7 @@ class Plan(FrozenSettings):
     """Parts of the classes that look otherwise in every life."""
     degrees: tuple[int, ...] = (1, 2, 4, 8, 16)
     """In-degrees of adults."""
-    crowds: tuple[int, ...] = (64, 256, 1024)
+    crowds: tuple[int, ...] = (64, 256, 512)
     """Numbers of units that are compared at a radius of 4."""
     stream: Topographic.Settings = Topographic.Settings()
     """The pictures."""
@@ -100,7 +100,7 @@ def births(p: Plan, world: Topographic, seed: int) -> Rows:
     rows: Rows = []
     for signs, radii in (("excitatory", p.radii), ("signed", p.signed)):
         for kind, radius in [*plans, *(("local", radius) for radius in radii)]:
-            rng = generator("births", seed, signs, kind, radius or 0)
+            rng = generator("births", seed, signs, kind, str(radius or 0))
             species = p.species(world, kind, radius, signs=signs, seed=seed)
             readout = evolve_readout(species.see(species.born(p.ancestors, rng=rng), PICTURES, rng=rng))
             born = species.see(species.born(p.newborns, rng=rng), PICTURES, rng=rng)
@@ -184,7 +184,7 @@ def childhoods(p: Plan, world: Topographic, seed: int) -> Rows:
     rates = torch.tensor(RATES)
     for kind, radius in kinds:
         for volatility in p.volatilities:
-            rng = generator("childhoods", seed, kind, volatility)
+            rng = generator("childhoods", seed, kind, str(volatility))
             species = p.species(world, kind, radius, volatility=volatility, seed=seed)
             inherited = evolve_readout(species.see(species.born(p.ancestors, rng=rng), PICTURES, rng=rng))
 

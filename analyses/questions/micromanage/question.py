@@ -40,7 +40,7 @@ GAIN, NO_GAIN, SMALL = 0.1, 0.03, 0.005
 class Settings(QuestionSettings):
     """How many worlds, and how many animals in each."""
 
-    seeds: int = Field(16, ge=2, le=10_000)
+    seeds: int = Field(12, ge=2, le=10_000)
     """Worlds with patterns of their own, numbered from ``seed``."""
     units: int = Field(256, ge=8, le=65_536)
     """Units of the random expansion."""
@@ -154,7 +154,7 @@ def critical(table: pd.DataFrame, level: float = HALF) -> pd.DataFrame:
         signs, scale, seed = key
         local = part[part["wiring"] == "local"].sort_values("radius")
         most = float(part[part["wiring"] == "heritable"]["value"].iloc[0])
-        found = crossing(list(local["radius"] / float(scale)), list(local["value"] / max(most, 1e-9)), level)
+        found = crossing(list(local["radius"] / float(str(scale))), list(local["value"] / max(most, 1e-9)), level)
         rows.append({"signs": signs, "scale": scale, "seed": seed, "left": level, "ratio": found})
     return pd.DataFrame(rows)
 
@@ -165,7 +165,7 @@ def in_reach(table: pd.DataFrame) -> list[Prediction]:
     wide = ratio[ratio["signs"] == "excitatory"].pivot_table(
         index="seed", columns="scale", values="ratio", dropna=False
     )
-    middle = np.exp(np.log(wide).mean(axis=1, skipna=False))
+    middle = np.exp(np.log(wide.to_numpy()).mean(1))
     apart = wide.max(axis=1, skipna=False) / wide.min(axis=1, skipna=False)
     coarse = _births(table, wiring="local", radius=4.0, scale="8")
     return [

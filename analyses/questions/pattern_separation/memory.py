@@ -31,7 +31,7 @@ FAMILY, KEPT, SHOWN = 5, 0.8, 0.9
 """Patterns of a family, part of the inputs that are the prototype's, part that are as they were when shown again."""
 STORED, ROUNDS, THRESHOLD, DRAWS = 40, 20, 0.5, 50
 GAINS = tuple(2.0 ** (k / 4) for k in range(-28, 13))
-TOLD = (25, 50, 100, 200, 400, 800, 1600)
+TOLD = (25, 50, 100, 200, 400)
 
 
 def families(count: int, rng: torch.Generator) -> Tensor:
@@ -81,7 +81,7 @@ def critical_gain(gains: Sequence[float], parts: Tensor) -> float:
     if first == 0:
         return gains[0]
     low, high = float(parts[first - 1]), float(parts[first])
-    return gains[first - 1] * (gains[first] / gains[first - 1]) ** ((0.5 - low) / (high - low))
+    return float(gains[first - 1] * (gains[first] / gains[first - 1]) ** ((0.5 - low) / (high - low)))
 
 
 def memory(*, seed: int, parts: Sequence[float], say: Say) -> pd.DataFrame:
@@ -101,8 +101,8 @@ def memory(*, seed: int, parts: Sequence[float], say: Say) -> pd.DataFrame:
         activity, recalled = (compete(each @ wires.T, winners) for each in (stored, again))
         add(part, "overlap", overlap(activity))
         for count in TOLD:
-            flat = [each.flatten(0, 1)[:count] for each in (activity, recalled)]
-            add(part, "told apart", told(*flat, rng), count)
+            first, again_first = (each.flatten(0, 1)[:count] for each in (activity, recalled))
+            add(part, "told apart", told(first, again_first, rng), count)
         if part <= 0.4:  # of more, no more than all can become active
             active = (activity.flatten(0, 1)[:STORED] > 0).float()
             add(part, "critical gain", critical_gain(GAINS, runaways(active, GAINS, winners)))

@@ -45,11 +45,11 @@ WIDE, PARTS = (1024, 4096), (SPARSE, MIDDLE, FULL, DENSE)
 class Settings(QuestionSettings):
     """How many restaurants, modules and memories, and how large."""
 
-    seeds: int = Field(12, ge=2, le=10_000)
+    seeds: int = Field(10, ge=2, le=10_000)
     """Of each part, numbered from ``seed``."""
     widths: tuple[int, ...] = (16, 64, 256, 1024, 4096)
     """Units of the expansion in the restaurants; 1024 and 4096 have to be among them."""
-    epochs: int = Field(60, ge=1, le=10_000)
+    epochs: int = Field(20, ge=1, le=10_000)
     """How often the evenings are gone through by rules that learn step by step."""
     lessons: int = Field(LESSONS, ge=200, le=10**7)
     """Steps of a life of tracking."""
