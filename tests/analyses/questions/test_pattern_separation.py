@@ -49,13 +49,16 @@ def test_a_cell_is_tuned_to_a_number() -> None:
 
 def test_feedback_alone_settles_where_arithmetic_says() -> None:
     plant = tracking.Plant(3, 0.5, 0.0, "sines")
-    wires = torch.zeros(2, tracking.MODULE.width, 4 * sales.CELLS)
+    wires = torch.rand(2, tracking.MODULE.width, 4 * sales.CELLS, generator=rng())
     error = tracking.follow(plant, torch.full((2, 400), 0.6), wires, "feedback", torch.tensor([0.2, 0.5]))
     assert torch.allclose(error[:, -1], 0.6 / (1 + torch.tensor([0.2, 0.5])), atol=1e-4)  # y = K e, r = y + e
     assert bool((error[:, :4] == 0.6).all())  # nothing arrives before the lag
 
 
-def test_the_module_makes_up_for_a_lag_and_not_with_shuffled_moments() -> None:
+def test_the_module_makes_up_for_a_lag_and_not_with_shuffled_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "PLANTS", {"limb": tracking.PLANTS["limb"]})
+    monkeypatch.setattr(tracking, "ARMS", ("feedback", "module", "shuffled"))
+    monkeypatch.setattr(tracking, "TEST", 600)
     found = tracking.tracking(seeds=(0, 1), lessons=2500, say=lambda *_: None)
     error = found.pivot_table(index="plant", columns="arm", values="value")
     assert error.loc["limb", "module"] < 0.6 * error.loc["limb", "feedback"]
@@ -163,6 +166,7 @@ def test_short_lives_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in {"EVENINGS": 60, "OTHERS": 40}.items():
         monkeypatch.setattr(sales, name, value)
     monkeypatch.setattr(memory, "UNITS", 100)
+    monkeypatch.setattr(tracking, "TEST", 100)
     small = {"seeds": 2, "widths": (16, 1024, 4096), "epochs": 1, "lessons": 200}
     question = load_question("pattern-separation", small)
     found = {piece.name: piece.function(**piece.arguments, say=lambda *_: None) for piece in question.work()}
