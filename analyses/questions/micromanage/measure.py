@@ -178,7 +178,8 @@ def alikeness(wires: Tensor) -> Tensor:
 def global_null(chosen: Tensor, inputs: int, draws: int, *, rng: torch.Generator) -> Tensor:
     """Wirings ``[draws, U, I]`` in which units and inputs keep their number of connections, and nothing else.
 
-    ``chosen``: the partners of every unit, int64 ``[U, in_degree]``; who is connected to whom is shuffled.
+    ``chosen``: the partners of every unit, int64 ``[U, in_degree]``; who is connected to whom is shuffled. A unit
+    may draw an input twice, which counts once: wiring that is globally random lies a little above this null.
     """
     order = torch.rand(draws, chosen.numel(), generator=rng).argsort(-1)
     shuffled = chosen.flatten()[order].reshape(draws, *chosen.shape)
