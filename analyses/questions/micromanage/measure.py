@@ -46,7 +46,8 @@ class Readout:
         """Part of the pictures that is told right, ``[S]`` by scale, mean over all animals."""
         said = (seen.activity @ self.weight + self.bias[..., None, :]).unflatten(-1, (-1, classes)).argmax(-1)
         right = said == seen.target.unflatten(-1, (-1, classes)).argmax(-1)
-        return right.float().flatten(0, -2).mean(0)
+        part: Tensor = right.float().flatten(0, -2).mean(0)
+        return part
 
 
 @dataclass(frozen=True)
