@@ -5,7 +5,8 @@
     concepts    ``even``, ``loop`` (0, 6, 8, 9), ``high`` (5 and more), ``left``
     alignment   area under the curve of the best unit (chosen on other images) less that of the average unit
     weights     log2 of how many units, best first, a linear probe needs for 95 % of what it reads from all, beyond .5
-    description bits to say which digit on which side it is, of the inputs that drive a unit most, or least
+    description bits to say which digit on which side it is, of the inputs that drive a unit most, or most of all the
+                other way, whichever takes fewer
     latch       a linear value taught that even is good, where even goes along with left: the part of its effects that
                 is even's, of what both have where they are independent
 
@@ -52,17 +53,17 @@ class Arm(NamedTuple):
     rule: str
     rate: float
     width: int = UNITS
-    hidden: bool = True
-    """Whether hidden units learn; otherwise they stay a random expansion of the input."""
+    hidden: float = 1.0
+    """How fast hidden units learn, in parts of the rate; where 0, they stay a random expansion of the input."""
 
 
 ARMS = {
     "backprop": Arm("backprop", 0.1),
     "feedback alignment": Arm("feedback_alignment", 0.1),
     "predictive coding": Arm("predictive_coding", 0.1),
-    "hebbian": Arm("hebbian", 0.1),
-    "expansion": Arm("three_factor", 0.02, hidden=False),
-    "wide expansion": Arm("three_factor", 0.02, WIDE, hidden=False),
+    "hebbian": Arm("hebbian", 0.1, hidden=0.05),
+    "expansion": Arm("backprop", 0.1, hidden=0.0),
+    "wide expansion": Arm("backprop", 0.02, WIDE, hidden=0.0),
 }
 TASKS = {"digits": 10, "places": 4}
 """Task -> classes."""
@@ -132,14 +133,15 @@ def stopped(arm: Arm, task: str, seeds: Sequence[int], *, target: float, most: i
     answers, whole = one_hot(held.classes(task), TASKS[task]), newborn(widths, seeds)
     below, network = (None, whole) if arm.hidden else (whole, _above(whole))
     rule, which = started(arm.rule, network.widths, seeds), torch.arange(len(seeds))[:, None]
-    tests = held.x if below is None else below.layer(0, held.x)
+    tests, pool = (rows.x if below is None else below.layer(0, rows.x) for rows in (held, both_sides(learned)))
+    learns = [arm.hidden, 1.0] if arm.hidden else [1.0]
     kept, steps = network, torch.full((len(seeds),), torch.nan)
     sides = [generator("sides", seed) for seed in seeds]
     for step, rows in zip(range(most), batches(learned.x.shape[1], BATCH, seeds), strict=False):
         left = torch.stack([torch.rand(BATCH, generator=rng) < 0.5 for rng in sides])
-        shown = placed(Images(learned.x[which, rows], learned.digit[which, rows]), left)
-        x = shown.x if below is None else below.layer(0, shown.x)
-        network = stepped(network, rule.changes(network, x, one_hot(shown.classes(task), TASKS[task])), arm.rate)
+        shown = Rows(pool[which, rows + learned.x.shape[1] * ~left], learned.digit[which, rows], left)
+        y = one_hot(shown.classes(task), TASKS[task])
+        network = stepped(network, rule.changes(network, shown.x, y), arm.rate, learns)
         if step % OFTEN == 0:
             loss = network.losses(network.activities(tests)[-1], answers).mean(1)
             fresh = steps.isnan() & (loss <= target)
@@ -214,7 +216,7 @@ def counts(width: int) -> list[int]:
 
 
 def description(units: Tensor, rows: Rows) -> Tensor:
-    """Entropy in bits of which digit on which side drives a unit ``[S]``, mean over units and both of their ends."""
+    """Entropy in bits of which digit on which side drives a unit ``[S]``, at that end which is said in fewer, mean."""
     count = max(int(DRIVEN * units.shape[1]), 2)
     kind = rows.digit + 10 * rows.left.long()
     bits = []
@@ -223,7 +225,7 @@ def description(units: Tensor, rows: Rows) -> Tensor:
         named = kind[:, :, None].expand_as(units).gather(1, top)
         share = torch.stack([(named == k).float().mean(1) for k in range(KINDS)])
         bits.append(-(share * share.clamp_min(1e-12).log2()).sum(0))
-    return torch.stack(bits).mean((0, 2))
+    return torch.stack(bits).amin(0).mean(1)
 
 
 def latch(units: Tensor, rows: Rows, seeds: Sequence[int]) -> Tensor:

@@ -19,9 +19,9 @@ def _tickets(means: pd.DataFrame) -> Exhibit:
     reading = ", ".join(f"{row['arm']} {row['value']:.3f}" for row in frame.to_dict("records"))
     chart = chart_over_seeds("points", "arm", "value", ("network", "accuracy on new images"))
     caption = (
-        "A ticket is the tenth of each layer's weights that is largest after learning; all arms learn from birth. "
+        "A ticket is the twentieth of each layer's weights that is largest after learning; all arms learn from birth. "
     )
-    return Exhibit("tickets", "A tenth of a network, and the rest", frame, f"{reading}.", caption + OVER, chart)
+    return Exhibit("tickets", "A twentieth of a network, and the rest", frame, f"{reading}.", caption + OVER, chart)
 
 
 def _units(means: pd.DataFrame) -> Exhibit:

@@ -1,10 +1,10 @@
-"""What of a network is needed: a tenth of it alone, the rest without that tenth, each unit, and units that never learn.
+"""What of a network is needed: a twentieth of it alone, the rest without that, each unit, and units that never learn.
 
-    tickets     a network learns; the tenth of its weights that have become largest, layer by layer, are its ticket.
-                Then networks learn anew from the start: the ticket with the weights that it was born with
+    tickets     a network learns; the twentieth of its weights that have become largest, layer by layer, are its
+                ticket. Then networks learn anew from the start: the ticket with the weights that it was born with
                 (``rewound``), with other ones (``reinitialised``), as many weights in random places (``random mask``),
-                all but the ticket (``complement``), and a ticket of a network that learned other labels
-                (``other ticket``)
+                all but the ticket (``complement``), a ticket of a network that learned shuffled labels
+                (``other ticket``), and other weights where the largest were at birth (``untaught ticket``)
     units       how much the loss on new images rises when a hidden unit is held at its mean; Gini coefficient of that
     dictionary  hidden units that stay as they were born, so that learning only labels what they do, beside units that
                 learn, on more and more random patterns with random labels
@@ -30,7 +30,7 @@ from imprint.models.rules.base import Changes, Network
 UNITS, BATCH, RATE = 128, 32, 0.1
 IMAGES = 300
 """Images that are learned from."""
-KEPT = 0.1
+KEPT = 0.05
 """Part of every layer's weights that is a ticket."""
 DROPPED = 0.5
 GROUPS = 8
@@ -110,6 +110,7 @@ def tickets(*, seeds: Sequence[int], steps: int, say: Say) -> pd.DataFrame:
         "random mask": (birth, scattered(mine, seeds)),
         "complement": (birth, [1 - mask for mask in mine]),
         "other ticket": (birth, ticket(strange)),
+        "untaught ticket": (other, ticket(birth)),
     }
     found = {"full": whole}
     for done, (arm, (start, masks)) in enumerate(starts.items()):
