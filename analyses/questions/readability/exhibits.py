@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from imprint.analyses.questions.base import Chart, Exhibit, chart_over_seeds, exhibit_of_seeds
@@ -49,7 +52,7 @@ def _pairs(order: pd.DataFrame) -> Exhibit:
     return Exhibit("pairs", "Who is easier to read", grid, f"Easier to read: {reading} of the cells.", caption, chart)
 
 
-def _said(row: dict[str, float]) -> str:
+def _said(row: Mapping[Any, Any]) -> str:
     return "first" if row["low"] > 0 else "second" if row["high"] < 0 else "open"
 
 

@@ -87,6 +87,10 @@ class Rows(NamedTuple):
         loop = torch.isin(self.digit, torch.tensor(LOOPS))
         return torch.stack([self.digit % 2 == 0, loop, self.digit >= 5, self.left], dim=2)
 
+    def kinds(self) -> Tensor:
+        """Which digit on which side, 0 to 19, ``[S, n]``."""
+        return self.digit + 10 * self.left.long()
+
     def classes(self, task: str) -> Tensor:
         """The answers of a task ``[S, n]``."""
         return self.digit if task == "digits" else 2 * (self.digit % 2) + self.left.long()
@@ -218,8 +222,7 @@ def counts(width: int) -> list[int]:
 def description(units: Tensor, rows: Rows) -> Tensor:
     """Entropy in bits of which digit on which side drives a unit ``[S]``, at that end which is said in fewer, mean."""
     count = max(int(DRIVEN * units.shape[1]), 2)
-    kind = rows.digit + 10 * rows.left.long()
-    bits = []
+    kind, bits = rows.kinds(), []
     for largest in (True, False):
         top = units.topk(count, dim=1, largest=largest).indices
         named = kind[:, :, None].expand_as(units).gather(1, top)
@@ -268,14 +271,16 @@ def read(units: Tensor, rows: Rows, seeds: Sequence[int]) -> dict[str, Tensor]:
 def rotated(units: Tensor, seeds: Sequence[int]) -> Tensor:
     """The same activities in other axes, drawn at random for every seed."""
     drawn = [torch.randn(units.shape[2], units.shape[2], generator=generator("axes", seed)) for seed in seeds]
-    return units @ torch.linalg.qr(torch.stack(drawn)).Q
+    axes: Tensor = torch.linalg.qr(torch.stack(drawn)).Q
+    return units @ axes
 
 
 def planted(rows: Rows, seeds: Sequence[int]) -> Tensor:
-    """Units that are concepts, each with noise, beside units that are noise alone."""
+    """Units that are concepts, beside units each of which is one digit on one side, all with noise."""
     noise = torch.stack([torch.randn(rows.x.shape[1], UNITS, generator=generator("planted", s)) for s in seeds])
-    known = rows.facts().float()
-    return torch.cat([known + 0.1 * noise[..., : len(CONCEPTS)], 0.1 * noise[..., len(CONCEPTS) :]], 2)
+    kinds = torch.arange(UNITS - len(CONCEPTS)) % KINDS
+    own = rows.kinds()[..., None] == kinds
+    return torch.cat([rows.facts(), own], 2).float() + 0.1 * noise
 
 
 def measure(

@@ -11,7 +11,10 @@ OVER = "Mean and 95 % interval over seeds."
 
 def exhibits(means: pd.DataFrame, table: pd.DataFrame) -> list[Exhibit]:
     """All tables of the answer; ``means``: over seeds, ``table``: of every seed."""
-    return [_tickets(means), _units(means), _dictionary(means), exhibit_of_seeds(table)]
+    measure = table["measure"].fillna(table["part"].map({"tickets": "accuracy", "dictionary": "known"}))
+    load = table["load"].map(lambda load: f"{load:.0f}", na_action="ignore").fillna("")
+    own = table.assign(measure=measure, load=load)
+    return [_tickets(means), _units(means), _dictionary(means), exhibit_of_seeds(own)]
 
 
 def _tickets(means: pd.DataFrame) -> Exhibit:

@@ -68,13 +68,12 @@ def test_units_that_are_concepts_read_best_and_the_same_in_other_axes_do_not(row
     planted = pieces.planted(rows, SEEDS)
     own = pieces.read(planted, rows, SEEDS)
     other = pieces.read(pieces.rotated(planted, SEEDS), rows, SEEDS)
-    assert float(own["alignment"].min()) > 0.4 > 0.3 > float(other["alignment"].max())
-    assert float(own["weights"].max()) == 0.0 and float(other["weights"].min()) > 2
+    assert float(own["alignment"].min()) > 0.35 > float(other["alignment"].max())
+    assert float(own["weights"].max()) == 0.0 and float(other["weights"].min()) > 0.5
     assert float(own["area"].min()) > 0.99 and float(other["area"].min()) > 0.95
     assert bool((other["latch"] - own["latch"]).abs().max() < 1e-3)
-    kind = (rows.digit + 10 * rows.left.long())[..., None] == torch.arange(pieces.KINDS)
-    assert float(pieces.description(kind.float(), rows).max()) < 3.3
-    assert float(pieces.description(torch.randn(2, rows.x.shape[1], 9), rows).min()) > 3.6
+    noise = torch.randn(2, rows.x.shape[1], 9, generator=torch.Generator().manual_seed(0))
+    assert float(own["description"].max()) < 1.0 and float(pieces.description(noise, rows).min()) > 3.4
 
 
 def test_a_value_follows_what_it_can_read(rows: pieces.Rows) -> None:
@@ -86,8 +85,8 @@ def test_a_value_follows_what_it_can_read(rows: pieces.Rows) -> None:
 
 
 def test_networks_stop_at_the_loss_that_is_asked_for() -> None:
-    found = pieces.stopped(pieces.ARMS["backprop"], "places", SEEDS, target=1.2, most=200)
-    assert not found.steps.isnan().any() and bool((found.loss <= 1.2).all() and (found.loss > 1.1).all())
+    found = pieces.stopped(pieces.ARMS["backprop"], "places", SEEDS, target=0.45, most=200)
+    assert not found.steps.isnan().any() and bool((found.loss <= 0.45).all() and (found.loss > 0.4).all())
     still = pieces.stopped(pieces.ARMS["expansion"], "places", SEEDS, target=0.01, most=20)
     assert still.steps.isnan().all() and still.network.widths == (128, pieces.UNITS, 4)
     born = pieces.newborn((128, pieces.UNITS, 4), SEEDS)
@@ -109,7 +108,7 @@ def table(**changes: Any) -> pd.DataFrame:
                 if arm == "rotated":
                     base |= {"alignment": 0.1, "weights": 5.5, "description": 3.5}
                 if arm == "planted":
-                    base |= {"alignment": 0.45, "weights": 0.0}
+                    base |= {"alignment": 0.45, "weights": 0.0, "description": 0.5}
                 made.append({"task": task, "arm": arm, "seed": seed, **base})
     whole = pd.DataFrame(made).set_index(["task", "arm"])
     for flip in FLIPS if not changes.get("flat") else ():
@@ -120,7 +119,16 @@ def table(**changes: Any) -> pd.DataFrame:
         whole.loc[[(task, arm)], name] = value
     numbers = whole.reset_index()
     wave = 0.001 * np.cos(numbers["seed"] + numbers["arm"].str.len())
-    return numbers.assign(**{name: numbers[name] + wave for name in ("alignment", "weights", "description", "latch")})
+    numbers = numbers.assign(**{name: numbers[name] + wave for name in pieces.MEASURES})
+    keys = ["task", "arm", "seed"]
+    if changes.get("linked", True):
+        linked = ease(numbers).set_index(keys)["ease"]
+        of_backprop = numbers[keys].assign(arm=numbers["arm"].replace({"rotated": "backprop"}))
+        numbers["latch"] = linked.reindex(pd.MultiIndex.from_frame(of_backprop)).fillna(0.6).to_numpy()
+    for task, arm, name in changes.get("set", {}):
+        if name == "latch":
+            numbers.loc[(numbers["task"] == task) & (numbers["arm"] == arm), name] = changes["set"][task, arm, name]
+    return numbers
 
 
 @pytest.mark.parametrize(
@@ -129,9 +137,10 @@ def table(**changes: Any) -> pd.DataFrame:
         ({}, "confirmed"),
         ({"size": -0.5}, "refuted"),
         ({"flat": True}, "undetermined"),
+        ({"linked": False}, "undetermined"),
         ({"set": {("digits", "hebbian", "loss"): 0.7}}, "undetermined"),
         ({"set": {("digits", "hebbian", "steps"): np.nan}, "size": -0.5}, "undetermined"),
-        ({"set": {("digits", "rotated", "alignment"): 0.3}}, "undetermined"),
+        ({"set": {("digits", "rotated", "weights"): 4.1}}, "undetermined"),
         ({"set": {("places", "rotated", "latch"): 0.9}}, "undetermined"),
         ({"set": {("places", "planted", "weights"): 3.0}}, "undetermined"),
     ],
@@ -145,7 +154,7 @@ def test_pairs_turn_where_one_is_easier_here_and_the_other_there() -> None:
     assert {f"{flip.one} / {flip.other}" for flip in FLIPS} <= set(found) | {
         " / ".join(reversed(p.split(" / "))) for p in found
     }
-    assert easier(table(), "backprop", "rotated", ("digits", "weights")).value == pytest.approx(1.5, abs=0.01)
+    assert easier(table(flat=True), "backprop", "rotated", ("digits", "weights")).value == pytest.approx(1.5, abs=0.01)
     assert all(control.outcome == "held" for control in controls(table()))
 
 
@@ -158,7 +167,8 @@ def test_easier_to_read_goes_with_latching_where_it_is_made_to() -> None:
     assert goes_with(linked.assign(latch=-linked["latch"])).value == pytest.approx(-1.0)
 
 
-def test_short_lives_run_from_end_to_end() -> None:
+def test_short_lives_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(pieces.ARMS, "wide expansion", pieces.ARMS["wide expansion"]._replace(width=100))
     question = load_question("readability", {"seeds": 2, "together": 2, "steps": 10})
     tables = {p.name: p.function(**p.arguments, say=lambda *_: None) for p in question.work()}
     assert len(tables) == 12
