@@ -5,7 +5,7 @@
 
 Every line is a whole run of the setup ``nursery`` (``imprint run``) with another learner or rule and nothing else
 changed; lives and examinations are shorter than the setup's own (:data:`SHORTER`), so that all lines together take some
-fifteen CPU-minutes. Runs are kept in ``--out``, and one that is finished is read. It is a description, not a test: no
+ten CPU-minutes. Runs are kept in ``--out``, and one that is finished is read. It is a description, not a test: no
 line was predicted, and learners differ in size, objective and in how well they learn. Columns:
 
     known       selectivity of the intended concept at its best site (score above the highest floor, at the last age)
@@ -30,14 +30,14 @@ from imprint.models.learners.base import LEARNERS
 from imprint.models.setup.teaching import rules_of
 
 SHORTER: dict[str, Any] = {
-    "schedule.experiences": 19_200,
+    "schedule.experiences": 9_600,
     "schedule.ages": 2,
-    "evaluation.episodes": 800,
+    "evaluation.episodes": 600,
     "evaluation.nulls": 5,
     "evaluation.twins": 2,
     "evaluation.placebos": 2,
     "evaluation.latch_twins": 6,
-    "evaluation.resamples": 400,
+    "evaluation.resamples": 300,
     "concepts": ["caregiver_hidden"],
 }
 DIALS: dict[str, tuple[dict[str, Any], ...]] = {"memory": ({"store": "pairs"}, {"store": "hopfield"})}

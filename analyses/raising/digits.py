@@ -9,7 +9,7 @@ Letters: S seeds, n images, L layers.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -98,7 +98,3 @@ def of_seeds(network: Network, seeds: Tensor, other: Network) -> Network:
         return [torch.where(seeds.reshape(-1, *[1] * (own.dim() - 1)), new, own) for own, new in pairs]
 
     return replace(network, weights=chosen(network.weights, other.weights), biases=chosen(network.biases, other.biases))
-
-
-Loss = Callable[[Network], Tensor]
-"""Loss ``[S]`` of a network on what is examined."""

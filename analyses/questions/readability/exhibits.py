@@ -11,29 +11,44 @@ from imprint.analyses.questions.base import Chart, Exhibit, chart_over_seeds, ex
 from imprint.analyses.questions.readability.measure import ARMS, EASIER, MEASURES
 from imprint.analyses.statistics import Estimate
 
+MEANING = {
+    "alignment": (
+        "Area under the curve of the best unit for a concept less that of the average unit: higher is easier.",
+        "Is there a unit for a concept?",
+        "best unit less average unit",
+    ),
+    "weights": (
+        "log2 of how many units, best first, a probe needs for 95 % of what all give it: lower is easier.",
+        "How many units does a probe need?",
+        "log2 of the number of units",
+    ),
+    "description": (
+        "Bits to say which digit on which side it is, of the inputs that drive a unit most, at the easier of its two "
+        "ends: lower is easier.",
+        "How long is the description of what drives a unit?",
+        "bits",
+    ),
+}
 OVER = "Mean and 95 % interval over seeds, each with images of its own."
 
 
 def exhibits(means: pd.DataFrame, table: pd.DataFrame, order: pd.DataFrame, goes: Estimate) -> list[Exhibit]:
     """All tables of the answer; ``means``: over seeds, ``order``: of every pair of learners."""
     own = table[["task", "arm", "seed", *MEASURES, "area", "latch", "loss", "steps"]]
-    return [_read(means), _pairs(order), _ranks(means), _latch(means, goes), _matched(means), exhibit_of_seeds(own)]
+    shown = [_pairs(order), _ranks(means), _latch(means, goes), _matched(means), exhibit_of_seeds(own)]
+    return [*(_read(means, name) for name in MEASURES), *shown]
 
 
-def _read(means: pd.DataFrame) -> Exhibit:
-    frame = means[means["measure"].isin(MEASURES) & (means["arm"] != "planted")]
-    first = []
-    for (task, name), part in frame[frame["arm"].isin(ARMS)].groupby(["task", "measure"], sort=False):
-        best = part.sort_values("value", ascending=EASIER[str(name)] < 0).iloc[0]
-        first.append(f"{task}, {name}: {best['arm']}")
-    caption = (
-        "Alignment: best unit less average unit (higher is easier). Weights: log2 of the units that a probe needs, "
-    )
-    caption += "description: bits (lower is easier). Rotated: backprop's units in random axes. Untrained: as born. "
-    chart = chart_over_seeds("points", "arm", "value", ("learner", "measure"), colour="task", panel="measure")
-    return Exhibit(
-        "measures", "How easily units are read", frame, f"Easiest: {'; '.join(first)}.", caption + OVER, chart
-    )
+def _read(means: pd.DataFrame, name: str) -> Exhibit:
+    frame = means[(means["measure"] == name) & (means["arm"] != "planted")].drop(columns="measure")
+    best = [
+        f"{task} {part.sort_values('value', ascending=EASIER[name] < 0).iloc[0]['arm']}"
+        for task, part in frame[frame["arm"].isin(ARMS)].groupby("task", sort=False)
+    ]
+    meaning, heading, unit = MEANING[name]
+    caption = f"{meaning} Rotated: backprop's units in random axes. Untrained: as born. {OVER}"
+    chart = chart_over_seeds("points", "arm", "value", ("learner", unit), colour="task")
+    return Exhibit(name, heading, frame, f"Easiest to read: {', '.join(best)}.", caption, chart)
 
 
 def _pairs(order: pd.DataFrame) -> Exhibit:

@@ -173,5 +173,5 @@ def test_short_lives_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> Non
     tables = {p.name: p.function(**p.arguments, say=lambda *_: None) for p in question.work()}
     assert len(tables) == 12
     answer = question.conclude(tables, {})
-    assert answer.verdict == "undetermined" and answer.exhibits[0].name == "measures"
+    assert answer.verdict == "undetermined" and answer.exhibits[0].name == "alignment"
     assert (answer.findings["metric"] == "goes_with").sum() == 1
