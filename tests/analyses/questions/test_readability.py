@@ -140,7 +140,7 @@ def table(**changes: Any) -> pd.DataFrame:
         ({"linked": False}, "undetermined"),
         ({"set": {("digits", "hebbian", "loss"): 0.7}}, "undetermined"),
         ({"set": {("digits", "hebbian", "steps"): np.nan}, "size": -0.5}, "undetermined"),
-        ({"set": {("digits", "rotated", "weights"): 4.1}}, "undetermined"),
+        ({"set": {("digits", "rotated", "weights"): 3.9}}, "undetermined"),
         ({"set": {("places", "rotated", "latch"): 0.9}}, "undetermined"),
         ({"set": {("places", "planted", "weights"): 3.0}}, "undetermined"),
     ],
