@@ -78,7 +78,7 @@ def line(findings: pd.DataFrame) -> dict[str, Any]:
         "dominance": of("dominance", INTENDED),
         "said": "no verdict" if verdict.empty else str(verdict.iloc[0]["verdict"]),
         "words": ", ".join(said) or "none",
-        "seeds": 0 if verdict.empty else int(verdict.iloc[0]["seeds"]),
+        "seeds": 0 if verdict.empty or pd.isna(verdict.iloc[0]["seeds"]) else int(verdict.iloc[0]["seeds"]),
         "controls": f"{int((checks['estimate'] == 1).sum())} of {len(checks)}",
     }
 

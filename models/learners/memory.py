@@ -16,7 +16,9 @@ patterns (Amit, Gutfreund & Sompolinsky 1985) of N units, with old ones that fad
 doi:10.1209/0295-5075/1/10/008); ``pairs`` that of Ramsauer et al. (2021, arXiv 2008.02217), which holds as many as it
 has places. Deviations from the sources: (1) units settle all at once, and are graded in the end (Hopfield 1984); (2) a
 unit without any input stays 0, so that an empty memory recalls nothing; (3) a place's use is the running sum of its
-attention, as in memories with a controller (Graves et al. 2016, doi:10.1038/nature20101).
+attention, as in memories with a controller (Graves et al. 2016, doi:10.1038/nature20101). What is seen has a gradient
+through its bits as if they were graded (straight-through: Bengio et al. 2013, arXiv 1308.3432), so that a value can be
+attributed to pixels; it teaches nothing.
 
 Letters: n episodes, T steps, N bits of key and value together, M places, B pairs.
 """
@@ -39,8 +41,9 @@ FORGETS = 0.01
 
 
 def bits(drive: Tensor) -> Tensor:
-    """1 where a number is 0 or more, otherwise -1."""
-    return 2.0 * (drive >= 0) - 1.0
+    """1 where a number is 0 or more, otherwise -1; with the slope of tanh, for attributions to what is seen."""
+    slope = torch.tanh(drive)
+    return 2.0 * (drive >= 0) - 1.0 + (slope - slope.detach())
 
 
 def settled(weight: Tensor, cue: Tensor, *, held: int, steps: int) -> Tensor:

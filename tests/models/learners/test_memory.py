@@ -108,6 +108,16 @@ def test_no_gradient_reaches_what_is_written() -> None:
         Memory.Settings(bits=7)
 
 
+def test_what_is_seen_has_a_gradient_for_attributions_and_bits_stay_bits() -> None:
+    learner, shown = memory()
+    learner = taught(learner, shown)
+    seen = shown.clone().requires_grad_()
+    latents = learner(seen)
+    (gradient,) = torch.autograd.grad(latents.square().sum() + latents.sum(), seen)
+    assert gradient.abs().sum(dim=(2, 3, 4)).gt(0).all()
+    assert set(latents[..., : learner.s.bits // 2].unique().tolist()) == {-1.0, 1.0}
+
+
 def test_a_kept_memory_goes_on_as_if_it_had_not_been_kept() -> None:
     (one, shown), (two, _) = memory(places=20, writes=3), memory(places=20, writes=3)
     whole, part = WrittenCohort([one]), WrittenCohort([two])
