@@ -23,7 +23,7 @@ FIGURE = 8
 
 
 @cache
-def _digits() -> tuple[Tensor, np.ndarray]:
+def digits() -> tuple[Tensor, np.ndarray]:
     """Images ``[1797, 8, 8]`` in 0..1 and their classes, in file order."""
     from sklearn.datasets import load_digits
 
@@ -36,7 +36,7 @@ class Handwriting:
 
     def __init__(self, classes: Sequence[int], *, block: int, held_out: bool, least: int = 2) -> None:
         """``block``: originals per group. Blocks with fewer than ``least`` originals of some class are left out."""
-        self.images, digit = _digits()
+        self.images, digit = digits()
         cut = int(len(self.images) * TRAIN_SHARE) // block * block
         span = range(cut + block, len(self.images)) if held_out else range(0, cut)
         blocks = [np.arange(start, min(start + block, span.stop)) for start in span[::block]]
