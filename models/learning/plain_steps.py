@@ -63,13 +63,15 @@ def learned(
     epochs: int,
     rate: float | Tensor = 0.1,
     hidden: bool = True,
+    cooling: bool = False,
     tie: Callable[[Changes], Changes] = lambda changes: changes,
     say: Callable[[int], None] = lambda epoch: None,
 ) -> Network:
     """The network after ``epochs`` passes over its split, shuffled anew each time by its generator in ``orders``.
 
-    Without generators rows come as they stand. ``tie`` has the last word on changes
-    (:mod:`imprint.models.learning.wiring`).
+    Without generators rows come as they stand. With ``cooling`` steps get smaller from pass to pass, in a line that
+    would reach zero after the last; without it the last steps, on a batch that may be incomplete, count in full.
+    ``tie`` has the last word on changes (:mod:`imprint.models.learning.wiring`).
     """
     targets = torch.nn.functional.one_hot(split.y, CLASSES).float()
     seeds, rows = torch.arange(len(split.x))[:, None], split.x.shape[1]
@@ -78,7 +80,7 @@ def learned(
         order = torch.stack([torch.randperm(rows, generator=rng) for rng in orders]) if orders else as_they_stand
         for batch in order.split(BATCH, dim=1):
             asked = rule.changes(network, split.x[seeds, batch], targets[seeds, batch])
-            network = stepped(network, tie(asked), rate, hidden=hidden)
+            network = stepped(network, tie(asked), rate * (1 - epoch / epochs if cooling else 1), hidden=hidden)
         say(epoch)
     return network
 

@@ -1,11 +1,12 @@
 """Layers some of whose weights are missing, and some of which are one and the same: from convolution to dense.
 
     W_ij = v[index_ij]                 one number v for all places with the same index; no connection where it is -1
-    change of v_k = sum of the changes of W_ij over index_ij = k
+    change of v_k = sum of the changes of W_ij over index_ij = k, divided by the root of their number
 
 A convolution is such a layer (LeCun et al. 1989): units look at a window of pixels, and units at different places have
-the same weights. Since the change of a shared number is the sum of what is asked for its places, any learning rule that
-asks for a change of every weight can teach it.
+the same weights. Since the change of a shared number comes from what is asked for its places, any learning rule that
+asks for a change of every weight can teach it. By backpropagation the sum alone is the gradient; the root keeps steps
+of one size however many places share a number, so that one rate serves the convolution and the dense layer.
 
 Letters: S networks, d units, p inputs.
 """
@@ -44,9 +45,9 @@ class Wiring:
 
 
 def _summed(change: Tensor, place: Tensor) -> Tensor:
-    """Sum of changes over the places of each number, ``[S, numbers]``."""
+    """Sum of changes over the places of each number, divided by the root of their number, ``[S, numbers]``."""
     total = torch.zeros(len(change), int(place.max()) + 1)
-    return total.index_add_(1, place.flatten(), change.flatten(1))
+    return total.index_add_(1, place.flatten(), change.flatten(1)) / place.flatten().bincount().clamp_min(1).sqrt()
 
 
 def tied(wirings: Sequence[Wiring], changes: Changes) -> Changes:

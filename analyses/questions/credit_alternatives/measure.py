@@ -29,7 +29,7 @@ BACKPROP, HELD, OTHER = "backprop", "readout only", "other weights"
 
 
 def measure(
-    *, arm: str, depth: int, seeds: Sequence[int], width: int, epochs: int, rate: float, say: Say
+    *, arm: str, depth: int, seeds: Sequence[int], width: int, epochs: int, rate: float, cooling: bool, say: Say
 ) -> pd.DataFrame:
     """Rows of arm, depth, measure, when, layer, seed and value of one arm at one depth."""
     kind = BACKPROP if arm in (HELD, OTHER) else arm
@@ -58,6 +58,7 @@ def measure(
         epochs=epochs,
         rate=rate,
         hidden=arm != HELD,
+        cooling=cooling,
         say=lambda epoch: say(epoch, epochs, f"{arm}, {depth} hidden layers"),
     )
     look("trained")

@@ -45,6 +45,14 @@ def test_a_network_learns_digits_whoever_learns_beside_it_and_a_held_one_keeps_i
     assert torch.equal(held.weights[0], born.weights[0]) and not torch.equal(held.weights[2], born.weights[2])
 
 
+def test_steps_that_cool_are_a_line_to_zero() -> None:
+    split, rule = splits([0]), started("backprop", WIDTHS, [0])
+    found = learned(newborn(WIDTHS, rngs(0)), rule, split, [], epochs=2, rate=0.2, cooling=True)
+    half = learned(newborn(WIDTHS, rngs(0)), rule, split, [], epochs=1, rate=0.2)
+    expected = learned(half, rule, split, [], epochs=1, rate=0.1)
+    assert torch.allclose(found.weights[0], expected.weights[0], atol=1e-6)
+
+
 def test_a_network_that_diverged_is_right_as_often_as_chance() -> None:
     born, split = newborn(WIDTHS, rngs(0, 1)), splits([0, 1])
     weights = [born.weights[0].clone(), *born.weights[1:]]
