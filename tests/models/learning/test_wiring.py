@@ -26,7 +26,7 @@ def test_one_set_of_weights_is_a_convolution_and_its_tied_change_the_gradient_of
     summed, _ = wiring.tied(change, torch.zeros(1, 128))
     own = summed[0].reshape(2, 64, 8, 8)[:, 27, 2:5, 2:5]
     places = wiring.index.flatten()[wiring.index.flatten() >= 0].bincount().reshape(2, 3, 3)
-    assert kernel.grad is not None and torch.allclose(own * places.sqrt(), kernel.grad[:, 0], rtol=1e-4)
+    assert kernel.grad is not None and torch.allclose(own * places.sqrt(), kernel.grad[:, 0], atol=1e-2)
 
 
 def test_the_dial_goes_from_few_numbers_to_one_for_each_weight() -> None:
