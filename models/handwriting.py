@@ -51,7 +51,7 @@ def splits(seeds: Iterable[int], held_out: float = 0.25) -> Split:
     """A random split for each seed, stratified by class; ``held_out``: the part for the test."""
     from sklearn.model_selection import train_test_split
 
-    images, classes = _digits()
+    images, classes = digits()
     flat = images.flatten(1).numpy()
     parts = [
         train_test_split(flat, classes, test_size=held_out, stratify=classes, random_state=seed % 2**32)
