@@ -93,8 +93,9 @@ class CueCompetition(Question[Settings]):
         "long-term assessor: each effect above 0; instant revaluation by the scorecard. Controls: V(A) after A alone "
         f"was conditioned at least {LEARNED:g}; where outcomes are dealt to other groups, the mean of all effects "
         f"within {NOTHING:g} of 0; in newborn learners that stay as they are, sensory preconditioning at most "
-        f"{NOTHING:g} (pilots had -.14, with nothing to learn it by). Student's 95 % intervals over seeds, each with looks of "
-        "its own: wholly inside held, wholly outside failed. Blocking, the short-term assessor, learners that stay as they are and newborn ones are "
+        f"{NOTHING:g} (pilots had -.14, with nothing to learn it by). Student's 95 % intervals over seeds, each with "
+        "looks of its own: wholly inside held, wholly outside failed. Blocking, the short-term assessor, learners that "
+        "stay as they are and newborn ones are "
         "shown, not judged.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, posts 5 to 9; Rescorla & Wagner 1972; Sutton & Barto 1990; "
         "experiments in the module suite; Maes et al. 2016; Tindell et al. 2009.",
