@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import Field
 
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bounds, Judgement, Prediction, judged_each
+from imprint.analyses.predictions import Bought, Bounds, Expected, Judgement, Prediction, bought, judged_each
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined, over_seeds
 from imprint.analyses.questions.cue_competition.closed_form import RULES
 from imprint.analyses.questions.cue_competition.exhibits import exhibits
@@ -42,6 +42,22 @@ PARTS = {
     "needs": (REVALUED,),
 }
 """Effects that are judged, in parts that are judged apart."""
+SIZE = 0.3
+"""An effect that would be worth to be found, in units of reward."""
+SPREADS = {
+    "acquisition": 0.26,
+    "extinction": 0.20,
+    "overshadowing": 0.13,
+    "unblocking": 0.08,
+    "conditioned inhibition": 0.20,
+    "over-expectation": 0.03,
+    "second order": 0.32,
+    "sensory preconditioning": 0.54,
+    "renewal": 0.14,
+    "latent inhibition": 0.17,
+    REVALUED: 0.47,
+}
+"""Spread of effects over pilot seeds."""
 
 
 class Settings(QuestionSettings):
@@ -76,9 +92,10 @@ class CueCompetition(Question[Settings]):
         f"most {EXACT:g} for both rules. Learned latents, learners that go on learning by their own objective, "
         "long-term assessor: each effect above 0; instant revaluation by the scorecard. Controls: V(A) after A alone "
         f"was conditioned at least {LEARNED:g}; where outcomes are dealt to other groups, the mean of all effects "
-        f"within {NOTHING:g} of 0; in newborn learners that stay as they are, sensory preconditioning within "
-        f"{NOTHING:g} of 0. Student's 95 % intervals over seeds, each with looks of its own: wholly inside held, "
-        "wholly outside failed. Blocking, the short-term assessor, learners that stay as they are and newborn ones are "
+        f"within {NOTHING:g} of 0; in newborn learners that stay as they are, sensory preconditioning at most "
+        f"{NOTHING:g} (pilots had -.14, with nothing to learn it by). Student's 95 % intervals over seeds, each with "
+        "looks of its own: wholly inside held, wholly outside failed. Blocking, the short-term assessor, learners that "
+        "stay as they are and newborn ones are "
         "shown, not judged.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, posts 5 to 9; Rescorla & Wagner 1972; Sutton & Barto 1990; "
         "experiments in the module suite; Maes et al. 2016; Tindell et al. 2009.",
@@ -92,9 +109,14 @@ class CueCompetition(Question[Settings]):
         "off": "largest difference of an assessor to the closed form",
     }
 
-    def power(self) -> str:
-        """Nothing is known of the spread over seeds before the first run."""
-        return f"{self.settings.seeds} seeds. No pilot was run: the spread over seeds, and so the power, is not known."
+    def power(self) -> Bought:
+        """From pilot seeds."""
+        expected = [Expected(f"{name} (from {SIZE:g})", SIZE, spread, of=name) for name, spread in SPREADS.items()]
+        expected.append(
+            Expected("V(A), conditioned alone (from .86)", 0.86 - LEARNED, 0.12, of="V(A), conditioned alone")
+        )
+        source = "Spreads are those of four pilot seeds (500 to 503)."
+        return bought(self.settings.seeds, expected, source)
 
     def work(self) -> list[Work]:
         """One piece per batch of seeds, and the closed form."""
@@ -141,7 +163,9 @@ def decide(table: pd.DataFrame) -> Judgement:
     controls = [
         Prediction("V(A), conditioned alone", estimate(table, "V(A), learned"), least=LEARNED),
         Prediction("mean of all effects, outcomes dealt to others", mean_of_all(every), **none),
-        Prediction("sensory preconditioning, newborn", estimate(table, "sensory preconditioning", "newborn"), **none),
+        Prediction(
+            "sensory preconditioning, newborn", estimate(table, "sensory preconditioning", "newborn"), most=NOTHING
+        ),
     ]
     found = judged_each({"closed form": exact, **effects}, controls)
     blocking = f"Blocking, not judged: {estimate(table, 'blocking')}."

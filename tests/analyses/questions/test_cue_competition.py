@@ -9,6 +9,7 @@ import torch
 
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.cue_competition import closed_form, measure
+from imprint.analyses.questions.cue_competition import question as asked
 from imprint.analyses.questions.cue_competition.question import PARTS, decide, in_words
 from imprint.analyses.questions.cue_competition.suite import EFFECTS, GROUPS, MARKS, REVALUED, effect, in_order
 from imprint.models.worlds.conditioning.schedule import Phase, Trial
@@ -44,14 +45,15 @@ def test_assessors_do_what_the_closed_form_says_and_others_do_not(
 
 
 def test_the_rules_give_what_they_are_known_to_give() -> None:
-    size = {rule: {name: effect(name, closed_form.closed(rule)) for name in EFFECTS} for rule in closed_form.RULES}
+    exact = {rule: closed_form.closed(rule) for rule in closed_form.RULES}
+    size = {rule: {name: effect(name, read) for name in EFFECTS} for rule, read in exact.items()}
     for rule in closed_form.RULES:
         for name in ("acquisition", "extinction", "overshadowing", "blocking", "unblocking", "over-expectation"):
-            assert size[rule][name] > 0.1, (rule, name)
+            assert size[rule][name] > 0.05, (rule, name)
         for name in ("latent inhibition", "sensory preconditioning"):
             assert abs(size[rule][name]) < 1e-12, "neither rule has it"
         assert size[rule]["conditioned inhibition"] > 0.1 and size[rule]["renewal"] > 0.05
-    assert size["TD"]["second order"] > 0.1 > -0.1 > size["delta rule"]["second order"]
+    assert size["TD"]["second order"] > 0.05 > -0.05 > size["delta rule"]["second order"]
 
 
 # -- learned latents ---------------------------------------------------------------------------------------------------
@@ -78,11 +80,13 @@ def test_a_scorecard_is_worth_more_under_a_deficit_and_one_that_expects_nothing_
 def test_a_short_life_runs_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("LITTER", 1), ("LOOKS", 2), ("YOUTH", 64)):
         monkeypatch.setattr(measure, name, value)
+    arms = ("growing", "newborn", "shuffled")
+    monkeypatch.setattr(asked, "ARMS", arms)
     small = {"seeds": 2, "together": 2, "experiences": 64, "width": 8}
     question = load_question("cue-competition", small)
     tables = {p.name: p.function(**p.arguments, say=lambda *_: None) for p in question.work()}
     litters = tables["litters-0"]
-    assert set(litters["learner"]) == set(measure.ARMS) and litters["value"].notna().all()
+    assert set(litters["learner"]) == set(arms) and litters["value"].notna().all()
     answer = question.conclude(tables, {})
     assert answer.exhibits[0].name == "effects" and (answer.findings["metric"] == "latent_inhibition").any()
     assert next(each for each in answer.predictions if each.part == "closed form").outcome == "held"
@@ -126,7 +130,7 @@ def table(
         ({"off": 1e-6}, "refuted"),
         ({"learned": 0.2}, "undetermined"),
         ({"dealt": 0.3}, "undetermined"),
-        ({"newborn": -0.3, "renewal": -0.2}, "undetermined"),
+        ({"newborn": 0.3, "renewal": -0.2}, "undetermined"),
     ],
 )
 def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str) -> None:
