@@ -13,7 +13,7 @@ smaller from pass to pass.
 
 A first judged run (seeds 1000 to 1009, 30 passes, ``cooling`` off) was undetermined, since two controls did not hold:
 in single splits backpropagation ended at .58 to .84, with steps of constant size and a last batch of three images.
-Steps get smaller since then, and the question is judged on seeds from 2000.
+Steps get smaller since then; another judged run belongs on other seeds (from 2000).
 """
 
 from __future__ import annotations
