@@ -137,8 +137,8 @@ def labels_to_criterion(learner: Generative, seed: int) -> tuple[float, list[flo
     world = waves()
     told = world.sample(COUNTS[-1], rng=generator("told", seed), design="balanced")
     asked = world.sample(TOLD, rng=generator("asked", seed), design="balanced")
-    x, z = (learner.latents(batch.observation)[:, -1].numpy() for batch in (told, asked))
-    y, truth = (batch.concepts["direction"].to_numpy() for batch in (told, asked))
+    x, z = (learner.latents(each.observation)[:, -1].numpy() for each in (told, asked))
+    y, truth = (each.concepts["direction"].to_numpy() for each in (told, asked))
     right = []
     for count in COUNTS:
         mean, sd = x[:count].mean(0), x[:count].std(0) + 1e-6
