@@ -171,5 +171,7 @@ def in_words(verdict: Judgement) -> str:
     known = {each.name: each.measured.value for each in verdict.predictions}
     said = "One and the same synapse, used a hundred times over with inputs of its own each, gets better by "
     said += f"{known['slope, learner']:.2f} for ten times as many and keeps {known['dimension, learner']:.0f} numbers "
-    said += f"of its history; used as a tally of fights it gets better by {known['slope, fight tally']:.2f} and keeps "
+    said += (
+        f"of its history; used as a tally of fights it gets better by {abs(known['slope, fight tally']):.2f} and keeps "
+    )
     return said + f"{known['dimension, fight tally']:.0f}. Plastic is not the same as learning."
