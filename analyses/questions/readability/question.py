@@ -8,7 +8,7 @@ one of them is easier to read, and another that the other is.
 
 Deviations from the source: no transformer (its units are no match for one hidden layer's); in place of a sparse
 autoencoder's L0, the number of weights that a probe needs and the bits that describe what drives a unit. The expansion
-is random and never learns; above it a three-factor rule does. ``wide expansion`` has as many learned weights as the
+is random and never learns; above it the delta rule does. ``wide expansion`` has as many learned weights as the
 others have, ``expansion`` as many units. The Hebbian rule's output learns by its error.
 """
 
