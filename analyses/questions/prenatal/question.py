@@ -86,7 +86,8 @@ class Prenatal(Question[Settings]):
         f"{REFINES:g} of the map's error on either axis; of that gain noise loses at least {LOST:g}. Student's "
         "95 % intervals over seeds wholly inside: held; all held: confirmed. Waves against equally many natural steps "
         "in all are shown, not judged. Chosen on pilot seeds: learner, steps before birth, and the map, in which weak "
-        "waves were seen to cost more along the axis that is whole.",
+        "waves were seen to cost more along the axis that is whole. Of six settings that were tried, longer or faster "
+        "lives before birth had frame- and pixel-shuffled waves the other way round.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, post 2, footnote 1 and comments (retinal waves, beta-2 mice, "
         "lid suture); Ligeralde et al. 2023; May et al. 2025.",
     )
