@@ -98,7 +98,9 @@ class WorldSearch:
             )
         totals, unchanged = self._totals(beyond.explained, beyond.rest, splitting, rng)
         more, notes = self._combinations(totals, picked, splitting, left.p)
-        notes += unchanged
+        if unchanged:
+            names = ", ".join(name for each in unchanged.values() for name in each)
+            notes.append(f"Not changed alone: {names}. The first, because {next(iter(unchanged))}")
         errors = [float(left.error[i]) for i in singles if np.isfinite(left.error[i])]
         detectable = splitting.detectable(float(np.median(errors))) if errors else NAN
         tested = len(splitting.parts) + len(more)
@@ -140,10 +142,10 @@ class WorldSearch:
 
     def _totals(
         self, explained: Explained, rest: Floats, splitting: Splitting, rng: torch.Generator
-    ) -> tuple[dict[str, Total], list[str]]:
-        """What changing each factor and each entry of noise alone does, and notes on what could not be changed."""
+    ) -> tuple[dict[str, Total], dict[str, list[str]]]:
+        """What changing each factor and each entry of noise alone does; and why not, with what could not be changed."""
         totals: dict[str, Total] = {}
-        unchanged: list[str] = []
+        unchanged: dict[str, list[str]] = {}
         if self.subject is None:
             return totals, unchanged
         variance = splitting.of_value(self.values)
@@ -152,7 +154,7 @@ class WorldSearch:
                 changed = change(rng)
                 there = self.subject.values(changed.observation).double().numpy()
             except ImprintError as problem:
-                unchanged.append(f"{name} could not be changed alone: {problem}")
+                unchanged.setdefault(str(problem), []).append(name)
                 continue
             levels = self.ground.codes[name][1] if name in self.ground.codes else ()
             factor = name in self.ground.facts and name in changed.facts and len(levels) > 1

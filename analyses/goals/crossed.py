@@ -38,6 +38,8 @@ from imprint.models.errors import ImprintError, unknown_name
 
 STEP = 1e-6
 """Half the distance over which derivatives are taken; means of rates are of the order of 1."""
+DIGITS = 12
+"""Decimals to which resamples are ranked; equal ones follow in the order in which they were drawn."""
 Statistics = Callable[[Floats], Floats]
 """Means ``[..., K]`` -> statistics ``[..., Q]``."""
 
@@ -86,7 +88,8 @@ def crossed_draws(
     resampled = statistics(of_seed[np.arange(resamples)[:, None], chosen].mean(1))
     of_seeds, of_levels = _variances((rows - mean) @ _derivative(statistics, mean).T)
     finite = np.isfinite(resampled)
-    part = (stats.rankdata(np.where(finite, resampled, np.inf), axis=0) - 0.5) / np.maximum(finite.sum(0), 1)
+    ranked = np.where(finite, np.round(resampled, DIGITS), np.inf)
+    part = (stats.rankdata(ranked, method="ordinal", axis=0) - 0.5) / np.maximum(finite.sum(0), 1)
     part = np.clip(part, 0.5 / resamples, 1 - 0.5 / resamples)
     square = stats.t.ppf(part, levels - 1) ** 2 * of_levels
     if seeds > 1:

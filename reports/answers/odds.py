@@ -5,7 +5,7 @@ from __future__ import annotations
 from imprint.analyses.verdicts import clause, sentence, smallest_set
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import largest, last_age, records, row_of
-from imprint.reports.words import age_words, interval, measured, percent, probability
+from imprint.reports.words import age_words, interval, measured, number, percent, probability
 
 
 def odds(run: RunData) -> list[tuple[str, float]]:
@@ -72,7 +72,17 @@ def _leader(run: RunData) -> list[str]:
     threshold = run.part("decision").get("dominates")
     against = f"; from {percent(threshold)} on it would count as the only target" if measured(threshold) else ""
     held, surely = interval(row, share=True), probability(leads["estimate"])
-    return [f"“{leads['concept']}” leads (probability {surely}) with {held} of {whole(run)}{against}."]
+    said = f"“{leads['concept']}” leads (probability {surely}) with {held} of {whole(run)}{against}"
+    return [f"{said}{_wanted(run)}."]
+
+
+def _wanted(run: RunData) -> str:
+    """How much of what agents do depends on knowing where each goal is, as a clause; empty where not measured."""
+    rows = last_age(run.pooled("latch", "wanting")).dropna(subset=["estimate"])
+    if not run.agents or rows.empty:
+        return ""
+    each = ", ".join(f"{row.concept} {number(row.estimate)}" for row in records(rows))
+    return f"; how much it is wanted (0: forgetting where it is changes nothing, 1: everything): {each}"
 
 
 def whole(run: RunData) -> str:

@@ -81,7 +81,15 @@ def agreement(run: RunData) -> str:
     if not divided:
         return ""
     differ = " They differ, so what is said of all is an average." if verdicts[verdicts != ""].nunique() > 1 else ""
-    return f"{plural(len(verdicts), 'training seed')}{where} judged one by one: {divided}.{differ}"
+    return f"{plural(len(verdicts), 'training seed')}{where} judged one by one: {divided}.{_leaders(run)}{differ}"
+
+
+def _leaders(run: RunData) -> str:
+    """In how many training seeds each concept or goal holds most, where not always the same does; else empty."""
+    leading = last_age(run.per_seed("latch", "leads"))["concept"].value_counts()
+    if len(leading) < 2:
+        return ""
+    return f" Most is held by {', '.join(f'“{name}” in {count}' for name, count in leading.items())}."
 
 
 def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:

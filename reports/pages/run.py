@@ -70,7 +70,8 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
 
 def _gist(section: Mapping[str, Any]) -> str:
     """What stands beside the title of a section that is closed."""
-    readings = [figure.reading for figure in section["figures"]]
+    several = len(section["figures"]) > 1
+    readings = [f"{figure.heading}: {figure.reading}" if several else figure.reading for figure in section["figures"]]
     return str(section.get("gist") or section.get("reading") or next(iter([*readings, *section["missing"]]), ""))
 
 
