@@ -26,7 +26,7 @@ CLASSES = 10
 
 
 @cache
-def _digits() -> tuple[Tensor, np.ndarray]:
+def digits() -> tuple[Tensor, np.ndarray]:
     """Images ``[1797, 8, 8]`` in 0..1 and their classes, in file order."""
     from sklearn.datasets import load_digits
 
@@ -51,7 +51,7 @@ def splits(seeds: Iterable[int], held_out: float = 0.25) -> Split:
     """A random split for each seed, stratified by class; ``held_out``: the part for the test."""
     from sklearn.model_selection import train_test_split
 
-    images, classes = _digits()
+    images, classes = digits()
     flat = images.flatten(1).numpy()
     parts = [
         train_test_split(flat, classes, test_size=held_out, stratify=classes, random_state=seed % 2**32)
@@ -66,7 +66,7 @@ class Handwriting:
 
     def __init__(self, classes: Sequence[int], *, block: int, held_out: bool, least: int = 2) -> None:
         """``block``: originals per group. Blocks with fewer than ``least`` originals of some class are left out."""
-        self.images, digit = _digits()
+        self.images, digit = digits()
         cut = int(len(self.images) * TRAIN_SHARE) // block * block
         span = range(cut + block, len(self.images)) if held_out else range(0, cut)
         blocks = [np.arange(start, min(start + block, span.stop)) for start in span[::block]]

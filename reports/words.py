@@ -150,12 +150,11 @@ def counts(rows: pd.DataFrame) -> str:
     for column, noun in (("n", "rows"), ("seeds", "training seeds")):
         values = rows[column].dropna()
         if values.empty:
-            texts.append(f"{noun} not recorded")
             continue
         low, high = int(values.min()), int(values.max())
         shown = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         texts.append(f"n = {shown} {noun}" if column == "n" else f"{shown} {noun if high != 1 else noun[:-1]}")
-    return ", ".join(texts)
+    return ", ".join(texts) or "Sample sizes are not recorded"
 
 
 def verdict_counts(verdicts: pd.Series) -> str:

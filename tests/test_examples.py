@@ -1,8 +1,12 @@
-"""The README shows the example as it is, and the example runs on a machine that knows nothing of this checkout."""
+"""The README shows the example as it is, and examples run where nothing is known of this checkout.
+
+One of them runs in a process of its own, with warnings as errors; the others in this one, where they are errors, too.
+"""
 
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -77,46 +81,46 @@ def test_example_runs_and_tells_the_story(tmp_path: Path) -> None:
     assert "present" in late
 
 
-def test_an_agent_of_stable_baselines3_is_trained_saved_loaded_and_examined(tmp_path: Path) -> None:
+def said_by(example: str, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a program of ``examples/`` prints when it is run quickly in a folder."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [example, "--quick"])
+    runpy.run_path(str(ROOT / "examples" / example), run_name="__main__")
+    return capsys.readouterr().out
+
+
+def test_an_agent_of_stable_baselines3_is_trained_saved_loaded_and_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("stable_baselines3")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    program = [sys.executable, "-W", "error", str(ROOT / "examples" / "sb3_agent.py"), "--quick"]
-    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "trained by Stable-Baselines3 for 8192 steps" in done.stdout
-    trained, untrained, erased = done.stdout.partition("The trained critic")[2].split("\n\n")
+    said = said_by("sb3_agent.py", monkeypatch, tmp_path, capsys)
+    assert "trained by Stable-Baselines3 for 8192 steps" in said
+    trained, untrained, erased = said.partition("The trained critic")[2].split("\n\n")
     assert trained.count("mlp_extractor.value_net") == untrained.count("mlp_extractor.value_net") == 8
     assert "present" not in untrained and "nothing was learned" in untrained
     assert "steps to goal" in erased and "-> the value" in erased
     assert not list(tmp_path.iterdir())
 
 
-def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(tmp_path: Path) -> None:
+def test_a_training_loop_of_one_s_own_ends_in_a_page_within_fifteen_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Small: few held-out rows and a short training; the full example is for people."""
     example = ROOT / "examples" / "own_training.py"
     assert sum("# imprint" in line for line in example.read_text(encoding="utf-8").splitlines()) <= 15
-    small = {"episodes": 400, "resamples": 200, "nulls": 5}
-    program = (
-        f"import sys; sys.path.insert(0, {str(example.parent)!r}); import own_training as own; "
-        f"run = own.main('mine', {small}, (0, 100))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(example))["main"]("mine", {"episodes": 400, "resamples": 200, "nulls": 5}, (0, 100))
     page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
     assert "then “proxy:lamp” from 100 steps on." in page  # the lamp is learned first
     assert "Cheese, or the lamp?" in page and "Parts of this page could not be made" not in page
 
 
-def test_agents_of_minigrid_and_cartpole_are_studied_as_they_are(tmp_path: Path) -> None:
+def test_agents_of_minigrid_and_cartpole_are_studied_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("stable_baselines3")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    program = [sys.executable, "-W", "error", str(ROOT / "examples" / "agent_study.py"), "--quick"]
-    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "room: undetermined" in done.stdout and "errand: undetermined" in done.stdout  # hardly trained
+    said = said_by("agent_study.py", monkeypatch, tmp_path, capsys)
+    assert "room: undetermined" in said and "errand: undetermined" in said  # hardly trained
     for name in ("minigrid-empty", "cartpole-errand"):
         page = (tmp_path / "runs" / name / "report.html").read_text(encoding="utf-8")
         assert "Episodes to replay" in page and "not capable enough" in page

@@ -118,7 +118,9 @@ class Exposed:
     """What a value depends on beside the declared concepts, ranked by share."""
 
     intended: str
+    """The intended concept."""
     proxies: tuple[str, ...]
+    """The other declared concepts."""
     tested: tuple[Candidate, ...]
     """All that was tested, the largest share first."""
     searched: tuple[Searched, ...]

@@ -187,16 +187,21 @@ class Splitting:
         return whole, float(np.sqrt(spread))
 
     def select(self, rest: Floats, variance: Callable[[Floats], Floats]) -> tuple[list[Picked], Split]:
-        """The parts that are found in ``rest [n]``, one after the other, and all shares of what they leave."""
-        picked: list[Picked] = []
-        while True:
+        """The parts that are found in ``rest [n]``, one after the other, and all shares of what they leave.
+
+        Where facts go together, a part that was taken can explain more once another one is taken as well; then more of
+        it is removed, and it stays one part, with the share that it was found with.
+        """
+        picked: dict[int, Picked] = {}
+        for _ in range(MOST_PICKED):
             split = self.split(rest, variance)
-            chosen = self._chosen(split) if len(picked) < MOST_PICKED else None
+            chosen = self._chosen(split)
             if chosen is None:
-                return picked, split
+                return list(picked.values()), split
             contribution = self.parts[chosen].contribution(rest)
-            picked.append(Picked(self.parts[chosen], contribution, *split.at(chosen)))
+            picked.setdefault(chosen, Picked(self.parts[chosen], contribution, *split.at(chosen)))
             rest = rest - contribution
+        return list(picked.values()), self.split(rest, variance)
 
     def _chosen(self, split: Split) -> int | None:
         """The part that is taken at this step: the simplest of those that explain nearly as much as the largest."""

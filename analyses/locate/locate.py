@@ -124,7 +124,8 @@ def locate(
     if not isinstance(given, str | Sequence | None):
         raise ImprintError(f"given is {given!r}; expected the name of a concept, or a list of names.")
     shapes, twins = shapes_of(entered.activations, len(entered.labels)), twins_in(entered.untrained)
-    cost = cost_of(shapes, entered.labels, chosen, nulls=nulls, folds=folds, twins=twins)
+    stream = None if isinstance(entered.activations, Mapping) else entered.activations
+    cost = cost_of(shapes, entered.labels, chosen, nulls=nulls, folds=folds, twins=twins, stream=stream)
     cost.announce("locate", ADVICE)
     with reported("locate", cost.operations, progress):
         material = Material.of(entered, device=device)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.locate.nulls import STAGES
-from imprint.analyses.locate.plan.cost import blocks_of
+from imprint.analyses.locate.plan.cost import MOST_BYTES, blocks_of, moments_bytes
 from imprint.analyses.locate.plan.target import Target
 from imprint.analyses.locate.reading import (
     Reading,
@@ -42,10 +42,6 @@ from imprint.probes.readouts.base import Columns, FittedReadout, FromMoments
 
 Stream = Any
 """Gives the same mappings ``{site: [b, D]}`` whenever it is iterated over; some have ``only(sites)``."""
-MOST_BYTES = 2**29
-"""Moments of several sites are gathered together when they need at most this many bytes."""
-WORKING = 2.0
-"""Times the bytes of its moments that a site needs while they are solved."""
 
 
 def read_stream(stream: Stream, targets: Targets, *, device: Any = None) -> dict[str, dict[str, Reading]]:
@@ -84,9 +80,7 @@ def _read_stream(stream: Stream, targets: Targets, readout: FromMoments, device:
         return _read_sites(stream, targets, readout, device)
     first: Mapping[str, Tensor] = next(iter(stream), {})
     folds = int(targets.fold.max()) + 1
-    need = {
-        site: 8.0 * folds * int(x.shape[1]) ** 2 * WORKING for site, x in first.items() if getattr(x, "ndim", 0) == 2
-    }
+    need = {site: moments_bytes(int(x.shape[1]), folds) for site, x in first.items() if getattr(x, "ndim", 0) == 2}
     if sum(need.values()) <= MOST_BYTES:
         return _read_sites(stream, targets, readout, device)
     found: dict[str, dict[str, Reading]] = {}

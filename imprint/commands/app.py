@@ -24,12 +24,8 @@ from imprint.commands.options import (
     Folder,
     Given,
     Groups,
-    Ignore,
-    Inputs,
-    Intended,
     Json,
     Labels,
-    Mask,
     Nulls,
     Out,
     Proxies,
@@ -38,9 +34,7 @@ from imprint.commands.options import (
     Seed,
     Seeds,
     Source,
-    Untrained,
     Value,
-    Where,
     only_for_arrays,
 )
 from imprint.commands.organisms import app as organisms
@@ -78,7 +72,7 @@ def run(
     seeds: Seeds = None,
     set_: Changes = None,
     out: Out = Path("runs"),
-    backend: Where = Backend.local,
+    backend: own.Where = Backend.local,
     address: Address = None,
     resume: Resume = None,
     json: Json = False,
@@ -155,15 +149,15 @@ def locate(
     concepts: Labels = None,
     *,
     groups: Groups = None,
-    untrained: Untrained = None,
-    inputs: Inputs = None,
+    untrained: own.Untrained = None,
+    inputs: own.Inputs = None,
     given: Given = None,
     nulls: Nulls = None,
     alpha: Alpha = None,
     seed: Seed = None,
     csv: Csv = None,
-    mask: Mask = None,
-    ignore: Ignore = None,
+    mask: own.Mask = None,
+    ignore: own.Ignore = None,
     report: ReportPage = None,
     concept: Annotated[list[str] | None, typer.Option(help="Show this concept only. May be repeated.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Show this site only. May be repeated.")] = None,
@@ -213,7 +207,7 @@ def latch(
     concepts: Labels = None,
     *,
     value: Value = None,
-    intended: Intended = None,
+    intended: own.Intended = None,
     proxies: Proxies = None,
     groups: Groups = None,
     seed: Seed = None,
@@ -249,7 +243,7 @@ def analyse(
     seeds: Seeds = None,
     set_: Changes = None,
     out: Out = Path("runs"),
-    backend: Where = Backend.local,
+    backend: own.Where = Backend.local,
     address: Address = None,
     resume: Resume = None,
     markdown: Annotated[
@@ -294,24 +288,26 @@ def report(run: Folder, *, json: Json = False) -> None:
 
 @app.command(short_help="Figures and tables of a run as files: SVG, PNG, PDF, CSV, LaTeX.")
 def export(
-    run: Folder,
-    *,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
-    ] = None,
-    formats: Annotated[
-        list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
-    ] = None,
-    json: Json = False,
+    run: Folder, *, out: own.Exported = None, formats: own.Formats = None, to: own.Tracker = None, json: Json = False
 ) -> None:
-    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths."""
+    """Write every figure and table of a run, a question or a sweep as files for a paper; prints their paths.
+
+    With --to, write the curves, settings and words of a run for a tracker, offline (pip install 'imprint[tensorboard]'
+    or 'imprint[mlflow]').
+    """
     from imprint.commands.text import answered
+    from imprint.models.errors import ImprintError
     from imprint.reports.pages.export import export as write
     from imprint.reports.reading.folders import run_folder
+    from imprint.reports.trackers.export import export_to
 
+    if to is not None and formats:
+        raise ImprintError("--format says how figures are drawn, and --to TRACKER writes none; leave one out.")
     folder = run_folder(run)
-    target = out or folder.resolve().with_name(f"{folder.resolve().name}-export")
-    for path in answered(lambda: write(folder, target, formats=formats or ["svg"]), of="export", as_json=json):
+    target = out or folder.resolve().with_name(f"{folder.resolve().name}-{to or 'export'}")
+    figures = partial(write, folder, target, formats=formats or ["svg"])
+    work = figures if to is None else partial(export_to, to, folder, target)
+    for path in answered(work, of="export", as_json=json):
         if not json:
             typer.echo(str(path))
 
@@ -339,7 +335,7 @@ def verify(run: Folder, *, json: Json = False) -> None:
 def replicate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     *,
-    backend: Where = Backend.local,
+    backend: own.Where = Backend.local,
     address: Address = None,
     json: Json = False,
 ) -> None:

@@ -120,6 +120,16 @@ Rule = Annotated[
 OutRun = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/ and the name of FOLDER.")
 ]
+Exported = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Where to; default: a folder RUN-export beside the run.")
+]
+Formats = Annotated[
+    list[str] | None, typer.Option("--format", metavar="NAME", help="svg (default), png or pdf. May be repeated.")
+]
+Tracker = Annotated[
+    str | None,
+    typer.Option("--to", metavar="TRACKER", help="Write a run for tensorboard or mlflow instead; DIR is their folder."),
+]
 
 
 def only_for_arrays(**options: object) -> None:

@@ -137,6 +137,23 @@ class Layered(Learner):
         """What the last layer is to give at every step but the last, ``[n, T - 1, d_L]``."""
 
 
+class Writing(NamedTuple):
+    """Result of writing a batch into a learner."""
+
+    taught: Taught
+    """Objective and latents from before it."""
+    parameters: dict[str, Tensor]
+    """New values of the parameters that are written."""
+
+
+class Written(Learner):
+    """A learner that no gradient and no learning rule teaches: it writes what it experiences into itself."""
+
+    @abstractmethod
+    def write(self, observation: Tensor) -> Writing:
+        """What a batch ``[n, T, C, H, W]`` leaves behind."""
+
+
 def tile_count(frame: Frame, patch: int) -> int:
     """How many square tiles of ``patch`` pixels a side make up a frame. Raises :class:`ImprintError` if they do not."""
     divisor = math.gcd(frame.height, frame.width)

@@ -8,18 +8,28 @@ Letters: S seeds, n episodes, T steps, D latent width.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from imprint.models.learners.base import Learner, Taught
+from imprint.models.errors import ImprintError
+from imprint.models.learners.base import Learner, Taught, Written
 from imprint.models.learning.stacked import Stacked
 
 
 class Cohort(Stacked):
     """S learners and their optimiser."""
 
+    by_gradient: ClassVar[bool] = True
+    """Whether an optimiser moves the weights, by a gradient or by what a rule puts in its place."""
+
     def __init__(self, learners: Sequence[Learner], learning_rate: float) -> None:
+        if self.by_gradient and isinstance(learners[0], Written):
+            raise ImprintError(
+                f"{type(learners[0]).__name__} is written, and no gradient reaches it; take a learner that has one, or "
+                "run it in a setup, where it writes."
+            )
         super().__init__(learners, keys=("learner.{}", "optimiser.learner.{}/{}"), lr=learning_rate)
 
     def learn(

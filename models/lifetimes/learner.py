@@ -32,6 +32,7 @@ from imprint.models.learners.base import Learner
 from imprint.models.learning.cohort import Cohort
 from imprint.models.learning.ruled import RuledCohort
 from imprint.models.learning.scorecard import Scorecard
+from imprint.models.learning.written import WrittenCohort
 from imprint.models.lifetimes.lifetime import Lifetime
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.steering.base import Body, Senses, Signal, steer
@@ -169,8 +170,10 @@ class Kept:
 
 
 def cohort_of(setup: Setup, learners: Sequence[Learner], seeds: Sequence[int]) -> Cohort:
-    """Newborn learners of training seeds ``seeds``, taught by the setup's rule."""
+    """Newborn learners of training seeds ``seeds``, taught by the setup's rule, or written where it has none."""
     rule, rate = setup.make_rule(), setup.schedule.learning_rate
+    if rule is None:
+        return WrittenCohort(learners)
     return RuledCohort(learners, rate, rule, seeds) if rule.layered else Cohort(learners, rate)
 
 

@@ -201,7 +201,8 @@ class AlignmentSetup(Named, ABC):
     @model_validator(mode="after")
     def _resolve(self) -> AlignmentSetup:
         for field, family in self._families.items():
-            object.__setattr__(self, field, component_of(field, getattr(self, field), family))
+            if getattr(self, field) is not None:
+                object.__setattr__(self, field, component_of(field, getattr(self, field), family))
         signals = tuple(component_of(f"steering.{i}", s, STEERING) for i, s in enumerate(self.steering))
         if not signals:
             raise ValueError("steering is empty; name at least one signal")

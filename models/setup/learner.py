@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 
 from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.learners.base import LEARNERS, Frame, Layered, Learner
+from imprint.models.learners.base import LEARNERS, Frame, Learner
 from imprint.models.learning.routing import Routing
 from imprint.models.rules.base import RULES, Rule
 from imprint.models.settings import FrozenSettings
 from imprint.models.setup.alignment import Ages, AlignmentSetup, Examination, assessor_of, make_member, settings_of
+from imprint.models.setup.teaching import is_written, misfit
 from imprint.models.worlds.base import WORLDS, World
 
 
@@ -63,8 +64,8 @@ class Setup(AlignmentSetup):
     """What is experienced."""
     learner: dict[str, Any]
     """The network that learns a model of the world and never sees a label."""
-    rule: dict[str, Any] = {"kind": "backprop"}
-    """How the learner's weights change."""
+    rule: dict[str, Any] | None = {"kind": "backprop"}
+    """How the learner's weights change; None for one that writes its experience into itself, and only for that."""
     assessor: dict[str, Any]
     """The small readout of the learner's latents that a steering signal teaches: the value."""
     routing: Routing | None = None
@@ -101,22 +102,23 @@ class Setup(AlignmentSetup):
                 )
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_written_has_no_rule(cls, given: Any) -> Any:
+        learner = given.get("learner") if isinstance(given, dict) and "rule" not in given else None
+        kind = learner.get("kind") if isinstance(learner, dict) else None
+        return {**given, "rule": None} if kind in LEARNERS.names() and is_written(kind) else given
+
     @model_validator(mode="after")
     def _rule_can_teach(self) -> Setup:
-        kind = self.rule["kind"]
-        if not RULES.load(kind).layered:
-            return self
-        if not issubclass(LEARNERS.load(self.learner["kind"]), Layered):
-            layered = [name for name in LEARNERS.names() if issubclass(LEARNERS.load(name), Layered)]
-            others = [name for name in RULES.names() if not RULES.load(name).layered]
+        kind = None if self.rule is None else self.rule["kind"]
+        if reason := misfit(kind, self.learner["kind"]):
+            raise ValueError(reason)
+        if self.shapes_learner and (kind is None or RULES.load(kind).layered):
+            what = f"{self.learner['kind']} is written, and has" if kind is None else f"rule {kind} computes"
             raise ValueError(
-                f"rule {kind} teaches learners that are a chain of layers ({', '.join(layered)}), and "
-                f"{self.learner['kind']} is none; it can be taught by {', '.join(others)}"
-            )
-        if self.shapes_learner:
-            raise ValueError(
-                f"rule {kind} computes no gradient through the learner, so steering cannot shape what it learns; leave "
-                "out gradient_into_learner and routing, or set rule.kind to backprop"
+                f"{what} no gradient through the learner, so steering cannot shape what it learns; leave "
+                "out gradient_into_learner and routing, or set rule.kind to backprop and a learner that it can teach"
             )
         return self
 
@@ -138,9 +140,9 @@ class Setup(AlignmentSetup):
         learner: Learner = cls.born(cls.Settings(**settings_of(self.learner)), frame, rng=rng)
         return learner
 
-    def make_rule(self) -> Rule:
-        """The learning rule, not started."""
-        rule: Rule = make_member(RULES, self.rule)
+    def make_rule(self) -> Rule | None:
+        """The learning rule, not started; None where the learner writes itself."""
+        rule: Rule | None = None if self.rule is None else make_member(RULES, self.rule)
         return rule
 
     def make_assessor(self, seeds: int, width: int) -> Assessor:

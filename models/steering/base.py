@@ -155,7 +155,7 @@ class Signal(ABC):
                 "a steering signal reads Senses and Body only, never latents."
             )
         signal = self.compute(senses, body, rng)
-        low, high = self.range
+        low, high = torch.tensor(self.range, dtype=signal.dtype).tolist()  # 0.6 is above 0.6 in single precision
         if signal.requires_grad:
             raise TypeError(f"{type(self).__name__} returned a tensor with a gradient; steering is hardcoded.")
         if float(signal.min()) < low or float(signal.max()) > high:

@@ -42,17 +42,16 @@ Design = Literal["train", "balanced"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Episodes with their ground truth.
-
-    ``observation`` float tensor ``[n, ...]``; ``concepts`` one row per episode (factors and abstract concepts);
-    ``groups`` int64 array ``[n]``: rows with the same number must not straddle a split; ``noise`` what ``render`` needs
-    besides the factors, so that a counterfactual can keep it.
-    """
+    """Episodes with their ground truth."""
 
     observation: Tensor
+    """Float tensor ``[n, ...]``."""
     concepts: pd.DataFrame
+    """One row per episode: factors and abstract concepts."""
     groups: np.ndarray
+    """Int64 array ``[n]``: rows with the same number must not straddle a split."""
     noise: Mapping[str, Tensor]
+    """What ``render`` needs besides the factors, so that a counterfactual can keep it."""
 
     def __len__(self) -> int:
         return len(self.observation)

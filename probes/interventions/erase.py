@@ -128,10 +128,17 @@ class Whitened:
             )
         covariance = covariance.detach().double()
         varies = (covariance.diagonal() > 0) & (True if varies is None else varies)
-        unit = torch.where(varies, covariance.diagonal(), 1.0).sqrt()
+        unit, correlation = _standardised(covariance, varies)
         noise = rows_rounding(mean, unit, torch.float64) if noise is None else noise
-        correlation = covariance / unit / unit[:, None] * (varies & varies[:, None])
-        scale, axes = _span(correlation, sums_rounding(count) if rounding is None else rounding)
+        rounding = sums_rounding(count) if rounding is None else rounding
+        return cls.of_spectrum(mean, unit, torch.linalg.eigh(correlation), count, noise=noise, rounding=rounding)
+
+    @classmethod
+    def of_spectrum(
+        cls, mean: Tensor, unit: Tensor, spectrum: tuple[Tensor, Tensor], count: int, *, noise: Tensor, rounding: float
+    ) -> Whitened:
+        """As :meth:`of_moments`, from eigenvalues and eigenvectors of the correlation."""
+        scale, axes = _kept(spectrum[0], spectrum[1], rounding)
         kept = scale.square() > SAFETY * noise @ axes.square()
         return cls(mean.detach().double(), unit, axes[:, kept], scale[kept], axes.new_zeros(0, int(kept.sum())), count)
 
@@ -201,8 +208,19 @@ def _span(correlation: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
     square root of the size of the matrix.
     """
     variance, vectors = torch.linalg.eigh(correlation)
+    return _kept(variance, vectors, rounding)
+
+
+def _kept(variance: Tensor, vectors: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
+    """As :func:`_span`, from eigenvalues in ascending order and eigenvectors."""
     keep = variance > SAFETY * rounding * len(variance) ** 0.5 * variance[-1].clamp(min=ROUNDOFF)
     return variance[keep].sqrt(), vectors[:, keep]
+
+
+def _standardised(covariance: Tensor, varies: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard deviations ``[d]`` (1 for a constant unit) and the correlation ``[d, d]``, 0 for constant units."""
+    unit = torch.where(varies, covariance.diagonal(), 1.0).sqrt()
+    return unit, covariance / unit / unit[:, None] * (varies & varies[:, None])
 
 
 def sums_rounding(count: int) -> float:
@@ -225,8 +243,8 @@ def varying(activations: Tensor) -> Tensor:
     Rounding errors of the erasure at a constant unit would depend on the concept, and a probe that standardises units
     would read them; so constant units are left out of the span.
     """
-    smallest, largest = activations.detach().aminmax(dim=0)
-    return smallest < largest
+    rows = activations.detach()
+    return (rows != rows[:1]).any(0)
 
 
 def independent(concept: Tensor) -> Tensor:
@@ -259,21 +277,24 @@ def eraser(activations: Tensor, concept: Tensor) -> Eraser:
     origin, sums = moments.centred
     sums = sums.at(0)
     mean, covariance, varies = origin + sums.mean, sums.scatter / sums.count, varying(activations)
-    if activations.dtype != torch.float64 and _delicate(covariance, varies, sums.rounding):
+    unit, correlation = _standardised(covariance, varies)
+    spectrum = torch.linalg.eigh(correlation)
+    if activations.dtype != torch.float64 and _delicate(spectrum[0], int(varies.sum()), sums.rounding):
         return eraser(activations.double(), concept)
     z = independent(concept.to(activations.device))
-    pieces = zip(activations.detach().split(BLOCK), z.split(BLOCK), strict=True)
-    cross = sum(((x.double() - mean).T @ columns for x, columns in pieces), mean.new_zeros(len(mean), 1))
-    noise = rows_rounding(mean, torch.where(varies, covariance.diagonal(), 1.0).sqrt(), activations.dtype)
-    span = Whitened.of_moments(mean, covariance, len(activations), varies=varies, noise=noise)
-    return span.erase_covariance(cross / len(z))
+    cross = mean.new_zeros(z.shape[1], len(mean))
+    for x, columns in zip(activations.detach().split(BLOCK), z.split(BLOCK), strict=True):
+        cross += columns.T @ x.to(torch.float64, copy=True).sub_(mean)
+    noise, rounding = rows_rounding(mean, unit, activations.dtype), sums_rounding(len(activations))
+    span = Whitened.of_spectrum(mean, unit, spectrum, len(activations), noise=noise, rounding=rounding)
+    return span.erase_covariance(cross.T / len(z))
 
 
-def _delicate(covariance: Tensor, varies: Tensor, rounding: float) -> bool:
-    """Whether some direction of the standardised units has too small a variance for the error of the sums."""
-    inside = covariance[varies][:, varies]
-    size = inside.diagonal().sqrt()
-    if not len(size):
+def _delicate(variance: Tensor, varying_units: int, rounding: float) -> bool:
+    """Whether some direction of the standardised units has too small a variance for the error of the sums.
+
+    ``variance`` are eigenvalues in ascending order, of which those of constant units are 0.
+    """
+    if not varying_units:
         return False
-    smallest = float(torch.linalg.eigvalsh(inside / size / size[:, None])[0])
-    return not smallest > SAFETY * rounding * len(size) ** 0.5
+    return not float(variance[-varying_units]) > SAFETY * rounding * varying_units**0.5

@@ -20,6 +20,8 @@ from imprint.reports.words import bracketed, measured, number, percent, plural
 
 COMPARED = ("behaviour", "value outputs")
 """Levels that the weights are compared with at the top of the page."""
+NOTHING = 0.01
+"""A gain of AUROC whose interval stays within this is said to be nothing."""
 NAME = "leaderboard.html"
 """File name of the page where only a folder is given."""
 MEANINGS = {
@@ -99,6 +101,8 @@ def answers_of(scored: Any) -> list[dict[str, str]]:
 
 def _gain(row: Mapping[Hashable, Any]) -> str:
     """A difference with its interval, and whether it is one."""
+    if max(abs(row["low"]), abs(row["high"])) < NOTHING:
+        return f"nothing over {row['level']} (less than {number(NOTHING)})"
     gain = bracketed(row["gain"], row["low"], row["high"], lambda x: number(x, signed=True))
     clear = "" if row["low"] > 0 or row["high"] < 0 else ", not clear of 0"
     return f"{gain} over {row['level']}{clear}"

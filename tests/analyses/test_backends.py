@@ -73,7 +73,7 @@ def test_dask_gives_the_same_bytes_and_survives_its_workers(
 
 
 def test_ray_gives_the_same_bytes_and_survives_its_workers(local: dict[str, str], tmp_path: Path) -> None:
-    with ray_cluster(workers=1), opened("ray", folder=tmp_path / "run") as workers:
+    with ray_cluster(), opened("ray", folder=tmp_path / "run") as workers:
         assert not list(tmp_path.iterdir())
         assert trained(tmp_path / "run", workers) == local
         assert survived(tmp_path, workers, times=1) == [None, None, None]

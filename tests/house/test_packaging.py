@@ -81,6 +81,26 @@ def test_every_direct_dependency_is_pinned() -> None:
     assert {re.split(r"[<>=]", line)[0].lower() for line in asked} <= pinned
 
 
+OTHERWISE = {"importlib-metadata"}
+"""What is locked in another version than that under which everything is tested: MLflow, an extra, asks for an older."""
+
+
+def test_the_lock_file_holds_the_versions_that_are_tested_and_every_extra() -> None:
+    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    versions: dict[str, set[str]] = {}
+    for package in locked:
+        versions.setdefault(package["name"], set()).add(str(package.get("version")))
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        name, given, version = line.partition("==")
+        name = name.lower().replace("_", "-")
+        if given and name in versions and name not in OTHERWISE:
+            assert version in versions[name], f"run `uv lock -P {name}=={version}`"
+    (own,) = (package for package in locked if package["name"] == "imprint")
+    assert set(own["optional-dependencies"]) == set(PROJECT["project"]["optional-dependencies"])
+    asked = {re.split(r"[<>=]", line)[0].lower() for line in PROJECT["project"]["dependencies"]}
+    assert asked == {each["name"] for each in own["dependencies"]}
+
+
 def built_files(tmp_path: Path, *, links_as_text: bool) -> set[str]:
     """File names in a wheel built from a copy of the tree."""
     copy = tmp_path / "tree"

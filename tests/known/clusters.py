@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def dask_cluster(scratch: Path, *, workers: int = 2) -> Iterator[str]:
+def dask_cluster(scratch: Path, *, workers: int = 1) -> Iterator[str]:
     """Address of a Dask scheduler with worker processes that are started again when they are killed."""
     address = f"tcp://127.0.0.1:{free_port()}"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def _dask(arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def ray_cluster(*, workers: int = 2) -> Iterator[None]:
+def ray_cluster(*, workers: int = 1) -> Iterator[None]:
     """A Ray cluster that this process has joined."""
     import warnings
 

@@ -13,6 +13,7 @@ from imprint.models.errors import UnknownNameError
 from imprint.models.steering.base import Body, Senses, Signal
 from imprint.models.steering.belief import Belief
 from imprint.models.steering.default_on import DefaultOn
+from imprint.models.steering.homeostat import Homeostat
 from imprint.models.steering.judge import Judge
 from imprint.models.steering.present_need import PresentNeed
 from imprint.models.steering.social import Social
@@ -129,3 +130,42 @@ def test_others_are_felt_with_them_or_against_them_and_may_lie_through_an_episod
     assert torch.equal(shown[:, 0], shown[:, 2]), "a lie lasts for an episode"
     assert abs(float(shown[:, 0].mean()) - 0.7) < 5 * math.sqrt(0.21 / 4000)
     assert float(out(Social, many, feeling="joy", honesty=0.0).max()) == 0.0
+
+
+def test_a_homeostat_is_relieved_by_what_is_missing_and_troubled_by_what_there_is_enough_of() -> None:
+    felt = senses(salt=[0.0, 0.5, 1.5], sugar=[0.5, 1.0, 1.0], salt_was=[0.0, 0.0, 1.0], sugar_was=[0.5, 0.5, 1.0])
+    points = {"salt": 1.0, "sugar": 1.0}
+    urge = out(Homeostat, felt, set_points=points, high=9.0)
+    assert torch.allclose(urge[0], torch.tensor([math.sqrt(1.25), 0.5, 0.5]))
+    before = {"salt": "salt_was", "sugar": "sugar_was"}
+    relief = out(Homeostat, felt, set_points=points, before=before, high=9.0)
+    assert torch.allclose(relief[0], torch.tensor([0.0, math.sqrt(1.25) - 0.5, -0.5]))
+    linear = {"weights": {"salt": 2.0}, "power": 1.0, "root": 1.0}
+    relief = out(Homeostat, felt, set_points=points, before=before, **linear, high=9.0)
+    assert torch.allclose(relief[0], torch.tensor([0.0, 1.5, -1.0]))
+    cubic = out(Homeostat, felt, set_points=points, power=3.0, root=1.5, high=9.0)
+    assert torch.allclose(cubic[0], torch.tensor([1.125 ** (1 / 1.5), 0.25, 0.25]))
+    assert out(Homeostat, felt, set_points=points, high=0.6)[0, 0] == pytest.approx(0.6), "clipped"
+
+
+def test_a_new_deficit_changes_the_relief_that_is_foreseen_at_once() -> None:
+    column = senses(tastes_salt=[1.0, 0.0, 0.5])
+    settings = {"set_points": {"salt": 1.0, "food": 1.0}, "expected": {"salt": "tastes_salt"}, "gain": 0.5}
+    for level, expected in ((1.0, [-0.5, 0.0, -0.25]), (0.0, [0.5, 0.0, 0.25]), (0.75, [0.0, 0.0, 0.25])):
+        body = Body({"salt": torch.tensor([level]), "food": torch.tensor([1.0])})
+        assert torch.allclose(out(Homeostat, column, body, **settings, power=1.0, root=1.0)[0], torch.tensor(expected))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"set_points": {}}, "name at least one need"),
+        ({"set_points": {"salt": 1.0}, "weights": {"slat": 2.0}}, "Did you mean 'salt'"),
+        ({"set_points": {"salt": 1.0}, "weights": {"salt": -1.0}}, "none below 0"),
+        ({"set_points": {"salt": 1.0}, "before": {"salt": "a"}, "expected": {"salt": "b"}}, "leave one out"),
+        ({"set_points": {"salt": 1.0, "food": 1.0}, "before": {"salt": "a"}}, "says nothing of 'food'"),
+    ],
+)
+def test_a_homeostat_that_cannot_be_is_refused(settings: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Homeostat.Settings(name="h", **settings)

@@ -34,6 +34,7 @@ class Gathering(ABC, Generic[S]):
     """Models that were trained elsewhere, of which evidence is kept; ``setup`` says what is asked of them."""
 
     setup: S
+    """The question as it is registered."""
     _kept_in: Path | None
     """Where the user wants the evidence; None: in a temporary folder."""
     _folder: RunFolder

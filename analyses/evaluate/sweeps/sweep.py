@@ -65,6 +65,7 @@ class Sweep:
     """A sweep on disk."""
 
     folder: Path
+    """Where it is kept."""
 
     @property
     def path(self) -> Path:

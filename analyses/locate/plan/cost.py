@@ -22,6 +22,10 @@ FOLLOWING = 600.0
 """Operations that a reading costs after it was read, in units of a matrix product: shuffling, comparing, counting."""
 PER_READING = 12
 """Bytes that a reading needs while its block is scored: itself, its target, and what it is compared with."""
+MOST_BYTES = 2**29
+"""Moments of several sites of a stream are gathered together when they need at most this many bytes."""
+WORKING = 2.0
+"""Times the bytes of its moments that a site of a stream needs while they are solved."""
 ADVICE = (
     "Give fewer sites at once, fewer units of each (principal components, or one position), or activations on disk "
     "(imprint.probes.subjects.stored.write), which are read in batches."
@@ -36,8 +40,12 @@ def cost_of(
     nulls: int,
     folds: int,
     twins: int = 0,
+    stream: Any = None,
 ) -> Cost:
-    """The cost of reading ``concepts`` at sites of these ``shapes`` ``[n, D]``, and in that many ``twins``."""
+    """The cost of reading ``concepts`` at sites of these ``shapes`` ``[n, D]``, and in that many ``twins``.
+
+    ``stream``: where the activations come from in batches, if they do; then no rows are kept.
+    """
     labels = sum(_columns(concepts.iloc[:, i]) for i in range(concepts.shape[1]))
     operations, largest = 0.0, 0.0
     for n, width in (shape for shape in shapes.values() if len(shape) == 2):
@@ -45,6 +53,10 @@ def cost_of(
         operations += _operations(n, width, columns, labels, folds)
         operations += twins * _operations(n, width, labels, labels, folds)
         largest = max(largest, _memory(n, width, folds, readout))
+    if stream is not None:
+        each = [moments_bytes(shape[1], folds) for shape in shapes.values() if len(shape) == 2]
+        together = min(sum(each), float(MOST_BYTES)) if hasattr(stream, "only") else sum(each)
+        largest = max([together, *each])
     rows = max((shape[0] for shape in shapes.values() if shape), default=0)
     return Cost(operations, largest + rows * labels * (1.0 + nulls))
 
@@ -71,6 +83,11 @@ def _memory(n: int, width: int, folds: int, readout: Readout) -> float:
     if isinstance(readout, Penalised) and wide(n, width, folds):
         return 2 * rows + 24.0 * min(n, width) ** 2
     return block + (24.0 * folds * width**2 if readout.needs_products else 0.0)
+
+
+def moments_bytes(width: int, folds: int) -> float:
+    """Bytes that the moments of one site of a stream need, while they are solved."""
+    return 8.0 * folds * width**2 * WORKING
 
 
 def _columns(labels: pd.Series) -> int:

@@ -31,7 +31,7 @@ from imprint.analyses.organisms.detectors.access import (
     Weights,
 )
 from imprint.analyses.organisms.detectors.answering import answer_of, candidates, fits_of
-from imprint.analyses.organisms.worlds.facts import FACTS
+from imprint.analyses.organisms.worlds.facts import FACTS, Bools
 from imprint.analyses.organisms.worlds.rooms import WAIT
 from imprint.models.chance import generator
 
@@ -62,9 +62,14 @@ def engaged(seen: Behaviour) -> Floats:
     return np.asarray(walks, dtype=np.float64)[:, None]
 
 
-def _weights(given: Weights) -> dict[str, Any]:
+def tried(given: Weights) -> tuple[Bools, Floats]:
+    """States with independent facts ``[n, K]``, and their values ``[n]``."""
     facts = np.asarray(torch.rand(TRIED, FACTS, generator=generator("tried")) < 0.5)
-    value = given.subject.values(given.shown(facts), batch_size=TRIED).double().numpy()
+    return facts, given.subject.values(given.shown(facts), batch_size=TRIED).double().numpy()
+
+
+def _weights(given: Weights) -> dict[str, Any]:
+    facts, value = tried(given)
     return answer_of(given.about, fits_of(given.about, facts, value[:, None]))
 
 

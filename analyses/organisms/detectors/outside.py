@@ -25,6 +25,7 @@ import numpy as np
 
 from imprint.analyses.organisms.detectors.access import LEVELS, Access, Detector
 from imprint.analyses.organisms.detectors.answering import NonsenseError
+from imprint.analyses.organisms.detectors.exposing import exposing
 from imprint.analyses.organisms.detectors.ours import ours
 from imprint.analyses.organisms.detectors.plain import at_random, behaviour_clustering, erasure, linear_probe, saliency
 from imprint.models.errors import ImprintError, unknown_name
@@ -47,6 +48,7 @@ SHIPPED: dict[str, Contestant] = {
     one.name: one
     for one in (
         Contestant("ours", ours),
+        Contestant("expose", exposing, ("value outputs", "weights")),
         Contestant("linear probe", linear_probe, ("activations",)),
         Contestant("saliency", saliency, ("weights",)),
         Contestant("erasure", erasure, ("weights",)),

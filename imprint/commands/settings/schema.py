@@ -56,7 +56,8 @@ def _setup(kind: type[AlignmentSetup], defs: Schema) -> Schema:
         schema["properties"][field] = {
             "array": {**own, "items": part},
             "object": {**own, "additionalProperties": part} if field == "scorecard" else {**part, **_described(own)},
-        }[own["type"]]
+            "null": {"anyOf": [part, {"type": "null"}], **_described(own)},
+        }[own.get("type", "null")]
     schema["properties"]["extends"] = EXTENDS
     complete = {"required": schema.pop("required", [])}
     schema |= {"if": {"not": {"required": ["extends"]}}, "then": complete}

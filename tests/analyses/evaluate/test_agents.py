@@ -23,8 +23,8 @@ from tests.reports import example_run
 pytestmark = pytest.mark.long
 
 TINY: dict[str, Any] = {
-    "agent.widths": [48, 48], "learning.copies": 32, "learning.minibatches": 2, "schedule.experiences": 2048,
-    "schedule.ages": 3, "schedule.seeds": 2, "schedule.together": 2, "evaluation.levels": 60, "evaluation.states": 400,
+    "agent.widths": [48, 48], "learning.copies": 32, "learning.minibatches": 2, "schedule.experiences": 1024,
+    "schedule.ages": 2, "schedule.seeds": 2, "schedule.together": 2, "evaluation.levels": 60, "evaluation.states": 400,
     "evaluation.placebos": 2, "evaluation.twins": 2, "evaluation.nulls": 5, "evaluation.resamples": 100,
 }  # fmt: skip
 

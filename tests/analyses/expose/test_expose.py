@@ -135,6 +135,18 @@ def test_a_table_is_an_association_and_says_what_it_cannot_use() -> None:
     assert "no subject" in answer.searched[1].why
 
 
+def test_of_facts_that_go_together_each_is_one_candidate() -> None:
+    """Once the second is taken, the first explains more than it did: it is taken further, and not named twice."""
+    rng = np.random.default_rng(0)
+    first = rng.random(2000) < 0.5
+    second = np.where(rng.random(2000) < 0.85, first, ~first)
+    table = pd.DataFrame({"meant": rng.random(2000) < 0.5, "first": first, "second": second})
+    answer = imprint.expose(
+        1.0 * first - 0.7 * second + 0.1 * rng.normal(size=2000), table, intended="meant", proxies=[]
+    )
+    assert [candidate.name for candidate in answer.candidates] == ["first", "second"]
+
+
 def test_a_constant_value_says_so() -> None:
     world = PlantedWorld()
     still = Subject(nn.Linear(24, 1), value=lambda rows: rows.sum(1) * 0 + 1)

@@ -87,6 +87,12 @@ def test_ours_with_the_weights_is_right_and_chance_is_chance(shipped: Scored) ->
     assert set(board.loc["ours"].index) == set(LEVELS)
 
 
+def test_expose_is_right_where_facts_are_independent_and_knows_less_from_watching(shipped: Scored) -> None:
+    auroc = shipped.leaderboard.set_index(["detector", "level"])["auroc"]
+    assert auroc["expose", "weights"] > 0.95
+    assert auroc["expose", "weights"] > auroc["expose", "value outputs"]
+
+
 def test_what_one_network_does_not_tell_is_a_third_outcome(shipped: Scored) -> None:
     degenerate = shipped.organisms["degenerate"]
     assert degenerate["activations"] == 8, "those that share one network have the same activations"

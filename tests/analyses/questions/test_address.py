@@ -77,7 +77,7 @@ def cohort_of(mode: str, *, without: tuple[int, ...] = (), late: tuple[int, ...]
         SEEDS, AGES, CONCEPT, SITES[:2], levels,
         shown(rng, early, SITES[:2], mode), shown(rng, early, SITES, mode),
     )  # fmt: skip
-    table = compare(cohort, draws=3, shuffles=19, seed=seed)
+    table = compare(cohort, draws=2, shuffles=19, seed=seed)
     extra = pd.DataFrame([{"table": "inputs", "concept": CONCEPT, "value": 0.5}])
     return pd.concat([table, extra.astype({"table": "string", "concept": "string"})], ignore_index=True)
 

@@ -9,9 +9,11 @@ import torch
 
 import imprint
 from imprint.analyses.locate import reading
+from imprint.analyses.locate.plan import cost
 from imprint.models import progress
 from imprint.models.errors import ImprintError
 from imprint.models.progress import LongCallWarning, Step
+from imprint.probes.readouts.ridge import Ridge
 
 
 def written(n: int, d: int, concepts: int, seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
@@ -67,3 +69,19 @@ def test_a_device_is_used_or_refused_by_name() -> None:
     )
     with pytest.raises(ImprintError, match="device is 'abacus', which cannot be used"):
         imprint.locate({"s": x}, labels, device="abacus")
+
+
+def test_rows_of_a_stream_need_no_memory_and_sites_are_gathered_as_far_as_they_fit() -> None:
+    labels = pd.DataFrame({"c": np.arange(1_000_000) % 2 == 0})
+    shapes = {f"layer {i}": (1_000_000, 1024) for i in range(40)}
+
+    class Restricted:
+        def only(self, sites: list[str]) -> None: ...
+
+    def memory(stream: object) -> float:
+        return cost.cost_of(shapes, labels, Ridge(), nulls=20, folds=5, stream=stream).memory
+
+    every = 40 * cost.moments_bytes(1024, 5)
+    assert memory(None) > 4.0 * 1_000_000 * 1024
+    assert memory(iter([])) == pytest.approx(every + 21e6)
+    assert memory(Restricted()) == pytest.approx(cost.MOST_BYTES + 21e6)

@@ -1,0 +1,113 @@
+"""The rule that names the ground truth of a competence, from the competence with and without each signal.
+
+A competence is a score above chance: how well a concept is read, how much of what is done succeeds, what a value
+depends on. It is measured whole, at birth, in what comes in from outside (the raw input alone), and after each
+*lesion*: the same learner, trained anew while one signal tells nothing. In order:
+
+    not there              the competence is shown to be below the least that is worth the name
+    given by the input     the raw input is shown to have more than half of it
+    there at birth         so is the newborn
+    learned                a lesion is shown to leave less than half of it; named are the signals whose lesion does
+    more than one signal suffices   no single lesion does, but all together do
+    learned, open from what         all together do, and not every signal was lesioned by itself
+    undetermined           none of these is shown, or the competence is not shown to be above 0
+
+"Shown" compares ends of 95 % intervals that lie nearest to one another, half of the competence's own interval included.
+
+The ground truth is what remains of the named signals when those that were learned themselves (a readout that teaches
+another one) are left out. (Question of post 2, section 2.6, of Byrnes, "Intro to brain-like-AGI safety"; the rule is
+ours.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imprint.analyses.statistics import Estimate
+
+HALF = 0.5
+"""Part of a competence that decides: more is kept, less is lost."""
+ALL = "all signals"
+"""Name of the lesion of everything at once: a learner that never learns."""
+
+Origin = Literal[
+    "learned",
+    "more than one signal suffices",
+    "learned, open from what",
+    "given by the input",
+    "there at birth",
+    "not there",
+    "undetermined",
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A signal that may teach."""
+
+    name: str
+    module: str
+    """Where it comes from, in words."""
+    learned: bool = False
+    """Whether it is itself the output of something that learns."""
+
+
+@dataclass(frozen=True)
+class Competence:
+    """What was measured of one competence, all of it above chance."""
+
+    name: str
+    whole: Estimate
+    sources: tuple[Source, ...]
+    lesions: Mapping[str, Estimate]
+    """Name of a source, or :data:`ALL` -> the competence that is left."""
+    birth: Estimate | None = None
+    given: Estimate | None = None
+    """How much of it the raw input has."""
+    least: float = 0.0
+    """The least competence that is worth the name."""
+    age: float = float("nan")
+    """Age at which it is first shown; NaN where that is not known."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What the rule says of one competence."""
+
+    competence: Competence
+    origin: Origin
+    truths: tuple[Source, ...] = ()
+    """Signals that it was learned from and that were not learned themselves."""
+    by_way_of: tuple[Source, ...] = ()
+    """Learned signals without which it is not learned either."""
+    lesions: tuple[str, ...] = field(default=())
+    """Lesions that prevent it."""
+
+    @property
+    def answer(self) -> frozenset[str]:
+        """The ground truth as a set of names; the origin where nothing was learned."""
+        return frozenset(source.name for source in self.truths) or frozenset({self.origin})
+
+
+def audit(competence: Competence) -> Audited:
+    """Apply the rule of this module."""
+    whole = competence.whole
+    if not whole.low > 0 or whole.high < competence.least:
+        return Audited(competence, "not there" if whole.high < competence.least or whole.high <= 0 else "undetermined")
+    for origin, part in _without_learning(competence):
+        if part is not None and part.low > HALF * whole.high:
+            return Audited(competence, origin)
+    lost = [name for name, left in competence.lesions.items() if left.high < HALF * whole.low]
+    named = [source for source in competence.sources if source.name in lost]
+    if not named:
+        tried = all(source.name in competence.lesions for source in competence.sources)
+        taught: Origin = "more than one signal suffices" if tried else "learned, open from what"
+        return Audited(competence, taught if ALL in lost else "undetermined", lesions=(*lost,))
+    truths, ways = ([source for source in named if source.learned is learned] for learned in (False, True))
+    return Audited(competence, "learned", (*truths,), (*ways,), (*lost,))
+
+
+def _without_learning(competence: Competence) -> tuple[tuple[Origin, Estimate | None], ...]:
+    return ("given by the input", competence.given), ("there at birth", competence.birth)

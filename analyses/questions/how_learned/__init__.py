@@ -1,0 +1,1 @@
+"""Does the audit of a competence name the signal that it was learned from?"""

@@ -1,0 +1,1 @@
+"""Streams of examples: inputs with what is to be learned from them."""

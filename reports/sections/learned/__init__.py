@@ -1,0 +1,1 @@
+"""The section of what was learned from which signal."""
