@@ -33,27 +33,28 @@ class Relabelled(nn.Module):
         return self.value(observation) + self.shift * observation.flatten(1)[:, 0]
 
 
-def latched(subject: Subject) -> Latch:
+def latched(subject: Subject, sites: list[str]) -> Latch:
     _, world = known("concept")
-    return latch(subject, world, intended="concept", proxies=["proxy"], n=300, sites=subject.sites)
+    return latch(subject, world, intended="concept", proxies=["proxy"], n=300, sites=sites)
 
 
 def numbers(one: Latch) -> pd.DataFrame:
     frame = one.findings.copy()
-    frame["site"] = frame["site"].astype(str).str.removeprefix("inner.")
+    frame["site"] = frame["site"].astype(str).str.replace("inner.", "", regex=False)
     return frame.drop(columns=["why"])
 
 
 def test_a_value_that_is_called_part_of_the_network_has_the_same_latch_as_one_that_reads_it_from_outside() -> None:
     outside, _ = known("concept")
     sites = ["early", "middle", "late"]
+    within = [f"inner.{site}" for site in sites]
     inside = Relabelled(outside.model, outside.model)
-    apart = latched(Subject(outside.model, value=lambda observation: outside.model(observation), sites=sites))
-    one = latched(Subject(inside, sites=[f"inner.{site}" for site in sites]))
+    apart = latched(Subject(outside.model, value=lambda observation: outside.model(observation), sites=sites), sites)
+    one = latched(Subject(inside, sites=within), within)
     assert one.verdict == apart.verdict == "intended"
     pd.testing.assert_frame_equal(numbers(one), numbers(apart), rtol=1e-5, atol=1e-6)
     other = Relabelled(outside.model, outside.model, shift=1.0)  # another function is another latch
-    changed = latched(Subject(other, sites=[f"inner.{site}" for site in sites]))
+    changed = latched(Subject(other, sites=within), within)
     assert not numbers(changed)["estimate"].equals(numbers(apart)["estimate"])
 
 

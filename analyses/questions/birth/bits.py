@@ -54,7 +54,7 @@ def specification(plan: Setup, modules: list[ModuleType]) -> int:
 
 def bits_of(plan: Setup, cohort: Cohort) -> tuple[int, list[int]]:
     """Bits of the specification, and of each seed's weights."""
-    own = [type(cohort.modules[0]), RULES.load(plan.rule["kind"])]
+    own = [type(cohort.modules[0]), *([] if plan.rule is None else [RULES.load(plan.rule["kind"])])]
     modules = [sys.modules[each.__module__] for each in own]
     weights = []
     for seed in range(len(cohort.modules)):

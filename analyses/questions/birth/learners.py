@@ -27,14 +27,16 @@ from imprint.models.learning.cohort import Cohort
 from imprint.models.lifetimes.learner import Experience, cohort_of
 from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.teaching import is_written
 
 EPISODES, TRIALS = 16, 20
 """Episodes of a trial, and trials of each learner."""
 
 
-def plan_of(learner: str, rule: str) -> Setup:
-    """The nursery with this learner and rule."""
-    return load_setup("nursery", changes={"learner": {"kind": learner}, "rule": {"kind": rule}}, expect=Setup)
+def plan_of(learner: str, rule: str | None) -> Setup:
+    """The nursery with this learner and rule; None for one that writes."""
+    kinds = {"learner": {"kind": learner}, "rule": rule and {"kind": rule}}
+    return load_setup("nursery", changes=kinds, expect=Setup)
 
 
 def rightly_chosen(cohort: Cohort, trials: Sequence[Tensor]) -> Tensor:
@@ -58,30 +60,30 @@ def trials_of(plan: Setup, learners: int) -> list[Tensor]:
 
 def measure_newborns(*, learner: str, seeds: Sequence[int], say: Say) -> pd.DataFrame:
     """Rows of part, arm, measure, seed and value: how often each newborn is right."""
-    plan = plan_of(learner, "backprop")
+    plan = plan_of(learner, None if is_written(learner) else "backprop")
     frame = frame_of(plan.make_world(0))
     newborns = [plan.make_learner(frame, rng=generator("newborn", seed)) for seed in seeds]
-    right = rightly_chosen(Cohort(newborns, 0.001), trials_of(plan, len(seeds)))
+    right = rightly_chosen(cohort_of(plan, newborns, seeds), trials_of(plan, len(seeds)))
     say(1, 1, f"newborn {learner}")
     about = {"part": "newborn", "arm": learner, "measure": "right"}
     return pd.DataFrame([{**about, "seed": s, "value": v} for s, v in zip(seeds, right.tolist(), strict=True)])
 
 
-def measure_grown(*, learner: str, rule: str, seeds: Sequence[int], experiences: int, say: Say) -> pd.DataFrame:
+def measure_grown(*, learner: str, rule: str | None, seeds: Sequence[int], experiences: int, say: Say) -> pd.DataFrame:
     """Rows of part, arm, measure, seed and value: how often each learner is right when grown, and bits."""
     plan = plan_of(learner, rule)
     world = plan.make_world(0)
     learners = [plan.make_learner(frame_of(world), rng=generator("newborn", seed)) for seed in seeds]
     cohort, batch = cohort_of(plan, learners, seeds), plan.schedule.batch
-    streams = [Experience(world, batch, seed) for seed in seeds]
+    streams, arm = [Experience(world, batch, seed) for seed in seeds], f"{learner} by {rule or 'writing'}"
     for step in range(experiences // batch):
         cohort.learn(torch.stack([stream.next().observation for stream in streams]))
-        say(step, experiences // batch, f"{learner} by {rule}")
+        say(step, experiences // batch, arm)
     right = rightly_chosen(cohort, trials_of(plan, len(seeds))).tolist()
     spec, weights = bits_of(plan, cohort)
     rows: list[dict[str, Any]] = []
     for i, seed in enumerate(seeds):
         numbers = {"right": right[i], "specification": spec, "weights": weights[i], "ratio": spec / weights[i]}
-        about = {"part": "grown", "arm": f"{learner} by {rule}", "seed": seed}
+        about = {"part": "grown", "arm": arm, "seed": seed}
         rows += [{**about, "measure": name, "value": value} for name, value in numbers.items()]
     return pd.DataFrame(rows)

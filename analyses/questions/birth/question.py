@@ -29,8 +29,9 @@ from imprint.analyses.questions.birth.exhibits import exhibits
 from imprint.analyses.questions.birth.learners import measure_grown, measure_newborns
 from imprint.analyses.questions.birth.memory import measure_memory
 from imprint.analyses.statistics import mean_of_all
-from imprint.models.learners.base import LEARNERS, Layered
+from imprint.models.learners.base import LEARNERS
 from imprint.models.rules.base import RULES
+from imprint.models.setup.teaching import rules_of
 
 USEFUL, RISE, RECALL, FULL, FEW, STABLE = 0.6, 0.1, 0.95, 0.8, 0.01, 0.8
 CHANCE = (0.5 - MARGIN, 0.5 + MARGIN)
@@ -104,7 +105,7 @@ class Birth(Question[Settings]):
             ),
             *(
                 Work(
-                    f"grown-{kind}-{rule}",
+                    f"grown-{kind}-{rule or 'writing'}",
                     measure_grown,
                     {"learner": kind, "rule": rule, "seeds": seeds, "experiences": s.experiences},
                 )
@@ -124,12 +125,9 @@ class Birth(Question[Settings]):
         return self.answer(found, self.rows(means, "value", _about), exhibits(means), sentence=sentence(table))
 
 
-def taught() -> list[tuple[str, str]]:
-    """Every kind of learner with every rule that can teach it."""
-    layered = {kind for kind in LEARNERS.names() if issubclass(LEARNERS.load(kind), Layered)}
-    return [
-        (kind, r) for kind in LEARNERS.names() for r in RULES.names() if kind in layered or not RULES.load(r).layered
-    ]
+def taught() -> list[tuple[str, str | None]]:
+    """Every kind of learner with every rule that can teach it; None for one that writes."""
+    return [(kind, rule) for kind in LEARNERS.names() for rule in (rules_of(kind) or (None,))]
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,16 +27,16 @@ from imprint.models.setup.learner import Setup, frame_of
 from imprint.models.setup.load import load_setup
 from imprint.models.worlds.base import Batch, World
 
-RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+RATES = (0.03, 0.1, 0.3, 1.0, 1.9)
 LAGS = (0, 1, 2)
 LESSONS, EXAM, KNOWN = 150, 800, 0.05
 """Batches from which assessors learn, episodes of a test, and the least score of a channel that can be told at all."""
 
 
-def senses_of(world: World, batch: Batch) -> dict[str, Tensor]:
-    """Every sense that varies, ``[n, T]``."""
-    senses = world.senses(batch).values
-    return {name: senses[name].float() for name in sorted(senses) if float(senses[name].float().std()) > 0}
+def senses_of(world: World, batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Senses called so, by default every one that varies, ``[n, T]``."""
+    senses = {name: value.float() for name, value in world.senses(batch).values.items()}
+    return {name: senses[name] for name in names or sorted(senses) if names or float(senses[name].std()) > 0}
 
 
 def squared_correlation(value: Tensor, signal: Tensor) -> Tensor:
@@ -68,7 +68,8 @@ def measure_assessors(*, seeds: Sequence[int], experiences: int, say: Say) -> pd
 
     def seen(batches: Sequence[Batch]) -> tuple[Tensor, dict[str, Tensor]]:
         latents: Tensor = look(torch.stack([batch.observation for batch in batches]))
-        return latents, {name: torch.stack([world.senses(batch)[name].float() for batch in batches]) for name in names}
+        each = [senses_of(world, batch, names) for batch in batches]
+        return latents, {name: torch.stack([senses[name] for senses in each]) for name in names}
 
     width = look(torch.stack([batch.observation[:1] for batch in exams[0]])).shape[-1]
     cells = {

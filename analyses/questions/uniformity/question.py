@@ -9,7 +9,11 @@ predictors, that differ only in what teaches them and how far ahead (:mod:`~.ass
 That a swapped module is at chance follows from arbitrary codes and is a check of the instrument more than a finding;
 that a module which has learned another stream is no worse a place to start than a newborn one does not follow.
 
-The step size is between two that were tried on the seeds 500 and 501: 1.0 served text best, 0.3 the arm.
+Chosen on the seeds 500 to 502: the step size is between two that were tried (1.0 served text best, 0.3 the arm). There
+newborn modules of pixels scored below 1 / 17, since of their 32 answers only those in use can be right: what is not
+taught by a stream is compared with 1 / 32. Nearly every channel learned best at the highest rate, up to 1.9 (from 2 the
+rule is not stable): assessors are limited by their few lessons, so that the ratio is 1 whatever is true of sharing. It
+is shown, not judged.
 """
 
 from __future__ import annotations
@@ -26,10 +30,12 @@ from imprint.analyses.questions.base import Answer, Card, Question, QuestionSett
 from imprint.analyses.questions.uniformity.assessors import measure_assessors
 from imprint.analyses.questions.uniformity.exhibits import exhibits
 from imprint.analyses.questions.uniformity.measure import RECIPE, measure_modules
-from imprint.analyses.questions.uniformity.streams import STREAMS
+from imprint.analyses.questions.uniformity.streams import STREAMS, SYMBOLS
 from imprint.analyses.statistics import mean_of_all
 
-MARGIN, RECOVERED, SHARED, NONE = 0.03, 0.95, 0.98, 0.03
+MARGIN, RECOVERED, NONE = 0.03, 0.95, 0.03
+BLIND = 1 / SYMBOLS
+"""What a module scores that does not know the codes: nothing tells it which symbols occur."""
 
 
 class Settings(QuestionSettings):
@@ -43,6 +49,8 @@ class Settings(QuestionSettings):
     """Updates of a module on a stream."""
     experiences: int = Field(3200, ge=64, le=10**9)
     """Episodes of a learner's life before assessors read it."""
+    assessed: int = Field(3, ge=2)
+    """Learners that assessors read, numbered from ``seed``."""
 
 
 class Uniformity(Question[Settings]):
@@ -52,14 +60,15 @@ class Uniformity(Question[Settings]):
         question="Can one kind of module, with one set of hyperparameters, learn streams that have nothing in common, "
         "and take one another's place once it is taught again?",
         prediction="It beats the bigram of every stream; in another's place it is at chance, and recovers when it is "
-        "taught. One learning rate for all short-term predictors costs at most two percent.",
+        "taught.",
         refuted_if="A number lies with its whole interval on the wrong side of its bound.",
         decision="Balanced score on the held-out part of each stream, by seed. Learns: native module less bigram, "
-        f"above 0. Swapped: score less chance (mean over the two donors), between -{MARGIN:g} and {MARGIN:g}. Rewired: "
+        f"above 0. Swapped: score less 1/{SYMBOLS} (what an answer in an unknown code is worth; mean over the two "
+        f"donors), between -{MARGIN:g} and {MARGIN:g}. Rewired, with chance 1 / symbols that occur: "
         "(retrained less chance) / (native less chance), mean over donors, at least "
-        f"{RECOVERED:g}. Assessors: mean squared correlation over channels with the shared rate as a part of that with "
-        f"each channel's own, at least {SHARED:g}. Controls: newborn modules within {MARGIN:g} of chance; modules of "
-        f"shuffled streams at most {NONE:g} above chance. The recipe for all streams: {RECIPE}. Student's 95 % "
+        f"{RECOVERED:g}. Controls: newborn modules within {MARGIN:g} of 1/{SYMBOLS}; modules of shuffled "
+        f"streams at most {NONE:g} above chance. Assessors are shown, not judged: their ratio could not fail on the "
+        f"pilots. The recipe for all streams: {RECIPE}. Student's 95 % "
         "intervals over seeds wholly inside: held; all held: confirmed.",
         source="Byrnes, Intro to brain-like-AGI safety, post 2 (2022); Sur, Garraghty & Roe 1988 (rewired ferrets).",
     )
@@ -81,22 +90,23 @@ class Uniformity(Question[Settings]):
     def power(self) -> Bought:
         """From pilot seeds."""
         expected = [
-            Expected("native less bigram", 0.03, 0.02, of=tuple(f"learns: {name}" for name in STREAMS)),
-            Expected("rewired", 0.03, 0.03, of=tuple(f"rewired: {name}" for name in STREAMS)),
-            Expected("shared / tuned", 0.01, 0.01, of="assessors: shared rate as a part of tuned"),
+            Expected("native less bigram of pixels", 0.053, 0.009, of="learns: pixels"),
+            Expected("of text", 0.195, 0.012, of="learns: text"),
+            Expected("of the arm", 0.364, 0.027, of="learns: arm"),
+            Expected("swapped", 0.027, 0.01, between=True, of=tuple(f"swapped: {name}" for name in STREAMS)),
+            Expected("rewired, pixels", 0.08, 0.015, of="rewired: pixels"),
+            Expected("text", 0.08, 0.01, of="rewired: text"),
+            Expected("arm", 0.01, 0.035, of="rewired: arm"),
         ]
-        return bought(self.settings.seeds, expected, "Spreads are those of pilot seeds (500 and 501).")
+        return bought(self.settings.seeds, expected, "Numbers and spreads are those of three pilot seeds (500 to 502).")
 
     def work(self) -> list[Work]:
         """Modules and assessors by batch of seeds."""
         s = self.settings
-        batches = self.batches(s.seed, s.seeds, s.together)
+        batches, read = self.batches(s.seed, s.seeds, s.together), tuple(range(s.seed, s.seed + s.assessed))
         return [
             *(Work(f"modules-{b[0]}", measure_modules, {"seeds": b, "updates": s.updates}) for b in batches),
-            *(
-                Work(f"assessors-{b[0]}", measure_assessors, {"seeds": b, "experiences": s.experiences})
-                for b in batches
-            ),
+            Work("assessors", measure_assessors, {"seeds": read, "experiences": s.experiences}),
         ]
 
     def conclude(self, tables: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> Answer:
@@ -124,16 +134,14 @@ def decide(table: pd.DataFrame) -> Judgement:
     names = ("native", "bigram", "chance", "newborn", "swapped", "retrained", "shuffled")
     native, bigram, chance, newborn, swapped, retrained, shuffled = (wide_of(table, name) for name in names)
     rewired = (retrained - chance) / (native - chance)
-    ratio = table[table["measure"] == "shared / tuned"]["value"]
     parts = {
         "learns": [Prediction(name, mean_of_all((native - bigram)[name]), least=0.0) for name in STREAMS],
-        "swapped": [Prediction(name, mean_of_all((swapped - chance)[name]), -MARGIN, MARGIN) for name in STREAMS],
+        "swapped": [Prediction(name, mean_of_all((swapped - BLIND)[name]), -MARGIN, MARGIN) for name in STREAMS],
         "rewired": [Prediction(name, mean_of_all(rewired[name]), least=RECOVERED) for name in STREAMS],
-        "assessors": [Prediction("shared rate as a part of tuned", mean_of_all(ratio), least=SHARED)],
     }
     controls = [
         *(
-            Prediction(f"newborn modules of {name}", mean_of_all((newborn - chance)[name]), -MARGIN, MARGIN)
+            Prediction(f"newborn modules of {name}", mean_of_all((newborn - BLIND)[name]), -MARGIN, MARGIN)
             for name in STREAMS
         ),
         *(Prediction(f"shuffled {name}", mean_of_all((shuffled - chance)[name]), most=NONE) for name in STREAMS),
@@ -152,5 +160,5 @@ def sentence(table: pd.DataFrame) -> str:
     ratio = table[table["measure"] == "shared / tuned"]["value"].mean()
     return (
         f"One recipe learned all three streams, scores balanced over symbols: {listed}. One learning rate for all "
-        f"short-term predictors gives {ratio:.1%} of what a rate for each gives."
+        f"short-term predictors gives {ratio:.1%} of what a rate for each gives (shown, not judged)."
     )
