@@ -5,6 +5,7 @@ use is asked in the objective's own terms, with a choice between two: of sixteen
 frames as they were, and the last frames of others in the same batch. It chooses the one that its objective finds less
 surprising. What is predicted at birth has random sign, so that over births it is right in half of the trials, however
 the network is built; one newborn can be right, or wrong, more often, since it has one random answer to similar trials.
+An empty memory recalls nothing and cannot tell the two apart, which counts as half.
 
 Decodability is another matter: a *trained* readout gets much out of random features. No readout is trained here.
 

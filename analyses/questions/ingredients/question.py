@@ -92,14 +92,14 @@ class Ingredients(Question[Settings]):
     }
 
     def power(self) -> Bought:
-        """From the pilot seeds on which step sizes were chosen."""
+        """From guesses: spreads were not measured in this design."""
         expected = [
             Expected("share of an ingredient", 0.02, 0.01, of=tuple(f"factorial: share of {f}" for f in FACTORS)),
             Expected("share of weights at birth", 0.015, 0.01, between=True),
             Expected("convolution less dense, moved by one pixel", 0.03, 0.02),
             Expected("a largest step", 0.015, 0.015, between=True, of=tuple(f"smooth: {n}" for n in _STEPS)),
         ]
-        return bought(self.settings.seeds, expected, "Spreads are those of pilot seeds (500 to 502).")
+        return bought(self.settings.seeds, expected, "Distances and spreads are guesses, no pilot measured them.")
 
     def work(self) -> list[Work]:
         """The dial by place, the factorial by batch of seeds, residual networks by size, and the programs."""
