@@ -1,16 +1,62 @@
-"""What is said in docs/conventions.md: two ways of drawing the same network, and what does not depend on them."""
+"""What is said in docs/conventions.md: three ways of drawing the same network, and what does not depend on them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
+from imprint.analyses.latch.latch import Latch, latch
 from imprint.models.handwriting import splits
 from imprint.models.learners.base import Frame
 from imprint.models.learners.recurrent import Recurrent
 from imprint.models.learning.plain_steps import learned, newborn, started
 from imprint.models.rules.base import Network
+from imprint.probes.subjects.subject import Subject
+from tests.known.learners import known
+
+# -- inside or outside -------------------------------------------------------------------------------------------------
+
+
+class Relabelled(nn.Module):
+    """A learner and its assessor as one network: the value is a layer, what was a signal between two is inside."""
+
+    def __init__(self, model: nn.Module, value: Callable[[Tensor], Tensor], shift: float = 0.0) -> None:
+        super().__init__()
+        self.inner, self.value, self.shift = model, value, shift
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """The value ``[n]``."""
+        return self.value(observation) + self.shift * observation.flatten(1)[:, 0]
+
+
+def latched(subject: Subject, sites: list[str]) -> Latch:
+    _, world = known("concept")
+    return latch(subject, world, intended="concept", proxies=["proxy"], n=300, sites=sites)
+
+
+def numbers(one: Latch) -> pd.DataFrame:
+    frame = one.findings.copy()
+    frame["site"] = frame["site"].astype(str).str.replace("inner.", "", regex=False)
+    return frame.drop(columns=["why"])
+
+
+def test_a_value_that_is_called_part_of_the_network_has_the_same_latch_as_one_that_reads_it_from_outside() -> None:
+    outside, _ = known("concept")
+    sites = ["early", "middle", "late"]
+    within = [f"inner.{site}" for site in sites]
+    inside = Relabelled(outside.model, outside.model)
+    apart = latched(Subject(outside.model, value=lambda observation: outside.model(observation), sites=sites), sites)
+    one = latched(Subject(inside, sites=within), within)
+    assert one.verdict == apart.verdict == "intended"
+    pd.testing.assert_frame_equal(numbers(one), numbers(apart), rtol=1e-5, atol=1e-6)
+    other = Relabelled(outside.model, outside.model, shift=1.0)  # another function is another latch
+    changed = latched(Subject(other, sites=within), within)
+    assert not numbers(changed)["estimate"].equals(numbers(apart)["estimate"])
+
 
 # -- recurrent, or deep with tied weights ------------------------------------------------------------------------------
 
