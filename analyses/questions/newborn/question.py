@@ -35,7 +35,7 @@ class Settings(QuestionSettings):
 
     seeds: int = Field(12, ge=2)
     """Sets of claims, numbered from ``seed``; each has patterns, newborns and effects of its own."""
-    claims: int = Field(96, ge=4 * len(CAUSES), le=10_000)
+    claims: int = Field(24, ge=4 * len(CAUSES), le=10_000)
     """Claims in a set, as many of each cause."""
     newborns: int = Field(12, ge=3, le=1000)
     """Newborns in each experiment."""
