@@ -151,7 +151,7 @@ class Newborns:
             self.valence.update(self.units(seen)[:, :, None], comfort, everyone)
 
     def wired(self, units: Tensor) -> Tensor:
-        """What a learner says of activations ``[I, n, D]`` that is born to tell A from the comparison and B: 1 and 0."""
+        """What a learner says of activations ``[I, n, D]`` that is born to tell A (1) from the comparison and B (0)."""
         a, *others = self.units(self.patterns[:, :3]).unbind(1)
         other = torch.stack(others).mean(0)
         along = a - other

@@ -69,8 +69,8 @@ class Newborn(Question[Settings]):
         "the rule that takes the report for real, that uses a silent womb in place of exchanged rearing, that never "
         f"asks what was experienced, and that has no lesions: at least {COST:g} each. Controls: where there is no act "
         f"at all, the tree calls at least {RIGHT:g} of the claims artefacts; with twice the newborns and three times "
-        f"the trials it names at least {AMPLE:g} (chosen on pilots, 0.97 before them: an A that resembles what goes along "
-        "with comfort is valued indeed, and more newborns show it). Student's 95 % intervals wholly inside: held; all held: confirmed.",
+        f"the trials it names at least {AMPLE:g} (chosen on pilots, which gave 0.97; 0.97 was the bound before). "
+        "Student's 95 % intervals wholly inside: held; all held: confirmed.",
         source="Byrnes, Learning from scratch in the brain, section 2.5.2 (what to ask of an adaptive newborn act).",
     )
     metrics: ClassVar[Metrics] = {
