@@ -131,7 +131,7 @@ class Rearing(World):
         own = self.own
         turned = {name: own[f"{name[:-5]}back" if name.endswith("front") else f"{name[:-4]}front"] for name in own}
         facts = concepts[list(own)].to_numpy(dtype=str)
-        is_own = np.logical_or(*((facts == list(each.values())).all(axis=1) for each in (own, turned)))
+        is_own = (facts == list(own.values())).all(axis=1) | (facts == list(turned.values())).all(axis=1)
         return concepts.assign(own=is_own)
 
     def set_own(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:
