@@ -130,8 +130,8 @@ class Rearing(World):
         """Add ``own``."""
         own = self.own
         turned = {name: own[f"{name[:-5]}back" if name.endswith("front") else f"{name[:-4]}front"] for name in own}
-        facts = concepts[list(own)]
-        is_own = (facts == pd.Series(own)).all(axis=1) | (facts == pd.Series(turned)).all(axis=1)
+        facts = concepts[list(own)].to_numpy(dtype=str)
+        is_own = (facts == list(own.values())).all(axis=1) | (facts == list(turned.values())).all(axis=1)
         return concepts.assign(own=is_own)
 
     def set_own(self, factors: pd.DataFrame, value: np.ndarray) -> pd.DataFrame:

@@ -10,8 +10,10 @@ comparison. Its cause is planted:
     wired      the learning subsystem is born with weights that respond to A
 
 Every newborn has a learning subsystem of its own: random tanh units, and an assessor ``valence`` that learns in the
-womb, by the three-factor rule, which patterns go along with comfort. So something was learned by every newborn, of A
-or of another pattern. A newborn acts at a trial with probability
+womb and on the first day, by the three-factor rule, which patterns go along with comfort. A, the comparison and B are
+met as often as each other; the comparison and B (and A, unless it was learned) never with comfort, another pattern
+always. What was learned is met on the first day alone, or before birth alone, so that nothing extinguishes it. A
+newborn acts at a trial with probability
 
     logistic( base + vigour (salience + strength (detector + value)) )
 
@@ -23,7 +25,7 @@ Experiments, each on newborns of its own:
 
     report       as the claim was made: scored by somebody who knows, against a less salient comparison
     blind        scored blindly, against a comparison of the same salience, as are all that follow
-    swapped      reared with B wherever A would have been
+    swapped      reared with A and B exchanged
     silent       nothing of A in the womb; the first day as usual
     sham         surgery without a lesion
     no steering  the steering subsystem lesioned;  no learner: the learning subsystem
@@ -62,10 +64,10 @@ CAUSES = ("artefact", "learned", "steering", "wired")
 GROUPS = ("report", "blind", "swapped", "silent", "sham", "no steering", "no learner")
 TESTED = ("A", "comparison", "B")
 PATTERNS = 6
-"""A, comparison, B, and three more that are met in the womb; the first of these goes along with comfort."""
+"""A, comparison, B, and three more; the first of these goes along with comfort, the last is met in place of an A."""
 INPUTS, UNITS, NOISE = 10, 32, 0.3
 """Size of a pattern, random units of a learner, and standard deviation of a pattern from one occasion to the next."""
-LESSONS, MEETINGS, RATE = 30, 24, 0.5
+LESSONS, MEETINGS, RATE = 40, 12, 1.5
 """Learning steps before birth and on the first day together, patterns met in each, and the rate of the rule."""
 BASE, SALIENCE, SEES = -1.0, 1.0, 0.3
 """Log odds of an act at nothing; what a more salient stimulus adds; P(a scorer who knows sees an act that was none)."""
@@ -136,20 +138,22 @@ class Newborns:
         """Life before birth, and then the first day: half of all lessons each."""
         learned, late = self._each(self.claims.of("learned")), self._each(self.claims.kind)
         everyone = torch.ones(len(self.patterns), dtype=torch.bool)
+        swapped = self._within("swapped")[:, None]
         for lesson in range(LESSONS):
             born = lesson >= LESSONS // 2
-            met = torch.randint(2, PATTERNS, (len(everyone), MEETINGS), generator=rng)
-            special = (met == 2) & (learned & (late == born) & ~(self._within("silent") & (not born)))[:, None]
-            usual = torch.where(self._within("swapped"), 2, 0)[:, None]
-            met = torch.where(special, usual, met.clamp(min=3))
+            there = (~learned | (late == born)) & ~(self._within("silent") & (not born))
+            met = torch.randint(0, PATTERNS, (len(everyone), MEETINGS), generator=rng)
+            met = torch.where((met == 0) & ~there[:, None], PATTERNS - 1, met)
+            comfort = ((met == 3) | ((met == 0) & learned[:, None])).float()[..., None]
+            met = torch.where(swapped & (met == 0), 2, torch.where(swapped & (met == 2), 0, met))
             seen = self.patterns.gather(1, met[..., None].expand(-1, -1, INPUTS))
             seen = seen + NOISE * torch.randn(seen.shape, generator=rng)
-            comfort = (special | (met == 3)).float()[..., None]
             self.valence.update(self.units(seen)[:, :, None], comfort, everyone)
 
     def wired(self, units: Tensor) -> Tensor:
-        """What a learner says of activations ``[I, n, D]`` that is born to tell A from the comparison: 1 and 0."""
-        a, other = self.units(self.patterns[:, :2]).unbind(1)
+        """What a learner says of activations ``[I, n, D]`` that is born to tell A (1) from the comparison and B (0)."""
+        a, *others = self.units(self.patterns[:, :3]).unbind(1)
+        other = torch.stack(others).mean(0)
         along = a - other
         return torch.einsum("ind,id->in", units - other[:, None], along) / along.square().sum(1, keepdim=True)
 

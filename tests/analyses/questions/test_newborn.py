@@ -16,10 +16,10 @@ from imprint.analyses.questions.newborn.question import LESS, decide, right
 
 @pytest.fixture(scope="module")
 def seen() -> tuple[pieces.Claims, dict[str, np.ndarray]]:
-    """Forty strong claims, and the excess of acts at A in each experiment (at B: ``swapped, B``)."""
+    """Thirty-two strong claims, and the excess of acts at A in each experiment (at B: ``swapped, B``)."""
     rng = torch.Generator().manual_seed(0)
-    claims = pieces.planted(40, (3.0, 3.0), rng)
-    counts = pieces.Newborns(claims, 12, rng).acts(60, rng)
+    claims = pieces.planted(32, (3.0, 3.0), rng)
+    counts = pieces.Newborns(claims, 8, rng).acts(40, rng)
     sizes = {group: pieces.size(counts, group) for group in pieces.GROUPS}
     return claims, sizes | {"swapped, B": pieces.size(counts, "swapped", "B")}
 
