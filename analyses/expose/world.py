@@ -99,8 +99,8 @@ class WorldSearch:
         totals, unchanged = self._totals(beyond.explained, beyond.rest, splitting, rng)
         more, notes = self._combinations(totals, picked, splitting, left.p)
         if unchanged:
-            names = ", ".join(name for each in unchanged.values() for name in each)
-            notes.append(f"Not changed alone: {names}. The first, because {next(iter(unchanged))}")
+            kept = ", ".join(name for each in unchanged.values() for name in each)
+            notes.append(f"Not changed alone: {kept}. The first, because {next(iter(unchanged))}")
         errors = [float(left.error[i]) for i in singles if np.isfinite(left.error[i])]
         detectable = splitting.detectable(float(np.median(errors))) if errors else NAN
         tested = len(splitting.parts) + len(more)
