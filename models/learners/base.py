@@ -66,6 +66,8 @@ class Learner(Born, HookedRootModule, ABC):
     Settings: ClassVar[type[BaseModel]] = FrozenSettings
     stackable: ClassVar[bool] = True
     """Whether seeds can train together with a leading seed axis."""
+    latents_learn: ClassVar[bool] = True
+    """Whether what is learned changes the latents; otherwise no gradient runs through them."""
 
     def __init__(self, settings: BaseModel, frame: Frame) -> None:
         super().__init__()

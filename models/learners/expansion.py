@@ -32,6 +32,7 @@ class Expansion(Layered):
         window: int = Field(4, ge=1, le=10_000)
         """Frames that it sees at once, the present one included."""
 
+    latents_learn = False
     latent_hook = "hook_expansion"
     read_points = ("hook_expansion",)
     chain = ("readout",)

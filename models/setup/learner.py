@@ -114,8 +114,11 @@ class Setup(AlignmentSetup):
         kind = None if self.rule is None else self.rule["kind"]
         if reason := misfit(kind, self.learner["kind"]):
             raise ValueError(reason)
-        if self.shapes_learner and (kind is None or RULES.load(kind).layered):
-            what = f"{self.learner['kind']} is written, and has" if kind is None else f"rule {kind} computes"
+        fixed = not LEARNERS.load(self.learner["kind"]).latents_learn
+        if self.shapes_learner and (kind is None or fixed or RULES.load(kind).layered):
+            what = f"rule {kind} computes"
+            if kind is None or fixed:
+                what = f"{self.learner['kind']} {'is written' if kind is None else 'has fixed latents'}, and has"
             raise ValueError(
                 f"{what} no gradient through the learner, so steering cannot shape what it learns; leave "
                 "out gradient_into_learner and routing, or set rule.kind to backprop and a learner that it can teach"

@@ -45,13 +45,13 @@ ALL = "all"
 class Plan(FrozenSettings):
     """Sizes of the experiments."""
 
-    units: int = Field(256, ge=8)
+    units: int = Field(256, ge=8, le=10**7)
     """Units of the expansion."""
-    in_degree: int = Field(4, ge=1)
+    in_degree: int = Field(4, ge=1, le=10**7)
     """Inputs of each unit."""
-    ancestors: int = Field(100, ge=2)
+    ancestors: int = Field(100, ge=2, le=10**7)
     """Lives over which the inherited readout is the best."""
-    newborns: int = Field(50, ge=2)
+    newborns: int = Field(50, ge=2, le=10**7)
     """Animals that are examined."""
     radii: tuple[float, ...] = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
     """Radii of local wiring, in inputs."""

@@ -77,9 +77,11 @@ def test_a_seed_that_diverges_is_struck_out_and_the_others_go_on() -> None:
 
 
 def test_what_a_rule_cannot_teach_is_refused_by_name() -> None:
-    with pytest.raises(ImprintError, match=r"chain of layers \(layers\), and conv is none; .* backprop"):
+    with pytest.raises(ImprintError, match=r"chain of layers \(.*layers\), and conv is none; .* backprop"):
         load_setup("nursery", changes={"learner": {"kind": "conv"}, "rule": {"kind": "hebbian"}})
     with pytest.raises(ImprintError, match="no gradient through the learner"):
         setup("three_factor", routing={"signal": load_setup("nursery").steering[0]["name"]})
+    with pytest.raises(ImprintError, match="expansion has fixed latents, and has no gradient through the learner"):
+        setup("backprop", learner={"kind": "expansion"}, routing={"signal": load_setup("nursery").steering[0]["name"]})
     with pytest.raises(ImprintError, match="feedback_alignment"):
         setup("feedback_aligment")
