@@ -181,7 +181,8 @@ def judged(
     """
     outcomes = {prediction.outcome for prediction in predictions}
     behaved = all(control.outcome == "held" for control in controls)
-    lines = [f"{number}." for number in predictions] + [f"Control: {number}." for number in controls]
+    named = [f"{number.part}: {number}." if number.part else f"{number}." for number in predictions]
+    lines = [*named, *(f"Control: {number}." for number in controls)]
     first = [f"{', '.join(failed)} failed."] if failed else [blind] if not behaved and blind else []
     why = "\n".join([" ".join([*first, _counted(predictions, controls)]), *lines])
     every = [*predictions, *(replace(control, control=True) for control in controls)]

@@ -82,7 +82,7 @@ def _wanted(run: RunData) -> str:
     if not run.agents or rows.empty:
         return ""
     each = ", ".join(f"{row.concept} {number(row.estimate)}" for row in records(rows))
-    return f"; how much it is wanted (0: forgetting where it is changes nothing, 1: everything): {each}"
+    return f"; how much each is wanted (0: forgetting where it is changes nothing, 1: everything): {each}"
 
 
 def whole(run: RunData) -> str:
