@@ -53,7 +53,7 @@ def choices_figure(run: RunData, choices: pd.DataFrame) -> list[Figure]:
     said = listing(f"“{row.verdict}” in {percent(row.estimate)}" for row in records(words))
     total = int(every["n"].iloc[0])
     part = percent(every["estimate"].iloc[0])
-    reading = f"The verdict stands in {part} of {total:,} reasonable analyses; they say {said}."
+    reading = f"Of {total:,} reasonable analyses, {part} say what the verdict says; all of them: {said}."
     series = Series("stands", "--ink-soft", choices.assign(place=choices["control"]))
     plot = marks(list(choices["control"]), [series], Scale("part of the analyses", limits=RATE))
     caption = (
