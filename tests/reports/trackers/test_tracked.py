@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def test_what_cannot_be_exported_is_one_sentence(
 def test_a_tracker_that_is_not_installed_is_named(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    for name in ("tensorboard", "tensorboard.compat.proto.event_pb2"):  # one may have been imported before
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImprintError, match=r"pip install 'imprint\[tensorboard\]'"):
         export_to("tensorboard", folder, tmp_path)
 
