@@ -59,7 +59,8 @@ def _run(arguments: list[str]) -> int:
     try:
         code = app(arguments or ["--help"], prog_name="imprint", standalone_mode=False)
     except TyperException as error:
-        return _refuse(f"{error.format_message()} {_where_help(arguments)}")
+        said = error.format_message().rstrip()
+        return _refuse(f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} {_where_help(arguments)}")
     except ImprintError as error:
         return _refuse(str(error), error.exit_code)
     except BrokenPipeError:
