@@ -8,7 +8,6 @@ Letters: S seeds, n images, L layers.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.models.chance import generator
-from imprint.models.handwriting import digits
-from imprint.models.rules.base import RULES, Changes, Network, Rule
+from imprint.models.handwriting import CLASSES, digits
+from imprint.models.learning import plain_steps
+from imprint.models.rules.base import Changes, Network
 
-CLASSES = 10
 LEARNED = 0.75
 """Part of the images that are learned from."""
 
@@ -46,22 +45,8 @@ def split(seeds: Sequence[int]) -> tuple[Images, Images]:
 
 
 def newborn(widths: Sequence[int], seeds: Sequence[int], name: str = "birth") -> Network:
-    """Untrained networks with a softmax, weights normal with variance 1 / d, from the generator called ``name``."""
-    pairs = list(itertools.pairwise(widths))
-    drawn = []
-    for seed in seeds:
-        rng = generator(name, seed)
-        drawn.append([torch.randn(above, below, generator=rng) / below**0.5 for below, above in pairs])
-    weights = [torch.stack(layer) for layer in zip(*drawn, strict=True)]
-    return Network(weights, [torch.zeros(len(seeds), above) for above in widths[1:]], output="softmax")
-
-
-def started(kind: str, widths: Sequence[int], seeds: Sequence[int]) -> Rule:
-    """A learning rule with its default settings."""
-    cls = RULES.load(kind)
-    rule: Rule = cls(cls.Settings())
-    rule.start(widths, seeds)
-    return rule
+    """Untrained networks with a softmax, of every seed from its generator called ``name``."""
+    return plain_steps.newborn(widths, [generator(name, seed) for seed in seeds])
 
 
 def batches(count: int, size: int, seeds: Sequence[int]) -> Iterator[Tensor]:

@@ -71,7 +71,7 @@ def learned(
 
     Without generators rows come as they stand. With ``cooling`` steps get smaller from pass to pass, in a line that
     would reach zero after the last; without it the last steps, on a batch that may be incomplete, count in full.
-    ``tie`` has the last word on changes (:mod:`imprint.models.learning.wiring`).
+    ``tie`` has the last word on changes (:mod:`imprint.models.learning.tied_layers`).
     """
     targets = torch.nn.functional.one_hot(split.y, CLASSES).float()
     seeds, rows = torch.arange(len(split.x))[:, None], split.x.shape[1]

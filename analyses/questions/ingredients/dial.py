@@ -2,9 +2,9 @@
 
     64 pixels - 8 units at each pixel, ReLU - the largest of each 2 x 2 pixels - 64 ReLU - 10 classes
 
-How the first layer is wired (:mod:`imprint.models.learning.wiring`) goes from a convolution, 3 x 3 pixels and one set
-of weights for all places, to a dense layer, all pixels and weights of its own for each unit (:data:`DIAL`); the number
-of units is the same throughout. All are taught by the gradient and Adam (Kingma & Ba 2015), with the same step size.
+How the first layer is wired (:mod:`imprint.models.learning.tied_layers`) goes from a convolution, 3 x 3 pixels and one
+set of weights for all places, to a dense layer, all pixels and weights of its own for each unit (:data:`DIAL`); the
+number of units is the same throughout. All are taught by the gradient and Adam (Kingma & Ba 2015), with the same step size.
 
     permuted   the same pixels, in an order of each seed's own that is the same for all images: nothing is lost but
                which pixels are neighbours
@@ -28,7 +28,7 @@ from imprint.analyses.engine import Say
 from imprint.models.chance import birth, generator
 from imprint.models.handwriting import CLASSES, FIGURE, Split, splits
 from imprint.models.learning.plain_steps import BATCH
-from imprint.models.learning.wiring import Wiring, windows
+from imprint.models.learning.tied_layers import TiedLayer, windows
 
 CHANNELS, HIDDEN, POOL, RATE, FEW = 8, 64, 2, 0.003, 100
 """Units at each pixel, units above, pixels along a side of a pool, rate of Adam, smaller number of training images."""
@@ -44,7 +44,7 @@ class Stop(NamedTuple):
     """Parts along a side of the image within which units share weights."""
 
     @property
-    def wiring(self) -> Wiring:
+    def wiring(self) -> TiedLayer:
         """The wiring of the first layer."""
         return windows(FIGURE, CHANNELS, self.kernel, self.blocks)
 
@@ -80,7 +80,7 @@ def shifted(tests: Tensor) -> Tensor:
 class Wired:
     """S networks whose first layer is wired in a given way."""
 
-    def __init__(self, wiring: Wiring, rngs: Sequence[torch.Generator]) -> None:
+    def __init__(self, wiring: TiedLayer, rngs: Sequence[torch.Generator]) -> None:
         def drawn(*shape: int) -> Tensor:
             normal = torch.stack([torch.randn(*shape, generator=rng) for rng in rngs])
             return normal.mul((2 / shape[-1]) ** 0.5)

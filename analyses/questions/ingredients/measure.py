@@ -1,9 +1,9 @@
 """What a learner is born with, and what that decides: every combination of five ingredients.
 
 One network, 64 pixels - tanh units at every pixel - 10 classes, by plain steps on what a rule asks for; its layers are
-wired as a convolution or as dense ones (:mod:`imprint.models.learning.wiring`). Every combination of the ingredients
-(:data:`FACTORS`) is raised from the same sets of initial weights. The final function is what each network answers to
-each test image, as ten numbers that are 0 or 1. Of its variance over networks, summed over images and answers,
+wired as a convolution or as dense ones (:mod:`imprint.models.learning.tied_layers`). Every combination of the
+ingredients (:data:`FACTORS`) is raised from the same sets of initial weights. The final function is what each
+network answers to each test image, as ten numbers that are 0 or 1. Of its variance over networks, summed over images and answers,
 
     share of an ingredient = (SS_f - df_f MS_fb) / SS_total              MS_fb: births x that ingredient
     share of the weights at birth = (SS_b - df_b MS_cb) / SS_total       MS_cb: births x combinations
@@ -32,7 +32,7 @@ from imprint.analyses.engine import Say
 from imprint.models.chance import generator
 from imprint.models.handwriting import CLASSES, FIGURE, Split, splits
 from imprint.models.learning.plain_steps import accuracy, learned, started
-from imprint.models.learning.wiring import Wiring, pooled, tied, windows
+from imprint.models.learning.tied_layers import TiedLayer, pooled, tied, windows
 from imprint.models.rules.base import Network
 
 CONVOLUTION, DENSE = "convolution", "dense"
@@ -50,14 +50,14 @@ CHANNELS, ROWS, LESSONS, UNTRAINED = 4, 300, 20, 32
 """Units at each pixel, training images and passes of the factorial, and untrained networks of an architecture."""
 
 
-def wirings(architecture: str) -> tuple[Wiring, Wiring]:
+def wirings(architecture: str) -> tuple[TiedLayer, TiedLayer]:
     """The hidden layer and the output; a convolution has one output weight for 2 x 2 units of a channel."""
     if architecture == CONVOLUTION:
         return windows(FIGURE, CHANNELS, 3, 1), pooled(FIGURE, CHANNELS, CLASSES, 2)
     return windows(FIGURE, CHANNELS, 2 * FIGURE - 1, FIGURE), pooled(FIGURE, CHANNELS, CLASSES, 1)
 
 
-def newborn(wired: Sequence[Wiring], rngs: Sequence[torch.Generator], output: str = "softmax") -> Network:
+def newborn(wired: Sequence[TiedLayer], rngs: Sequence[torch.Generator], output: str = "softmax") -> Network:
     """Untrained networks wired so."""
     weights = [wiring.born(rngs) for wiring in wired]
     biases = [torch.zeros(weight.shape[:2]) for weight in weights]

@@ -26,8 +26,9 @@ from scipy import stats
 from torch import Tensor
 
 from imprint.analyses.engine import Say
-from imprint.analyses.raising.digits import Images, batches, newborn, of_seeds, one_hot, split, started, stepped
+from imprint.analyses.raising.digits import Images, batches, newborn, of_seeds, one_hot, split, stepped
 from imprint.models.chance import generator
+from imprint.models.learning.plain_steps import started
 from imprint.models.rules.base import Network
 
 CONCEPTS = ("even", "loop", "high", "left")

@@ -23,8 +23,10 @@ import torch
 from torch import Tensor
 
 from imprint.analyses.engine import Say
-from imprint.analyses.raising.digits import CLASSES, Images, batches, newborn, one_hot, split, started, stepped
+from imprint.analyses.raising.digits import Images, batches, newborn, one_hot, split, stepped
 from imprint.models.chance import generator
+from imprint.models.handwriting import CLASSES
+from imprint.models.learning.plain_steps import started
 from imprint.models.rules.base import Changes, Network
 
 UNITS, BATCH, RATE = 128, 32, 0.1

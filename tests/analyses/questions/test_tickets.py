@@ -10,7 +10,8 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.tickets import measure as pieces
 from imprint.analyses.questions.tickets.question import FEW, MANY, decide
-from imprint.analyses.raising.digits import Images, newborn, one_hot, started, stepped
+from imprint.analyses.raising.digits import Images, newborn, one_hot, stepped
+from imprint.models.learning.plain_steps import started
 
 SEEDS = (1, 2)
 

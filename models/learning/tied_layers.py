@@ -23,7 +23,7 @@ from imprint.models.rules.base import Changes
 
 
 @dataclass(frozen=True)
-class Wiring:
+class TiedLayer:
     """The wiring of one layer."""
 
     index: Tensor
@@ -50,14 +50,14 @@ def _summed(change: Tensor, place: Tensor) -> Tensor:
     return total.index_add_(1, place.flatten(), change.flatten(1)) / place.flatten().bincount().clamp_min(1).sqrt()
 
 
-def tied(wirings: Sequence[Wiring], changes: Changes) -> Changes:
+def tied(wirings: Sequence[TiedLayer], changes: Changes) -> Changes:
     """Changes of a network whose layers are wired so."""
     pairs = zip(wirings, changes.weights, changes.biases, strict=True)
     found = [wiring.tied(weight, bias) for wiring, weight, bias in pairs]
     return Changes(changes.loss, [weight for weight, _ in found], [bias for _, bias in found])
 
 
-def windows(side: int, channels: int, kernel: int, blocks: int) -> Wiring:
+def windows(side: int, channels: int, kernel: int, blocks: int) -> TiedLayer:
     """``channels`` units at every pixel of a square image, each of which sees ``kernel`` x ``kernel`` pixels around it.
 
     Units of one channel share weights within each of ``blocks`` x ``blocks`` equal parts of the image: 1 is a
@@ -73,15 +73,15 @@ def windows(side: int, channels: int, kernel: int, blocks: int) -> Wiring:
     channel = torch.arange(channels).repeat_interleave(side * side)
     index = each.repeat(channels, 1)
     size = blocks * blocks * kernel**2
-    return Wiring(
+    return TiedLayer(
         torch.where(index < 0, -1, index + channel[:, None] * size), channel * blocks**2 + block.repeat(channels)
     )
 
 
-def pooled(side: int, channels: int, outputs: int, pool: int) -> Wiring:
+def pooled(side: int, channels: int, outputs: int, pool: int) -> TiedLayer:
     """An output layer that has one weight for all units of a channel within ``pool`` x ``pool`` pixels; 1: its own."""
     row, column = torch.arange(side * side) // side // pool, torch.arange(side * side) % side // pool
     parts = -(-side // pool)
     place = (torch.arange(channels)[:, None] * parts**2 + row * parts + column).flatten()
     index = torch.arange(outputs)[:, None] * channels * parts**2 + place
-    return Wiring(index, torch.arange(outputs))
+    return TiedLayer(index, torch.arange(outputs))

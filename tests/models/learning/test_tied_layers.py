@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from imprint.models.learning.wiring import pooled, tied, windows
+from imprint.models.learning.tied_layers import pooled, tied, windows
 from imprint.models.rules.base import Changes
 
 
