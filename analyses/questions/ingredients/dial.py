@@ -4,7 +4,8 @@
 
 How the first layer is wired (:mod:`imprint.models.learning.tied_layers`) goes from a convolution, 3 x 3 pixels and one
 set of weights for all places, to a dense layer, all pixels and weights of its own for each unit (:data:`DIAL`); the
-number of units is the same throughout. All are taught by the gradient and Adam (Kingma & Ba 2015), with the same step size.
+number of units is the same throughout. All are taught by the gradient and Adam (Kingma & Ba 2015), with the same step
+size.
 
     permuted   the same pixels, in an order of each seed's own that is the same for all images: nothing is lost but
                which pixels are neighbours

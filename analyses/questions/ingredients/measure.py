@@ -2,8 +2,9 @@
 
 One network, 64 pixels - tanh units at every pixel - 10 classes, by plain steps on what a rule asks for; its layers are
 wired as a convolution or as dense ones (:mod:`imprint.models.learning.tied_layers`). Every combination of the
-ingredients (:data:`FACTORS`) is raised from the same sets of initial weights. The final function is what each
-network answers to each test image, as ten numbers that are 0 or 1. Of its variance over networks, summed over images and answers,
+ingredients (:data:`FACTORS`) is raised from the same sets of initial weights. The final function is what each network
+answers to each test image, as ten numbers that are 0 or 1. Of its variance over networks, summed over images and
+answers,
 
     share of an ingredient = (SS_f - df_f MS_fb) / SS_total              MS_fb: births x that ingredient
     share of the weights at birth = (SS_b - df_b MS_cb) / SS_total       MS_cb: births x combinations
