@@ -65,6 +65,8 @@ class Eraser(Intervention):
     def change(self, activations: Tensor) -> Tensor:
         """Erased activations ``[n, d]``."""
         mean, left, right = (part.to(activations) for part in (self.mean, self.left, self.right))
+        if not bool(torch.isfinite(right).all()):  # units too small for the inverse of their scale in this type
+            return self.change(activations.double()).to(activations)
         return activations - (activations - mean) @ right.T @ left.T
 
 
@@ -95,7 +97,7 @@ class Whitened:
             raise ImprintError("activations hold NaN or infinite values; nothing can be erased from them.")
         mean, varies = x.mean(0), varying(activations)
         x = x - mean
-        unit = torch.where(varies, x.square().mean(0).sqrt(), 1.0)
+        unit = torch.where(varies, _root_mean_square(x), 1.0)
         x = torch.where(varies, x / unit, 0.0)
         wide = x.shape[1] > len(x)
         scale, vectors = _span((x @ x.T if wide else x.T @ x) / len(x), sums_rounding(len(x)))
@@ -201,6 +203,12 @@ class Whitened:
         return Eraser(self.mean, left, right)
 
 
+def _root_mean_square(x: Tensor) -> Tensor:
+    """Root mean square ``[d]`` of columns ``[n, d]``, whose squares may be too small or too large for their type."""
+    largest = x.abs().amax(0)
+    return torch.where(largest > 0, largest * (x / largest).square().mean(0).sqrt(), 0.0)
+
+
 def _span(correlation: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
     """Standard deviations ``[s]`` and principal directions ``[., s]`` of the span of standardised rows.
 
@@ -270,13 +278,16 @@ def eraser(activations: Tensor, concept: Tensor) -> Eraser:
     a variance near the error of those; the covariance with the concept always from float64 products.
     """
     concept = concept.reshape(len(concept), -1)
-    if activations.dim() != 2 or len(concept) != len(activations) or activations.shape[1] > len(activations):
+    wide = activations.dim() != 2 or len(concept) != len(activations) or activations.shape[1] > len(activations)
+    if wide or not activations.numel() or not _squares_fit(activations):
         return Whitened.of(activations).erase(concept)
     no_targets = activations.new_zeros(len(activations), 0)
     moments = Moments.of([(activations, no_targets, torch.zeros(len(activations), dtype=torch.long))])
     origin, sums = moments.centred
     sums = sums.at(0)
     mean, covariance, varies = origin + sums.mean, sums.scatter / sums.count, varying(activations)
+    if not _variance_held(covariance.diagonal()[varies], activations.dtype):
+        return Whitened.of(activations).erase(concept)
     unit, correlation = _standardised(covariance, varies)
     spectrum = torch.linalg.eigh(correlation)
     if activations.dtype != torch.float64 and _delicate(spectrum[0], int(varies.sum()), sums.rounding):
@@ -288,6 +299,23 @@ def eraser(activations: Tensor, concept: Tensor) -> Eraser:
     noise, rounding = rows_rounding(mean, unit, activations.dtype), sums_rounding(len(activations))
     span = Whitened.of_spectrum(mean, unit, spectrum, len(activations), noise=noise, rounding=rounding)
     return span.erase_covariance(cross.T / len(z))
+
+
+def _squares_fit(activations: Tensor) -> bool:
+    """Whether sums of squares of the activations stay finite in the type of their products."""
+    largest = max(abs(float(end)) for end in torch.aminmax(activations.detach()))
+    return largest < math.sqrt(_product_limits(activations.dtype).max / len(activations))
+
+
+def _variance_held(variance: Tensor, kind: torch.dtype) -> bool:
+    """Whether units of these variances are large enough for products of rows of type ``kind`` not to vanish."""
+    limits = _product_limits(kind)
+    return bool((variance > limits.tiny / limits.eps).all())
+
+
+def _product_limits(kind: torch.dtype) -> torch.finfo:
+    """Range of the products of rows of type ``kind``: at least that of float32."""
+    return torch.finfo(torch.float64 if kind == torch.float64 else torch.float32)
 
 
 def _delicate(variance: Tensor, varying_units: int, rounding: float) -> bool:

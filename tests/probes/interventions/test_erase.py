@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -73,6 +74,20 @@ def test_neither_scale_nor_mean_of_a_unit_hides_the_concept(kind: torch.dtype) -
         assert fitted.rank == 2
         torch.testing.assert_close(after, eraser(x, columns(label))(x), atol=2e-3, rtol=0)
         assert accuracy((after - after.mean(0)) / after.std(0), label) < 0.4
+
+
+@pytest.mark.parametrize("size", [1e-44, 1e-36, 1e-20, 1e20, 1e37])
+@pytest.mark.parametrize("of", [eraser, lambda x, z: Whitened.of(x).erase(z)], ids=["moments", "rows"])
+def test_units_whose_squares_float32_cannot_hold_are_erased_too(size: float, of: Callable[..., Eraser]) -> None:
+    """Such units are real: a GELU gives values down to the smallest numbers that there are."""
+    x, label = planted(2000, 6)
+    scale = torch.tensor([size, 1, 1, 1, 1, 1], dtype=torch.float64)
+    small = (x * scale).float()
+    after = of(small, columns(label))(small)
+    assert after.dtype == torch.float32 and bool(torch.isfinite(after).all())
+    precise = after.double() / scale
+    # Numbers near 1e-44 are multiples of 1.4e-45: of a unit of that size only the coarse part can be taken out.
+    torch.testing.assert_close(precise, eraser(x, columns(label))(x), atol=0.3 if size < 1e-40 else 1e-3, rtol=0)
 
 
 def test_rounding_of_the_rows_is_no_direction() -> None:
