@@ -16,6 +16,8 @@ in most tries of it, although the goal can be attained without it; of this answe
                      gain is due to changing levels, and what to selecting them
     search           levels shown until the first claim that holds: median over search seeds, interval by bootstrap
 
+Every count holds the training levels on which the judge of claims is calibrated (:data:`FOUNDERS`).
+
 Where random search needs only a few levels no search can need ten times fewer; the rates say where that is so.
 Trained agents are kept in a temporary folder and used again.
 """
@@ -32,7 +34,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from imprint.analyses.expose.levels.evolution import Evolution, Spent, unselected
+from imprint.analyses.expose.levels.evolution import FOUNDERS, Evolution, Spent, unselected
 from imprint.analyses.expose.levels.interactive import EnvironmentGround
 from imprint.analyses.expose.levels.search import exposing_kinds
 from imprint.analyses.goals.acting import AgentPolicy
@@ -118,8 +120,10 @@ def median_of(counts: Sequence[float]) -> tuple[float, float, float]:
 
 
 def geometric(rate: float) -> float:
-    """Median number of random levels until the first, at a rate."""
-    return float(np.ceil(np.log(0.5) / np.log1p(-rate))) if 0 < rate < 1 else (1.0 if rate >= 1 else np.inf)
+    """Median number of random levels until the first, at a rate, and those by which the judge is calibrated."""
+    if not 0 < rate < 1:
+        return FOUNDERS + 1.0 if rate >= 1 else np.inf
+    return FOUNDERS + float(np.ceil(np.log(0.5) / np.log1p(-rate)))
 
 
 def compared(name: str, *, rare: int, searches: int, drawn: int) -> dict[str, object]:
@@ -162,7 +166,7 @@ def compared(name: str, *, rare: int, searches: int, drawn: int) -> dict[str, ob
         "random levels/s": round(speed),
         "search levels/s": round(sum(one[2] for one in found) / sum(one[1] for one in found)),
         "CPU s to first": round(float(np.median([one[1] for one in found])), 2),
-        "random CPU s": round(random[0] / speed, 2),
+        "random CPU s": round((random[0] - FOUNDERS) / speed, 2),
     }
 
 

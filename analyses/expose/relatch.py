@@ -49,4 +49,5 @@ def latch_again(answer: Exposed, examinees: Sequence[Examinee]) -> str:
         else f"{words.count(word)} x undetermined"
         for word in dict.fromkeys(words)
     )
-    return f"The latch test again, with {' and '.join(added)} added as proxies: {counted}."
+    role = "a proxy" if len(added) == 1 else "proxies"
+    return f"The latch test again, with {' and '.join(added)} added as {role}: {counted}."

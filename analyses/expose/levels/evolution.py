@@ -1,8 +1,9 @@
 """The search: levels that disappoint the subject are changed further, with few tries for most and many for few.
 
-A generation holds children of levels that were kept, each with one change, and some fresh training levels. Successive
-halving (Jamieson & Talwalkar 2016, arXiv 1502.07943) spends tries where they count: all are shown to the subject, the
-more promising half is tried twice, what stays plausible eight times, and only then is a claim tested, on fresh tries
+A generation holds children of levels that were kept, each with one change, and some fresh training levels with up to
+three changes, which no selection has seen. Successive halving (Jamieson & Talwalkar 2016, arXiv 1502.07943) spends
+tries where they count: all are shown to the subject, the more promising half is tried twice (of the first generations,
+which are small, everything is), what stays plausible eight times, and only then is a claim tested, on fresh tries
 (:mod:`imprint.analyses.expose.levels.judging`). Levels are kept by niche, which is what the subject did in them, so
 that the search does not settle on one behaviour (MAP-Elites: Mouret & Clune 2015, arXiv 1504.04909); changing levels
 rather than drawing them is the move of ACCEL (Parker-Holder et al. 2022, arXiv 2203.01302). Changes that raised fitness
@@ -31,6 +32,10 @@ from imprint.models.progress import worked
 FOUNDERS, FEWEST, GENERATION, FRESH = 16, 8, 32, 4
 """Training levels at the start, levels of the first generation (the next ones are twice as large) and of the largest,
 and one of how many of these is fresh."""
+DEPTHS = (0, 1, 2, 3)
+"""Changes of a fresh level, drawn from these."""
+UNHALVED = 3
+"""Generations of which every level is tried."""
 FIRST, SECOND = 2, 8
 """Tries of the promising half, and of what stays plausible."""
 CLAIMS = 8
@@ -40,7 +45,7 @@ POPULATION, PER_NICHE = 64, 2
 TOURNAMENT = 3
 """Levels of a niche of which the best becomes a parent."""
 FRESH_LEVEL = "training level"
-"""Operator of a level that was drawn and not changed."""
+"""Operator of a level that is nobody's child."""
 
 
 @dataclass
@@ -128,7 +133,7 @@ class Evolution:
         levels, about, parent_fitness = self._bred(size)
         about["number"] = self.spent.shown + np.arange(1, len(about) + 1)
         self.spent.take(len(about))
-        if self.judge.values:
+        if self.judge.values and self.generation > UNHALVED:
             promise = self.judge.promising(self.ground.shown(levels))
             index = np.sort(np.argsort(-promise, kind="stable")[: -(-len(promise) // 2)])
         else:
@@ -144,13 +149,13 @@ class Evolution:
     def _bred(self, size: int) -> tuple[Levels, pd.DataFrame, Floats]:
         """Children and fresh levels, what is known about them, and the fitness of their parents (fresh: infinite)."""
         fresh = -(-size // FRESH) if self.ground.operators else size
-        new = self.ground.fresh(fresh, self.rng)
+        new, made = drawn(self.ground, fresh, DEPTHS, self.rng)
         about = [
             pd.DataFrame(
                 {
                     "lineage": self.lineages + np.arange(fresh),
                     "generation": self.generation,
-                    "changes": [()] * fresh,
+                    "changes": made,
                     "operator": FRESH_LEVEL,
                 }
             )
@@ -257,13 +262,21 @@ class Evolution:
 
 def unselected(ground: Ground, n: int, changes: Sequence[int], rng: np.random.Generator) -> Levels:
     """``n`` training levels, each with as many random changes as one of ``changes``, chosen at random; not selected."""
-    levels = ground.fresh(n, rng)
-    depth = rng.choice(np.asarray(list(changes) or [1]), n)
-    for step in range(int(depth.max())) if ground.operators else ():
-        index = np.flatnonzero(depth > step)
+    return drawn(ground, n, list(changes) or [1], rng)[0]
+
+
+def drawn(
+    ground: Ground, n: int, depths: Sequence[int], rng: np.random.Generator
+) -> tuple[Levels, list[tuple[str, ...]]]:
+    """``n`` training levels with random changes, as many as one of ``depths``, and which changes each was given."""
+    levels, made = ground.fresh(n, rng), [()] * n
+    depth = rng.choice(np.asarray(depths), n)
+    for step in range(int(depth.max(initial=0))) if ground.operators else ():
+        index, rest = np.flatnonzero(depth > step), np.flatnonzero(depth <= step)
         names = [ground.operators[i] for i in rng.integers(0, len(ground.operators), len(index))]
-        new, _ = ground.changed(ground.rows(levels, index), names, rng)
-        rest = np.flatnonzero(depth <= step)
+        new, possible = ground.changed(ground.rows(levels, index), names, rng)
+        for i in np.flatnonzero(possible):
+            made[index[i]] = (*made[index[i]], names[i])
         back = np.argsort(np.concatenate([index, rest]), kind="stable")
         levels = ground.rows(ground.joined([new, ground.rows(levels, rest)]) if len(rest) else new, back)
-    return levels
+    return levels, made

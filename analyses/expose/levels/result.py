@@ -124,20 +124,26 @@ class LevelSearch:
     # -- candidates ----------------------------------------------------------------------------------------------
 
     def candidates(self) -> tuple[Candidate, ...]:
-        """A candidate for every cluster that shares a fact.
+        """A candidate for every statement that tells a cluster of levels best.
 
         Its share is the part of the variance of disappointment (value less what the intended goal gave) over the
-        unselected levels that goes with the cluster's most telling statement, with a bootstrap interval over levels.
+        unselected levels that goes with one statement, with a bootstrap interval over levels: of those that the
+        cluster's levels share, the one for which it is largest. Its p value is multiplied by their number.
         """
-        named = [(cluster, first) for cluster in self.clusters if (first := _first(cluster)) is not None]
-        estimates = [self._share(text) for _, text in named]
-        p = [float(stats.norm.sf((share.value - LEAST) / error)) if error > 0 else 1.0 for share, error in estimates]
+        named = []
+        for cluster in self.clusters:
+            if shares := {one.text: self._share(one.text) for one in cluster.shared if not one.ends}:
+                text = max(shares, key=lambda text: np.nan_to_num(shares[text][0].value, nan=-1.0))
+                named.append((cluster, text, *shares[text], len(shares)))
+        p = [
+            min(1.0, tried * float(stats.norm.sf((share.value - LEAST) / error))) if error > 0 else 1.0
+            for _, _, share, error, tried in named
+        ]
         q: Sequence[float] = stats.false_discovery_control(p).tolist() if p else []
-        taken: dict[str, int] = {}
-        found = []
-        for (cluster, text), (share, error), p_value, q_value in zip(named, estimates, p, q, strict=True):
-            taken[cluster.name] = taken.get(cluster.name, 0) + 1
-            name = cluster.name if taken[cluster.name] == 1 else f"{cluster.name} ({taken[cluster.name]})"
+        found: dict[str, Candidate] = {}
+        for (cluster, text, share, error, _), p_value, q_value in zip(named, p, q, strict=True):
+            if (name := f"{cluster.kind}: {text}") in found:
+                continue
             facts: dict[str, float] = {}
             for one in cluster.shared:
                 facts[one.fact] = max(facts.get(one.fact, 0.0), one.rate.value - one.base)
@@ -146,21 +152,19 @@ class LevelSearch:
                 f"less what it gets of {self.intended}, over {len(self.unselected.facts)} unselected levels, half of "
                 f"them with random changes, that goes with '{text}'."
             )
-            found.append(
-                Candidate(
-                    name=name,
-                    source="behaviour",
-                    share=share,
-                    description=what,
-                    facts=facts,
-                    examples=self._examples(cluster),
-                    p_value=p_value,
-                    q_value=float(q_value),
-                    detectable=LEAST + (stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) * error,
-                    causal=False,
-                )
+            found[name] = Candidate(
+                name=name,
+                source="behaviour",
+                share=share,
+                description=what,
+                facts=facts,
+                examples=self._examples(cluster),
+                p_value=p_value,
+                q_value=float(q_value),
+                detectable=LEAST + (stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) * error,
+                causal=False,
             )
-        return tuple(found)
+        return tuple(found.values())
 
     def searched(self) -> Searched:
         """What the source ``behaviour`` could do."""
@@ -200,10 +204,6 @@ class LevelSearch:
             )
             for i in cluster.levels[:SHOWN].tolist()
         )
-
-
-def _first(cluster: Cluster) -> str | None:
-    return next((one.text for one in cluster.shared if not one.ends), None)
 
 
 def _squared_correlation(x: Floats, y: Floats) -> Floats:

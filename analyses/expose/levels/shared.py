@@ -5,10 +5,11 @@ Clusters are made within each kind of exposing level, from the facts of the leve
 0.25, Kaufman & Rousseeuw's border of no substantial structure (Finding Groups in Data, 1990).
 
 A cluster's levels *share* a statement about a fact (``coin_at_corner``, ``coin_distance >= 6``) when it holds in at
-least half of them and more often than the base rate: of statements about levels, that among unselected ones (training
-levels, half of them with random changes); of those about where the subject ended up, that of random actions in the same
-levels. Exact one-sided test (hypergeometric), Benjamini-Hochberg over all statements of all clusters. Levels are
-independent, since each lineage gives one.
+least half of them and more often than the base rate, in them and in all exposing levels of the kind (a cluster alone
+would also share what merely sorted levels into clusters): of statements about levels, that among unselected ones
+(training levels, half of them with random changes); of those about where the subject ended up, that of random actions
+in the same levels. Exact one-sided test (hypergeometric), Benjamini-Hochberg over all statements of all clusters.
+Levels are independent, since each lineage gives one.
 
 *Undone* is the causal side: every change is made once to every exposing level, and it is counted how often the level is
 then no longer plausible, beside what happens when nothing is changed.
@@ -70,12 +71,6 @@ class Cluster:
     """Rows of the search's table."""
     shared: tuple[Shared, ...]
     """The most telling first."""
-
-    @property
-    def name(self) -> str:
-        """The kind, and the most telling statement about the levels."""
-        said = next((one.text for one in self.shared if not one.ends), "no shared fact")
-        return f"{self.kind}: {said}"
 
     @property
     def sentence(self) -> str:
@@ -143,14 +138,14 @@ def clusters_of(kinds: Sequence[str], tables: Sequence[Table]) -> tuple[Cluster,
     for kind in dict.fromkeys(kinds):
         index = np.flatnonzero(np.array(kinds) == kind)
         labels = _labels(features[index])
-        lots += [(kind, index[labels == label]) for label in np.unique(labels)]
+        lots += [(kind, index[labels == label], index) for label in np.unique(labels)]
     lots.sort(key=lambda lot: -len(lot[1]))
-    tested = [_tested(index, table) for _, index in lots for table in tables]
+    tested = [_tested(index, whole, table) for _, index, whole in lots for table in tables]
     p = [found[-1] for rows in tested for found in rows]
     q: Iterator[float] = iter(stats.false_discovery_control(p) if p else ())
     corrected = [[(*found[:-1], float(next(q))) for found in rows] for rows in tested]
     clusters, k = [], len(tables)
-    for i, (kind, index) in enumerate(lots):
+    for i, (kind, index, _) in enumerate(lots):
         shared = [
             Shared(text, fact, tables[t].ends, rate_of(hits, len(index)), base, q_value)
             for t in range(k)
@@ -162,16 +157,23 @@ def clusters_of(kinds: Sequence[str], tables: Sequence[Table]) -> tuple[Cluster,
     return tuple(clusters)
 
 
-def _tested(index: NDArray[np.int64], table: Table) -> list[tuple[str, str, int, float, float]]:
-    """Text, fact, hits, base rate and p of every statement about one cluster."""
+def _tested(
+    index: NDArray[np.int64], whole: NDArray[np.int64], table: Table
+) -> list[tuple[str, str, int, float, float]]:
+    """Text, fact, hits, base rate and p of every statement about one cluster ``index`` of all levels ``whole``."""
     found = []
     for text, fact, own, others in table.statements():
-        against = others[index] if table.ends else others
-        hits, base = int(own[index].sum()), int(against.sum())
-        total = len(index) + len(against)
-        p = float(stats.hypergeom.sf(hits - 1, total, hits + base, len(index)))
-        found.append((text, fact, hits, base / max(len(against), 1), p))
+        (p, hits, base), (overall, *_) = (_enriched(own[some], others, some, table.ends) for some in (index, whole))
+        found.append((text, fact, hits, base, max(p, overall)))
     return found
+
+
+def _enriched(own: Bools, others: Bools, index: NDArray[np.int64], ends: bool) -> tuple[float, int, float]:
+    """One-sided p that a statement holds more often in levels ``index`` than elsewhere, its hits, and the base rate."""
+    against = others[index] if ends else others
+    hits, base = int(own.sum()), int(against.sum())
+    p = float(stats.hypergeom.sf(hits - 1, len(own) + len(against), hits + base, len(own)))
+    return p, hits, base / max(len(against), 1)
 
 
 def _features(tables: Sequence[Table]) -> NDArray[np.float64]:

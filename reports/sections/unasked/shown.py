@@ -24,6 +24,8 @@ def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
         f"({percent(found.declared.value)}); lines: 95 % intervals. Shown: {', '.join(named[s] for s in shown)}, "
         "each source in its own colour. A fact and the direction that carries it are both listed: bars do not add up."
     )
+    if any(candidate.name.endswith(" with others") for candidate in drawn):
+        caption += " “With others”: only in combination with other facts."
     heading = (
         "What the value depends on beside what was asked about"
         if found.candidates
