@@ -177,7 +177,7 @@ def main() -> None:
             agent = PPO("MlpPolicy", levels, seed=seed, device="cpu", **settings)
             study.add(agent.learn(steps), age=steps, seed=seed)
         for twin in range(twins):
-            untrained = PPO("MlpPolicy", make_vec_env(make, 1), seed=100 + twin, device="cpu", **settings)
+            untrained = PPO("MlpPolicy", make_vec_env(make, 8), seed=100 + twin, device="cpu", **settings)
             study.add(untrained, age=0, seed=twin, untrained=True)
         run = study.finish(f"{chosen.out}/{study.setup.name}")
         print(f"\n{name}: {run.verdict}\n{run.sentence}\n{imprint.report(run)}")
