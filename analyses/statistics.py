@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from imprint.probes.samples.intervals import LARGEST as LARGEST
-from imprint.probes.samples.intervals import exact_interval
+from imprint.probes.samples.intervals import exact_interval, t_above, t_quantile
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
@@ -61,7 +61,7 @@ def mean_of_all(values: ArrayLike) -> Estimate:
     if n == 0 or not np.isfinite(x).all():
         return Estimate(NAN, NAN, NAN, n)
     mean = float(x.mean())
-    half = float(stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else NAN
+    half = float(t_quantile(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else NAN
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -148,7 +148,7 @@ def p_above(
     variance = finite.var(ddof=1) * times * (freedom + 1) / max(freedom, 1) + extra_variance
     if variance <= 0:
         return 0.0 if estimate > 0 else 1.0
-    return float(stats.t.sf(estimate / np.sqrt(variance), df=max(freedom, 1)))
+    return t_above(estimate / np.sqrt(variance), max(freedom, 1))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
@@ -227,7 +227,7 @@ def equivalent(estimate: float, standard_error: float, *, margin: float, freedom
     """
     if not (np.isfinite(estimate) and np.isfinite(standard_error)):
         return False
-    return bool(estimate + stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)
+    return bool(estimate + t_quantile(1 - alpha, max(freedom, 1)) * standard_error < margin)
 
 
 def power_of_mean(effect: float, spread: float, seeds: int, *, alpha: float = 0.05) -> float:

@@ -40,6 +40,7 @@ from imprint.models.store import RunFolder
 from imprint.models.worlds.base import World
 from imprint.probes.door.arrays import real_array
 from imprint.probes.door.labels import table_of
+from imprint.probes.door.rows import groups_of
 from imprint.probes.policies.library import is_policy
 from imprint.probes.subjects.subject import Subject
 
@@ -98,8 +99,8 @@ class Examinee:
         numbers = np.asarray(real_array("values", values), dtype=np.float64)
         if numbers.shape != (len(table),):
             raise ImprintError(f"values are {list(numbers.shape)} for {len(table)} rows; expected one for each row.")
-        group = np.arange(len(table)) if groups is None else pd.factorize(np.asarray(groups))[0]
-        ground = Ground(table, tuple(declared), group.astype(np.int64))
+        found = groups_of(groups, (len(table),), None)
+        ground = Ground(table, tuple(declared), np.arange(len(table)) if found is None else found)
         return cls(
             ground, finite(numbers), outside="there are numbers alone, and no subject whose inside could be read"
         )

@@ -30,6 +30,15 @@ import pandas as pd
 import torch
 
 from imprint.analyses.findings import findings
+from imprint.analyses.latch.arguments import (
+    names_of,
+    require_counts,
+    require_repeatable,
+    require_world,
+    rows_given,
+    rule_of,
+    subject_of,
+)
 from imprint.analyses.latch.decision import Judgement, judge, undetermined
 from imprint.analyses.latch.effects import effect_sums
 from imprint.analyses.latch.floor import bounds, twin_shares
@@ -195,10 +204,12 @@ def latch(
     integrated gradients are taken, when the world has masks; 0 for none. ``progress``: True draws a bar with the time
     left; a function gets every :class:`imprint.models.progress.Step`.
     """
-    names = _names(intended, proxies)
+    names, rule, subject = names_of(intended, proxies), rule_of(decision), subject_of(subject)
+    require_counts(n=n, seed=seed, resamples=resamples, placebos=placebos, attribution=attribution)
+    require_world(world)
     world.require(*names)
-    rule = decision or Decision()
     batch = balanced_rows(world, n, seed)
+    require_repeatable(world, batch)
     chosen = mediating_sites(subject, batch, sites, MOST_SITES)
     began = time.perf_counter()
     values = _values(subject, batch)
@@ -208,7 +219,8 @@ def latch(
         try:
             cells = measure(values, batch.concepts, batch.groups, names, equal=equal)
             twins = [
-                measure(_values(twin, batch), batch.concepts, batch.groups, names, equal=equal) for twin in untrained
+                measure(_values(subject_of(twin), batch), batch.concepts, batch.groups, names, equal=equal)
+                for twin in untrained
             ]
         except NotMeasurableError as error:
             return _nothing(names, f"Not measurable: {error}.", n)
@@ -248,7 +260,9 @@ def latch_from_arrays(
     of them weighs the same, however often it occurs. A combination with fewer than five rows makes the latch
     undetermined, with the reason in ``why``.
     """
-    names, concepts = _names(intended, proxies), table_of(concepts)
+    names, rule, concepts = names_of(intended, proxies), rule_of(decision), table_of(concepts)
+    require_counts(seed=seed, resamples=resamples)
+    concepts, groups, untrained = rows_given(concepts, values, groups, untrained)
     try:
         cells = measure(values, concepts, groups, names)
         twins = [measure(twin, concepts, groups, names) for twin in untrained]
@@ -258,24 +272,12 @@ def latch_from_arrays(
         return _constant(names, len(concepts), cells)
     problems = dict.fromkeys(names, "an association: the table has no counterfactuals")
     sign = sign_of(cells.design.levels[0], rewarded)
-    return _judged(
-        Profile(cells, {}), twins, problems, decision or Decision(), seed=seed, resamples=resamples, sign=sign
-    )
+    return _judged(Profile(cells, {}), twins, problems, rule, seed=seed, resamples=resamples, sign=sign)
 
 
 def balanced_rows(world: World, n: int, seed: int = 0) -> Batch:
     """The rows on which a latch is measured."""
     return world.sample(n, rng=torch.Generator().manual_seed(seed), design="balanced")
-
-
-def _names(intended: str, proxies: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(proxies, str):
-        raise ImprintError(f"proxies is the text {proxies!r}; expected a list of concepts, for example [{proxies!r}].")
-    if not proxies:
-        raise ImprintError("proxies is empty; name at least one concept that goes along with the intended one.")
-    if len({intended, *proxies}) != len(proxies) + 1:
-        raise ImprintError(f"intended and proxies name something twice: {', '.join((intended, *proxies))}.")
-    return (intended, *proxies)
 
 
 def _values(subject: Subject, batch: Batch) -> Floats:
@@ -346,7 +348,9 @@ def _nothing(names: tuple[str, ...], why: str, n: int) -> Latch:
 
 
 def _constant(names: tuple[str, ...], n: int, cells: CellSums) -> Latch:
-    """A value that is the same everywhere depends on nothing."""
+    """A value that is the same everywhere depends on nothing; of one that hardly varies that cannot be said."""
+    if cells.faint:
+        return _nothing(names, f"Not measurable: {cells.faint}.", n)
     bare = _nothing(names, "The value is constant, so it depends on nothing; shares are not measurable.", n)
     return replace(bare, verdict=NONE, words=(NONE,), probabilities={NONE: 1.0}, profile=Profile(cells, {}))
 

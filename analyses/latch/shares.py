@@ -49,6 +49,8 @@ CONSTANT = 1e-6
 """A value whose spread is below this part of its size (single precision) is constant."""
 EXACT = 1e-8
 """How much smaller that part is for values in double precision, and for whole numbers."""
+ROUNDED = 1.2e-7
+"""Part of its size by which a value in single precision is rounded once."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,24 @@ class CellSums:
 
     @property
     def constant(self) -> bool:
-        """Whether the value is the same everywhere."""
+        """Whether the value is the same everywhere, but for what may be rounding."""
+        return self.spread <= CONSTANT * self.scale
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the value over all rows."""
         count, total, squares = self.sums.sum((0, 1))
-        return bool(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) <= CONSTANT * self.scale)
+        return float(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)))
+
+    @property
+    def faint(self) -> str:
+        """Why a value that counts as constant may vary after all; empty where it cannot."""
+        if not self.constant or self.spread <= ROUNDED * self.scale:
+            return ""
+        return (
+            f"the value has a standard deviation of {self.spread:.2g}, which beside its size may be rounding; take "
+            "away from it what is common to all rows"
+        )
 
     @property
     def shares(self) -> Floats:

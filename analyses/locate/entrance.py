@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.door.arrays import OFFSET, SAFE, Rows, count_of, masked_rows, matrix, real_array, rows_of
+from imprint.probes.door.arrays import OFFSET, SAFE, Rows, count_of, masked_rows, matrix, real_array, rows_of, texts
 from imprint.probes.door.files import open_activations
 from imprint.probes.door.labels import moderate, plain, sentinel, table_of, without
-from imprint.probes.door.rows import column_or, groups_of, mask_of
+from imprint.probes.door.rows import column_or, groups_of, mask_of, require_one_order
 from imprint.probes.door.sums import all_finite
 from imprint.probes.subjects.stored import ActivationStore
 
@@ -110,6 +110,9 @@ def enter(
     if groups is None and isinstance(activations, ActivationStore) and activations.groups is not None:
         groups = activations.groups
     given = named(activations, len(labels))
+    require_one_order(
+        labels.index, activations=given, groups=groups, mask=mask, untrained=untrained, inputs=inputs, value=value
+    )
     shape = _shape(given, len(labels)) if isinstance(given, Mapping) else (len(labels),)
     rows = _Rows(shape, mask_of(mask, shape))
     if isinstance(given, Mapping) and (hidden := _hidden(given, rows)) is not None:
@@ -148,7 +151,7 @@ def named(activations: Any, rows: int) -> dict[str, Any] | Stream:
     if isinstance(activations, Mapping):
         if not activations:
             raise ImprintError("nothing to locate: activations holds no site.")
-        return {str(site): array for site, array in activations.items()}
+        return dict(zip(texts("a site", activations), activations.values(), strict=True))
     if isinstance(activations, list | tuple):
         return _of_list(activations)
     arrays = hasattr(activations, "__array__") or hasattr(activations, "toarray") or hasattr(activations, "to_pandas")

@@ -20,12 +20,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.floors import Evidence, Floor, Resampling, Spread, floors_of
 from imprint.analyses.locate.nulls import FEWEST
 from imprint.analyses.statistics import NAN, Floats
+from imprint.probes.samples.intervals import t_quantile
+
+NORMAL = 1.959963984540054
+"""The 97.5 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,17 @@ def summarise(
     )
 
 
+def selectivity_of(evidence: Sequence[Evidence]) -> float:
+    """The selectivity of :func:`summarise`, which no draw changes, without the rest."""
+    first = evidence[0]
+    scores = [float(np.mean([e.reading.nulls.mean() for e in evidence]))]
+    if first.untrained is not None:
+        scores.append(float(statistics.score(first.untrained.sum(1), regression=first.reading.regression).mean()))
+    if first.inputs is not None:
+        scores.append(float(statistics.score(first.inputs.sum(0), regression=first.reading.regression)))
+    return float(np.mean([e.reading.score for e in evidence])) - max(first.reading.chance, *scores)
+
+
 def _measurable(sums: Floats, *, regression: bool) -> bool:
     """Whether there is an interval: where all :data:`FEWEST` rows of a class are missed, no resample is different."""
     return regression or bool(sums[0, :, sums.shape[2] // 2 :].sum(0).min() >= FEWEST)
@@ -161,7 +175,7 @@ def _stretch(variances: Sequence[float], units: Sequence[int], twice: float) -> 
         return 1.0
     number = np.maximum(number, 2)
     total, freedom = statistics.satterthwaite(raw * number / (number - 1) * np.array([twice, 1.0, 1.0]), number - 1)
-    return float(np.sqrt(total / raw.sum()) * stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
+    return float(np.sqrt(total / raw.sum()) * t_quantile(0.975, freedom) / NORMAL)
 
 
 def _stretched(draws: Floats, by: float) -> tuple[float, float]:

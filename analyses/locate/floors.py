@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.reading import Reading
 from imprint.analyses.locate.twins import moderated
 from imprint.analyses.statistics import NAN, Floats
 from imprint.probes.samples.controls import Ints
+from imprint.probes.samples.intervals import t_above
 
 MOST_TWINS = 100
 """More twins than this are not advised."""
@@ -117,7 +117,7 @@ class Floor:
         variance, df = statistics.satterthwaite(np.array(parts), np.array(freedom))
         if variance <= 0:
             return 0.0 if estimate > self.score else 1.0
-        return float(stats.t.sf((estimate - self.score) / np.sqrt(variance), df=max(df, 1.0)))
+        return t_above((estimate - self.score) / np.sqrt(variance), max(df, 1.0))
 
     def reaches(self, estimate: float, *, margin: float) -> bool:
         """Whether it is shown that the score lies less than ``margin`` above the floor.

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from imprint.analyses import statistics
 from imprint.analyses.locate.plan.target import Target
@@ -30,6 +29,7 @@ from imprint.analyses.locate.targets import Targets
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError
 from imprint.probes.readouts.k_sparse import KSparse
+from imprint.probes.samples.intervals import t_quantile
 
 LEAST_EFFECT = 0.2
 """A value that differs by less than this part of its standard deviation does not use a concept."""
@@ -48,7 +48,7 @@ def places(
     if x.shape[1] < 2:
         return dict.fromkeys(readings, "at unit 0")
     concepts = [target.real() for target in targets.concepts if target.name in readings]
-    single = read(x, concepts, KSparse(k=1), fold=targets.fold, groups=targets.groups)
+    single = read(x, concepts, KSparse(k=1), fold=targets.fold, groups=targets.groups, rates=False)
     out: dict[str, str] = {}
     drawn: dict[int, Floats] = {}
     for target, one in zip(concepts, single, strict=True):
@@ -80,7 +80,7 @@ def difference(one: Reading, two: Reading, groups: Floats) -> tuple[float, float
     if not len(apart):
         return float("-inf"), float("inf")
     error = float(apart.std()) * np.sqrt(one.used_twice * (freedom + 1) / freedom)
-    reach = float(stats.t.isf(LEVEL, freedom)) * error
+    reach = t_quantile(1 - LEVEL, freedom) * error
     return one.score - two.score - reach, one.score - two.score + reach
 
 
@@ -117,7 +117,7 @@ def unused(value: Any, targets: Targets, names: Collection[str]) -> dict[str, fl
         if target.name in names:
             own = v if target.rows is None else v[target.rows]
             effect, error, freedom = _effects(own / v.std(), target)
-            if (np.abs(effect) + stats.t.isf(LEVEL, freedom) * error).max() < LEAST_EFFECT:
+            if (np.abs(effect) + t_quantile(1 - LEVEL, freedom) * error).max() < LEAST_EFFECT:
                 out[target.name] = float(np.abs(effect).max())
     return out
 

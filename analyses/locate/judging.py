@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from imprint.analyses.locate.evidence import Summary, summarise
+from imprint.analyses.locate.evidence import Summary, selectivity_of, summarise
 from imprint.analyses.locate.floors import Evidence, Resampling, Spread, spreads_of
 from imprint.analyses.locate.verdict import verdict_of
 from imprint.analyses.statistics import benjamini_hochberg
@@ -24,7 +24,7 @@ COLUMNS = ("concept", "site", *NUMBERS, "q_value", "verdict", "why")
 TOGETHER = 256
 """Cells whose groups are resampled in one matrix product."""
 FEW = 100
-"""Resamples with which the best site is chosen."""
+"""Draws of groups that were made where the best site is chosen."""
 INTERVAL = ("selectivity", "selectivity_low", "selectivity_high")
 BEST = ("score", "low", "high", *INTERVAL, "p_value", "null", "untrained", "inputs", "n")
 """What :func:`best_sites` gives of the summary at a best site."""
@@ -90,8 +90,7 @@ def summaries_of(
     draws = {} if draws is None else draws
     shapes: dict[tuple[int, int, int], list[Any]] = {}
     for cell, seeds in evidence.items():
-        twins = 0 if seeds[0].untrained is None else len(seeds[0].untrained)
-        shapes.setdefault((len(seeds), len(seeds[0].reading.sums), twins), []).append(cell)
+        shapes.setdefault((len(seeds), len(seeds[0].reading.sums), _twins(seeds)), []).append(cell)
     summaries: dict[Any, Summary] = {}
     for shape, cells in shapes.items():
         if shape not in draws:
@@ -107,6 +106,10 @@ def summaries_of(
     return {cell: summaries[cell] for cell in evidence}
 
 
+def _twins(seeds: Sequence[Evidence]) -> int:
+    return 0 if seeds[0].untrained is None else len(seeds[0].untrained)
+
+
 def best_sites(
     evidence: Mapping[tuple[str, str], Sequence[Evidence]], *, resamples: int, rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
@@ -115,8 +118,10 @@ def best_sites(
     Concept -> ``site`` and :data:`BEST`, or ``site`` None and ``why`` there is none.
     """
     best: dict[str, dict[str, Any]] = {}
-    few: dict[tuple[int, int, int], Resampling] = {}
+    drawn: set[tuple[int, int, int]] = set()
     many: dict[tuple[int, int, int], Resampling] = {}
+    scored: dict[tuple[str, str], Sequence[Evidence]] = {}
+    spreads: dict[Any, Spread] = {}
     halves: dict[int, Ints] = {}
     of_concept: dict[str, dict[str, Sequence[Evidence]]] = {}
     for (concept, site), seeds in evidence.items():
@@ -128,17 +133,26 @@ def best_sites(
             continue
         if groups not in halves:
             halves[groups] = rng.permutation(groups)
-        chosen_on, scored_on = (
-            {site: [e.of_groups(half) for e in seeds] for site, seeds in sites.items()}
-            for half in (halves[groups][: groups // 2], halves[groups][groups // 2 :])
-        )
-        chosen = summaries_of(chosen_on, resamples=FEW, rng=rng, draws=few)
-        known = {site: s.selectivity for site, s in chosen.items() if np.isfinite(s.selectivity)}
+        half, other = halves[groups][: groups // 2], halves[groups][groups // 2 :]
+        for seeds in sites.values():
+            shape = (len(seeds), len(half), _twins(seeds))
+            if shape not in drawn:  # choosing needs no draws, but stored results follow on these in the stream
+                drawn.add(shape)
+                Resampling.draw(*shape, resamples=FEW, rng=rng)
+        found = {site: selectivity_of([e.of_groups(half) for e in seeds]) for site, seeds in sites.items()}
+        known = {site: selectivity for site, selectivity in found.items() if np.isfinite(selectivity)}
         if not known:
             best[concept] = {"site": None, "why": "the score is not defined on half of the groups"}
             continue
         site = max(known, key=known.__getitem__)
-        spreads, scored = spreads_of(scored_on), {site: scored_on[site]}
-        summary = summaries_of(scored, resamples=resamples, rng=rng, spreads=spreads, draws=many)[site]
-        best[concept] = {"site": site, **{name: getattr(summary, name) for name in BEST}}
+        scored_on = {site: [e.of_groups(other) for e in seeds] for site, seeds in sites.items()}
+        spreads |= {(concept, site): spread for site, spread in spreads_of(scored_on).items()}
+        scored[concept, site] = scored_on[site]
+        shape = (len(scored_on[site]), len(other), _twins(scored_on[site]))
+        if shape not in many:
+            many[shape] = Resampling.draw(*shape, resamples=resamples, rng=rng)
+        best[concept] = {"site": site}
+    summaries = summaries_of(scored, resamples=resamples, rng=rng, spreads=spreads, draws=many)
+    for (concept, _), summary in summaries.items():
+        best[concept] |= {name: getattr(summary, name) for name in BEST}
     return best

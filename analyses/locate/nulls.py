@@ -11,9 +11,9 @@ Letters: J shuffles.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from imprint.analyses.statistics import NAN, Floats, tail_p
+from imprint.probes.samples.intervals import t_above
 
 FEWEST = 10
 """Rows of the rarest class below which there is neither an interval nor a verdict of presence."""
@@ -36,7 +36,7 @@ def p_among(score: float, nulls: Floats, *, rarest: float) -> float:
         return NAN
     if error <= 0:
         return 1 / (1 + len(nulls)) if score > nulls.mean() else 1.0
-    return float(stats.t.sf((score - nulls.mean()) / error, df=len(nulls) - 1))
+    return t_above((score - nulls.mean()) / error, len(nulls) - 1)
 
 
 def is_among(score: float, nulls: Floats) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from imprint.analyses import statistics
@@ -105,7 +105,7 @@ class Reading:
         if self.regression or not np.isfinite(self.score):
             return 1.0 + self.noise
         a = min(max(self.score, 1e-6), 1 - 1e-6)
-        return 1.0 + self.noise * float(norm.pdf(norm.ppf(a)) ** 2 / (a * (1 - a)))
+        return 1.0 + self.noise * float(np.exp(-(ndtri(a) ** 2)) / (2 * np.pi * a * (1 - a)))
 
     def of_groups(self, groups: Ints) -> Reading:
         """Restricted to some groups; fewer rows make the shuffles' scores spread more."""
@@ -122,13 +122,14 @@ def read(
     groups: Ints,
     inner: Ints | None = None,
     enough: float | None = None,
+    rates: bool = True,
 ) -> list[Reading]:
     """Out-of-fold readings of all targets from activations ``x`` ``[n, D]``.
 
     A readout that follows from moments needs one pass for them and one for reading. Any other is fitted once per fold,
     concept and shuffle, and keeps ``inner`` groups (default: ``groups``) together when it chooses hyperparameters.
     ``enough``: the p-value that a reading is compared with; those that are near it get more shuffles, if the readout
-    follows from moments.
+    follows from moments. ``rates``: whether classes get their areas and rates.
     """
     readings: dict[int, Reading] = {}
     size = int(groups.max()) + 1
@@ -140,7 +141,7 @@ def read(
             together = _Together(own, parts, readout, folds)
 
             def scored(parts: Sequence[Target], of: _Together = together, groups: Ints = groups_of) -> list[Reading]:
-                return [_score(r, t, groups, size) for t, r in of.readings(parts)]
+                return [_score(r, t, groups, size, rates=rates) for t, r in of.readings(parts)]
 
             found = scored(parts)
             if enough is not None:
@@ -148,7 +149,7 @@ def read(
         else:
             whole = first.of(groups if inner is None else inner)
             every = (_read_rows(own, t, readout, fold=folds, groups=whole) for t in parts)
-            found = [_score(r, t, groups_of, size) for t, r in zip(parts, every, strict=True)]
+            found = [_score(r, t, groups_of, size, rates=rates) for t, r in zip(parts, every, strict=True)]
         readings |= dict(zip(some, found, strict=True))
     return [readings[i] for i in range(len(targets))]
 
@@ -251,11 +252,11 @@ def _read_rows(x: Tensor, target: Target, readout: Readout, *, fold: Tensor, gro
     return readings
 
 
-def _score(readings: Tensor, target: Target, groups: Ints, size: int) -> Reading:
+def _score(readings: Tensor, target: Target, groups: Ints, size: int, *, rates: bool) -> Reading:
     """Scores from readings ``[n, copies, width]`` of its rows, whose groups are among ``size``."""
     real, nulls = sums_of(readings, target, slice(None), groups, size=size)
-    rates = None if target.regression else _rates(readings[:, 0], target)
-    return reading_of(target, real, nulls, noise=noise_of(readings, target, slice(None)), rates=rates)
+    of_classes = _rates(readings[:, 0], target) if rates and not target.regression else None
+    return reading_of(target, real, nulls, noise=noise_of(readings, target, slice(None)), rates=of_classes)
 
 
 def sums_of(readings: Tensor, target: Target, rows: slice, groups: Ints, *, size: int) -> tuple[Tensor, Tensor]:
@@ -332,7 +333,9 @@ def _rates(readings: Tensor, target: Target) -> Floats:
     guess = read.argmax(1) if target.width > 1 else (read[:, 0] > 0).astype(np.int64)
     member, guessed = (of[:, None] == np.arange(target.classes) for of in (codes, guess))
     inside, outside = member.sum(0), (~member).sum(0)
-    ranked = read if target.width > 1 else np.concatenate([-read, read], axis=1)  # of two classes, one is the opposite
-    ranks = (statistics.areas(ranked, member), statistics.recalls(ranked, member))
+    ranked, area = read, statistics.areas(read, member[:, -read.shape[1] :])
+    if target.width == 1:  # of two classes, one is the opposite of the other, and their areas are the same
+        ranked, area = np.concatenate([-read, read], axis=1), np.repeat(area, 2)
+    ranks = (area, statistics.recalls(ranked, member))
     rates = ((guessed & member).sum(0) / inside, (guessed & ~member).sum(0) / outside)
     return np.stack([ranks[0], *rates, ranks[1]], axis=1)

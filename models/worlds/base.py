@@ -141,8 +141,11 @@ class World(Redrawable, ABC):
     @property
     def concepts(self) -> tuple[str, ...]:
         """Names of all concepts: factors first, then abstract ones."""
+        for name, values in self.factors.items():
+            if not hasattr(values, "__getitem__") or isinstance(values, str | Mapping) or not len(values):
+                raise ImprintError(f"factor {name!r} has the values {values!r}; expected a list or tuple of some.")
         row = pd.DataFrame({name: [values[0]] for name, values in self.factors.items()})
-        return tuple(self.derive(row).columns)
+        return tuple(self._derived(row).columns)
 
     def values(self, concept: str) -> tuple[Any, ...]:
         """Allowed values of a concept: those of the factor, or ``(False, True)`` for an abstract one."""
@@ -203,8 +206,24 @@ class World(Redrawable, ABC):
             raise ImprintError(
                 f"{type(self).__name__}.render returned {got}; expected a tensor [n, ...] with {len(factors)} rows."
             )
+        concepts = self._derived(factors)
         groups = noise["group"].numpy() if "group" in noise else np.arange(len(factors))
-        return Batch(observation, self.derive(factors), np.asarray(groups, dtype=np.int64), noise)
+        if groups.dtype.kind not in "iub":
+            raise ImprintError(
+                f"{type(self).__name__}.draw_noise gave {groups.dtype} for 'group'; expected whole numbers, int64 [n]."
+            )
+        return Batch(observation, concepts, np.asarray(groups, dtype=np.int64), noise)
+
+    def _derived(self, factors: pd.DataFrame) -> pd.DataFrame:
+        """What the author's ``derive`` gave, checked."""
+        concepts: Any = self.derive(factors)
+        if not isinstance(concepts, pd.DataFrame) or not concepts.index.equals(factors.index):
+            got = f"{len(concepts)} rows" if isinstance(concepts, pd.DataFrame) else type(concepts).__name__
+            raise ImprintError(
+                f"{type(self).__name__}.derive returned {got}; expected the table it was given, {len(factors)} rows in "
+                "the same order, with columns added."
+            )
+        return concepts
 
     def _drawn(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         """What the author's ``draw_noise`` gave, checked."""

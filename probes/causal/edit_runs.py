@@ -12,13 +12,13 @@ Letters: n rows, q statistics.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
-from imprint.probes.interventions.base import Intervention, edited_values
+from imprint.probes.interventions.base import Intervention, edited_values, values_of_places
 from imprint.probes.samples.clusters import BLOCKS, Clusters
 from imprint.probes.subjects.subject import Subject
 
@@ -76,22 +76,38 @@ class EditRuns:
     """Smaller changes of a value are rounding errors."""
     clusters: Clusters
     """The groups of rows."""
+    batch_size: int = 512
+    """Rows of a pass: a row rounds alike in batches of equal size."""
 
     @classmethod
     def of(
-        cls, subject: Subject, observation: Tensor, groups: object, *, blocks: int = BLOCKS, rng: torch.Generator
+        cls,
+        subject: Subject,
+        observation: Tensor,
+        groups: object,
+        *,
+        blocks: int = BLOCKS,
+        batch_size: int = 512,
+        rng: torch.Generator,
     ) -> EditRuns:
         """Compute the unedited values; ``groups`` ``[n]`` (None: each row is its own group) are dealt to blocks."""
         clusters = Clusters.of(len(observation), groups, blocks=blocks, rng=rng)
-        values = subject.values(observation)
+        values = subject.values(observation, batch_size=batch_size)
         before, rounding = values.double(), ROUNDING * torch.finfo(values.dtype).eps * float(values.abs().max())
         if float(before.std(correction=0)) <= rounding:
             before = before.mean().expand(len(before))
-        return cls(subject, observation, before, rounding, clusters)
+        return cls(subject, observation, before, rounding, clusters, batch_size)
 
     def values(self, edits: Mapping[str, Intervention]) -> Tensor:
         """Edited values ``[n]``, float64; those that changed by no more than rounding are the unedited ones."""
-        return self.unless_rounding(edited_values(self.subject, self.observation, edits).double())
+        return self.unless_rounding(
+            edited_values(self.subject, self.observation, edits, batch_size=self.batch_size).double()
+        )
+
+    def values_of_places(self, places: Sequence[Sequence[Mapping[str, Intervention]]]) -> list[Tensor]:
+        """Values ``[E, n]`` of the E edits at each place, which share the passes up to it; otherwise as above."""
+        of_place = values_of_places(self.subject, self.observation, places, batch_size=self.batch_size)
+        return [self.unless_rounding(values.double()) for values in of_place]
 
     def unless_rounding(self, values: Tensor) -> Tensor:
         """Values ``[n]``, except where they differ from the unedited ones by rounding alone."""
@@ -105,6 +121,26 @@ class EditRuns:
     def changes(self, edits: Mapping[str, Intervention]) -> Tensor:
         """Edited minus unedited values ``[n]``."""
         return self.values(edits) - self.before
+
+
+@dataclass(frozen=True)
+class FromPairs(Intervention):
+    """The whole site taken from one side of a pair of rows, row by row."""
+
+    sources: Tensor
+    """``[2, m, d]`` activations of both sides of m pairs."""
+    side: Tensor
+    """``[n]`` 0 or 1, for each row."""
+    pair: Tensor
+    """``[n]`` number of the pair, for each row."""
+
+    def change(self, activations: Tensor) -> Tensor:
+        """The chosen activations ``[n, d]``, whatever those given are."""
+        return self.sources[self.side, self.pair].to(activations)
+
+    def rows(self, rows: slice) -> FromPairs:
+        """The same for some of the rows."""
+        return replace(self, side=self.side[rows], pair=self.pair[rows])
 
 
 def quotient(parts: tuple[Tensor, Tensor]) -> Tensor:

@@ -49,10 +49,11 @@ from imprint.probes.fitting.moments import Moments
 from imprint.probes.interventions import ablate
 from imprint.probes.interventions.ablate import Ablation, derangement
 from imprint.probes.interventions.erase import SAFETY, Eraser, Whitened, independent, rows_rounding, varying
-from imprint.probes.interventions.interchange import Interchange
 from imprint.probes.interventions.steer import Steering, steering
 from imprint.probes.samples.clusters import BLOCKS
+from imprint.probes.subjects.guards import examined_once
 from imprint.probes.subjects.subject import Subject
+from imprint.probes.subjects.upstream import rows_at_once
 
 HOW = ("zero", "mean", "resample")
 """Kinds of ablation."""
@@ -65,6 +66,7 @@ NOTHING = {"effect": 0.0, "low": 0.0, "high": 0.0, "placebo": 0.0, "placebo_high
 # -- ablation --------------------------------------------------------------------------------------------------------
 
 
+@examined_once
 def ablations(
     subject: Subject,
     observation: Tensor,
@@ -137,6 +139,7 @@ def _as_far(edit: Ablation, activations: Tensor, span: Whitened, rng: torch.Gene
 # -- erasure ---------------------------------------------------------------------------------------------------------
 
 
+@examined_once
 def erasure(
     subject: Subject,
     observation: Tensor,
@@ -249,6 +252,7 @@ def _columns(concept: Tensor, n: int) -> Tensor:
 # -- patching --------------------------------------------------------------------------------------------------------
 
 
+@examined_once
 def patching(
     subject: Subject,
     clean: Tensor,
@@ -274,19 +278,23 @@ def patching(
         raise ImprintError(
             f"clean is {list(clean.shape)} and counterfactual {list(counterfactual.shape)}; expected pairs, row by row."
         )
-    run = edit_runs.EditRuns.of(subject, counterfactual, groups, rng=rng)
     patched = edit_runs.places(subject.reached(clean) if sites is None else sites)
     names, n = edit_runs.names_in(patched), len(clean)
     of_side = [subject.activations(side, names) for side in (clean, counterfactual)]
     sources = {name: torch.stack([activations[name] for activations in of_side]) for name in names}
+    size = rows_at_once(sum(source.shape[2] for source in sources.values()))
+    run = edit_runs.EditRuns.of(subject, counterfactual, groups, batch_size=size, rng=rng)
     right = (torch.zeros(n, dtype=torch.long), torch.arange(n))
     wrong = [(torch.randint(2, (n,), generator=rng), derangement(n, groups, rng=rng)) for _ in range(placebos)]
-    difference = run.unless_rounding(subject.values(clean).double()) - run.before
+    difference = run.unless_rounding(subject.values(clean, batch_size=size).double()) - run.before
     square = difference.square()
+    swaps = [
+        [{name: edit_runs.FromPairs(sources[name], *pair) for name in place} for pair in (right, *wrong)]
+        for place in patched
+    ]
     rows = []
-    for place in patched:
-        swaps = [{name: Interchange(sources[name][pair]) for name in place} for pair in (right, *wrong)]
-        products = [difference * run.changes(swap) for swap in swaps]
+    for place, values in zip(patched, run.values_of_places(swaps), strict=True):
+        products = difference * (values - run.before)
         restored, *placebo = (float(product.sum() / square.sum()) for product in products)
         low, high = run.clusters.ratio(products[0], square)
         estimate = {"restored": restored, "low": low, "high": high}
@@ -317,6 +325,7 @@ class DoseResponse:
     """Number of rows."""
 
 
+@examined_once
 def dose_response(
     subject: Subject,
     observation: Tensor,

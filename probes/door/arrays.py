@@ -9,6 +9,7 @@ Letters: n rows, d columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -255,6 +256,14 @@ def masked_rows(value: Any) -> NDArray[np.bool_] | None:
     hidden = np.ma.getmaskarray(value).reshape(len(value), -1)
     whole = np.asarray(hidden.all(1))
     return whole if bool((hidden.any(1) == whole).all()) else None
+
+
+def texts(what: str, names: Iterable[Any]) -> list[str]:
+    """Names as text. Raises :class:`ImprintError` where two of them would be the same, such as 1 and "1"."""
+    written = list(map(str, names))
+    if repeated := sorted({name for name in written if written.count(name) > 1}):
+        raise ImprintError(f"{what} called {repeated[0]!r} occurs twice; give each its own name.")
+    return written
 
 
 def count_of(name: str, value: Any, *, least: int, most: int | None = None) -> int:

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
-from imprint.probes.door.arrays import EXTREME, ULPS, real_array
+from imprint.probes.door.arrays import EXTREME, ULPS, real_array, texts
 
 SCALARS = (str, bytes, int, float, bool)
 
@@ -36,11 +36,7 @@ def table_of(concepts: Any) -> pd.DataFrame:
             raise ImprintError("concepts is a Series without a name; give it the concept's name, or pass a DataFrame.")
         concepts = concepts.to_frame()
     if isinstance(concepts, Mapping):
-        columns = {str(name): _series(str(name), column) for name, column in concepts.items()}
-        lengths = {name: len(column) for name, column in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise ImprintError(f"the concepts differ in rows: {lengths}; expected one label per row in each.")
-        concepts = pd.DataFrame({name: column.reset_index(drop=True) for name, column in columns.items()})
+        concepts = _of_columns(concepts)
     if not isinstance(concepts, pd.DataFrame):
         raise ImprintError(f"concepts is a {type(concepts).__name__}; expected a pandas DataFrame, one row per sample.")
     names = [str(name) for name in concepts.columns]
@@ -48,7 +44,48 @@ def table_of(concepts: Any) -> pd.DataFrame:
         raise ImprintError(f"concepts has two columns called {repeated[0]!r}; give each its own name.")
     if not len(concepts):
         raise ImprintError("concepts has no rows; expected one row per sample.")
-    return concepts.set_axis(names, axis=1)
+    return _native(concepts.set_axis(names, axis=1))
+
+
+def _of_columns(concepts: Mapping[Any, Any]) -> pd.DataFrame:
+    """A table of columns that may be of different kinds; those that are Series must have their rows in one order."""
+    names = texts("a concept", concepts)
+    columns = {name: _series(name, column) for name, column in zip(names, concepts.values(), strict=True)}
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ImprintError(f"the concepts differ in rows: {lengths}; expected one label per row in each.")
+    given = [column for column in concepts.values() if isinstance(column, pd.Series)]
+    for name, column in concepts.items():
+        require_order(f"concepts[{str(name)!r}]", column, given[0].index if given else None)
+    table = pd.DataFrame({name: column.reset_index(drop=True) for name, column in columns.items()})
+    return table.set_axis(given[0].index, axis=0) if given else table
+
+
+def _native(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every number in the byte order of this machine, as pandas wants it."""
+    foreign = {
+        name: kind.newbyteorder("=")
+        for name, kind in table.dtypes.items()
+        if isinstance(kind, np.dtype) and not kind.isnative
+    }
+    return table.astype(foreign) if foreign else table
+
+
+def require_order(name: str, given: Any, rows: pd.Index | None) -> None:
+    """Raise :class:`ImprintError` for a table whose index holds the labels of ``rows`` in another order.
+
+    Rows belong together by their place. Two indexes with the same labels say that they may not.
+    """
+    if rows is None or not isinstance(given, pd.DataFrame | pd.Series) or len(given) != len(rows):
+        return
+    index = given.index
+    if index.equals(rows) or not (index.is_unique and rows.is_unique) or not bool(index.isin(rows).all()):
+        return
+    raise ImprintError(
+        f"{name} holds the same rows in another order: its index is that of the concepts, shuffled. Bring both into "
+        "one order with .loc; or, if they do belong together as they stand, pass it after .reset_index(drop=True), "
+        "and the concepts, too."
+    )
 
 
 def _series(name: str, column: Any) -> pd.Series[Any]:
@@ -198,10 +235,21 @@ def without(labels: pd.DataFrame, ignore: Any) -> pd.DataFrame:
             found = column.isin(listed)
         except TypeError:
             continue  # cells that cannot be compared are said to be no labels later
+        if not bool(found.any()):
+            _require_alike(name, column, listed)
         if bool(found.any()):
             kept = column.astype(object) if column.dtype.kind in "biu" else column
             changed[name] = kept.where(~found, np.nan if column.dtype.kind == "f" else None)
     return labels.assign(**changed)
+
+
+def _require_alike(name: str, column: pd.Series[Any], ignore: list[Any]) -> None:
+    """Raise :class:`ImprintError` where no label is ignored because text was given for numbers, or the reverse."""
+    written = {str(value): value for value in pd.unique(column.dropna())}
+    for value in ignore:
+        other = written.get(str(value))
+        if other is not None and isinstance(value, str) != isinstance(other, str):
+            raise ImprintError(f"ignore is {value!r}, but the labels of {name!r} hold {_scalar(other)!r}; pass that.")
 
 
 def sentinel(labels: pd.Series[Any]) -> str:

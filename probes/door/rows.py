@@ -5,6 +5,7 @@ Letters: n rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from imprint.models.errors import ImprintError, NotMeasurableError, unknown_name
 from imprint.probes.door.arrays import real_array
-from imprint.probes.door.labels import plain
+from imprint.probes.door.labels import plain, require_order
 
 
 def column_or(what: str, given: Any, labels: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
@@ -23,6 +24,21 @@ def column_or(what: str, given: Any, labels: pd.DataFrame) -> tuple[Any, pd.Data
     if given not in labels.columns:
         raise unknown_name(f"column for {what}", given, list(map(str, labels.columns)))
     return labels[given], labels.drop(columns=given)
+
+
+def require_one_order(rows: pd.Index, **given: Any) -> None:
+    """Raise :class:`ImprintError` for tables among what is given that hold the rows in another order.
+
+    They may be alone, in lists, or in mappings.
+    """
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            require_one_order(rows, **{f"{name}[{key!r}]": part for key, part in value.items()})
+        elif isinstance(value, list | tuple):
+            for part in value if isinstance(next(iter(value), None), pd.DataFrame | pd.Series | Mapping) else ():
+                require_one_order(rows, **{name: part})
+        else:
+            require_order(name, value, rows)
 
 
 def mask_of(given: Any, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:

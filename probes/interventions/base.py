@@ -13,7 +13,7 @@ Letters: n rows, d width of the site, k dimension of a subspace.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor
 from imprint.models.errors import ImprintError
 from imprint.models.registry import Family
 from imprint.probes.subjects.subject import Subject
+from imprint.probes.subjects.upstream import BATCH, values_under
 
 INTERVENTIONS = Family("interventions", "imprint.probes.interventions", "Intervention")
 
@@ -54,8 +55,26 @@ def edited_values(
     :meth:`Subject.values` alone does not tell an edit which rows of the observation a batch holds.
     """
     batches = [slice(start, start + batch_size) for start in range(0, len(observation), batch_size)]
-    of_batch = [{site: edit.rows(batch) for site, edit in edits.items()} for batch in batches]
-    return torch.cat([subject.rows(b).values(observation[b], edits=e) for b, e in zip(batches, of_batch, strict=True)])
+    return torch.cat([subject.rows(b).values(observation[b], edits=of_rows(edits, b)) for b in batches])
+
+
+def values_of_places(
+    subject: Subject,
+    observation: Tensor,
+    places: Sequence[Sequence[Mapping[str, Intervention]]],
+    *,
+    batch_size: int = BATCH,
+) -> list[Tensor]:
+    """Values ``[E, n]`` of :func:`edited_values`, for the E interventions at each place.
+
+    Interventions at one place share what the model computes before it (:mod:`imprint.probes.subjects.upstream`).
+    """
+    return values_under(subject, observation, places, narrowed=of_rows, batch_size=batch_size)
+
+
+def of_rows(edits: Mapping[str, Intervention], rows: slice) -> dict[str, Intervention]:
+    """The same interventions for some of the rows."""
+    return {site: edit.rows(rows) for site, edit in edits.items()}
 
 
 def orthonormal(directions: Tensor) -> Tensor:

@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg
 
 from imprint.probes.samples.concept_columns import ConceptColumns, Floats
 from imprint.probes.samples.controls import Ints, principal_inputs
+from imprint.probes.samples.intervals import t_above
 
 FOLDS = 5
 WIDTH = 128
@@ -65,7 +66,7 @@ def beyond(observed: float, drawn: Floats) -> float:
     error = float(drawn.std(ddof=1)) * np.sqrt(1 + 1 / len(drawn))
     if error <= 0:
         return 1.0 if observed <= drawn.mean() else 1 / (len(drawn) + 1)
-    return float(stats.t.sf((observed - drawn.mean()) / error, df=len(drawn) - 1))
+    return t_above((observed - drawn.mean()) / error, len(drawn) - 1)
 
 
 class Dependence:

@@ -1,13 +1,23 @@
-"""The exact interval of a rate, and how many groups a bootstrap draws at most."""
+"""The exact interval of a rate, Student's t, and how many groups a bootstrap draws at most."""
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special, stats
 
 from imprint.models.errors import ImprintError
 
 LARGEST = 200
 """More groups than this are merged at random before they are drawn; merged independent groups stay exchangeable."""
+
+
+def t_quantile(probability: float, freedom: float) -> float:
+    """The quantile of Student's t; that of ``scipy.stats``, which takes a hundred times as long for one number."""
+    return float(special.stdtrit(freedom, probability))
+
+
+def t_above(x: float, freedom: float) -> float:
+    """Probability that Student's t is above ``x``; equal to ``scipy.stats.t.sf``."""
+    return float(special.stdtr(freedom, -x))
 
 
 def exact_interval(hits: float, trials: float, level: float = 0.95) -> tuple[float, float]:

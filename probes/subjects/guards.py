@@ -1,6 +1,7 @@
 """Guards: refuse models with foreign hooks, and models with modules in training mode.
 
-Both would silently give wrong numbers, so both are refused, with the names of the modules, before every forward pass.
+Both would silently give wrong numbers, so both are refused, with the names of the modules, before every forward pass,
+or once before all passes of one public call (:func:`examined`), during which no other subject has the model.
 
 A hook on a module is foreign unless it
 
@@ -24,9 +25,10 @@ import threading
 import types
 import weakref
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache, partial
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from torch import nn
 from torch.nn.modules import module as torch_module
@@ -49,12 +51,57 @@ POINTS = {"fwd_hooks": "forward", "bwd_hooks": "backward"}
 
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_LOCK = threading.Lock()
+_EXAMINED: set[int] = set()
+"""Identities of the models that are examined and held at the moment."""
+
+
+class HasModel(Protocol):
+    """What holds a model."""
+
+    model: Any
+
+
+Holder = TypeVar("Holder", bound=HasModel)
+Given = TypeVar("Given")
+Others = ParamSpec("Others")
 
 
 def lock_of(model: nn.Module) -> threading.RLock:
     """The lock of a model, which all of its subjects share: hooks of one thread would act on the passes of another."""
     with _LOCKS_LOCK:
         return _LOCKS.setdefault(model, threading.RLock())
+
+
+@contextmanager
+def examined(model: nn.Module) -> Iterator[None]:
+    """In this context the model is this thread's alone, and was examined once, however many passes follow.
+
+    Raises :class:`ImprintError` for foreign hooks and for modules in training mode.
+    """
+    with lock_of(model):
+        if id(model) in _EXAMINED:
+            yield
+            return
+        require_evaluation(model)
+        require_no_hooks(model)
+        _EXAMINED.add(id(model))
+        try:
+            yield
+        finally:
+            _EXAMINED.discard(id(model))
+
+
+def examined_once(
+    function: Callable[Concatenate[Holder, Others], Given],
+) -> Callable[Concatenate[Holder, Others], Given]:
+    """The same function, which examines the model of its first argument once, before all of its passes."""
+
+    @wraps(function)
+    def held(subject: Holder, /, *args: Others.args, **kwargs: Others.kwargs) -> Given:
+        with examined(subject.model):
+            return function(subject, *args, **kwargs)
+
+    return held
 
 
 def require_no_hooks(model: nn.Module) -> None:

@@ -20,7 +20,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from imprint.models.errors import ImprintError
 from imprint.probes.policies.passes import Pass
-from imprint.probes.subjects.guards import lock_of, require_evaluation, require_no_hooks
+from imprint.probes.subjects.guards import examined
 from imprint.probes.subjects.items import Path, leaves, named_outputs, part, replaced
 from imprint.probes.subjects.observations import Observations, batches_of
 from imprint.probes.subjects.passes import Batch, Hooked, Keep, Reader
@@ -37,6 +37,8 @@ Run = Callable[[Batch], Any]
 """What is run to read activations."""
 ROOT = "output"
 """Name of the site that is the model's own output."""
+CANNOT_RUN = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a model raises for observations that it does not take."""
 PROBE = 3
 """Number of rows in the forward pass that determines which modules run."""
 
@@ -97,6 +99,10 @@ class HookedModel:
         n = len(batch)
         source = "the model" if self.given_value is None else "value()"
         out = self.forward(batch) if self.given_value is None else self.given_value(batch.observation)
+        if isinstance(out, Tensor) and out.is_complex():
+            raise ImprintError(
+                f"{source} gives complex numbers; expected real ones: choose a part of them, or their size."
+            )
         one_each = isinstance(out, Tensor) and (tuple(out.shape) in ((n,), (n, 1)) or out.numel() == n == 1)
         if one_each:
             return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
@@ -230,7 +236,16 @@ class HookedModel:
     def _try(self, batch: Batch) -> None:
         what = "what the model gives" if self.given_value is None else "the value"
         with self.hooked({}):
-            self._in_place = require_function(self.run, batch, what)
+            try:
+                self._in_place = require_function(self.run, batch, what)
+            except ImprintError:
+                raise
+            except CANNOT_RUN as error:
+                first = str(error).strip().partition("\n")[0].rstrip(".")
+                given = f"{str(batch.observation.dtype)[6:]} {list(batch.observation.shape)}"
+                raise ImprintError(
+                    f"{what} cannot be computed of observations {given}: {type(error).__name__}: {first}."
+                ) from error
 
     def received(self, observation: Any) -> Any:
         """Observations as a user passes them; those of a policy may be NumPy arrays, and dictionaries of arrays."""
@@ -238,14 +253,21 @@ class HookedModel:
 
     def _placed(self, observation: Tensor) -> Tensor:
         """The observation on the model's device, floats in the model's precision."""
-        if lazy := [n for n, p in self.model.named_parameters() if isinstance(p, UninitializedParameter)]:
-            raise ImprintError(f"{lazy[0]!r} of this model is built in its first pass; run the model once before.")
+        if self._in_place is None:
+            self._require_built()
         tensor = next(itertools.chain(self.model.parameters(), self.model.buffers()), None)
         if tensor is None:
             return observation
         precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
         floats = precision is not None and observation.is_floating_point() and not isinstance(self.model, Pass)
         return observation.to(tensor.device, precision if floats else observation.dtype)
+
+    def _require_built(self) -> None:
+        """Raise :class:`ImprintError` for parameters without values."""
+        if lazy := [n for n, p in self.model.named_parameters() if isinstance(p, UninitializedParameter)]:
+            raise ImprintError(f"{lazy[0]!r} of this model is built in its first pass; run the model once before.")
+        if any(tensor.is_meta for tensor in itertools.chain(self.model.parameters(), self.model.buffers())):
+            raise ImprintError("parameters of this model are on the meta device, where they have no values; load them.")
 
     @contextmanager
     def hooked(self, handlers: Mapping[str, Callable[[Any], Any]]) -> Iterator[None]:
@@ -258,9 +280,7 @@ class HookedModel:
         def own(handler: Callable[[Any], Any]) -> Callable[..., Any]:
             return lambda _m, _i, out: handler(out) if threading.get_ident() == thread else None
 
-        with lock_of(self.model):
-            require_evaluation(self.model)
-            require_no_hooks(self.model)
+        with examined(self.model):
             handles = []
             try:
                 for name, handler in handlers.items():

@@ -22,12 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
-from imprint.probes.subjects.guards import lock_of
+from imprint.probes.subjects.guards import examined_once
 from imprint.probes.subjects.site import Edit
 from imprint.probes.subjects.subject import Subject
 
 BATCH = 128
 """Rows whose upstream outputs are held at once."""
+MORE, SMALL = 512, 2**25
+"""Rows that are held where their outputs take at most so many bytes; small products are slow."""
 TRIAL = 3
 """Rows on which the order of modules is found out."""
 
@@ -36,28 +38,40 @@ Edits = Mapping[str, Edit]
 """Site -> edit: what is changed in one pass."""
 
 
+@examined_once
 def values_under(
-    subject: Subject, observation: Tensor, places: Sequence[Sequence[Edits]], *, done: Callable[[], None] | None = None
+    subject: Subject,
+    observation: Tensor,
+    places: Sequence[Sequence[Edits]],
+    *,
+    narrowed: Callable[[Any, slice], Edits] = lambda edits, _: edits,
+    batch_size: int = BATCH,
+    done: Callable[[], None] | None = None,
 ) -> list[Tensor]:
     """Values ``[E, n]`` of observations ``[n, ...]`` under the E edits of each place.
 
     They are those of :meth:`Subject.values`. Edits of one place share what comes before it, and what comes before all
-    places is found once. ``done`` is called after each edit of each batch.
+    places is found once. ``narrowed`` gives edits for some of the rows, where they hold something for each row.
+    ``done`` is called after each edit of each batch.
     """
     columns: list[list[Tensor]] = [[] for _ in places]
-    with lock_of(subject.model):
-        subject.require_reached({name for edits in places for edit in edits for name in edit}, observation)
-        spans = _spans(subject, observation) if any(len(edits) > 1 for edits in places) else {}
-        shared = [_upstream(subject, spans, edits) for edits in places]
-        every = list(dict.fromkeys(module for modules in shared for module in modules))
-        for start in range(0, len(observation), BATCH):
-            rows = slice(start, start + BATCH)
-            part, batch = subject.rows(rows), observation[rows]
-            outputs = _recorded(part, every, batch)
-            for place, modules, edits in zip(columns, shared, places, strict=True):
-                with _replayed({module: outputs[module] for module in modules}):
-                    place.append(torch.stack([_value(part, batch, edit, done) for edit in edits]))
+    subject.require_reached({name for edits in places for edit in edits for name in edit}, observation)
+    spans = _spans(subject, observation) if any(len(edits) > 1 for edits in places) else {}
+    shared = [_upstream(subject, spans, edits) for edits in places]
+    every = list(dict.fromkeys(module for modules in shared for module in modules))
+    for start in range(0, len(observation), batch_size):
+        rows = slice(start, start + batch_size)
+        part, batch = subject.rows(rows), observation[rows]
+        outputs = _recorded(part, every, batch)
+        for place, modules, edits in zip(columns, shared, places, strict=True):
+            with _replayed({module: outputs[module] for module in modules}):
+                place.append(torch.stack([_value(part, batch, narrowed(edit, rows), done) for edit in edits]))
     return [torch.cat(place, 1) for place in columns]
+
+
+def rows_at_once(width: int) -> int:
+    """Rows whose outputs are held at once, where they are about ``width`` numbers a row."""
+    return MORE if 4 * width * MORE <= SMALL else BATCH
 
 
 def passes(n: int) -> int:

@@ -17,9 +17,12 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.setup.alignment import explain
 from imprint.models.setup.study import StudySetup
 from imprint.models.worlds.base import World
-from imprint.probes.door.arrays import count_of, matrix, real_array
+from imprint.probes.door.arrays import count_of, real_array, rows_of, texts
 from imprint.probes.door.labels import table_of
-from imprint.probes.door.rows import column_or, groups_of
+from imprint.probes.door.rows import column_or, groups_of, require_one_order
+
+LARGEST = 2**53
+"""Largest seed or age; larger whole numbers are not all distinct in tables of floats."""
 
 
 def study_setup(known: tuple[str, ...], **fields: Any) -> StudySetup:
@@ -55,7 +58,9 @@ def ground_given(world: Any, groups: Any, inputs: Any) -> tuple[World | None, pd
     if not isinstance(world, pd.DataFrame | Mapping):
         got = f"the class {world.__name__}" if isinstance(world, type) else type(world).__name__
         raise ImprintError(f"world is {got}; expected an instance of imprint.World, or a table of labels.")
-    chosen, labels = column_or("groups", groups, table_of(world).reset_index(drop=True))
+    table = table_of(world)
+    require_one_order(table.index, groups=groups, inputs=inputs)
+    chosen, labels = column_or("groups", groups, table.reset_index(drop=True))
     found = groups_of(chosen, (len(labels),), None)
     return None, labels, np.arange(len(labels)) if found is None else found
 
@@ -66,12 +71,13 @@ def activations_of(given: Any, n: int) -> dict[str, torch.Tensor]:
         raise ImprintError(
             f"activations is {type(given).__name__}; expected a mapping that is not empty: site -> array."
         )
-    return {str(site): as_rows(f"activations[{site!r}]", x, n) for site, x in given.items()}
+    sites = texts("a site", given)
+    return {site: as_rows(f"activations[{site!r}]", x, n) for site, x in zip(sites, given.values(), strict=True)}
 
 
 def as_rows(name: str, given: Any, n: int) -> torch.Tensor:
-    """Numbers as float32 ``[n, d]``."""
-    return torch.from_numpy(np.array(matrix(name, given, n), dtype=np.float32))
+    """Numbers as float32 ``[n, d]``, centred where their mean would cost digits."""
+    return rows_of(name, given, n).values.float().clone()
 
 
 def values_of(given: Any, n: int) -> NDArray[np.float64]:
@@ -94,4 +100,4 @@ def key_of(seed: Any, age: Any, untrained: Any) -> Key:
     """Which model it is. Raises :class:`ImprintError` for fractions, text and negative numbers."""
     if not isinstance(untrained, bool):
         raise ImprintError(f"untrained is {untrained!r}; expected True or False.")
-    return Key(count_of("seed", seed, least=0), count_of("age", age, least=0), untrained)
+    return Key(count_of("seed", seed, least=0, most=LARGEST), count_of("age", age, least=0, most=LARGEST), untrained)

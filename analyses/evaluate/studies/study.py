@@ -63,6 +63,8 @@ from imprint.models.setup.learner import Decision
 from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
 from imprint.models.worlds.base import World
+from imprint.probes.door.labels import table_of
+from imprint.probes.door.rows import require_one_order
 from imprint.probes.subjects.subject import Subject
 
 TWINS = 8
@@ -118,6 +120,7 @@ class Study(Gathering[StudySetup]):
         Raises :class:`ImprintError` for what does not fit together, and for a folder that holds another study.
         """
         self._world, labels, rows = ground_given(world, groups, inputs)
+        self._order = pd.Index([]) if isinstance(world, World) else table_of(world).index
         known = self._world.concepts if self._world is not None else tuple(labels.columns)
         self.setup = study_setup(
             known,
@@ -196,6 +199,7 @@ class Study(Gathering[StudySetup]):
         if self._world is not None:
             raise ImprintError("this study has a world; expected add(subject), which shows it to the model.")
         n, key = len(self._exam.concepts), key_of(seed, age, untrained)
+        require_one_order(self._order, activations=activations, values=values)
         arrays = activations_of(activations, n)
         arrays = {site: arrays[site] for site in self._agreed(tuple(arrays))}
         value = None if values is None else values_of(values, n)

@@ -117,7 +117,7 @@ class WorldGround(Ground):
             observation = self.world.render(episodes.concepts[list(self.world.factors)], noise)
             value = self.subject.value_with_grad(observation).sum()
             slopes = torch.autograd.grad(value, list(moving.values()), allow_unused=True)
-        except (RuntimeError, TypeError):
+        except (RuntimeError, TypeError, ImprintError):
             return None
         found = {name: slope for name, slope in zip(moving, slopes, strict=True) if slope is not None}
         return found or None

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError
 from imprint.probes.causal.edit_runs import accuracy_lost
@@ -174,6 +174,38 @@ def test_patching_restores_all_where_the_change_runs_and_nothing_elsewhere() -> 
     assert effect(table, "placebo", site=LEFT) == pytest.approx(0.5, abs=0.06)
     assert effect(table, "restored", site=RIGHT) == pytest.approx(0.0, abs=1e-6)
     assert effect(table, "restored", site=JOINED) == pytest.approx(1.0, abs=1e-5)
+
+
+class Residual(nn.Module):
+    """Two layers, each beside what passes it by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.first(x).tanh()
+        return self.head(x + self.second(x).relu())
+
+
+def test_patching_gives_what_plain_hooks_give() -> None:
+    torch.manual_seed(0)
+    model, kept = Residual().eval(), dict[str, Tensor]()
+    clean, other = torch.randn(2, 300, 4)  # more rows than are patched at once
+    table = patching(Subject(model), clean, other, ["first", "second"], placebos=2, rng=rng()).set_index("site")
+    with torch.no_grad():
+        for name in ("first", "second"):
+            module = model.get_submodule(name)
+            handle = module.register_forward_hook(lambda _m, _i, out, at=name: kept.__setitem__(at, out))
+            wanted = model(clean)[:, 0].double()
+            handle.remove()
+            before = model(other)[:, 0].double()
+            handle = module.register_forward_hook(lambda *_, at=name: kept[at])
+            change = model(other)[:, 0].double() - before
+            handle.remove()
+            restored = float((change * (wanted - before)).sum() / (wanted - before).square().sum())
+            assert 0.05 < abs(restored) < 0.95
+            assert float(table.loc[name, "restored"]) == pytest.approx(restored, abs=1e-5)
 
 
 def test_patching_one_of_two_copies_restores_a_part_and_both_all() -> None:

@@ -113,8 +113,12 @@ def test_sites_that_cannot_be_read(site: str, message: str) -> None:
 
 def test_hooks_do_not_outlive_a_failing_pass() -> None:
     model = network()
-    with pytest.raises(RuntimeError):
-        Subject(model, sites=["0"]).activations(rows(4, 5))
+    subject = Subject(model, sites=["0"])
+    with pytest.raises(ImprintError, match=r"cannot be computed of observations float32 \[4, 5\]: RuntimeError: mat1"):
+        subject.activations(rows(4, 5))
+    subject.activations(rows(4))
+    with pytest.raises(RuntimeError, match="mat1"):
+        subject.activations(rows(4, 5))
     assert not list(registered_hooks(model))
 
 
@@ -315,16 +319,26 @@ def test_tokens_stay_whole_numbers() -> None:
 @pytest.mark.parametrize("call", ["activations", "values", "stream"])
 def test_no_hook_outlives_a_model_that_raises(call: str) -> None:
     class Fails(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            raise RuntimeError("as planned")
+        failing = False
 
-    model = nn.Sequential(nn.Linear(6, 4), Fails())
+        def forward(self, x: Tensor) -> Tensor:
+            if self.failing:
+                raise RuntimeError("as planned")
+            return x.sum(1)
+
+    model = nn.Sequential(nn.Linear(6, 4), Fails()).eval()
+    subject = Subject(model)
+    subject.values(rows(4))
+    model[1].failing = True
     with pytest.raises(RuntimeError, match="as planned"):
         if call == "values":
-            Subject(model).values(rows(4), edits={"0": torch.zeros_like})
+            subject.values(rows(4), edits={"0": torch.zeros_like})
         else:
-            list(getattr(Subject(model), call)(rows(4), ["0"]))
+            list(getattr(subject, call)(rows(4), ["0"]))
     assert not list(registered_hooks(model))
+    with pytest.raises(ImprintError, match="RuntimeError: as planned") as said:
+        Subject(model).values(rows(4))
+    assert isinstance(said.value.__cause__, RuntimeError)
 
 
 def test_gradients_reach_the_observation() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from imprint.models.errors import ImprintError
+from imprint.probes.subjects import guards
 from imprint.probes.subjects.subject import Subject
 from imprint.probes.subjects.upstream import BATCH, values_under
 
@@ -66,3 +67,31 @@ def test_devices_are_refused_by_name_and_kept_by_views() -> None:
     assert subject.activations(torch.randn(4, 6), ["second"])["second"].device.type == "cpu"
     with pytest.raises(ImprintError, match="device is 'abacus', which cannot be used"):
         Subject(Net(), device="abacus")
+
+
+def test_the_model_is_examined_once_for_all_passes_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1)).eval()
+    subject, x, looked = Subject(model), torch.randn(300, 3), list[nn.Module]()
+    monkeypatch.setattr(guards, "require_no_hooks", looked.append)
+    values_under(subject, x, [[{"0": lambda a: a * 0}, {"2": lambda a: a + 1}]])
+    assert looked == [model]
+    with guards.examined(model), guards.examined(model):
+        subject.values(x)
+    assert looked == [model, model]
+    subject.values(x)  # a call of its own looks again
+    assert len(looked) > 2
+
+
+def test_a_hook_that_is_left_between_two_calls_is_found() -> None:
+    model = nn.Sequential(nn.Linear(3, 1)).eval()
+    subject, x = Subject(model), torch.randn(5, 3)
+    values_under(subject, x, [[{"0": lambda a: a * 0}]])
+    handle = model[0].register_forward_hook(lambda *_: None)
+    with pytest.raises(ImprintError, match="hooks were left"):
+        values_under(subject, x, [[{"0": lambda a: a * 0}]])
+    handle.remove()
+    with pytest.raises(ZeroDivisionError), guards.examined(model):
+        raise ZeroDivisionError
+    model.train().append(nn.Dropout())
+    with pytest.raises(ImprintError, match="training mode"):  # what failed inside is not held for examined later
+        values_under(subject, x, [[{"0": lambda a: a * 0}]])
