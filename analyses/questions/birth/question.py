@@ -112,8 +112,8 @@ class Birth(Question[Settings]):
             "pilot seeds (from 500 on): three of cuts, memory and grown learners, 20 to 60 of newborns, whose trials "
             "were cut to pairs of episodes for their cost. In the pilots accuracy stayed as near to chance as at the "
             "start at .36 of the cuts; the specification took .0102 of the weights' bits in conv and .018 in "
-            "generative; an expansion taught by noise and reward was right in .57 (spread .36): refutations are expected, "
-            "and nothing was moved."
+            "generative; an expansion taught by noise and reward was right in .57 (spread .36): refutations are "
+            "expected, and nothing was moved."
         )
         return bought(self.settings.seeds, expected, source)
 
