@@ -104,7 +104,7 @@ def library_code(split: Split, place: int, seed: int, first: Network | None = No
         (HIDDEN,), activation="tanh", solver="sgd", alpha=0.0, batch_size=BATCH, learning_rate_init=RATE,
         momentum=0.0, nesterovs_momentum=False, random_state=seed % 2**32,
     )  # fmt: skip
-    model.partial_fit(x[:1].astype(float), y[:1], classes=np.arange(CLASSES))
+    model.partial_fit(x[:BATCH].astype(float), y[:BATCH], classes=np.arange(CLASSES))
     rng = np.random.default_rng([seed, 34])
     for layer, weight in enumerate(model.coefs_):
         drawn = rng.standard_normal(weight.shape) / len(weight) ** 0.5

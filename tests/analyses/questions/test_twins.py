@@ -46,7 +46,7 @@ def test_the_library_takes_the_very_steps_of_this_project_from_the_same_start_in
         momentum=0.0, nesterovs_momentum=False, shuffle=False, random_state=0,
     )  # fmt: skip
     x, y = here.x[0].double().numpy(), here.y[0].numpy()
-    model.partial_fit(x[:1], y[:1], classes=np.arange(10))
+    model.partial_fit(x[: copies.BATCH], y[: copies.BATCH], classes=np.arange(10))
     for weight, bias, drawn in zip(model.coefs_, model.intercepts_, network.weights, strict=True):
         weight[:], bias[:] = drawn[0].T.numpy(), 0.0
     for _ in range(3):
@@ -125,7 +125,7 @@ def table(**change: float) -> pd.DataFrame:
         ({"slower": 0.05}, "refuted"),
         ({"named_from": 1000.0}, "refuted"),
         ({"other_world": 0.5}, "undetermined"),
-        ({"same_start": 0.8, "different": 0.6}, "undetermined"),
+        ({"same_start": 0.7, "different": 0.6}, "undetermined"),
         ({"shuffled": 0.3}, "undetermined"),
         ({"shuffled_rules": 0.4}, "undetermined"),
     ],
