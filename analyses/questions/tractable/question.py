@@ -5,8 +5,8 @@ nothing in common (:mod:`~.measure`): if the examples that it needs grow like a 
 is all three as far as these tasks go, and what cannot be had tractably is another thing, a world in which anything
 whatever may be true (the control ``table``, for which the curve must be exponential whoever learns).
 
-This is suggestive at best. Sizes span a factor of sixteen; the tasks were chosen by somebody; a curve says what a recipe
-needed, not what is needed.
+This is suggestive at best. Sizes span a factor of sixteen; the tasks were chosen by somebody; a curve says what a
+recipe needed, not what is needed.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Tractable(Question[Settings]):
         prediction="One recipe learns each of three kinds of tasks with examples that grow like a power of their size; "
         "where anything whatever may be true they grow exponentially.",
         refuted_if="A number lies with its whole interval on the wrong side of its bound.",
-        decision=f"Examples until {ENOUGH:g} of new ones are answered rightly, by bits of a task. By seed, by how much a "
-        f"power fits better than an exponential (Bayesian information criterion), for each of {', '.join(KINDS)} and "
-        f"each of {' and '.join(LEARNERS)}: at least {EVIDENCE:g}; a task that is not learned leaves it open. Control: "
-        f"for {CONTROL} at most -{EVIDENCE:g}. Student's 95 % intervals over seeds wholly inside: held; all held: "
-        "confirmed.",
+        decision=f"Examples until {ENOUGH:g} of new ones are answered rightly, by bits of a task. By seed, by how "
+        "much a power fits better than an exponential (Bayesian information criterion), for each of "
+        f"{', '.join(KINDS)} and each of {' and '.join(LEARNERS)}: at least {EVIDENCE:g}; a task that is not learned "
+        f"leaves it open. Control: for {CONTROL} at most -{EVIDENCE:g}. Student's 95 % intervals over seeds wholly "
+        "inside: held; all held: confirmed.",
         source="Comments on Byrnes, Intro to brain-like-AGI safety, post 2 (2022).",
     )
     metrics: ClassVar[Metrics] = {
