@@ -141,11 +141,11 @@ def measure_copies(*, seeds: Sequence[int], say: Say) -> pd.DataFrame:
         say(done, len(runs), name)
     rows: list[dict[str, Any]] = []
     for place, seed in enumerate(seeds):
-        curves = {name: rights[place] for name, rights in own.items()}
-        curves["other code"] = library_code(here, place, seed)
-        curves["same start"] = library_code(here, place, seed, firsts["reference"])
-        curves |= {name: each[None] for name, each in other_algorithms(here, place, seed).items()}
-        rows += [{**row, "part": "copies", "seed": seed} for row in _compared(curves, seed)]
+        every = {name: rights[place] for name, rights in own.items()}
+        every["other code"] = library_code(here, place, seed)
+        every["same start"] = library_code(here, place, seed, firsts["reference"])
+        every |= {name: each[None] for name, each in other_algorithms(here, place, seed).items()}
+        rows += [{**row, "part": "copies", "seed": seed} for row in _compared(every, seed)]
         say(place, len(seeds), "copies are compared")
     return pd.DataFrame(rows)
 

@@ -123,7 +123,8 @@ def _wide(table: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def apart(table: pd.DataFrame) -> pd.Series:
     """By seed, log10 of how many times as many numbers the function takes as the rule."""
-    return np.log10(costs(table, ["copied", "asked"], SAME)) - np.log10(costs(table, ["rule"], KNOWN))
+    times: pd.Series = costs(table, ["copied", "asked"], SAME) / costs(table, ["rule"], KNOWN)
+    return times.map(np.log10)
 
 
 def decide(table: pd.DataFrame) -> Judgement:

@@ -142,7 +142,8 @@ def measure_function(*, seeds: Sequence[int], steps: int, say: Say) -> pd.DataFr
     """Rows of part, arm, measure, time, seed and value: answers that are the network's own, by numbers read."""
     split = splits(seeds)
     network, _ = taught("backprop", seeds, split, GROWN)
-    own, rows = network.activities(split.tests)[-1].argmax(2), []
+    own = network.activities(split.tests)[-1].argmax(2)
+    rows: list[dict[str, Any]] = []
 
     def add(arm: str, numbers: int, reader: Network) -> None:
         same = (reader.activities(split.tests)[-1].argmax(2) == own).float().mean(1).tolist()
