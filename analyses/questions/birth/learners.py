@@ -37,7 +37,7 @@ class Trials(NamedTuple):
 
     episodes: int
     """Episodes of a trial."""
-    count: int
+    times: int
     """Trials of each learner."""
 
 
@@ -65,7 +65,7 @@ def rightly_chosen(cohort: Cohort, trials: Sequence[Tensor]) -> Tensor:
 def trials_of(plan: Setup, learners: int, trials: Trials) -> list[Tensor]:
     """Held-out episodes ``[S, n, T, C, H, W]``, the same for every learner."""
     world, rng = plan.make_world(0).held_out(), generator("birth trials")
-    shown = [world.sample(trials.episodes, rng=rng).observation for _ in range(trials.count)]
+    shown = [world.sample(trials.episodes, rng=rng).observation for _ in range(trials.times)]
     return [each.expand(learners, *each.shape) for each in shown]
 
 
