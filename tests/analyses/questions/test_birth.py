@@ -10,9 +10,10 @@ import torch
 
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.birth import bits, cuts, learners, memory
-from imprint.analyses.questions.birth.question import decide, taught
+from imprint.analyses.questions.birth.question import OF_HIDDEN, decide, taught
 from imprint.models.learners.base import LEARNERS, Frame, Taught
 from imprint.models.learning.cohort import Cohort
+from imprint.models.learning.plain_steps import newborn, started
 from imprint.models.rules.base import RULES
 
 
@@ -144,10 +145,20 @@ def test_every_rule_teaches_a_chain_of_layers_and_backpropagation_everybody_but_
     assert {kind for kind, rule in pairs if rule == "backprop"} == set(LEARNERS.names()) - {"memory"}
     assert {rule for kind, rule in pairs if kind == "layers"} == set(RULES.names())
     assert ("conv", "hebbian") not in pairs and ("memory", None) in pairs
+    assert {rule for kind, rule in pairs if kind == "expansion"} == {"backprop", "node_perturbation", "three_factor"}
+
+
+@pytest.mark.parametrize("kind", OF_HIDDEN)
+def test_rules_that_stand_for_one_another_move_an_output_alike(kind: str) -> None:
+    rng = torch.Generator().manual_seed(0)
+    network, x, y = newborn((6, 3), [rng]), torch.rand(1, 4, 6, generator=rng), torch.eye(4, 3)[None]
+    exact, found = (started(each, (6, 3), [0]).changes(network, x, y) for each in ("backprop", kind))
+    assert torch.allclose(exact.weights[0], found.weights[0]) and torch.allclose(exact.biases[0], found.biases[0])
 
 
 def test_a_small_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learners, "TRIALS", 2)
+    monkeypatch.setattr(learners, "NEWBORN", learners.Trials(2, 2))
+    monkeypatch.setattr(learners, "GROWN", learners.Trials(2, 2))
     monkeypatch.setattr(cuts, "LAST", 1)
     monkeypatch.setattr(cuts, "TIMES", (0, 1))
     monkeypatch.setattr(cuts, "BIRTHS", 2)
@@ -156,7 +167,7 @@ def test_a_small_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
         "imprint.analyses.questions.birth.question.taught",
         lambda: [("layers", "hebbian"), ("conv", "backprop"), ("memory", None)],
     )
-    question = load_question("birth", {"seeds": 2, "newborns": 2, "together": 2, "experiences": 64})
+    question = load_question("birth", {"seeds": 2, "raised": 2, "newborns": 2, "together": 2, "experiences": 64})
     few = ("newborn-layers-0", "newborn-memory-0", "cuts-hebbian", "cuts-backprop", "memory")
     pieces = [piece for piece in question.work() if piece.name in few or piece.name.startswith("grown")]
     assert len(pieces) == 8
