@@ -1,7 +1,7 @@
 """Benchmark of what the same reward latches onto in every learner, taught by every rule that can teach it.
 
-    python -m benchmarks.latch_by_rule                     all of them, four seeds in four worlds of the nursery
-    python -m benchmarks.latch_by_rule --only memory --seeds 2 --set schedule.experiences=6400
+    python -m benchmarks.latch_by_rule                     all of them, six seeds in six worlds of the nursery
+    python -m benchmarks.latch_by_rule --only memory --only conv --seeds 2 --set schedule.experiences=6400
 
 Every line is a whole run of the setup ``nursery`` (``imprint run``) with another learner or rule and nothing else
 changed; lives and examinations are shorter than the setup's own (:data:`SHORTER`), so that all lines together take some
@@ -30,7 +30,7 @@ from imprint.models.learners.base import LEARNERS
 from imprint.models.setup.teaching import rules_of
 
 SHORTER: dict[str, Any] = {
-    "schedule.experiences": 9_600,
+    "schedule.experiences": 25_600,
     "schedule.ages": 2,
     "evaluation.episodes": 600,
     "evaluation.nulls": 5,
@@ -42,18 +42,19 @@ SHORTER: dict[str, Any] = {
 }
 DIALS: dict[str, tuple[dict[str, Any], ...]] = {"memory": ({"store": "pairs"}, {"store": "hopfield"})}
 """Settings of a learner that are lines of their own."""
-SEEDS = 4
+SEEDS = 6
 INTENDED, HIDDEN = "caregiver", "caregiver_hidden"
 
 
 def arms() -> dict[str, dict[str, Any]]:
-    """Name of every line -> what it changes in the setup."""
+    """Name of every line -> what it changes in the setup. Latents that do not learn are the same by every rule."""
     found: dict[str, dict[str, Any]] = {}
     for learner in LEARNERS.names():
         for dial in DIALS.get(learner, ({},)):
             own = {"learner": {"kind": learner, **dial}}
             name = " ".join([learner, *map(str, dial.values())])
-            for rule in rules_of(learner) or (None,):
+            rules = rules_of(learner) or (None,)
+            for rule in rules if LEARNERS.load(learner).latents_learn else rules[:1]:
                 taught = {} if rule is None else {"rule": {"kind": rule}}
                 found[f"{name}, {rule or 'written'}"] = own | taught
     return found
@@ -91,27 +92,28 @@ def ranged(row: Mapping[str, Any]) -> str:
 def main() -> None:
     """Print the table, line by line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="lines whose name has this in it")
+    parser.add_argument("--only", action="append", default=[], help="lines whose name has this in it; can be repeated, and is the order")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     parser.add_argument("--out", default="runs")
     options = parser.parse_args()
     own = {key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in options.set)}
-    common = {**SHORTER, "schedule.first_seed": options.first_seed, "schedule.worlds": options.seeds, **own}
+    of_seeds = dict.fromkeys(("schedule.worlds", "schedule.together"), options.seeds)
+    common = {**SHORTER, "schedule.first_seed": options.first_seed, **of_seeds, **own}
     header = None
-    for name, changes in arms().items():
-        if options.only in name:
-            try:
-                run = evaluate("nursery", seeds=options.seeds, out=options.out, changes={**common, **changes})
-                row = {"learner, rule": name, **line(run.findings)}
-            except ImprintError as error:
-                print(f"| {name} | no run: {error}", flush=True)
-                continue
-            if header is None:
-                header = list(row)
-                print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
-            print("| " + " | ".join(map(str, row.values())) + " |", flush=True)
+    every = arms()
+    for name in dict.fromkeys(name for part in options.only or [""] for name in every if part in name):
+        try:
+            run = evaluate("nursery", seeds=options.seeds, out=options.out, changes={**common, **every[name]})
+            row = {"learner, rule": name, **line(run.findings)}
+        except ImprintError as error:
+            print(f"| {name} | no run: {error}", flush=True)
+            continue
+        if header is None:
+            header = list(row)
+            print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
+        print("| " + " | ".join(map(str, row.values())) + " |", flush=True)
 
 
 if __name__ == "__main__":
