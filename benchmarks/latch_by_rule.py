@@ -92,7 +92,9 @@ def ranged(row: Mapping[str, Any]) -> str:
 def main() -> None:
     """Print the table, line by line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", default=[], help="lines whose name has this in it; can be repeated, and is the order")
+    parser.add_argument(
+        "--only", action="append", default=[], help="lines whose name has this in it; can be repeated, and is the order"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")

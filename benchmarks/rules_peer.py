@@ -1,4 +1,4 @@
-"""Predictive coding and backpropagation of FabricPC on networks and batches that :mod:`benchmarks.rules` left in a file.
+"""Predictive coding and backpropagation of FabricPC, on networks and batches that :mod:`benchmarks.rules` gives it.
 
     PYTHON benchmarks/rules_peer.py ASKED.npz ANSWER.npz
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def graph_of(widths: list[int], settling: int, step: float) -> Any:
     last = {"activation": SoftmaxActivation(), "energy": CrossEntropyEnergy()}
     kinds = [{}, *[{"activation": TanhActivation()}] * (len(widths) - 2), last]
     nodes = [Linear(shape=(d,), name=f"layer{i}", **kinds[i]) for i, d in enumerate(widths)]
-    edges = [Edge(source=low, target=up.slot("in")) for low, up in zip(nodes, nodes[1:], strict=False)]
+    edges = [Edge(source=low, target=up.slot("in")) for low, up in pairwise(nodes)]
     inference = InferenceSGD(eta_infer=step, infer_steps=settling)
     return graph(nodes=nodes, edges=edges, task_map=TaskMap(x=nodes[0], y=nodes[-1]), inference=inference)
 
@@ -43,18 +44,8 @@ def started(structure: Any, weights: list[Any]) -> Any:
     import jax
     from fabricpc.graph_initialization import initialize_params
 
-    born = initialize_params(structure, jax.random.PRNGKey(0))
-    return jax.tree_util.tree_unflatten(
-        jax.tree_util.tree_structure(born), [*map(jax.numpy.asarray, ordered(born, weights))]
-    )
-
-
-def ordered(born: Any, weights: list[Any]) -> list[Any]:
-    """Leaves of ``born`` in their order, each matrix replaced by the next of ``weights``, transposed."""
-    import jax
-
-    rest = iter(weights)
-    return [next(rest).T if leaf.shape[0] > 1 else leaf for leaf in jax.tree_util.tree_leaves(born)]
+    born, rest = initialize_params(structure, jax.random.PRNGKey(0)), iter(weights)
+    return jax.tree_util.tree_map(lambda leaf: jax.numpy.asarray(next(rest).T) if len(leaf) > 1 else leaf, born)
 
 
 def learned(asked: Mapping[str, Any], seed: int, algorithm: str) -> tuple[list[Any], Any, float]:
@@ -64,10 +55,11 @@ def learned(asked: Mapping[str, Any], seed: int, algorithm: str) -> tuple[list[A
     from fabricpc.training.trainer import make_train_step
 
     layers = [asked[f"weights.{i}"][seed] for i in range(sum(name.startswith("weights.") for name in asked))]
-    structure = graph_of([layers[0].shape[1], *(w.shape[0] for w in layers)], int(asked["settling"]), float(asked["step"]))
+    widths = [layers[0].shape[1], *(weight.shape[0] for weight in layers)]
+    structure = graph_of(widths, int(asked["settling"]), float(asked["step"]))
     optimiser, first = optax.sgd(float(asked["rate"])), started(structure, layers)
-    step, key, size = make_train_step(structure, optimiser, algorithm=algorithm), jax.random.PRNGKey(0), int(asked["batch"])
-    x, y = asked["x"][seed], asked["y"][seed]
+    step, key = make_train_step(structure, optimiser, algorithm=algorithm), jax.random.PRNGKey(0)
+    x, y, size = asked["x"][seed], asked["y"][seed], int(asked["batch"])
     batches = [rows for epoch in asked["order"][seed] for rows in np.split(epoch, range(size, len(epoch), size))]
     for rows in {len(each): each for each in batches}.values():  # compile for every size
         jax.block_until_ready(step(first, optimiser.init(first), {"x": x[rows], "y": y[rows]}, key))
