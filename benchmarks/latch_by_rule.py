@@ -40,8 +40,15 @@ SHORTER: dict[str, Any] = {
     "evaluation.resamples": 300,
     "concepts": ["caregiver_hidden"],
 }
-DIALS: dict[str, tuple[dict[str, Any], ...]] = {"memory": ({"store": "pairs"}, {"store": "hopfield"})}
-"""Settings of a learner that are lines of their own."""
+DIALS: dict[str, dict[str, dict[str, Any]]] = {
+    "conv": {
+        "conv": {},
+        "conv locally connected": {"kernels": 21},
+        "conv fully connected": {"kernels": 21, "reach": 6},
+    },
+    "memory": {f"memory {store}": {"store": store} for store in ("pairs", "hopfield")},
+}
+"""Learners that are several lines: name -> settings. A frame of the nursery has 3 x 7 tiles."""
 SEEDS = 6
 INTENDED, HIDDEN = "caregiver", "caregiver_hidden"
 
@@ -50,9 +57,8 @@ def arms() -> dict[str, dict[str, Any]]:
     """Name of every line -> what it changes in the setup. Latents that do not learn are the same by every rule."""
     found: dict[str, dict[str, Any]] = {}
     for learner in LEARNERS.names():
-        for dial in DIALS.get(learner, ({},)):
+        for name, dial in DIALS.get(learner, {learner: {}}).items():
             own = {"learner": {"kind": learner, **dial}}
-            name = " ".join([learner, *map(str, dial.values())])
             rules = rules_of(learner) or (None,)
             for rule in rules if LEARNERS.load(learner).latents_learn else rules[:1]:
                 taught = {} if rule is None else {"rule": {"kind": rule}}
