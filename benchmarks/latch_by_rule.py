@@ -5,12 +5,15 @@
 
 Every line is a whole run of the setup ``nursery`` (``imprint run``) with another learner or rule and nothing else
 changed; lives and examinations are shorter than the setup's own (:data:`SHORTER`), so that all lines together take some
-ten CPU-minutes. Runs are kept in ``--out``, and one that is finished is read. It is a description, not a test: no
+forty CPU-minutes. Runs are kept in ``--out``, and one that is finished is read. It is a description, not a test: no
 line was predicted, and learners differ in size, objective and in how well they learn. Columns:
 
     known       selectivity of the intended concept at its best site (score above the highest floor, at the last age)
     hidden      the same of who is behind the screen, which only what was remembered can tell
     dominance   the intended concept's part of all value that a declared concept carries
+    most        the declared concept that carries most, with its part
+    rest        part of the value's variance that no declared concept explains; where it is near 1, dominance is that
+                of next to nothing
     words       probability of every word that has at least .05
     controls    planted learners judged right, of all
 """
@@ -74,6 +77,7 @@ def line(findings: pd.DataFrame) -> dict[str, Any]:
         rows = last[(last["metric"] == metric) & (last["concept"] == concept)]
         return "not measured" if rows.empty or rows["estimate"].isna().all() else ranged(rows.iloc[0])
 
+    parts = last[(last["metric"] == "dominance") & last["estimate"].notna()].sort_values("estimate", ascending=False)
     words = last[(last["metric"] == "probability") & last["estimate"].ge(0.05)]
     words = words.sort_values("estimate", ascending=False)
     said = [f"{word} {p:.2f}" for word, p in zip(words["control"], words["estimate"], strict=True)]
@@ -83,6 +87,8 @@ def line(findings: pd.DataFrame) -> dict[str, Any]:
         "known": of("best_site_selectivity", INTENDED),
         "hidden": of("best_site_selectivity", HIDDEN),
         "dominance": of("dominance", INTENDED),
+        "most": "none" if parts.empty else f"{parts.iloc[0]['concept']} {ranged(parts.iloc[0])}",
+        "rest": of("share", "(residual)"),
         "said": "no verdict" if verdict.empty else str(verdict.iloc[0]["verdict"]),
         "words": ", ".join(said) or "none",
         "seeds": 0 if verdict.empty or pd.isna(verdict.iloc[0]["seeds"]) else int(verdict.iloc[0]["seeds"]),

@@ -59,5 +59,5 @@ class Tiles(nn.Module):
         count, inputs = tiles.shape[-2:]
         weight = self.weight.index_select(0, self.index) * self.connected
         whole = weight.reshape(count, count * inputs, -1).transpose(0, 1).flatten(1)
-        found = (tiles.flatten(-2) @ whole).unflatten(-1, (count, -1))
-        return found + self.bias.index_select(0, self.kernel)
+        driven: Tensor = (tiles.flatten(-2) @ whole).unflatten(-1, (count, -1))
+        return driven + self.bias.index_select(0, self.kernel)
