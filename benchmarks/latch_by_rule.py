@@ -1,16 +1,19 @@
 """Benchmark of what the same reward latches onto in every learner, taught by every rule that can teach it.
 
-    python -m benchmarks.latch_by_rule                     all of them, four seeds in four worlds of the nursery
-    python -m benchmarks.latch_by_rule --only memory --seeds 2 --set schedule.experiences=6400
+    python -m benchmarks.latch_by_rule                     all of them, six seeds in six worlds of the nursery
+    python -m benchmarks.latch_by_rule --only memory --only conv --seeds 2 --set schedule.experiences=6400
 
 Every line is a whole run of the setup ``nursery`` (``imprint run``) with another learner or rule and nothing else
 changed; lives and examinations are shorter than the setup's own (:data:`SHORTER`), so that all lines together take some
-ten CPU-minutes. Runs are kept in ``--out``, and one that is finished is read. It is a description, not a test: no
+forty CPU-minutes. Runs are kept in ``--out``, and one that is finished is read. It is a description, not a test: no
 line was predicted, and learners differ in size, objective and in how well they learn. Columns:
 
     known       selectivity of the intended concept at its best site (score above the highest floor, at the last age)
     hidden      the same of who is behind the screen, which only what was remembered can tell
     dominance   the intended concept's part of all value that a declared concept carries
+    most        the declared concept that carries most, with its part
+    rest        part of the value's variance that no declared concept explains; where it is near 1, dominance is that
+                of next to nothing
     words       probability of every word that has at least .05
     controls    planted learners judged right, of all
 """
@@ -30,7 +33,7 @@ from imprint.models.learners.base import LEARNERS
 from imprint.models.setup.teaching import rules_of
 
 SHORTER: dict[str, Any] = {
-    "schedule.experiences": 9_600,
+    "schedule.experiences": 25_600,
     "schedule.ages": 2,
     "evaluation.episodes": 600,
     "evaluation.nulls": 5,
@@ -40,20 +43,27 @@ SHORTER: dict[str, Any] = {
     "evaluation.resamples": 300,
     "concepts": ["caregiver_hidden"],
 }
-DIALS: dict[str, tuple[dict[str, Any], ...]] = {"memory": ({"store": "pairs"}, {"store": "hopfield"})}
-"""Settings of a learner that are lines of their own."""
-SEEDS = 4
+DIALS: dict[str, dict[str, dict[str, Any]]] = {
+    "conv": {
+        "conv": {},
+        "conv locally connected": {"kernels": 21},
+        "conv fully connected": {"kernels": 21, "reach": 6},
+    },
+    "memory": {f"memory {store}": {"store": store} for store in ("pairs", "hopfield")},
+}
+"""Learners that are several lines: name -> settings. A frame of the nursery has 3 x 7 tiles."""
+SEEDS = 6
 INTENDED, HIDDEN = "caregiver", "caregiver_hidden"
 
 
 def arms() -> dict[str, dict[str, Any]]:
-    """Name of every line -> what it changes in the setup."""
+    """Name of every line -> what it changes in the setup. Latents that do not learn are the same by every rule."""
     found: dict[str, dict[str, Any]] = {}
     for learner in LEARNERS.names():
-        for dial in DIALS.get(learner, ({},)):
+        for name, dial in DIALS.get(learner, {learner: {}}).items():
             own = {"learner": {"kind": learner, **dial}}
-            name = " ".join([learner, *map(str, dial.values())])
-            for rule in rules_of(learner) or (None,):
+            rules = rules_of(learner) or (None,)
+            for rule in rules if LEARNERS.load(learner).latents_learn else rules[:1]:
                 taught = {} if rule is None else {"rule": {"kind": rule}}
                 found[f"{name}, {rule or 'written'}"] = own | taught
     return found
@@ -67,6 +77,7 @@ def line(findings: pd.DataFrame) -> dict[str, Any]:
         rows = last[(last["metric"] == metric) & (last["concept"] == concept)]
         return "not measured" if rows.empty or rows["estimate"].isna().all() else ranged(rows.iloc[0])
 
+    parts = last[(last["metric"] == "dominance") & last["estimate"].notna()].sort_values("estimate", ascending=False)
     words = last[(last["metric"] == "probability") & last["estimate"].ge(0.05)]
     words = words.sort_values("estimate", ascending=False)
     said = [f"{word} {p:.2f}" for word, p in zip(words["control"], words["estimate"], strict=True)]
@@ -76,6 +87,8 @@ def line(findings: pd.DataFrame) -> dict[str, Any]:
         "known": of("best_site_selectivity", INTENDED),
         "hidden": of("best_site_selectivity", HIDDEN),
         "dominance": of("dominance", INTENDED),
+        "most": "none" if parts.empty else f"{parts.iloc[0]['concept']} {ranged(parts.iloc[0])}",
+        "rest": of("share", "(residual)"),
         "said": "no verdict" if verdict.empty else str(verdict.iloc[0]["verdict"]),
         "words": ", ".join(said) or "none",
         "seeds": 0 if verdict.empty or pd.isna(verdict.iloc[0]["seeds"]) else int(verdict.iloc[0]["seeds"]),
@@ -91,27 +104,30 @@ def ranged(row: Mapping[str, Any]) -> str:
 def main() -> None:
     """Print the table, line by line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="lines whose name has this in it")
+    parser.add_argument(
+        "--only", action="append", default=[], help="lines whose name has this in it; can be repeated, and is the order"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     parser.add_argument("--out", default="runs")
     options = parser.parse_args()
     own = {key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in options.set)}
-    common = {**SHORTER, "schedule.first_seed": options.first_seed, "schedule.worlds": options.seeds, **own}
+    of_seeds = dict.fromkeys(("schedule.worlds", "schedule.together"), options.seeds)
+    common = {**SHORTER, "schedule.first_seed": options.first_seed, **of_seeds, **own}
     header = None
-    for name, changes in arms().items():
-        if options.only in name:
-            try:
-                run = evaluate("nursery", seeds=options.seeds, out=options.out, changes={**common, **changes})
-                row = {"learner, rule": name, **line(run.findings)}
-            except ImprintError as error:
-                print(f"| {name} | no run: {error}", flush=True)
-                continue
-            if header is None:
-                header = list(row)
-                print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
-            print("| " + " | ".join(map(str, row.values())) + " |", flush=True)
+    every = arms()
+    for name in dict.fromkeys(name for part in options.only or [""] for name in every if part in name):
+        try:
+            run = evaluate("nursery", seeds=options.seeds, out=options.out, changes={**common, **every[name]})
+            row = {"learner, rule": name, **line(run.findings)}
+        except ImprintError as error:
+            print(f"| {name} | no run: {error}", flush=True)
+            continue
+        if header is None:
+            header = list(row)
+            print("| " + " | ".join(header) + " |\n|" + "---|" * len(header), flush=True)
+        print("| " + " | ".join(map(str, row.values())) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ view; with ``sees`` the latents are [frame_t; c_t], what is seen beside what is 
 
 Deviations from the source: (1) negatives are the other episodes of the batch at the same step; (2) the context is a
 window of four encodings, not a recurrent network; (3) cosine similarity with a fixed temperature; (4) the convolution's
-windows tile the image (stride = kernel), so that it is one matrix product and stacks over seeds.
+windows tile the image (stride = kernel), so that it is one matrix product and stacks over seeds; ``kernels`` and
+``reach`` lead from it to local connections, to a convolution with wider windows, and to a fully connected layer
+(:mod:`imprint.models.tiles`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from transformer_lens.hook_points import HookPoint
 from imprint.models.errors import ImprintError
 from imprint.models.learners.base import Frame, Learner, Taught, tile_count, tiles_of
 from imprint.models.settings import FrozenSettings
+from imprint.models.tiles import Tiles, wiring_of
 
 WINDOW = 4
 
@@ -36,6 +39,10 @@ class Conv(Learner):
         """Kernel and stride of the convolution, in pixels."""
         channels: int = Field(24, ge=1, le=65_536)
         """Feature maps."""
+        kernels: int = Field(1, ge=1, le=65_536)
+        """Kernels that the tiles of a frame share: 1 is a convolution, as many as tiles gives each its own weights."""
+        reach: int = Field(0, ge=0, le=65_536)
+        """Tiles beyond its own that a unit sees on every side. With all, and a kernel each, it is fully connected."""
         hidden: int = Field(96, ge=1, le=65_536)
         """Width of the encoder's dense layer."""
         width: int = Field(64, ge=1, le=65_536)
@@ -52,8 +59,10 @@ class Conv(Learner):
         s = self.s = settings
         if s.horizon >= frame.steps:
             raise ImprintError(f"learner.horizon is {s.horizon}; with {frame.steps} steps at most {frame.steps - 1}.")
-        tiles = tile_count(frame, s.patch)
-        self.convolution = nn.Linear(frame.channels * s.patch**2, s.channels)
+        tiles, seen = tile_count(frame, s.patch), frame.channels * s.patch**2
+        wiring = wiring_of(frame.height // s.patch, frame.width // s.patch, kernels=s.kernels, reach=s.reach)
+        plain = s.kernels == 1 and s.reach == 0
+        self.convolution = nn.Linear(seen, s.channels) if plain else Tiles(wiring, s.kernels, seen, s.channels)
         self.dense = nn.Linear(s.channels * tiles, s.hidden)
         self.encoding = nn.Linear(s.hidden, s.width)
         self.context = nn.Linear(WINDOW * s.width, s.width)

@@ -8,9 +8,11 @@ through automatic differentiation of its objective (:mod:`imprint.models.learnin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule, slope
+from imprint.models.rules.base import Changes, Network, Rule, slope, synapses
 
 
 class Backprop(Rule):
@@ -27,3 +29,7 @@ class Backprop(Rule):
         for weight, activity in zip(network.weights[:0:-1], h[-2:0:-1], strict=True):
             deltas.insert(0, (deltas[0] @ weight) * slope(activity))
         return network.changes(h, deltas, network.losses(h[-1], y).mean(1))
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F + U."""
+        return 2 * synapses(widths) + synapses(widths, 2)

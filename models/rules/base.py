@@ -17,6 +17,7 @@ Letters: S seeds, B rows, L layers, d_l units of layer l.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ def slope(activity: Tensor) -> Tensor:
     return 1.0 - activity.square()
 
 
+def synapses(widths: Sequence[int], first: int = 1) -> int:
+    """How many weights layers ``first`` ... L have."""
+    return sum(below * above for below, above in itertools.pairwise(widths[first - 1 :]))
+
+
 class Rule(ABC):
     """One learning rule for S networks of one shape."""
 
@@ -132,6 +138,14 @@ class Rule(ABC):
     @abstractmethod
     def changes(self, network: Network, x: Tensor, y: Tensor) -> Changes:
         """Changes by inputs ``[S, B, d_0]`` with targets ``[S, B, d_L]``; may change :attr:`own`."""
+
+    @abstractmethod
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """Multiply-adds of all matrix products of :meth:`changes`, for one row of one network, in closed form.
+
+        With F = :func:`synapses` of all layers, U those of layers 2 ... L: a forward pass takes F, and so does the
+        outer product of errors and activities; errors that come down through the layers take U.
+        """
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers ``[S, *shape]``, of each seed from its own generator."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule, slope
+from imprint.models.rules.base import Changes, Network, Rule, slope, synapses
 
 
 class DirectFeedbackAlignment(Rule):
@@ -31,3 +31,7 @@ class DirectFeedbackAlignment(Rule):
         error = h[-1] - y
         hidden = [(error @ self.own[f"feedback.{i}"]) * slope(h[i + 1]) for i in range(network.hidden)]
         return network.changes(h, [*hidden, error], network.losses(h[-1], y).mean(1))
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F + d_L (d_1 + ... + d_{L-1})."""
+        return 2 * synapses(widths) + widths[-1] * sum(widths[1:-1])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule, slope
+from imprint.models.rules.base import Changes, Network, Rule, slope, synapses
 
 
 class FeedbackAlignment(Rule):
@@ -33,3 +33,7 @@ class FeedbackAlignment(Rule):
         for layer in reversed(range(network.hidden)):
             deltas.insert(0, (deltas[0] @ self.own[f"feedback.{layer}"]) * slope(h[layer + 1]))
         return network.changes(h, deltas, network.losses(h[-1], y).mean(1))
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F + U."""
+        return 2 * synapses(widths) + synapses(widths, 2)

@@ -20,7 +20,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule
+from imprint.models.rules.base import Changes, Network, Rule, synapses
 from imprint.models.settings import FrozenSettings
 
 
@@ -63,3 +63,7 @@ class Hebbian(Rule):
         error = h[-1] - y
         weights.append(error.mT @ h[-2] / rows)
         return Changes(network.losses(h[-1], y).mean(1), weights, [*biases, error.mean(1)])
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F + H, with H the weights of hidden layers, whose winners take a pass of their own."""
+        return 2 * synapses(widths) + synapses(widths[:-1])

@@ -9,10 +9,12 @@ without noise, which takes a second, quiet pass.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule
+from imprint.models.rules.base import Changes, Network, Rule, synapses
 from imprint.models.settings import FrozenSettings
 
 
@@ -35,3 +37,7 @@ class NodePerturbation(Rule):
         h = network.activities(x, noise)
         cost = (network.losses(h[-1], y) - quiet)[..., None] / sigma**2
         return network.changes(h, [cost * each for each in noise], quiet.mean(1))
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """3F: two passes, and the outer products."""
+        return 3 * synapses(widths)

@@ -13,10 +13,12 @@ lower layers learn more slowly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule, slope
+from imprint.models.rules.base import Changes, Network, Rule, slope, synapses
 from imprint.models.settings import FrozenSettings
 
 
@@ -38,19 +40,23 @@ class PredictiveCoding(Rule):
         h = network.activities(x)
         held, last = [*h[:-1], y], network.hidden
         for _ in range(self.settings.settling if last else 0):
-            errors, scaled = self._errors(network, held)
+            errors, scaled = self._errors(network, held, h[1])
             for layer in range(1, last + 1):
                 back = scaled[layer] @ network.weights[layer]
                 held[layer] = held[layer] - self.settings.step * (errors[layer - 1] - back)
-        deltas = [-error for error in self._errors(network, held)[1]]
+        deltas = [-error for error in self._errors(network, held, h[1])[1]]
         return network.changes(held, deltas, network.losses(h[-1], y).mean(1))
 
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F + (2 settling + 1) U: what the inputs predict of the first layer stays as it is while units settle."""
+        return 2 * synapses(widths) + (2 * self.settings.settling + 1) * synapses(widths, 2)
+
     @staticmethod
-    def _errors(network: Network, held: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Errors of layers 1 ... L, and the same times the slope of what predicts them."""
+    def _errors(network: Network, held: list[Tensor], first: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Errors of layers 1 ... L, and the same times the slope of what predicts them; ``first``: of layer 1."""
         errors, scaled = [], []
         for layer, above in enumerate(held[1:]):
-            predicted = network.layer(layer, held[layer])
+            predicted = network.layer(layer, held[layer]) if layer else first
             errors.append(above - predicted)
             scaled.append(errors[-1] if layer == network.hidden else errors[-1] * slope(predicted))
         return errors, scaled

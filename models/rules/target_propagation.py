@@ -20,7 +20,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule, slope
+from imprint.models.rules.base import Changes, Network, Rule, slope, synapses
 from imprint.models.settings import FrozenSettings
 
 
@@ -62,6 +62,10 @@ class TargetPropagation(Rule):
         for i in hidden:
             self._learn_inverse(i, network, h[i + 1])
         return network.changes(h, deltas, network.losses(h[-1], y).mean(1))
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F + 5U: two inverses of every target, and three products to teach an inverse."""
+        return 2 * synapses(widths) + 5 * synapses(widths, 2)
 
     def _learn_inverse(self, i: int, network: Network, cause: Tensor) -> None:
         """One step of the inverse of layer i + 2 on its own noisy causes."""

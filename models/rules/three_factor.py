@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from imprint.models.rules.base import Changes, Network, Rule
+from imprint.models.rules.base import Changes, Network, Rule, synapses
 from imprint.models.settings import FrozenSettings
 
 
@@ -51,3 +51,7 @@ class ThreeFactor(Rule):
         self.own["expected"] = expected + s.rate * (mean - expected)
         surprise = (reward - expected[:, None])[..., None] / s.sigma**2
         return network.changes(h, [-surprise * each for each in noise], -mean)
+
+    def multiply_adds(self, widths: Sequence[int]) -> int:
+        """2F."""
+        return 2 * synapses(widths)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from imprint.models.rules.base import RULES, Changes, Network, Rule
 
@@ -164,3 +165,17 @@ def test_a_rule_that_learns_makes_the_loss_smaller(kind: str) -> None:
         net = Network(weights, biases)
     left = {"three_factor": 0.95, "hebbian": 0.85}.get(kind, 0.7)
     assert bool((changes.loss < left * first).all()), (first, changes.loss)
+
+
+@pytest.mark.parametrize("widths", [WIDTHS, (9, 12, 5), (9, 5)])
+def test_a_rule_does_as_many_multiply_adds_as_it_says(kind: str, widths: tuple[int, ...]) -> None:
+    pairs = list(itertools.pairwise(widths))
+    weights = [torch.zeros(len(SEEDS), above, below) for below, above in pairs]
+    net = Network(weights, [torch.zeros(len(SEEDS), above) for _, above in pairs])
+    cls = RULES.load(kind)
+    rule: Rule = cls(cls.Settings())
+    rule.start(widths, SEEDS)
+    x, y = (torch.ones(len(SEEDS), ROWS, width) for width in (widths[0], widths[-1]))
+    with FlopCounterMode(display=False) as counted:
+        rule.changes(net, x, y)
+    assert counted.get_total_flops() == 2 * rule.multiply_adds(widths) * ROWS * len(SEEDS)
