@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit, chart_over_seeds, exhibit_of_seeds
@@ -70,9 +72,9 @@ def _again(means: pd.DataFrame) -> Exhibit:
 
 def _bits(means: pd.DataFrame) -> Exhibit:
     learned = means[means["measure"] == "bits"].iloc[0]
-    rows = [{"what": what, "numbers": count, "bits": count * WORD} for what, count in HARDCODED.items()]
+    rows: list[dict[str, Any]] = [{"what": f"told: {what}", "bits": count * WORD} for what, count in HARDCODED.items()]
     hardcoded = sum(row["bits"] for row in rows)
-    rows.append({"what": "network and columns", "numbers": None, "bits": round(learned["value"])})
+    rows.append({"what": "learned: network and columns", "bits": round(learned["value"])})
     reading = f"Hardcoded are {hardcoded} bits, learned {learned['value']:,.0f} [{learned['low']:,.0f}, "
     reading += f"{learned['high']:,.0f}]."
     caption = f"Hardcoded: {WORD} bits a number. Learned: the fewest bits a weight with which .95 of the right choices "
