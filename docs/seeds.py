@@ -2,8 +2,9 @@
 
 ``python docs/seeds.py`` writes the page; the documentation site writes it anew when it is built. Claims, and the names
 of the questions that test them, stand in ``docs/seeds.yaml``; verdicts are read from the pages of the questions, and
-from the tables of ``docs/findings.md`` for those without a page of their own. A question that is not there yet, or that
-nobody has answered yet, is said to be open.
+from the tables of ``docs/findings.md`` for those without a page. What a question found about a claim is a sentence in
+``docs/seeds.yaml``, or else that of the question's page. A question that is not there yet, or that nobody
+has answered yet, is said to be open.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import yaml
 DOCS = Path(__file__).resolve().parent
 QUESTIONS = DOCS.parent / "analyses" / "questions"
 WORDS = ("confirmed", "refuted", "undetermined")
+COUNTED = re.compile(r"numbers? came out as predicted")
+"""What a page that has no sentence says of its verdict; then the sentence is the one that reads its first table."""
 LONGEST = 420
 """Characters of what is quoted from a page; the page has the rest."""
 
@@ -75,8 +78,13 @@ def told(name: str) -> Told | None:
         return None
     if not page.is_file():
         return _told_in_findings(name)
-    found = re.search(rf"^\*\*({'|'.join(WORDS)})\*\*:? ?(.*(?:\n\n?- .*)*)", page.read_text(encoding="utf-8"), re.M)
-    return Told(found[1], _short(found[2]), found[2]) if found else None
+    found = re.search(
+        rf"^\*\*({'|'.join(WORDS)})\*\*:? ?(.*)([^#]*)(?:## .*\n\n(.*))?", page.read_text(encoding="utf-8"), re.M
+    )
+    if found is None:
+        return None
+    said = found[2] if not COUNTED.search(found[2]) else found[4] or ""
+    return Told(found[1], _short(said), found[2] + found[3])
 
 
 def _told_in_findings(name: str) -> Told | None:
@@ -90,8 +98,8 @@ def _told_in_findings(name: str) -> Told | None:
 
 
 def _short(text: str) -> str:
-    """Lines as one, cut after a whole number or sentence."""
-    line = re.sub(r"\s*\n+- ", " ", text).replace(" :", ":").strip()
+    """The text, cut after a whole number or sentence."""
+    line = text.replace(" :", ":").strip()
     if len(line) <= LONGEST:
         return line
     cut = max(line.rfind(end, 0, LONGEST) for end in (". ", "; ", ") "))
@@ -107,8 +115,10 @@ def standing(row: Mapping[str, Any], name: str) -> str:
     answer = told(name)
     if answer is None:
         return f"{_link(name)}: " + ("open, the question is there and has no answer yet" if exists(name) else "open")
-    said = row.get("found", {}).get(name, answer.said)
-    return f"{_link(name)}, **{answer.verdict}**: {said}"
+    said, part = row.get("found", {}).get(name, answer.said), row.get("part", {}).get(name, "")
+    verdict = answer.on(part)
+    whole = f" in this part ({answer.verdict} as a whole)" if part and verdict != answer.verdict else ""
+    return f"{_link(name)}, **{verdict}**{whole}: {said}"
 
 
 def state(row: Mapping[str, Any]) -> str:
@@ -118,13 +128,18 @@ def state(row: Mapping[str, Any]) -> str:
     return "shown elsewhere" if row.get("otherwise") else "open"
 
 
+def _ended(text: str) -> str:
+    """With one full stop, or with the three of a text that was cut."""
+    return text if text.endswith(" ...") else f"{text.rstrip('. :')}."
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def claim_line(row: Mapping[str, Any]) -> str:
     """The table's line of a claim."""
-    parts = [f"{standing(row, name).rstrip('.')}." for name in row["questions"]]
+    parts = [_ended(standing(row, name)) for name in row["questions"]]
     pages = [name for name in row.get("pages", []) if (DOCS / f"{name}.md").is_file()]
     parts += [f"See also [{name.replace('-', ' ')}]({name}.md)." for name in pages]
     parts += [row[key] for key in ("otherwise", "note") if row.get(key)]
@@ -150,7 +165,7 @@ def comment_line(comment: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any
             f"{_link(n)} says {t.verdict}" for i in comment["rows"] for n in rows[i]["questions"] if (t := told(n))
         ]
         outcomes = ["; ".join(dict.fromkeys(answered)) or "Open"]
-    whole = "<br>".join(f"{outcome.rstrip('.')}." for outcome in outcomes)
+    whole = "<br>".join(map(_ended, outcomes))
     return f"| {_cell(comment['said'])} | {', '.join(comment['rows'])} | {_cell(whole)} |"
 
 

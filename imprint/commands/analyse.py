@@ -63,8 +63,8 @@ def analyse(
         write_bytes(markdown, _as_markdown(name, question, answered.answer).encode())
     page.print()
     said, *numbers = answered.answer.why.splitlines()
-    say(page, f"{answered.answer.verdict}: {said}", "bold")
-    for number in numbers:
+    say(page, f"{answered.answer.verdict}: {answered.answer.sentence or said}", "bold")
+    for number in [*([said] if answered.answer.sentence else []), *numbers]:
         say(page, f"  {number}")
     report = report_question(answered.path)
     say(page, f"report  {report}", "bold")
@@ -102,7 +102,8 @@ def _as_markdown(name: str, question: Question[Any], answer: Answer) -> str:
     lines = [f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{first}**", ""]
     lines += [f"- {entry[0].upper()}{entry[1:]}" for entry in entries]
     said, *numbers = answer.why.splitlines()
-    lines += ["", f"**{answer.verdict}**: {said}", *([""] if numbers else []), *(f"- {number}" for number in numbers)]
+    lines += ["", f"**{answer.verdict}**: {answer.sentence or said}", *(["", said] if answer.sentence else [])]
+    lines += [*([""] if numbers else []), *(f"- {number}" for number in numbers)]
     for exhibit in answer.exhibits:
         lines += ["", f"## {exhibit.heading}", "", exhibit.reading, *([exhibit.caption] if exhibit.caption else []), ""]
         lines += _markdown_table(exhibit)

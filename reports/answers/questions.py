@@ -113,8 +113,11 @@ def rule_of(predictions: Iterable[Prediction]) -> pd.DataFrame:
 
 
 def came_out(predictions: Iterable[Prediction]) -> pd.DataFrame:
-    """The predictions with what was measured, for the download."""
-    return pd.DataFrame(each.stored() for each in predictions)
+    """The predictions with what was measured, for the download; a bound that there is none of is no missing number."""
+    every = list(predictions)
+    rule = rule_of(every)
+    found = [{"outcome": p.outcome, **p.measured.row(count="n")} for p in every]
+    return pd.concat([rule[["number", "role"]], pd.DataFrame(found), rule[["must be", "power"]]], axis=1)
 
 
 def sentences(text: str) -> list[str]:

@@ -32,7 +32,9 @@ class Counting(Question):
     def conclude(self, tables, failed):
         found = findings([{"analysis": "counting", "metric": "rows", "estimate": self.settings.rows}])
         shown = Exhibit("rows", "The [b] rows", tables["count"], "All were counted.")
-        return Answer("confirmed", f"There are {self.settings.rows}.", found, (shown,))
+        why = f"There are {self.settings.rows}."
+        said = "Rows can be counted." if self.settings.rows > 3 else ""
+        return Answer("confirmed", why, found, (shown,), sentence=said)
 """
 
 
@@ -100,6 +102,16 @@ def test_a_question_is_answered_with_card_tables_verdict_and_report(
     assert "`imprint analyse counting --set rows=3 --markdown FILE`" in kept
     assert "what is finished is kept" in printed(capsys, *again)
     assert answered(capsys, *again)["verdict"] == "confirmed"
+
+
+@pytest.mark.usefixtures("questions")
+def test_what_was_found_is_said_in_a_sentence_before_it_is_counted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = printed(capsys, "analyse", "counting", "--set", "rows=4", "--markdown", "counting.md")
+    assert "confirmed: Rows can be counted.\n  There are 4.\n" in page
+    kept = (tmp_path / "counting.md").read_text(encoding="utf-8")
+    assert "**confirmed**: Rows can be counted.\n\nThere are 4.\n" in kept
 
 
 @pytest.mark.usefixtures("questions")

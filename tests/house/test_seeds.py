@@ -67,10 +67,30 @@ def test_an_answer_fills_the_rows_that_wait_for_it(tmp_path: Path, monkeypatch: 
     (tmp_path / "bird-singing.md").write_text(answer, encoding="utf-8")
     seeds.told.cache_clear()
     line = seeds.claim_line(row)
-    assert "Song is \\| learned." in line and line.endswith("(at most 0.3: failed). Rest: confirmed. |")
-    assert "**refuted**: It sings. pitch 0.5 [0.4, 0.6]" in line
+    assert "Song is \\| learned." in line and line.endswith("**refuted**: It sings. |")
     said = seeds.comment_line(comment, {})
     assert "Right here, by [`bird-singing`](bird-singing.md)." in said and "Wrong here" in said and "(rest)." in said
+    seeds.told.cache_clear()
+
+
+@pytest.mark.parametrize("text", [PAGE, seeds.page()], ids=["kept", "made now"])
+def test_every_answer_is_a_sentence_and_no_count_of_numbers(text: str) -> None:
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [line for line in lines if seeds.COUNTED.search(line) or re.search(r" \.( |<br>|$)", line)] == []
+
+
+def test_a_page_without_a_sentence_is_read_by_its_first_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeds, "DOCS", tmp_path)
+    monkeypatch.setattr(seeds, "QUESTIONS", tmp_path)
+    (tmp_path / "song").mkdir()
+    (tmp_path / "song" / "question.py").touch()
+    counted = (
+        "**refuted**: 1 of 2 numbers came out as predicted, 1 did not.\n\n- pitch 0.5 (failed).\n- Rest: confirmed.\n"
+    )
+    (tmp_path / "song.md").write_text(f"{counted}\n## Pitch\n\nPitch is 0.5.\nOver seeds.\n", encoding="utf-8")
+    seeds.told.cache_clear()
+    found = seeds.told("song")
+    assert found is not None and found[:2] == ("refuted", "Pitch is 0.5.") and found.on("Rest") == "confirmed"
     seeds.told.cache_clear()
 
 

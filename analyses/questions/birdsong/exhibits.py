@@ -16,7 +16,13 @@ def exhibits(
     """All tables of the answer: means over species of songs and of lives, and the numbers of every species."""
     last = each_song[each_song["day"] == each_song["day"].max()]
     every = pd.concat([last.drop(columns="day"), each_life], ignore_index=True)
-    return [_scores(songs), _alike(songs), _practice(lives), exhibit_of_seeds(every, "Songs: on the last day.")]
+    return [
+        _scores(songs),
+        _alike(songs),
+        _practice(lives),
+        _days(lives),
+        exhibit_of_seeds(every, "Songs: on the last day."),
+    ]
 
 
 def _last(frame: pd.DataFrame, arm: str, measure: str) -> float:
@@ -31,8 +37,13 @@ def _scores(songs: pd.DataFrame) -> Exhibit:
     reading += f"judge is scrambled end at {_last(frame, 'scrambled', 'score'):.2f} by their species' judge and at "
     reading += f"{_last(frame, 'scrambled', 'score by its teacher'):.2f} by their own."
     titles = ("days of song", "part of a perfect song's score")
+    caption = (
+        "Score: by the judge of the species; by its teacher: by the judge that taught the bird. Deaf: neither bird "
+    )
+    caption += "nor judge hears anything. Scrambled: taught by a judge to which another song is good. Plain body: a "
+    caption += "syrinx with one side, in which a sound has fewer postures. "
     chart = chart_over_seeds("lines", "day", "value", titles, colour="arm", panel="measure")
-    return Exhibit("scores", "How well they sing", frame, reading, OVER, chart)
+    return Exhibit("scores", "How well they sing", frame, reading, f"{caption}{OVER}", chart)
 
 
 def _alike(songs: pd.DataFrame) -> Exhibit:
@@ -53,8 +64,15 @@ def _practice(lives: pd.DataFrame) -> Exhibit:
     reading += f"{_last(lives, 'two channels', 'days'):.0f}, and end at "
     reading += f"{_last(lives, 'one scalar', 'score in the end'):.2f} and "
     reading += f"{_last(lives, 'two channels', 'score in the end'):.2f} of a perfect score."
-    drawn = lives[lives["measure"] != "days"]
+    parts = lives[lives["measure"] != "days"].reset_index(drop=True)
     chart = chart_over_seeds("bars", "arm", "value", ("what teaches what", "rate, or part of a score"), panel="measure")
-    caption = "Days: until a good song; all days where it never is (table only). "
-    whole = pd.concat([drawn, lives[lives["measure"] == "days"]], ignore_index=True)
-    return Exhibit("practice", "Who practises", whole, reading, f"{caption}{OVER}", chart)
+    return Exhibit("practice", "Who practises", parts, reading, OVER, chart)
+
+
+def _days(lives: pd.DataFrame) -> Exhibit:
+    frame = lives[lives["measure"] == "days"].reset_index(drop=True)
+    at = frame.sort_values("value").set_index("arm")["value"]
+    reading = f"Days until a good song: {', '.join(f'{arm} {days:.0f}' for arm, days in at.items())}."
+    chart = chart_over_seeds("bars", "arm", "value", ("what teaches what", "days until a good song"))
+    caption = f"All days of a life where it is never good. {OVER}"
+    return Exhibit("days", "How long it takes", frame, reading, caption, chart)

@@ -23,9 +23,12 @@ def exhibits(table: pd.DataFrame, means: pd.DataFrame) -> list[Exhibit]:
 def _ages(means: pd.DataFrame) -> Exhibit:
     frame = means[(means["shut"] == "left") & (means["span"] == SPANS[-1])].reset_index(drop=True)
     wide = frame.pivot_table(index="onset", columns="command", values="deficit")
-    reading = "The deficit is largest " + "; ".join(
-        f"under a {kind} command when the eye is shut from {wide[kind].idxmax():g} ({wide[kind].max():.2f})"
-        for kind in COMMANDS
+    falls, *others = COMMANDS
+    reading = (
+        f"Under a {falls} command most is lost when the eye is shut from {wide[falls].idxmax():g} of a lifetime on "
+    )
+    reading += f"({wide[falls].max():.2f}); " + ", ".join(
+        f"under a {kind} one {wide[kind].max():.2f} at the worst age" for kind in others
     )
     chart = chart_over_seeds("lines", "onset", "deficit", TITLES, colour="command")
     return Exhibit("ages", "By the age of deprivation", frame, f"{reading}.", f"Span {SPANS[-1]:g}. {OVER}", chart)
@@ -35,7 +38,10 @@ def _spans(means: pd.DataFrame) -> Exhibit:
     frame = means[(means["shut"] == "left") & (means["command"] == "falling")].reset_index(drop=True)
     frame = frame.assign(span=frame["span"].map("{:g}".format))
     high = frame.groupby("span", sort=False)["deficit"].max()
-    reading = "At the worst age, a span of " + ", ".join(f"{span} costs {value:.2f}" for span, value in high.items())
+    reading = "At the worst age, an eye loses " + ", ".join(
+        f"{value:.2f} if it is shut for {span} of a lifetime" if i == 0 else f"{value:.2f} for {span}"
+        for i, (span, value) in enumerate(high.items())
+    )
     chart = chart_over_seeds("lines", "onset", "deficit", TITLES, colour="span")
     return Exhibit("spans", "By its duration", frame, f"{reading}.", f"Falling command. {OVER}", chart)
 

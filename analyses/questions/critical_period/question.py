@@ -145,9 +145,15 @@ def decide(table: pd.DataFrame) -> Judgement:
 def in_words(found: Judgement) -> str:
     """What was found, for somebody who has not read the card."""
     number = {each.name: each.measured.value for each in found.predictions}
-    early, late = number["shut early"], number["shut late"]
+    early, late = (_part(number[name]) for name in ("shut early", "shut late"))
+    constant = _part(number["constant command, largest of all onsets"])
     return (
-        f"An eye that is shut early, while the plasticity command is high, loses {early:.0%} of its acuity for life, "
-        f"one that is shut late {late:.0%}; where the command never falls, at most "
-        f"{number['constant command, largest of all onsets']:.0%} is lost in the end."
+        f"An eye that is shut early, while the plasticity command is high, loses {early} of its acuity for life, one "
+        f"that is shut late {late}; where the command never falls, an eye that was shut at any age has lost {constant} "
+        "in the end."
     )
+
+
+def _part(value: float) -> str:
+    """A part of the acuity in words."""
+    return f"{value:.0%}" if value >= 0.01 else "less than 1%" if value > 0 else "nothing"

@@ -28,8 +28,14 @@ def _rules(by_rule: pd.DataFrame) -> Exhibit:
     )
     others = at.drop(["tree", "naive"])
     reading += f"is {others.idxmax()} ({others.max():.2f}), the worst {others.idxmin()} ({others.min():.2f})."
-    caption = "No act: nothing is planted and everything is an artefact. Ample: twice the newborns, three times the "
-    caption += "trials. Mean and 95 % interval over sets of claims."
+    caption = (
+        "Tree: is the act real, does it follow experience, which lesion takes it? Naive: what is seen at birth is "
+    )
+    caption += "wired. Not blind: takes the report for real. Silent womb: calls learned what a silent womb halves. No "
+    caption += "rearing: never asks what was experienced. No lesions: calls wired what was not learned. Lesions first: "
+    caption += "the tree's questions in another order. Main: claims with a cause. No act: nothing is planted and "
+    caption += "everything is an artefact. Ample: twice the newborns, three times the trials. Mean and 95 % interval "
+    caption += "over sets of claims."
     chart = chart_over_seeds("points", "rule", "right", ("rule", "share of causes named"), colour="arm")
     return Exhibit("rules", "What each rule gets right", frame, reading, caption, chart)
 
@@ -42,7 +48,8 @@ def _confused(main: pd.DataFrame) -> Exhibit:
         parts.append(long.assign(rule=rule))
     frame = pd.concat(parts, ignore_index=True)[["rule", "cause", "named", "share"]]
     wrong = frame[(frame["rule"] == "tree") & (frame["cause"] != frame["named"])].sort_values("share").iloc[-1]
-    reading = f"The commonest error of the tree is to call {wrong['cause']} {wrong['named']} ({wrong['share']:.2f})."
+    reading = f"The commonest error of the tree is to say {wrong['named']} where the cause is {wrong['cause']} "
+    reading += f"({wrong['share']:.2f})."
     caption = "Share of the claims with a planted cause (rows) that a rule puts down to each cause (columns)."
     chart = Chart("heat", "named", "cause", "named", "planted", colour="share", panel="rule")
     return Exhibit("confused", "What is taken for what", frame, reading, caption, chart)

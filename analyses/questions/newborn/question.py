@@ -26,16 +26,21 @@ from imprint.analyses.questions.newborn.measure import CAUSES, RULES, measure
 from imprint.analyses.statistics import mean_of_all
 
 RIGHT, WRONG, WORST, COST, AMPLE = 0.9, 0.3, 0.8, 0.1, 0.94
-LESS = ("not blind", "silent womb", "no rearing", "no lesions")
-"""Rules that leave one control out of the tree, or take a poorer one."""
+LESS = {
+    "not blind": "gain by blind scoring",
+    "silent womb": "gain by rearing instead of a silent womb",
+    "no rearing": "gain by asking what was experienced",
+    "no lesions": "gain by lesions",
+}
+"""Rule that leaves one control out of the tree, or takes a poorer one -> name of what the tree is better by."""
 
 PILOT = {
     "tree, right": (0.069, 0.021),
     "tree, right on its worst cause": (0.075, 0.083),
     "naive rule, wrong": (0.43, 0.024),
-    "tree less not blind": (0.13, 0.054),
-    "tree less silent womb": (0.22, 0.052),
-    "tree less no rearing": (0.12, 0.021),
+    "gain by blind scoring": (0.13, 0.054),
+    "gain by rearing instead of a silent womb": (0.22, 0.052),
+    "gain by asking what was experienced": (0.12, 0.021),
     "ample data: tree, right": (0.029, 0.021),
 }
 """How far from its bound, and spread over sets."""
@@ -125,7 +130,7 @@ def decide(by_rule: pd.DataFrame, by_cause: pd.DataFrame) -> Judgement:
         Prediction("tree, right", mean_of_all(tree), least=RIGHT),
         Prediction("tree, right on its worst cause", mean_of_all(causes[worst]), least=WORST),
         Prediction("naive rule, wrong", mean_of_all(1 - wide["main", "naive"]), least=WRONG),
-        *(Prediction(f"tree less {rule}", mean_of_all(tree - wide["main", rule]), least=COST) for rule in LESS),
+        *(Prediction(name, mean_of_all(tree - wide["main", rule]), least=COST) for rule, name in LESS.items()),
     ]
     controls = [
         Prediction("no act at all: tree, right", mean_of_all(wide["no act", "tree"]), least=RIGHT),
@@ -137,10 +142,11 @@ def decide(by_rule: pd.DataFrame, by_cause: pd.DataFrame) -> Judgement:
 def in_words(found: Judgement) -> str:
     """What was found, for somebody who has not read the card."""
     number = {each.name: each.measured for each in found.predictions}
-    costs = ", ".join(f"{rule} {number[f'tree less {rule}'].value:.0%}" for rule in LESS)
+    blind, silent, rearing, lesions = (f"{number[name].value:.0%}" for name in LESS.values())
     tree, naive = number["tree, right"].value, number["naive rule, wrong"].value
     return (
         "Asking whether an act is real, then whether it follows experience, then which lesion takes it names "
-        f"{tree:.0%} of the planted causes; taking what newborns do for wired knowledge is wrong in {naive:.0%}. What "
-        f"is lost where a control is left out or replaced by a poorer one: {costs}."
+        f"{tree:.0%} of the planted causes; taking what newborns do for wired knowledge is wrong in {naive:.0%}. "
+        f"Without blind scoring {blind} fewer are named, without lesions {lesions}, without a question about "
+        f"experience {rearing}, and with a silent womb in place of exchanged rearing {silent}."
     )

@@ -20,14 +20,20 @@ def _learner(means: pd.DataFrame) -> Exhibit:
     frame = means[means["measure"].isin(["error at birth", "error"]) & (means["arm"] != "twin")]
     after = frame[frame["measure"] == "error"].sort_values("value")
     listed = ", ".join(f"{row.arm} {row.value:.3f}" for row in after.itertuples())
-    caption = "Mean squared error of the next frame on the photograph that was never seen (variance 1). Copy: the last "
+    caption = (
+        "Mean squared error of the next frame on the photograph that was never seen (variance 1). Waves: travelling "
+    )
+    caption += (
+        "bars. Frames: the same, in another order. Pixels: the same, pixels permuted. Noise: independent pixels. "
+    )
+    caption += "Weak: bars whose columns are early or late. Nothing: no life before birth. Copy: no learner, the last "
     caption += f"frame is repeated. {OVER}"
     chart = chart_over_seeds("points", "arm", "value", ("life before birth", "error"), colour="measure")
     return Exhibit(
         "errors",
         "What a life before birth is worth",
         frame,
-        f"After {NATURAL} natural steps: {listed}.",
+        f"Errors after {NATURAL} natural steps, the smallest first: {listed}.",
         caption,
         chart,
     )

@@ -186,12 +186,10 @@ def in_words(table: pd.DataFrame) -> str:
     """The answer for somebody who has not read the card."""
     mean = {arm: float(of(table, "error", arm).mean()) for arm in (*ORDER, "copy")}
     lost = [float(loss(table, name).mean()) for name in ("error", *(f"misplaced, {axis}" for axis in AXES))]
-    equal = float(of(table, "error, equal total", "nothing").mean())
     return (
-        f"After {NATURAL} natural steps, a predictor that saw travelling bars before birth errs on an unseen photograph"
-        f" by {mean['waves']:.2f}, against {mean['frames']:.2f} with their frames shuffled, {mean['pixels']:.2f} with "
-        f"their pixels shuffled, {mean['nothing']:.2f} with nothing, {mean['noise']:.2f} with noise, and "
-        f"{mean['copy']:.2f} for repeating the last frame; natural steps instead of the bars give {equal:.2f}. Weak "
-        f"waves take {lost[0]:.0%} of that benefit from the learner; from the map, {lost[1]:.0%} of its own along "
-        f"their weak axis and {lost[2]:.0%} along the other."
+        f"After {NATURAL} natural steps, a learner that saw travelling bars before birth errs on an unseen photograph "
+        f"by {mean['waves']:.2f}, one that saw them in shuffled order by {mean['frames']:.2f} and one that saw nothing "
+        f"by {mean['nothing']:.2f}; to repeat the last frame errs by {mean['copy']:.2f}. Weak waves take {lost[0]:.0%} "
+        f"of that benefit from the learner; from a map with a fixed reader, {lost[1]:.0%} of its own along their weak "
+        f"axis and {lost[2]:.0%} along the other."
     )
