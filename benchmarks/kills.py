@@ -168,14 +168,20 @@ class Count:
         return cls(job, scratch, result(job, scratch / "whole"), time.perf_counter() - began)
 
     def kill(self, share: float) -> None:
-        """Kill one more run after this share of its duration, and resume it."""
+        """Kill one more run after this share of its duration, and resume it; folders that differ are kept."""
         out = self.scratch / f"killed-{self.runs}"
         workers = 2 if self.runs < WITH_WORKERS else 1
         self.alive += killed(self.job, out, share * self.duration, workers=workers)
         run(self.job, out)
         self.runs += 1
-        self.same += result(self.job, out) == self.reference
-        shutil.rmtree(out)
+        equal = result(self.job, out) == self.reference
+        self.same += equal
+        if equal:
+            shutil.rmtree(out)
+        else:
+            kept = Path(tempfile.mkdtemp(prefix=f"kills-{self.job}-"))
+            shutil.copytree(self.scratch, kept, dirs_exist_ok=True)
+            print(f"{self.job}: killed at {share:.3f} of a run, resumed to other bytes: {kept}", file=sys.stderr)
         print(f"{self.job}: {self.same} of {self.runs} resumed to the same bytes", file=sys.stderr, flush=True)
 
     def rows(self) -> list[Row]:
