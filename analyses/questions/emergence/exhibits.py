@@ -26,7 +26,8 @@ def _ages(means: pd.DataFrame) -> Exhibit:
 
 def _sites(table: pd.DataFrame) -> Exhibit:
     trained = table[table["kind"] == "trained"]
-    end = over_seeds(trained[trained["age"] == trained["age"].max()], ["learner", "site"], "statistic")
+    last = trained.groupby("learner")["age"].transform("max")
+    end = over_seeds(trained[trained["age"] == last], ["learner", "site"], "statistic")
     best = end.loc[end.groupby("learner", sort=False)["statistic"].idxmax()]
     reading = "; ".join(f"{row.learner}: {row.site} ({row.statistic:.2f})" for row in best.itertuples())
     titles = ("selectivity in the end", "site")

@@ -8,6 +8,10 @@ every site, beside untrained learners of the same kind and the whole history of 
 The source has one small transformer that predicts the next observation in a fixed world, and one seed. Deviations: (1)
 a recurrent learner as well; (2) every seed has a field of its own; (3) the concept is whether the next step leads near
 the nest, not the cell; (4) what is untrained, and the raw history, count as floors, not as numbers of their own.
+
+Chosen on pilots (seeds 500 and 501): recurrent learners live twice as long as the setup says, since after its lifetime
+their selectivity was .28 and .22, that is at the bound. Transformers were at .16 and .11, with lower learning rates or
+batches of 16 at .08 to .12 (seed 500); they live as long as the setup says, so that theirs is expected to fail.
 """
 
 from __future__ import annotations
@@ -29,10 +33,10 @@ from imprint.models.setup.load import load_setup
 
 THERE, ABOUT = 0.25, 0.05
 LEARNERS: dict[str, dict[str, Any]] = {
-    "recurrent": {"learner": {"kind": "recurrent", "patch": 1}, "schedule.learning_rate": 0.004},
-    "transformer": {"learner": {"kind": "transformer", "error": "bernoulli"}, "schedule.learning_rate": 0.004},
+    "recurrent": {"kind": "recurrent", "patch": 1},
+    "transformer": {"kind": "transformer", "error": "bernoulli"},
 }
-"""Kind of learner -> what is special about its setup."""
+"""Kind of learner -> its settings."""
 
 
 class Settings(QuestionSettings):
@@ -42,8 +46,10 @@ class Settings(QuestionSettings):
     """Training seeds of each kind of learner, each in a world of its own."""
     together: int = Field(4, ge=1, le=64)
     """Seeds of one piece of work."""
-    experiences: int = Field(102_400, ge=640, le=10_000_000)
-    """Walks of a lifetime."""
+    recurrent: int = Field(204_800, ge=640, le=10_000_000)
+    """Walks in the lifetime of a recurrent learner."""
+    transformer: int = Field(102_400, ge=640, le=10_000_000)
+    """Walks in the lifetime of a transformer."""
     episodes: int = Field(1500, ge=200, le=1_000_000)
     """Held-out walks on which learners are examined."""
 
@@ -60,7 +66,7 @@ class Emergence(Question[Settings]):
         "chance, shuffled labels, untrained twins, and the history of the input up to that moment), on held-out walks "
         "on which nothing goes along with the nest. The site of a seed is the one at which, in the end, the other "
         f"seeds of its kind have the largest mean. For each kind of learner: in the end at least {THERE:g}, at birth "
-        f"within {ABOUT:g} of 0. Student's 95 % intervals over seeds, each in a world of its own, wholly inside: held; "
+        f"at most {ABOUT:g}. Student's 95 % intervals over seeds, each in a world of its own, wholly inside: held; "
         "all held for a kind: confirmed, any failed: refuted; both kinds together alike. Controls: planted in the "
         f"newborn it is found ({THERE:g}); with shuffled labels there is at most {ABOUT:g} in the end. Ages between "
         "are shown, not judged.",
@@ -78,10 +84,10 @@ class Emergence(Question[Settings]):
     def power(self) -> Bought:
         """From the pilot seeds."""
         expected = [
-            Expected("in the end", 0.05, 0.04, of=tuple(f"{kind}: in the end" for kind in LEARNERS)),
-            Expected("at birth", ABOUT, 0.03, between=True, of=tuple(f"{kind}: at birth" for kind in LEARNERS)),
+            Expected("in the end (from 0.29)", 0.04, 0.04, of=tuple(f"{kind}: in the end" for kind in LEARNERS)),
+            Expected("at birth (from 0)", ABOUT, 0.05, of=tuple(f"{kind}: at birth" for kind in LEARNERS)),
         ]
-        return bought(self.settings.seeds, expected, "Spreads are wider than those of the pilot seeds.")
+        return bought(self.settings.seeds, expected, "Spreads are those of the two pilot seeds of each kind.")
 
     def work(self) -> list[Work]:
         """One piece per kind of learner and batch of seeds."""
@@ -94,11 +100,11 @@ class Emergence(Question[Settings]):
 
     def setup(self, kind: str, batch: Sequence[int]) -> dict[str, Any]:
         """The setup of some seeds' life, resolved."""
-        s = self.settings
-        ages = sorted({0, *(s.experiences // part // 64 * 64 for part in (16, 4)), s.experiences})
+        s, life = self.settings, int(getattr(self.settings, kind))
+        ages = sorted({0, *(life // part // 64 * 64 for part in (16, 4)), life})
         changes = {
-            **LEARNERS[kind],
-            **{"schedule.experiences": s.experiences, "schedule.ages": ages, "schedule.worlds": "each"},
+            **{"learner": LEARNERS[kind], "schedule.learning_rate": 0.004},
+            **{"schedule.experiences": life, "schedule.ages": ages, "schedule.worlds": "each"},
             **{"schedule.seeds": len(batch), "schedule.together": len(batch), "schedule.first_seed": batch[0]},
             **{"evaluation.episodes": s.episodes, "evaluation.nulls": 5},
         }
@@ -127,7 +133,7 @@ class Emergence(Question[Settings]):
 def chosen(table: pd.DataFrame, kind: str = "trained") -> pd.DataFrame:
     """Rows of a kind at the site of each seed: the one at which, in the end, the others have the largest mean."""
     trained = table[table["kind"] == "trained"]
-    end = trained[trained["age"] == trained["age"].max()]
+    end = trained[trained["age"] == trained.groupby("learner")["age"].transform("max")]
     parts = []
     for (learner, seed), rows in table[table["kind"] == kind].groupby(["learner", "seed"], sort=False):
         others = end[(end["learner"] == learner) & (end["seed"] != seed)]
@@ -138,7 +144,8 @@ def chosen(table: pd.DataFrame, kind: str = "trained") -> pd.DataFrame:
 
 def decide(table: pd.DataFrame) -> Judgement:
     """The card's rule."""
-    found, ages = chosen(table), sorted(table["age"].unique())
+    found = chosen(table)
+    last = found[found["age"] == found.groupby("learner")["age"].transform("max")]
     shuffled, planted = chosen(table, "shuffled"), table[table["kind"] == "planted"]
 
     def number(name: str, rows: pd.DataFrame, learner: str, **bounds: Unpack[Bounds]) -> Prediction:
@@ -147,8 +154,8 @@ def decide(table: pd.DataFrame) -> Judgement:
 
     parts = {
         learner: [
-            number("in the end", found[found["age"] == ages[-1]], learner, least=THERE),
-            number("at birth", found[found["age"] == ages[0]], learner, least=-ABOUT, most=ABOUT),
+            number("in the end", last, learner, least=THERE),
+            number("at birth", found[found["age"] == 0], learner, most=ABOUT),
         ]
         for learner in table["learner"].unique()
     }
@@ -159,9 +166,9 @@ def decide(table: pd.DataFrame) -> Judgement:
 
 def in_words(means: pd.DataFrame) -> str:
     """The answer for somebody who has not read the card."""
-    ends = means["age"].min(), means["age"].max()
     parts = []
     for learner, rows in means.groupby("learner", sort=False):
+        ends = rows["age"].min(), rows["age"].max()
         first, last = (rows[rows["age"] == age].set_index("metric")["value"] for age in ends)
         parts.append(
             f"in a {learner} learner, from {first['selectivity']:.2f} at birth to {last['selectivity']:.2f} after "
