@@ -4,32 +4,45 @@ The runs are small versions of a setup of learners, one of agents, and a sweep. 
 others are killed once with all their processes, at a time drawn uniformly from the duration of the undisturbed run, and
 then finished by the same command. A second run that is started in the folder of one that goes on has to refuse. In one
 more run ten local workers are killed, one by one, while the main process goes on.
+
+Every run is the command line in a process group of its own, forked from a process that has imported the package, so
+that a kill costs a run and not its imports, and falls into the run and not into its imports. Most run their cells in
+that process; the first ``WITH_WORKERS`` of each kind have two local workers.
 """
 
 from __future__ import annotations
 
+import argparse
+import multiprocessing
 import os
 import random
+import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.measure import Row, arguments, at_least, show
+from benchmarks.measure import Row, at_least, show
 from imprint.analyses.engine import run_cells
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
+from imprint.cli import main as imprint
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
 WORKERS = 10
 """Local workers that are killed, each once."""
+WITH_WORKERS = 2
+"""Runs of each kind that have two local workers when they are killed."""
+PRELOADED = ["commands.app", "analyses.evaluate.evaluate", "analyses.evaluate.sweeps.sweep"]
+PRELOADED += ["analyses.evaluate.agents.procedure", "reports.pages.run", "reports.pages.sweep"]
+"""Modules of the package that the process imports from which runs are forked, with all that they use."""
 
 SMALL = {"schedule.ages": 3, "schedule.seeds": 2, "evaluation.twins": 2, "evaluation.placebos": 2}
 SMALL |= {"evaluation.resamples": 100, "evaluation.nulls": 5}
@@ -38,18 +51,18 @@ SETTINGS = {
         **SMALL,
         "schedule.worlds": 2,
         "schedule.together": 1,
-        "schedule.experiences": 1280,
+        "schedule.experiences": 640,
         "evaluation.episodes": 600,
         "evaluation.latch_twins": 5,
     },
     "coin": {
         **SMALL,
-        "agent.widths": [48, 48],
+        "agent.widths": [32, 32],
         "learning.copies": 32,
         "learning.minibatches": 2,
-        "schedule.experiences": 2048,
-        "evaluation.levels": 60,
-        "evaluation.states": 400,
+        "schedule.experiences": 1024,
+        "evaluation.levels": 40,
+        "evaluation.states": 200,
     },
 }
 SETTINGS["sweep"] = {key: value for key, value in SETTINGS["nursery"].items() if key != "evaluation.twins"}
@@ -62,9 +75,18 @@ RESULTS = {"nursery": "findings.parquet", "coin": "findings.parquet", "sweep": "
 
 
 def command(job: str, out: Path) -> list[str]:
-    """The command line of the run."""
+    """Arguments of the command line of the run."""
     changes = [part for key, value in SETTINGS[job].items() for part in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "imprint", *VERBS[job], "--out", str(out), *changes]
+    return [*VERBS[job], "--out", str(out), *changes]
+
+
+def in_own_group(words: list[str], errors: Path, cores: set[int]) -> None:
+    """Be the command line in a process group of its own, on these cores; ``errors`` holds what it says of errors."""
+    os.setsid()
+    os.sched_setaffinity(0, cores)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    imprint(words)
 
 
 def result(job: str, out: Path) -> bytes:
@@ -73,59 +95,105 @@ def result(job: str, out: Path) -> bytes:
     return path.read_bytes()
 
 
+def started(job: str, out: Path, *, workers: int = 1) -> BaseProcess:
+    """A run in a process group of its own; what it says of errors goes to the file that it is named after."""
+    cores = set(sorted(os.sched_getaffinity(0))[:workers])
+    errors = out.parent / f"errors-{out.name}-{time.monotonic_ns()}.txt"
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=in_own_group, args=(command(job, out), errors, cores), name=str(errors))
+    process.start()
+    return process
+
+
+def ended(process: BaseProcess) -> tuple[int, str]:
+    """Exit code of a run that is waited for, and what it said of errors."""
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode, Path(process.name).read_text(encoding="utf-8").strip()
+
+
 def run(job: str, out: Path) -> None:
-    """Run to the end without output."""
-    subprocess.run(command(job, out), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """Run to the end.
+
+    Raises:
+        RuntimeError: the run failed; with what it said.
+    """
+    code, words = ended(started(job, out))
+    if code:
+        raise RuntimeError(f"{job} ended with {code}: {words}")
 
 
-def started(job: str, out: Path, *, errors: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    """A run in a process group of its own; ``errors``: where its standard error goes."""
-    return subprocess.Popen(
-        command(job, out), start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=errors
-    )
-
-
-def killed(job: str, out: Path, after: float) -> bool:
+def killed(job: str, out: Path, after: float, *, workers: int) -> bool:
     """Start a run and kill its process group after ``after`` seconds; whether it was still running."""
-    process = started(job, out)
-    time.sleep(after)
-    alive = process.poll() is None
-    if alive:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process = started(job, out, workers=workers)
+    process.join(after)
+    alive = process.is_alive()
+    if alive and process.pid is not None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # killed before it had a group of its own
+            process.kill()
+    process.join()
     return alive
 
 
 def refused(job: str, out: Path) -> bool:
     """Whether a second run in the folder of one that goes on ends with one sentence and exit code 2."""
     first = started(job, out)
-    while not list(out.glob("*/registration.json")) and first.poll() is None:
-        time.sleep(0.05)
-    second = started(job, out, errors=subprocess.PIPE)
-    words = second.communicate()[1]
-    first.wait()
-    print(f"{job}: second run: {words.strip()}", file=sys.stderr, flush=True)
-    return (first.returncode, second.returncode) == (0, 2) and "Traceback" not in words
+    while not list(out.glob("*/registration.json")) and first.is_alive():
+        time.sleep(0.02)
+    code, words = ended(started(job, out))
+    print(f"{job}: second run: {words}", file=sys.stderr, flush=True)
+    return (ended(first)[0], code) == (0, 2) and "Traceback" not in words
 
 
-def rows_of(job: str, repeats: int, scratch: Path) -> list[Row]:
-    """Kill and resume runs of one job, and start one twice."""
-    rng, began = random.Random(0), time.perf_counter()
-    run(job, scratch / "whole")
-    duration = time.perf_counter() - began
-    reference, alive, same = result(job, scratch / "whole"), 0, 0
-    for i in range(repeats):
-        out = scratch / f"killed-{i}"
-        alive += killed(job, out, rng.uniform(0, duration))
-        run(job, out)
-        same += result(job, out) == reference
-        print(f"{job}: {same} of {i + 1} resumed to the same bytes", file=sys.stderr, flush=True)
-    refusals = refused(job, scratch / "twice") and result(job, scratch / "twice") == reference
-    return [
-        Row(f"{job}: still running when killed", alive, f"of {repeats}", note=f"a run takes {duration:.0f} s"),
-        at_least(repeats, f"{job}: {RESULTS[job]} byte-identical to the undisturbed run", same, f"of {repeats}"),
-        at_least(1, f"{job}: a second run in the folder is refused, the first one ends as if alone", refusals, ""),
-    ]
+@dataclass
+class Count:
+    """What became of the killed runs of one kind."""
+
+    job: str
+    scratch: Path
+    reference: bytes
+    duration: float
+    """Seconds of the undisturbed run."""
+    runs: int = 0
+    alive: int = 0
+    same: int = 0
+
+    @classmethod
+    def of(cls, job: str, scratch: Path) -> Count:
+        """With a run that is not disturbed."""
+        began = time.perf_counter()
+        run(job, scratch / "whole")
+        return cls(job, scratch, result(job, scratch / "whole"), time.perf_counter() - began)
+
+    def kill(self, share: float) -> None:
+        """Kill one more run after this share of its duration, and resume it; folders that differ are kept."""
+        out = self.scratch / f"killed-{self.runs}"
+        workers = 2 if self.runs < WITH_WORKERS else 1
+        self.alive += killed(self.job, out, share * self.duration, workers=workers)
+        run(self.job, out)
+        self.runs += 1
+        equal = result(self.job, out) == self.reference
+        self.same += equal
+        if equal:
+            shutil.rmtree(out)
+        else:
+            kept = Path(tempfile.mkdtemp(prefix=f"kills-{self.job}-"))
+            shutil.copytree(self.scratch, kept, dirs_exist_ok=True)
+            print(f"{self.job}: killed at {share:.3f} of a run, resumed to other bytes: {kept}", file=sys.stderr)
+        print(f"{self.job}: {self.same} of {self.runs} resumed to the same bytes", file=sys.stderr, flush=True)
+
+    def rows(self) -> list[Row]:
+        """What is printed in the end; a second run is started now."""
+        job, twice = self.job, self.scratch / "twice"
+        refusals, same = refused(job, twice) and result(job, twice) == self.reference, f"of {self.runs}"
+        what = f"{job}: {RESULTS[job]} byte-identical to the undisturbed run"
+        return [
+            Row(f"{job}: still running when killed", self.alive, same, note=f"a run takes {self.duration:.0f} s"),
+            at_least(self.runs, what, self.same, same),
+            at_least(1, f"{job}: a second run in the folder is refused, the first one ends as if alone", refusals, ""),
+        ]
 
 
 def killed_at_first(marker: Path, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
@@ -162,16 +230,26 @@ def worker_rows(scratch: Path) -> list[Row]:
 
 def main() -> None:
     """Run, kill, resume and compare."""
-    options = arguments(__doc__.splitlines()[0])
-    with tempfile.TemporaryDirectory() as scratch:
-        workers = worker_rows(Path(scratch))
-    print(*workers, sep="\n", file=sys.stderr, flush=True)
-    repeats, rows = 2 if options.quick else 34, list[Row]()
-    for job in VERBS:
-        with tempfile.TemporaryDirectory() as scratch:
-            rows += rows_of(job, repeats, Path(scratch))
-    rows = workers + rows
-    show(f"kills: runs killed at {repeats} random times each and resumed", rows, as_json=options.json)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=34, help="runs of each kind that are killed")
+    parser.add_argument("--seed", type=int, default=0, help="of the times at which they are killed")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    options = parser.parse_args()
+    modules = [f"imprint.{name}" for name in PRELOADED]
+    multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
+    rng = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as place:
+        for job in VERBS:
+            (Path(place) / job).mkdir()
+        counts = [Count.of(job, Path(place) / job) for job in VERBS]
+        print(*(f"{one.job}: {one.duration:.0f} s" for one in counts), sep="\n", file=sys.stderr, flush=True)
+        for _ in range(options.repeats):
+            for one in counts:
+                one.kill(rng.random())
+        rows = [row for one in counts for row in one.rows()]
+        print(*rows, sep="\n", file=sys.stderr, flush=True)
+        rows += worker_rows(Path(place))
+    show(f"kills: {options.repeats} runs of each kind killed at random times and resumed", rows, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ def compare(
     *,
     all_: Annotated[bool, typer.Option("--all", help="Every setup that ships and has a run in the folder.")] = False,
     run: Annotated[bool, typer.Option("--run", help="With --all: make the runs that are missing.")] = False,
+    scale: Annotated[
+        float | None, typer.Option(metavar="PART", help="With --all: part of its lifetime that every setup lives.")
+    ] = None,
     seeds: Seeds = None,
     set_: Changes = None,
     out: Out = Path("runs"),
@@ -36,11 +39,11 @@ def compare(
     if all_:
         if runs:
             raise typer.BadParameter("takes no runs; it compares the setups that ship", param_hint="--all")
-        work = partial(compare_all, seeds=seeds, changes=set_ or [], out=out, run=run, resume=resume, csv=csv)
-        answered(work, of="compare", as_json=json)
+        given: dict[str, Any] = {"seeds": seeds, "changes": set_ or [], "scale": scale, "resume": resume}
+        answered(partial(compare_all, out=out, run=run, csv=csv, **given), of="compare", as_json=json)
         return
-    for option, given in (("--run", run), ("--set", set_)):
-        if given:
+    for option, value in (("--run", run), ("--set", set_), ("--scale", scale)):
+        if value:
             raise typer.BadParameter("goes with --all", param_hint=option)
     from imprint.commands.run import compare_runs
 
@@ -48,7 +51,14 @@ def compare(
 
 
 def compare_all(
-    *, seeds: int | None, changes: Sequence[str], out: Path, run: bool, resume: bool | None, csv: Path | None = None
+    *,
+    seeds: int | None,
+    changes: Sequence[str],
+    out: Path,
+    run: bool,
+    scale: float | None = None,
+    resume: bool | None,
+    csv: Path | None = None,
 ) -> dict[str, Any]:
     """Print every shipped setup that has a run, the design choices and what is missing; write the page beside runs.
 
@@ -59,15 +69,17 @@ def compare_all(
     from imprint.analyses.evaluate.setups_compared.shipped import compare_shipped
     from imprint.commands.run import run_setup
     from imprint.commands.text import console, parse_changes, plain, say, table, write_csv
-    from imprint.reports.pages.compared import choices_of, missing_of, report_compared
+    from imprint.reports.pages.compared import choices_of, missing_of, report_compared, size_of
     from imprint.reports.words import bracketed, cell, number, percent, probability
 
     page, changed = console(), parse_changes(changes)
-    compared = compare_shipped(out=out, seeds=seeds, changes=changed)
+    given: dict[str, Any] = {"out": out, "seeds": seeds, "changes": changed, "scale": scale}
+    compared = compare_shipped(**given)
     for one in compared.missing if run else ():
-        run_setup(one.setup.name, changes=changes, seeds=seeds, out=out, backend="local", resume=resume)
+        own = [f"{key}={value}" for key, value in one.changes.items() if key not in changed]
+        run_setup(one.setup.name, changes=[*changes, *own], seeds=seeds, out=out, backend="local", resume=resume)
     if run:
-        compared = compare_shipped(out=out, seeds=seeds, changes=changed)
+        compared = compare_shipped(**given)
     missing = missing_of(compared)
     if compared.table.empty:
         raise ImprintError(
@@ -87,6 +99,8 @@ def compare_all(
         for row in compared.table.itertuples(index=False)
     ]
     page.print(table(f"{len(rows)} setups side by side; those of one question together", columns, rows))
+    if sized := size_of(compared):
+        say(page, sized)
     for choice in choices_of(compared):
         say(page, f"{choice['concept']}: {choice['sentence']}", "bold")
     for text in missing:

@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 EVERY = 10.0
 """Seconds between two log lines about the same cell, when the output is not a terminal."""
+TOLD_FROM = 30.0
+"""Seconds of work on a cell from which a log says how much time is left."""
 
 
 class Bars:
-    """One bar a cell, with the time left; in a log, a line when a cell begins, when it ends, and now and then."""
+    """One bar a cell, with the time left; in a log, a line when a cell begins, when it ends, and now and then.
+
+    In a log, a cell that has been worked on for half a minute is given the time that is left at its speed so far.
+    """
 
     def __init__(self, out: Console) -> None:
         self.out = out
         self._tasks: dict[str, progress.TaskID] = {}
         self._units: dict[str, int] = {}
         self._last: dict[str, float] = {}
+        self._first: dict[str, tuple[float, int]] = {}
         self._ended: set[str] = set()
         self._progress = progress.Progress(
             progress.TextColumn("{task.description}", markup=False),
@@ -68,4 +74,15 @@ class Bars:
         self._last[step.cell] = now
         if ended:
             self._ended.add(step.cell)
-        say(self.out, f"{step.cell}: {step.done:,} of {step.total:,}{'  ' + step.note if step.note else ''}")
+        note = ", ".join(word for word in (step.note, self._left(step, now)) if word)
+        say(self.out, f"{step.cell}: {step.done:,} of {step.total:,}{'  ' + note if note else ''}")
+
+    def _left(self, step: Step, now: float) -> str:
+        """Time left in words, from what was done since the first report of a cell; empty where that says nothing."""
+        began, before = self._first.setdefault(step.cell, (now, step.done))
+        took, done = now - began, step.done - before
+        if done <= 0 or took < TOLD_FROM or step.done >= step.total:
+            return ""
+        from imprint.models.progress import duration
+
+        return f"{duration(took / done * (step.total - step.done))} left"

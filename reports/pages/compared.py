@@ -20,7 +20,7 @@ from imprint.reports.answers import agents, values
 from imprint.reports.pages.question import show
 from imprint.reports.pages.template import Page, fill
 from imprint.reports.parts import Table
-from imprint.reports.words import bracketed, measured, number, plural, quoted
+from imprint.reports.words import bracketed, measured, number, percent, plural, quoted
 
 NAME = "compared.html"
 """File name of the page where only a folder is given."""
@@ -52,7 +52,7 @@ def render_compared(compared: Compared, name: str = "compared") -> str:
         "maker": "imprint compare",
         "heading": f"{plural(len(compared.table), 'setup')} side by side",
         "answers": choices_of(compared),
-        "notes": missing_of(compared),
+        "notes": [*filter(None, [size_of(compared)]), *missing_of(compared)],
         "caveats": [],
         "shown": shown,
         "every": every,
@@ -69,6 +69,17 @@ def choices_of(compared: Compared) -> list[dict[str, str]]:
         text = "no two of these setups answer one question and differ in one setting, so no design choice is seen"
         return [{"concept": "Design choices", "sentence": f"{text}."}]
     return [{"concept": str(row["setting"]), "sentence": _effect(row)} for _, row in known.head(LARGEST).iterrows()]
+
+
+def size_of(compared: Compared) -> str:
+    """A sentence on lives that are shorter than the setups say; empty where they are not."""
+    if compared.scale is None or compared.scale == 1.0:
+        return ""
+    seeds = compared.table["seeds"].dropna()
+    low, high = (int(seeds.min()), int(seeds.max())) if len(seeds) else (0, 0)
+    over = f", with {low if low == high else f'{low} to {high}'} training seeds each" if high else ""
+    part = f"Every setup lived {percent(compared.scale)} of its lifetime{over}"
+    return f"{part}: a verdict of a whole run may be another one."
 
 
 def missing_of(compared: Compared) -> list[str]:

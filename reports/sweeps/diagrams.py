@@ -82,13 +82,12 @@ def letters_of(words: Sequence[str]) -> dict[str, str]:
 def _probabilities(sweep: SweepData) -> list[dict[str, Any]]:
     """One diagram, in which the reader chooses the word."""
     options: list[dict[str, Any]] = []
-    for word in sweep.words:
-        measure = Measure(word, f"{PROBABILITY}{word}", "")
-        values = sweep.cells.values(measure)
-        if np.isfinite(values).any():
-            options.append({"name": f"“{word}”", "values": _plain(values)})
-    if not options:
+    columns = {word: sweep.cells.values(Measure(word, f"{PROBABILITY}{word}", "")) for word in sweep.words}
+    known = {word: values for word, values in columns.items() if np.isfinite(values).any()}
+    if not known:
         return []
+    for word in sorted(known, key=lambda word: (word != KEPT, -np.nanmean(known[word]))):  # the likeliest comes first
+        options.append({"name": f"“{word}”", "values": _plain(known[word])})
     about = {"id": "probability", "title": "Probability of the word", "kind": "numbers", "low": 0.0, "high": 1.0}
     texts = [[_short(value) for value in option["values"]] for option in options]
     for option, shown in zip(options, texts, strict=True):

@@ -78,6 +78,8 @@ def border_of(sweep: SweepData, border: pd.DataFrame) -> str:
     crosses = border[border["border"] == "crosses"]
     if crosses.empty:
         sides = border[border["border"] != "none"]["border"].value_counts()
+        if sides.empty and sweep.words:
+            return "There is no border within the grid: no cell gave “intended” any probability."
         if sides.empty:
             return "The probability of “intended” was not measured in enough cells to look for a border."
         where = listing(f"{side} .5 in {count}" for side, count in sides.items())

@@ -7,7 +7,7 @@ that was asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +36,8 @@ class Missing:
     setup: TrainedSetup
     command: str
     """Makes the run."""
+    changes: Mapping[str, Any]
+    """Dotted keys -> values, other than the number of seeds, with which it is made."""
     seconds: float
     """What it is expected to take on one core."""
 
@@ -49,22 +51,32 @@ class Compared:
     contrasts: pd.DataFrame
     """One row per pair that differs in one setting."""
     missing: Sequence[Missing]
+    scale: float | None = None
+    """Part of its lifetime that every setup lived; None: the whole."""
 
 
 def compare_shipped(
-    *, out: str | Path = "runs", seeds: int | None = None, changes: Mapping[str, Any] | None = None
+    *,
+    out: str | Path = "runs",
+    seeds: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    scale: float | None = None,
 ) -> Compared:
     """Every shipped setup that has a finished run in the folder ``out``, side by side.
 
     ``seeds`` and ``changes`` (dotted keys -> values) as in :func:`imprint.evaluate`: runs of other settings do not
-    count. Raises :class:`ImprintError` for changes that fit none of the setups.
+    count. ``scale``: part of its lifetime that every setup lives. Raises :class:`ImprintError` for changes that fit
+    none of the setups.
     """
-    setups = shipped(seeds=seeds, changes=changes)
+    setups = shipped(seeds=seeds, changes=changes, scale=scale)
     folders = {setup.name: Path(out) / setup.run_name for setup in setups}
     runs = [open_finished(folders[s.name]) for s in setups if (folders[s.name] / "findings.parquet").is_file()]
     lacking = [setup for setup in setups if not (folders[setup.name] / "findings.parquet").is_file()]
-    missing = [Missing(s, _command(s.name, out, seeds, changes), _seconds(s, runs)) for s in lacking]
-    return compare_setups(runs, missing=missing)
+    missing = []
+    for setup in lacking:
+        whole = {**({} if scale is None else shortened(setup.name, scale)), **(changes or {})}
+        missing.append(Missing(setup, _command(setup.name, out, seeds, whole), whole, _seconds(setup, runs)))
+    return replace(compare_setups(runs, missing=missing), scale=scale)
 
 
 def compare_setups(runs: Sequence[Run], *, missing: Sequence[Missing] = ()) -> Compared:
@@ -81,18 +93,35 @@ def compare_setups(runs: Sequence[Run], *, missing: Sequence[Missing] = ()) -> C
     return Compared(table, contrasts(runs, numbers), missing)
 
 
-def shipped(*, seeds: int | None = None, changes: Mapping[str, Any] | None = None) -> list[TrainedSetup]:
-    """All setups that ship, with ``changes`` where they have such a setting."""
+def shipped(
+    *, seeds: int | None = None, changes: Mapping[str, Any] | None = None, scale: float | None = None
+) -> list[TrainedSetup]:
+    """All setups that ship, with ``changes`` where they have such a setting, and this part of their lifetimes."""
     whole = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
     found, refused = [], {}
     for name in registry.setups():
         try:
-            found.append(cast("TrainedSetup", load_setup(name, changes=whole)))
+            short = {} if scale is None else shortened(name, scale)
+            found.append(cast("TrainedSetup", load_setup(name, changes={**short, **whole})))
         except ImprintError as error:
             refused[name] = error
     if not found:
         raise next(iter(refused.values()))
     return found
+
+
+def shortened(name: str, scale: float) -> dict[str, Any]:
+    """Dotted keys -> values with which a shipped setup lives a part of its lifetime.
+
+    What stands in experiences is multiplied: the lifetime, and the ages at which a window of learning opens or closes.
+    Raises :class:`ImprintError` for a part that is not above 0 and at most 1.
+    """
+    if not 0.0 < scale <= 1.0:
+        raise ImprintError(f"scale is {scale:g}; expected a part of each setup's lifetime, above 0 and at most 1.")
+    setup = cast("TrainedSetup", load_setup(name))
+    window = {f"assessor.{key}": getattr(setup, "assessor", {}).get(key) for key in ("opens_at", "closes_at")}
+    ages = {"schedule.experiences": setup.schedule.experiences, **{key: at for key, at in window.items() if at}}
+    return {key: max(1, round(scale * age)) for key, age in ages.items()}
 
 
 def _row(run: Run, numbers: Numbers) -> dict[str, Any]:

@@ -251,7 +251,7 @@ class Whole:
 
     def _say(self, done: float, note: str) -> None:
         if self.report is not None:
-            self.report(Step("sweep", int(100 * done), int(100 * self.total), note))
+            self.report(Step("percent of the sweep", int(100 * done / self.total), 100, note))
 
 
 def _prepare(plan: Plan, folder: Path, workers: Backend, *, resume: bool) -> bool:

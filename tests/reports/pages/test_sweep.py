@@ -55,6 +55,17 @@ def test_cells_without_a_number_are_told_apart_in_the_diagrams(swept: Path) -> N
     assert data["keys"][2]["values"] == ["null", "12800", "38400"]
 
 
+def test_the_likeliest_word_is_shown_first_where_none_is_intended(tmp_path: Path) -> None:
+    path = example.write(tmp_path)
+    frame = example.frame_of().drop(columns="probability|intended")
+    frame.insert(len(example.GRID) + 1, "probability|conditional", 0.01)  # rarer, though first in the table
+    write_table(path / "cells.parquet", frame)
+    page = report(path).read_text(encoding="utf-8")
+    shown = next(diagram for diagram in phase(page)["diagrams"] if diagram["id"] == "probability")["options"]
+    assert [option["name"] for option in shown] == ["“proxy:her_colour”", "“conditional”"]
+    assert "no cell gave “intended” any probability" in page
+
+
 def test_a_sweep_of_one_key_and_one_cell_has_a_page(tmp_path: Path) -> None:
     path = tmp_path / "tiny-sweep-00000000"
     path.mkdir()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from imprint.analyses.evaluate.setups_compared.contrasts import differing
 from imprint.analyses.evaluate.setups_compared.shipped import compare_setups, compare_shipped, shipped
 from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
-from imprint.reports.pages.compared import render_compared
+from imprint.reports.pages.compared import render_compared, size_of
 from tests.analyses.evaluate.setups_compared.made_up import run_of
 
 BASE = [0.8, 0.9, 0.7, 0.85]
@@ -80,6 +81,20 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path) -> None:
         compare_shipped(out=tmp_path, changes={"schedule.sedes": 2})
     with pytest.raises(ImprintError, match="two runs are of the setup"):
         compare_setups([run_of(tmp_path, "nursery", BASE)] * 2)
+
+
+def test_setups_can_live_a_part_of_their_lifetimes(tmp_path: Path) -> None:
+    compared = compare_shipped(out=tmp_path, seeds=2, scale=0.25)
+    setups = {one.setup.name: one.setup for one in compared.missing}
+    assert setups["nursery"].schedule.experiences == 12_800 and setups["coin"].schedule.experiences == 375_000
+    assert setups["nursery-late"].assessor["opens_at"] == 9_600  # three quarters of the life, as before
+    late = next(one.command for one in compared.missing if one.setup.name == "nursery-late")
+    assert "--set schedule.experiences=12800 --set assessor.opens_at=9600" in late
+    whole = compare_setups([run_of(tmp_path, "nursery", BASE)])
+    assert size_of(whole) == ""
+    assert "lived 25 % of its lifetime, with 2 training seeds" in size_of(replace(whole, scale=0.25))
+    with pytest.raises(ImprintError, match="above 0 and at most 1"):
+        compare_shipped(out=tmp_path, scale=2.0)
 
 
 def test_a_setting_that_only_one_setup_has_is_a_difference() -> None:
