@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from imprint.probes.samples.intervals import LARGEST as LARGEST
 from imprint.probes.samples.intervals import exact_interval
@@ -61,7 +61,7 @@ def mean_of_all(values: ArrayLike) -> Estimate:
     if n == 0 or not np.isfinite(x).all():
         return Estimate(NAN, NAN, NAN, n)
     mean = float(x.mean())
-    half = float(stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else NAN
+    half = float(scipy.stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)) if n > 1 else NAN
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -148,7 +148,7 @@ def p_above(
     variance = finite.var(ddof=1) * times * (freedom + 1) / max(freedom, 1) + extra_variance
     if variance <= 0:
         return 0.0 if estimate > 0 else 1.0
-    return float(stats.t.sf(estimate / np.sqrt(variance), df=max(freedom, 1)))
+    return float(scipy.stats.t.sf(estimate / np.sqrt(variance), df=max(freedom, 1)))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
@@ -227,7 +227,7 @@ def equivalent(estimate: float, standard_error: float, *, margin: float, freedom
     """
     if not (np.isfinite(estimate) and np.isfinite(standard_error)):
         return False
-    return bool(estimate + stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)
+    return bool(estimate + scipy.stats.t.ppf(1 - alpha, df=max(freedom, 1)) * standard_error < margin)
 
 
 def power_of_mean(effect: float, spread: float, seeds: int, *, alpha: float = 0.05) -> float:
@@ -238,8 +238,8 @@ def power_of_mean(effect: float, spread: float, seeds: int, *, alpha: float = 0.
     """
     if spread <= 0:
         return float(effect > 0)
-    cut = stats.t.ppf(1 - alpha / 2, df=seeds - 1)
-    return float(stats.nct.sf(cut, df=seeds - 1, nc=effect / spread * math.sqrt(seeds)))
+    cut = scipy.stats.t.ppf(1 - alpha / 2, df=seeds - 1)
+    return float(scipy.stats.nct.sf(cut, df=seeds - 1, nc=effect / spread * math.sqrt(seeds)))
 
 
 def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
@@ -248,7 +248,7 @@ def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
     From rank sums (Mann & Whitney 1947); a tie is half a win. NaN where a score is, or one side has no rows.
     """
     inside = positive.sum(0).astype(np.float64)
-    above = (stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
+    above = (scipy.stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
     pairs = inside * (len(scores) - inside)
     return np.asarray(above / np.where(pairs > 0, pairs, np.nan))
 
