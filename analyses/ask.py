@@ -33,7 +33,7 @@ from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
 from imprint.analyses.registration import OF_ANSWERS, begin, ledger, replaced, results_in, source_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import alone_in, csv_text, read_json, read_table, write_bytes, write_json, write_table
-from imprint.models.setup.alignment import explain
+from imprint.models.setup.reasons import explain
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
 

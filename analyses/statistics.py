@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from imprint.probes.samples.intervals import LARGEST as LARGEST
 from imprint.probes.samples.intervals import exact_interval, t_above, t_quantile
@@ -238,8 +238,8 @@ def power_of_mean(effect: float, spread: float, seeds: int, *, alpha: float = 0.
     """
     if spread <= 0:
         return float(effect > 0)
-    cut = stats.t.ppf(1 - alpha / 2, df=seeds - 1)
-    return float(stats.nct.sf(cut, df=seeds - 1, nc=effect / spread * math.sqrt(seeds)))
+    cut = scipy.stats.t.ppf(1 - alpha / 2, df=seeds - 1)
+    return float(scipy.stats.nct.sf(cut, df=seeds - 1, nc=effect / spread * math.sqrt(seeds)))
 
 
 def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
@@ -248,7 +248,7 @@ def areas(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
     From rank sums (Mann & Whitney 1947); a tie is half a win. NaN where a score is, or one side has no rows.
     """
     inside = positive.sum(0).astype(np.float64)
-    above = (stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
+    above = (scipy.stats.rankdata(scores, axis=0) * positive).sum(0) - inside * (inside + 1) / 2
     pairs = inside * (len(scores) - inside)
     return np.asarray(above / np.where(pairs > 0, pairs, np.nan))
 

@@ -82,7 +82,7 @@ def _explained(error: ValueError) -> str | None:
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not isinstance(error, pydantic.ValidationError):
         return None
-    from imprint.models.setup.alignment import explain
+    from imprint.models.setup.reasons import explain
 
     return explain(error)
 

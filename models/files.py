@@ -1,4 +1,4 @@
-"""JSON, tables and bytes written whole or not at all, without importing torch.
+"""JSON, tables and bytes written whole or not at all, without importing torch; pandas and numpy only with tables.
 
 Every file is written under a temporary name in the same folder, flushed to disk and renamed, so that a kill, a full
 disk or a lost connection leaves either the old file or the new one.
@@ -21,14 +21,15 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import yaml
-from numpy.typing import NDArray
 
 from imprint.models.errors import AGAIN, DamagedFileError, ImprintError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 
 class StorageError(ImprintError):
@@ -213,6 +214,7 @@ def read_table(path: Path, *, changed: bool = False) -> pd.DataFrame:
     Raises :class:`DamagedFileError` when it cannot be read and, unless ``changed`` tables are wanted too, when its
     content is not that of its digest. Tables without a digest, as older versions wrote them, are read.
     """
+    import pandas as pd
     import pyarrow
 
     if not changed:
@@ -229,6 +231,8 @@ def csv_text(table: pd.DataFrame) -> str:
     Text that a spreadsheet would take for a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
     return, and is no number) gets an apostrophe before it (OWASP, CSV injection).
     """
+    import pandas as pd
+
     safe = table.rename(columns=lambda name: _inert(str(name)))
     for place, kind in enumerate(table.dtypes):
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
@@ -290,6 +294,8 @@ def _locked(handle: int) -> bool:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Compressed ``.npz`` without pickled objects."""
+    import numpy as np
+
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_bytes(path, buffer.getvalue())

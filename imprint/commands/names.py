@@ -5,17 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
-from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from imprint.models import registry
-from imprint.models.errors import ImprintError, near_miss, unknown_name
+from imprint.models.errors import unknown_name
 from imprint.models.registry import Family, folders_of
 
 ROOMS = ("imprint.models", "imprint.probes", "imprint.analyses", "imprint.reports")
-SETUPS = ("AlignmentSetup", "Setup", "AgentSetup")
-"""Classes whose fields are the keys of a setup."""
 
 
 @cache
@@ -37,30 +33,12 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def check_setup(name: str, changed: Iterable[str] = ()) -> None:
-    """Refuse a setup that does not exist, and changed keys (dotted) whose first part no setup has."""
-    registry.setup_file(name)
-    known = sorted(set(_setup_keys()))
-    for key in changed:
-        first = key.partition(".")[0]
-        if first not in known:
-            raise ImprintError(f"{first}: unknown key.{near_miss(first, known)} Allowed: {', '.join(known)}.")
-
-
 def require_begun(folder: Path) -> None:
     """Refuse to go on with what was never begun, naming the folders beside it."""
     if not folder.is_dir():
         beside = folder.parent.glob("*/") if folder.parent.is_dir() else ()
         advice = "Leave --resume out to begin; other settings give another folder."
         raise unknown_name("run to resume", folder, map(str, beside), advice=advice)
-
-
-def _setup_keys() -> Iterator[str]:
-    """Fields of every kind of setup."""
-    for file in (file for folder in folders_of("imprint.models.setup") for file in folder.glob("*.py")):
-        for owner in parsed(file).body:
-            if isinstance(owner, ast.ClassDef) and owner.name in SETUPS:
-                yield from (name for name in fields_of(owner) if not name.startswith("_"))
 
 
 def fields_of(owner: ast.ClassDef) -> dict[str, str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.progress import Progress
 
-from imprint.commands.names import check_setup
+from imprint.commands.settings.slips import check_setup
 from imprint.commands.text import console, parse_changes, say, table, write_csv
 from imprint.models.errors import ImprintError
-from imprint.reports.words import bracketed, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def print_power(
@@ -28,6 +29,7 @@ def print_power(
     from imprint.analyses.evaluate.learners.robustness import limits_of, power
     from imprint.models.setup.learner import Setup
     from imprint.models.setup.load import load_setup
+    from imprint.reports.words import bracketed, percent
 
     page, chosen = console(), load_setup(setup, changes=changed, expect=Setup)
     for limit in limits_of(exam_of(chosen, 0)):
@@ -57,6 +59,8 @@ def print_power(
 
 def _reading(found: pd.DataFrame) -> str:
     """How few seeds are enough, in a sentence."""
+    from imprint.reports.words import percent
+
     intended = found[found["right_word"] == "intended"]
     enough = intended[intended["right"] >= 0.8]
     if enough.empty:

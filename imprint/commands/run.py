@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 from rich.text import Text
 
-from imprint.commands.names import check_setup, require_begun
+from imprint.commands.names import require_begun
 from imprint.commands.progress import Bars
+from imprint.commands.settings.slips import check_setup
 from imprint.commands.text import console, parse_changes, plain, say, table, write_csv
 from imprint.models.errors import ImprintError
 

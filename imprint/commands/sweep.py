@@ -70,12 +70,13 @@ def sweep_setup(
     csv: Path | None,
 ) -> dict[str, Any]:
     """Print the plan; unless that is all, carry it out, and print what was found."""
-    from imprint.commands.names import check_setup, require_begun
+    from imprint.commands.names import require_begun
     from imprint.commands.progress import Bars
+    from imprint.commands.settings.slips import check_setup
     from imprint.commands.text import console, parse_changes, say, write_csv
 
     chosen, changed = parse_grid(grid), parse_changes(changes)
-    check_setup(setup, [*chosen, *changed])
+    check_setup(setup, {**changed, **{key: values[0] for key, values in chosen.items()}})
     from imprint.analyses.engine import require_backend
 
     require_backend(backend, address)

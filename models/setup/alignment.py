@@ -14,11 +14,12 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from imprint.models.assessors.base import ASSESSORS, Assessor
 from imprint.models.constants import Redrawable, draw_worlds
-from imprint.models.errors import ImprintError, near_miss, unknown_name
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import whole_characters
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 from imprint.models.setup.naming import digest_of
+from imprint.models.setup.reasons import explain
 from imprint.models.steering.base import STEERING, Signal
 
 S = TypeVar("S", bound="AlignmentSetup")
@@ -315,32 +316,3 @@ def component_of(field: str, given: Mapping[str, Any], family: Family) -> dict[s
     except ValidationError as error:
         raise ImprintError(explain(error, prefix=field, model=cls.Settings)) from None
     return {"kind": given["kind"], **json.loads(settings.model_dump_json())}
-
-
-def explain(error: ValidationError, *, prefix: str = "", model: type[BaseModel] | None = None) -> str:
-    """All reasons of a validation error, one a line: the field, what was given, what is allowed, the closest name."""
-    lines = []
-    for item in error.errors():
-        path = ".".join(str(x) for x in ((prefix,) if prefix else ()) + item["loc"])
-        if item["type"] == "extra_forbidden":
-            owner = _model_at(model, item["loc"][:-1])
-            allowed = sorted(owner.model_fields) if owner else []
-            hint = near_miss(str(item["loc"][-1]), allowed)
-            lines.append(f"{path}: unknown key.{hint}" + (f" Allowed: {', '.join(allowed)}." if allowed else ""))
-        elif item["type"] == "missing":
-            lines.append(f"{path}: missing; it has no default.")
-        else:
-            came = "" if isinstance(item.get("input"), dict) else f" (came: {item.get('input')!r})"
-            reason = item["msg"].removeprefix("Value error, ").rstrip(".")
-            lines.append(f"{path}: {reason}{came}." if path else f"{reason}.")
-    return "\n".join(lines)
-
-
-def _model_at(model: type[BaseModel] | None, path: tuple[Any, ...]) -> type[BaseModel] | None:
-    """The settings class of the part of a setup that ``path`` leads to."""
-    for key in path:
-        if model is None or key not in model.model_fields:
-            return None
-        kind = model.model_fields[key].annotation
-        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    return model

@@ -30,7 +30,7 @@ def _located(line: str, files: list[tuple[Path, yaml.Node]], changes: list[str])
         return line
     places = [(*_place(node, found[1].split(".")), path) for path, node in files]
     deep, number, path = max(places, key=lambda place: place[0], default=(0, 0, None))
-    if path is None:
+    if path is None or (not deep and any(key.startswith(f"{found[1]}.") for key in changes)):
         return line
     return f"{path}, line {number}: {line}" if deep else f"{path}: {line}"
 

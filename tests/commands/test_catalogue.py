@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from imprint.commands.settings.described import families_of, meanings_of
-from imprint.commands.settings.schema import FILE
+from imprint.commands.settings.slips import SCHEMA
 from imprint.models import registry
 from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
@@ -74,11 +74,11 @@ def test_the_schema_that_ships_is_the_programs_own_fits_every_setup_and_marks_sl
 ) -> None:
     files = list(registry.setups().values())
     text = printed(capsys, "show", "--schema", "nursery")
-    assert (files[0].parent / FILE).read_text(encoding="utf-8") == text, f"write it again: setups/{FILE}"
+    assert (files[0].parent / SCHEMA).read_text(encoding="utf-8") == text, f"write it again: setups/{SCHEMA}"
     check = jsonschema.Draft7Validator(json.loads(text))
     for file in files:
         written = file.read_text(encoding="utf-8")
-        assert written.startswith(f"# yaml-language-server: $schema={FILE}\n")
+        assert written.startswith(f"# yaml-language-server: $schema={SCHEMA}\n")
         assert [fault.message for fault in check.iter_errors(yaml.safe_load(written))] == [], file
     nursery = yaml.safe_load(files[[file.stem for file in files].index("nursery")].read_text(encoding="utf-8"))
     slips = [{"learner": {"kind": "conv", "widht": 3}}, {"schedule": {"seeds": 0}}, {"steering": [{"kind": "detectr"}]}]

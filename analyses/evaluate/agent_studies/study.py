@@ -44,7 +44,7 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import write_arrays, write_table
 from imprint.models.setup.agent import AgentDecision
 from imprint.models.setup.agent_study import AgentStudySetup
-from imprint.models.setup.alignment import explain
+from imprint.models.setup.reasons import explain
 from imprint.models.store import RunFolder
 from imprint.probes.players.base import Player
 from imprint.probes.players.choice import player_of

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from imprint.analyses.evaluate.studies.evidence import Key
 from imprint.analyses.evaluate.studies.exam import labels_digest, world_digest
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.setup.alignment import explain
+from imprint.models.setup.reasons import explain
 from imprint.models.setup.study import StudySetup
 from imprint.models.worlds.base import World
 from imprint.probes.door.arrays import count_of, real_array, rows_of, texts

@@ -24,7 +24,8 @@ from imprint.models.files import plain_data
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
-from imprint.models.setup.load import load_setup, raw_setup
+from imprint.models.setup.load import load_setup
+from imprint.models.setup.raw import raw_setup
 
 AFTERWARDS = ("steering", "assessor", "scorecard", "intended", "proxies", "concepts", "decision", "evaluation")
 """Parts of a setup of learners that cannot change what its learners come to know."""
@@ -140,7 +141,7 @@ def plan_of(
             f"the grid has {count:,} combinations ({_sizes(chosen)}); expected at most {most:,}. "
             + ("Say --yes (yes=True) for more." if most < MOST else "Cut it into several sweeps.")
         )
-    raw = raw_setup(setup)
+    raw = setup.resolved() if isinstance(setup, AlignmentSetup) else raw_setup(setup)
     base = load_setup(raw, changes=fixed)
     assert isinstance(base, Setup | AgentSetup)
     combinations = (dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values()))

@@ -32,7 +32,7 @@ from imprint.analyses.goals.scripts import script
 from imprint.models.agents.base import Agent
 from imprint.models.environments.base import Environment
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError, unknown_name
-from imprint.models.setup.alignment import explain
+from imprint.models.setup.reasons import explain
 from imprint.models.states import State, joined, replaced, rows
 
 POOL = 256

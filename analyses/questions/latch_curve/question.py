@@ -23,17 +23,20 @@ from scipy import stats
 
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.metrics import Metrics
-from imprint.analyses.predictions import Bought, Expected, bought
+from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work, joined
 from imprint.analyses.questions.latch_curve import tables as numbers
 from imprint.analyses.questions.latch_curve.exhibits import exhibits
 from imprint.analyses.questions.latch_curve.measure import train_and_examine, untrained
 from imprint.analyses.questions.latch_curve.tables import CONTROLS, LONG, MAIN, OTHER, cost_of_the_coins_cell
-from imprint.analyses.verdicts import Conclusion
+from imprint.analyses.statistics import Estimate
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.load import load_setup
 
 KEPT, LOST, AGREE = 0.05, 0.5, 0.8
+OUTERMOST = ((0.0, "proxy"), (1.0, "intended"))
+"""Fraction of varied levels -> what agents are predicted to pursue."""
+COST = "cost of erasing the coin's cell at {}"
 
 
 class Settings(QuestionSettings):
@@ -99,8 +102,8 @@ class LatchCurve(Question[Settings]):
         s, need = self.settings, math.ceil(AGREE * self.settings.seeds)
         alike, unlike = (float(stats.binom.sf(need - 1, s.seeds, part)) for part in (0.95, 0.5))
         expected = [
-            Expected("cost of the coin's cell at 0 (from 0.01)", KEPT - 0.01, 0.005),
-            Expected("cost of the coin's cell at 1 (from 0.65)", 0.65 - LOST, 0.02),
+            Expected(f"{COST.format(0)} (from 0.01)", KEPT - 0.01, 0.005, of=COST.format(0)),
+            Expected(f"{COST.format(1)} (from 0.65)", 0.65 - LOST, 0.02, of=COST.format(1)),
         ]
         source = "Spreads are those of three seeds measured beforehand with other code. If a seed gets the predicted "
         source += (
@@ -153,7 +156,8 @@ class LatchCurve(Question[Settings]):
         rows = self.rows(numbers.crossings(numbers.by_seed(whole)), "overtaking", _about)
         last = numbers.at_end(whole).to_dict("records")
         rows += [{str(k): v for k, v in row.items() if k in COLUMNS} for row in last]
-        return self.answer(decide(whole, failed), rows, exhibits(whole), verdict_row={"concept": "coin"})
+        found, about = decide(whole, failed), {"concept": "coin"}
+        return self.answer(found, rows, exhibits(whole), verdict_row=about, sentence=in_words(found))
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,39 +168,54 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def decide(whole: pd.DataFrame, failed: Mapping[str, str]) -> tuple[Conclusion, str]:
-    """The card's rule on the rows of all pieces of work."""
+def decide(whole: pd.DataFrame, failed: Mapping[str, str]) -> Judgement:
+    """The card's rule on the rows of all pieces of work.
+
+    The parts of seeds are counts, compared with their bounds as they are: the rule speaks of these seeds and not of
+    all that could have been, so their intervals have no width.
+    """
     each = numbers.verdicts(whole)
-    arms = {(label, varied): _shares(each, label, varied) for label in (MAIN, OTHER) for varied in (0.0, 1.0)}
-    controls = each[each["label"].isin(CONTROLS)]
-    latched = controls[controls["verdict"] != "undetermined"]
     at_0, at_1 = cost_of_the_coins_cell(whole, 0.0), cost_of_the_coins_cell(whole, 1.0)
-    evidence = [f"{label} at {varied:g}: {_tally(each, label, varied)}" for label, varied in arms]
-    evidence.append(f"erasing the coin's cell costs {at_0:.2f} at 0 and {at_1:.2f} at 1")
-    evidence.append(f"{len(controls) - len(latched)} of {len(controls)} controls undetermined")
-    why = "; ".join([*evidence, *(f"{name} failed" for name in failed)])
-    wrong = arms[MAIN, 0.0].get("intended", 0.0) > 0.5 or arms[MAIN, 1.0].get("proxy", 0.0) > 0.5
-    if wrong or len(latched) or at_0.value >= 0.5 * at_1.value:
-        return "refuted", f"{why}."
-    right = all(
-        arms[label, varied].get(kind, 0.0) >= AGREE
-        for label in (MAIN, OTHER)
-        for varied, kind in ((0.0, "proxy"), (1.0, "intended"))
-    )
-    settled = at_0.high < KEPT and at_1.low > LOST
-    missing = set(CONTROLS) - set(controls["label"])
-    decisive = [name for name in failed if not name.startswith(LONG)]
-    if right and settled and not missing and not decisive:
-        return "confirmed", f"{why}."
-    return "undetermined", f"{why}. That does not settle it."
+    predictions = [
+        *(Prediction(f"{_judged(kind, varied)}, {label}", _part(each, label, varied, kind), least=AGREE)
+          for label in (MAIN, OTHER) for varied, kind in OUTERMOST),
+        Prediction(COST.format(0), at_0, most=KEPT),
+        Prediction(COST.format(1), at_1, least=LOST),
+    ]  # fmt: skip
+    controls = [
+        Prediction(f"part of seeds left undetermined, {label}", _part(each, label, 0.0, "undetermined"), least=1.0)
+        for label in CONTROLS
+    ]
+    decisive = [name for name in failed if not name.startswith(LONG.replace(" ", "-"))]
+    found = judged(predictions, controls=controls, failed=decisive)
+    wrong = _part(each, MAIN, 0.0, "intended").value > 0.5 or _part(each, MAIN, 1.0, "proxy").value > 0.5
+    latched = any(control.measured.value < 1 for control in controls)
+    if wrong or latched or at_0.value >= 0.5 * at_1.value:
+        return found.but("refuted", why=found[1])
+    return found.but("undetermined", why=found[1]) if found[0] == "refuted" else found
 
 
-def _shares(each: pd.DataFrame, label: str, varied: float) -> dict[str, float]:
-    """Part of the seeds of an arm by kind of verdict (``proxy`` for any proxy)."""
+def _judged(kind: str, varied: float) -> str:
+    return f"part of seeds judged {kind} at {varied:g}"
+
+
+def _part(each: pd.DataFrame, label: str, varied: float, kind: str) -> Estimate:
+    """Part of an arm's seeds with a kind of verdict (``proxy`` for any proxy); NaN where none was examined."""
     own = each[(each["label"] == label) & (each["varied"] == varied)]["verdict"].str.split(":").str[0]
-    return {str(kind): float(part) for kind, part in own.value_counts(normalize=True).items()}
+    part = float((own == kind).mean())
+    return Estimate(part, part, part, len(own))
 
 
-def _tally(each: pd.DataFrame, label: str, varied: float) -> str:
-    own = each[(each["label"] == label) & (each["varied"] == varied)]["verdict"].value_counts()
-    return ", ".join(f"{count} {verdict}" for verdict, count in own.items()) or "none examined"
+def in_words(judgement: Judgement) -> str:
+    """What was found, in a sentence; empty where an arm is missing."""
+    found = {prediction.name: prediction.measured for prediction in judgement.predictions}
+    corner, coin = (found[f"{_judged(kind, varied)}, {MAIN}"] for varied, kind in OUTERMOST)
+    costs = [found[COST.format(varied)].value for varied in (0, 1)]
+    if not (corner.n and coin.n and all(map(math.isfinite, costs))):
+        return ""
+    return (
+        f"Where the coin always lay in one corner, {round(corner.value * corner.n)} of {corner.n} agents pursue the "
+        f"corner; where it could lie anywhere, {round(coin.value * coin.n)} of {coin.n} pursue the coin. Erasing the "
+        f"coin's place from what they know takes {costs[1]:.2f} off what the latter reach, and {costs[0]:.2f} off what "
+        "the former do."
+    )

@@ -19,8 +19,6 @@ from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 
 Schema = dict[str, Any]
-FILE = "schema/setup.json"
-"""Where the schema ships, seen from the setups."""
 EXTENDS = {
     "type": "string",
     "description": "Name of a setup that ships, or a YAML file; what is left out is taken from it.",

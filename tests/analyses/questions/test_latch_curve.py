@@ -8,7 +8,7 @@ import pytest
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.base import Work
 from imprint.analyses.questions.latch_curve.measure import train_and_examine, untrained
-from imprint.analyses.questions.latch_curve.question import LatchCurve, decide
+from imprint.analyses.questions.latch_curve.question import LatchCurve, decide, in_words
 from imprint.analyses.questions.latch_curve.references import KNOWN, beside
 from imprint.analyses.questions.latch_curve.tables import MAIN, MEASURES, by_seed, verdicts
 
@@ -46,9 +46,20 @@ def whole(**other: str) -> pd.DataFrame:
 
 
 def test_the_card_is_confirmed_by_what_it_predicts() -> None:
-    verdict, why = decide(whole(), {})
-    assert verdict == "confirmed", why
-    assert "5 proxy:corner" in why
+    found = decide(whole(), {})
+    assert found[0] == "confirmed", found[1]
+    assert "6 of 6 numbers came out as predicted; 2 of 2 controls behaved." in found[1]
+    assert {each.outcome for each in found.predictions} == {"held"}
+    named = {each.name: each.measured for each in found.predictions}
+    assert named["cost of erasing the coin's cell at 1"].value == pytest.approx(0.64)
+    assert in_words(found).startswith("Where the coin always lay in one corner, 5 of 5 agents pursue the corner;")
+    assert "takes 0.64 off what the latter reach, and 0.00 off" in in_words(found)
+
+
+def test_every_number_that_was_bought_is_one_that_is_judged() -> None:
+    powers = load_question("latch-curve").power().powers
+    assert set(powers) <= {each.name for each in decide(whole(), {}).predictions}
+    assert in_words(decide(whole().query("varied < 1"), {})) == ""
 
 
 @pytest.mark.parametrize(
@@ -73,7 +84,7 @@ def test_an_agent_of_the_corner_that_is_ruined_without_the_coin_refutes_it() -> 
 
 def test_a_lost_piece_of_a_deciding_arm_leaves_it_open_and_a_lost_long_life_does_not() -> None:
     assert decide(whole(), {"main-1-seeds-0": "killed"})[0] == "undetermined"
-    assert decide(whole(), {"long life-0_03-seeds-0": "killed"})[0] == "confirmed"
+    assert decide(whole(), {"long-life-0_03-seeds-0": "killed"})[0] == "confirmed"
     without = whole()
     assert decide(without[without["label"] != "untrained"], {})[0] == "undetermined"
 

@@ -1,0 +1,79 @@
+"""A setup as it was written: one YAML file, laid over what it extends, with changes by dotted key; not yet validated.
+
+Neither torch nor pandas is imported here, so that a slip can be answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imprint.models import registry
+from imprint.models.errors import ImprintError
+from imprint.models.files import parse_yaml, plain_data
+
+Written = str | Path | Mapping[str, Any]
+Changes = Mapping[str, Any] | None
+
+
+def written_setup(source: Written, changes: Changes = None) -> dict[str, Any]:
+    """Plain data of a setup with ``changes`` (dotted keys -> values; numbers index lists), before validation."""
+    data = raw_setup(source)
+    for key, value in (changes or {}).items():
+        _assign(data, str(key), plain_data(value, f"--set {key}"))
+    return data
+
+
+def raw_setup(source: Written, extended: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Plain data of a setup as it was written, with what it extends; ``extended``: the files that led here."""
+    if isinstance(source, Mapping):
+        whole: dict[str, Any] = plain_data(source, "the setup")
+        return _merged(whole, extended)
+    path = registry.setup_file(str(source))
+    if (name := str(path.resolve())) in extended:
+        raise ImprintError(f"{path} extends itself: {' -> '.join((*extended, name))}.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ImprintError(f"{path} is not readable YAML: {error}") from None
+    data = parse_yaml(text, path)
+    if not isinstance(data, dict):
+        raise ImprintError(f"{path} holds {type(data).__name__}; expected a mapping of setup fields.")
+    return _merged(data, (*extended, name))
+
+
+def _merged(data: dict[str, Any], extended: tuple[str, ...]) -> dict[str, Any]:
+    """``data`` laid over the setup that it ``extends``, if any."""
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise ImprintError(f"extends is {base!r}; expected the name of a setup that ships, or a YAML file.")
+
+    def merge(old: Any, new: Any) -> Any:
+        if isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind"):
+            return {**old, **{k: merge(old[k], v) if k in old else v for k, v in new.items()}}
+        return new
+
+    whole: dict[str, Any] = merge(raw_setup(base, extended), data)
+    return whole
+
+
+def _assign(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set the entry of nested mappings and lists that a dotted key names."""
+    node: Any = data
+    *path, last = key.split(".")
+    for part in path:
+        if isinstance(node, dict):
+            node = node.setdefault(part, {})
+        elif isinstance(node, list | tuple) and part.isdecimal() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            raise ImprintError(f"--set {key}: {part!r} is not a part of the setup that has settings.")
+    if isinstance(node, dict):
+        node[last] = value
+    elif isinstance(node, list) and last.isdecimal() and int(last) < len(node):
+        node[int(last)] = value
+    else:
+        raise ImprintError(f"--set {key}: {last!r} cannot be set there.")
