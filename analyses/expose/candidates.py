@@ -84,6 +84,8 @@ class Candidate:
     """In how many of how many seeds it was found."""
     causal: bool = True
     """Whether something was changed; False for an association."""
+    meaning: str = ""
+    """What the first fact is, in the world's words; empty where the world does not say."""
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
@@ -172,14 +174,15 @@ class Exposed:
 
     @property
     def sentence(self) -> str:
-        """What the value depends on beside what was asked about, in a sentence."""
+        """What the value depends on beside what was asked about, in a sentence that begins with what most seeds share."""
         *others, last = (self.intended, *self.proxies)
         asked = f"{', '.join(others)} and {last}" if others else last
         if not self.usable:
             return f"None of the sources could be used, so nothing is known beside {asked}."
         if self.candidates:
-            named = "; ".join(f"{c.name} ({c.share.value:.0%} of the variance)" for c in self.candidates[:3])
-            rest = len(self.candidates) - 3
+            usual = sorted(self.candidates, key=lambda c: 2 * c.stable[0] < c.stable[1])
+            named = "; ".join(f"{c.name} ({c.share.value:.0%} of the variance{_in_seeds(c)})" for c in usual[:3])
+            rest = len(usual) - 3
             return f"Beside {asked}, the value depends on {named}{f'; and {rest} more' if rest > 0 else ''}."
         smallest = [each.detectable for each in self.searched if each.usable and math.isfinite(each.detectable)]
         bound = f"; a share of {min(smallest):.0%} would have been found" if smallest else ""
@@ -209,6 +212,11 @@ class Exposed:
         """Write it as JSON, which :func:`read_exposed` reads; the path."""
         write_bytes(Path(file), json.dumps(_plain(asdict(self)), indent=1).encode("utf-8"))
         return Path(file)
+
+
+def _in_seeds(candidate: Candidate) -> str:
+    found, seeds = candidate.stable
+    return f", {found} of {seeds} seeds" if seeds > 1 else ""
 
 
 def read_exposed(file: str | Path) -> Exposed:

@@ -106,12 +106,19 @@ def expose(
         for one in examinees:
             answer = _searched(one, goal, others, asked, sites, least, level, seed)
             answers.append(_with_behaviour(answer, one, levels, seed) if "behaviour" in asked else answer)
-    answer = pooled(answers)
+    answer = _explained(pooled(answers), examinees[0].world)
     if latch:
         answer = replace(answer, notes=(*answer.notes, latch_again(answer, examinees)))
     if folder is not None:
         answer.write(folder / FILE)
     return answer
+
+
+def _explained(answer: Exposed, world: World | None) -> Exposed:
+    """The answer with what the world says of the facts that name its candidates."""
+    known = {} if world is None else world.meanings
+    tested = [replace(each, meaning=known.get(next(iter(each.facts), ""), "")) for each in answer.tested]
+    return replace(answer, tested=tuple(tested))
 
 
 def _asked(sources: Sequence[str]) -> tuple[str, ...]:

@@ -68,8 +68,8 @@ def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Expo
     absent = 0 if next(iter(of_seed.values())).source == "world" else seeds - len(of_seed)
     clearest = min(of_seed.values(), key=lambda candidate: (candidate.q_value, -candidate.share.value))
     p, q = (min(1.0, seeds * value) for value in (clearest.p_value, clearest.q_value))
-    ends = f"{min(shares):.1%} to {max(shares):.1%}"
-    span = f"Found in {len(found)} of {seeds} seeds, with shares from {ends}; the clearest: "
+    ends = f"{min(shares):.1%}" if len(shares) == 1 else f"{min(shares):.1%} to {max(shares):.1%}"
+    span = f"Found in {len(found)} of {seeds} seeds; {ends} in the {len(shares)} in which it was tested; the clearest: "
     return replace(
         clearest,
         name=name,

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from imprint.analyses.expose.candidates import Exposed
 from imprint.analyses.expose.examinees import Examinee
 from imprint.analyses.latch.latch import latch, latch_from_arrays
-from imprint.analyses.verdicts import clause
 from imprint.models.errors import ImprintError
 
-ADDED = 2
-"""Facts that are added at most."""
+ADDED, LISTED = 2, 4
+"""Facts that are added at most, and of those that could not be, how many are named."""
+AGAIN = "The latch test again"
+"""How the sentence begins."""
 
 
 def latch_again(answer: Exposed, examinees: Sequence[Examinee]) -> str:
@@ -32,22 +33,30 @@ def latch_again(answer: Exposed, examinees: Sequence[Examinee]) -> str:
     added = [fact for fact in dict.fromkeys(known) if fact in usable - finer - set(one.ground.declared)][:ADDED]
     if not added:
         return "The latch test was not run again: no concept was found that could be added as a proxy."
-    words = []
-    for each in examinees:
-        names = {"intended": answer.intended, "proxies": [*answer.proxies, *added]}
-        try:
-            if each.subject is not None and each.world is not None:
-                judged = latch(each.subject, each.world, **names, sites=[], attribution=0, n=len(each.values))  # type: ignore[arg-type]
-            else:
-                judged = latch_from_arrays(each.values, each.ground.facts, **names, groups=each.ground.groups)  # type: ignore[arg-type]
-        except ImprintError as problem:
-            return f"The latch test with {' and '.join(added)} added could not be run: {problem}"
-        words.append(judged.verdict)
-    counted = ", ".join(
-        f"{words.count(word)} x {word} (the value depends on {clause(word, answer.intended)})"
-        if word != "undetermined"
-        else f"{words.count(word)} x undetermined"
-        for word in dict.fromkeys(words)
-    )
     role = "a proxy" if len(added) == 1 else "proxies"
-    return f"The latch test again, with {' and '.join(added)} added as {role}: {counted}."
+    what = f"{' and '.join(added)} added as {role}"
+    left = [fact for fact in dict.fromkeys(known) if fact not in added][:LISTED]
+    beside = f" Not added, because they are no concepts beside the declared ones: {', '.join(left)}." if left else ""
+    try:
+        before, after = (
+            _counted([_word(each, answer.intended, [*answer.proxies, *more]) for each in examinees])
+            for more in ([], added)
+        )
+    except ImprintError as problem:
+        return f"The latch test with {what} could not be run: {problem}"
+    return f"{AGAIN} with {what}, seed by seed: {after}; without: {before}.{beside}"
+
+
+def _word(one: Examinee, intended: str, proxies: Sequence[str]) -> str:
+    """The verdict on one subject."""
+    if one.subject is not None and one.world is not None:
+        of = {"intended": intended, "proxies": list(proxies), "sites": [], "attribution": 0, "n": len(one.values)}
+        return latch(one.subject, one.world, **of).verdict  # type: ignore[arg-type]
+    return latch_from_arrays(
+        one.values, one.ground.facts, intended=intended, proxies=list(proxies), groups=one.ground.groups
+    ).verdict
+
+
+def _counted(words: Sequence[str]) -> str:
+    """How many subjects got each word, in the order of the vocabulary of verdicts."""
+    return ", ".join(f"{words.count(word)} \u00d7 {word}" for word in dict.fromkeys(sorted(words)))

@@ -189,9 +189,9 @@ class WorldSearch:
             p = float(stats.t.sf(t, max(splitting.blocks - 1, 1)))
             if total.moves & set(self.ground.declared) or name in self.ground.diffuse:
                 if share > self.least and p <= self.level:
-                    held = "noise" if name in self.ground.diffuse else "mistakes about what was declared"
-                    part = f"{share:.0%} of the variance follows {name} in combination with other things"
-                    notes.append(f"{part}, which holds {held}; it is no candidate.")
+                    part = f"{share:.0%} of the variance follows {name} only in combination with other things"
+                    same = "noise" if name in self.ground.diffuse else "a learner's mistakes about what was declared"
+                    notes.append(f"{part}: not counted, because {same} would look the same.")
                 continue
             text = (
                 f"Changing {name} alone, with all else kept, moves {total.share:.1%} of the value's variance; "

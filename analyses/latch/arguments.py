@@ -11,8 +11,8 @@ import torch
 from pydantic import ValidationError
 
 from imprint.models.errors import ImprintError
-from imprint.models.setup.alignment import explain
 from imprint.models.setup.learner import Decision
+from imprint.models.setup.reasons import explain
 from imprint.models.worlds.base import Batch, World
 from imprint.probes.door.arrays import count_of
 from imprint.probes.door.rows import column_or, require_one_order

@@ -67,7 +67,11 @@ def expose_run(folder: Path, *, seeds: int | None, sources: list[str] | None, la
         page.print(table("beside what was asked about", headers, rows))
     for each in found.searched:
         how = "searched" if each.usable else "not usable"
-        size = f" A share of {each.detectable:.0%} would have been found." if each.detectable < 1 else ""
+        size = (
+            f" In one seed a share of {each.detectable:.0%} is found with a probability of .8."
+            if each.detectable < 1
+            else ""
+        )
         say(page, f"{each.source} ({how}): {each.why}{size}")
     for text in (*found.notes, *found.unseen):
         say(page, text)

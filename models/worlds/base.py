@@ -74,6 +74,8 @@ class World(Redrawable, ABC):
     """Name -> time step at which sites are read, for worlds with time; the frames up to that step have been shown."""
     decision: str | None = None
     """The moment at which the value is read; None for worlds without time."""
+    meanings: Mapping[str, str] = {}
+    """Factor, concept or entry of noise -> what it is, in a few words; a page explains those that are here."""
     action_channels: int = 0
     """How many trailing channels of a frame are one-hot planes of the action taken at that step."""
 

@@ -109,6 +109,23 @@ class Nursery(World):
     settings: Settings
     moments = {"seen": 1, "hidden": 3, "back": 5}
     decision = "hidden"
+    meanings = {
+        "who": "which figure came",
+        "after": "which figure steps out",
+        "colour": "the colour of the figure",
+        "side": "the side it came from",
+        "motion": "whether it glides or hops",
+        "hidden": "whether it is behind the screen",
+        "lamp": "whether the lamp on the wall was lit",
+        "block": "which stretch of the handwriting file, so which writers, the figure is drawn from",
+        "original": "which handwritten original within that stretch",
+        "light": "whether the figure is brighter or darker than the ground",
+        "height": "the row in which it walks",
+        "place": "small shifts of the picture",
+        "colour_back": "the colour of the figure that steps out, where it is another one",
+        "hunger": "the need that the reward relieves",
+        "grain": "noise of the pixels",
+    }
     constants = ("caregiver", "strangers", "her_colour", "her_side")
     literal = {"red": "her_colour", "from_left": "her_side"}
 

@@ -30,3 +30,20 @@ def test_nothing_found_is_said_with_what_would_have_been(tmp_path: Path) -> None
     assert content is not None
     assert "a share of 8% would have been found" in content["sentences"][0]
     assert content["figures"][0].heading == "The largest of what was tested"
+
+
+def test_facts_are_explained_and_what_most_seeds_share_comes_first(tmp_path: Path) -> None:
+    run = example.write(tmp_path)
+    share = {name: Estimate(value, 0.0, 0.4, 6) for name, value in (("who", 0.3), ("block", 0.2))}
+    found = {"p_value": 0.001, "q_value": 0.002}
+    example.searched(
+        run,
+        Candidate("who", "world", share["who"], "changed", {"who": 1.0}, stable=(2, 6), **found),
+        Candidate("block", "world", share["block"], "", {"block": 1.0}, stable=(6, 6), meaning="who wrote it", **found),
+    )
+    content = Unasked().collect(load_run(run))
+    assert content is not None
+    assert "depends on block (20% of the variance, 6 of 6 seeds); who (30% of the variance, 2 of 6 seeds)" in (
+        content["sentences"][0]
+    )
+    assert content["sentences"][1] == "“block” is who wrote it."

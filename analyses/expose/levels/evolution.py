@@ -269,7 +269,8 @@ def drawn(
     ground: Ground, n: int, depths: Sequence[int], rng: np.random.Generator
 ) -> tuple[Levels, list[tuple[str, ...]]]:
     """``n`` training levels with random changes, as many as one of ``depths``, and which changes each was given."""
-    levels, made = ground.fresh(n, rng), [()] * n
+    levels = ground.fresh(n, rng)
+    made: list[tuple[str, ...]] = [()] * n
     depth = rng.choice(np.asarray(depths), n)
     for step in range(int(depth.max(initial=0))) if ground.operators else ():
         index, rest = np.flatnonzero(depth > step), np.flatnonzero(depth <= step)

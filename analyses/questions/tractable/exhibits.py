@@ -17,7 +17,7 @@ def exhibits(counts: pd.DataFrame, growth: pd.DataFrame) -> list[Exhibit]:
 def _growth(growth: pd.DataFrame) -> Exhibit:
     frame = growth.assign(kind=growth["kind"] + ", " + growth["learner"]).drop(columns="learner")
     exponent = frame[frame["measure"] == "exponent"].set_index("kind")["value"]
-    listed = ", ".join(f"{kind} {value:.1f}" for kind, value in exponent.items() if not kind.startswith("table"))
+    listed = ", ".join(f"{kind} {value:.1f}" for kind, value in exponent.items() if not str(kind).startswith("table"))
     reading = f"Examples grow with the number of bits to the power of: {listed}."
     chart = chart_over_seeds("points", "kind", "value", ("task, learner", "value"), panel="measure", reference=0)
     caption = "Criterion: by how much a power of the number of bits fits better than an exponential (BIC). "

@@ -10,7 +10,7 @@ from imprint.analyses.expose.candidates import FILE, read_exposed
 from imprint.reports.parts import Table
 from imprint.reports.reading.run import RunData
 from imprint.reports.sections.base import Section
-from imprint.reports.sections.unasked.shown import bars, examples, step
+from imprint.reports.sections.unasked.shown import bars, evidence, examples, meanings, step
 from imprint.reports.words import percent
 
 DRAWN = 8
@@ -22,7 +22,7 @@ class Unasked(Section):
 
     order: ClassVar[int] = 12
     title: ClassVar[str] = "What nobody asked about"
-    short: ClassVar[str] = "Not asked"
+    short: ClassVar[str] = "Nobody asked"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """The answer of ``imprint expose``; nothing for a run that was not searched."""
@@ -32,25 +32,25 @@ class Unasked(Section):
         found = read_exposed(file)
         formats = dict.fromkeys(("share", "low", "high", "detectable"), percent)
         table = found.frame()
-        shown = table[table["found"]].drop(columns="found")
-        tables = [Table("unasked-tested", "All that was tested", table, formats, rows=40)]
-        if len(shown):
-            tables.insert(0, Table("unasked-found", "What was found, and how it was tested", shown, formats, open=True))
+        tables = [Table("unasked-tested", "The largest of all that was tested", table, formats, rows=40)]
+        if found.candidates:
+            brief = evidence(found)
+            tables.insert(0, Table("unasked-found", "What was found, and how it was tested", brief, open=True))
             tables.insert(1, Table("unasked-examples", "Rows that show it", examples(found)))
         sources = pd.DataFrame(
             {
                 "source": [each.source for each in found.searched],
                 "usable": [each.usable for each in found.searched],
                 "tested": [each.tested for each in found.searched],
-                "smallest share that would have been found": [each.detectable for each in found.searched],
+                "found in one seed with a probability of .8": [each.detectable for each in found.searched],
                 "how": [each.why for each in found.searched],
             }
         )
-        size = {"smallest share that would have been found": percent}
+        size = {"found in one seed with a probability of .8": percent}
         tables.append(Table("unasked-sources", "Where was searched", sources, size, open=True))
         drawn = list(found.candidates[:DRAWN]) or list(found.tested[:DRAWN])
         figures = [bars(found, drawn)] if drawn else []
-        next_step = [step(found)] if found.candidates else []
+        next_step = [*meanings(found), step(found)] if found.candidates else []
         return {
             "figures": figures,
             "tables": tables,

@@ -5,25 +5,35 @@ from __future__ import annotations
 import pandas as pd
 
 from imprint.analyses.expose.candidates import Candidate, Exposed
+from imprint.analyses.expose.relatch import AGAIN
 from imprint.reports.figures.plots import share_bars
 from imprint.reports.parts import Figure
 from imprint.reports.words import percent
 
-COLOURS = {"world": "--c-intended", "inside": "--c-proxy1", "behaviour": "--c-proxy2"}
+COLOURS = {"world": "--c-proxy4", "inside": "--c-proxy3", "behaviour": "--c-proxy2"}
+"""Colours of the sources, none of them that of a concept with its own colour in most setups."""
+SHOWN = 6
+"""Candidates of which the facts are explained."""
 
 
 def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
     """Shares of the candidates with their intervals."""
-    rows = [{"concept": c.name, "estimate": c.share.value, "low": c.share.low, "high": c.share.high} for c in drawn]
+    named = {c.name: c.name + (f", {c.stable[0]} of {c.stable[1]}" if c.stable[1] > 1 else "") for c in drawn}
+    rows = [
+        {"concept": named[c.name], "estimate": c.share.value, "low": c.share.low, "high": c.share.high} for c in drawn
+    ]
     nobody = pd.DataFrame(columns=["concept", "seed", "estimate"])
-    colours = {candidate.name: COLOURS[candidate.source] for candidate in drawn}
+    colours = {named[candidate.name]: COLOURS[candidate.source] for candidate in drawn}
     shown = sorted({candidate.source for candidate in drawn})
-    named = {"world": "facts of the world", "inside": "directions inside the network", "behaviour": "levels"}
+    sources = {"world": "green: facts of the world", "inside": "pink: directions inside", "behaviour": "gold: levels"}
     caption = (
         f"Part of the value's variance that goes with each, beyond all that the declared concepts explain together "
-        f"({percent(found.declared.value)}); lines: 95 % intervals. Shown: {', '.join(named[s] for s in shown)}, "
-        "each source in its own colour. A fact and the direction that carries it are both listed: bars do not add up."
+        f"({percent(found.declared.value)}); lines: 95 % intervals. {'; '.join(sources[s] for s in shown)}. "
+        "What two facts do together is listed under both, and so is a fact beside the direction that carries it: bars "
+        "do not add up."
     )
+    if any(candidate.stable[1] > 1 for candidate in drawn):
+        caption += " “2 of 6”: in so many of the seeds the share is shown by itself."
     if any(candidate.name.endswith(" with others") for candidate in drawn):
         caption += " “With others”: only in combination with other facts."
     heading = (
@@ -41,9 +51,32 @@ def step(found: Exposed) -> str:
     fact = next((fact for candidate in found.candidates for fact in candidate.facts), "")
     if not fact:
         return "Look at the rows that show it: no fact of the world names it."
+    again = "" if any(note.startswith(AGAIN) for note in found.notes) else ", or run imprint expose with --latch"
     return (
-        f"What to try next: if “{fact}” is a concept of the world, name it as a proxy in the setup, or run imprint "
-        f"expose with --latch; to train it away, vary “{fact}” more, and independently of “{found.intended}”."
+        f"What to try next: if “{fact}” is a concept of the world, name it as a proxy in the setup{again}; to train it "
+        f"away, vary “{fact}” more, and independently of “{found.intended}”."
+    )
+
+
+def meanings(found: Exposed) -> list[str]:
+    """What the facts are that name what was found, in one sentence; nothing where the world does not say."""
+    known = {next(iter(c.facts)): c.meaning for c in found.candidates[:SHOWN] if c.meaning}
+    return ["; ".join(f"“{fact}” is {text}" for fact, text in known.items()) + "."] if known else []
+
+
+def evidence(found: Exposed) -> pd.DataFrame:
+    """What was found: share with its interval, seeds, and how it was tested."""
+    return pd.DataFrame(
+        [
+            {
+                "what": c.name,
+                "share of the variance": f"{percent(c.share.value)} [{percent(c.share.low)}, {percent(c.share.high)}]",
+                "found in": f"{c.stable[0]} of {c.stable[1]}",
+                "q": f"{c.q_value:.2g}",
+                "how it was tested": ("" if c.causal else "An association: nothing was changed. ") + c.description,
+            }
+            for c in found.candidates
+        ]
     )
 
 
