@@ -27,6 +27,8 @@ Source = Literal["world", "inside", "behaviour"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 FILE = "exposed.json"
 """Where the answer about a run is kept in its folder."""
+AGAIN = "The latch test again"
+"""How the note begins that says what the latch test found with candidates as proxies."""
 COLUMNS = (
     "name",
     "source",

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imprint.analyses.expose.candidates import Exposed
+from imprint.analyses.expose.candidates import AGAIN, Exposed
 from imprint.analyses.expose.examinees import Examinee
 from imprint.analyses.latch.latch import latch, latch_from_arrays
 from imprint.models.errors import ImprintError
 
 ADDED, LISTED = 2, 4
 """Facts that are added at most, and of those that could not be, how many are named."""
-AGAIN = "The latch test again"
-"""How the sentence begins."""
 
 
 def latch_again(answer: Exposed, examinees: Sequence[Examinee]) -> str:

@@ -40,7 +40,7 @@ def history(run: RunData) -> str:
 
 
 def _span(word: str) -> str:
-    return f"“{word}”" if word else "no word is certain"
+    return f"“{word}”" if word else "undecided"
 
 
 def _words(run: RunData, words: list[tuple[str, float]]) -> str:
@@ -73,7 +73,17 @@ def _leader(run: RunData) -> list[str]:
     against = f"; from {percent(threshold)} on it would count as the only target" if measured(threshold) else ""
     held, surely = interval(row, share=True), probability(leads["estimate"])
     said = f"“{leads['concept']}” leads (probability {surely}) with {held} of {whole(run)}{against}"
-    return [f"{said}{_wanted(run)}."]
+    return [f"{said}{_wanted(run)}{_of_all(run, str(leads['concept']))}."]
+
+
+def _of_all(run: RunData, leader: str) -> str:
+    """What the leader and what no concept holds of the value's whole variance, as a clause; empty for agents."""
+    now = last_age(run.pooled("latch", "share")).set_index("concept")["estimate"]
+    if run.agents or not {leader, "(residual)"} <= set(now.index) or now[[leader, "(residual)"]].isna().any():
+        return ""
+    return (
+        f"; of the whole value it holds {percent(now[leader])}, and {percent(now['(residual)'])} follows none of them"
+    )
 
 
 def _wanted(run: RunData) -> str:

@@ -96,6 +96,7 @@ def test_the_answer_names_the_word_its_runner_up_and_the_leader(tmp_path: Path) 
     first, second = found["answer"].summary
     assert first.endswith("meant (probability 97\u00a0%; next comes “mixed”, 3\u00a0%).")
     assert second.startswith("“caregiver” leads (probability > 99\u00a0%) with 82\u00a0%")
+    assert second.endswith("of the whole value it holds 55\u00a0%, and 33\u00a0% follows none of them.")
     assert found["answer"].odds == "“intended” 97\u00a0%, “mixed” 3\u00a0%"
     (figure,) = found["figures"]
     assert figure.plot["layout"]["shapes"][0]["x0"] == 0.75 and "lies below it" in figure.reading

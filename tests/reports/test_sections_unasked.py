@@ -43,7 +43,8 @@ def test_facts_are_explained_and_what_most_seeds_share_comes_first(tmp_path: Pat
     )
     content = Unasked().collect(load_run(run))
     assert content is not None
-    assert "depends on block (20% of the variance, 6 of 6 seeds); who (30% of the variance, 2 of 6 seeds)" in (
-        content["sentences"][0]
+    assert (
+        "depends on block (20% of the variance, 6 of 6 seeds); who (30% of the variance, 2 of 6 seeds)"
+        in (content["sentences"][0])
     )
     assert content["sentences"][1] == "“block” is who wrote it."

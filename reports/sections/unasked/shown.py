@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imprint.analyses.expose.candidates import Candidate, Exposed
-from imprint.analyses.expose.relatch import AGAIN
+from imprint.analyses.expose.candidates import AGAIN, Candidate, Exposed
 from imprint.reports.figures.plots import share_bars
 from imprint.reports.parts import Figure
 from imprint.reports.words import percent
