@@ -176,7 +176,7 @@ class Exposed:
 
     @property
     def sentence(self) -> str:
-        """What the value depends on beside what was asked about, in a sentence that begins with what most seeds share."""
+        """What the value depends on beside what was asked about, in a sentence; first what most seeds share."""
         *others, last = (self.intended, *self.proxies)
         asked = f"{', '.join(others)} and {last}" if others else last
         if not self.usable:
