@@ -81,9 +81,8 @@ def _of_all(run: RunData, leader: str) -> str:
     now = last_age(run.pooled("latch", "share")).set_index("concept")["estimate"]
     if run.agents or not {leader, "(residual)"} <= set(now.index) or now[[leader, "(residual)"]].isna().any():
         return ""
-    return (
-        f"; of the whole value it holds {percent(now[leader])}, and {percent(now['(residual)'])} follows none of them"
-    )
+    own, rest = percent(now[leader]), percent(now["(residual)"])
+    return f"; of the whole value it holds {own}, and {rest} follows none of them"
 
 
 def _wanted(run: RunData) -> str:
