@@ -185,6 +185,11 @@ def _frames(worlds: Sequence[Conditioning], seeds: Sequence[int], trials: Sequen
     return torch.stack([batch.observation for batch in made])
 
 
+def by_cue(numbers: Tensor) -> Tensor:
+    """Numbers ``[S, K q, ...]`` of every cue: ``[S, K, q, ...]``."""
+    return numbers.reshape(len(numbers), len(CUES), -1, *numbers.shape[2:])
+
+
 class Choosing:
     """What grown learners choose among the four cues under any deficits."""
 
@@ -199,8 +204,7 @@ class Choosing:
 
     def read(self, columns: Sequence[Valence]) -> Tensor:
         """Readings of the scorecard, ``[S, K, q, N]``."""
-        predicted = torch.stack([column.predict(self.latents)[..., 0] for column in columns], -1)
-        return predicted.unflatten(1, (len(CUES), -1))
+        return by_cue(torch.stack([column.predict(self.latents)[..., 0] for column in columns], -1))
 
     def values(self, arm: str, deficits: Tensor) -> Tensor:
         """Value of every cue, ``[S, K, q]``, under ``deficits`` ``[q, N]``."""
@@ -216,8 +220,8 @@ class Choosing:
         latents = self.latents
         if arm == "informed":
             each = deficits.repeat(len(CUES), 1)[None, :, None].expand(len(latents), -1, -1, -1)
-            return self.life.informed.predict(given(latents, each))[..., 0].unflatten(1, (len(CUES), -1))
-        return self.life.cached.predict(latents)[..., 0].unflatten(1, (len(CUES), -1))
+            return by_cue(self.life.informed.predict(given(latents, each))[..., 0])
+        return by_cue(self.life.cached.predict(latents)[..., 0])
 
     def _of_another(self) -> Tensor:
         """Readings by the columns of the seed before."""
@@ -226,7 +230,7 @@ class Choosing:
             linear = [column.linear((s - 1) % len(self.latents)) for s in range(len(self.latents))]
             weight, bias = (torch.stack(each) for each in zip(*linear, strict=True))
             parts.append(torch.einsum("snd,sd->sn", self.latents[:, :, 0], weight) + bias[:, None])
-        return torch.stack(parts, -1).unflatten(1, (len(CUES), -1))
+        return by_cue(torch.stack(parts, -1))
 
     def goes_for_salt(self, arm: str, deficits: Sequence[float]) -> Tensor:
         """Part of the choices that are of the salt cue, ``[S]``."""
@@ -264,7 +268,7 @@ def rounded(values: Tensor, bits: int) -> Tensor:
     """Numbers ``[S, ...]`` at the nearest of 2^bits levels, spread evenly over the range of each seed's."""
     flat = values.flatten(1)
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    step = ((high - low) / (2**bits - 1)).clamp(min=1e-12)
+    step = ((high - low) / ((1 << bits) - 1)).clamp(min=1e-12)
     return (((flat - low) / step).round() * step + low).reshape(values.shape)
 
 

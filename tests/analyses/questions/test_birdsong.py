@@ -141,5 +141,5 @@ def test_a_few_days_run_from_end_to_end() -> None:
     question = load_question("birdsong", {"seeds": 2, "birds": 2, "days": 3, "looks": 2, "life": 10})
     tables = {p.name: p.function(**p.arguments, say=quiet) for p in question.work()}
     answer = question.conclude(tables, {})
-    assert [exhibit.name for exhibit in answer.exhibits] == ["scores", "alike", "practice", "seeds"]
+    assert [exhibit.name for exhibit in answer.exhibits] == ["scores", "alike", "practice", "days", "seeds"]
     assert answer.sentence.startswith("Told nothing but a score") and (answer.findings["metric"] == "days").any()
