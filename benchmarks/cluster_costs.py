@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import resource
 import sys
 import tempfile
 import time
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Row, show
-from imprint.analyses.engine import opened
+from imprint.analyses.engine import available_cores, opened
 from imprint.analyses.evaluate.evaluate import evaluate
 from tests.known.clusters import dask_cluster
 from tests.known.tiny import TINY
@@ -107,13 +109,20 @@ class Costs:
         ]
 
 
-def measured(scratch: Path, workers: int) -> tuple[Path, float]:
-    """Folder and seconds of a small run on Dask."""
+def measured(scratch: Path, workers: int) -> tuple[Path, float, float]:
+    """Folder, seconds, and CPU seconds of all processes, the cluster's start included, of a small run on Dask."""
+    before = _processor_time()
     with dask_cluster(scratch / f"cluster-{workers}", workers=workers) as address:
         with opened("dask", address, folder=scratch):  # workers import torch once
             started = time.perf_counter()
         run = evaluate("nursery", out=scratch / str(workers), changes=SETTINGS, backend="dask", address=address)
-        return run.path, time.perf_counter() - started
+        took = time.perf_counter() - started
+    return run.path, took, _processor_time() - before
+
+
+def _processor_time() -> float:
+    """CPU seconds of this process and of those that it started and that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def main() -> None:
@@ -128,13 +137,14 @@ def main() -> None:
         if options.run is not None:
             costs = Costs.of(options.run, workers=options.workers)
         else:
-            one, first = measured(Path(place), 1)
-            costs = Costs.of(one, workers=1)
-            second = measured(Path(place), 2)[1]
-            for workers, took in ((1, first), (2, second)):
+            one = measured(Path(place), 1)
+            costs = Costs.of(one[0], workers=1)
+            for workers, (_, took, spent) in ((1, one), (2, measured(Path(place), 2))):
                 predicted = costs.wall(costs.seeds, workers)
-                note = f"predicted {predicted:.1f} s from the cells of the run with one worker"
+                note = f"predicted {predicted:.1f} s from the cells of the run with one worker, if each has a core; "
+                note += f"{os.getloadavg()[1]:.1f} processes wanted {available_cores()} cores"
                 rows.append(Row(f"measured with {workers} workers", took, "s", note=note))
+                rows.append(Row(f"processor time with {workers} workers", spent, "CPU s", note="starts included"))
     rows += costs.unit_rows()
     rows += [row for lives, workers in zip(LIVES, WORKERS, strict=True) for row in costs.rows(lives, workers)]
     show("cluster costs", rows, as_json=options.json)

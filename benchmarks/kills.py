@@ -7,7 +7,8 @@ more run ten local workers are killed, one by one, while the main process goes o
 
 Every run is the command line in a process group of its own, forked from a process that has imported the package, so
 that a kill costs a run and not its imports, and falls into the run and not into its imports. Most run their cells in
-that process; the first ``WITH_WORKERS`` of each kind have two local workers.
+that process; the first ``WITH_WORKERS`` of each kind have two local workers. All files of a run carry the commit of the
+program: a commit that is made meanwhile makes other bytes.
 """
 
 from __future__ import annotations

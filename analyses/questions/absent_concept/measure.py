@@ -35,7 +35,7 @@ from sklearn.metrics import roc_auc_score
 
 from imprint.analyses.engine import Say
 from imprint.analyses.evaluate.learners.exam import SetupExam
-from imprint.analyses.raising.examined import Examined, lived
+from imprint.analyses.evaluate.learners.selectivity import Examined, lived
 from imprint.analyses.statistics import Floats
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder

@@ -1,6 +1,6 @@
 """Selectivity for a hidden state at every site of learners, from birth to the end of their lives.
 
-Rows by ``kind``, with columns of :meth:`imprint.analyses.raising.examined.Floors.sites`:
+Rows by ``kind``, with columns of :meth:`imprint.analyses.evaluate.learners.selectivity.Floors.sites`:
 
     trained      the learner, at every age and every site
     shuffled     the learner at its last age with its labels shuffled among groups, at every site
@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from imprint.analyses.engine import Say
-from imprint.analyses.raising.examined import Examined, lived
+from imprint.analyses.evaluate.learners.selectivity import Examined, lived
 from imprint.models.setup.learner import Setup
 
 
