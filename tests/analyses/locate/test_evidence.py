@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import imprint
-from imprint.analyses.locate.evidence import summarise
+from imprint.analyses.locate.evidence import selectivity_of, summarise
 from imprint.analyses.locate.floors import Evidence, Resampling
 from imprint.analyses.locate.reading import Reading
 
@@ -57,3 +57,17 @@ def test_selectivity_of_one_model_is_its_score_above_the_mean_of_its_twins() -> 
         found = summarise([Evidence(reading, twins, None)], draws)
         held.append(found.selectivity_low <= 0.15 <= found.selectivity_high)
     assert 0.91 <= np.mean(held) <= 0.98
+
+
+@pytest.mark.parametrize("floors", ["none", "twins", "inputs", "both"])
+def test_selectivity_needs_no_draws(floors: str) -> None:
+    rng = np.random.default_rng(len(floors))
+
+    def sums(rate: float) -> np.ndarray:
+        return np.concatenate([rng.binomial(5, rate, (20, 2)), np.full((20, 2), 5)], 1).astype(float)
+
+    twins = np.stack([sums(0.7) for _ in range(3)]) if floors in ("twins", "both") else None
+    inputs = sums(0.6) if floors in ("inputs", "both") else None
+    seeds = [Evidence(Reading(sums(0.8), rng.normal(0.5, 0.01, 5), regression=False), twins, inputs) for _ in range(2)]
+    draws = Resampling.draw(2, 20, 0 if twins is None else 3, resamples=50, rng=rng)
+    assert selectivity_of(seeds) == pytest.approx(summarise(seeds, draws).selectivity, abs=1e-12)
