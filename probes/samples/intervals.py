@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+import scipy
 
 from imprint.models.errors import ImprintError
 
@@ -20,6 +20,6 @@ def exact_interval(hits: float, trials: float, level: float = 0.95) -> tuple[flo
     if trials == 0:
         return (float("nan"), float("nan"))
     tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
-    high = stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
+    low = scipy.stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
+    high = scipy.stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
     return (float(low), float(high))
