@@ -52,6 +52,13 @@ class Source:
     """Where it comes from, in words."""
     learned: bool = False
     """Whether it is itself the output of something that learns."""
+    about: str = ""
+    """What it is, in words that need no setup; empty where the name says it."""
+
+    @property
+    def words(self) -> str:
+        """The name, and what it is."""
+        return f"{self.name} ({self.about})" if self.about else self.name
 
 
 @dataclass(frozen=True)

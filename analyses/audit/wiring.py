@@ -63,7 +63,31 @@ def objective(setup: Mapping[str, Any]) -> Source:
 
 def steering(setup: Mapping[str, Any], signal: str) -> Source:
     """A steering signal as a source."""
-    return Source(signal, origin(setup, signal))
+    return Source(signal, origin(setup, signal), about=about(setup, signal))
+
+
+def about(setup: Mapping[str, Any], signal: str) -> str:
+    """What a steering signal is, in words: what it detects or pays for, and what that is in turn."""
+    return _about(list(setup.get("steering", ())), signal)
+
+
+def _about(signals: list[Mapping[str, Any]], signal: str) -> str:
+    place = next((i for i, part in enumerate(signals) if part["name"] == signal), None)
+    if place is None:
+        return ""
+    part, earlier = signals[place], signals[:place]
+    if part["kind"] == "detector":
+        return f"a hardcoded detector of {_plain(part['sense'])}"
+    if part["kind"] != "reward":
+        return f"a hardcoded signal of the kind {_plain(part['kind'])}"
+    paid = [", ".join(filter(None, (_plain(name), _about(earlier, name)))) for name in part["weights"]]
+    scaled = f"; more of it with more {_plain(part['body'])}" if part.get("body") else ""
+    return f"a hardcoded reward for {' and '.join(paid)}{scaled}"
+
+
+def _plain(name: str) -> str:
+    """A name as words."""
+    return name.replace("_", " ")
 
 
 def value_teacher(setup: Mapping[str, Any]) -> str:

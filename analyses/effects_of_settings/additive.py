@@ -18,8 +18,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from imprint.analyses.statistics import NAN
 
@@ -59,7 +59,7 @@ def misfit(y: Floats, errors: Floats, *parts: Floats) -> Test:
     b, _, rank, _ = np.linalg.lstsq(x, y / errors, rcond=None)
     freedom = len(y) - int(rank)
     statistic = float(((y / errors - x @ b) ** 2).sum())
-    return Test(statistic, freedom, float(stats.chi2.sf(statistic, freedom)) if freedom else NAN)
+    return Test(statistic, freedom, float(scipy.stats.chi2.sf(statistic, freedom)) if freedom else NAN)
 
 
 def effect_test(y: Floats, codes: NDArray[np.int64], effect: tuple[int, ...]) -> Test:
@@ -88,4 +88,4 @@ def _against(y: Floats, effect: Floats, rest: list[Floats]) -> Test:
     if noise <= 1e-20 * max(float(((y - y.mean()) ** 2).sum()), 1e-300):  # nothing is left over, to rounding
         return Test(NAN, freedom, NAN)
     statistic = gained / freedom / (noise / residual)
-    return Test(statistic, freedom, float(stats.f.sf(statistic, freedom, residual)))
+    return Test(statistic, freedom, float(scipy.stats.f.sf(statistic, freedom, residual)))

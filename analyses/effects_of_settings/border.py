@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from imprint.analyses.effects_of_settings.cells import MEASURES, Swept
 from imprint.analyses.statistics import NAN
@@ -113,7 +113,7 @@ def slope_of(steps: Floats, p: Floats, trials: Floats) -> tuple[float, float, fl
     odds = offset + intercept[:, None]
     likelihood = (trials * (p * odds - np.logaddexp(0.0, odds))).sum(1)
     best = int(likelihood.argmax())
-    room = likelihood - likelihood[best] + stats.chi2.ppf(0.95, 1) / 2
+    room = likelihood - likelihood[best] + scipy.stats.chi2.ppf(0.95, 1) / 2
     inside = np.flatnonzero(room >= 0)
     steepest = best in (0, len(slopes) - 1)
     value = float(np.sign(slopes[best]) * np.inf) if steepest else _peak(slopes, likelihood, best)

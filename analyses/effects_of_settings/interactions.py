@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from imprint.analyses.effects_of_settings.additive import effect_test, fitted, indicators, misfit
 from imprint.analyses.effects_of_settings.cells import Measure, Swept
@@ -71,5 +71,5 @@ def _pair(cells: Swept, measure: Measure, keys: tuple[str, str]) -> dict[str, An
     test = misfit(m, errors, *parts)
     x = np.concatenate([np.ones((len(m), 1)), *parts], axis=1)
     contrast = np.eye(len(m))[at] - x[at] @ np.linalg.pinv(x)
-    half = float(np.sqrt(((contrast * errors) ** 2).sum() * stats.chi2.ppf(0.95, test.freedom)))
+    half = float(np.sqrt(((contrast * errors) ** 2).sum() * scipy.stats.chi2.ppf(0.95, test.freedom)))
     return row | {"low": residual[at] - half, "high": residual[at] + half, "p_value": test.p_value}

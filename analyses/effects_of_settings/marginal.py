@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from imprint.analyses.effects_of_settings.additive import effect_test, misfit
 from imprint.analyses.effects_of_settings.cells import Measure, Swept
@@ -104,7 +104,7 @@ def _difference(
     sides = [side & np.isin(combination, both) for side in sides]
     ordered = [np.flatnonzero(side)[np.argsort(combination[side])] for side in sides]
     apart = values[ordered[1]] - values[ordered[0]]
-    wider = float(np.sqrt(stats.chi2.ppf(0.95, free)) / TWO_SIDED)
+    wider = float(np.sqrt(scipy.stats.chi2.ppf(0.95, free)) / TWO_SIDED)
     if halves is None:
         over = mean_of_all(apart)
         half = (over.high - over.low) / 2 * wider

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import special, stats
+import scipy
 
 from imprint.models.errors import ImprintError
 
@@ -12,12 +12,12 @@ LARGEST = 200
 
 def t_quantile(probability: float, freedom: float) -> float:
     """The quantile of Student's t; that of ``scipy.stats``, which takes a hundred times as long for one number."""
-    return float(special.stdtrit(freedom, probability))
+    return float(scipy.special.stdtrit(freedom, probability))
 
 
 def t_above(x: float, freedom: float) -> float:
     """Probability that Student's t is above ``x``; equal to ``scipy.stats.t.sf``."""
-    return float(special.stdtr(freedom, -x))
+    return float(scipy.special.stdtr(freedom, -x))
 
 
 def exact_interval(hits: float, trials: float, level: float = 0.95) -> tuple[float, float]:
@@ -30,6 +30,6 @@ def exact_interval(hits: float, trials: float, level: float = 0.95) -> tuple[flo
     if trials == 0:
         return (float("nan"), float("nan"))
     tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
-    high = stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
+    low = scipy.stats.beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
+    high = scipy.stats.beta.isf(tail, hits + 1, trials - hits) if hits < trials else 1.0
     return (float(low), float(high))

@@ -35,4 +35,5 @@ class Provenance(Section):
             "missing": [f"In this run, {why}." for why in run.missing.values()],
             "digest": digest if name else "not recorded",
             "commit": str(run.record.get("commit") or "not recorded"),
+            "capability": str((run.record.get("machine") or {}).get("capability") or "not recorded"),
         }

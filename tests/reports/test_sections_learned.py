@@ -13,7 +13,8 @@ from tests.reports import example_agent_run, example_run
 def test_competences_of_learners_name_their_ground_truth(tmp_path: Path) -> None:
     run = load_run(example_run.write(tmp_path))
     shown = Learned().collect(run)
-    assert shown is not None and "have a ground truth that can be named: comfort" in shown["gist"]
+    words = "comfort (a hardcoded reward for contact, a hardcoded detector of warmth; more of it with more hunger)"
+    assert shown is not None and f"have a ground truth that can be named: {words}" in shown["gist"]
     lines = shown["tables"][0].frame.set_index("competence")
     value = lines.loc["its value depends on caregiver"]
     assert value["ground truth"] == "comfort" and "warmth" in value["where it comes from"]

@@ -33,7 +33,7 @@ class Learned(Section):
         named = [one for one in found if one.audited.truths]
         gist = f"{len(named)} of {len(found)} competences have a ground truth that can be named"
         if named:
-            gist += f": {', '.join(dict.fromkeys(one.audited.truths[0].name for one in named))}"
+            gist += f": {'; '.join(dict.fromkeys(one.audited.truths[0].words for one in named))}"
         table = pd.DataFrame([_line(one) for one in found])
         shown = Table("learned-competences", "Every competence, and what prevents it", table, open=True)
         return {"tables": [shown], "gist": f"{gist}.", "agents": run.agents}
@@ -41,7 +41,7 @@ class Learned(Section):
 
 def _line(one: OfRun) -> dict[str, str]:
     found, competence = one.audited, one.audited.competence
-    named = found.truths or found.by_way_of
+    named = found.truths or found.by_way_of  # what each is stands above the table
     truth = ", ".join(source.name for source in named)
     if found.origin == "learned, open from what":
         truth = f"one or more of: {', '.join(source.name for source in competence.sources)}"

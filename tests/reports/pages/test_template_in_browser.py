@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from imprint.reports.pages.report import report
+from tests.reports import example_sweep
 from tests.reports.pages.test_run_in_browser import Opened, chromium, opened, pytestmark, sync_api
 
 __all__ = ["chromium", "pytestmark", "sync_api"]
@@ -118,10 +122,23 @@ def test_every_prediction_stands_against_its_bound(question_page: Opened) -> Non
     assert "predicted at least 0.5; power 90" in lines[0][1].replace("\u00a0", " ") and "not measured" in lines[3][1]
 
 
-@pytest.mark.parametrize("which", ["run_page", "question_page"])
-def test_it_can_be_read_by_everybody(which: str, request: pytest.FixtureRequest) -> None:
-    found = request.getfixturevalue(which)
-    found.page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+@pytest.fixture(scope="module")
+def pages(page: Path, question: Path, agent_page: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page of every kind."""
+    folder = tmp_path_factory.mktemp("kinds")
+    study = folder / "study"
+    shutil.copytree(page.parent, study, ignore=shutil.ignore_patterns("report.html"))
+    told = {"name": "study", "study": "world", "unit": "steps", "question": "Which?", "intended": "caregiver"}
+    (study / "setup.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    made = {"sweep": report(example_sweep.write(folder)), "study": report(study)}
+    return {"run": page, "question": question, "agents": agent_page, **made}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("kind", ["run", "question", "agents", "sweep", "study"])
+def test_it_can_be_read_by_everybody(chromium: Any, pages: dict[str, Path], kind: str, width: int, scheme: str) -> None:
+    found = opened(chromium, pages[kind], width, 900, scheme)
     faults = found.page.evaluate(CHECKS)
+    found.page.context.close()
     assert faults["nameless"] == [] and faults["faint"] == []
     assert found.complaints == [] and found.requests == []

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
     not Path(BROWSER).is_file(), reason="no chromium on this machine, so nothing to open it in"
 )
 ROWS = "#rows tr"
+CHECKS = Path(__file__).parents[1] / "pages" / "accessibility.js"
 
 
 @dataclass
@@ -161,6 +162,8 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     for id_ in ("values", "answer"):
         found.page.locator(f'{ROWS}[data-id="{id_}"] input').check()
     assert found.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    faults = found.page.evaluate(CHECKS.read_text(encoding="utf-8"))
+    assert faults["nameless"] == [] and faults["faint"] == []
     found.page.select_option("#order", "date up")
     assert len(found.ids()) == 7 and found.page.locator("#columns").bounding_box()["x"] < -100
     assert found.complaints == []
