@@ -142,11 +142,11 @@ def decide(by_rule: pd.DataFrame, by_cause: pd.DataFrame) -> Judgement:
 def in_words(found: Judgement) -> str:
     """What was found, for somebody who has not read the card."""
     number = {each.name: each.measured for each in found.predictions}
-    blind, silent, rearing, lesions = (f"{number[name].value:.0%}" for name in LESS.values())
+    blind, silent, rearing, lesions = (f"{100 * number[name].value:.0f}" for name in LESS.values())
     tree, naive = number["tree, right"].value, number["naive rule, wrong"].value
     return (
         "Asking whether an act is real, then whether it follows experience, then which lesion takes it names "
-        f"{tree:.0%} of the planted causes; taking what newborns do for wired knowledge is wrong in {naive:.0%}. "
-        f"Without blind scoring {blind} fewer are named, without lesions {lesions}, without a question about "
-        f"experience {rearing}, and with a silent womb in place of exchanged rearing {silent}."
+        f"{tree:.0%} of the planted causes; taking what newborns do for wired knowledge is wrong in {naive:.0%}. Of a "
+        f"hundred causes, {blind} are named thanks to blind scoring, {lesions} thanks to lesions, {rearing} by asking "
+        f"what was experienced, and {silent} by exchanged rearing in place of a silent womb."
     )
