@@ -17,8 +17,9 @@ def exhibits(means: pd.DataFrame, found: pd.DataFrame, table: pd.DataFrame) -> l
 
 def _ages(means: pd.DataFrame) -> Exhibit:
     frame = means.assign(age=means["age"].astype(str))
-    rises = means[means["metric"] == "selectivity"].groupby("learner", sort=False)["value"]
-    reading = "; ".join(f"{learner}: {', '.join(f'{v:.2f}' for v in values)}" for learner, values in rises)
+    rises = means[means["metric"] == "selectivity"]
+    rises = rises.assign(text=[f"{round(value, 2) + 0.0:.2f}" for value in rises["value"]])
+    reading = "; ".join(f"{learner}: {', '.join(of)}" for learner, of in rises.groupby("learner", sort=False)["text"])
     chart = chart_over_seeds("lines", "age", "value", ("walks", "balanced accuracy"), colour="metric", panel="learner")
     caption = f"Selectivity is the score less its highest floor, at the site that the other seeds choose. {OVER}"
     return Exhibit("ages", "What can be read, by age", frame, f"Selectivity by age, {reading}.", caption, chart)

@@ -171,7 +171,8 @@ def in_words(means: pd.DataFrame) -> str:
         ends = rows["age"].min(), rows["age"].max()
         first, last = (rows[rows["age"] == age].set_index("metric")["value"] for age in ends)
         parts.append(
-            f"in a {learner} learner, from {first['selectivity']:.2f} at birth to {last['selectivity']:.2f} after "
+            f"in a {learner} learner, from {round(first['selectivity'], 2) + 0.0:.2f} at birth to "
+            f"{last['selectivity']:.2f} after "
             f"{ends[1]:,.0f} walks (a probe is right in {last['score']:.0%}, where the history of the input and "
             f"untrained learners give at most {last['floor']:.0%})"
         )
