@@ -62,10 +62,13 @@ class Crossed:
             raise unknown_name("statistic", name, self.names)
         return self.names.index(name)
 
-    def number(self, name: str) -> Estimate:
-        """A statistic with its 95 % interval; ``n`` counts seeds."""
+    def number(self, name: str, *, share: bool = False) -> Estimate:
+        """A statistic with its 95 % interval, cut to [0, 1] for the ``share`` of a whole; ``n`` counts seeds."""
         q = self.at(name)
-        return Estimate(float(self.estimate[q]), *interval(self.draws[:, q]), self.seeds)
+        low, high = interval(self.draws[:, q])
+        if share:
+            low, high = (float(np.clip(end, 0.0, 1.0)) for end in (low, high))
+        return Estimate(float(self.estimate[q]), low, high, self.seeds)
 
 
 def crossed_draws(

@@ -109,7 +109,8 @@ def judge(
     drawn = _words(graded, goals, rule, erased=erased)
     probabilities = probabilities_of(drawn)
     chosen = smallest_set(probabilities, rule.certain)
-    dominance, wanting = ({g: graded.number(f"{name} {g}") for g in goals} for name in ("dominance", "wanting"))
+    dominance = {goal: graded.number(f"dominance {goal}", share=True) for goal in goals}
+    wanting = {goal: graded.number(f"wanting {goal}") for goal in goals}
     leads = _leader(graded, goals)
     verdict = chosen[0] if len(chosen) == 1 else UNDETERMINED
     if not erased:
@@ -204,7 +205,7 @@ def _sentences(
             f"{rule.gain:g}: not capable enough to be said to want anything."
         )
     if leader:
-        part = graded.number(f"dominance {leader}")
+        part = graded.number(f"dominance {leader}", share=True)
         share = (
             f"first in {part.value:.0%} of the levels in which anything is reached [{part.low:.0%}, {part.high:.0%}]"
         )

@@ -41,6 +41,8 @@ def test_statistics_keep_going_together() -> None:
 def test_what_is_the_same_on_all_levels_is_not_known_exactly() -> None:
     found = crossed_draws(np.ones((3, 50, 1)), mean_only, ("x",), resamples=200, rng=np.random.default_rng(0))
     assert found.number("x").low < 1.0 < found.number("x").high
+    share = found.number("x", share=True)  # of a whole there is no more than all
+    assert share.low == found.number("x").low and share.high == 1.0
 
 
 def test_mistakes_are_named() -> None:
