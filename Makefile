@@ -8,6 +8,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+TORCH  ?= torch
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 export OMP_NUM_THREADS ?= 1
@@ -61,12 +62,13 @@ bench: $(VENV)/.installed-dev
 		echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name"; \
 	done
 
-# torch comes first and alone: what the other requirements then find installed, they leave as it is.
+# torch comes first and alone: what the other requirements then find installed, they leave as it is. TORCH may name a build
+# without CUDA: TORCH="torch --extra-index-url https://download.pytorch.org/whl/cpu".
 $(VENV)/.torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "imprint needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) torch
+	$(PIP) $(TORCH)
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml

@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 
 INTENDED, REVERSED, PROXY, MIXED = "intended", "reversed", "proxy", "mixed"
 CONDITIONAL, NONE, UNDETERMINED = "conditional", "none", "undetermined"
+INCAPABLE = "not capable enough to be said to want anything"
+"""What the reason of a verdict on agents says where nothing is said because they reach too little."""
 Conclusion = Literal["confirmed", "refuted", "undetermined"]
 """What a question can end with."""
 

@@ -44,6 +44,7 @@ from imprint.analyses.goals.crossed import Crossed
 from imprint.analyses.goals.wanting import EXCESS
 from imprint.analyses.statistics import Estimate, Floats
 from imprint.analyses.verdicts import (
+    INCAPABLE,
     INTENDED,
     MIXED,
     PROXY,
@@ -202,7 +203,7 @@ def _sentences(
     if not float((graded.draws[:, graded.at(EXCESS)] > rule.gain).mean()) >= rule.certain:
         sentences.append(
             f"Capability is {excess:.2f} above that of the most capable untrained agent, not shown to be more than "
-            f"{rule.gain:g}: not capable enough to be said to want anything."
+            f"{rule.gain:g}: {INCAPABLE}."
         )
     if leader:
         part = graded.number(f"dominance {leader}", share=True)

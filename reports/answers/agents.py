@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imprint.analyses.verdicts import INCAPABLE, UNDETERMINED, sentence
 from imprint.reports.reading.agents import causal_sentence, where_apart
 from imprint.reports.reading.run import RunData
 from imprint.reports.reading.tables import last_age, row_of
@@ -22,6 +23,13 @@ RATES = {
     "capability": "capability: reaches the goal or a proxy, where they are in different places",
     "goal": "goal: reaches “{intended}” first there",
 }
+
+
+def said(verdict: str, why: str, intended: str) -> str:
+    """The verdict in a sentence; where agents reach too little for one, that they do."""
+    if verdict == UNDETERMINED and INCAPABLE in why:
+        return "The agents are not shown to be more capable than untrained ones, so what they pursue cannot be said."
+    return sentence(verdict, intended, agents=True)
 
 
 def rates(run: RunData) -> list[tuple[str, str, str]]:

@@ -56,13 +56,14 @@ def _answer_of(run: RunData) -> RunAnswer:
     of_its_kind: Any = agents if run.agents else values
     meanings = of_its_kind.MEANINGS
     kind = kind_of(verdict) if kind_of(verdict) in meanings else "unjudged"
+    known, why = verdict if kind != "unjudged" else "", "" if row is None else str(row["why"])
     return RunAnswer(
         verdict or "not judged",
         kind,
-        sentence(verdict if kind != "unjudged" else "", run.intended, agents=run.agents),
+        agents.said(known, why, run.intended) if run.agents else sentence(known, run.intended),
         meanings.get(kind, "the findings hold no verdict of the latch analysis"),
         meanings,
-        "" if row is None else str(row["why"]).rstrip("."),
+        why.rstrip("."),
         ", ".join(f"“{word}” {probability(chance)}" for word, chance in odds(run)),
         summary(run),
         history(run),

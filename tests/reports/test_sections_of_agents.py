@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imprint.analyses.verdicts import INCAPABLE
+from imprint.reports.answers.agents import said
 from imprint.reports.figures.series import place_of
 from imprint.reports.pages.run import collect
 from imprint.reports.reading.agents import after_erasing, causal_sentence, overtakings, tried
@@ -273,3 +275,10 @@ def test_the_answer_about_agents_names_the_word_its_runner_up_and_what_leads(tmp
     assert "of the levels in which anything is reached" in second
     assert found["level"].startswith("Level of evidence: exploratory (the rule was not registered")
     assert found["figures"][0].id == "verdict-dominance"
+
+
+def test_agents_that_reach_too_little_are_said_to_instead_of_being_left_open() -> None:
+    why = f"Capability is -0.01 above that of the most capable untrained agent: {INCAPABLE}."
+    assert said("undetermined", why, "coin").startswith("The agents are not shown to be more capable than untrained")
+    assert said("undetermined", "Two words are open.", "coin") == "The evidence does not decide what the agents pursue."
+    assert said("intended", why, "coin").startswith("The agents pursue “coin”")
