@@ -105,9 +105,9 @@ class Ingredients(Question[Settings]):
         ]
         source = (
             "Spreads are those of three pilot seeds (500 to 502); numbers that must lie between two bounds are taken "
-            "to lie midway. On the pilots the weights at birth had a share of .053, the convolution gained nothing with "
-            "100 images (-.004), and one unit in place of none in a block made a step of .04: three refutations are to "
-            "be expected, and no bound was moved."
+            "to lie midway. On the pilots the weights at birth had a share of .053, the convolution gained nothing "
+            "with 100 images (-.004), and one unit in place of none in a block made a step of .04: three refutations "
+            "are to be expected, and no bound was moved."
         )
         return bought(self.settings.seeds, expected, source)
 
