@@ -63,7 +63,7 @@ bench: $(VENV)/.installed-dev
 	done
 
 # torch comes first and alone: what the other requirements then find installed, they leave as it is. TORCH may name a build
-# without CUDA: TORCH="torch --extra-index-url https://download.pytorch.org/whl/cpu".
+# without CUDA: TORCH="torch --extra-index-url ADDRESS".
 $(VENV)/.torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "imprint needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
