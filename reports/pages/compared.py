@@ -52,7 +52,7 @@ def render_compared(compared: Compared, name: str = "compared") -> str:
         "maker": "imprint compare",
         "heading": f"{plural(len(compared.table), 'setup')} side by side",
         "answers": choices_of(compared),
-        "notes": [*filter(None, [size_of(compared)]), *missing_of(compared)],
+        "notes": [*filter(None, [size_of(compared)]), *_missing_in_short(compared)],
         "caveats": [],
         "shown": shown,
         "every": every,
@@ -88,6 +88,15 @@ def missing_of(compared: Compared) -> list[str]:
         f"{one.setup.name} has no finished run: {one.command} (about {duration(one.seconds)} on one core)."
         for one in compared.missing
     ]
+
+
+def _missing_in_short(compared: Compared) -> list[str]:
+    """As :func:`missing_of`; where there are many, one sentence for all of them."""
+    if len(compared.missing) <= LARGEST:
+        return missing_of(compared)
+    names, seconds = ", ".join(one.setup.name for one in compared.missing), sum(one.seconds for one in compared.missing)
+    without = f"{len(compared.missing)} setups have no finished run: {names}"
+    return [f"{without}. The same command with --run makes them, in about {duration(seconds)} on one core."]
 
 
 def _effect(row: pd.Series) -> str:
