@@ -177,9 +177,10 @@ def page() -> str:
     counted = Counter(state(row) for row in rows)
     words = Counter(answer.verdict for name in asked(rows) if (answer := told(name)))
     lines = [HEAD]
+    left = counted["open"]
     lines.append(
         f"Of {len(rows)} claims {counted['answered']} have an answer, {counted['shown elsewhere']} are shown "
-        f"elsewhere, and {counted['open']} are open. Of the {sum(words.values())} questions behind the answers "
+        f"elsewhere, and {left or 'none'} {'are' if left > 1 else 'is'} open. Of the {sum(words.values())} questions behind the answers "
         + ", ".join(f"{words[word]} are {word}" for word in WORDS)
         + ".\n"
     )

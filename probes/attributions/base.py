@@ -374,7 +374,7 @@ def require_runs(subject: Subject, tokens: Tensor, name: str) -> None:
     """Raise :class:`ImprintError` unless the model takes integers ``[n, ...]``, called ``name``, as tokens."""
     try:
         subject.values(tokens)
-    except (RuntimeError, ImprintError) as error:
+    except (RuntimeError, IndexError, TypeError, ImprintError) as error:
         raise ImprintError(
             f"{name} are {str(tokens.dtype)[6:]}, from {int(tokens.min())} to {int(tokens.max())}, and the model does "
             f"not take them as tokens ({str(error).splitlines()[0]}); a model of numbers wants a float observation."
@@ -386,6 +386,6 @@ def _as_floats(subject: Subject, observation: Tensor, precision: torch.dtype) ->
     few, floats = observation[:2], observation.to(precision)
     try:
         same = torch.allclose(subject.values(few), subject.values(floats[:2]), rtol=1e-4, atol=1e-6)
-    except (RuntimeError, ImprintError):  # a model that looks bytes up, as an embedding does
+    except (RuntimeError, IndexError, TypeError, ImprintError):  # a model that looks bytes up, as an embedding does
         return observation
     return floats if same else observation

@@ -62,11 +62,16 @@ class Eraser(Intervention):
         """Number of removed directions; with 0 the activations do not change."""
         return int(self.left.shape[1])
 
+    @cached_property
+    def _largest(self) -> float:
+        """The largest absolute entry of ``right``; 0 without entries."""
+        return float(self.right.abs().max()) if self.right.numel() else 0.0
+
     def change(self, activations: Tensor) -> Tensor:
         """Erased activations ``[n, d]``."""
+        if activations.is_floating_point() and self._largest > torch.finfo(activations.dtype).max:
+            return self.change(activations.double()).to(activations)  # some unit is too small for its inverse
         mean, left, right = (part.to(activations) for part in (self.mean, self.left, self.right))
-        if not bool(torch.isfinite(right).all()):  # units too small for the inverse of their scale in this type
-            return self.change(activations.double()).to(activations)
         return activations - (activations - mean) @ right.T @ left.T
 
 
