@@ -180,7 +180,8 @@ def page() -> str:
     left = counted["open"]
     lines.append(
         f"Of {len(rows)} claims {counted['answered']} have an answer, {counted['shown elsewhere']} are shown "
-        f"elsewhere, and {left or 'none'} {'are' if left > 1 else 'is'} open. Of the {sum(words.values())} questions behind the answers "
+        f"elsewhere, and {left or 'none'} {'are' if left > 1 else 'is'} open. "
+        f"Of the {sum(words.values())} questions behind the answers "
         + ", ".join(f"{words[word]} are {word}" for word in WORDS)
         + ".\n"
     )
