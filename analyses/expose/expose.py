@@ -233,7 +233,8 @@ def _searched(
             tested += found[0]
             searched.append(found[1])
             notes += found[2]
-    why = "Not asked for." if one.acting else "There are numbers alone, which cannot be shown other levels or episodes."
+    ask = "Levels are searched where sources names behaviour, by imprint expose with --source behaviour."
+    why = ask if one.acting else "There are numbers alone, which cannot be shown other levels or episodes."
     searched.append(Searched("behaviour", False, why))
     return Exposed(
         intended,

@@ -87,7 +87,7 @@ def _searched(parts: Sequence[Searched]) -> Searched:
     usable = any(part.usable for part in parts)
     first = next((part for part in parts if part.usable), parts[0])
     smallest = _mean(part.detectable for part in parts)
-    why = f"In each of {len(parts)} seeds: {first.why}"
+    why = f"In each of {len(parts)} seeds: {first.why}" if usable else first.why
     return replace(first, usable=usable, why=why, tested=max(part.tested for part in parts), detectable=smallest)
 
 

@@ -44,12 +44,15 @@ def expose_run(folder: Path, *, seeds: int | None, sources: list[str] | None, la
     """Search a run, print what was found and what could not be seen, write its page again, and return the answer."""
     from imprint.analyses.expose.expose import ASKED
     from imprint.analyses.expose.expose import expose as search
-    from imprint.commands.text import console, say, table
+    from imprint.commands.progress import Bars
+    from imprint.commands.text import console, error_console, say, table
     from imprint.reports.pages.run import report
+    from imprint.reports.sections.unasked.shown import meanings
     from imprint.reports.words import bracketed, percent
 
     page = console()
-    found = search(folder, seeds=seeds, sources=sources or ASKED, latch=latch, seed=seed)
+    with Bars(error_console()) as bars:
+        found = search(folder, seeds=seeds, sources=sources or ASKED, latch=latch, seed=seed, progress=bars)
     say(page, found.sentence, "bold")
     if found.candidates:
         rows = [
@@ -65,8 +68,10 @@ def expose_run(folder: Path, *, seeds: int | None, sources: list[str] | None, la
         ]
         headers = ("what", "source", "share of the variance", "q", "found in", "evidence")
         page.print(table("beside what was asked about", headers, rows))
+    for text in meanings(found):
+        say(page, text)
     for each in found.searched:
-        how = "searched" if each.usable else "not usable"
+        how = "searched" if each.usable else "not searched"
         size = (
             f" In one seed a share of {each.detectable:.0%} is found with a probability of .8."
             if each.detectable < 1

@@ -42,6 +42,7 @@ def run_setup(
     page.print()
     closing(page, data)
     page.print(Text(f"report  {plain(path)}", style="bold"), soft_wrap=True)
+    say(page, f"Open it in a browser. What nobody asked about: imprint expose {plain(folder)} --latch")
     return {"run": data.path, **answer_data(data), "report": path, "failed": dict(data.failures)}
 
 

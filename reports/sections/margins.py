@@ -125,6 +125,6 @@ def proxies(run: RunData, threshold: float) -> list[dict[str, Any]]:
         if found is None or not measured(found.estimate):
             continue
         no = "" if row.estimate == 1 else "not "
-        text = f"The proxy “{row.concept}” is {no}ruled out: its share is {no}shown to be below {percent(threshold)}."
+        text = f"The proxy “{row.concept}” is {no}shown to be negligible, below {percent(threshold)} of the value."
         rows.append(_row(f"{row.concept} is negligible", found, threshold, text))
     return rows

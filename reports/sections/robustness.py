@@ -53,7 +53,7 @@ def choices_figure(run: RunData, choices: pd.DataFrame) -> list[Figure]:
     said = listing(f"“{row.verdict}” in {percent(row.estimate)}" for row in records(words))
     total = int(every["n"].iloc[0])
     part = percent(every["estimate"].iloc[0])
-    reading = f"Of {total:,} reasonable analyses, {part} say what the verdict says; all of them: {said}."
+    reading = f"Of {total:,} reasonable analyses, {part} say what the verdict says; what they say: {said}."
     series = Series("stands", "--ink-soft", choices.assign(place=choices["control"]))
     plot = marks(list(choices["control"]), [series], Scale("part of the analyses", limits=RATE))
     caption = (
@@ -77,7 +77,7 @@ def power_figure(run: RunData, power: pd.DataFrame) -> list[Figure]:
     held, named = percent(float(best["control"])), percent(best["estimate"])
     reading = (
         f"With {count}, a concept that truly holds {held} of all that is carried is named in {named} of runs; a wrong "
-        f"word comes in at most {percent(wrong)}."
+        f"word comes in {f'at most {percent(wrong)}' if wrong > 0 else 'none'}."
     )
     caption = (
         "Simulated on the rows of the examination before anything was trained: true dominance of the intended concept "

@@ -66,6 +66,8 @@ def _slips(value: Any, schema: Schema, path: tuple[str, ...]) -> Iterator[str]:
                 yield from _slips(item, fields[key], (*path, key))
             elif isinstance(others := schema.get("additionalProperties"), dict):
                 yield from _slips(item, others, (*path, key))
+            elif others is False and not path and (there := _inside(key, value, fields)):
+                yield f"{key}: unknown key. Did you mean {there!r}?"
             elif others is False:
                 yield unknown_key((*path, key), sorted(fields.keys() - {"kind", "extends"}))
     elif isinstance(value, list):
@@ -73,6 +75,15 @@ def _slips(value: Any, schema: Schema, path: tuple[str, ...]) -> Iterator[str]:
             yield from _slips(item, schema.get("items", {}), (*path, str(place)))
     elif schema.get("type") in TYPES:
         yield from _refused(value, schema, path)
+
+
+def _inside(key: str, parts: Schema, fields: Schema) -> str:
+    """The dotted name of a key that one of the setup's parts has; empty where none has."""
+    for name, schema in fields.items():
+        part = _certain(parts.get(name), schema)
+        if key in (_kind(parts.get(name), part) if "allOf" in part else part).get("properties", {}):
+            return f"{name}.{key}"
+    return ""
 
 
 def _certain(value: Any, schema: Schema) -> Schema:

@@ -17,7 +17,7 @@ SHOWN = 6
 
 def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
     """Shares of the candidates with their intervals."""
-    named = {c.name: c.name + (f", {c.stable[0]} of {c.stable[1]}" if c.stable[1] > 1 else "") for c in drawn}
+    named = {candidate.name: _label(candidate) for candidate in drawn}
     rows = [
         {"concept": named[c.name], "estimate": c.share.value, "low": c.share.low, "high": c.share.high} for c in drawn
     ]
@@ -27,14 +27,15 @@ def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
     sources = {"world": "green: facts of the world", "inside": "pink: directions inside", "behaviour": "gold: levels"}
     caption = (
         f"Part of the value's variance that goes with each, beyond all that the declared concepts explain together "
-        f"({percent(found.declared.value)}); lines: 95 % intervals. {'; '.join(sources[s] for s in shown)}. "
+        f"({percent(found.declared.value)} on these rows, on which every fact was drawn by itself); "
+        f"lines: 95 % intervals. Colours: {'; '.join(sources[s] for s in shown)}. "
         "What two facts do together is listed under both, and so is a fact beside the direction that carries it: bars "
         "do not add up."
     )
     if any(candidate.stable[1] > 1 for candidate in drawn):
         caption += " “2 of 6”: in so many of the seeds the share is shown by itself."
     if any(candidate.name.endswith(" with others") for candidate in drawn):
-        caption += " “With others”: only in combination with other facts."
+        caption += " “+” (with others): only in combination with other facts."
     heading = (
         "What the value depends on beside what was asked about"
         if found.candidates
@@ -45,15 +46,23 @@ def bars(found: Exposed, drawn: list[Candidate]) -> Figure:
     return Figure("unasked-shares", heading, share_bars(pd.DataFrame(rows), nobody, colours), reading, caption)
 
 
+def _label(candidate: Candidate) -> str:
+    """The name, and in how many of the seeds it was found."""
+    (found, seeds), name = candidate.stable, candidate.name.replace(" with others", " +")
+    return f"{name}, {found} of {seeds}" if seeds > 1 else name
+
+
 def step(found: Exposed) -> str:
     """What to do next about the first candidate."""
     fact = next((fact for candidate in found.candidates for fact in candidate.facts), "")
     if not fact:
         return "Look at the rows that show it: no fact of the world names it."
-    again = "" if any(note.startswith(AGAIN) for note in found.notes) else ", or run imprint expose with --latch"
+    again = (
+        "" if any(note.startswith(AGAIN) for note in found.notes) else "; imprint expose with --latch does so at once"
+    )
     return (
-        f"What to try next: if “{fact}” is a concept of the world, name it as a proxy in the setup{again}; to train it "
-        f"away, vary “{fact}” more, and independently of “{found.intended}”."
+        f"What to try next: to train it away, vary “{fact}” more, and independently of “{found.intended}”. What is "
+        f"found and is a concept of the world can be named as a proxy in the setup{again}."
     )
 
 
