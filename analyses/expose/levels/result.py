@@ -133,7 +133,7 @@ class LevelSearch:
         named = []
         for cluster in self.clusters:
             if shares := {one.text: self._share(one.text) for one in cluster.shared if not one.ends}:
-                text = max(shares, key=lambda text: np.nan_to_num(shares[text][0].value, nan=-1.0))
+                text = max(shares, key=lambda text: round(float(np.nan_to_num(shares[text][0].value, nan=-1.0)), 9))
                 named.append((cluster, text, *shares[text], len(shares)))
         p = [
             min(1.0, tried * float(stats.norm.sf((share.value - LEAST) / error))) if error > 0 else 1.0

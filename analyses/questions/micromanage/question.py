@@ -34,7 +34,7 @@ from imprint.analyses.statistics import Estimate, mean_of_all
 NOTHING, MUCH, HALF, TENTH = 0.03, 0.3, 0.5, 0.1
 RATIO, APART = (1.0, 3.0), 2.0
 STRUCTURED, ORDINARY = 2.0, 1.5
-GAIN, NO_GAIN, SMALL = 0.1, 0.03, 0.005
+GAIN, NO_GAIN, SMALL = 0.1, 0.03, 0.03
 
 
 class Settings(QuestionSettings):
@@ -103,10 +103,13 @@ class Micromanage(Question[Settings]):
             Expected("critical ratio of radius to block", 0.5, 0.1, between=True),
             Expected("its largest over its smallest", 0.4, 0.2),
             Expected("local against the local null", ORDINARY, 1.0, between=True),
-            Expected("rate, heritable, new world in every life", 0.011, 0.013),
             Expected("global wiring, after 60 pictures", 0.025, 0.01),
         ]
-        return bought(self.settings.seeds, expected, "Spreads are rounded up from pilot worlds 500 to 503.")
+        source = (
+            "Spreads are rounded up from pilot worlds 500 to 503, in which an evolved learning rate gained .016 to "
+            f".027, less than the {SMALL:g} that is predicted: those two numbers are expected to fail."
+        )
+        return bought(self.settings.seeds, expected, source)
 
     def work(self) -> list[Work]:
         """One piece per world."""
