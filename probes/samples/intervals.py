@@ -10,12 +10,12 @@ LARGEST = 200
 """More groups than this are merged at random before they are drawn; merged independent groups stay exchangeable."""
 
 
-def t_quantile(probability: float, freedom: float) -> float:
+def t_quantile(probability: float, freedom: int | float) -> float:
     """The quantile of Student's t; that of ``scipy.stats``, which takes a hundred times as long for one number."""
     return float(scipy.special.stdtrit(freedom, probability))
 
 
-def t_above(x: float, freedom: float) -> float:
+def t_above(x: float, freedom: int | float) -> float:
     """Probability that Student's t is above ``x``; equal to ``scipy.stats.t.sf``."""
     return float(scipy.special.stdtr(freedom, -x))
 

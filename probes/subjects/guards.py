@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial, wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 from torch.nn.modules import module as torch_module
@@ -55,6 +55,7 @@ _EXAMINED: set[int] = set()
 """Identities of the models that are examined and held at the moment."""
 
 
+@runtime_checkable
 class HasModel(Protocol):
     """What holds a model."""
 
