@@ -10,7 +10,6 @@ Letters: n rows, D width.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,12 +17,12 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from imprint.models.errors import ImprintError
+from imprint.models.memory import free_memory
 
 
 @dataclass(frozen=True)
@@ -161,22 +160,6 @@ def speed() -> float:
     began = time.perf_counter()
     a @ a
     return 2 * TRIAL**3 / max(time.perf_counter() - began, 1e-6)
-
-
-def free_memory() -> float:
-    """Bytes that this process may still take: what is free, or what its control group leaves; infinite if unknown."""
-    free = [float("inf")]
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free += [float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        if limit.isdecimal():
-            free.append(float(limit) - float((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        if "SC_AVPHYS_PAGES" in os.sysconf_names:
-            free.append(float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
-    return min(free)
 
 
 def amount(size: float) -> str:
