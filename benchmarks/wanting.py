@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--setup", default="coin")
     parser.add_argument("--varied", default=None, help="parts of varied levels, separated by commas")
     parser.add_argument("--seeds", type=int, default=None, help="default: the setup's own")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--experiences", type=int, default=None, help="steps of a lifetime; default: the setup's own")
     parser.add_argument("--levels", type=int, default=2000)
     options = parser.parse_args()
@@ -44,12 +45,13 @@ def main() -> None:
         changes = {name: value for name, value in asked.items() if value is not None}
         changes |= {"schedule.ages": 2, "evaluation.levels": options.levels}
         changes |= {"environment.varied": float(dose)} if dose else {}
-        print(row(load_setup(options.setup, changes=changes, expect=AgentSetup), dose), flush=True)
+        print(row(load_setup(options.setup, changes=changes, expect=AgentSetup), dose, options.first), flush=True)
 
 
-def row(setup: AgentSetup, dose: str) -> str:
+def row(setup: AgentSetup, dose: str, first: int) -> str:
     """One arm, trained and judged."""
-    started, seeds, exam = time.process_time(), range(setup.schedule.seeds), exam_of(setup, states=2500)
+    started, exam = time.process_time(), exam_of(setup, states=2500)
+    seeds = range(first, first + setup.schedule.seeds)
     floor = exam.floor([AgentLifetime.twin(setup, twin) for twin in range(setup.evaluation.twins)])
     tries, followed = [], []
     with trained(setup, seeds, lambda age, total: None) as folder:
