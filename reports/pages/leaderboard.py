@@ -79,33 +79,43 @@ def answers_of(scored: Any) -> list[dict[str, str]]:
     answers = []
     if len(board):
         top = board.loc[board["auroc"].idxmax()]
-        size = bracketed(top["auroc"], top["auroc_low"], top["auroc_high"])
-        sentence = f"{top['detector']} with access to {top['level']}: AUROC {size}, right word {percent(top['right'])}."
-        answers.append({"concept": "Best", "sentence": sentence})
+        answers.append({"concept": "Best", "sentence": _named(top)})
         without = board[board["level"] != "weights"]
         if len(without) and top["level"] == "weights":
             best = without.loc[without["auroc"].idxmax()]
-            size = bracketed(best["auroc"], best["auroc_low"], best["auroc_high"])
-            text = f"{best['detector']} with access to {best['level']}: AUROC {size}."
-            answers.append({"concept": "Best without the weights", "sentence": text})
-    gains = scored.contrasts[(scored.contrasts["detector"] == "ours") & scored.contrasts["level"].isin(COMPARED)]
-    gains = gains.dropna(subset=["gain"])
-    for group, rows in gains.groupby("group", sort=False):
-        said = [_gain(row) for row in rows.to_dict("records")]
-        answers.append({"concept": f"What the weights add, {group}", "sentence": f"AUROC {'; '.join(said)}."})
+            answers.append({"concept": "Best without the weights", "sentence": _named(best)})
+    gains = _gains(scored)
+    whole = gains[gains["group"] == gains["group"].iloc[0]] if len(gains) else gains
+    if said := [_gain(row) for row in whole[whole["level"].isin(COMPARED)].to_dict("records")]:
+        answers.append({"concept": "What the weights add", "sentence": f"{'; '.join(said)}."})
     about = scored.organisms
-    told = ", ".join(f"{level} {count}" for level, count in about["degenerate"].items())
-    text = f"of {plural(about['confirmed'], 'confirmed organism')} in {plural(about['worlds'], 'world')}: {told}."
-    return [*answers, {"concept": "Degenerate, a word that nobody could tell from the right one", "sentence": text}]
+    told = ", ".join(f"{count} at {level}" for level, count in about["degenerate"].items() if count)
+    text = f"of {plural(about['confirmed'], 'confirmed organism')} in {plural(about['worlds'], 'world')}: {told or 0}."
+    return [
+        *answers,
+        {"concept": "Left out, because no detector could tell the right word from another", "sentence": text},
+    ]
+
+
+def _named(row: pd.Series) -> str:
+    """How well the detector of one row does."""
+    size = bracketed(row["auroc"], row["auroc_low"], row["auroc_high"])
+    return f"{row['detector']}, given {row['level']}, names {percent(row['right'])} rightly (AUROC {size})."
+
+
+def _gains(scored: Any) -> pd.DataFrame:
+    """What the weights add to each other level in AUROC, for all organisms and for each kind."""
+    table: pd.DataFrame = scored.contrasts
+    return table[table["detector"] == "ours"].dropna(subset=["gain"])
 
 
 def _gain(row: Mapping[Hashable, Any]) -> str:
     """A difference with its interval, and whether it is one."""
     if max(abs(row["low"]), abs(row["high"])) < NOTHING:
-        return f"nothing over {row['level']} (less than {number(NOTHING)})"
+        return f"less than {number(NOTHING)} of AUROC over {row['level']}"
     gain = bracketed(row["gain"], row["low"], row["high"], lambda x: number(x, signed=True))
     clear = "" if row["low"] > 0 or row["high"] < 0 else ", not clear of 0"
-    return f"{gain} over {row['level']}{clear}"
+    return f"{gain} of AUROC over {row['level']}{clear}"
 
 
 def _exhibits(scored: Any) -> Iterator[Exhibit]:
@@ -140,6 +150,17 @@ def _exhibits(scored: Any) -> Iterator[Exhibit]:
             "Organisms raised together share one network; in some worlds a thing is never apart from the intended one.",
             "Exact 95 % intervals over organisms; degenerate ones are left out. The line is chance.",
             _points("group", "right", titles, colour="level", panel="detector", reference=0.125),
+        )
+    gains = _gains(scored)
+    if len(gains):
+        most = gains.sort_values("gain").to_dict("records")[-1]
+        yield Exhibit(
+            "weights",
+            "What access to the weights adds",
+            gains,
+            f"Most: {_gain(most)}, for {most['group']}.",
+            "AUROC given the weights less AUROC given the level; 95 % intervals over worlds. The line is no gain.",
+            _points("group", "gain", ("kind of organism", "gain in AUROC"), colour="level", reference=0.0),
         )
     if board["recall"].notna().any():
         top = board.loc[board["recall"].idxmax()]

@@ -203,7 +203,8 @@ def test_nonsense_is_told_by_name(organisms: Path, answer: Any, message: str) ->
 def test_the_page_says_who_leads_and_what_nobody_could_tell(shipped: Scored) -> None:
     said = {answer["concept"]: answer["sentence"] for answer in answers_of(shipped)}
     assert "AUROC" in said["Best"]
-    assert "activations 8" in said["Degenerate, a word that nobody could tell from the right one"]
+    assert "8 at activations" in said["Left out, because no detector could tell the right word from another"]
     page = render_leaderboard(shipped)
     assert "linear probe" in page
     assert 'id="exhibit-leaderboard-section"' in page
+    assert 'id="exhibit-weights-section"' in page
