@@ -146,10 +146,19 @@ def claim_line(row: Mapping[str, Any]) -> str:
     return f"| {row['id']} | {_cell(row['claim'])} ({row['where']}) | {_cell('<br>'.join(parts))} |"
 
 
+def numbers_of(name: str) -> dict[str, tuple[str, str]]:
+    """Number on a question's page -> what was measured, with its bounds, and held, failed or open."""
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    line = r"^- (?:[A-Za-z ]+: )?(.+?) (-?[\d.e+-]+ \[[^\]]+\]) \((at .+?): (held|failed|open)\)\."
+    found = re.findall(line, text, re.M)
+    return {number: (f"{value}, {bounds}", outcome) for number, value, bounds, outcome in found}
+
+
 def comment_line(comment: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> str:
     """The table's line of something that a commenter said.
 
-    ``right``: question, or ``question/part`` -> verdict that bears it out.
+    ``right``: question, or ``question/part`` -> verdict that bears it out; ``numbers``: question -> the numbers on its
+    page that were predicted as the commenter has it.
     """
     outcomes = []
     for asked_of, verdict in comment.get("right", {}).items():
@@ -158,6 +167,14 @@ def comment_line(comment: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any
             found = answer.on(part)
             word = "undecided" if found == "undetermined" else ("wrong", "right")[found == verdict]
             outcomes.append(f"{word.capitalize()} here, by {_link(name)}{f' ({part.lower()})' if part else ''}")
+    for name, wanted in comment.get("numbers", {}).items():
+        found_here = {number: numbers_of(name)[number] for number in wanted}
+        ended = Counter(outcome for _, outcome in found_here.values())
+        word = "Right" if ended["held"] == len(wanted) else "In part" if ended["held"] else "Wrong"
+        word = "Undecided" if ended["open"] == len(wanted) else word
+        said = {"held": "so it is", "failed": "it is not", "open": "open"}
+        each = "; ".join(f"{number} {value}: {said[outcome]}" for number, (value, outcome) in found_here.items())
+        outcomes.append(f"{word} here, by {_link(name)} ({each})")
     if comment.get("outcome"):
         outcomes.append(comment["outcome"])
     if not outcomes:
@@ -189,8 +206,14 @@ def page() -> str:
         lines += [f"## {part['title']}", "", "| | claim | what was asked, and what came out |", "|---|---|---|"]
         lines += [*(claim_line(row) for row in part["rows"]), ""]
     lines += ["## What the commenters said, and what came out", ""]
+    said = [comment_line(comment, by_id) for comment in data["comments"]]
+    first = Counter(line.rsplit(" | ", 1)[1].split()[0].strip(",") for line in said)
+    lines += [
+        f"Of {len(said)} things that were said {first['Right']} came out right here, {first['In']} in part, "
+        f"{first['Wrong']} wrong; of the others no such word can be said.\n"
+    ]
     lines += ["| said | claims | came out |", "|---|---|---|"]
-    lines += [*(comment_line(comment, by_id) for comment in data["comments"]), ""]
+    lines += [*said, ""]
     if apart := sorted(set(every_question()) - set(asked(rows))):
         lines += [f"Questions that test none of these claims: {', '.join(_link(name) for name in apart)}.", ""]
     return "\n".join(lines)

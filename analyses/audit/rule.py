@@ -8,14 +8,16 @@ depends on. It is measured whole, at birth, in what comes in from outside (the r
     given by the input     the raw input is shown to have more than half of it
     there at birth         so is the newborn
     learned                a lesion is shown to leave less than half of it; named are the signals whose lesion does
-    more than one signal suffices   no single lesion does, but all together do
-    learned, open from what         all together do, and not every signal was lesioned by itself
+    more than one signal suffices   every single lesion is shown to leave more than half, all together less
+    learned, open from what         all together do, and of some signal by itself it is not known
     undetermined           none of these is shown, or the competence is not shown to be above 0
 
 "Shown" compares ends of 95 % intervals that lie nearest to one another, half of the competence's own interval included.
+A number without an interval shows nothing.
 
 The ground truth is what remains of the named signals when those that were learned themselves (a readout that teaches
-another one) are left out. (Question of post 2, section 2.6, of Byrnes, "Intro to brain-like-AGI safety"; the rule is
+another one) are left out. A signal whose lesion neither takes nor leaves more than half may belong to it; it is kept
+as open. (Question of post 2, section 2.6, of Byrnes, "Intro to brain-like-AGI safety"; the rule is
 ours.)
 """
 
@@ -91,6 +93,8 @@ class Audited:
     """Learned signals without which it is not learned either."""
     lesions: tuple[str, ...] = field(default=())
     """Lesions that prevent it."""
+    unsettled: tuple[Source, ...] = ()
+    """Further signals of which the lesions do not show whether it takes them, where some are named."""
 
     @property
     def answer(self) -> frozenset[str]:
@@ -107,13 +111,14 @@ def audit(competence: Competence) -> Audited:
         if part is not None and part.low > HALF * whole.high:
             return Audited(competence, origin)
     lost = [name for name, left in competence.lesions.items() if left.high < HALF * whole.low]
+    spared = [name for name, left in competence.lesions.items() if left.low > HALF * whole.high]
     named = [source for source in competence.sources if source.name in lost]
+    unsettled = [source for source in competence.sources if source.name not in (*lost, *spared)]
     if not named:
-        tried = all(source.name in competence.lesions for source in competence.sources)
-        taught: Origin = "more than one signal suffices" if tried else "learned, open from what"
+        taught: Origin = "learned, open from what" if unsettled else "more than one signal suffices"
         return Audited(competence, taught if ALL in lost else "undetermined", lesions=(*lost,))
     truths, ways = ([source for source in named if source.learned is learned] for learned in (False, True))
-    return Audited(competence, "learned", (*truths,), (*ways,), (*lost,))
+    return Audited(competence, "learned", (*truths,), (*ways,), (*lost,), (*unsettled,))
 
 
 def _without_learning(competence: Competence) -> tuple[tuple[Origin, Estimate | None], ...]:

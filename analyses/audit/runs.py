@@ -6,11 +6,13 @@ lesions, of all signals or of the reward. Where the setup leaves one signal only
 lesion of all is the lesion of that one. A life without its learner's objective alone, or without one of several
 rewards, is not in a run; then the audit says that it is open from what was learned.
 
-Floors of a run are means over seeds without an interval of their own.
+A number without an interval is not taken for exact: what rests on it is left undetermined. Differences of two numbers
+have the interval of numbers that vary independently, which is too wide, and never too narrow, where they vary together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,11 +75,12 @@ def _knows(pooled: pd.DataFrame, concepts: Sequence[str], taught: Sequence[Sourc
         curve = _rows(pooled, "locate", "best_site_score", concept)
         last = _latest(curve)
         floors = _rows(pooled, "locate", "floor", concept)
-        at = floors[(floors["age"] == last["age"]) & (floors["site"] == last["site"])].set_index("control")["estimate"]
+        at = floors[(floors["age"] == last["age"]) & (floors["site"] == last["site"])].set_index("control")
         if not {"shuffled labels", "untrained twins", "input history"} <= set(at.index):
             continue
-        chance, twins, given = (float(at[name]) for name in ("shuffled labels", "untrained twins", "input history"))
-        untrained, whole = _point(twins - chance), _estimate(last, chance)
+        names = ("shuffled labels", "untrained twins", "input history")
+        chance, twins, given = (_estimate(at.loc[name]) for name in names)
+        untrained, whole = less(twins, chance), less(_estimate(last), chance)
         lesions = {taught[0].name if len(taught) == 1 else ALL: untrained}
         since = _rows(pooled, "locate", "emergence_age", concept)["estimate"]
         one = Competence(
@@ -86,7 +89,7 @@ def _knows(pooled: pd.DataFrame, concepts: Sequence[str], taught: Sequence[Sourc
             tuple(taught),
             lesions,
             birth=untrained,
-            given=_point(given - chance),
+            given=less(given, chance),
             least=LEAST,
             age=float(since.iloc[0]) if len(since) else NAN,
         )
@@ -104,17 +107,17 @@ def _does(pooled: pd.DataFrame, taught: Sequence[Source]) -> list[OfRun]:
             curve = curve.dropna(subset=["age"])
             if curve.empty or untrained.empty:
                 continue
-            chance = float(untrained["estimate"].iloc[-1])
-            lesions = {taught[0].name: _estimate(random.iloc[-1], chance)} if len(random) and taught else {}
+            chance = _estimate(untrained.iloc[-1])
+            lesions = {taught[0].name: less(_estimate(random.iloc[-1]), chance)} if len(random) and taught else {}
             newborn = curve[curve["age"] == 0]
             one = Competence(
                 "it reaches a goal" if metric == "capability" else f"it reaches {concept} first",
-                _estimate(_latest(curve), chance),
+                less(_estimate(_latest(curve)), chance),
                 tuple(taught),
                 lesions,
-                birth=_estimate(newborn.iloc[0], chance) if len(newborn) else None,
+                birth=less(_estimate(newborn.iloc[0]), chance) if len(newborn) else None,
                 least=LEAST,
-                age=_since(curve.assign(estimate=curve["estimate"] - chance)),
+                age=_since(curve.assign(estimate=curve["estimate"] - chance.value)),
             )
             found.append(OfRun("does", audit(one), AT_RANDOM))
     return found
@@ -145,12 +148,18 @@ def _last(rows: pd.DataFrame) -> Estimate:
     return _estimate(_latest(rows))
 
 
-def _estimate(row: pd.Series, less: float = 0.0) -> Estimate:
-    """The number of a finding; one without an interval counts as exact."""
-    value = float(row["estimate"])
-    low, high = (value if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
-    return Estimate(value - less, low - less, high - less, 0 if pd.isna(row["seeds"]) else int(row["seeds"]))
+def _estimate(row: pd.Series) -> Estimate:
+    """The number of a finding; an end of its interval that is not there is not known."""
+    low, high = (NAN if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+    return Estimate(float(row["estimate"]), low, high, 0 if pd.isna(row["seeds"]) else int(row["seeds"]))
 
 
-def _point(value: float) -> Estimate:
-    return Estimate(value, value, value, 0)
+def less(one: Estimate, other: Estimate) -> Estimate:
+    """``one`` less ``other``, whose intervals are put together as those of independent numbers.
+
+    (Square-and-add: Zou & Donner 2008, Stat Med 27:1693.) An end is NaN where an interval that it needs is.
+    """
+    value = one.value - other.value
+    low = value - math.hypot(one.value - one.low, other.high - other.value)
+    high = value + math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, low, high, min(one.n, other.n))

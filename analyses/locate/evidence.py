@@ -59,6 +59,8 @@ class Summary:
     """Rows of the rarest class; of numbers, all rows."""
     floors: dict[str, Floor]
     """``null``, ``untrained`` and ``inputs``, as far as they were given."""
+    floor_ends: dict[str, tuple[float, float]]
+    """95 % interval of each floor by itself; NaN where one twin alone, or too few rows, tell none."""
     freedom: int
     n: int
 
@@ -130,6 +132,7 @@ def summarise(
         slowness=float(np.mean([e.reading.slowness for e in evidence])),
         rarest=reading.rarest,
         floors=floors,
+        floor_ends={name: _ends(f, units, twice) if known else (NAN, NAN) for name, f in floors.items()},
         freedom=null.freedom,
         n=int(reading.rows),
     )
@@ -176,6 +179,18 @@ def _stretch(variances: Sequence[float], units: Sequence[int], twice: float) -> 
     number = np.maximum(number, 2)
     total, freedom = statistics.satterthwaite(raw * number / (number - 1) * np.array([twice, 1.0, 1.0]), number - 1)
     return float(np.sqrt(total / raw.sum()) * t_quantile(0.975, freedom) / NORMAL)
+
+
+def _ends(floor: Floor, units: Sequence[int], twice: float) -> tuple[float, float]:
+    """Interval of a floor by itself: groups and twins (of shuffled labels: seeds) drawn again; NaN of a single twin."""
+    if floor.twins == 1:
+        return NAN, NAN
+    within = _variance(floor.by_groups)
+    between = max(_variance(floor.draws) - within, 0.0)
+    parts = (within, 0.0, between) if floor.twins else (within, between, 0.0)
+    low, high = _stretched(floor.draws, _stretch(parts, units, twice))
+    middle, more = (low + high) / 2, NORMAL * np.sqrt(floor.extra)
+    return middle - float(np.hypot(middle - low, more)), middle + float(np.hypot(high - middle, more))
 
 
 def _stretched(draws: Floats, by: float) -> tuple[float, float]:

@@ -90,10 +90,11 @@ def _pooled(base: dict[str, Any], s: Summary, q: float, verdict: dict[str, str])
     score = {"metric": "score", "estimate": s.score, "low": s.low, "high": s.high}
     ends = {"estimate": s.selectivity, "low": s.selectivity_low, "high": s.selectivity_high}
     selectivity = {"metric": "selectivity", **ends, "p_value": s.p_value, "q_value": q}
-    floors = [
-        {"metric": "floor", "control": name, "estimate": getattr(s, floor), "p_value": getattr(s, f"p_{floor}")}
-        for floor, name in FLOORS.items()
-    ]
+    floors = []
+    for floor, name in FLOORS.items():
+        low, high = s.floor_ends.get(floor, (np.nan, np.nan))
+        own = {"metric": "floor", "control": name, "estimate": getattr(s, floor), "low": low, "high": high}
+        floors.append({**own, "p_value": getattr(s, f"p_{floor}")})
     return [{**base, **score, **verdict}, {**base, **selectivity, **verdict}, *({**base, **floor} for floor in floors)]
 
 

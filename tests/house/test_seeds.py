@@ -70,7 +70,16 @@ def test_an_answer_fills_the_rows_that_wait_for_it(tmp_path: Path, monkeypatch: 
     assert "Song is \\| learned." in line and line.endswith("**refuted**: It sings. |")
     said = seeds.comment_line(comment, {})
     assert "Right here, by [`bird-singing`](bird-singing.md)." in said and "Wrong here" in said and "(rest)." in said
+    by_number = seeds.comment_line({"said": "It is low.", "rows": ["S0"], "numbers": {"bird-singing": ["pitch"]}}, {})
+    assert by_number.endswith(
+        "| Wrong here, by [`bird-singing`](bird-singing.md) (pitch 0.5 [0.4, 0.6], at most 0.3: it is not). |"
+    )
     seeds.told.cache_clear()
+
+
+def test_numbers_that_bear_a_comment_out_stand_on_the_page_of_their_question() -> None:
+    wanted = {(name, each) for c in DATA["comments"] for name, all_ in c.get("numbers", {}).items() for each in all_}
+    assert wanted and {each for name, each in wanted if each not in seeds.numbers_of(name)} == set()
 
 
 @pytest.mark.parametrize("text", [PAGE, seeds.page()], ids=["kept", "made now"])

@@ -92,11 +92,10 @@ class CueCompetition(Question[Settings]):
         f"most {EXACT:g} for both rules. Learned latents, learners that go on learning by their own objective, "
         "long-term assessor: each effect above 0; instant revaluation by the scorecard. Controls: V(A) after A alone "
         f"was conditioned at least {LEARNED:g}; where outcomes are dealt to other groups, the mean of all effects "
-        f"within {NOTHING:g} of 0; in newborn learners that stay as they are, sensory preconditioning at most "
-        f"{NOTHING:g} (pilots had -.14, with nothing to learn it by). Student's 95 % intervals over seeds, each with "
-        "looks of its own: wholly inside held, wholly outside failed. Blocking, the short-term assessor, learners that "
-        "stay as they are and newborn ones are "
-        "shown, not judged.",
+        f"within {NOTHING:g} of 0; in newborn learners that stay as they are, sensory preconditioning within "
+        f"{NOTHING:g} of 0 (they have nothing to learn it by; pilots had -.14). Student's 95 % intervals over seeds, "
+        "each with looks of its own: wholly inside held, wholly outside failed. Blocking, the short-term assessor, "
+        "learners that stay as they are and newborn ones are shown, not judged.",
         source="Byrnes, Intro to Brain-Like-AGI Safety, posts 5 to 9; Rescorla & Wagner 1972; Sutton & Barto 1990; "
         "experiments in the module suite; Maes et al. 2016; Tindell et al. 2009.",
     )
@@ -163,9 +162,7 @@ def decide(table: pd.DataFrame) -> Judgement:
     controls = [
         Prediction("V(A), conditioned alone", estimate(table, "V(A), learned"), least=LEARNED),
         Prediction("mean of all effects, outcomes dealt to others", mean_of_all(every), **none),
-        Prediction(
-            "sensory preconditioning, newborn", estimate(table, "sensory preconditioning", "newborn"), most=NOTHING
-        ),
+        Prediction("sensory preconditioning, newborn", estimate(table, "sensory preconditioning", "newborn"), **none),
     ]
     found = judged_each({"closed form": exact, **effects}, controls)
     blocking = f"Blocking, not judged: {estimate(table, 'blocking')}."

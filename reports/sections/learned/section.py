@@ -43,6 +43,8 @@ def _line(one: OfRun) -> dict[str, str]:
     found, competence = one.audited, one.audited.competence
     named = found.truths or found.by_way_of  # what each is stands above the table
     truth = ", ".join(source.name for source in named)
+    if found.unsettled:
+        truth += f"; open: {', '.join(source.name for source in found.unsettled)}"
     if found.origin == "learned, open from what":
         truth = f"one or more of: {', '.join(source.name for source in competence.sources)}"
     known = measured(competence.age) and found.origin not in ("not there", "undetermined")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from imprint.analyses.audit.runs import OfRun, audited
+from imprint.analyses.audit.runs import OfRun, audited, less
 from imprint.analyses.findings import findings
+from imprint.analyses.statistics import Estimate
 
 STEERING = [
     {"kind": "detector", "name": "contact", "sense": "warmth"},
@@ -32,14 +34,13 @@ AGENT: dict[str, Any] = {
 }
 
 
-def made(*rows: tuple[Any, ...]) -> pd.DataFrame:
-    """Findings over seeds of (analysis, metric, concept, control, age, estimate)."""
+def made(*rows: tuple[Any, ...], bare: str = "") -> pd.DataFrame:
+    """Findings over seeds of (analysis, metric, concept, control, age, estimate); ``bare``: control without ends."""
     names = ("analysis", "metric", "concept", "control", "age", "estimate")
     filled = [dict(zip(names, row, strict=True)) | {"seeds": 6, "site": "s@now"} for row in rows]
-    ends = [{**row, "low": row["estimate"] - 0.05, "high": row["estimate"] + 0.05} for row in filled]
-    table = findings(
-        [row if row["metric"] == "floor" else {**row, **end} for row, end in zip(filled, ends, strict=True)]
-    )
+    known = [row for row in filled if not bare or row["control"] != bare]
+    ends = [{**row, "low": row["estimate"] - 0.05, "high": row["estimate"] + 0.05} for row in known]
+    table = findings([*ends, *(row for row in filled if bare and row["control"] == bare)])
     return table.assign(control=table["control"].fillna(""))
 
 
@@ -93,3 +94,26 @@ def test_what_agents_reach_is_beside_those_paid_at_random() -> None:
     assert found["it reaches coin first"].audited.competence.age == 50
     assert found["it reaches corner first"].audited.origin == "undetermined"
     assert found["it knows coin_cell"].audited.answer == {"comfort"} and found["it knows coin_cell"].kind == "knows"
+
+
+@pytest.mark.parametrize(
+    ("floors", "bare", "was", "now"),
+    [
+        ((0.55, 0.6), "untrained twins", "the learner's objective", "undetermined"),
+        ((0.55, 0.6), "shuffled labels", "the learner's objective", "undetermined"),
+        ((0.6, 0.85), "input history", "given by the input", "undetermined"),
+        ((0.88, 0.5), "untrained twins", "there at birth", "undetermined"),
+        ((0.55, 0.6), "input history", "the learner's objective", "the learner's objective"),
+    ],
+)
+def test_a_floor_without_an_interval_shows_nothing(floors: tuple[float, float], bare: str, was: str, now: str) -> None:
+    rows = read("mother", 0.9, *floors)
+    whole, part = (by_name(made(*rows, bare=name), LEARNER)["it knows mother"].audited for name in ("", bare))
+    assert whole.answer == {was} and part.answer == {now}, "a lesion that is shown needs no word of the raw input"
+
+
+def test_a_difference_is_as_wide_as_both_of_its_numbers() -> None:
+    found = less(Estimate(0.9, 0.86, 0.93, 6), Estimate(0.5, 0.46, 0.53, 5))
+    assert (found.value, found.low, found.high) == pytest.approx((0.4, 0.35, 0.45)) and found.n == 5
+    open_ = less(Estimate(0.9, 0.86, 0.93, 6), Estimate(0.5, math.nan, 0.53, 5))
+    assert open_.low == pytest.approx(0.35) and math.isnan(open_.high)

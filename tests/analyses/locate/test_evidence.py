@@ -46,6 +46,7 @@ def test_near_chance_an_interval_knows_that_rows_are_used_twice(seed: int) -> No
 def test_selectivity_of_one_model_is_its_score_above_the_mean_of_its_twins() -> None:
     """Drawing a single twin in every resample, as if one more initialisation were asked for, covers .99."""
     rng, held, groups, rows = np.random.default_rng(0), [], 60, 5
+    floor: list[bool] = []
 
     def sums(rate: float) -> np.ndarray:
         return np.concatenate([rng.binomial(rows, rate, (groups, 2)), np.full((groups, 2), rows)], 1).astype(float)
@@ -56,7 +57,10 @@ def test_selectivity_of_one_model_is_its_score_above_the_mean_of_its_twins() -> 
         draws = Resampling.draw(1, groups, len(twins), resamples=200, rng=rng)
         found = summarise([Evidence(reading, twins, None)], draws)
         held.append(found.selectivity_low <= 0.15 <= found.selectivity_high)
-    assert 0.91 <= np.mean(held) <= 0.98
+        floor.append(found.floor_ends["untrained"][0] <= 0.65 <= found.floor_ends["untrained"][1])
+    assert 0.91 <= np.mean(held) <= 0.98 and 0.91 <= np.mean(floor) <= 0.99
+    alone = summarise([Evidence(reading, twins[:1], None)], Resampling.draw(1, groups, 1, resamples=200, rng=rng))
+    assert np.isnan(alone.floor_ends["untrained"]).all(), "of one twin it is not known how much twins differ"
 
 
 @pytest.mark.parametrize("floors", ["none", "twins", "inputs", "both"])

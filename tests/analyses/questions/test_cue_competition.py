@@ -131,6 +131,7 @@ def table(
         ({"learned": 0.2}, "undetermined"),
         ({"dealt": 0.3}, "undetermined"),
         ({"newborn": 0.3, "renewal": -0.2}, "undetermined"),
+        ({"newborn": -0.3}, "undetermined"),
     ],
 )
 def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str) -> None:
