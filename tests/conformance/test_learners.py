@@ -51,10 +51,13 @@ def load(kind: str) -> type[Learner]:
 
 
 def settings(kind: str, frame: Frame) -> dict[str, Any]:
-    """Defaults, but for a patch that divides these frames, and for dials."""
-    patch = math.gcd(frame.height, frame.width)
+    """Defaults, but for the largest patch that divides these frames (and is smaller, in a sheet), and for dials."""
+    sides = math.gcd(frame.height, frame.width)
+    largest = max(sides // 2, 1) if kind == "wave" and frame.height == frame.width else sides
+    patch = next(size for size in range(largest, 0, -1) if sides % size == 0)
     rows, columns = frame.height // patch, frame.width // patch
     dials = {"kernels": rows * columns, "reach": max(rows, columns) - 1} if kind == FULLY_CONNECTED else {}
+    dials |= {"reach": min(1, max(rows, columns) - 1)} if kind == "wave" else {}
     return {"patch": patch, **dials} if "patch" in load(kind).Settings.model_fields else {}
 
 
