@@ -109,7 +109,8 @@ class Latch:
     """site, concept, loss, low, high, placebo, rank, n, why: share lost when the concept is erased at the site."""
     attribution: pd.DataFrame
     """concept, mass, area: part of the attribution on the concept's pixels, and their part of the observation.
-    ``attrs['completeness_error']``: largest error of the attributions' sum, in sd of the value."""
+    ``attrs['completeness_error']``: largest error of the attributions' sum, in sd of the value; ``attrs['why']``: why
+    there is none."""
     n: int
     """Rows behind the shares."""
     profile: Profile | None = field(default=None, repr=False)
@@ -144,7 +145,8 @@ class Latch:
         erased = self.mediation.rename(columns={"loss": "estimate"}).drop(columns=["placebo", "rank"])
         random = self.mediation.rename(columns={"placebo": "estimate"}).drop(columns=["loss", "low", "high", "rank"])
         mass, area = (self.attribution[["concept", name]].set_axis(["concept", "estimate"], axis=1) for name in PIXELS)
-        counted = {"metric": "attribution", "n": self.attribution.attrs.get("n")}
+        about = self.attribution.attrs
+        counted = {"metric": "attribution", "n": about.get("n"), "why": about.get("why", "")}
         tables = [
             verdict_rows(self.judgement, self.shares, n=self.n),
             share_rows(self.shares, n=self.n),
@@ -376,7 +378,12 @@ def _attribution(subject: Subject, world: World, batch: Batch, names: Sequence[s
     masks = {name: mask for name, mask in world.masks(batch).items() if name in names} if len(batch) else {}
     if not masks or not batch.observation.is_floating_point():
         return pd.DataFrame(columns=["concept", *PIXELS])
-    explained = IntegratedGradients()(subject, batch.observation)
+    try:
+        explained = IntegratedGradients()(subject, batch.observation)
+    except ImprintError as error:  # a value without a gradient has a latch all the same
+        table = pd.DataFrame({"concept": list(masks)} | dict.fromkeys(PIXELS, np.nan))
+        table.attrs["why"] = str(error)
+        return table
     table = explained.mass_on(masks)
     table.attrs["n"] = len(batch)
     table.attrs["completeness_error"] = float(explained.completeness_error.abs().max()) / sd

@@ -45,6 +45,8 @@ FEWEST = 5
 """Fewest rows of a cell."""
 MOST_LEVELS = 12
 """Most values of a concept."""
+LARGEST = 1e150
+"""Largest value whose squares can be summed in double precision."""
 CONSTANT = 1e-6
 """A value whose spread is below this part of its size (single precision) is constant."""
 EXACT = 1e-8
@@ -221,5 +223,7 @@ def measure(values: Any, concepts: pd.DataFrame, groups: Any, names: Sequence[st
     group = np.arange(len(value)) if found is None else found
     if bad := int((~np.isfinite(value)).sum()):
         raise NotMeasurableError(f"{bad} of {len(value)} values are NaN or infinite")
+    if (largest := float(np.abs(value).max(initial=0.0))) > LARGEST:
+        raise NotMeasurableError(f"values reach {largest:.3g}, whose squares cannot be summed: divide them by it")
     design, cell = design_of(concepts, names, equal=equal)
     return cell_sums(value, design, cell, group)

@@ -1,7 +1,8 @@
 """Guards: refuse models with foreign hooks, and models with modules in training mode.
 
 Both would silently give wrong numbers, so both are refused, with the names of the modules, before every forward pass,
-or once before all passes of one public call (:func:`examined`), during which no other subject has the model.
+or once before all passes of one public call (:func:`examined`), during which no other subject has any of its modules,
+and functions compiled by ``torch.compile`` run as they were written, since compiled ones would pass the hooks by.
 
 A hook on a module is foreign unless it
 
@@ -21,15 +22,17 @@ normalisation without running statistics mixes the rows of a batch in either mod
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
+import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -53,6 +56,8 @@ _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyD
 _LOCKS_LOCK = threading.Lock()
 _EXAMINED: set[int] = set()
 """Identities of the models that are examined and held at the moment."""
+_UNCOMPILED: list[Any] = []
+"""For each model that is held: what is undone when the last is let go."""
 
 
 @runtime_checkable
@@ -67,10 +72,36 @@ Given = TypeVar("Given")
 Others = ParamSpec("Others")
 
 
-def lock_of(model: nn.Module) -> threading.RLock:
-    """The lock of a model, which all of its subjects share: hooks of one thread would act on the passes of another."""
+@contextmanager
+def held(model: nn.Module) -> Iterator[None]:
+    """In this context no other thread that asks so has any module of the model: they would edit each other's passes.
+
+    Modules have a lock each, since models may share some; they are taken in one order, so that none waits for a ring.
+    """
     with _LOCKS_LOCK:
-        return _LOCKS.setdefault(model, threading.RLock())
+        locks = {_LOCKS.setdefault(module, threading.RLock()) for module in model.modules()}
+    with ExitStack() as stack:
+        for lock in sorted(locks, key=id):
+            stack.enter_context(lock)
+        yield
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """In this context nothing runs compiled; threads share the context, and the last one ends it."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and importing it takes a second
+        yield
+        return
+    with _LOCKS_LOCK:
+        _UNCOMPILED.append(None if _UNCOMPILED else torch.compiler.set_stance("force_eager"))
+    try:
+        yield
+    finally:
+        with _LOCKS_LOCK:
+            first = _UNCOMPILED[0]
+            _UNCOMPILED.pop()
+            if not _UNCOMPILED:
+                first.__exit__(None, None, None)
 
 
 @contextmanager
@@ -79,7 +110,7 @@ def examined(model: nn.Module) -> Iterator[None]:
 
     Raises :class:`ImprintError` for foreign hooks and for modules in training mode.
     """
-    with lock_of(model):
+    with held(model):
         if id(model) in _EXAMINED:
             yield
             return
@@ -87,7 +118,8 @@ def examined(model: nn.Module) -> Iterator[None]:
         require_no_hooks(model)
         _EXAMINED.add(id(model))
         try:
-            yield
+            with uncompiled():
+                yield
         finally:
             _EXAMINED.discard(id(model))
 

@@ -11,7 +11,7 @@ import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -22,12 +22,12 @@ from imprint.models.errors import ImprintError
 from imprint.probes.policies.passes import Pass
 from imprint.probes.subjects.guards import examined
 from imprint.probes.subjects.items import Path, leaves, named_outputs, part, replaced
-from imprint.probes.subjects.observations import Observations, batches_of
+from imprint.probes.subjects.observations import Observations, as_tensor, batches_of
 from imprint.probes.subjects.passes import Batch, Hooked, Keep, Reader
 from imprint.probes.subjects.positions import mask_of
 from imprint.probes.subjects.site import Site, parse, readable
 from imprint.probes.subjects.trust import connected as names_connected
-from imprint.probes.subjects.trust import require_function, tensors_in
+from imprint.probes.subjects.trust import in_words, require_function, tensors_in
 
 Mask = Callable[[Tensor], Any] | Tensor
 """``observation [n, ...] -> bool [n, T]``, or ``[n, T]`` for the rows of all observations."""
@@ -37,8 +37,6 @@ Run = Callable[[Batch], Any]
 """What is run to read activations."""
 ROOT = "output"
 """Name of the site that is the model's own output."""
-CANNOT_RUN = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What a model raises for observations that it does not take."""
 PROBE = 3
 """Number of rows in the forward pass that determines which modules run."""
 
@@ -54,9 +52,10 @@ class HookedModel:
         self.mask = mask if mask is None or callable(mask) else mask_of(mask, len(mask) if _axes(mask) else 0)
         self.modules = _modules_of(model)
         self.time_first = any(getattr(module, "batch_first", None) is False for module in model.modules())
-        self._takes_mask = mask is not None and "attention_mask" in inspect.signature(model.forward).parameters
+        self._takes_mask = mask is not None and _takes_mask(model)
         self.repeated: set[str] = set()
         self._in_place: bool | None = None
+        self._as_given = True
 
     def rows(self, rows: slice) -> HookedModel:
         """The same for some of the rows that a fixed mask describes."""
@@ -98,7 +97,7 @@ class HookedModel:
         """Value ``[n]`` of one batch; raises unless it is one number per row."""
         n = len(batch)
         source = "the model" if self.given_value is None else "value()"
-        out = self.forward(batch) if self.given_value is None else self.given_value(batch.observation)
+        out = self.forward(batch) if self.given_value is None else as_tensor(self.given_value(batch.observation))
         if isinstance(out, Tensor) and out.is_complex():
             raise ImprintError(
                 f"{source} gives complex numbers; expected real ones: choose a part of them, or their size."
@@ -153,11 +152,11 @@ class HookedModel:
             warnings.filterwarnings("ignore", "Converting a tensor with requires_grad")  # the gradient is ours
             found = set[str]()
             for site in sites:
-                with self.hooked({site.module: add(site)}):
+                with self.hooked({site.module: add(site)}), suppress(Exception):  # such a value is without a gradient
                     found |= names_connected(run(batch), added)
         with torch.no_grad():
             for site in sites:
-                if site.name in found or site.name not in added:
+                if site.name in found:
                     continue
                 with self.hooked({}):
                     before = run(batch)
@@ -198,12 +197,9 @@ class HookedModel:
     def _batches(self, tensors: Iterator[Tensor]) -> Iterator[Batch]:
         start = 0
         for given in tensors:
-            placed = self._placed(given)
             mask = self._mask_of(given, slice(start, start + len(given)))
-            batch = Batch(placed, None if mask is None else mask.to(placed.device))
             start += len(given)
-            if self._in_place is None:
-                self._try(batch)
+            batch = self._batch(given, mask) if self._in_place is not None else self._tried(given, mask)
             yield batch.copy() if self._in_place else batch
 
     def probe(self, observation: Observations) -> Batch:
@@ -223,6 +219,29 @@ class HookedModel:
             if readable(part(module, output, path, len(batch)), len(batch))
         ]
 
+    def discovered(self, observation: Observations, run: Run) -> dict[str, tuple[int, ...]]:
+        """Sites of the modules without an inner module that run once and give floats with one row each -> shapes."""
+        batch, modules = self.probe(observation), self.modules
+        names = {id(module): name for name, module in sorted(modules.items(), key=lambda item: -len(item[0]))}
+        candidates = {
+            name
+            for name in names.values()
+            if "parametrizations" not in name.split(".") and not unhookable(modules[name])
+        }
+        outputs_of = self.outputs(batch, run, candidates)
+        ran = {id(modules[name]) for name in outputs_of}
+        found: dict[str, tuple[int, ...]] = {}
+        for name, outputs in outputs_of.items():
+            module = modules[name]
+            inner = any(id(other) in ran for other in module.modules() if other is not module)
+            if inner or len(outputs) > 1:
+                continue
+            items = self.items(batch, name, outputs[0])
+            used = self.connected(batch, items, run) if len(items) > 1 else set()
+            kept = [item for item in items if item.name in used] or items[:1]
+            found |= {item.name: self.shape(batch, name, outputs, item.item) for item in kept}
+        return found
+
     def shape(self, batch: Batch, name: str, outputs: Sequence[Any], path: Path = ()) -> tuple[int, ...]:
         """Shape of an item of a module that ran once and gave a float tensor with one row each; else empty."""
         item: Any = part(self.modules[name], outputs[0], path, len(batch)) if len(outputs) == 1 else None
@@ -233,6 +252,24 @@ class HookedModel:
             return None
         return mask_of(self.mask(observation) if callable(self.mask) else self.mask[rows], len(observation))
 
+    def _batch(self, given: Tensor, mask: Tensor | None) -> Batch:
+        placed = self._placed(given)
+        return Batch(placed, None if mask is None else mask.to(placed.device))
+
+    def _tried(self, given: Tensor, mask: Tensor | None) -> Batch:
+        """The first batch. A model of several precisions is given floats as they are, or else in that of its first."""
+        self._require_built()
+        batch = self._batch(given, mask)
+        try:
+            self._try(batch)
+        except ImprintError as error:
+            self._as_given = False
+            if error.__cause__ is None or (placed := self._batch(given, mask)).observation.dtype == given.dtype:
+                raise
+            batch = placed
+            self._try(batch)
+        return batch
+
     def _try(self, batch: Batch) -> None:
         what = "what the model gives" if self.given_value is None else "the value"
         with self.hooked({}):
@@ -240,12 +277,9 @@ class HookedModel:
                 self._in_place = require_function(self.run, batch, what)
             except ImprintError:
                 raise
-            except CANNOT_RUN as error:
-                first = str(error).strip().partition("\n")[0].rstrip(".")
+            except Exception as error:
                 given = f"{str(batch.observation.dtype)[6:]} {list(batch.observation.shape)}"
-                raise ImprintError(
-                    f"{what} cannot be computed of observations {given}: {type(error).__name__}: {first}."
-                ) from error
+                raise ImprintError(f"{what} cannot be computed of observations {given}: {in_words(error)}.") from error
 
     def received(self, observation: Any) -> Any:
         """Observations as a user passes them; those of a policy may be NumPy arrays, and dictionaries of arrays."""
@@ -253,14 +287,15 @@ class HookedModel:
 
     def _placed(self, observation: Tensor) -> Tensor:
         """The observation on the model's device, floats in the model's precision."""
-        if self._in_place is None:
-            self._require_built()
+        if observation.is_inference() and not torch.is_inference_mode_enabled():
+            observation = observation.clone()  # which a gradient can be taken of
         tensor = next(itertools.chain(self.model.parameters(), self.model.buffers()), None)
         if tensor is None:
             return observation
-        precision = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
-        floats = precision is not None and observation.is_floating_point() and not isinstance(self.model, Pass)
-        return observation.to(tensor.device, precision if floats else observation.dtype)
+        precisions = dict.fromkeys(p.dtype for p in self.model.parameters() if p.is_floating_point())
+        chosen = next(iter(precisions), None) if len(precisions) < 2 or not self._as_given else None
+        floats = observation.is_floating_point() and not isinstance(self.model, Pass)
+        return observation.to(tensor.device, chosen if floats and chosen is not None else observation.dtype)
 
     def _require_built(self) -> None:
         """Raise :class:`ImprintError` for parameters without values."""
@@ -289,6 +324,15 @@ class HookedModel:
             finally:
                 for handle in handles:
                     handle.remove()
+
+
+def _takes_mask(model: nn.Module) -> bool:
+    """Whether a model is given ``attention_mask``: it has such an argument, or hands all on to a module that has."""
+    parameters = inspect.signature(model.forward).parameters
+    if "attention_mask" in parameters:
+        return True
+    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return hands_on and any(_takes_mask(inner) for inner in model.children())
 
 
 def _axes(mask: Any) -> int:

@@ -9,7 +9,7 @@
     module[key]          an item of a mapping, a named tuple or a dataclass
 
 Rows come first in all of them: states ``[layers, n, width]``, and sequences of modules with ``batch_first=False``, are
-transposed. Packed sequences are read as padded ones.
+transposed. Packed sequences are read as padded ones, of which only the packed positions are real.
 
 Letters: n observations.
 """
@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -55,12 +56,26 @@ def path_of(text: str) -> Path:
 
 def part(module: nn.Module, output: Any, path: Path, rows: int) -> Any:
     """The item of a module's output at ``path``, rows first, or whatever is in its place."""
-    value = output
-    for key in path or _first(output):
-        value = value[_place(value, key)] if isinstance(value, tuple | list | Mapping) else _attribute(value, key)
+    value = _at(output, path)
     if isinstance(value, PackedSequence):
         return pad_packed_sequence(value, batch_first=True)[0]
     return value.transpose(0, 1) if _rows_second(module, path, value, rows) else value
+
+
+def packed_mask(output: Any, path: Path) -> Tensor | None:
+    """Bool ``[n, T]``: which positions of the item at ``path`` were packed; None for what is no packed sequence."""
+    value = _at(output, path)
+    if not isinstance(value, PackedSequence):
+        return None
+    lengths = pad_packed_sequence(value, batch_first=True)[1]
+    return torch.arange(int(lengths.max())) < lengths[:, None]
+
+
+def _at(output: Any, path: Path) -> Any:
+    value = output
+    for key in path or _first(output):
+        value = value[_place(value, key)] if isinstance(value, tuple | list | Mapping) else _attribute(value, key)
+    return value
 
 
 def replaced(module: nn.Module, output: Any, path: Path, changed: Tensor, rows: int) -> Any:

@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from imprint.models.errors import ImprintError
@@ -32,6 +34,17 @@ def batches_of(observation: Any, size: int) -> Iterator[Tensor]:
     if first is None:
         raise ImprintError("the observations are empty; expected at least one batch with at least one row.")
     return itertools.chain([first], batches)
+
+
+def as_tensor(value: Any) -> Any:
+    """A value that was computed outside torch (NumPy, JAX, a list of numbers) as a tensor, else what it is."""
+    if isinstance(value, list) and value and all(isinstance(one, Tensor) and not one.dim() for one in value):
+        return torch.stack(value)
+    numbers = isinstance(value, list) and all(isinstance(one, int | float | np.number) for one in value)
+    if isinstance(value, Tensor) or not (numbers or hasattr(value, "__array__")):
+        return value
+    array = np.asarray(value)
+    return torch.as_tensor(array) if array.dtype.kind in "fiub" else value
 
 
 def _checked(batch: Any) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.models.errors import ImprintError
-from imprint.probes.subjects.items import part, replaced
+from imprint.probes.subjects.items import packed_mask, part, replaced
 from imprint.probes.subjects.positions import nth_real, number_of
 from imprint.probes.subjects.site import Edit, Site, at_least_float32, require_finite, require_readable
 
@@ -77,6 +77,10 @@ class Hooked:
             )
         return tensor
 
+    def mask(self, site: Site, output: Any) -> Tensor | None:
+        """Which positions of an item are real: as the mask says, and without one those that were packed."""
+        return packed_mask(output, site.item) if self.batch.mask is None else self.batch.mask
+
 
 @dataclass
 class Reader(Hooked):
@@ -104,7 +108,7 @@ class Reader(Hooked):
                 self.calls.setdefault(site.name, _Calls(site, self.batch.mask)).add(value)
             else:
                 try:
-                    value = site.read(item, self.batch.mask, self.module)
+                    value = site.read(item, self.mask(site, output), self.module)
                 except ImprintError as error:  # no position of this output, but perhaps a call
                     self.refused = self.refused or error
                     continue
@@ -189,7 +193,7 @@ class Editor(Hooked):
                 continue
             item = self.item(site, output)
             one = self.repeated and site.index is not None
-            at, mask = (replace(site, index=site.inner), None) if one else (site, self.batch.mask)
+            at, mask = (replace(site, index=site.inner), None) if one else (site, self.mask(site, output))
             changed = at.write(item, edit, mask, self.module)
             if isinstance(rows, Tensor):
                 chosen = rows.to(item.device).reshape(-1, *(1,) * (item.dim() - 1))

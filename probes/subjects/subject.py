@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,16 +41,18 @@ from torch import Tensor, nn
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.policies.library import is_algorithm, is_policy
 from imprint.probes.policies.passes import Pass
-from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Run, Value, unhookable
+from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Value
 from imprint.probes.subjects.observations import Observations
-from imprint.probes.subjects.passes import Batch, Editor, Keep
+from imprint.probes.subjects.passes import Batch, Editor, Keep, Reader
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, proposal, require_small
 from imprint.probes.subjects.shown import subject_card, subject_line
 from imprint.probes.subjects.site import Edit, Site, at_least_float32, complete, copied, device_of, empty_rows, placed
+from imprint.probes.subjects.trust import differentiable, in_words
 from imprint.probes.subjects.wrapped import unwrapped
 
 __all__ = ["ROOT", "Subject"]
+
 
 if TYPE_CHECKING:
     from imprint.models.learners.base import Learner
@@ -80,7 +83,10 @@ class Subject:
             value = model.value if value is None else value
         model = unwrapped(model)
         if not isinstance(model, nn.Module):
-            raise ImprintError(f"a subject wraps a torch.nn.Module; got {type(model).__name__}.")
+            raise ImprintError(
+                f"a subject wraps a torch.nn.Module; got {type(model).__name__}. A function f of observations is "
+                "Subject(torch.nn.Identity(), f); of values that were computed elsewhere see latch_from_arrays."
+            )
         if value is not None and not callable(value):
             raise ImprintError(f"value is {type(value).__name__}; expected a callable: observation [n, ...] -> [n].")
         if isinstance(sites, str):
@@ -149,7 +155,7 @@ class Subject:
             modules = {site.module for site in self._declared.values()}
             ran = self._hooked.outputs(self._hooked.probe(observation), self._hooked.run, modules)
             return tuple(name for name, site in self._declared.items() if site.module in ran)
-        return tuple(self._discover(observation, self._hooked.run))
+        return tuple(self._hooked.discovered(observation, self._hooked.run))
 
     def reaches(self, name: str, observation: Observations) -> bool:
         """Whether the value is computed from what is read at a site: whether an edit there can change it."""
@@ -179,30 +185,9 @@ class Subject:
         return proposal(shapes or self._default(observation), batch.observation, blocks, last)
 
     def _default(self, observation: Observations) -> dict[str, tuple[int, ...]]:
-        return self._discover(observation, self._hooked.run) or self._discover(observation, self._hooked.forward)
-
-    def _discover(self, observation: Observations, run: Run) -> dict[str, tuple[int, ...]]:
-        """Sites of the modules without an inner module that run once and give floats with one row each -> shapes."""
-        batch = self._hooked.probe(observation)
-        modules = self._hooked.modules
-        names = {id(module): name for name, module in sorted(modules.items(), key=lambda item: -len(item[0]))}
-        candidates = {
-            name
-            for name in names.values()
-            if "parametrizations" not in name.split(".") and not unhookable(modules[name])
-        }
-        outputs_of = self._hooked.outputs(batch, run, candidates)
-        ran = {id(modules[name]) for name in outputs_of}
-        found: dict[str, tuple[int, ...]] = {}
-        for name, outputs in outputs_of.items():
-            module = modules[name]
-            inner = any(id(other) in ran for other in module.modules() if other is not module)
-            if inner or len(outputs) > 1:
-                continue
-            items = self._hooked.items(batch, name, outputs[0])
-            used = self._hooked.connected(batch, items, run) if len(items) > 1 else set()
-            kept = [item for item in items if item.name in used] or items[:1]
-            found |= {item.name: self._hooked.shape(batch, name, outputs, item.item) for item in kept}
+        found = self._hooked.discovered(observation, self._hooked.run)
+        with suppress(Exception):  # a model that the value alone knows how to run
+            return found or self._hooked.discovered(observation, self._hooked.forward)
         return found
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -268,7 +253,7 @@ class Subject:
         readers = self._hooked.read_pass(batch, by_module, keep, self._hooked.run)
         not_run = {name: by_module[name] for name, reader in readers.items() if not reader.runs}
         if not_run and self._hooked.given_value is not None:
-            readers |= self._hooked.read_pass(batch, not_run, keep, self._hooked.forward)
+            readers |= self._alone(batch, not_run, keep)
         activations: dict[str, Tensor] = {}
         for module, reader in readers.items():
             names = ", ".join(repr(site.name) for site in by_module[module])
@@ -281,6 +266,18 @@ class Subject:
                 )
             activations |= reader.read()
         return {site.name: activations[site.name] for site in sites}
+
+    def _alone(self, batch: Batch, by_module: Mapping[str, list[Site]], keep: Keep) -> dict[str, Reader]:
+        """Reads sites that the value does not run through."""
+        try:
+            return self._hooked.read_pass(batch, by_module, keep, self._hooked.forward)
+        except ImprintError:
+            raise
+        except Exception as error:
+            raise ImprintError(
+                f"the value does not run module {next(iter(by_module))!r}, and the model alone cannot be run on these "
+                f"observations: {in_words(error)}. Choose a site that the value runs through."
+            ) from error
 
     # -- value ---------------------------------------------------------------------------------------------------
 
@@ -364,7 +361,10 @@ class Subject:
         observation = self._hooked.received(observation)
         size = len(observation) if isinstance(observation, Tensor) and observation.dim() else 1
         batch = next(self._hooked.batches(observation, max(size, 1)))
-        return self._edited(batch, self._by_module(edits))
+        by_module = self._by_module(edits)
+        self._counted(batch, [site for changes in by_module.values() for site, _ in changes])
+        with differentiable(edited=bool(by_module)):
+            return self._edited(batch, by_module)
 
     def output(self, index: int) -> Subject:
         """The same model with column ``index`` of its output ``[n, m]``, for example a logit, as the value."""

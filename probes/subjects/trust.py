@@ -20,16 +20,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import disable_saved_tensors_hooks
 
 from imprint.models.errors import ImprintError
 from imprint.probes.subjects.passes import Batch
 
 ROWS = 8
 """Rows that are tried."""
+RECOMPUTED = (
+    "this model recomputes activations on the way back (torch.utils.checkpoint), where an edit no longer acts; turn "
+    "that off"
+)
 OTHERWISE = 1e-2
 """Part of the largest value by which rows may differ in other company or another order."""
 
@@ -55,6 +61,28 @@ def require_function(run: Callable[[Batch], Any], batch: Batch, what: str) -> bo
         _compare([out[:half] for out in first], apart, what, "without other rows beside them")
         _compare(first, turned, what, "in another order")
     return not bool(same.all())
+
+
+def in_words(error: Exception) -> str:
+    """Kind and first line of an error of somebody's code."""
+    first = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+@contextmanager
+def differentiable(*, edited: bool) -> Iterator[None]:
+    """For a pass whose gradient will be taken: raises :class:`ImprintError` for a model that cannot do that.
+
+    ``edited``: whether activations are changed, which a model that runs its modules again on the way back would miss.
+    """
+    hooks = disable_saved_tensors_hooks(RECOMPUTED) if edited and torch.is_grad_enabled() else nullcontext()
+    try:
+        with hooks:
+            yield
+    except ImprintError:
+        raise
+    except Exception as error:
+        raise ImprintError(f"the value cannot be computed with a gradient: {in_words(error)}.") from error
 
 
 def _compare(first: list[Tensor], second: list[Tensor], what: str, how: str, *, exact: bool = False) -> None:

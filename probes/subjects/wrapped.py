@@ -1,4 +1,4 @@
-"""Models inside a wrapper of another tool, such as ``NNsight(model)``: the ``torch.nn.Module`` itself is examined.
+"""Models inside another tool's wrapper, ``NNsight(model)`` or ``torch.compile(model)``: the module itself is examined.
 
 nnsight keeps the module that it wraps, unchanged, in ``_module``. A wrapper whose weights were not loaded yet (the
 ``LanguageModel`` of nnsight before ``dispatch``) holds tensors on the ``meta`` device, and is refused.
@@ -15,7 +15,9 @@ from imprint.models.errors import ImprintError
 
 def unwrapped(model: Any) -> Any:
     """The module inside a wrapper; anything else as it is. Raises :class:`ImprintError` for weights not loaded."""
-    inner = None if isinstance(model, nn.Module) else getattr(model, "_module", None)
+    if isinstance(model, nn.Module):
+        return model._modules.get("_orig_mod", model)  # noqa: SLF001, what torch.compile wraps is kept there
+    inner = getattr(model, "_module", None)
     if not isinstance(inner, nn.Module):
         return model
     if any(parameter.is_meta for parameter in inner.parameters()):

@@ -145,3 +145,36 @@ def test_a_world_whose_observation_has_other_rows_is_refused_in_a_sentence() -> 
 
     with pytest.raises(ImprintError, match=r"render returned \[4, 4, 3\]; expected a tensor .* with 5 rows"):
         Short().sample(5, rng=torch.Generator().manual_seed(0))
+
+
+class Marked(imprint.World):
+    """Two numbers that are seen, each in a place of its own."""
+
+    factors = {"meant": (False, True), "other": (False, True)}
+
+    def draw_factors(self, n: int, rng: torch.Generator) -> pd.DataFrame:
+        return pd.DataFrame(torch.randint(2, (n, 2), generator=rng).bool().numpy(), columns=["meant", "other"])
+
+    def draw_noise(self, n: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        return {"x": torch.randn(n, 2, generator=rng)}
+
+    def render(self, concepts: pd.DataFrame, noise: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([torch.tensor(concepts.to_numpy()).float(), noise["x"]], 1)
+
+    def masks(self, batch: imprint.Batch) -> Mapping[str, Tensor]:
+        where = torch.eye(4)[:2].bool()
+        return {name: where[i].expand(len(batch), 4) for i, name in enumerate(self.factors)}
+
+
+def test_a_value_without_a_gradient_has_a_latch_and_the_reason_why_nothing_is_attributed() -> None:
+    model = nn.Identity()
+    for value in (lambda x: x[:, 0].detach(), lambda x: x[:, 0].numpy()):
+        latch = imprint.latch(imprint.Subject(model, value), Marked(), intended="meant", proxies=["other"], n=400)
+        rows = latch.findings.query("metric == 'attribution'")
+        assert latch.verdict == "intended" and rows["estimate"].isna().all()
+        assert rows["why"].str.contains("gradient").all() and len(rows) == 4
+
+
+def test_values_whose_squares_are_not_numbers_are_not_measurable() -> None:
+    assert "values reach 1" in answer(VALUE * 1e200).why and "divide them" in answer(VALUE * 1e200).why
+    assert answer(VALUE * 1e140).verdict == answer(VALUE * 1e-140).verdict == "intended"

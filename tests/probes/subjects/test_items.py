@@ -173,3 +173,32 @@ def test_packed_sequences_are_read_as_padded_ones_and_packed_again() -> None:
     torch.testing.assert_close(read["memory.h"], last.detach(), atol=1e-6, rtol=0)
     doubled = subject.values(x, edits={"memory": lambda a: 2 * a}) - model.head.bias.detach()
     torch.testing.assert_close(doubled, 2 * (subject.values(x) - model.head.bias.detach()))
+
+
+class Packed(nn.Module):
+    """Packs its rows, as long as they are without zeros, and reads the output at the last packed position."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed, self.lstm, self.head = nn.Embedding(9, 4), nn.LSTM(4, 3, batch_first=True), nn.Linear(3, 1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        lengths = (tokens != 0).sum(1)
+        packed = pack_padded_sequence(self.embed(tokens), lengths, batch_first=True, enforce_sorted=False)
+        output, lengths = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        read: Tensor = self.head(output[torch.arange(len(tokens)), lengths - 1])
+        return read
+
+
+def test_positions_of_a_packed_sequence_are_those_that_were_packed() -> None:
+    model, rng = Packed(), torch.Generator().manual_seed(0)
+    tokens = torch.randint(1, 9, (20, 6), generator=rng)
+    tokens[torch.arange(6) >= torch.randint(2, 7, (20, 1), generator=rng)] = 0
+    subject, real = Subject(model), tokens != 0
+    read = subject.activations(tokens, ["lstm.output@last", "lstm.output@mean", "lstm.h"], batch_size=7)
+    assert torch.equal(read["lstm.output@last"], read["lstm.h"])
+    masked = Subject(model, mask=real).activations(tokens, ["lstm.output@mean"])["lstm.output@mean"]
+    assert torch.allclose(read["lstm.output@mean"], masked, atol=1e-6)
+    edited = subject.values(tokens, edits={"lstm.output@last": torch.zeros_like})
+    assert torch.equal(edited, model.head.bias.detach().expand(20))

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from imprint.models.errors import ImprintError
+from imprint.probes.attributions.base import gradient_at
 from imprint.probes.subjects.subject import Subject
 
 X = torch.randn(40, 5, generator=torch.Generator().manual_seed(1))
@@ -165,3 +167,90 @@ def test_nested_tensors_are_left_out_and_refused_by_name() -> None:
     assert Subject(Nests().eval()).sites(X) == ()
     with pytest.raises(ImprintError, match="module 'inner' gives a nested tensor, whose rows differ in length"):
         Subject(Nests().eval()).activations(X, ["inner"])
+
+
+class Recomputing(nn.Module):
+    """Runs its middle again on the way back."""
+
+    def __init__(self, *, recompute: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.middle, self.head, self.recompute = nn.Sequential(nn.Linear(5, 4), nn.Tanh()), nn.Linear(4, 1), recompute
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = checkpoint(self.middle, x, use_reentrant=False) if self.recompute else self.middle(x)
+        out: Tensor = self.head(h)[:, 0]
+        return out
+
+
+def test_gradients_under_an_edit_of_a_model_that_recomputes_are_refused() -> None:
+    plain, recomputing = (Subject(Recomputing(recompute=yes)) for yes in (False, True))
+    x = X.clone().requires_grad_()
+    gradients = [torch.autograd.grad(subject.value_with_grad(x).sum(), x)[0] for subject in (plain, recomputing)]
+    assert torch.equal(*gradients)
+    assert torch.equal(*(subject.values(X, edits={"middle.0": lambda a: a + 1}) for subject in (plain, recomputing)))
+    with pytest.raises(ImprintError, match=r"recomputes activations on the way back.*turn that off"):
+        gradient_at(recomputing, X, "middle.0")
+
+
+def test_a_value_of_another_tool_is_taken_and_edits_reach_it() -> None:
+    model = Model().eval()
+    ways: list[Any] = [
+        lambda x: model(x).numpy(),
+        lambda x: model(x).tolist(),
+        lambda x: [model(row[None])[0] for row in x],
+        lambda x: model(x).numpy()[:, None].astype("float64"),
+    ]
+    for value in ways:
+        assert torch.allclose(Subject(model, value).values(X).float(), model(X).detach(), atol=1e-6)
+    for value in ways[:2]:
+        moved = Subject(model, value).values(X, edits={"inner": torch.zeros_like})
+        assert torch.allclose(moved.float(), model.head.bias.detach(), atol=1e-6)
+    with pytest.raises(ImprintError, match="cannot be computed with a gradient: RuntimeError"):
+        Subject(model, ways[0]).value_with_grad(X.clone().requires_grad_())
+
+
+class Mine(Exception):
+    """An error of a user's own."""
+
+
+@pytest.mark.parametrize("error", [Mine("no"), StopIteration(), KeyError("k")])
+def test_any_error_of_the_first_call_is_told(error: Exception) -> None:
+    def value(_x: Tensor) -> Tensor:
+        raise error
+
+    with pytest.raises(ImprintError, match=f"the value cannot be computed of observations.*{type(error).__name__}"):
+        Subject(Model().eval(), value).values(X)
+
+
+def test_weights_and_observations_of_inference_mode_are_read_and_edited() -> None:
+    with torch.inference_mode():
+        model, x = Model().eval(), X * 1
+        tuple_first = Subject(nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 1)))
+        assert tuple_first.reaches("0", X)
+    assert Subject(model).reaches("inner", X)
+    assert torch.equal(Subject(model).values(x, edits={"inner": torch.zeros_like})[:1], model.head.bias)
+    plain = Subject(Model().eval())
+    assert plain.value_with_grad(x).requires_grad
+    with pytest.raises(ImprintError, match="with a gradient: RuntimeError: Inference tensors"):
+        Subject(model).value_with_grad(X.clone().requires_grad_())
+
+
+class Mixed(nn.Module):
+    """Half of its weights in another precision than the observations that it takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.rough, self.fine = nn.Linear(5, 1).bfloat16(), nn.Linear(5, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.rough(x.bfloat16()).float() + self.fine(x)
+        return out
+
+
+def test_a_model_of_two_precisions_is_given_observations_as_they_are() -> None:
+    model = Mixed()
+    assert torch.equal(Subject(model).values(X), model(X)[:, 0].detach())
+    with pytest.raises(ImprintError, match=r"float64 \[8, 5\]|bfloat16 \[8, 5\]"):
+        Subject(model).values(X[:8].double())
