@@ -32,14 +32,13 @@ def compare(
 ) -> None:
     """Compare runs: how much of the value each concept explains, or how often agents reach each goal first.
 
-    With --all: every shipped setup in one table and page, and which design choices moved the latch most.
+    With --all: every shipped setup, or those that are named, in one table and page, and which design choices moved
+    the latch most.
     """
     from imprint.commands.text import answered
 
     if all_:
-        if runs:
-            raise typer.BadParameter("takes no runs; it compares the setups that ship", param_hint="--all")
-        given: dict[str, Any] = {"seeds": seeds, "changes": set_ or [], "scale": scale, "resume": resume}
+        given: dict[str, Any] = {"seeds": seeds, "changes": set_ or [], "scale": scale, "resume": resume, "names": runs}
         answered(partial(compare_all, out=out, run=run, csv=csv, **given), of="compare", as_json=json)
         return
     for option, value in (("--run", run), ("--set", set_), ("--scale", scale)):
@@ -59,10 +58,11 @@ def compare_all(
     scale: float | None = None,
     resume: bool | None,
     csv: Path | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Print every shipped setup that has a run, the design choices and what is missing; write the page beside runs.
 
-    ``run``: make the missing runs first.
+    ``run``: make the missing runs first. ``names``: of the setups that are meant; default: all.
     """
     from rich.text import Text
 
@@ -73,7 +73,7 @@ def compare_all(
     from imprint.reports.words import bracketed, cell, number, percent, probability
 
     page, changed = console(), parse_changes(changes)
-    given: dict[str, Any] = {"out": out, "seeds": seeds, "changes": changed, "scale": scale}
+    given: dict[str, Any] = {"out": out, "seeds": seeds, "changes": changed, "scale": scale, "names": names}
     compared = compare_shipped(**given)
     for one in compared.missing if run else ():
         own = [f"{key}={value}" for key, value in one.changes.items() if key not in changed]
