@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from imprint.commands.options import Changes, Csv, Json, Out, Resume, Seeds
 from imprint.models.errors import ImprintError
+
+if TYPE_CHECKING:
+    from imprint.models.setup.learner import Setup
 
 
 def compare(
@@ -67,6 +70,8 @@ def compare_all(
     from rich.text import Text
 
     from imprint.analyses.evaluate.setups_compared.shipped import compare_shipped
+    from imprint.analyses.evaluate.setups_compared.together import living_alike, raise_together, take_over
+    from imprint.commands.progress import Bars
     from imprint.commands.run import run_setup
     from imprint.commands.text import console, parse_changes, plain, say, table, write_csv
     from imprint.reports.pages.compared import choices_of, missing_of, report_compared, size_of
@@ -75,10 +80,17 @@ def compare_all(
     page, changed = console(), parse_changes(changes)
     given: dict[str, Any] = {"out": out, "seeds": seeds, "changes": changed, "scale": scale, "names": names}
     compared = compare_shipped(**given)
-    for one in compared.missing if run else ():
-        own = [f"{key}={value}" for key, value in one.changes.items() if key not in changed]
-        run_setup(one.setup.name, changes=[*changes, *own], seeds=seeds, out=out, backend="local", resume=resume)
     if run:
+        alike = living_alike(one.setup for one in compared.missing) if resume is not False else []
+        for group in alike:
+            say(page, f"{', '.join(setup.name for setup in group)}: these learners live alike, and are raised once")
+            with Bars(page) as bars:
+                raise_together(group, out, progress=bars)
+        for one in compared.missing:
+            for group in (group for group in alike if one.setup in group):
+                take_over(cast("Setup", one.setup), group, out)
+            own = [f"{key}={value}" for key, value in one.changes.items() if key not in changed]
+            run_setup(one.setup.name, changes=[*changes, *own], seeds=seeds, out=out, backend="local", resume=resume)
         compared = compare_shipped(**given)
     missing = missing_of(compared)
     if compared.table.empty:
