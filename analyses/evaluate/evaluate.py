@@ -69,7 +69,7 @@ def evaluate(
     with opened(backend, address, folder=folder.path) as workers:
         procedure.rehearse()
         with alone_in(folder.path):
-            if _prepare(procedure, workers, resume=resume, replicates=replicates):
+            if prepare(procedure, workers, resume=resume, replicates=replicates):
                 return Run.of(folder.path, setup=chosen)
             outcomes = procedure.run(workers, progress)
             table = procedure.findings(outcomes, progress)
@@ -99,7 +99,7 @@ def pooling_of(setup: AnySetup, folder: RunFolder) -> Pooling[Any]:
     return StudyPooling(setup, folder)
 
 
-def _prepare(procedure: Procedure[Any], workers: Backend, *, resume: bool, replicates: str | None) -> bool:
+def prepare(procedure: Procedure[Any], workers: Backend, *, resume: bool, replicates: str | None) -> bool:
     """Make the folder, or check that it is this setup's own; register. Whether the run is finished."""
     setup, folder, rule = procedure.setup, procedure.folder, source_of(procedure.rule)
     text = yaml.safe_dump(setup.resolved(), sort_keys=False, allow_unicode=True).encode()

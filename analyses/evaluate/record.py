@@ -51,6 +51,7 @@ def _write_record(
         "first_result": files["first_result"],
         "failed": [{"cell": o.cell, "error": o.error} for o in outcomes if o.error is not None],
         "cell_seconds": {o.cell: o.seconds for o in outcomes},
+        "cell_cpu": {o.cell: o.cpu for o in outcomes},
         "files": files["files"],
         **more,
     }

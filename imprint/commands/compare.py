@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from imprint.commands.options import Changes, Csv, Json, Out, Resume, Seeds
 from imprint.models.errors import ImprintError
+
+if TYPE_CHECKING:
+    from imprint.models.setup.learner import Setup
 
 
 def compare(
@@ -32,14 +35,13 @@ def compare(
 ) -> None:
     """Compare runs: how much of the value each concept explains, or how often agents reach each goal first.
 
-    With --all: every shipped setup in one table and page, and which design choices moved the latch most.
+    With --all: every shipped setup, or those that are named, in one table and page, and which design choices moved
+    the latch most.
     """
     from imprint.commands.text import answered
 
     if all_:
-        if runs:
-            raise typer.BadParameter("takes no runs; it compares the setups that ship", param_hint="--all")
-        given: dict[str, Any] = {"seeds": seeds, "changes": set_ or [], "scale": scale, "resume": resume}
+        given: dict[str, Any] = {"seeds": seeds, "changes": set_ or [], "scale": scale, "resume": resume, "names": runs}
         answered(partial(compare_all, out=out, run=run, csv=csv, **given), of="compare", as_json=json)
         return
     for option, value in (("--run", run), ("--set", set_), ("--scale", scale)):
@@ -59,26 +61,36 @@ def compare_all(
     scale: float | None = None,
     resume: bool | None,
     csv: Path | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Print every shipped setup that has a run, the design choices and what is missing; write the page beside runs.
 
-    ``run``: make the missing runs first.
+    ``run``: make the missing runs first. ``names``: of the setups that are meant; default: all.
     """
     from rich.text import Text
 
     from imprint.analyses.evaluate.setups_compared.shipped import compare_shipped
+    from imprint.analyses.evaluate.setups_compared.together import living_alike, raise_together, take_over
+    from imprint.commands.progress import Bars
     from imprint.commands.run import run_setup
     from imprint.commands.text import console, parse_changes, plain, say, table, write_csv
     from imprint.reports.pages.compared import choices_of, missing_of, report_compared, size_of
     from imprint.reports.words import bracketed, cell, number, percent, probability
 
     page, changed = console(), parse_changes(changes)
-    given: dict[str, Any] = {"out": out, "seeds": seeds, "changes": changed, "scale": scale}
+    given: dict[str, Any] = {"out": out, "seeds": seeds, "changes": changed, "scale": scale, "names": names}
     compared = compare_shipped(**given)
-    for one in compared.missing if run else ():
-        own = [f"{key}={value}" for key, value in one.changes.items() if key not in changed]
-        run_setup(one.setup.name, changes=[*changes, *own], seeds=seeds, out=out, backend="local", resume=resume)
     if run:
+        alike = living_alike(one.setup for one in compared.missing) if resume is not False else []
+        for group in alike:
+            say(page, f"{', '.join(setup.name for setup in group)}: these learners live alike, and are raised once")
+            with Bars(page) as bars:
+                raise_together(group, out, progress=bars)
+        for one in compared.missing:
+            for group in (group for group in alike if one.setup in group):
+                take_over(cast("Setup", one.setup), group, out)
+            own = [f"{key}={value}" for key, value in one.changes.items() if key not in changed]
+            run_setup(one.setup.name, changes=[*changes, *own], seeds=seeds, out=out, backend="local", resume=resume)
         compared = compare_shipped(**given)
     missing = missing_of(compared)
     if compared.table.empty:

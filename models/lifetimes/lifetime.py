@@ -82,18 +82,27 @@ class Lifetime(ABC, Generic[SetupT, NetworkT]):
 
     def live(self, report: Callable[[Progress], None] | None = None) -> None:
         """Train to the last planned age and keep every age; goes on from the last age before the first gap."""
-        if done := list(itertools.takewhile(self._kept, self.ages)):
+        if done := list(itertools.takewhile(self.has_kept, self.ages)):
             self.age = done[-1]
-            self.load([read_checkpoint(self.setup, self.folder, seed, self.age) for seed in self.seeds])
+            self.load(self.kept(self.age))
         for age in self.ages[len(done) :]:
             while self.age < age:
                 loss = self.step()
                 if report is not None:
                     report(Progress(self.age, self.ages[-1], tuple(loss.tolist())))
-            for s, seed in enumerate(self.seeds):
-                write_tensors(self.folder.checkpoint(seed, age), self.state(s), **header_of(self.setup, seed, age))
+            self.keep(age)
 
-    def _kept(self, age: int) -> bool:
+    def keep(self, age: int) -> None:
+        """Write the checkpoints of an age."""
+        for s, seed in enumerate(self.seeds):
+            write_tensors(self.folder.checkpoint(seed, age), self.state(s), **header_of(self.setup, seed, age))
+
+    def kept(self, age: int) -> list[dict[str, Tensor]]:
+        """States of all seeds, as the checkpoints of an age hold them."""
+        return [read_checkpoint(self.setup, self.folder, seed, age) for seed in self.seeds]
+
+    def has_kept(self, age: int) -> bool:
+        """Whether all checkpoints of an age are there."""
         return all(self.folder.checkpoint(seed, age).exists() for seed in self.seeds)
 
     # -- reading back --------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@
 ``lead``             of learners: age of the latch minus age at which the intended concept can be read; of agents: age
                      from which behaviour points where it ends, minus that of the critic: how long the inside was ahead
 ``drift``            dominance (of agents, ``goal``) at the end minus its largest value at any age: 0 or below
-``cost``             seconds of work for each training seed, controls included
+``cost``             CPU seconds of work for each training seed, controls included; its part of lives that several
+                     setups have in common (of runs that were made before CPU time was kept: wall time)
 ===================  ===================================================================================================
 """
 
@@ -26,11 +27,15 @@ import pandas as pd
 from imprint.analyses.evaluate.compare import AGENTS
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.goals.behaviour import APART
+from imprint.analyses.evaluate.sweeps.lives import cost_file
 from imprint.analyses.statistics import NAN, Estimate
 from imprint.analyses.verdicts import INTENDED, latch_age
+from imprint.models.files import read_record
 
 MEASURES = ("probability", "dominance", "wanting", "capability", "goal", "latch_age", "lead", "drift", "cost")
 MISSING = Estimate(NAN, NAN, NAN, 0)
+TOGETHER = "raised together"
+"""Name under which a run keeps its part of the CPU time of a life that several setups have in common."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,9 @@ def _drift(rows: pd.DataFrame) -> float:
 
 def _cost(run: Run) -> float:
     record: dict[str, Any] = run.record
-    cells, seeds = record.get("cell_seconds"), record.get("seeds")
+    cells, seeds = record.get("cell_cpu", record.get("cell_seconds")), record.get("seeds")
     if not isinstance(cells, dict) or not isinstance(seeds, int) or seeds < 1:
         return NAN
-    return float(sum(cells.values())) / seeds
+    file = cost_file(run.path, TOGETHER)
+    together = float(read_record(file)["seconds"]) if file.exists() else 0.0
+    return (float(sum(cells.values())) + together) / seeds

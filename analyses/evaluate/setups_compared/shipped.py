@@ -19,7 +19,7 @@ from imprint.analyses.evaluate.setups_compared.contrasts import contrasts
 from imprint.analyses.evaluate.setups_compared.numbers import MEASURES, Numbers, numbers_of
 from imprint.analyses.statistics import NAN
 from imprint.models import registry
-from imprint.models.errors import ImprintError
+from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.setup.load import load_setup
 
 PER_SEED = 60.0
@@ -61,14 +61,15 @@ def compare_shipped(
     seeds: int | None = None,
     changes: Mapping[str, Any] | None = None,
     scale: float | None = None,
+    names: Sequence[str] | None = None,
 ) -> Compared:
-    """Every shipped setup that has a finished run in the folder ``out``, side by side.
+    """Every shipped setup that has a finished run in the folder ``out``, side by side; ``names``: only these.
 
     ``seeds`` and ``changes`` (dotted keys -> values) as in :func:`imprint.evaluate`: runs of other settings do not
     count. ``scale``: part of its lifetime that every setup lives. Raises :class:`ImprintError` for changes that fit
-    none of the setups.
+    none of the setups and names that no shipped setup has.
     """
-    setups = shipped(seeds=seeds, changes=changes, scale=scale)
+    setups = shipped(seeds=seeds, changes=changes, scale=scale, names=names)
     folders = {setup.name: Path(out) / setup.run_name for setup in setups}
     runs = [open_finished(folders[s.name]) for s in setups if (folders[s.name] / "findings.parquet").is_file()]
     lacking = [setup for setup in setups if not (folders[setup.name] / "findings.parquet").is_file()]
@@ -94,12 +95,22 @@ def compare_setups(runs: Sequence[Run], *, missing: Sequence[Missing] = ()) -> C
 
 
 def shipped(
-    *, seeds: int | None = None, changes: Mapping[str, Any] | None = None, scale: float | None = None
+    *,
+    seeds: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    scale: float | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[TrainedSetup]:
-    """All setups that ship, with ``changes`` where they have such a setting, and this part of their lifetimes."""
+    """All setups that ship, or those named, with ``changes`` where they have such a setting, and this part of life.
+
+    Raises :class:`ImprintError` for a name that no shipped setup has, and for changes that fit none of the setups.
+    """
+    ship = registry.setups()
+    if odd := [name for name in names or () if name not in ship]:
+        raise unknown_name("setup that ships", odd[0], ship)
     whole = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
     found, refused = [], {}
-    for name in registry.setups():
+    for name in dict.fromkeys(names or ship):
         try:
             short = {} if scale is None else shortened(name, scale)
             found.append(cast("TrainedSetup", load_setup(name, changes={**short, **whole})))

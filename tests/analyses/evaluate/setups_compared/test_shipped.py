@@ -102,3 +102,10 @@ def test_a_setting_that_only_one_setup_has_is_a_difference() -> None:
     late, base = load_setup("nursery-late").resolved(), load_setup("nursery").resolved()
     assert list(differing(base, late)) == ["assessor.opens_at"]
     assert differing({"a": {"b": 1}}, {"a": {"b": 1, "c": [1, 2]}}) == {"a.c": ("(absent)", [1, 2])}
+
+
+def test_only_the_setups_that_are_named_are_compared(tmp_path: Path) -> None:
+    compared = compare_shipped(out=tmp_path, seeds=2, names=["coin", "nursery", "coin"])
+    assert [one.setup.name for one in compared.missing] == ["coin", "nursery"]
+    with pytest.raises(ImprintError, match=r"nurserie.*nursery"):
+        compare_shipped(out=tmp_path, names=["nurserie"])
