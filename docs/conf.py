@@ -25,6 +25,9 @@ version = release = imprint.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"imprint {release}"
+html_show_copyright = False
+html_static_path = ["_static"]
+html_js_files = ["reach.js"]
 exclude_patterns = ["_build"]
 
 # Tutorials run as notebooks, each time, and an error in one is an error of the build.
@@ -33,6 +36,7 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_output_stderr = "remove"  # warnings of other packages name folders of the machine that builds the pages
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 

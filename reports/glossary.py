@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 
 WORDS = {
+    "value": "the number whose dependence is tested: of a learner, the reward that a small readout expects, which "
+    "the reward signal alone has taught",
+    "latched": "came to depend on it: the value moves when it alone is changed, and loses when it is erased",
     "selectivity": "how much better a readout does than its highest floor; 0: nothing was learned",
     "floor": "what a score must beat: shuffled labels, untrained networks of the same kind, the raw input",
     "untrained": "with initial weights that nothing has changed; what such a network reaches is no finding",
@@ -17,8 +20,8 @@ WORDS = {
     "site": "a place in a network at which activations are read: the name of a part, @ and a moment of the episode",
     "training seed": "one training from initial weights of its own; intervals here are over training seeds",
     "95 % interval": "made so that in 95 of 100 repetitions with new training seeds it would hold the true number",
-    "dominance": "a concept's part of all that the concepts explain of the value, or a goal's part of the levels in "
-    "which any goal is reached",
+    "dominance": "a concept's part of the variance of the value that the concepts explain, or a goal's part of the "
+    "levels in which any goal is reached",
     "share": "the part of the value's variance that a concept explains alone when concepts vary independently",
     "interaction": "the part of the variance that concepts explain only together",
     "residual": "the part of the variance that follows none of the concepts that were examined",
@@ -38,12 +41,18 @@ WORDS = {
     "R²": "the part of the variance that is explained, on rows that trained nothing; can be negative",
 }
 """Word -> what it means, as a clause."""
+OF_RUNS = ("value", "dominance", "share")
+"""Words that the page of a question may use in another sense, such as ocular dominance."""
 
 
-def occurring(page: str) -> dict[str, str]:
-    """Those words that occur in the text of a page given as HTML, with their meaning."""
+def occurring(page: str, *, question: bool = False) -> dict[str, str]:
+    """Those words that occur in the text of a page given as HTML, with their meaning; ``question``: of a question."""
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S).replace("\u00a0", " ")
-    return {word: meaning for word, meaning in WORDS.items() if pattern(word).search(text)}
+    return {
+        word: meaning
+        for word, meaning in WORDS.items()
+        if pattern(word).search(text) and not (question and word in OF_RUNS)
+    }
 
 
 def pattern(word: str) -> re.Pattern[str]:

@@ -14,6 +14,8 @@ from imprint.reports.words import cell
 
 ROWS = 400
 """Rows of a table that are shown on the page; the download has all of them."""
+LONG = 60
+"""Characters from which a cell is broken into lines."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Table:
         """Rows as shown."""
         columns = [[self.formats.get(str(name), cell)(value) for value in self.shown[name]] for name in self.shown]
         return [list(row) for row in zip(*columns, strict=True)]
+
+    @property
+    def wordy(self) -> bool:
+        """Whether a cell holds sentences, so that on a narrow screen each row is a paragraph."""
+        return any(len(text) > LONG for row in self.cells for text in row)
 
     @property
     def csv(self) -> str:

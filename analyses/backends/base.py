@@ -1,4 +1,4 @@
-"""What every backend does: it runs cells, whatever becomes of the processes that they run in."""
+"""The contract of a backend: it runs cells of work, whatever becomes of the processes that they run in."""
 
 from __future__ import annotations
 

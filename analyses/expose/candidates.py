@@ -88,6 +88,8 @@ class Candidate:
     """Whether something was changed; False for an association."""
     meaning: str = ""
     """What the first fact is, in the world's words; empty where the world does not say."""
+    untrained: float = NAN
+    """Mean share in untrained networks; NaN where they were not asked."""
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
@@ -236,6 +238,7 @@ def read_exposed(file: str | Path) -> Exposed:
                     ),
                     "stable": tuple(each["stable"]),
                     **{name: _number(each[name]) for name in ("p_value", "q_value", "detectable")},
+                    "untrained": _number(each.get("untrained")),
                 }
             )
             for each in data["tested"]

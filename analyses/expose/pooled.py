@@ -69,7 +69,7 @@ def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Expo
     clearest = min(of_seed.values(), key=lambda candidate: (candidate.q_value, -candidate.share.value))
     p, q = (min(1.0, seeds * value) for value in (clearest.p_value, clearest.q_value))
     ends = f"{min(shares):.1%}" if len(shares) == 1 else f"{min(shares):.1%} to {max(shares):.1%}"
-    span = f"Found in {len(found)} of {seeds} seeds; {ends} in the {len(shares)} in which it was tested; the clearest: "
+    span = f"{ends} in the {len(shares)} seeds in which it was tested; the clearest: "
     return replace(
         clearest,
         name=name,
@@ -79,6 +79,7 @@ def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Expo
         q_value=q,
         detectable=_mean(candidate.detectable for candidate in of_seed.values()),
         stable=(len(found), seeds),
+        untrained=_mean(candidate.untrained for candidate in of_seed.values()),
     )
 
 

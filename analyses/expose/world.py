@@ -118,24 +118,22 @@ class WorldSearch:
             max(np.nan_to_num(splitting.of_part(part, ground.beyond(v).rest, splitting.of_value(v))[0]), 0.0)
             for v in self.untrained
         ]
-        floor, twins = 0.0, ""
-        if shares:
-            mean = float(np.mean(shares))
-            floor = float(stats.f.sf(picked.share.value / mean, 1, len(shares))) if mean > 0 else 0.0
-            twins = f" {len(shares)} untrained networks: {mean:.1%} on average."
+        mean = float(np.mean(shares)) if shares else NAN
+        floor = float(stats.f.sf(picked.share.value / mean, 1, len(shares))) if mean > 0 else 0.0
         undeclared = {name: code for name, code in ground.codes.items() if name not in ground.declared}
         facts = explained_by(picked.contribution, undeclared, least=NAMES)
         return Candidate(
             part.name,
             "world",
             picked.share,
-            described(part, ground, picked.contribution, float(self.values.std())) + twins,
+            described(part, ground, picked.contribution, float(self.values.std())),
             facts | dict.fromkeys(self._undeclared(part), 1.0),
             examples_of(ground.facts, part.names, picked.contribution, self.values, seed=self.seed),
             max(picked.p, floor),
             max(picked.q, floor),
             splitting.detectable(picked.error),
             causal=ground.randomised,
+            untrained=mean,
         )
 
     # -- changes -------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def undetermined(concepts: tuple[str, ...], why: str) -> Judgement:
 
 
 def _dominance(numbers: Floats, concepts: int) -> tuple[Floats, Floats]:
-    """Shares cut at 0 ``[R, C + 1]`` and their parts of all that is carried; 0 where nothing is."""
+    """Shares cut at 0 ``[R, C + 1]`` and their parts of the variance that the concepts explain; 0 where nothing is."""
     held = np.maximum(numbers[:, : concepts + 1], 0.0)
     total = held.sum(1, keepdims=True)
     return held, np.divide(held, total, out=np.zeros_like(held), where=total > 0)
@@ -184,7 +184,8 @@ def _sentences(
     row = table.set_index("concept").loc[leader]
     sentences = []
     if row["dominance"] > 0:
-        part = f"{row['dominance']:.0%} of all that is carried [{row['low']:.0%}, {row['high']:.0%}]"
+        held = f"{row['dominance']:.0%} of the variance that these concepts explain"
+        part = f"{held} [{row['low']:.0%}, {row['high']:.0%}]"
         sentences.append(f"{leader} leads with {part}; the probability that it leads is {_chance(surely)}.")
     options = [f"{clause(word, intended)} ({_chance(probabilities[word])})" for word in chosen]
     known = "The value depends on" if len(chosen) == 1 else "Open: the value depends on"

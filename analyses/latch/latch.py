@@ -91,10 +91,10 @@ class Latch:
     words: tuple[str, ...]
     """The smallest set of words whose probabilities reach ``decision.certain``."""
     leads: tuple[str, float]
-    """The concept that holds most of what is carried, and the probability that it does."""
+    """The concept that holds most of the variance that the concepts explain, and the probability that it does."""
     dominance: pd.DataFrame
-    """concept, dominance, low, high, carries: part of all that is carried, and the probability that the concept counts;
-    with ``(interaction)``."""
+    """concept, dominance, low, high, carries: part of the variance that the concepts explain, and the probability that
+    the concept counts; with ``(interaction)``."""
     ruled_out: Mapping[str, bool]
     """Proxy -> whether its share is shown to be below ``decision.negligible``."""
     shares: pd.DataFrame

@@ -1,9 +1,9 @@
 """power: what words a rule would say if the truth were known, before anything is trained.
 
 Values are simulated on the rows on which the learner will be examined: a standardised contrast of the intended concept,
-one of the first proxy, and normal noise, so that the intended concept holds a given part D of all that is carried. That
-part varies over training seeds as a beta distribution with mean D and standard deviation spread x sqrt(4 D (1 - D)).
-Each simulated run is measured, pooled and judged as a real one, without untrained twins.
+one of the first proxy, and normal noise, so that the intended concept holds a given part D of the variance that
+the concepts explain. That part varies over training seeds as a beta distribution with mean D and standard deviation
+spread x sqrt(4 D (1 - D)). Each simulated run is measured, pooled and judged as a real one, without untrained twins.
 
 Letters: n rows, S seeds.
 """
@@ -37,7 +37,7 @@ class Truth:
     """What the simulated values depend on."""
 
     dominance: float
-    """Mean part of all that is carried that the intended concept holds, in (0, 1)."""
+    """Mean part of the variance that the concepts explain that the intended concept holds, in (0, 1)."""
     seeds: int
     spread: float = 0.2
     """Standard deviation of that part over training seeds if it were .5; the nursery has .2."""

@@ -20,7 +20,7 @@ METRICS = {
         "latch": "the verdict row; of agents its estimate is how often the intended goal comes first",
         "probability": "probability of the word that `control` names; the words of one age add up to 1",
         "leads": "probability that this concept has the largest dominance",
-        "dominance": "the concept's part of all that is carried; of agents, of the levels in which anything is reached",
+        "dominance": "part of the variance that the concepts explain; of agents, of levels in which a goal is reached",
         "carries": "probability that the concept counts: share, causal share, effect, and above untrained twins",
         "ruled_out": "1: the proxy's share is shown to be negligible; 0: it is not",
         "share": "share of the value's variance on the balanced design",

@@ -355,13 +355,17 @@ def replicate(
 def list_(
     family: Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="setups, worlds, learners, ...")] = None,
     *,
+    every: Annotated[bool, typer.Option("--all", help="Name every member of every family.")] = False,
     json: Json = False,
 ) -> None:
-    """List what there is: setups, worlds, learners, steering signals, assessors, instruments, questions, ..."""
+    """List what there is: families (setups, worlds, learners, questions, ...), or the members of one.
+
+    With --json every member is listed, with and without --all.
+    """
     from imprint.commands.catalogue import list_family
     from imprint.commands.text import answered
 
-    answered(lambda: list_family(family), of="list", as_json=json)
+    answered(lambda: list_family(family, every=every), of="list", as_json=json)
 
 
 @app.command(short_help="A setup with every default, or a world, learner, ... with its settings.")

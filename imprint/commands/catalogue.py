@@ -18,29 +18,52 @@ from imprint.commands.names import families, parsed
 from imprint.commands.text import console, say, table
 from imprint.models import registry
 from imprint.models.errors import ImprintError, unknown_name
-from imprint.models.registry import Family
+from imprint.models.registry import Family, folders_of
 
 
-def list_family(wanted: str | None) -> dict[str, dict[str, str]]:
-    """Print one family, or all that have members; family -> member -> what it is."""
+def list_family(wanted: str | None, *, every: bool = False) -> dict[str, dict[str, str]]:
+    """Print one family, how many members each family has, or ``every`` member; family -> member -> what it is."""
     known = families()
     if wanted is not None and wanted not in ("setups", *known):
         raise unknown_name("family", wanted, ["setups", *known])
-    page, columns = console(), ("name", "what it is")
+    page, listed = console(), _members(wanted)
+    if wanted is None and not every:
+        rows = [(name, len(members), _about_family(name)) for name, members in listed.items()]
+        page.print(table("what there is", ("family", "members", "what it is"), rows, right=("members",)))
+        say(
+            page,
+            "\nOne family: imprint list setups. One member: imprint show nursery. All of them: imprint list --all.",
+        )
+        return listed
+    for i, (name, members) in enumerate(listed.items()):
+        if i:
+            page.print()
+        page.print(table(name, ("name", "what it is"), list(members.items())))
+    if not listed:
+        say(page, f"{wanted}: no members yet.")
+    return listed
+
+
+def _members(wanted: str | None) -> dict[str, dict[str, str]]:
+    """Family -> member -> what it is, of those that have members: one family, or all."""
     listed: dict[str, dict[str, str]] = {}
     if wanted in (None, "setups"):
         listed["setups"] = {name: _about_setup(file) for name, file in registry.setups().items()}
-        page.print(table("setups", columns, list(listed["setups"].items())))
-    for family in (family for name, family in known.items() if wanted in (None, name)):
+    for family in (family for name, family in families().items() if wanted in (None, name)):
         first = {member: _docstring(family, member).partition("\n")[0] for member in family.names()}
-        members = {member: line.removeprefix(f"{member}:").strip() for member, line in first.items()}
-        if members:
-            listed[family.name] = members
-            page.print()
-            page.print(table(family.name, columns, list(members.items())))
-        elif wanted is not None:
-            say(page, f"{family.name}: no members yet.")
+        if first:
+            listed[family.name] = {name: line.removeprefix(f"{name}:").strip() for name, line in first.items()}
     return listed
+
+
+def _about_family(name: str) -> str:
+    """What a member of a family is, from the first line of the module that declares the family."""
+    if name == "setups":
+        return "a run as one file: world, learner, steering, schedule and the rule of the verdict"
+    family = families()[name]
+    file = next(folder / "base.py" for folder in folders_of(family.package) if (folder / "base.py").is_file())
+    first = (ast.get_docstring(parsed(file)) or "").partition("\n")[0]
+    return first.removeprefix("The contract of ").rstrip(".")
 
 
 def _about_setup(file: Path) -> str:

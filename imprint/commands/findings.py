@@ -11,6 +11,7 @@ from rich.console import Console
 
 from imprint.commands.text import chosen, console, say, table, write_csv
 from imprint.models.errors import DamagedFileError
+from imprint.reports.answers.odds import whole
 from imprint.reports.answers.runs import answer_of, planted
 from imprint.reports.reading.agents import ERASED, INTACT, metric_of, tried
 from imprint.reports.reading.run import RunData, load_run
@@ -54,11 +55,12 @@ def _open(path: Path) -> RunData:
 def _answer(page: Console, data: RunData) -> None:
     """The verdict as the page gives it, and tables of what it rests on."""
     answer = answer_of(data)
-    say(page, f"verdict: {answer.verdict}", "bold")
-    say(page, answer.sentence, "bold")
-    for text in (f"{answer.reason}." if answer.reason else "", answer.agreement):
-        if text:
-            say(page, text)
+    say(page, f"verdict: {answer.verdict}{f' ({answer.odds})' if answer.odds else ''}", "bold")
+    for text in answer.summary or [answer.sentence]:
+        say(page, text, "bold")
+    reason = "" if answer.summary or not answer.reason else f"{answer.reason}."
+    for text in filter(None, (reason, answer.history, answer.agreement)):
+        say(page, text)
     page.print()
     if data.agents:
         _behaviour(page, data)
@@ -83,13 +85,15 @@ def _print(page: Console, title: str, columns: Sequence[str], rows: list[Any], *
 
 
 def _shares(page: Console, data: RunData) -> None:
-    effects = last_age(data.pooled("latch", "effect"))
+    effects, parts = (last_age(data.pooled("latch", metric)) for metric in ("effect", "dominance"))
     lines = []
     for _, row in last_age(data.pooled("latch", "share")).iterrows():
-        moved = row_of(effects[effects["concept"] == row["concept"]])
+        moved, part = (row_of(rows[rows["concept"] == row["concept"]]) for rows in (effects, parts))
         effect = "" if row["concept"].startswith("(") else _spread(moved, share=False)
-        lines.append((row["concept"], data.goals.get(row["concept"], ""), _spread(row), effect, cell(row["seeds"])))
-    columns = ("concept", "role", "share of the value's variance", "effect (sd)", "seeds")
+        held = "" if row["concept"] == "(residual)" else _spread(part)
+        role = data.goals.get(row["concept"], "")
+        lines.append((row["concept"], role, held, _spread(row), effect, cell(row["seeds"])))
+    columns = ("concept", "role", f"of {whole(data)}", "of the value's variance", "effect (sd)", "seeds")
     _print(page, "what the value depends on", columns, lines, right=("seeds",))
 
 
@@ -123,7 +127,7 @@ def _causal_line(page: Console, data: RunData) -> None:
 
 def _wanting(page: Console, data: RunData) -> None:
     """Wanting, dominance and interchange of every goal."""
-    lines, probable = [], last_age(data.pooled("latch", "probability"))
+    lines = []
     for goal, role in data.goals.items():
         numbers = [last_age(data.pooled("latch", metric)) for metric in ("wanting", "dominance")]
         moved = last_age(data.pooled("causal", "interchange", control="place"))
@@ -133,10 +137,6 @@ def _wanting(page: Console, data: RunData) -> None:
             lines.append((goal, role, *spreads))
     columns = ("", "role", "wanting", "part of what is reached", "goes to a place that is put in")
     _print(page, "what the agents want", columns, lines)
-    if len(probable):
-        words = ", ".join(f"{row['control']} {percent(row['estimate'])}" for _, row in probable.iterrows())
-        say(page, f"probability of each word: {words}")
-        page.print()
 
 
 def _best_sites(page: Console, data: RunData) -> None:

@@ -65,7 +65,9 @@ class Bars:
         # The last report of a cell counts the cell as one unit; its bar keeps the units it was drawn with.
         units = self._units[step.cell] = max(self._units[step.cell], step.total)
         completed = units if step.done >= step.total else step.done
-        self._progress.update(task, completed=completed, total=units, note=plain(step.note))
+        note, _, last = step.note.rpartition("  ")  # the bar says how much time is left by itself
+        note = note if last.endswith(" left") else step.note
+        self._progress.update(task, completed=completed, total=units, note=plain(note))
 
     def _log(self, step: Step) -> None:
         now, ended = time.monotonic(), step.done >= step.total
@@ -78,10 +80,10 @@ class Bars:
         say(self.out, f"{step.cell}: {step.done:,} of {step.total:,}{'  ' + note if note else ''}")
 
     def _left(self, step: Step, now: float) -> str:
-        """Time left in words, from what was done since the first report of a cell; empty where that says nothing."""
+        """Time left in words, from what was done since the first report of a cell; empty where a note says it."""
         began, before = self._first.setdefault(step.cell, (now, step.done))
         took, done = now - began, step.done - before
-        if done <= 0 or took < TOLD_FROM or step.done >= step.total:
+        if done <= 0 or took < TOLD_FROM or step.done >= step.total or step.note.endswith(" left"):
             return ""
         from imprint.models.progress import duration
 

@@ -259,7 +259,7 @@ def latch_arrays(
     words = pd.DataFrame({"word": latch.probabilities.keys(), "probability": latch.probabilities.values()})
     tables = (
         Table("", "probability of each word", words, formats),
-        Table("", "part of all that is carried", latch.dominance, formats),
+        Table("", "part of the variance that these concepts explain", latch.dominance, formats),
         Table("", "share of the value's variance", latch.shares, formats),
         Table("", "effects (sd of the value)", latch.effects),
     )

@@ -41,6 +41,8 @@ class ExposedCandidate(Strict):
     detectable: Number
     stable: list[int]
     causal: bool
+    meaning: str
+    untrained: Number
 
 
 class ExposedSource(Strict):

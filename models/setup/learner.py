@@ -48,7 +48,7 @@ class Decision(FrozenSettings):
     least_effect: float = Field(0.2, ge=0.0, le=2.0)
     """Nor does it carry value when changing it alone moves the value less than this many standard deviations."""
     dominates: float = Field(0.75, gt=0.5, le=1.0)
-    """The value has latched onto one concept that holds at least this part of all that is carried; else ``mixed``."""
+    """Part of the variance that the concepts explain from which on one concept is the only target; below, ``mixed``."""
     none_below: float = Field(0.10, gt=0.0, lt=1.0)
     """The value depends on no concept when none carries and all shares together are below this."""
     negligible: float = Field(0.05, gt=0.0, lt=1.0)

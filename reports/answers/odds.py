@@ -60,7 +60,7 @@ def _words(run: RunData, words: list[tuple[str, float]]) -> str:
     does = "they pursue" if run.agents else "it latched onto"
     ruled = f"; that {does} {' or '.join(shut)} is ruled out" if shut else ""
     asked = "the agents pursue" if run.agents else "the value latched onto"
-    return f"It is open, since no word reaches {percent(certain)}, whether {asked} {' or '.join(still)}{ruled}."
+    return f"It is open, since no word reaches {percent(certain)}, whether {asked} {', or '.join(still)}{ruled}."
 
 
 def _leader(run: RunData) -> list[str]:
@@ -82,7 +82,7 @@ def _of_all(run: RunData, leader: str) -> str:
     if run.agents or not {leader, "(residual)"} <= set(now.index) or now[[leader, "(residual)"]].isna().any():
         return ""
     own, rest = percent(now[leader]), percent(now["(residual)"])
-    return f"; of the whole value it holds {own}, and {rest} follows none of them"
+    return f"; of the value's whole variance it holds {own}, and {rest} follows none of them"
 
 
 def _wanted(run: RunData) -> str:
@@ -96,4 +96,4 @@ def _wanted(run: RunData) -> str:
 
 def whole(run: RunData) -> str:
     """What dominance is a part of."""
-    return "the levels in which anything is reached" if run.agents else "all that these concepts explain"
+    return "the levels in which anything is reached" if run.agents else "the variance that these concepts explain"

@@ -29,7 +29,7 @@ class RunAnswer:
     reason: str
     """Why the decision rule gave this verdict; empty when no reason was recorded."""
     odds: str
-    """How probable each word is; empty where the rule gave no probabilities."""
+    """How probable each word is; empty where one word has all, which :attr:`summary` says, or none has any."""
     summary: list[str]
     """At most two sentences: what leads, and what is said, open or ruled out; empty where the rule gave none."""
     history: str
@@ -56,6 +56,7 @@ def _answer_of(run: RunData) -> RunAnswer:
     of_its_kind: Any = agents if run.agents else values
     meanings = of_its_kind.MEANINGS
     kind = kind_of(verdict) if kind_of(verdict) in meanings else "unjudged"
+    chances = odds(run)
     known, why = verdict if kind != "unjudged" else "", "" if row is None else str(row["why"])
     return RunAnswer(
         verdict or "not judged",
@@ -64,7 +65,7 @@ def _answer_of(run: RunData) -> RunAnswer:
         meanings.get(kind, "the findings hold no verdict of the latch analysis"),
         meanings,
         why.rstrip("."),
-        ", ".join(f"“{word}” {probability(chance)}" for word, chance in odds(run)),
+        ", ".join(f"“{word}” {probability(chance)}" for word, chance in chances) if len(chances) > 1 else "",
         summary(run),
         history(run),
         of_its_kind.evidence(run),
@@ -101,7 +102,7 @@ def facts(run: RunData, examined: tuple[str, str]) -> list[tuple[str, str]]:
         counted, count = "rows that were examined", run.record.get("rows")
     return [
         ("training seeds", str(len(run.seeds)) if run.seeds else "not recorded"),
-        *([] if run.study else [("worlds they grew up in", str(run.worlds))]),
+        *([] if run.study else [(f"world{'s' if run.worlds > 1 else ''} they grew up in", str(run.worlds))]),
         ("ages examined", str(len(run.ages)) if run.ages else "not recorded"),
         (f"{run.unit} at the last age", f"{max(run.ages):,}" if run.ages else "not recorded"),
         (counted, f"{count:,}" if isinstance(count, int) else "not recorded"),

@@ -64,7 +64,7 @@ def _exhibits(latch: Any) -> Iterator[Exhibit]:
     said = ", ".join(f"{word} {probability(p)}" for word, p in latch.probabilities.items())
     yield Exhibit("words", "Probability of each word", words, f"Counted on draws over groups: {said}.")
     for table, column, heading, title in (
-        ("dominance", "dominance", "Part of all that is carried", "part of what all concepts carry"),
+        ("dominance", "dominance", "Part of the variance that these concepts explain", "dominance"),
         ("shares", "share", "Share of the value's variance", "share of the value's variance"),
         ("effects", "effect", "Change of the value when the concept alone is changed", "mean change, sd of the value"),
     ):

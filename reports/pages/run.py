@@ -18,7 +18,7 @@ from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.base import SECTIONS, Section
 from imprint.reports.words import counted_in
 
-ABOUT = ("id", "title", "short", "template", "open", "missing", "script")
+ABOUT = ("id", "title", "template", "open", "missing", "script")
 """Keys of a section that are no content of its own."""
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def render(run: RunData) -> str:
     plots = {figure.id: figure.plot for section in sections for figure in section["figures"]}
     tables = [table for section in sections for table in section["tables"]]
     page = Page("page.html", run.name, plots, tables, folders)
-    listed = [(section["id"], section["short"]) for section in sections]
+    listed = [(section["id"], section["title"]) for section in sections]
     return fill(page, {"run": run, "sections": sections, "broken": broken, "listed": listed})
 
 
@@ -62,7 +62,7 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
             continue
         if content is not None:
             empty = {"figures": [], "tables": [], "missing": [], "script": ""}
-            about = {"id": name, "title": member.title, "short": member.short, "template": template}
+            about = {"id": name, "title": member.title, "template": template}
             whole = {**empty, **content, **about, "open": member.open}
             sections.append(whole | {"gist": _gist(whole), "bare": bool(whole["missing"]) and not _filled(whole)})
     return sections, folders, broken
@@ -71,7 +71,10 @@ def collect(run: RunData) -> tuple[list[dict[str, Any]], list[str], list[str]]:
 def _gist(section: Mapping[str, Any]) -> str:
     """What stands beside the title of a section that is closed."""
     several = len(section["figures"]) > 1
-    readings = [f"{figure.heading}: {figure.reading}" if several else figure.reading for figure in section["figures"]]
+    readings = [
+        f"{figure.heading.rstrip('?')}. {figure.reading}" if several else figure.reading
+        for figure in section["figures"]
+    ]
     return str(section.get("gist") or section.get("reading") or next(iter([*readings, *section["missing"]]), ""))
 
 

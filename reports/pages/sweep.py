@@ -59,7 +59,6 @@ def render_sweep(data: SweepData) -> str:
         "middle": {key: (len(values) - 1) // 2 for key, values in data.cells.grid.items()},
         "seeds": _seeds(data),
         "shown": shown,
-        "links": _links(shown),
         "cells": cells,
         "provenance": provenance,
         "drawing": Markup((TEMPLATES / "phase.js").read_text(encoding="utf-8")),
@@ -86,17 +85,6 @@ def cells_table(data: SweepData) -> Table:
 def settings_table(data: SweepData) -> Table:
     """What was swept, and with which versions."""
     return Table("record", "What was swept", pd.DataFrame(flat(dict(data.record)), columns=["entry", "value"]))
-
-
-def _links(shown: list[Shown]) -> list[tuple[str, str]]:
-    """Anchor and name of the first exhibit of each kind."""
-    kinds = {"effects": "Effects", "interactions": "Interactions", "border": "Borders"}
-    first: dict[str, tuple[str, str]] = {}
-    for item in shown:
-        kind = item.exhibit.name.partition("-")[0]
-        if kind in kinds:
-            first.setdefault(kind, (item.id, kinds[kind]))
-    return list(first.values())
 
 
 def _seeds(data: SweepData) -> str:

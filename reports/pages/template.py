@@ -86,7 +86,9 @@ def fill(page: Page, content: Mapping[str, Any]) -> str:
         figures=embed(page.plots),
         tables=embed({table.id: _packed(page.name, table) for table in page.tables}),
     )
-    words = environment.get_template("glossary.html").render(words=occurring(text))
+    words = environment.get_template("glossary.html").render(
+        words=occurring(text, question=page.template == "question.html")
+    )
     styles = " ".join(map(_allowed, (style, "", *STYLES.findall(plotly))))
     policy = f"{POLICY}; style-src-elem {styles}; script-src {' '.join(scripts)}"
     return text.replace(UNWRITTEN, policy, 1).replace(UNLISTED, words, 1)

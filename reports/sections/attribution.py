@@ -25,7 +25,6 @@ class Attribution(Section):
 
     order: ClassVar[int] = 60
     title: ClassVar[str] = "Which pixels move the value"
-    short: ClassVar[str] = "Attribution"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Attribution against area, and overlays."""

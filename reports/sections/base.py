@@ -1,4 +1,4 @@
-"""What a section is: a question about the run, answered as a dictionary that a template renders.
+"""The contract of a section: a question about the run, answered as a dictionary that a template renders.
 
 A section is one file here and one template of the same name in ``templates/sections`` (a section from another package
 keeps its template beside its module). The file name is the section's anchor on the page. ``collect`` knows no HTML and
@@ -23,8 +23,7 @@ class Section(ABC):
     order: ClassVar[int]
     """Place on the page, from 0."""
     title: ClassVar[str]
-    short: ClassVar[str]
-    """Word for the table of contents."""
+    """Heading, and entry of the contents."""
     open: ClassVar[bool] = False
     """Whether the section is unfolded when the page is opened; the first one always is."""
 

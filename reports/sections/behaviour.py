@@ -32,7 +32,6 @@ class Behaviour(Section):
 
     order: ClassVar[int] = 5
     title: ClassVar[str] = "What the agents do"
-    short: ClassVar[str] = "Behaviour"
     open: ClassVar[bool] = True
 
     def collect(self, run: RunData) -> dict[str, Any] | None:

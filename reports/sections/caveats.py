@@ -26,7 +26,6 @@ class Caveats(Section):
 
     order: ClassVar[int] = 90
     title: ClassVar[str] = "Caveats"
-    short: ClassVar[str] = "Caveats"
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """Sentences and a table of what is missing."""

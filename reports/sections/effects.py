@@ -26,7 +26,6 @@ class Effects(Section):
 
     order: ClassVar[int] = 40
     title: ClassVar[str] = "What moves the value"
-    short: ClassVar[str] = "Counterfactuals"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Mean effects, and pairs of pictures."""

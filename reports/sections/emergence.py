@@ -25,7 +25,6 @@ class Emergence(Section):
 
     order: ClassVar[int] = 30
     title: ClassVar[str] = "When each concept emerged"
-    short: ClassVar[str] = "Emergence"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """One figure per concept of the question, and the ages of emergence."""

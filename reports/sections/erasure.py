@@ -21,7 +21,6 @@ class Erasure(Section):
 
     order: ClassVar[int] = 50
     title: ClassVar[str] = "Where the value takes it from"
-    short: ClassVar[str] = "Erasure"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """One figure per concept."""

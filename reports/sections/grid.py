@@ -25,7 +25,6 @@ class Grid(Section):
 
     order: ClassVar[int] = 20
     title: ClassVar[str] = "What is known, where, and since when"
-    short: ClassVar[str] = "What, when, where"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """One heat map per concept."""

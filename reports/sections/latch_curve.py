@@ -42,7 +42,6 @@ class LatchCurve(Section):
 
     order: ClassVar[int] = 6
     title: ClassVar[str] = "When the latch moved, and through what"
-    short: ClassVar[str] = "Latch curve"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Figures, and the age of the crossing per seed."""

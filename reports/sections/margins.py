@@ -23,7 +23,6 @@ class Margins(Section):
 
     order: ClassVar[int] = 80
     title: ClassVar[str] = "What would change the verdict"
-    short: ClassVar[str] = "Margins"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Sentences and a table of distances."""
@@ -69,7 +68,7 @@ def _where(low: float, high: float, threshold: float) -> str:
 
 
 def dominance(run: RunData, threshold: float) -> list[dict[str, Any]]:
-    """The leader's part of all that is carried against ``dominates``."""
+    """The leader's part of the variance that these concepts explain against ``dominates``."""
     rows = last_age(run.pooled("latch", "dominance")).dropna(subset=["estimate"])
     named = rows[~rows["concept"].str.startswith("(")]
     if named.empty or not (named["estimate"] > 0).any():
@@ -81,8 +80,8 @@ def dominance(run: RunData, threshold: float) -> list[dict[str, Any]]:
         "A lower part would make it one of several targets" if above else "A higher part would make it the only target"
     )
     text = (
-        f"“{top['concept']}” holds {part} of all that is carried, {away} {'above' if above else 'below'} "
-        f"{percent(threshold)}: {_where(top['low'], top['high'], threshold)}. {turn}."
+        f"“{top['concept']}” holds {part} of the variance that these concepts explain, {away} "
+        f"{'above' if above else 'below'} {percent(threshold)}: {_where(top['low'], top['high'], threshold)}. {turn}."
     )
     return [_row(f"{top['concept']} dominates", top, threshold, text)]
 

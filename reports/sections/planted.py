@@ -20,7 +20,6 @@ class Planted(Section):
 
     order: ClassVar[int] = 70
     title: ClassVar[str] = "Self-check on subjects with a known answer"
-    short: ClassVar[str] = "Self-check"
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """The table, and how many were right."""

@@ -35,7 +35,6 @@ class PolicyField(Section):
 
     order: ClassVar[int] = 8
     title: ClassVar[str] = "Where the policy leads"
-    short: ClassVar[str] = "Policy field"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Arrows for every map and edit, and how much each edit turned them."""

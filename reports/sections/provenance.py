@@ -18,7 +18,6 @@ class Provenance(Section):
 
     order: ClassVar[int] = 100
     title: ClassVar[str] = "Provenance"
-    short: ClassVar[str] = "Provenance"
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """Record, setup, and all findings."""

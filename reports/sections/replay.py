@@ -35,7 +35,6 @@ class Replay(Section):
 
     order: ClassVar[int] = 7
     title: ClassVar[str] = "Episodes to replay"
-    short: ClassVar[str] = "Replay"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """The player's data, or why there is none."""

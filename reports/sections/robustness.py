@@ -21,7 +21,6 @@ class Robustness(Section):
 
     order: ClassVar[int] = 82
     title: ClassVar[str] = "How firm the verdict is"
-    short: ClassVar[str] = "Robustness"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Figures and tables of both."""
@@ -29,8 +28,9 @@ class Robustness(Section):
         power = run.pooled("latch", "power")
         if choices.empty and power.empty:
             return None
-        drawn = [*choices_figure(run, choices), *power_figure(run, power)]
-        tables = []
+        firm, drawn = choices_figure(run, choices), power_figure(run, power)
+        flat = [figure.reading for figure in firm if choices["estimate"].nunique() == 1]
+        drawn, tables = drawn if flat else [*firm, *drawn], []
         if len(choices):
             shown = choices[["control", "estimate", "n"]].rename(
                 columns={"control": "choice", "estimate": "stands in", "n": "analyses"}
@@ -41,7 +41,8 @@ class Robustness(Section):
             shown = power_table(run, power)
             formats = dict.fromkeys(("right word said", "low", "high", "nothing said", "wrong word said"), percent)
             tables.append(Table("robustness-power", "What simulated runs of this size say", shown, formats))
-        return {"figures": drawn, "tables": tables}
+        sentences = [f"{text} Holding any one choice fixed changes nothing in that." for text in flat]
+        return {"figures": drawn, "tables": tables, "sentences": sentences, "gist": " ".join(flat)}
 
 
 def choices_figure(run: RunData, choices: pd.DataFrame) -> list[Figure]:
@@ -76,8 +77,8 @@ def power_figure(run: RunData, power: pd.DataFrame) -> list[Figure]:
     count = f"{int(best['seeds'])} training seeds" if pd.notna(best["seeds"]) else "this many training seeds"
     held, named = percent(float(best["control"])), percent(best["estimate"])
     reading = (
-        f"With {count}, a concept that truly holds {held} of all that is carried is named in {named} of runs; a wrong "
-        f"word comes in {f'at most {percent(wrong)}' if wrong > 0 else 'none'}."
+        f"With {count}, a concept that truly holds {held} of the variance that these concepts explain is named in "
+        f"{named} of runs; a wrong word comes in {f'at most {percent(wrong)}' if wrong > 0 else 'none'}."
     )
     caption = (
         "Simulated on the rows of the examination before anything was trained: true dominance of the intended concept "

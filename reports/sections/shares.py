@@ -24,7 +24,6 @@ class Shares(Section):
 
     order: ClassVar[int] = 10
     title: ClassVar[str] = "What the value depends on"
-    short: ClassVar[str] = "Shares"
     open: ClassVar[bool] = True
 
     def collect(self, run: RunData) -> dict[str, Any] | None:

@@ -32,7 +32,6 @@ class Verdict(Section):
 
     order: ClassVar[int] = 0
     title: ClassVar[str] = "The answer"
-    short: ClassVar[str] = "Answer"
 
     def collect(self, run: RunData) -> dict[str, Any]:
         """The answer, alerts, and a table of seeds."""
@@ -56,7 +55,7 @@ def level(run: RunData) -> str:
 
 
 def dominance(run: RunData) -> list[Figure]:
-    """Each concept's part of all that is carried, over seeds and per seed, against the rule's threshold."""
+    """Each concept's part of the variance that the concepts explain, over seeds and per seed, against the threshold."""
     rows, threshold = last_age(run.pooled("latch", "dominance")), run.part("decision").get("dominates")
     rows = rows.dropna(subset=["estimate"])
     if rows.empty or threshold is None:
@@ -71,7 +70,7 @@ def dominance(run: RunData) -> list[Figure]:
     held = f"“{top['concept']}” holds most, {interval(top, share=True)}"
     reading = f"{held}; the threshold of {percent(threshold)} lies {place}."
     caption = (
-        f"Dots: over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval of their mean; small "
+        f"Dots: mean over seeds at {age_words(rows['age'].max())}; lines: 95\u00a0% interval of their mean; small "
         f"circles: single training seeds; dotted line: from here on it counts as the only target. {counts(rows)}."
     )
     return [Figure("verdict-dominance", f"Dominance: what holds how much of {whole(run)}", plot, reading, caption)]

@@ -28,7 +28,6 @@ class Wanting(Section):
 
     order: ClassVar[int] = 9
     title: ClassVar[str] = "What the agents want"
-    short: ClassVar[str] = "Wanting"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """Figures of wanting and of interchange, and every number as a table."""

@@ -18,7 +18,6 @@ class Worlds(Section):
 
     order: ClassVar[int] = 3
     title: ClassVar[str] = "Worlds"
-    short: ClassVar[str] = "Worlds"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """How many worlds there are, and a table with a row for each; not of a study, which knows of one alone."""

@@ -6,6 +6,7 @@ Runs and sweeps are made up, so that nothing is trained here.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from imprint.analyses.evaluate import evaluate, replicate
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.sweeps import cost, sweep
 from imprint.analyses.evaluate.sweeps.plan import Plan
+from imprint.analyses.expose.candidates import Candidate, Example, Exposed
 from imprint.commands.app import app
 from imprint.models.files import write_json, write_table
 from imprint.reports.pages import run as runs
 from imprint.reports.pages import sweep as sweeps
 from imprint.schemas.outputs import FOLDER, OUTPUTS, text_of
+from imprint.schemas.searches import ExposedCandidate, ExposedExample, ExposeOutput
 from tests.commands.commands import answered, printed, valid
 from tests.known.tiny import TINY
 from tests.reports import example_question, example_run, example_sweep
@@ -55,6 +58,11 @@ def test_a_schema_refuses_what_is_no_such_output() -> None:
     for bad in ({**good, "schema": "imprint/report/2"}, {**good, "more": 1}, {"schema": "imprint/report/1"}):
         with pytest.raises((AssertionError, ValueError)):
             valid("report", bad)
+
+
+def test_what_expose_answers_is_what_its_schema_names() -> None:
+    for record, model in ((Exposed, ExposeOutput), (Candidate, ExposedCandidate), (Example, ExposedExample)):
+        assert {field.name for field in fields(record)} == model.model_fields.keys() - {"schema_"}
 
 
 @pytest.mark.parametrize("name", ["nursery", "worlds/nursery", "learners/conv", "environments/coin", "latch"])

@@ -18,14 +18,23 @@ from imprint.models.errors import ImprintError
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
-from tests.commands.commands import printed
+from tests.commands.commands import answered, printed
 
 
 def test_list_names_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
-    page = printed(capsys, "list")
+    page = printed(capsys, "list", "--all")
     for name in ("setups", "worlds", "learners", "steering", "assessors", "nursery", "conv", "detector", "valence"):
         assert name in page
     assert "conv" not in printed(capsys, "list", "worlds")
+
+
+def test_the_first_look_is_short_and_says_how_many_members_each_family_has(capsys: pytest.CaptureFixture[str]) -> None:
+    page, listed = printed(capsys, "list"), answered(capsys, "list")["families"]
+    assert len(page.splitlines()) < 30 and "imprint list --all" in page and "imprint list setups" in page
+    for name, members in listed.items():
+        row = next(line for line in page.splitlines() if line.startswith(name))
+        assert f" {len(members)} " in row and len(row.split("│")[-1].strip()) > 20
+    assert len(listed) > 12 and "detector" not in page
 
 
 def test_show_fills_in_every_default_of_a_setup(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,10 +35,14 @@ def test_a_log_says_how_much_time_is_left(monkeypatch: pytest.MonkeyPatch) -> No
     with Bars(page) as bars:
         for done in (100, 400, 1000):
             bars(Step("sweep", done, 1000, "lives"))
+        for done, clock in ((100, 300.0), (400, 360.0)):
+            monkeypatch.setattr(progress.time, "monotonic", lambda now=clock: now)
+            bars(Step("locate", done, 1000, "reading  3 min left"))
     assert isinstance(page.file, io.StringIO)
     # 300 units took a minute, so that 600 take two; a cell that has just begun, or has ended, says nothing
     assert page.file.getvalue().splitlines() == [
         "sweep: 100 of 1,000  lives",
         "sweep: 400 of 1,000  lives, 2 min left",
         "sweep: 1,000 of 1,000  lives",
+        *[f"locate: {done} of 1,000  reading  3 min left" for done in (100, 400)],  # said once
     ]

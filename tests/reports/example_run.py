@@ -162,7 +162,7 @@ def _latch(rng: np.random.Generator) -> list[dict[str, Any]]:
             rows.append(_row("latch", "attribution", 0.09, concept=concept, age=AGES[-1], seeds=6, control="area"))
         rows.append(_row("latch", "residual", 0.02, 0.01, concept=INTENDED, control=NASTY, age=AGES[-1], seeds=6))
     rows += _judged(rng)
-    why = "caregiver leads with 82% of all that is carried"
+    why = "caregiver leads with 82% of the variance that these concepts explain"
     rows.append(_row("latch", "latch", 0.55, 0.08, age=AGES[-1], seeds=6, verdict="intended", why=why))
     words = ["intended"] * 5 + ["mixed"]
     rows += [_row("latch", "latch", 0.5, age=AGES[-1], seed=s, seeds=1, verdict=w) for s, w in enumerate(words)]

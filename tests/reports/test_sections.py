@@ -69,7 +69,9 @@ def changed(folder: Path, metric: str, concept: str, numbers: dict[str, float]) 
 
 def test_margins_say_on_which_side_of_the_threshold_dominance_lies(tmp_path: Path) -> None:
     text = sentences(load_run(example.write(tmp_path / "a")))
-    assert "“caregiver” holds 82\u00a0% of all that is carried, 7.1 percentage points above 75\u00a0%" in text
+    assert (
+        "“caregiver” holds 82\u00a0% of the variance that these concepts explain, 7.1 percentage points above" in text
+    )
     assert "its interval lies above the threshold" in text
     near = {"estimate": 0.74, "low": 0.65, "high": 0.8}
     text = sentences(changed(tmp_path / "b", "dominance", "caregiver", near))
@@ -97,7 +99,7 @@ def test_the_answer_names_the_word_its_runner_up_and_the_leader(tmp_path: Path) 
     first, second = found["answer"].summary
     assert first.endswith("meant (probability 97\u00a0%; next comes “mixed”, 3\u00a0%).")
     assert second.startswith("“caregiver” leads (probability > 99\u00a0%) with 82\u00a0%")
-    assert second.endswith("of the whole value it holds 55\u00a0%, and 33\u00a0% follows none of them.")
+    assert second.endswith("of the value's whole variance it holds 55\u00a0%, and 33\u00a0% follows none of them.")
     assert found["answer"].odds == "“intended” 97\u00a0%, “mixed” 3\u00a0%"
     (figure,) = found["figures"]
     assert figure.plot["layout"]["shapes"][0]["x0"] == 0.75 and "lies below it" in figure.reading
@@ -114,8 +116,18 @@ def test_an_open_verdict_says_what_is_open_and_what_is_ruled_out(tmp_path: Path)
         "It is open, since no word reaches 95\u00a0%, whether the value latched onto several concepts"
     )
     assert (
-        "(52\u00a0%) or “caregiver” alone (48\u00a0%); that it latched onto none of the concepts is ruled out." in first
+        "(52\u00a0%), or “caregiver” alone (48\u00a0%); that it latched onto none of the concepts is ruled out."
+        in first
     )
+
+
+def test_analyses_that_all_agree_are_a_sentence_and_no_figure(tmp_path: Path) -> None:
+    run = load_run(example.write(tmp_path))
+    agree = run.findings["metric"].isin(("multiverse", "multiverse_word"))
+    run.findings.loc[agree, "estimate"] = run.findings.loc[agree, "verdict"].isin(("", "intended")).astype(float)
+    found = Robustness().collect(run)
+    assert found is not None and [figure.id for figure in found["figures"]] == ["robustness-power-marks"]
+    assert found["gist"] in found["sentences"][0] and "100\u00a0% say what the verdict says" in found["gist"]
 
 
 def test_robustness_says_in_how_many_analyses_the_verdict_stands_and_what_could_be_shown(tmp_path: Path) -> None:

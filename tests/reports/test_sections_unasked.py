@@ -36,10 +36,11 @@ def test_facts_are_explained_and_what_most_seeds_share_comes_first(tmp_path: Pat
     run = example.write(tmp_path)
     share = {name: Estimate(value, 0.0, 0.4, 6) for name, value in (("who", 0.3), ("block", 0.2))}
     found = {"p_value": 0.001, "q_value": 0.002}
+    block = {"meaning": "who wrote it", "untrained": 0.013}
     example.searched(
         run,
         Candidate("who", "world", share["who"], "changed", {"who": 1.0}, stable=(2, 6), **found),
-        Candidate("block", "world", share["block"], "", {"block": 1.0}, stable=(6, 6), meaning="who wrote it", **found),
+        Candidate("block", "world", share["block"], "", {"block": 1.0}, stable=(6, 6), **found | block),
     )
     content = Unasked().collect(load_run(run))
     assert content is not None
@@ -48,3 +49,5 @@ def test_facts_are_explained_and_what_most_seeds_share_comes_first(tmp_path: Pat
         in (content["sentences"][0])
     )
     assert content["sentences"][1] == "“block” is who wrote it."
+    told = content["tables"][0].frame.set_index("what")["in untrained networks"]
+    assert list(told[["who", "block"]]) == ["not measured", "1.3\u00a0%"]

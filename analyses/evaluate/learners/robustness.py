@@ -27,7 +27,7 @@ from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
 DOMINANCES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
-"""Supposed parts of all that is carried that the intended concept holds."""
+"""Supposed parts of the variance that the concepts explain that the intended concept holds."""
 DRAWS_A_RUN = 25
 """Resamples of the setup for which one run is simulated at each of them, so that a rough evaluation is a short one."""
 
@@ -48,10 +48,10 @@ def power(
 ) -> pd.DataFrame:
     """What words a setup of learners would say if the truth were known, before anything is trained.
 
-    ``setup``: shipped name, YAML file, mapping or :class:`Setup`. ``dominances``: supposed parts of all that is carried
-    that the intended concept holds. ``seeds``: a number of training seeds, or several (default: the setup's own, twice
-    and four times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises :class:`ImprintError`
-    for a setup of agents and for numbers that make no sense.
+    ``setup``: shipped name, YAML file, mapping or :class:`Setup`. ``dominances``: supposed parts that the intended
+    concept holds of the variance that the concepts explain. ``seeds``: a number of training seeds, or several (default:
+    the setup's own, twice and four times as many). Returns columns :data:`imprint.analyses.latch.power.COLUMNS`. Raises
+    :class:`ImprintError` for a setup of agents and for numbers that make no sense.
     """
     chosen = load_setup(setup, expect=Setup)
     seeds = (int(seeds),) if isinstance(seeds, int | np.integer) else seeds

@@ -8,7 +8,6 @@ class SeedCount(Section):
 
     order = 900
     title = "How many training seeds"
-    short = "Seeds"
 
     def collect(self, run):
         """What ``seed_count.html`` shows."""

@@ -21,7 +21,6 @@ class Learned(Section):
 
     order: ClassVar[int] = 34
     title: ClassVar[str] = "How it was learned"
-    short: ClassVar[str] = "How learned"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """The table, and how many competences have a ground truth; nothing for studies, whose training is not ours."""

@@ -22,7 +22,6 @@ class Unasked(Section):
 
     order: ClassVar[int] = 12
     title: ClassVar[str] = "What nobody asked about"
-    short: ClassVar[str] = "Nobody asked"
 
     def collect(self, run: RunData) -> dict[str, Any] | None:
         """The answer of ``imprint expose``; nothing for a run that was not searched."""

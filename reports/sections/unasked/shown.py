@@ -79,6 +79,7 @@ def evidence(found: Exposed) -> pd.DataFrame:
             {
                 "what": c.name,
                 "share of the variance": f"{percent(c.share.value)} [{percent(c.share.low)}, {percent(c.share.high)}]",
+                "in untrained networks": percent(c.untrained),
                 "found in": f"{c.stable[0]} of {c.stable[1]}",
                 "q": f"{c.q_value:.2g}",
                 "how it was tested": ("" if c.causal else "An association: nothing was changed. ") + c.description,
