@@ -30,7 +30,7 @@ def in_words(shaped: pd.DataFrame) -> str:
         f"with examples that grow as a power of their size rather than as an exponential in {power} of "
         f"{len(structured)} cases (degree {low:.1f} to {high:.1f}); where a task may be any task at all, the examples "
         f"double with every {every.min():.1f} to {every.max():.1f} further cells. So from scratch, general and "
-        "tractable go together for tasks with structure, and cannot for all tasks; strips of 32 cells are a toy."
+        "tractable go together for tasks with structure, and cannot for all tasks; strips of 20 cells are a toy."
     )
 
 
