@@ -107,10 +107,13 @@ def test_a_learner_is_one_function_of_a_strip_and_begins_by_chance(kind: str) ->
     assert torch.allclose(alone, odds[0][5:6], atol=1e-5) and float(odds[0].std()) > 0
 
 
-def test_a_need_is_found_where_there_is_something_to_learn_and_none_where_coins_teach() -> None:
-    common = {"learner": "dense", "family": "weigh", "n": 6, "seeds": (500, 501), "budget": 1500}
+def test_a_need_is_found_where_there_is_something_to_learn_and_none_where_coins_teach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pieces, "TRIALS", 100)
+    common = {"learner": "dense", "family": "weigh", "n": 6, "seeds": (500, 501), "budget": 1024}
     taught, coins = (pieces.measure(**common, coins=coins, say=lambda *_: None) for coins in (False, True))
-    assert taught["examples"].notna().all() and float(taught["examples"].max()) < 1500
+    assert taught["examples"].notna().all() and float(taught["examples"].max()) < 1024
     assert coins["examples"].isna().all() and float((coins["last"] - 0.5).abs().max()) < 0.3
     alone = pieces.measure(**{**common, "seeds": (501,)}, coins=False, say=lambda *_: None)
     assert alone["examples"].iloc[0] == pytest.approx(taught["examples"].iloc[1], rel=0.05)
