@@ -38,7 +38,7 @@ def _needs(means: pd.DataFrame) -> Exhibit:
     largest = means[means["n"] == means.groupby("family")["n"].transform("max")]
     said = "; ".join(
         f"{family} of {part['n'].iloc[0]}: "
-        + ", ".join(f"{row.learner} {2**row.value:,.0f}" for row in part.itertuples())
+        + ", ".join(f"{row['learner']} {2 ** float(row['value']):,.0f}" for _, row in part.iterrows())
         for family, part in largest.groupby("family", sort=False)
     )
     titles = "cells of the strip", "log2 of examples to criterion"

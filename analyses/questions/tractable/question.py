@@ -126,8 +126,8 @@ class Tractable(Question[Settings]):
         means = over_seeds(needed, ["learner", "family", "n"])
         rows = self.rows(means, "value", lambda row: {"metric": "needed", "age": row["n"], "control": _of(row)})
         for name in ("degree", "doubling", "evidence"):
-            found = over_seeds(shaped, ["learner", "family"], name)
-            rows += self.rows(found, name, lambda row, name=name: {"metric": name, "control": _of(row)})
+            found = over_seeds(shaped, ["learner", "family"], name, named="value").assign(metric=name)
+            rows += self.rows(found, "value", lambda row: {"metric": row["metric"], "control": _of(row)})
         coins = over_seeds(by_coins(table), ["learner"])
         rows += self.rows(coins, "value", lambda row: {"metric": "right", "control": f"{row['learner']}, coins"})
         sentence = in_words(shaped)
@@ -155,11 +155,12 @@ def decide(table: pd.DataFrame) -> Judgement:
 
     def last(learner: str, family: str) -> pd.Series:
         part = needed[(needed["learner"] == learner) & (needed["family"] == family)]
-        return part[part["n"] == part["n"].max()].set_index("seed")["value"]
+        values: pd.Series = part[part["n"] == part["n"].max()].set_index("seed")["value"]
+        return values
 
     by_seed = shaped.pivot_table(index="seed", columns=["family", "learner"], values="evidence", dropna=False)
     structured = pd.concat([by_seed[family] for family in STRUCTURED], axis=1).mean(axis=1, skipna=False)
-    apart = structured - by_seed[UNSTRUCTURED].mean(axis=1, skipna=False)
+    apart = structured - pd.DataFrame(by_seed[UNSTRUCTURED]).mean(axis=1, skipna=False)
     name = "with structure less over all tasks: power over exponential"
     tractable, controls = [], [Prediction(name, mean_of_all(apart), least=EVIDENCE)]
     for learner in LEARNERS:
