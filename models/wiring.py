@@ -91,6 +91,10 @@ def within_reach(wiring: Wiring, sheet: Sheet) -> Tensor:
         near = torch.cdist(places(wiring.width, sheet), spots) <= wiring.radius
     reached = near.repeat(1, sheet.planes)
     least = int(reached.sum(1).min())
+    if not least:
+        raise ImprintError(
+            f"radius is {wiring.radius:g}, within which some unit has no input; expected about one input, or more."
+        )
     if wiring.in_degree > least:
         where = "on the whole sheet" if wiring.radius is None else f"within a radius of {wiring.radius:g}"
         raise ImprintError(

@@ -156,6 +156,15 @@ class Written(Learner):
         """What a batch ``[n, T, C, H, W]`` leaves behind."""
 
 
+def check_window(window: int, frame: Frame) -> None:
+    """Raise :class:`ImprintError` for a learner that would see more frames at once than an episode has."""
+    if window > frame.steps:
+        raise ImprintError(
+            f"learner.window is {window}, but episodes of this world have {frame.steps} frames; expected at most "
+            f"{frame.steps}."
+        )
+
+
 def tile_count(frame: Frame, patch: int) -> int:
     """How many square tiles of ``patch`` pixels a side make up a frame. Raises :class:`ImprintError` if they do not."""
     divisor = math.gcd(frame.height, frame.width)

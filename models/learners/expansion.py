@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.learners.base import Frame, Layered, Taught
+from imprint.models.learners.base import Frame, Layered, Taught, check_window
 from imprint.models.wiring import Sheet, Wiring, compete, connect
 
 
@@ -39,6 +39,7 @@ class Expansion(Layered):
 
     def __init__(self, settings: Expansion.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
+        check_window(settings.window, frame)
         self.s = settings
         self.winners = settings.winners
         sheet = Sheet(frame.height, frame.width, settings.window * frame.channels)

@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from imprint.models.learners.base import Frame, Layered, Taught
+from imprint.models.learners.base import Frame, Layered, Taught, check_window
 from imprint.models.settings import FrozenSettings
 
 
@@ -41,6 +41,7 @@ class Layers(Layered):
 
     def __init__(self, settings: Layers.Settings, frame: Frame) -> None:
         super().__init__(settings, frame)
+        check_window(settings.window, frame)
         self.s = settings
         seen = settings.window * frame.channels * frame.height * frame.width
         shown = frame.sensory_channels * frame.height * frame.width

@@ -99,7 +99,8 @@ class Wave(Learner):
         differs = (self(dark) - self(observation)).abs().unflatten(2, (-1, self.s.channels)).sum(3)
         rows, columns = (torch.arange(count, dtype=differs.dtype) for count in (self.rows, self.columns))
         distance = (rows - row).abs()[:, None] + (columns - column).abs()
-        return (differs * distance.flatten()).sum(2) / differs.sum(2)
+        away: Tensor = (differs * distance.flatten()).sum(2) / differs.sum(2)
+        return away
 
 
 def _blocks(wiring: Tensor, columns: int, down: int, right: int) -> list[int]:

@@ -224,4 +224,4 @@ class Womb(World):
 
 def _coded(concepts: pd.DataFrame, name: str, values: tuple[str, ...]) -> Tensor:
     """Index of each row's value."""
-    return torch.from_numpy(pd.Index(values).get_indexer(concepts[name]).astype(np.int64))
+    return torch.tensor([values.index(value) for value in concepts[name].tolist()], dtype=torch.int64)

@@ -54,6 +54,8 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
         within_reach(Wiring(width=16, in_degree=4, radius=1.0), Sheet(4, 4))
     with pytest.raises(ImprintError, match=r"only 16 inputs on the whole sheet; give an in_degree of at most 16\.$"):
         connect(Wiring(in_degree=17), Sheet(4, 4), rng=rng())
+    with pytest.raises(ImprintError, match=r"radius is 0\.1, within which some unit has no input"):
+        within_reach(Wiring(width=9, radius=0.1), Sheet(4, 4))
     with pytest.raises(ImprintError, match=r"active is 0\.01 of 20 units"):
         _ = Wiring(width=20, active=0.01).winners
     with pytest.raises(ValueError, match="width"):

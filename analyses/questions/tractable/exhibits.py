@@ -30,7 +30,7 @@ def in_words(shaped: pd.DataFrame) -> str:
         f"with examples that grow as a power of their size rather than as an exponential in {power} of "
         f"{len(structured)} cases (degree {low:.1f} to {high:.1f}); where a task may be any task at all, the examples "
         f"double with every {every.min():.1f} to {every.max():.1f} further cells. So from scratch, general and "
-        "tractable go together for tasks with structure, and cannot for all tasks; strips of 32 cells are a toy."
+        "tractable go together for tasks with structure, and cannot for all tasks; strips of 20 cells are a toy."
     )
 
 
@@ -38,7 +38,7 @@ def _needs(means: pd.DataFrame) -> Exhibit:
     largest = means[means["n"] == means.groupby("family")["n"].transform("max")]
     said = "; ".join(
         f"{family} of {part['n'].iloc[0]}: "
-        + ", ".join(f"{row.learner} {2**row.value:,.0f}" for row in part.itertuples())
+        + ", ".join(f"{row['learner']} {2 ** float(row['value']):,.0f}" for _, row in part.iterrows())
         for family, part in largest.groupby("family", sort=False)
     )
     titles = "cells of the strip", "log2 of examples to criterion"

@@ -35,7 +35,7 @@ from imprint.analyses.questions.tractable.learners import LEARNERS
 from imprint.models.chance import generator
 from imprint.models.learning.stacked import Stacked
 
-BATCH, RATE, RIGHT, TRIALS, MORE, AHEAD = 8, 0.003, 0.9, 500, 1.2, 32
+BATCH, RATE, RIGHT, TRIALS, MORE, AHEAD = 8, 0.002, 0.9, 500, 1.2, 32
 """Strips of a step, rate of Adam, criterion, strips of a trial, growth from trial to trial, batches drawn at once."""
 
 

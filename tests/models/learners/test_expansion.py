@@ -6,6 +6,7 @@ import torch
 from imprint.models.errors import ImprintError
 from imprint.models.learners.base import Frame
 from imprint.models.learners.expansion import Expansion
+from imprint.models.learners.layers import Layers
 from imprint.models.learning.cohort import Cohort
 from imprint.models.learning.ruled import RuledCohort
 from imprint.models.rules.three_factor import ThreeFactor
@@ -55,3 +56,9 @@ def test_few_units_speak_and_each_of_them_hears_its_surroundings_alone() -> None
 def test_settings_that_do_not_fit_the_frames_are_refused() -> None:
     with pytest.raises(ImprintError, match="in_degree is 40, but some unit has only 16 inputs within a radius of 2"):
         learners(1, in_degree=40, radius=2.0)
+    with pytest.raises(
+        ImprintError, match=r"window is 6, but episodes of this world have 5 frames; expected at most 5"
+    ):
+        learners(1, window=6)
+    with pytest.raises(ImprintError, match="window is 6, but episodes"):
+        Layers(Layers.Settings(window=6), FRAME)
