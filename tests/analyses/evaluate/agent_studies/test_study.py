@@ -75,6 +75,10 @@ def test_evidence_outlives_the_process_and_the_policy(hall: Callable[..., Any], 
     state = torch.random.get_rng_state()
     assert not study.add(Network(0).eval(), age=3, seed=0)
     assert (0, 3) in study and (1, 3) not in study
+    with pytest.raises(ImprintError, match="another model was added as seed 0 at age 3"):
+        study.add(Network(1).eval(), age=3, seed=0)
+    with pytest.raises(ImprintError, match="seed 1 at age 3 is the same model as seed 0 at age 3"):
+        study.add(Network(0).eval(), age=3, seed=1)
     again = hall(folder=tmp_path / "kept", **few)
     assert len(again.added) == 1
     again.add(walker(1), age=5, seed=0)
