@@ -315,15 +315,17 @@ class Study(Gathering[StudySetup]):
 
     def _agreed(self, sites: tuple[str, ...], declared: tuple[str, ...]) -> tuple[str, ...]:
         """The sites of the study, those of what was added first. Raises :class:`ImprintError` for others."""
-        chosen, named = self._sites, declared
+        chosen: tuple[str, ...] | None = self._sites
+        named: tuple[str, ...] | None = declared
         if self._kept_sites is None and (keys := keys_in(self._folder)):
             self._kept_sites = read_kept(self._folder, keys[0], self._regression, None).sites
         if self._kept_sites is not None:
             chosen, named = self._kept_sites, named or self._sites
         if chosen is not None and named and set(named) != set(chosen):
             raise ImprintError(f"sites are {', '.join(named)}; expected those of this study: {', '.join(chosen)}.")
-        self._sites = sites if chosen is None else chosen
-        return self._sites
+        agreed = sites if chosen is None else chosen
+        self._sites = agreed
+        return agreed
 
     def _known(self, key: Key, fingerprint: Mapping[str, torch.Tensor]) -> bool:
         """Whether the model was added before. Raises :class:`ImprintError` when something else stands in its place."""
