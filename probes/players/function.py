@@ -56,7 +56,10 @@ class FunctionPlayer(Player):
             ) from error
         if isinstance(action, tuple) and len(action) == 2 and (action[1] is None or isinstance(action[1], tuple)):
             action = action[0]  # what predict() of Stable-Baselines3 returns
-        found = np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
+        try:
+            found = np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
+        except ValueError:  # a list whose parts differ in length
+            found = np.empty(0, dtype=object)
         if found.dtype == object:
             raise ImprintError(f"the policy {self.name} returned {type(action).__name__}; expected an action.")
         size = int(np.prod(self.action_space.shape or ()))

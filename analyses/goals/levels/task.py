@@ -260,4 +260,6 @@ def _takes(function: Any, name: str) -> bool:
 def _bytes(observation: Any) -> bytes:
     if isinstance(observation, Mapping):
         return b"".join(_bytes(observation[name]) for name in sorted(observation))
+    if isinstance(observation, tuple | list):
+        return b"".join(_bytes(part) for part in observation)
     return np.asarray(observation).tobytes() if not isinstance(observation, str) else observation.encode()
