@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
+from torch import nn
 
 from imprint.analyses.evaluate.agent_studies.evidence import RANDOM, same_policy, tensors_file, weights_of, write_policy
 from imprint.analyses.evaluate.agent_studies.pooling import GROUP, INPUT, AgentStudyPooling, read_targets
@@ -150,7 +151,8 @@ class AgentStudy(Gathering[AgentStudySetup]):
         cannot be told apart.
         """
         key, task, greedy = key_of(seed, age, untrained), self._task, self.setup.evaluation.greedy
-        player = player_of(policy, task.space, task.action_space, task.samples, greedy=greedy, site=site)
+        sample = task.samples if isinstance(policy, nn.Module) else None
+        player = player_of(policy, task.space, task.action_space, sample, greedy=greedy, site=site)
         if not untrained and age >= self._latest.get(seed, (age, None, None))[0]:
             self._latest[seed] = (age, policy, player)
         weights = weights_of(player.model)
