@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.wrappers import NormalizeObservation
 
 import imprint
 from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
@@ -105,6 +106,7 @@ def test_slips_are_said_in_a_sentence(hall: Callable[..., Any]) -> None:
         ({"designs": {**both, "moves": lambda seed: Hall()}}, "Did you mean 'moved'"),
         ({"designs": {**both, "apart": lambda seed: Unseeded(True)}}, "another level when it is asked again"),
         ({"designs": {**both, "apart": lambda seed: seed}}, "raised TypeError"),
+        ({"designs": {**both, "train": lambda seed: NormalizeObservation(Hall())}}, "set update_running_mean = False"),
         ({"facts": {"coin_place": lambda env, info: env.unwrapped.coins}}, "raised AttributeError"),
         ({"facts": {"coin_place": lambda env, info: object()}}, "expected a number"),
         ({"distances": {"coins": at("coin")}}, "Did you mean 'coin'"),
