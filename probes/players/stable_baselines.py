@@ -19,7 +19,6 @@ from imprint.probes.policies.library import CONTINUOUS, MASKABLE, Q_NETWORK, REC
 from imprint.probes.policies.passes import Pass
 from imprint.probes.policies.preprocessing import Chain
 
-
 UNMASKED = (
     "The levels have no action_masks(), so all actions were allowed, and the agent may have been trained with some."
 )
