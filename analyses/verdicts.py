@@ -40,7 +40,7 @@ def kind_of(verdict: str) -> str:
 
 def scope(seeds: int, worlds: int) -> str:
     """What a statement over some seeds holds over."""
-    counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    counted = f"{seeds} seed{'s' if seeds != 1 else ''}"
     return f"over {worlds} worlds and {counted}" if worlds > 1 else f"over {counted} of one world"
 
 

@@ -161,6 +161,12 @@ def fitting(actions: NDArray[Any], space: Any, name: str) -> NDArray[Any]:
     from gymnasium import spaces
 
     kept: NDArray[Any]
+    numbers = actions.dtype.kind in "biuf"
+    if not numbers or (not isinstance(space, spaces.Box) and not (np.isfinite(actions) & (actions % 1 == 0)).all()):
+        raise ImprintError(
+            f"{name} gave the action {actions.ravel()[0]!r}; expected one of {space}, as a whole number: of "
+            "probabilities or scores choose one."
+        )
     if isinstance(space, spaces.Box):
         kept = np.clip(actions.reshape(len(actions), *space.shape), space.low, space.high).astype(space.dtype)
     elif isinstance(space, spaces.Discrete):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from imprint.models.errors import ImprintError
@@ -41,10 +44,10 @@ class FunctionPlayer(Player):
             reset()
 
     def act(self, seen: Seen) -> NDArray[Any]:
-        """What the function returns for each observation."""
-        return fitting(
-            np.stack([self._one(observation) for observation in seen.observations]), self.action_space, self.name
-        )
+        """What the function returns for each observation, with chance from the step's seed."""
+        with _seeded(seen.noise):
+            actions = [self._one(observation) for observation in seen.observations]
+        return fitting(np.stack(actions), self.action_space, self.name)
 
     def _one(self, observation: Any) -> NDArray[Any]:
         try:
@@ -56,7 +59,10 @@ class FunctionPlayer(Player):
             ) from error
         if isinstance(action, tuple) and len(action) == 2 and (action[1] is None or isinstance(action[1], tuple)):
             action = action[0]  # what predict() of Stable-Baselines3 returns
-        found = np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
+        try:
+            found = np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
+        except ValueError:  # a list whose parts differ in length
+            found = np.empty(0, dtype=object)
         if found.dtype == object:
             raise ImprintError(f"the policy {self.name} returned {type(action).__name__}; expected an action.")
         size = int(np.prod(self.action_space.shape or ()))
@@ -65,6 +71,21 @@ class FunctionPlayer(Player):
                 f"the policy {self.name} returned {list(found.shape)}; expected one action of {self.action_space}."
             )
         return found
+
+
+@contextmanager
+def _seeded(noise: int) -> Iterator[None]:
+    """In this context the global generators begin at a seed, which functions may draw from; then they are put back."""
+    numbers, state = np.random.get_state(), random.getstate()  # noqa: NPY002 (put back below)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(noise % 2**62)
+            np.random.seed(noise % 2**32)  # noqa: NPY002
+            random.seed(noise)
+            yield
+    finally:
+        np.random.set_state(numbers)  # noqa: NPY002
+        random.setstate(state)
 
 
 class RandomPlayer(Player):

@@ -26,6 +26,11 @@ from imprint.models.errors import ImprintError, unknown_name
 from imprint.probes.players.base import Player, Seen, Tap, fitting, seeded, stacked
 from imprint.probes.subjects.guards import require_evaluation, require_no_hooks
 
+NO_VALUE = (
+    "What the module returns beside its logits is no number per observation, so it was left out; a memory is not "
+    "carried from step to step."
+)
+
 
 class NetworkPlayer(Player):
     """A ``torch.nn.Module`` that acts."""
@@ -40,7 +45,14 @@ class NetworkPlayer(Player):
         self._seen: Seen | None = None
         self.acting = self._named(site) if site is not None else self._before_logits(sample)
         self.taps = () if self.acting is None else (self.acting,)
-        self.has_value = self._both(sample)[1] is not None
+        logits, value = self._both(sample)
+        self.has_value = value is not None
+        last = {k: v[-1:] for k, v in sample.items()} if isinstance(sample, dict) else sample[-1:]
+        if not torch.allclose(logits[-1:], self._both(last)[0], rtol=1e-3, atol=1e-5, equal_nan=True):
+            raise ImprintError(
+                f"{self.name} gives other logits for an observation alone than beside others. Look for chance, and for "
+                "a recurrent module that takes rows for time steps; a policy with a memory is a function with reset()."
+            )
 
     @property
     def name(self) -> str:
@@ -86,11 +98,14 @@ class NetworkPlayer(Player):
         from gymnasium import spaces
 
         n = len(next(iter(observations.values()))) if isinstance(observations, dict) else len(observations)
-        given = (
-            {k: self._tensor(v) for k, v in observations.items()}
-            if isinstance(observations, dict)
-            else self._tensor(observations)
-        )
+        try:
+            given = (
+                {k: self._tensor(v) for k, v in observations.items()}
+                if isinstance(observations, dict)
+                else self._tensor(observations)
+            )
+        except TypeError as error:
+            raise ImprintError(f"observations cannot be given to a module: {error}. Wrap the environment.") from error
         assert self.model is not None
         try:
             with torch.no_grad():
@@ -111,6 +126,7 @@ class NetworkPlayer(Player):
             got = list(first.shape) if isinstance(first, Tensor) else type(first).__name__
             raise ImprintError(f"{self.name} returned {got} for {n} observations; expected [{n}, {width}] for {space}.")
         if value is not None and (not isinstance(value, Tensor) or value.numel() != n):
+            self.notes = tuple(dict.fromkeys((*self.notes, NO_VALUE)))
             value = None
         return first, value
 
@@ -144,6 +160,7 @@ class NetworkPlayer(Player):
         if given:
             return Tap(given[-1], entering=True)
         self.notes = (
+            *self.notes,
             "No linear layer gives the logits as they are, so nothing was erased; name the module with site=.",
         )
         return None

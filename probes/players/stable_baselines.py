@@ -19,6 +19,10 @@ from imprint.probes.policies.library import CONTINUOUS, MASKABLE, Q_NETWORK, REC
 from imprint.probes.policies.passes import Pass
 from imprint.probes.policies.preprocessing import Chain
 
+UNMASKED = (
+    "The levels have no action_masks(), so all actions were allowed, and the agent may have been trained with some."
+)
+
 
 class StableBaselinesPlayer(Player):
     """An algorithm, or its policy, that acts."""
@@ -60,6 +64,8 @@ class StableBaselinesPlayer(Player):
     def act(self, seen: Seen) -> NDArray[Any]:
         """Actions by the policy's own ``predict``, with chance from the step's seed."""
         starts = np.full(self.n, seen.first)
+        if self.kind == MASKABLE and seen.masks is None:
+            self.notes = tuple(dict.fromkeys((*self.notes, UNMASKED)))
         more: dict[str, Any] = {"action_masks": seen.masks} if self.kind == MASKABLE and seen.masks is not None else {}
         training, state = self.policy.training, np.random.get_state()  # noqa: NPY002 (put back below)
         try:

@@ -73,5 +73,5 @@ def _refused(thing: object) -> ImprintError:
     return ImprintError(
         f"got {type(thing).__name__}; expected the ActorCriticPolicy of a PPO or A2C agent, the policy of a DQN, SAC, "
         "TD3, RecurrentPPO or MaskablePPO agent, or such an agent itself. Other networks are examined with "
-        "imprint.Subject(network, value=...)."
+        "imprint.Subject(network, value=...), others in an AgentStudy as functions: lambda o: agent.predict(o)[0]."
     )

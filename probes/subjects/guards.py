@@ -22,6 +22,7 @@ normalisation without running statistics mixes the rows of a batch in either mod
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
 import types
@@ -58,6 +59,17 @@ _EXAMINED: set[int] = set()
 """Identities of the models that are examined and held at the moment."""
 _UNCOMPILED: list[Any] = []
 """For each model that is held: what is undone when the last is let go."""
+
+
+def _forget() -> None:
+    """In a forked process the other threads, which hold models, are gone."""
+    _LOCKS.clear()
+    _EXAMINED.clear()
+    _LOCKS_LOCK.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOCKS_LOCK.acquire, after_in_parent=_LOCKS_LOCK.release, after_in_child=_forget)
 
 
 @runtime_checkable

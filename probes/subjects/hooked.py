@@ -23,7 +23,7 @@ from imprint.probes.policies.passes import Pass
 from imprint.probes.subjects.guards import examined
 from imprint.probes.subjects.items import Path, leaves, named_outputs, part, replaced
 from imprint.probes.subjects.observations import Observations, as_tensor, batches_of
-from imprint.probes.subjects.passes import Batch, Hooked, Keep, Reader
+from imprint.probes.subjects.passes import Batch, Hooked, Keep, OfBatch, Reader
 from imprint.probes.subjects.positions import mask_of
 from imprint.probes.subjects.site import Site, parse, readable
 from imprint.probes.subjects.trust import connected as names_connected
@@ -97,17 +97,22 @@ class HookedModel:
         """Value ``[n]`` of one batch; raises unless it is one number per row."""
         n = len(batch)
         source = "the model" if self.given_value is None else "value()"
-        out = self.forward(batch) if self.given_value is None else as_tensor(self.given_value(batch.observation))
+        out = self._computed(batch)
         if isinstance(out, Tensor) and out.is_complex():
             raise ImprintError(
                 f"{source} gives complex numbers; expected real ones: choose a part of them, or their size."
             )
-        one_each = isinstance(out, Tensor) and (tuple(out.shape) in ((n,), (n, 1)) or out.numel() == n == 1)
-        if one_each:
+        if isinstance(out, Tensor) and (tuple(out.shape) in ((n,), (n, 1)) or out.numel() == n == 1):
             return out.reshape(n) if out.is_floating_point() else out.reshape(n).float()
         got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
         advice = "return one number per row." if self.given_value else "pass value=, which gives one number per row."
         raise ImprintError(f"{source} returned {got} for {n} observations; expected [{n}] or [{n}, 1]: {advice}")
+
+    def _computed(self, batch: Batch) -> Any:
+        value = self.given_value
+        if isinstance(value, OfBatch):
+            return value.of(batch)
+        return self.forward(batch) if value is None else as_tensor(value(batch.observation))
 
     def outputs(self, batch: Batch, run: Run, modules: set[str]) -> dict[str, list[Any]]:
         """Outputs of each of the modules that runs, in the order in which their first runs end."""
@@ -205,10 +210,6 @@ class HookedModel:
     def probe(self, observation: Observations) -> Batch:
         """The few first rows."""
         return next(self.batches(observation, PROBE, whole=False)).part(slice(0, PROBE))
-
-    def masked(self, observation: Tensor) -> Batch:
-        """Observations that are already in place, with their mask."""
-        return Batch(observation, self._mask_of(observation, slice(None)))
 
     def items(self, batch: Batch, name: str, output: Any) -> list[Site]:
         """A site for every item of a module's output that can be read."""

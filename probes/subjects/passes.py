@@ -48,6 +48,17 @@ class Batch:
         return Batch(self.observation.clone(), self.mask)
 
 
+@dataclass(frozen=True)
+class OfBatch:
+    """A value that is computed of a batch with its mask, not of observations alone."""
+
+    of: Callable[[Batch], Tensor]
+
+    def __call__(self, observation: Tensor) -> Tensor:
+        """The value of observations all of whose positions are real."""
+        return self.of(Batch(observation))
+
+
 @dataclass
 class Hooked:
     """A module in one pass."""

@@ -43,7 +43,7 @@ from imprint.probes.policies.library import is_algorithm, is_policy
 from imprint.probes.policies.passes import Pass
 from imprint.probes.subjects.hooked import PROBE, ROOT, HookedModel, Value
 from imprint.probes.subjects.observations import Observations
-from imprint.probes.subjects.passes import Batch, Editor, Keep, Reader
+from imprint.probes.subjects.passes import Batch, Editor, Keep, OfBatch, Reader
 from imprint.probes.subjects.positions import number_of
 from imprint.probes.subjects.proposals import blocks_of, proposal, require_small
 from imprint.probes.subjects.shown import subject_card, subject_line
@@ -369,24 +369,23 @@ class Subject:
     def output(self, index: int) -> Subject:
         """The same model with column ``index`` of its output ``[n, m]``, for example a logit, as the value."""
 
-        def column(observation: Tensor) -> Tensor:
-            out = self._hooked.forward(self._hooked.masked(observation))
+        def column(batch: Batch) -> Tensor:
+            out = self._hooked.forward(batch)
             if not isinstance(out, Tensor) or out.dim() != 2 or not -out.shape[1] <= index < out.shape[1]:
                 got = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
                 raise ImprintError(f"the model returned {got}, which has no column {index}; expected a tensor [n, m].")
             return out[:, index]
 
-        return self._with_value(column)
+        return self._with_value(OfBatch(column))
 
     def reading(self, site: str, readout: Callable[[Tensor], Tensor]) -> Subject:
         """The same model with a readout ``[n, d] -> [n]`` (or ``[n, 1]``) of the activations at a site as the value."""
         at = self.site(site)
 
-        def read(observation: Tensor) -> Tensor:
-            batch = self._hooked.masked(observation)
+        def read(batch: Batch) -> Tensor:
             return readout(self._read(batch, [at], lambda _, value: value.clone())[at.name])
 
-        return self._with_value(read)
+        return self._with_value(OfBatch(read))
 
     def _with_value(self, value: Value) -> Subject:
         return Subject(self.model, value, list(self._declared.values()), self._hooked.mask, self.device)

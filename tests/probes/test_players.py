@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -193,3 +194,65 @@ def test_what_does_not_fit_is_said() -> None:
         make(lambda observation: 1 // 0).act(Seen(list(sample), True, 0))
     with pytest.raises(ImprintError, match="was trained on"):
         make(sb3.PPO("MlpPolicy", Drift(), **SMALL), spaces.Box(0, 1, (4,), np.float32))
+
+
+class Remembering(nn.Module):
+    """A recurrent policy: of rows as time steps, or of one step that hands its memory back."""
+
+    def __init__(self, *, cell: bool) -> None:
+        super().__init__()
+        self.memory: nn.Module = nn.LSTMCell(3, 4) if cell else nn.LSTM(3, 4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        out, rest = self.memory(x)
+        return (self.head(out), rest) if isinstance(self.memory, nn.LSTMCell) else self.head(out)
+
+
+def test_a_module_whose_memory_would_be_lost_is_refused_or_said() -> None:
+    torch.manual_seed(0)
+    rows = np.ones((2, 3), np.float32)
+    with pytest.raises(ImprintError, match=r"other logits for an observation alone.*a function with reset\(\)"):
+        NetworkPlayer(Remembering(cell=False).eval(), spaces.Discrete(3), rows, greedy=True, site=None)
+    player = NetworkPlayer(Remembering(cell=True).eval(), spaces.Discrete(3), rows, greedy=True, site=None)
+    assert not player.has_value and any("not carried" in note for note in player.notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (0.7, r"gave the action .*0\.7.*probabilities or scores choose one"),
+        ("left", "gave the action"),
+        (float("nan"), "gave the action"),
+        ([1, [2, 3]], "returned list"),
+        (None, "returned NoneType"),
+    ],
+)
+def test_an_action_that_is_no_whole_number_is_refused(given: Any, said: str) -> None:
+    player = player_of(lambda _: given, FLAT, spaces.Discrete(3), np.ones((2, 3), np.float32))
+    player.begin(1)
+    with pytest.raises(ImprintError, match=said):
+        player.act(Seen([np.ones(3, np.float32)], True, 0))
+    fine = player_of(lambda _: torch.tensor([2.0]), FLAT, spaces.Discrete(3), np.ones((2, 3), np.float32))
+    assert fine.act(Seen([np.ones(3, np.float32)], True, 0)).tolist() == [2]
+
+
+def test_a_function_that_draws_does_so_from_the_seed_of_the_step() -> None:
+    drawing = [lambda _: int(np.random.randint(3)), lambda _: random.randrange(3), lambda _: torch.randint(3, ())]  # noqa: NPY002
+    before = np.random.get_state()[1].sum(), random.getstate(), torch.get_rng_state().sum()  # noqa: NPY002
+    for policy in drawing:
+        player = player_of(policy, FLAT, spaces.Discrete(3), np.ones((2, 3), np.float32))
+        seen = [[Seen([np.ones(3, np.float32)], True, noise) for noise in range(30)] for _ in range(2)]
+        one, two = ([int(player.act(step)[0]) for step in steps] for steps in seen)
+        assert one == two and len(set(one)) == 3
+    assert before == (np.random.get_state()[1].sum(), random.getstate(), torch.get_rng_state().sum())  # noqa: NPY002
+
+
+def test_levels_without_masks_are_said_of_an_agent_that_takes_them() -> None:
+    agent = contrib.MaskablePPO("MlpPolicy", Drift(), **SMALL)
+    player = player_of(agent, FLAT, spaces.Discrete(3), None)
+    shown = np.ones(3, np.float32)
+    for masks, said in ((np.ones((1, 3), dtype=bool), False), (None, True)):
+        player.begin(1)
+        player.act(Seen([shown], True, 7, masks))
+        assert any("no action_masks()" in note for note in player.notes) == said

@@ -1,7 +1,8 @@
 """What is kept of every policy that was added: what it attained on every level, scores and rows; no weights.
 
     cells/seed-<k>-age-<n>.parquet        findings of this policy alone that need no floor
-    cells/seed-<k>-age-<n>.safetensors    policy|tries [L, 1 + 4 G] (:meth:`Tries.packed`), the critic line, readings
+    cells/seed-<k>-age-<n>.safetensors    policy|tries [L, 1 + 4 G] (:meth:`Tries.packed`), the critic line, readings,
+                                          policy|weights [P]: their mean sizes, by which it is known again
 
 an untrained twin is ``twin-<k>-age-<n>``, random play ``random-play``. The header of the tensors holds ``subject``
 (what it is), ``problem`` (why nothing was erased; empty when goals were), ``silent`` (why there is no critic line) and
@@ -15,10 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
-from imprint.analyses.evaluate.studies.evidence import Key
+from imprint.analyses.evaluate.studies.evidence import Key, nearly
 from imprint.analyses.findings import findings
 from imprint.analyses.goals.critic_line import CriticLine
 from imprint.analyses.goals.levels.exam import Tried
@@ -26,6 +29,7 @@ from imprint.analyses.goals.rows import Row, behaviour_rows, causal_rows, critic
 from imprint.analyses.goals.wanting import Tries
 from imprint.analyses.locate.stored import packed_readings, unpacked_readings
 from imprint.analyses.locate.targets import SiteReadings
+from imprint.analyses.statistics import Floats
 from imprint.models.files import read_table, write_table
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 
@@ -59,7 +63,21 @@ def tensors_file(folder: RunFolder, name: str) -> Path:
     return folder.path / "cells" / f"{name}.safetensors"
 
 
-def write_policy(folder: RunFolder, tried: Tried, key: Key | None, *, subject: str) -> None:
+def weights_of(model: nn.Module | None) -> Floats:
+    """Mean size ``[P]`` of each tensor of a model; none of a function."""
+    tensors = [] if model is None else [t for t in model.state_dict().values() if isinstance(t, torch.Tensor)]
+    return np.asarray([float(t.double().abs().mean()) for t in tensors if t.numel()], dtype=np.float64)
+
+
+def same_policy(folder: RunFolder, key: Key, weights: Floats) -> bool | None:
+    """Whether these are the weights of the policy that was added as ``key``; None where nothing tells."""
+    kept = read_tensors(tensors_file(folder, key.name))[0].get("policy|weights")
+    return None if kept is None or not len(weights) else nearly(kept.numpy(), weights)
+
+
+def write_policy(
+    folder: RunFolder, tried: Tried, key: Key | None, *, subject: str, weights: Floats | None = None
+) -> None:
     """Store the evidence of one policy."""
     name, age = (RANDOM, 0) if key is None else (key.name, key.age)
     about: Row = {"seeds": 1}
@@ -83,6 +101,8 @@ def write_policy(folder: RunFolder, tried: Tried, key: Key | None, *, subject: s
         line = tried.critic
         tensors["policy|line"] = torch.tensor([line.beta, line.low, line.high, line.vif], dtype=torch.float64)
         tensors["policy|fit"] = torch.tensor([line.r2, line.null, float(line.n)], dtype=torch.float64)
+    if weights is not None and len(weights):
+        tensors["policy|weights"] = torch.from_numpy(weights)
     header = {"subject": subject, "problem": tried.problem, "silent": tried.silent, "notes": json.dumps(tried.notes)}
     write_table(folder.cell(name), findings(rows))
     write_tensors(tensors_file(folder, name), tensors, cell=name, **header)

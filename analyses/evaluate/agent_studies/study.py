@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
+from torch import nn
 
-from imprint.analyses.evaluate.agent_studies.evidence import RANDOM, tensors_file, write_policy
+from imprint.analyses.evaluate.agent_studies.evidence import RANDOM, same_policy, tensors_file, weights_of, write_policy
 from imprint.analyses.evaluate.agent_studies.pooling import GROUP, INPUT, AgentStudyPooling, read_targets
 from imprint.analyses.evaluate.record import write_findings
 from imprint.analyses.evaluate.studies.arguments import key_of, name_of
-from imprint.analyses.evaluate.studies.evidence import Key, keys_in
+from imprint.analyses.evaluate.studies.evidence import Key, another_as, apart, keys_in, same_as
 from imprint.analyses.evaluate.studies.gathering import Gathering
 from imprint.analyses.goals.behaviour import APART, MOVED
 from imprint.analyses.goals.levels.exam import LevelExam, marks_for
@@ -40,6 +41,7 @@ from imprint.analyses.goals.levels.replay import replay_of
 from imprint.analyses.goals.levels.scenes import WalkedStates, flat, walked_states
 from imprint.analyses.goals.levels.task import EXAM_SEED, Task
 from imprint.analyses.locate.stored import write_floors
+from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import write_arrays, write_table
 from imprint.models.setup.agent import AgentDecision
@@ -132,7 +134,7 @@ class AgentStudy(Gathering[AgentStudySetup]):
     # -- adding --------------------------------------------------------------------------------------------------
 
     def add(self, policy: Any, *, age: int, seed: int, untrained: bool = False, site: str | None = None) -> bool:
-        """Examine a policy now; whether anything was done: False for a seed and age that were added before.
+        """Examine a policy now; whether anything was done: False for a policy that had been added before.
 
         Arguments:
             policy: an agent of Stable-Baselines3 (PPO, A2C, DQN, SAC, TD3) or sb3-contrib (RecurrentPPO, MaskablePPO),
@@ -144,16 +146,20 @@ class AgentStudy(Gathering[AgentStudySetup]):
             untrained: it is a randomly initialised twin, part of the floor.
             site: of a torch module, the module whose output is erased from (default: what enters the last layer).
 
-        Raises :class:`ImprintError` for a policy that does not fit the levels, and for what it or the levels raise.
+        Raises :class:`ImprintError` for a policy that does not fit the levels, for what it or the levels raise, for
+        another policy at a seed and age that were added before, and for the same one as another seed; two functions
+        cannot be told apart.
         """
         key, task, greedy = key_of(seed, age, untrained), self._task, self.setup.evaluation.greedy
-        player = player_of(policy, task.space, task.action_space, task.samples, greedy=greedy, site=site)
+        sample = task.samples if isinstance(policy, nn.Module) else None
+        player = player_of(policy, task.space, task.action_space, sample, greedy=greedy, site=site)
         if not untrained and age >= self._latest.get(seed, (age, None, None))[0]:
             self._latest[seed] = (age, policy, player)
-        if key in keys_in(self._folder):
+        weights = weights_of(player.model)
+        if self._known(key, weights):
             return False
         tried = self._exam.tried(player, self._targets, trained=not untrained)
-        write_policy(self._folder, tried, key, subject=player.name)
+        write_policy(self._folder, tried, key, subject=player.name, weights=weights)
         if not untrained:
             self._draw(player, key)
         return True
@@ -190,6 +196,18 @@ class AgentStudy(Gathering[AgentStudySetup]):
         return table
 
     # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _known(self, key: Key, weights: Floats) -> bool:
+        """Whether the policy was added before. Raises :class:`ImprintError` when something else stands in its place."""
+        keys = keys_in(self._folder)
+        if key in keys:
+            if same_policy(self._folder, key, weights) is False:
+                raise another_as(key)
+            return True
+        for other in keys:
+            if apart(key, other) and same_policy(self._folder, other, weights):
+                raise same_as(key, other)
+        return False
 
     def _store_shared(self, folder: RunFolder) -> None:
         """The states with their facts, the raw input's floor, and random play."""

@@ -71,7 +71,9 @@ def _at_age(
             rows = pd.concat([rows, verdict_rows(undetermined(exam.names, f"{why.capitalize()}."), shares)])
         return rows.assign(age=age)
     pooled, judged = judged_at(age, varying, worlds, setup, twins, sign=sign)
-    why = f"{judged.why}{twin_sentence(len(twins))} This holds {scope(pooled.seeds, pooled.worlds)}."
+    flat = len(reached) - len(varying)
+    left = f" Left out: {flat} whose value is the same everywhere." if flat else ""
+    why = f"{judged.why}{twin_sentence(len(twins))} This holds {scope(pooled.seeds, pooled.worlds)}.{left}"
     judged = replace(judged, why=why)
     shares = share_table(pooled)
     tables = [share_rows(shares), verdict_rows(judged, shares)]

@@ -36,6 +36,7 @@ from imprint.analyses.latch.shares import Design
 from imprint.analyses.locate.stored import packed_readings, unpacked_readings
 from imprint.analyses.locate.targets import SiteReadings
 from imprint.analyses.statistics import Floats
+from imprint.models.errors import ImprintError
 from imprint.models.files import read_table, write_table
 from imprint.models.store import RunFolder, read_tensors, write_tensors
 
@@ -81,10 +82,37 @@ class Kept:
         """Whether another fingerprint is that of this model."""
         if other.keys() != self.fingerprint.keys():
             return False
-        return all(_nearly(self.fingerprint[name].numpy(), other[name].numpy()) for name in other)
+        return all(nearly(self.fingerprint[name].numpy(), other[name].numpy()) for name in other)
 
 
-def _nearly(a: Floats, b: Floats) -> bool:
+def apart(key: Key, other: Key) -> bool:
+    """Whether two must be separate training runs: other seeds at one age, after birth."""
+    return (
+        other.untrained == key.untrained
+        and other.age == key.age
+        and other.seed != key.seed
+        and (key.age > 0 or key.untrained)
+    )
+
+
+def another_as(key: Key) -> ImprintError:
+    """What is said of another model in a known place."""
+    return ImprintError(
+        f"another model was added as {key} before. Give this one its own seed or age; to train and examine anew, begin "
+        "the study in another folder."
+    )
+
+
+def same_as(key: Key, other: Key) -> ImprintError:
+    """What is said of a model that was added as another seed."""
+    return ImprintError(
+        f"{key} is the same model as {other}; expected models of separate training runs, since seeds are what is "
+        "counted."
+    )
+
+
+def nearly(a: Floats, b: Floats) -> bool:
+    """Whether two fingerprints differ by rounding alone."""
     size = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
     return a.shape == b.shape and np.allclose(a, b, rtol=SAME, atol=NEARLY * size, equal_nan=True)
 

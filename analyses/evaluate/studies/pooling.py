@@ -27,6 +27,7 @@ from imprint.models.store import RunFolder
 
 INPUT = "input"
 """The moment under which the raw input's floor is stored: all sites share one."""
+NOT_FINITE = "values of every seed are NaN or infinite in some rows"
 NO_VALUE = "no values were given, so what a value depends on was not asked"
 
 
@@ -119,7 +120,8 @@ class StudyPooling(Pooling[StudySetup]):
                 table = findings(pd.concat(rows, ignore_index=True)) if rows else findings([])
                 records.append(LatchRecord(seed, 0, table, shares, effects))
         if not records:
-            return not_measurable(exam, NO_VALUE, age=self.ages[-1])
+            why = NOT_FINITE if any(one.diverged for one in kept) else NO_VALUE
+            return not_measurable(exam, why, age=self.ages[-1])
         floor = [twin.profile.cells for twin in twins if twin.profile is not None]
         sign = sign_of(design.levels[0], self.setup.rewarded)
         return latch_findings(exam, records, floor, ages=self.ages, sign=sign)

@@ -43,7 +43,16 @@ from imprint.analyses.evaluate.studies.arguments import (
     values_of,
 )
 from imprint.analyses.evaluate.studies.checkpoints import PATTERN
-from imprint.analyses.evaluate.studies.evidence import Kept, Key, keys_in, read_kept, write_kept
+from imprint.analyses.evaluate.studies.evidence import (
+    Kept,
+    Key,
+    another_as,
+    apart,
+    keys_in,
+    read_kept,
+    same_as,
+    write_kept,
+)
 from imprint.analyses.evaluate.studies.examine import (
     evaluating,
     examine_arrays,
@@ -139,6 +148,7 @@ class Study(Gathering[StudySetup]):
         if isinstance(sites, str):
             raise ImprintError(f"sites is the text {sites!r}; expected a list of names, for example [{sites!r}].")
         self._sites = None if sites is None else tuple(sites)
+        self._kept_sites: tuple[str, ...] | None = None
         self._exam: Examined = (
             exams.labels_exam(self.setup, labels, rows)
             if self._world is None
@@ -177,7 +187,7 @@ class Study(Gathering[StudySetup]):
         else:
             self._remember(key, subject)
         with evaluating(subject.model):
-            sites = self._agreed(subject.sites(self._exam.batch.observation))
+            sites = self._agreed(subject.sites(self._exam.batch.observation), subject.declared)
             _require_sites(subject, sites)
             fingerprint = fingerprint_of(subject, self._exam, sites)
             if self._known(key, fingerprint):
@@ -201,7 +211,7 @@ class Study(Gathering[StudySetup]):
         n, key = len(self._exam.concepts), key_of(seed, age, untrained)
         require_one_order(self._order, activations=activations, values=values)
         arrays = activations_of(activations, n)
-        arrays = {site: arrays[site] for site in self._agreed(tuple(arrays))}
+        arrays = {site: arrays[site] for site in self._agreed(tuple(arrays), tuple(arrays))}
         value = None if values is None else values_of(values, n)
         if not untrained:
             self._remember(key, None if value is None else value.astype(np.float64))
@@ -303,15 +313,19 @@ class Study(Gathering[StudySetup]):
         table = findings([{**row, "why": why} for why in limits]).assign(setup=self.setup.run_name)
         write_table(folder.cell("limits"), findings(table))
 
-    def _agreed(self, sites: tuple[str, ...]) -> tuple[str, ...]:
-        """The sites of the study. Raises :class:`ImprintError` for a model that lacks one."""
-        if self._sites is None and (keys := keys_in(self._folder)):
-            self._sites = read_kept(self._folder, keys[0], self._regression, None).sites
-        if self._sites is None:
-            self._sites = sites
-        elif self._world is None and set(sites) != set(self._sites):
-            raise ImprintError(f"sites are {', '.join(sites)}; expected those of before: {', '.join(self._sites)}.")
-        return self._sites
+    def _agreed(self, sites: tuple[str, ...], declared: tuple[str, ...]) -> tuple[str, ...]:
+        """The sites of the study, those of what was added first. Raises :class:`ImprintError` for others."""
+        chosen: tuple[str, ...] | None = self._sites
+        named: tuple[str, ...] | None = declared
+        if self._kept_sites is None and (keys := keys_in(self._folder)):
+            self._kept_sites = read_kept(self._folder, keys[0], self._regression, None).sites
+        if self._kept_sites is not None:
+            chosen, named = self._kept_sites, named or self._sites
+        if chosen is not None and named and set(named) != set(chosen):
+            raise ImprintError(f"sites are {', '.join(named)}; expected those of this study: {', '.join(chosen)}.")
+        agreed = sites if chosen is None else chosen
+        self._sites = agreed
+        return agreed
 
     def _known(self, key: Key, fingerprint: Mapping[str, torch.Tensor]) -> bool:
         """Whether the model was added before. Raises :class:`ImprintError` when something else stands in its place."""
@@ -319,17 +333,10 @@ class Study(Gathering[StudySetup]):
         if key in keys:
             if self._read(key).same_model(fingerprint):
                 return True
-            raise ImprintError(
-                f"another model was added as {key} before. Give this one its own seed or age; to train and examine "
-                "anew, begin the study in another folder."
-            )
+            raise another_as(key)
         for other in keys:
-            alike = other.untrained == key.untrained and other.age == key.age and other.seed != key.seed
-            if alike and (key.age > 0 or key.untrained) and self._read(other).same_model(fingerprint):
-                raise ImprintError(
-                    f"{key} is the same model as {other}; expected models of separate training runs, since seeds are "
-                    "what is counted."
-                )
+            if apart(key, other) and self._read(other).same_model(fingerprint):
+                raise same_as(key, other)
         return False
 
     def _read(self, key: Key) -> Kept:

@@ -132,6 +132,8 @@ def flat(observation: Any) -> NDArray[np.float32]:
     """An observation as one row of numbers."""
     if isinstance(observation, dict):
         return np.concatenate([flat(observation[name]) for name in sorted(observation)])
+    if isinstance(observation, tuple):
+        return np.concatenate([flat(part) for part in observation])
     array = np.asarray(observation)
     return array.astype(np.float32).ravel() if array.dtype.kind in "biuf" else np.zeros(1, dtype=np.float32)
 

@@ -179,6 +179,7 @@ class Task:
                         columns_of(name, self.ask("facts", name, fact, env, info))
                     spaces.append((env.observation_space, env.action_space))
                     self.sample = observation
+            _require_settled(envs[0], design)
             self.sequential[design] = len({id(env) for env in envs}) < len(envs)
             if seen[:TRIED] != seen[TRIED:]:
                 raise ImprintError(
@@ -248,6 +249,18 @@ def columns_of(name: str, value: Any) -> dict[str, Any]:
     return {f"{name}[{i}]": kind(part) for i, part in enumerate(array.ravel())}
 
 
+def _require_settled(env: Any, design: str) -> None:
+    """Raise :class:`ImprintError` for a wrapper that goes on learning what observations are like."""
+    while env is not None:
+        if type(env).__name__ == "NormalizeObservation" and getattr(env, "update_running_mean", True):
+            raise ImprintError(
+                f"levels of design {design!r} are wrapped in NormalizeObservation, which learns its statistics anew in "
+                "each, so an agent would be shown other numbers than in training. Give it those of training (obs_rms) "
+                "and set update_running_mean = False."
+            )
+        env = env.__dict__.get("env")
+
+
 def _takes(function: Any, name: str) -> bool:
     """Whether a function has a keyword argument of this name."""
     try:
@@ -260,4 +273,6 @@ def _takes(function: Any, name: str) -> bool:
 def _bytes(observation: Any) -> bytes:
     if isinstance(observation, Mapping):
         return b"".join(_bytes(observation[name]) for name in sorted(observation))
+    if isinstance(observation, tuple | list):
+        return b"".join(_bytes(part) for part in observation)
     return np.asarray(observation).tobytes() if not isinstance(observation, str) else observation.encode()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imprint.probes.subjects.guards import examined, uncompiled
+from imprint.probes.subjects.guards import examined, held, uncompiled
 from imprint.probes.subjects.subject import Subject
 from imprint.probes.subjects.upstream import values_under
 
@@ -95,3 +98,32 @@ def test_compiled_functions_run_compiled_again_when_the_last_model_is_let_go() -
     two.__exit__(None, None, None)
     double(X)
     assert ran == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_a_thread_that_is_not_there() -> None:
+    model, holding, done = network(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with held(model):
+            holding.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait(20)
+    child = os.fork()
+    if not child:
+        with held(model):
+            os._exit(0)
+    ended, until = 0, time.monotonic() + 10
+    while not ended and time.monotonic() < until:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.01)
+    done.set()
+    thread.join()
+    if not ended:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert ended and status == 0

@@ -188,3 +188,13 @@ def test_maps_are_pooled_over_space() -> None:
     line = nn.Sequential(nn.Conv1d(5, 4, 3, padding=1), nn.Flatten(), nn.Linear(24, 1)).eval()
     read = Subject(line).activations(X.transpose(1, 2), ["0@mean"])
     torch.testing.assert_close(read["0@mean"], line[0](X.transpose(1, 2)).mean(2).detach())
+
+
+def test_columns_and_readings_under_a_mask_of_all_rows() -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 2)), torch.randn(20, 5, 3)
+    mask = torch.arange(5) <= torch.arange(20)[:, None] % 5
+    subject = Subject(model, mask=mask).reading("0@last", lambda a: a[:, 1])
+    wanted = model(x)[torch.arange(20), torch.arange(20) % 5, 1].detach()
+    assert torch.equal(subject.values(x, batch_size=6), wanted)
+    assert Subject(nn.Linear(3, 2), mask=mask).output(1).values(x[:, 0]).shape == (20,)

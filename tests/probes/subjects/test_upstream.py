@@ -52,8 +52,8 @@ def test_values_are_those_of_full_passes_and_upstream_runs_once(site: str) -> No
     (shared,) = values_under(subject, x, [edits], done=lambda: calls.append(1))
     torch.testing.assert_close(shared, full, rtol=0, atol=0)
     assert len(calls) == 2 * len(edits)
-    once = 1 + 2  # the trial, and one recording a batch
-    always = once + 2 * len(edits)
+    once = 1 + 2 + 2  # the trial, two passes that look for what is left on the side, and one recording a batch
+    always = once + 1 + 2 * len(edits)
     assert net.first.runs == once
     assert net.second.runs == (always if site == "first" else once)
     assert net.third.runs == (once if site == "third" else always)
@@ -95,3 +95,38 @@ def test_a_hook_that_is_left_between_two_calls_is_found() -> None:
     model.train().append(nn.Dropout())
     with pytest.raises(ImprintError, match="training mode"):  # what failed inside is not held for examined later
         values_under(subject, x, [[{"0": lambda a: a * 0}]])
+
+
+class Aside(nn.Module):
+    """A layer that leaves something on the side, as attention modules leave their weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h: torch.Tensor = self.linear(x)
+        self.seen = h.tanh()
+        return h
+
+
+class Glancing(nn.Module):
+    """A network whose head also reads what a layer left on the side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.later, self.head = Aside(), nn.Linear(6, 6), nn.Linear(6, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.later(self.first(x))
+        out: torch.Tensor = self.head(h + self.first.seen)
+        return out
+
+
+def test_what_a_module_leaves_on_the_side_is_that_of_the_same_pass() -> None:
+    torch.manual_seed(0)
+    subject, x = Subject(Glancing().eval()), torch.randn(40, 6)
+    places = [[{site: lambda a, k=k: a * k} for k in (0.0, 2.0)] for site in ("first.linear", "later")]
+    shared = values_under(subject, x, places)
+    for edits, values in zip(places, shared, strict=True):
+        torch.testing.assert_close(values, torch.stack([subject.values(x, edits=edit) for edit in edits]))

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.wrappers import NormalizeObservation
 
 import imprint
 from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
@@ -75,6 +77,10 @@ def test_evidence_outlives_the_process_and_the_policy(hall: Callable[..., Any], 
     state = torch.random.get_rng_state()
     assert not study.add(Network(0).eval(), age=3, seed=0)
     assert (0, 3) in study and (1, 3) not in study
+    with pytest.raises(ImprintError, match="another model was added as seed 0 at age 3"):
+        study.add(Network(1).eval(), age=3, seed=0)
+    with pytest.raises(ImprintError, match="seed 1 at age 3 is the same model as seed 0 at age 3"):
+        study.add(Network(0).eval(), age=3, seed=1)
     again = hall(folder=tmp_path / "kept", **few)
     assert len(again.added) == 1
     again.add(walker(1), age=5, seed=0)
@@ -100,6 +106,7 @@ def test_slips_are_said_in_a_sentence(hall: Callable[..., Any]) -> None:
         ({"designs": {**both, "moves": lambda seed: Hall()}}, "Did you mean 'moved'"),
         ({"designs": {**both, "apart": lambda seed: Unseeded(True)}}, "another level when it is asked again"),
         ({"designs": {**both, "apart": lambda seed: seed}}, "raised TypeError"),
+        ({"designs": {**both, "train": lambda seed: NormalizeObservation(Hall())}}, "set update_running_mean = False"),
         ({"facts": {"coin_place": lambda env, info: env.unwrapped.coins}}, "raised AttributeError"),
         ({"facts": {"coin_place": lambda env, info: object()}}, "expected a number"),
         ({"distances": {"coins": at("coin")}}, "Did you mean 'coin'"),
@@ -116,3 +123,31 @@ def test_slips_are_said_in_a_sentence(hall: Callable[..., Any]) -> None:
         study.finish()
     with pytest.raises(UnknownNameError, match="module of the policy"):
         study.add(torch.nn.Linear(6, 4), age=0, seed=0, site="layer")
+
+
+class InParts(gymnasium.ObservationWrapper[Any, Any, Any]):
+    """The hall with observations that are tuples, in an array that every step overwrites."""
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        one = gymnasium.spaces.Box(-1, 1, (6,), np.float32)
+        self.observation_space = gymnasium.spaces.Tuple((one, gymnasium.spaces.Discrete(11)))
+        self.shown = np.zeros(6, np.float32)
+
+    def observation(self, observation: Any) -> Any:
+        self.shown[:] = observation
+        return self.shown, int(self.unwrapped.time)  # type: ignore[attr-defined]
+
+
+def test_a_function_may_take_observations_in_parts(hall: Callable[..., Any], tmp_path: Path) -> None:
+    few = {"levels": 20, "states": 40, "resamples": 100, "placebos": 2}
+    made = {"train": lambda seed: InParts(Hall()), "apart": lambda seed: InParts(Hall(True))}
+    plain, parts = hall(evaluation=few), hall(evaluation=few, designs=made)
+    to_lamp = walker(1)
+    plain.add(to_lamp, age=1, seed=0)
+    parts.add(lambda both: to_lamp(both[0]), age=1, seed=0)
+    runs = [study.finish(tmp_path / str(i)) for i, study in enumerate((plain, parts))]
+    one, other = (run.findings.query("analysis == 'behaviour'")["estimate"] for run in runs)
+    assert len(one) > 4 and np.array_equal(one, other, equal_nan=True)
+    with pytest.raises(ImprintError, match="observations are tuples; flatten them"):
+        parts.add(Network(0).eval(), age=1, seed=1)

@@ -116,6 +116,11 @@ def test_what_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
         begun.add(network(0, food, bell), age=age, seed=9)
     with pytest.raises(ImprintError, match=r"unknown site '0'.*All models of a study are read at the same sites"):
         begun.add(nn.Linear(12, 1), age=5, seed=0)
+    declared = imprint.Subject(network(9, food, bell), sites=["0"])
+    with pytest.raises(ImprintError, match=r"sites are 0; expected those of this study: "):
+        begun.add(declared, age=5, seed=0)
+    with pytest.raises(ImprintError, match=r"sites are 0; expected those of this study: "):
+        study(folder=folder, sites=["0"]).add(network(9, food, bell), age=5, seed=0)
     for bad in ((1.5, 0, False), (0, -1, False), (True, 0, False), (0, 0, 1)):
         with pytest.raises(ImprintError, match="expected"):
             key_of(*bad)

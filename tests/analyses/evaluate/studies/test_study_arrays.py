@@ -62,7 +62,7 @@ def test_arrays_are_located_over_ages_and_their_values_judged_as_associations(
     assert checks["verdict"] == checks["files"] == checks["registration"] == "right"
     with pytest.raises(ImprintError, match="add_arrays"):
         study.add(object(), age=0, seed=0)
-    with pytest.raises(ImprintError, match="expected those of before: mid"):
+    with pytest.raises(ImprintError, match="expected those of this study: mid"):
         study.add_arrays({"late": rows_of(labels, 1, food=0.0)}, age=1, seed=0)
     with pytest.raises(ImprintError, match="has 239 rows"):
         study.add_arrays({"mid": rows_of(labels, 1, food=0.0)[:-1]}, age=1, seed=0)
