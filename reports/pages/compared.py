@@ -145,9 +145,9 @@ def _measures(table: pd.DataFrame) -> Iterator[Exhibit]:
         "What is done about it, and what it cost",
         pd.DataFrame({"setup": table["setup"]} | acts | {"CPU_seconds_a_seed": of("cost")}),
         "Learners do not act, so they have neither wanting nor capability.",
-        "Capability: part of levels in which any goal is reached, where goals lie apart; goal: in which the intended one "
-        "comes first; wanting: what erasing it costs. Lead: of learners, age of the latch less the age at which the "
-        "concept can be read; of agents, how long the critic pointed where behaviour ends before behaviour did. Cost "
+        "Capability: part of levels in which any goal is reached, where goals lie apart; goal: in which the intended "
+        "one comes first; wanting: what erasing it costs. Lead: of learners, age of the latch less the age at which "
+        "the concept can be read; of agents, how long the critic pointed where behaviour ends before behaviour did. Cost "
         "with controls; lives that several setups share are divided among them.",
         None,
     )
@@ -169,8 +169,9 @@ def _exhibits(compared: Compared) -> Iterator[Exhibit]:
             named,
             f"Largest: {first['setting']}, {number(first['difference'], signed=True)}.",
             "Difference in dominance of the intended concept (of agents: of the intended goal) between a setup and the "
-            "one from which it differs in one design choice (the table names both); 95 % interval by Student's t over seeds that both have; p adjusted over all "
-            "choices (Holm). Of setups that answer different questions no difference is formed.",
+            "one from which it differs in one design choice (the table names both); 95 % interval by Student's t over "
+            "seeds that both have; p adjusted over all choices (Holm). Of setups that answer different questions no "
+            "difference is formed.",
             Chart(
                 "points",
                 "choice",

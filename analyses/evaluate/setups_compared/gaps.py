@@ -5,10 +5,11 @@
 
 Both are between 0 and 1, whatever unit rewards have. Shares are those of the verdict, on the balanced rows of the exam
 (:mod:`imprint.analyses.latch.shares`); of the signal the step of an episode is taken at which it follows the concept
-best, errors of its detectors included. Of agents, over the steps of random walks in levels where the goals lie apart, 1 - r^2 between what a step
-pays and whether it attains the intended goal; their inner gap is the part of the levels that are decided in which
-another goal comes first. Byrnes (Intro to Brain-Like-AGI Safety, post 10) defines the gaps as mean absolute differences
-of rewards and values, which needs both in one unit; ``imprint analyse inner-outer`` measures those in imagined plans.
+best, errors of its detectors included. Of agents, over the steps of random walks in levels where the goals lie apart,
+1 - r^2 between what a step pays and whether it attains the intended goal; their inner gap is the part of the levels
+that are decided in which another goal comes first. Byrnes (Intro to Brain-Like-AGI Safety, post 10) defines the gaps as
+mean absolute differences of rewards and values, which needs both in one unit; ``imprint analyse inner-outer`` measures
+those in imagined plans.
 
 Letters: n levels, T steps.
 """

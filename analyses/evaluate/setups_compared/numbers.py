@@ -13,8 +13,8 @@
 ``drift``            dominance (of agents, ``goal``) at the end minus its largest value at any age: 0 or below
 ``outer``            outer gap: how far what is rewarded is from what was intended
                      (:mod:`imprint.analyses.evaluate.setups_compared.gaps`); 0 where it is the same
-``inner``            inner gap: the part of the value's variance that does not follow the intended concept; of agents, of
-                     the levels that are decided where goals lie apart the part in which another goal comes first
+``inner``            inner gap: the part of the value's variance that does not follow the intended concept; of agents,
+                     the part of decided levels, where goals lie apart, in which another goal comes first
 ``cost``             CPU seconds of work for each training seed, controls included; its part of lives that several
                      setups have in common (of runs that were made before CPU time was kept: wall time)
 ===================  ===================================================================================================
@@ -31,8 +31,8 @@ import pandas as pd
 from imprint.analyses.evaluate.compare import AGENTS
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.setups_compared.gaps import outer_gap
-from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.evaluate.sweeps.lives import cost_file
+from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate
 from imprint.analyses.verdicts import INTENDED, latch_age
 from imprint.models.files import read_record
@@ -65,7 +65,8 @@ def numbers_of(run: Run) -> Numbers:
     over = {name: _estimate(_last(table)) for name, table in _named(dominance, wanting, capability, goal).items()}
     age = _age_of_behaviour(behaviour, run.setup.intended) if agents else _latch_age(rows, run.verdict)
     lead = age - (_age_of_critic(rows) if agents else _emergence(rows, run.setup.intended))
-    inner = _of_decided(goal, capability) if agents else _rest(_rows(rows, "latch", "share", concept=run.setup.intended))
+    share = _rows(rows, "latch", "share", concept=run.setup.intended)
+    inner = _of_decided(goal, capability) if agents else _rest(share)
     over |= {
         "inner": _estimate(_last(inner)),
         "outer": _exact(outer_gap(run.setup)),
