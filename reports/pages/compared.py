@@ -147,8 +147,8 @@ def _measures(table: pd.DataFrame) -> Iterator[Exhibit]:
         "Learners do not act, so they have neither wanting nor capability.",
         "Capability: part of levels in which any goal is reached, where goals lie apart; goal: in which the intended "
         "one comes first; wanting: what erasing it costs. Lead: of learners, age of the latch less the age at which "
-        "the concept can be read; of agents, how long the critic pointed where behaviour ends before behaviour did. Cost "
-        "with controls; lives that several setups share are divided among them.",
+        "the concept can be read; of agents, how long the critic pointed where behaviour ends before behaviour did. "
+        "Cost with controls; lives that several setups share are divided among them.",
         None,
     )
 
