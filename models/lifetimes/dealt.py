@@ -1,8 +1,8 @@
 """One upbringing, kept as many runs: what is lived once is dealt out to the folder of every setup.
 
-A checkpoint in the folder of a setup holds what a life of that setup alone would have left there, byte for byte, so that
-each run goes on by itself. That needs assessors whose window stays open (``closes_at`` is None): of one that has shut,
-a shared life draws no more errors of its signals.
+A checkpoint in the folder of a setup holds what a life of that setup alone would have left there, byte for byte, so
+that each run goes on by itself. That needs assessors whose window stays open (``closes_at`` is None): of one that has
+shut, a shared life draws no more errors of its signals.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class DealtLifetime(SharedLifetime):
     def __init__(self, setups: Sequence[Setup], seeds: Sequence[int], folders: Sequence[RunFolder]) -> None:
         if shut := [setup.name for setup in setups if setup.assessor[CLOSING] is not None]:
             raise ImprintError(
-                f"{shut[0]} has an assessor that closes (assessor.{CLOSING}); lives that are kept as runs need one that "
-                "stays open. Raise it alone."
+                f"{shut[0]} has an assessor that closes (assessor.{CLOSING}); lives that are kept as runs need "
+                "one that stays open. Raise it alone."
             )
         super().__init__(setups, seeds, folders[0])
         self.setups, self.folders = tuple(setups), tuple(folders)

@@ -6,13 +6,15 @@ chart and one table, and which setups have no run yet, with the commands that ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from imprint.analyses.evaluate.setups_compared.shipped import Compared
 from imprint.analyses.questions.base import Chart, Exhibit
+from imprint.analyses.statistics import NAN
 from imprint.models.errors import ImprintError
 from imprint.models.files import write_bytes
 from imprint.models.progress import duration
@@ -45,7 +47,7 @@ def render_compared(compared: Compared, name: str = "compared") -> str:
         raise ImprintError("no setup has a finished run, so there is nothing to compare. Make some with --run.")
     shown = [show(exhibit) for exhibit in _exhibits(compared)]
     plots = {panel.id: panel.plot for item in shown for panel in item.panels}
-    every = Table("setups", "Every setup, with every number", compared.table, open=True)
+    every = Table("setups", "Every setup, with every number", compared.table)
     page = Page("result.html", name, plots, [*(item.table for item in shown), every])
     content = {
         "name": name,
@@ -111,11 +113,54 @@ def _effect(row: pd.Series) -> str:
     )
 
 
+def _only(contrasts: pd.DataFrame, setup: str) -> bool:
+    """Whether a setup is the changed one of one contrast alone."""
+    return int((contrasts["setup"] == setup).sum()) == 1
+
+
+def _measures(table: pd.DataFrame) -> Iterator[Exhibit]:
+    """Every measure beside its interval, short enough to be read across."""
+
+    def of(name: str, show: Callable[[Any], str] = number) -> list[str]:
+        ends = [table[f"{name}_{end}"] if f"{name}_{end}" in table else [NAN] * len(table) for end in ("low", "high")]
+        rows = zip(table[name], *ends, strict=True)
+        return [bracketed(*row, show) if measured(row[0]) else "\u2013" for row in rows]
+
+    word = {"setup": table["setup"], "verdict": table["verdict"]}
+    latch = {"P_intended": of("probability"), "dominance": of("dominance"), "latch_age": of("latch_age")}
+    latch |= {"drift": of("drift"), "outer_gap": of("outer"), "inner_gap": of("inner")}
+    acts = {"wanting": of("wanting"), "capability": of("capability"), "goal": of("goal"), "lead": of("lead")}
+    yield Exhibit(
+        "measures",
+        "What was latched onto, and how far it is from what was meant",
+        pd.DataFrame(word | latch),
+        "The probability of “intended” is that of the verdict over all seeds and worlds.",
+        "Drift: dominance at the end less its largest. Outer gap: what the signal rewards beside what was intended; "
+        "inner gap: what is valued beside what was intended; 0: the same, 1: nothing in common. Age of the latch in "
+        "experiences or steps. A dash: not measured, as no word or no interval was reached.",
+        None,
+    )
+    yield Exhibit(
+        "acts",
+        "What is done about it, and what it cost",
+        pd.DataFrame({"setup": table["setup"]} | acts | {"CPU_seconds_a_seed": of("cost")}),
+        "Learners do not act, so they have neither wanting nor capability.",
+        "Capability: part of levels in which any goal is reached, where goals lie apart; goal: in which the intended "
+        "one comes first; wanting: what erasing it costs. Lead: of learners, age of the latch less the age at which "
+        "the concept can be read; of agents, how long the critic pointed where behaviour ends before behaviour did. "
+        "Cost with controls; lives that several setups share are divided among them.",
+        None,
+    )
+
+
 def _exhibits(compared: Compared) -> Iterator[Exhibit]:
     contrasts = compared.contrasts
     if len(contrasts):
         named = contrasts.assign(
-            choice=[f"{row.setting}: {row.from_value} to {row.to_value}" for row in contrasts.itertuples(index=False)]
+            choice=[
+                row.setup if _only(contrasts, row.setup) else f"{row.setup}, {row.versus}"
+                for row in contrasts.itertuples(index=False)
+            ]
         )
         first = contrasts.iloc[0]
         yield Exhibit(
@@ -123,9 +168,10 @@ def _exhibits(compared: Compared) -> Iterator[Exhibit]:
             "What each design choice does to the latch",
             named,
             f"Largest: {first['setting']}, {number(first['difference'], signed=True)}.",
-            "Difference in dominance of the intended concept (of agents: of the intended goal) between two setups that "
-            "differ in this setting alone; 95 % interval by Student's t over seeds that both have; p adjusted over all "
-            "choices (Holm). Of setups that answer different questions no difference is formed.",
+            "Difference in dominance of the intended concept (of agents: of the intended goal) between a setup and the "
+            "one from which it differs in one design choice (the table names both); 95 % interval by Student's t over "
+            "seeds that both have; p adjusted over all choices (Holm). Of setups that answer different questions no "
+            "difference is formed.",
             Chart(
                 "points",
                 "choice",
@@ -139,6 +185,7 @@ def _exhibits(compared: Compared) -> Iterator[Exhibit]:
             if not named["choice"].duplicated().any()
             else None,
         )
+    yield from _measures(compared.table)
     table = compared.table
     frame = table[["setup", "question", "verdict", "probability", "dominance", "dominance_low", "dominance_high"]]
     said = table["verdict"].value_counts()

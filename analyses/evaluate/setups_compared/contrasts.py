@@ -1,7 +1,8 @@
-"""Contrasts: pairs of runs that answer one question and differ in exactly one setting, and what that setting does.
+"""Contrasts: pairs of runs that answer one question and differ in one design choice, and what that choice does.
 
 Two resolved setups are compared leaf by leaf (``world.lamp_cue``, ``steering.0.miss``); names and descriptions do not
-count. A pair that differs in one leaf is a contrast, and the effect of that design choice is
+count. A pair that differs in one leaf is a contrast; so is a setup and the one that it ``extends``, whatever its file
+changes: its author made one choice of several settings, which are named together. The effect of a design choice is
 
     difference = mean over seeds k of (dominance_k with the other value - dominance_k),
 
@@ -24,6 +25,8 @@ from imprint.analyses.evaluate.compare import task
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.setups_compared.numbers import Numbers
 from imprint.analyses.statistics import NAN, holm, mean_of_all
+from imprint.models import registry
+from imprint.models.files import parse_yaml
 
 UNCOUNTED = ("name", "description", "question")
 """Entries of a setup that change nothing that is done."""
@@ -32,6 +35,7 @@ COLUMNS = [
     *("p_value", "p_adjusted"),
 ]
 ABSENT = "(absent)"
+KIND = "kind"
 
 
 def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -65,14 +69,43 @@ def contrasts(runs: Sequence[Run], numbers: Mapping[str, Numbers]) -> pd.DataFra
         if task(first.setup) != task(second.setup):
             continue
         apart = differing(first.setup.resolved(), second.setup.resolved())
-        if len(apart) == 1:
-            ((setting, values),) = apart.items()
-            about = {"setting": setting, "from_value": str(values[0]), "to_value": str(values[1])}
+        if len(apart) == 1 or (apart and extends(second.setup.name) == first.setup.name):
+            setting, *values = choice(apart, (first.setup.name, second.setup.name))
+            about = {"setting": setting, "from_value": values[0], "to_value": values[1]}
             about |= {"setup": second.setup.name, "versus": first.setup.name, "question": task(first.setup)}
             rows.append(about | _paired(numbers[first.setup.name], numbers[second.setup.name]))
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_adjusted"] = holm(table["p_value"].to_numpy(dtype=np.float64))
     return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable", na_position="last", ignore_index=True)
+
+
+def extends(name: str) -> str:
+    """Name of the setup that a setup that ships extends in its file; empty where there is none."""
+    file = registry.setups().get(name)
+    data = parse_yaml(file.read_text(encoding="utf-8"), file) if file is not None else None
+    return str(data.get("extends", "")) if isinstance(data, dict) else ""
+
+
+def choice(apart: Mapping[str, tuple[Any, Any]], names: tuple[str, str]) -> tuple[str, str, str]:
+    """A design choice in words: what is set, and both values; of several settings the kind that they belong to.
+
+    ``names``: of both setups, which stand for values that are too many to name.
+    """
+    if len(apart) == 1:
+        ((setting, values),) = apart.items()
+        return setting, str(values[0]), str(values[1])
+    parts = list(dict.fromkeys(key.partition(".")[0] for key in apart))
+    kind = f"{parts[0]}.{KIND}"
+    if len(parts) == 1 and kind in apart:
+        return kind, str(apart[kind][0]), str(apart[kind][1])
+    if len(parts) == 1 and all(key.count(".") == 1 for key in apart):
+        each = zip(*apart.values(), strict=True)
+        return f"{parts[0]}: {', '.join(key.partition('.')[2] for key in apart)}", *(_listed(side) for side in each)
+    return " and ".join(parts), *names
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _paired(first: Numbers, second: Numbers) -> dict[str, Any]:

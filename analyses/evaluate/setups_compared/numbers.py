@@ -11,6 +11,10 @@
 ``lead``             of learners: age of the latch minus age at which the intended concept can be read; of agents: age
                      from which behaviour points where it ends, minus that of the critic: how long the inside was ahead
 ``drift``            dominance (of agents, ``goal``) at the end minus its largest value at any age: 0 or below
+``outer``            outer gap: how far what is rewarded is from what was intended
+                     (:mod:`imprint.analyses.evaluate.setups_compared.gaps`); 0 where it is the same
+``inner``            inner gap: the part of the value's variance that does not follow the intended concept; of agents,
+                     the part of decided levels, where goals lie apart, in which another goal comes first
 ``cost``             CPU seconds of work for each training seed, controls included; its part of lives that several
                      setups have in common (of runs that were made before CPU time was kept: wall time)
 ===================  ===================================================================================================
@@ -26,13 +30,15 @@ import pandas as pd
 
 from imprint.analyses.evaluate.compare import AGENTS
 from imprint.analyses.evaluate.run import Run
-from imprint.analyses.goals.behaviour import APART
+from imprint.analyses.evaluate.setups_compared.gaps import outer_gap
 from imprint.analyses.evaluate.sweeps.lives import cost_file
+from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate
 from imprint.analyses.verdicts import INTENDED, latch_age
 from imprint.models.files import read_record
 
-MEASURES = ("probability", "dominance", "wanting", "capability", "goal", "latch_age", "lead", "drift", "cost")
+MEASURES = ("probability", "dominance", "wanting", "capability", "goal", "latch_age", "lead", "drift")
+MEASURES += ("outer", "inner", "cost")
 MISSING = Estimate(NAN, NAN, NAN, 0)
 TOGETHER = "raised together"
 """Name under which a run keeps its part of the CPU time of a life that several setups have in common."""
@@ -59,7 +65,11 @@ def numbers_of(run: Run) -> Numbers:
     over = {name: _estimate(_last(table)) for name, table in _named(dominance, wanting, capability, goal).items()}
     age = _age_of_behaviour(behaviour, run.setup.intended) if agents else _latch_age(rows, run.verdict)
     lead = age - (_age_of_critic(rows) if agents else _emergence(rows, run.setup.intended))
+    share = _rows(rows, "latch", "share", concept=run.setup.intended)
+    inner = _of_decided(goal, capability) if agents else _rest(share)
     over |= {
+        "inner": _estimate(_last(inner)),
+        "outer": _exact(outer_gap(run.setup)),
         "probability": _exact(_probability(rows)),
         "latch_age": _exact(age),
         "lead": _exact(lead),
@@ -72,6 +82,18 @@ def numbers_of(run: Run) -> Numbers:
 
 def _named(*tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return dict(zip(("dominance", "wanting", "capability", "goal"), tables, strict=True))
+
+
+def _rest(share: pd.DataFrame) -> pd.DataFrame:
+    """Rows of what a share leaves of 1, their intervals turned round."""
+    return share.assign(estimate=1.0 - share["estimate"], low=1.0 - share["high"], high=1.0 - share["low"])
+
+
+def _of_decided(goal: pd.DataFrame, capability: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the part of decided levels in which another goal comes first, without an interval."""
+    whole = goal.merge(capability[["seed", "age", "estimate"]], on=["seed", "age"], suffixes=("", "_of_any"))
+    part = 1.0 - whole["estimate"] / whole["estimate_of_any"].where(whole["estimate_of_any"] > 0)
+    return whole.assign(estimate=part, low=NAN, high=NAN)
 
 
 def _own(table: pd.DataFrame) -> pd.DataFrame:

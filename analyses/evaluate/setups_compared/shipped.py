@@ -25,7 +25,7 @@ from imprint.models.setup.load import load_setup
 PER_SEED = 60.0
 """Seconds of work for each training seed, controls included, where no run of the same world tells: 35 to 100 for the
 nursery and 45 for the coin were measured on two cores."""
-ENDS = ("probability", "latch_age", "lead", "drift", "cost")
+ENDS = ("probability", "latch_age", "lead", "drift", "outer", "cost")
 """Measures without an interval over seeds."""
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from imprint.analyses.evaluate.setups_compared.contrasts import differing
+from imprint.analyses.evaluate.setups_compared.contrasts import choice, differing, extends
 from imprint.analyses.evaluate.setups_compared.shipped import compare_setups, compare_shipped, shipped
 from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
@@ -49,9 +49,10 @@ def test_the_effect_of_a_design_choice_is_paired_by_seed(tmp_path: Path) -> None
 def test_the_largest_choices_stand_first_and_other_questions_make_no_contrast(tmp_path: Path) -> None:
     runs = [run_of(tmp_path, "nursery", BASE), run_of(tmp_path, "nursery-crude", [x - 0.1 for x in BASE])]
     runs += [run_of(tmp_path, "nursery-lagless", LAGLESS), run_of(tmp_path, "nursery-lamp", BASE)]
-    runs += [run_of(tmp_path, "nursery-decorrelated", LAGLESS), run_of(tmp_path, "doorkey", LAGLESS)]
+    runs += [run_of(tmp_path, "nursery-decorrelated", BASE), run_of(tmp_path, "doorkey", LAGLESS)]
     compared = compare_setups(runs)
-    assert list(compared.contrasts["setting"]) == ["assessor.lag", "steering.0.miss", "world.lamp_cue"]
+    whole = "world: colour_cue, side_cue, lamp_cue"  # several settings, but one choice: the setup extends nursery
+    assert list(compared.contrasts["setting"]) == ["assessor.lag", "steering.0.miss", "world.lamp_cue", whole]
     assert compared.table["question"].nunique() == 2 and len(compared.table) == 6
     page = render_compared(compared)
     top = page[page.index('<section id="answer">') : page.index('<section id="exhibit-')]
@@ -59,11 +60,23 @@ def test_the_largest_choices_stand_first_and_other_questions_make_no_contrast(tm
     assert places == sorted(places) and "paired over 4 training seeds" in top
 
 
+def test_a_design_choice_of_several_settings_is_named_by_what_it_is() -> None:
+    def of(first: str, second: str) -> tuple[str, str, str]:
+        return choice(differing(*(load_setup(name).resolved() for name in (first, second))), (first, second))
+
+    assert of("nursery", "nursery-imprinting") == ("assessor.kind", "valence", "imprinting")
+    cues = of("nursery", "nursery-decorrelated")
+    assert cues == ("world: colour_cue, side_cue, lamp_cue", "0.8, 0.6, 0.7", "0.0, 0.5, 0.5")
+    assert of("nursery", "nursery-belief") == ("steering and scorecard", "nursery", "nursery-belief")
+    assert extends("nursery-belief") == "nursery" and extends("nursery") == "" and extends("my own") == ""
+
+
 def test_numbers_of_a_run_are_those_that_were_written(tmp_path: Path) -> None:
     row = compare_setups([run_of(tmp_path, "nursery", BASE)]).table.iloc[0]
     assert row["probability"] == 0.97 and row["dominance"] == pytest.approx(0.8125)
     assert row["latch_age"] == 6400 and row["lead"] == 4800  # readable from 1,600 on
     assert row["drift"] == pytest.approx(-0.2) and row["cost"] == 45.0
+    assert row["inner"] != row["inner"] and 0.2 < row["outer"] < 0.5  # no shares were made up; misses, false alarms
     assert pd.isna(row["wanting"]) and pd.isna(row["capability"])  # learners do not act
     open_ = [{"none": 1.0}, {"intended": 1.0}, {"mixed": 0.6, "none": 0.4}]
     row = compare_setups([run_of(tmp_path, "nursery-late", BASE, words=open_)]).table.iloc[0]
