@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imprint.models.errors import unknown_name
+from imprint.models.errors import DamagedFileError, unknown_name
 from imprint.models.files import write_bytes
 from imprint.reports.figures.axes import Plot
 from imprint.reports.figures.still import FORMATS, write_still
@@ -54,7 +54,10 @@ def contents_of(folder: Path) -> Contents:
     if (folder / QUESTION).exists():
         data = load_answer(folder)
         return _of_shown([show(exhibit) for exhibit in data.answer.exhibits], told_of(data))
-    sections, _, _ = collect(load_run(folder))
+    run = load_run(folder)
+    if why := run.missing.get("findings.parquet"):
+        raise DamagedFileError(f"{folder}: {why}, so there is nothing to export. Finish the run first.")
+    sections, _, _ = collect(run)
     figures = [(figure.id, figure.heading, figure.plot) for section in sections for figure in section["figures"]]
     return Contents(figures, [table for section in sections for table in section["tables"]])
 
