@@ -23,6 +23,10 @@ from imprint.reports.words import cell
 
 LATEX_ROWS = 100
 """Tables of more rows are written as CSV alone."""
+LOWERED = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
+"""Raised signs, which LaTeX has as powers alone."""
+SIGNS = {"∞": r"\infty", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "→": r"\to", "β": r"\beta"}
+"""Signs that LaTeX knows by name alone."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def latex(table: Table) -> str:
     frame.columns = [str(name).replace("_", " ") for name in frame.columns]
     label = re.sub(r"[^A-Za-z0-9]+", "-", table.id)
     text = frame.to_latex(index=False, escape=True, caption=_escaped(table.heading), label=f"tab:{label}", position="t")
-    return str(text)
+    raised = re.sub(f"[{''.join(LOWERED)}]+", lambda run: f"$^{{{''.join(LOWERED[c] for c in run[0])}}}$", str(text))
+    return re.sub(f"[{''.join(SIGNS)}]", lambda sign: f"${SIGNS[sign[0]]}$", raised)
 
 
 def _escaped(text: str) -> str:
