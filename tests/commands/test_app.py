@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import imprint.commands.run
@@ -100,6 +101,7 @@ def test_what_is_something_else_than_was_expected_is_named_in_one_line(
     for name, content in (("text", b"hello"), ("torn.yaml", b"name: [x\n\n"), ("bytes", b"\x80\xff"), ("empty", b"")):
         Path(name).write_bytes(content)
     Path("empty.csv").touch()
+    np.savez("acts.npz", late=np.zeros((4, 2)))
     message = refused(capsys, *arguments).strip()
     assert "\n" not in message and all(word in message for word in words), message
 
