@@ -88,14 +88,17 @@ def _explained(error: ValueError) -> str | None:
 
 
 def _where_help(arguments: list[str]) -> str:
+    from typer.main import get_command
+
     from imprint.commands.app import app
 
-    names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    names |= {
-        group.name or group.typer_instance.info.name or "" for group in app.registered_groups if group.typer_instance
-    }
-    command = next((word for word in arguments if word in names), "")
-    return f"Try 'imprint {command + ' ' if command else ''}--help'."
+    told, here = ["imprint"], get_command(app)
+    for word in arguments:
+        if (inner := getattr(here, "commands", {}).get(word)) is None:
+            break
+        told.append(word)
+        here = inner
+    return f"Try '{' '.join(told)} --help'."
 
 
 def _refuse(message: str, code: int = 2) -> int:

@@ -66,7 +66,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError, ValueError):
             temporary.unlink()
         reason = getattr(error, "strerror", None) or str(error)
-        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another folder (--out).") from error
+        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another place.") from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -79,7 +79,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DamagedFileError(f"{path} cannot be read as JSON: {error}") from None
+        raise DamagedFileError(f"{path} cannot be read as JSON, so it is damaged or half written: {error}.") from None
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -99,8 +99,15 @@ def parse_yaml(text: str, source: object) -> Any:
     try:
         data = yaml.load(text, Loader=_UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ImprintError(f"{source} is not readable YAML: {error}") from None
+        raise ImprintError(f"{source} is not readable YAML: {_where_broken(error)}.") from None
     return plain_data(data, source)
+
+
+def _where_broken(error: Exception) -> str:
+    """What is wrong with a YAML text and in which line, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    why = " ".join(str(getattr(error, "problem", None) or error).split()).rstrip(".")
+    return why if mark is None else f"{why} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -200,7 +207,7 @@ def seal_of(path: Path) -> dict[str, str]:
         metadata = parquet.read_metadata(io.BytesIO(content)).metadata or {}
         seal = {str(key): str(value) for key, value in json.loads(metadata.get(SEAL, b"{}")).items()}
     except (OSError, ValueError, AttributeError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
+        raise DamagedFileError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}. {AGAIN}") from None
     if seal:
         digest = seal.get("digest", "")
         if hashlib.sha256(content.replace(_entry(digest), _entry(BLANK))).hexdigest() != digest:
@@ -222,7 +229,7 @@ def read_table(path: Path, *, changed: bool = False) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as parquet: {error}. {AGAIN}") from None
+        raise DamagedFileError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}. {AGAIN}") from None
 
 
 def csv_text(table: pd.DataFrame) -> str:

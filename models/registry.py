@@ -103,10 +103,15 @@ def setup_file(name: str) -> Path:
     shipped = setups()
     path = shipped.get(name, Path(name))
     try:
-        found = path.is_file()
+        found, folder, run = path.is_file(), path.is_dir(), (path / "setup.yaml").is_file()
     except OSError:  # too long to be a name
-        found = False
+        found = folder = run = False
+    if run:
+        raise ImprintError(f"{name} is a run; expected a setup. Its own is {path / 'setup.yaml'}.")
     if not found:
+        if folder or path.suffix in (".yaml", ".yml"):
+            there = "is a folder" if folder else "is not there"
+            raise ImprintError(f"{name} {there}; expected a YAML file, or a name of `imprint list setups`.")
         raise unknown_name("setup", name, shipped, advice="A path to a YAML file works too.")
     return path
 

@@ -103,7 +103,9 @@ def open_run(path: str | Path) -> RunFolder:
         near = sorted(p.name for p in Path("runs").glob("*")) if Path("runs").is_dir() else []
         raise unknown_name("run folder", path, near)
     if not folder.setup_file.is_file():
-        raise DamagedFileError(f"{folder.path} holds no setup.yaml, so it is not a run.")
+        raise DamagedFileError(
+            f"{folder.path} holds no setup.yaml, so it is not a run. Give the folder that one wrote."
+        )
     return folder
 
 

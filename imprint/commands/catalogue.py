@@ -93,6 +93,8 @@ def show_member(name: str) -> dict[str, Any]:
         if member not in family.names():
             raise unknown_name(f"member of {family_name}", member, family.names())
         return _show(family, member)
+    if slash and member and "/" not in member and not Path(name).exists() and not name.endswith((".yaml", ".yml")):
+        raise unknown_name("family", family_name, ["setups", *families()])
     name, runs = name.removeprefix("setups/"), metrics_of_runs()
     owners = [family for family in families().values() if name.replace("-", "_") in family.names()]
     full = [f"{family.name}/{name}" for family in owners]
@@ -103,6 +105,8 @@ def show_member(name: str) -> dict[str, Any]:
         shown = _show(owners[0], name.replace("-", "_"))
     elif owners:
         raise ImprintError(f"{name!r} names {len(full)} things: {', '.join(full)}. Say which.")
+    elif Path(name).is_dir() or name.endswith((".yaml", ".yml")):
+        registry.setup_file(name)
     elif name not in runs:
         members = {member for family in families().values() for member in family.names()}
         raise unknown_name("setup or member", name, {*registry.setups(), *members, *runs})

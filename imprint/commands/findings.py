@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from imprint.commands.text import chosen, console, say, table, write_csv
-from imprint.models.errors import DamagedFileError
+from imprint.commands.text import chosen, console, error_console, say, table, write_csv
+from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.reports.answers.odds import whole
 from imprint.reports.answers.runs import answer_of, planted
 from imprint.reports.reading.agents import ERASED, INTACT, metric_of, tried
+from imprint.reports.reading.folders import QUESTION, SWEEP
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.reading.tables import last_age, records, row_of
 from imprint.reports.words import NOT_MEASURED, bracketed, cell, number, percent
@@ -46,9 +47,14 @@ def answer_data(data: RunData) -> dict[str, Any]:
 
 
 def _open(path: Path) -> RunData:
+    for other, what in ((QUESTION, "the answer to a question"), (SWEEP, "a sweep")):
+        if (path / other).is_file():
+            raise ImprintError(f"{path} is {what}; expected a run or a study. Its page: imprint report {path}.")
     data = load_run(path)
     if why := data.missing.get("findings.parquet"):
-        raise DamagedFileError(f"{path}: {why}. Run it again with --resume; what is finished is not done twice.")
+        raise DamagedFileError(f"{path}: {why}. The command that made it, given again, goes on from what is finished.")
+    for why in data.missing.values():
+        say(error_console(), f"{path}: {why}.", "yellow")
     return data
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="organisms",
     help="Small subjects of which it is known what they latched onto, and a test of whoever claims to find it.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

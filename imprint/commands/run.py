@@ -92,7 +92,7 @@ def _announce(page: Console, setup: TrainedSetup, folder: Path, resume: bool | N
         require_begun(folder)
     ages = setup.planned
     seeds, worlds = setup.schedule.seeds, setup.schedule.worlds
-    over = f"{seeds} training seeds in {worlds} worlds" if worlds > 1 else f"{seeds} training seeds"
+    over = f"{seeds} training seed{'s' if seeds > 1 else ''}{f' in {worlds} worlds' if worlds > 1 else ''}"
     say(page, f"{setup.run_name}: {over}, {len(ages)} ages, {ages[-1]:,} experiences")
     if setup.question:
         say(page, setup.question, "italic")

@@ -98,7 +98,8 @@ def named_object(text: str, option: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
             near = [file.stem for file in Path.cwd().glob("*.py")]
-            raise unknown_name(f"module of {option}", module, near) from None
+            where = f"{option} is imported from this folder ({here}) or from what is installed."
+            raise unknown_name(f"module of {option}", module, near, advice=where) from None
         raise ImprintError(f"{option}: {module} cannot be imported: {error}.") from None
     except Exception as error:  # noqa: BLE001 (a user's module may raise anything)
         raise ImprintError(f"{option}: {module} cannot be imported: {type(error).__name__}: {error}.") from None

@@ -35,11 +35,14 @@ def raw_setup(source: Written, extended: tuple[str, ...] = ()) -> dict[str, Any]
         raise ImprintError(f"{path} extends itself: {' -> '.join((*extended, name))}.")
     try:
         text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ImprintError(f"{path} is not readable YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise ImprintError(f"{path} is not readable YAML: it is no text in UTF-8.") from None
     data = parse_yaml(text, path)
     if not isinstance(data, dict):
-        raise ImprintError(f"{path} holds {type(data).__name__}; expected a mapping of setup fields.")
+        held = {str: "a text", list: "a list", type(None): "nothing"}.get(type(data), "a single value")
+        raise ImprintError(
+            f"{path} holds {held}; expected a mapping of setup fields, as `imprint show nursery` prints one."
+        )
     return _merged(data, (*extended, name))
 
 

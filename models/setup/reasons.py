@@ -33,6 +33,8 @@ def reason(item: ErrorDetails, path: str) -> str:
     """What is said of a field whose value pydantic refused."""
     if item["type"] == "missing":
         return f"{path}: missing; it has no default."
+    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{path}: expected a mapping of its fields, such as {path}.KEY=VALUE (came: {item.get('input')!r})."
     came = "" if isinstance(item.get("input"), dict) else f" (came: {item.get('input')!r})"
     why = item["msg"].removeprefix("Value error, ").rstrip(".")
     return f"{path}: {why}{came}." if path else f"{why}."

@@ -38,7 +38,9 @@ def read_labels(path: Path) -> pd.DataFrame:
     except ImprintError:
         raise
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise DamagedFileError(f"{path} cannot be read as {suffix[1:]}: {error}") from None
+        empty = path.is_file() and not path.stat().st_size
+        why = "it is empty; expected a header and one line for each row" if empty else str(error).rstrip(".")
+        raise DamagedFileError(f"{path} cannot be read as {suffix[1:]}: {why}.") from None
     if frame.empty:
         raise ImprintError(f"{path} holds no rows.")
     names = [str(name) for name in frame.columns]

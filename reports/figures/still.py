@@ -105,14 +105,14 @@ def _scatter(axes: Axes, trace: Plot) -> None:
         axes.plot(x, y, linestyle=dash, label=name, **stroke)
         name = None
     if "markers" in mode and len(x):
-        edge = marker.get("line", {})
+        edge, symbol = marker.get("line", {}), str(marker.get("symbol", "circle"))
         fill, rim = marker.get("color", "--ink"), edge.get("color", marker.get("color", "--ink"))
         axes.scatter(
             x,
             y,
             s=(0.75 * marker.get("size", 7)) ** 2,
-            marker=MARKERS.get(str(marker.get("symbol", "circle")).partition("-open")[0], "o"),
-            facecolors="none" if "open" in str(marker.get("symbol", "")) else _colours(fill),
+            marker=MARKERS.get(symbol.removesuffix("-open").removesuffix("-thin"), "o"),
+            facecolors="none" if symbol.endswith("-open") and "-thin" not in symbol else _colours(fill),
             edgecolors=_colours(rim),
             label=name,
             zorder=3,

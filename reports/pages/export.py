@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imprint.models.errors import unknown_name
+from imprint.models.errors import DamagedFileError, unknown_name
 from imprint.models.files import write_bytes
 from imprint.reports.figures.axes import Plot
 from imprint.reports.figures.still import FORMATS, write_still
@@ -23,6 +23,10 @@ from imprint.reports.words import cell
 
 LATEX_ROWS = 100
 """Tables of more rows are written as CSV alone."""
+LOWERED = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
+"""Raised signs, which LaTeX has as powers alone."""
+SIGNS = {"∞": r"\infty", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "→": r"\to", "β": r"\beta"}
+"""Signs that LaTeX knows by name alone."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ def contents_of(folder: Path) -> Contents:
     if (folder / QUESTION).exists():
         data = load_answer(folder)
         return _of_shown([show(exhibit) for exhibit in data.answer.exhibits], told_of(data))
-    sections, _, _ = collect(load_run(folder))
+    run = load_run(folder)
+    if why := run.missing.get("findings.parquet"):
+        raise DamagedFileError(f"{folder}: {why}, so there is nothing to export. Finish the run first.")
+    sections, _, _ = collect(run)
     figures = [(figure.id, figure.heading, figure.plot) for section in sections for figure in section["figures"]]
     return Contents(figures, [table for section in sections for table in section["tables"]])
 
@@ -75,7 +82,8 @@ def latex(table: Table) -> str:
     frame.columns = [str(name).replace("_", " ") for name in frame.columns]
     label = re.sub(r"[^A-Za-z0-9]+", "-", table.id)
     text = frame.to_latex(index=False, escape=True, caption=_escaped(table.heading), label=f"tab:{label}", position="t")
-    return str(text)
+    raised = re.sub(f"[{''.join(LOWERED)}]+", lambda run: f"$^{{{''.join(LOWERED[c] for c in run[0])}}}$", str(text))
+    return re.sub(f"[{''.join(SIGNS)}]", lambda sign: f"${SIGNS[sign[0]]}$", raised)
 
 
 def _escaped(text: str) -> str:

@@ -26,9 +26,15 @@ def run_folder(run: object) -> Path:
         found = path.is_dir()
     except OSError as error:  # what was given is no name of a folder
         what = f"{type(run).__name__} is no run: its text is no path"
+        what = f"{path!s:.60}... is no path" if isinstance(run, str | Path) else what
         raise ImprintError(f"{what} ({error.strerror}). Give the folder of a run, or a Run.") from None
     if found:
         return path
+    if path.is_file():
+        raise ImprintError(
+            f"{path} is a file; expected the folder of a run, an answered question or a sweep. Files of activations go "
+            f"with their labels: imprint locate {path} labels.csv."
+        )
     places = dict.fromkeys((path.parent, Path("runs")))
     files = [file for place in places if place.is_dir() for file in sorted(place.glob("*/*"))]
     known = [str(file.parent) for file in files if file.name in (SETUP, QUESTION, SWEEP)]

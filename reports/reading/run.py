@@ -17,7 +17,7 @@ import pandas as pd
 import yaml
 
 from imprint.analyses.findings import COLUMNS
-from imprint.models.errors import DamagedFileError
+from imprint.models.errors import AGAIN, DamagedFileError
 from imprint.models.files import DAMAGE, read_json, read_table
 from imprint.reports.reading.evidence import Evidence, evidence_of
 from imprint.reports.reading.folders import run_folder
@@ -250,4 +250,7 @@ def _findings(path: Path, missing: dict[str, str]) -> pd.DataFrame:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    return f"{path.name} is not in the run folder" if not path.exists() else f"{path.name} cannot be read ({error})"
+    if not path.exists():
+        return f"{path.name} is not in the run folder"
+    told = " ".join(str(error).removeprefix(f"{path} ").removesuffix(AGAIN).split()).rstrip(".")
+    return f"{path.name} {told}" if told.startswith(("cannot", "was")) else f"{path.name} cannot be read: {told}"

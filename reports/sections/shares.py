@@ -68,7 +68,7 @@ def residual(rest: pd.DataFrame) -> list[str]:
     largest_others = others[others["estimate"] > NOTABLE].head(3)
     listed = listing(f"“{row.factor}” ({percent(row.estimate)})" for row in records(largest_others))
     texts = [f"Beyond the concepts, the value varies with {listed}."] if listed else []
-    for row in records(found[found["factor"] == "(belief)"]):
+    for row in records(found[(found["factor"] == "(belief)") & (found["estimate"] > NOTABLE)]):
         texts.append(
             f"{percent(row.estimate)} of its variance goes with what the learner itself takes the intended concept to "
             "be, beyond what is true: there it follows its own mistakes."

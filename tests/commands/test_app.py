@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import imprint.commands.run
@@ -60,6 +61,49 @@ def test_bad_input_gets_one_message_and_exit_code_2(
     for word in words:
         assert word in message
     assert not list(tmp_path.iterdir()), "nothing may be written for a request that is refused"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "text"], ["text holds a text", "mapping of setup fields"]),
+        (["run", "empty"], ["empty holds nothing"]),
+        (["run", "torn.yaml"], ["not readable YAML", "line 3"]),
+        (["run", "bytes"], ["no text in UTF-8"]),
+        (["run", "gone.yaml"], ["gone.yaml is not there"]),
+        (["run", "folder"], ["folder is a folder"]),
+        (["run", "half"], ["half is a run", "half/setup.yaml"]),
+        (["run", "--set", "schedule=3"], ["schedule: expected a mapping"]),
+        (["locate", "text"], ["text is a file", "labels.csv"]),
+        (["locate", "x" * 300], ["is no path"]),
+        (["locate", "asked"], ["asked is the answer to a question", "imprint report asked"]),
+        (["latch", "half"], ["findings.parquet is not in the run folder", "goes on"]),
+        (["export", "half"], ["nothing to export"]),
+        (["locate", "acts.npz", "empty.csv"], ["it is empty"]),
+        (["show", "lerners/conv"], ["unknown family 'lerners'", "Did you mean 'learners'?"]),
+        (["show", "folder"], ["folder is a folder"]),
+        (["organisms"], ["Missing command", "imprint organisms --help"]),
+        (["organisms", "make"], ["--out", "imprint organisms make --help"]),
+    ],
+)
+def test_what_is_something_else_than_was_expected_is_named_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("folder", "half", "asked"):
+        Path(folder).mkdir()
+    Path("half/setup.yaml").write_text("name: half\n", encoding="utf-8")
+    Path("asked/question.json").write_text("{}", encoding="utf-8")
+    for name, content in (("text", b"hello"), ("torn.yaml", b"name: [x\n\n"), ("bytes", b"\x80\xff"), ("empty", b"")):
+        Path(name).write_bytes(content)
+    Path("empty.csv").touch()
+    np.savez("acts.npz", late=np.zeros((4, 2)))
+    message = refused(capsys, *arguments).strip()
+    assert "\n" not in message and all(word in message for word in words), message
 
 
 def test_no_argument_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,9 @@ def _slips(value: Any, schema: Schema, path: tuple[str, ...]) -> Iterator[str]:
     elif isinstance(value, list):
         for place, item in enumerate(value):
             yield from _slips(item, schema.get("items", {}), (*path, str(place)))
+    elif schema.get("type") == "object" and path:
+        name = ".".join(path)
+        yield reason({"type": "dict_type", "loc": path, "msg": "", "input": value}, name)
     elif schema.get("type") in TYPES:
         yield from _refused(value, schema, path)
 

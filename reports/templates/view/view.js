@@ -61,6 +61,11 @@
     box.append(make("span", one.concept, "folder"));
     return box;
   }
+  function below(text, more) {
+    const box = make("span", text + " ");
+    box.append(make("span", more, "folder"));
+    return box;
+  }
   function stateCell(entry) {
     const box = document.createDocumentFragment();
     if (entry.state === "running") {
@@ -98,10 +103,10 @@
     { id: "probability", title: "probability", value: (e) => e.probability, cell: probabilityCell, down: true, number: true },
     { id: "dominance", title: "dominance", value: (e) => intended(e)?.estimate ?? null, cell: dominanceCell, down: true, number: true },
     { id: "level", title: "evidence", value: (e) => ["exploratory", "registered", "replicated"].indexOf(e.level), cell: (e) => plain(e.level, String, "none yet"), down: true },
-    { id: "age", title: "latch age", value: (e) => e.latch_age, cell: (e) => plain(e.latch_age, (v) => (v ? `${count(v)} ${e.unit}` : "birth"), "none"), down: false, number: true },
+    { id: "age", title: "latch age", value: (e) => e.latch_age, cell: (e) => (e.latch_age ? below(count(e.latch_age), e.unit) : plain(e.latch_age, () => "birth", "none")), down: false, number: true },
     { id: "seeds", title: "seeds", value: (e) => e.seeds, cell: (e) => plain(e.seeds, count, "not recorded"), down: true, number: true },
     { id: "cost", title: "cost", value: (e) => e.cost, cell: (e) => plain(e.cost, span, "not recorded"), down: true, number: true },
-    { id: "date", title: "begun (UTC)", value: (e) => e.date || null, cell: (e) => plain(e.date, (v) => v.slice(0, 16).replace("T", " "), "not recorded"), down: true, number: true },
+    { id: "date", title: "begun (UTC)", value: (e) => e.date || null, cell: (e) => (e.date ? below(e.date.slice(0, 10), e.date.slice(11, 16)) : missing("not recorded")), down: true, number: true },
     { id: "state", title: "state", value: (e) => ["running", "unfinished", "damaged", "failed cells", "whole"].indexOf(e.state), cell: stateCell, down: false },
   ];
 
@@ -161,7 +166,7 @@
     box.type = "checkbox";
     box.checked = chosen.includes(entry.id);
     box.addEventListener("change", () => choose(entry.id, box.checked));
-    label.append(box, make("span", "side by side: " + entry.setup + " " + entry.id));
+    label.append(box, make("span", "side by side"), make("span", `: ${entry.setup} ${entry.id}`, "unseen"));
     pick.append(label);
     row.append(pick, ...columns.map((column) => cellOf(entry, column)));
     return row;

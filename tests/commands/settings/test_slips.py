@@ -45,6 +45,7 @@ def test_nothing_that_ships_is_refused(name: str) -> None:
         ("coin", {"environment.vareid": 0.5}),
         ("coin", {"learning.epochs": 0}),
         ("coin", {"agent.kind": "actor"}),
+        ("nursery", {"schedule": 3}),  # no mapping where there should be one
     ],
 )
 def test_it_says_of_a_slip_what_loading_the_setup_says(name: str, changes: dict[str, Any]) -> None:
@@ -59,7 +60,6 @@ def test_it_says_of_a_slip_what_loading_the_setup_says(name: str, changes: dict[
     "changes",
     [
         {"schedule.ages": 0},  # one of several types
-        {"schedule": 3},  # no mapping where there should be one
         {"world.kind": None},
         {"intended": "her"},  # which only the world knows
         {"rule": None},

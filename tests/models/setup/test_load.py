@@ -53,7 +53,7 @@ def test_shipped_setups_load_and_survive_a_round_trip(name: str) -> None:
         ({"schedule.experiences": 10**400}, "less than or equal to 1000000000000"),
         ({"steering.²": 1}, "cannot be set there"),
         ({"steering.².miss": 1}, "not a part of the setup"),
-        ({"world": 5}, "world: Input should be a valid dictionary"),
+        ({"world": 5}, "world: expected a mapping of its fields"),
         ({"world": {"kind": ["nursery"]}}, "unknown worlds kind"),
         ({"steering": {"a": 1}}, "steering"),
     ],

@@ -43,6 +43,19 @@ def test_a_run_has_figures_and_tables_as_well(page: Path) -> None:
     assert len(contents.figures) > 5 and len(contents.tables) > 5 and all(latex(t) for t in contents.tables[:3])
 
 
+def test_signs_that_latex_lacks_are_written_by_their_names() -> None:
+    text = latex(Table("signs", "R² of signs", pd.DataFrame({"p": ["4.0 × 10⁻⁸"], "end": ["∞"]})))
+    assert "10$^{-8}$" in text and r"$\infty$" in text and "R$^{2}$" in text and not set("⁻⁸²∞") & set(text)
+
+
+def test_marks_of_agents_keep_their_shapes() -> None:
+    def outline(symbol: str) -> int:
+        trace = {"type": "scatter", "mode": "markers", "x": [0.0], "y": [0.0], "marker": {"symbol": symbol}}
+        return len(drawn({"data": [trace], "layout": {}}).axes[0].collections[0].get_paths()[0].vertices)
+
+    assert outline("x-thin-open") == outline("x") != outline("circle") == outline("circle-open")
+
+
 def lines_of(figure: Figure) -> list[list[float]]:
     return [list(line.get_ydata()) for line in figure.axes[0].lines]
 

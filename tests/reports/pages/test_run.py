@@ -81,7 +81,7 @@ def test_the_same_run_gives_the_same_bytes(page: Path) -> None:
 
 def test_the_answer_stands_at_the_top_with_its_interval(page: Path) -> None:
     words = " ".join(Tags(page.read_text(encoding="utf-8")).text)
-    top = words[: words.index("What the value depends on")]
+    top = words.split("What the value depends on")[1]  # after the contents, before the heading
     assert "Did the warmth reward latch onto the caregiver" in top
     assert "The value latched onto “caregiver”, the concept that the author of the reward meant." in top
     assert "55\u00a0% (95\u00a0% interval 46\u00a0% to 64\u00a0%, 6 training seeds)" in top
