@@ -18,7 +18,7 @@ import numpy as np
 
 from imprint.analyses.evaluate.evaluate import evaluate
 from imprint.analyses.evaluate.learners.exam import exam_of, signal_sign
-from imprint.analyses.evaluate.learners.latch import exam_design, files_of, record_of, twins_of
+from imprint.analyses.evaluate.learners.latch import files_of, record_of, twins_of
 from imprint.analyses.evaluate.run import open_finished
 from imprint.analyses.latch.decision import Judgement, judge
 from imprint.analyses.latch.floor import bounds, twin_shares
@@ -66,7 +66,7 @@ class Stored:
         self.setup, folder = run.setup, RunFolder(run.path)
         schedule, last = self.setup.schedule, self.setup.planned[-1]
         exams = [exam_of(self.setup, number) for number in range(schedule.worlds)]
-        designs, self.sign = [exam_design(exam) for exam in exams], signal_sign(self.setup, exams[0].world)
+        designs, self.sign = [exam.design for exam in exams], signal_sign(self.setup, exams[0].world)
         planned = range(schedule.first_seed, schedule.first_seed + schedule.seeds)
         finished = [seed for seed in planned if all(file.exists() for file in files_of(folder, seed))]
         worlds = {seed: schedule.world_of(seed) for seed in finished}
