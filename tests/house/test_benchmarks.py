@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(ROOT.glob("benchmarks/*.py"))
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def taken(file: Path) -> Iterator[tuple[str, str]]:
