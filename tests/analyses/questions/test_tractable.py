@@ -79,14 +79,14 @@ def test_the_fit_tells_a_power_from_an_exponential() -> None:
         exponential = 1 + 1.2 * tables + noise[1, seed, :5]
         for family, at, values in (("pair", sizes, power), ("table", tables, exponential)):
             about = {"learner": "dense", "family": family, "seed": seed}
-            rows += [{**about, "n": n, "value": value} for n, value in zip(at, values, strict=True)]
+            rows += [{**about, "cells": n, "value": value} for n, value in zip(at, values, strict=True)]
     found = pieces.shapes(pd.DataFrame(rows)).groupby("family")
     mean = found[["degree", "evidence", "doubling"]].mean()
     assert mean.loc["pair", "degree"] == pytest.approx(1.5, abs=0.05)
     assert mean.loc["table", "doubling"] == pytest.approx(1 / 1.2, abs=0.05)
     evidence = {family: mean_of_all(part["evidence"]) for family, part in found}
     assert evidence["pair"].low > 2 and evidence["table"].high < -2
-    lost = pd.DataFrame(rows).assign(value=lambda frame: frame["value"].mask(frame["n"] == 32))
+    lost = pd.DataFrame(rows).assign(value=lambda frame: frame["value"].mask(frame["cells"] == 32))
     assert pieces.shapes(lost).query("family == 'pair'")[["degree", "evidence"]].isna().all(axis=None)
 
 
@@ -167,3 +167,4 @@ def test_a_short_run_goes_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> No
     answer = question.conclude(tables, {})
     assert answer.verdict == "undetermined" and answer.exhibits[0].name == "needs"
     assert len(answer.predictions) == 18 and "toy" in answer.sentence
+    assert set(answer.exhibits[0].frame["cells"]) == {4, 5, 6, 7}
