@@ -29,8 +29,9 @@ def in_words(shaped: pd.DataFrame) -> str:
         f"Three networks that begin from scratch, each with one set of dials, learn three kinds of structured tasks "
         f"with examples that grow as a power of their size rather than as an exponential in {power} of "
         f"{len(structured)} cases (degree {low:.1f} to {high:.1f}); where a task may be any task at all, the examples "
-        f"double with every {every.min():.1f} to {every.max():.1f} further cells. So from scratch, general and "
-        "tractable go together for tasks with structure, and cannot for all tasks; strips of 20 cells are a toy."
+        f"double with every {every.min():.1f} to {every.max():.1f} further cells. Whether from scratch, "
+        "general and tractable go together thus hangs on whether general is said of tasks with a structure or of all "
+        "tasks; strips this short are a toy."
     )
 
 
