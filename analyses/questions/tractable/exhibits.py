@@ -29,20 +29,21 @@ def in_words(shaped: pd.DataFrame) -> str:
         f"Three networks that begin from scratch, each with one set of dials, learn three kinds of structured tasks "
         f"with examples that grow as a power of their size rather than as an exponential in {power} of "
         f"{len(structured)} cases (degree {low:.1f} to {high:.1f}); where a task may be any task at all, the examples "
-        f"double with every {every.min():.1f} to {every.max():.1f} further cells. So from scratch, general and "
-        "tractable go together for tasks with structure, and cannot for all tasks; strips of 20 cells are a toy."
+        f"double with every {every.min():.1f} to {every.max():.1f} further cells. Whether from scratch, "
+        "general and tractable go together thus hangs on whether general is said of tasks with a structure or of all "
+        "tasks; strips this short are a toy."
     )
 
 
 def _needs(means: pd.DataFrame) -> Exhibit:
-    largest = means[means["n"] == means.groupby("family")["n"].transform("max")]
+    largest = means[means["cells"] == means.groupby("family")["cells"].transform("max")]
     said = "; ".join(
-        f"{family} of {part['n'].iloc[0]}: "
+        f"{family} of {part['cells'].iloc[0]}: "
         + ", ".join(f"{row['learner']} {2 ** float(row['value']):,.0f}" for _, row in part.iterrows())
         for family, part in largest.groupby("family", sort=False)
     )
     titles = "cells of the strip", "log2 of examples to criterion"
-    chart = chart_over_seeds("lines", "n", "value", titles, colour="learner", panel="family")
+    chart = chart_over_seeds("lines", "cells", "value", titles, colour="learner", panel="family")
     caption = f"Examples until {RIGHT:g} of other strips are named right. {OVER}"
     reading = f"Examples at the largest size (geometric means). {said}."
     return Exhibit("needs", "Examples that are needed, by size of the task", means, reading, caption, chart)
@@ -71,15 +72,15 @@ def _shapes(shaped: pd.DataFrame) -> Exhibit:
 
 
 def _counted(means: pd.DataFrame) -> Exhibit:
-    best = means.groupby(["family", "n"], sort=False)["value"].min().reset_index(name="fewest")
-    pairs = list(zip(best["family"], best["n"], strict=True))
+    best = means.groupby(["family", "cells"], sort=False)["value"].min().reset_index(name="fewest")
+    pairs = list(zip(best["family"], best["cells"], strict=True))
     frame = best.assign(
         bits=[bits(family, n) for family, n in pairs],
         remembered=[math.log2(remembered(family, n, RIGHT)) for family, n in pairs],
     )
     weigh = frame[frame["family"] == "weigh"].iloc[-1]
     reading = (
-        f"A learner that only remembers would need 2^{weigh['remembered']:.0f} examples to weigh {weigh['n']} signs; "
+        f"Who only remembers needs 2^{weigh['remembered']:.0f} examples to weigh {weigh['cells']} signs; "
         f"the best of the three needs 2^{weigh['fewest']:.1f}."
     )
     caption = (

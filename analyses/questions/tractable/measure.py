@@ -84,9 +84,9 @@ def crossed(before: tuple[float, Tensor], now: tuple[float, Tensor]) -> Tensor:
 
 
 def needs(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of learner, family, n, seed and value: log2 of examples to criterion; NaN where it was not reached."""
+    """Rows of learner, family, cells, seed and value: log2 of examples to criterion; NaN where it was not reached."""
     taught = table[~table["coins"]].assign(value=lambda rows: np.log2(rows["examples"]))
-    return taught[["learner", "family", "n", "seed", "value"]]
+    return taught.rename(columns={"n": "cells"})[["learner", "family", "cells", "seed", "value"]]
 
 
 def fitted(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
@@ -106,7 +106,7 @@ def shapes(needed: pd.DataFrame) -> pd.DataFrame:
     """Rows of learner, family, seed, degree (of the power), doubling (cells) and evidence (for the power)."""
     rows = []
     for (learner, family), part in needed.groupby(["learner", "family"], sort=False):
-        each = part.pivot_table(index="seed", columns="n", values="value", dropna=False)
+        each = part.pivot_table(index="seed", columns="cells", values="value", dropna=False)
         sizes, values = each.columns.to_numpy(float), each.to_numpy()
         evidence = _jackknife(sizes, values)
         for seed, mine, own in zip(each.index, values, evidence, strict=True):

@@ -123,8 +123,8 @@ class Tractable(Question[Settings]):
             return missing
         table = joined(tables)
         needed, shaped = needs(table), shapes(needs(table))
-        means = over_seeds(needed, ["learner", "family", "n"])
-        rows = self.rows(means, "value", lambda row: {"metric": "needed", "age": row["n"], "control": _of(row)})
+        means = over_seeds(needed, ["learner", "family", "cells"])
+        rows = self.rows(means, "value", lambda row: {"metric": "needed", "age": row["cells"], "control": _of(row)})
         for name in ("degree", "doubling", "evidence"):
             found = over_seeds(shaped, ["learner", "family"], name, named="value").assign(metric=name)
             rows += self.rows(found, "value", lambda row: {"metric": row["metric"], "control": _of(row)})
@@ -155,7 +155,7 @@ def decide(table: pd.DataFrame) -> Judgement:
 
     def last(learner: str, family: str) -> pd.Series:
         part = needed[(needed["learner"] == learner) & (needed["family"] == family)]
-        values: pd.Series = part[part["n"] == part["n"].max()].set_index("seed")["value"]
+        values: pd.Series = part[part["cells"] == part["cells"].max()].set_index("seed")["value"]
         return values
 
     by_seed = shaped.pivot_table(index="seed", columns=["family", "learner"], values="evidence", dropna=False)
@@ -172,7 +172,7 @@ def decide(table: pd.DataFrame) -> Judgement:
         controls.append(
             Prediction(f"{learner}, {UNSTRUCTURED}: degree", mean_of_all(degree[UNSTRUCTURED]), least=DEGREE)
         )
-        sizes = needed[needed["family"] == UNSTRUCTURED]["n"]
+        sizes = needed[needed["family"] == UNSTRUCTURED]["cells"]
         above = last(learner, UNSTRUCTURED) - math.log2(remembered(UNSTRUCTURED, int(sizes.max()), RIGHT))
         controls.append(Prediction(f"{learner}, {UNSTRUCTURED}: beyond counting", mean_of_all(above), least=0.0))
         named = coins[coins["learner"] == learner]["value"]
