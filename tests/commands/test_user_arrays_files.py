@@ -117,3 +117,12 @@ def test_rows_and_labels_that_do_not_count_are_left_out(capsys: pytest.CaptureFi
     assert "real" not in found.index
     assert found.loc[["tall"], "missing"].iloc[0] == int(((frame["tall"] == -100) & (frame["real"] == 1)).sum())
     assert "Did you mean 'real'?" in refused(capsys, "locate", acts, labels, "--mask", "reel")
+
+
+def test_a_data_set_brings_its_own_labels(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    tall = np.arange(60) % 2
+    late = np.random.default_rng(0).normal(size=(60, 3)) + 4 * tall[:, None]
+    datasets.Dataset.from_dict({"late": late.tolist(), "tall": tall.tolist()}).save_to_disk(str(tmp_path / "data"))
+    assert "tall" in printed(capsys, "locate", str(tmp_path / "data"), "--nulls", "20")
