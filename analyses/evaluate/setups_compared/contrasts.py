@@ -65,9 +65,11 @@ def contrasts(runs: Sequence[Run], numbers: Mapping[str, Numbers]) -> pd.DataFra
     """
     rows = []
     for pair in combinations(runs, 2):
-        first, second = sorted(pair, key=lambda run: (len(run.setup.name), run.setup.name))  # what is extended is first
+        first, second = sorted(pair, key=lambda run: (len(run.setup.name), run.setup.name))
         if task(first.setup) != task(second.setup):
             continue
+        if extends(first.setup.name) == second.setup.name:
+            first, second = second, first
         apart = differing(first.setup.resolved(), second.setup.resolved())
         if len(apart) == 1 or (apart and extends(second.setup.name) == first.setup.name):
             setting, *values = choice(apart, (first.setup.name, second.setup.name))

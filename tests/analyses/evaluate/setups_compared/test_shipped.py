@@ -60,7 +60,7 @@ def test_the_largest_choices_stand_first_and_other_questions_make_no_contrast(tm
     assert places == sorted(places) and "paired over 4 training seeds" in top
 
 
-def test_a_design_choice_of_several_settings_is_named_by_what_it_is() -> None:
+def test_a_design_choice_of_several_settings_is_named_by_what_it_is(tmp_path: Path) -> None:
     def of(first: str, second: str) -> tuple[str, str, str]:
         return choice(differing(*(load_setup(name).resolved() for name in (first, second))), (first, second))
 
@@ -68,6 +68,9 @@ def test_a_design_choice_of_several_settings_is_named_by_what_it_is() -> None:
     cues = of("nursery", "nursery-decorrelated")
     assert cues == ("world: colour_cue, side_cue, lamp_cue", "0.8, 0.6, 0.7", "0.0, 0.5, 0.5")
     assert of("nursery", "nursery-belief") == ("steering and scorecard", "nursery", "nursery-belief")
+    runs = [run_of(tmp_path, name, BASE) for name in ("meadow-apart", "meadow-hunger")]
+    (row,) = compare_setups(runs).contrasts.to_dict("records")  # the one that is extended comes first
+    assert (row["versus"], row["from_value"], row["to_value"]) == ("meadow-hunger", "1.0", "0.5")
     assert extends("nursery-belief") == "nursery" and extends("nursery") == "" and extends("my own") == ""
 
 
