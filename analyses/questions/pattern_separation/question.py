@@ -36,7 +36,7 @@ from imprint.analyses.statistics import Estimate, mean_of_all
 
 RISE, PLATEAU, BETTER = 0.3, 0.1, 0.0
 LESS, NO_LESS = 0.5, 0.25
-APART, LATER, WIN, FEW = 0.1, 1.5, 0.02, 0.7
+APART, LATER, WIN, FEW = 0.1, 1.5, 0.02, 0.95
 SPARSE, MIDDLE, FULL, DENSE = 0.02, 0.1, 0.2, 1.0
 CROWD = TOLD[3]
 WIDE, PARTS = (1024, 4096), (SPARSE, MIDDLE, FULL, DENSE)
