@@ -12,8 +12,11 @@ from imprint.models.errors import near_miss
 
 def explain(error: ValidationError, *, prefix: str = "", model: type[BaseModel] | None = None) -> str:
     """All reasons of a validation error, one a line: the field, what was given, what is allowed, the closest name."""
-    lines = []
-    for item in error.errors():
+    lines, every = [], error.errors()
+    within = {item["loc"][:-1] for item in every}
+    for item in every:
+        if item["type"] == "too_short" and item["loc"] in within:
+            continue  # it counts the entries that are left of those that are refused one by one
         path = tuple(str(x) for x in ((prefix,) if prefix else ()) + item["loc"])
         if item["type"] == "extra_forbidden":
             owner = _model_at(model, item["loc"][:-1])
@@ -37,6 +40,10 @@ def reason(item: ErrorDetails, path: str) -> str:
         return f"{path}: expected a mapping of its fields, such as {path}.KEY=VALUE (came: {item.get('input')!r})."
     came = "" if isinstance(item.get("input"), dict) else f" (came: {item.get('input')!r})"
     why = item["msg"].removeprefix("Value error, ").rstrip(".")
+    if item["type"] in ("tuple_type", "list_type"):
+        why = "expected a list, such as [1, 2]"
+    elif item["type"] == "too_short":
+        why = f"expected at least {item['ctx']['min_length']} of them"
     return f"{path}: {why}{came}." if path else f"{why}."
 
 
