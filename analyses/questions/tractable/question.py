@@ -78,7 +78,8 @@ class Tractable(Question[Settings]):
         "comparisons of the price, and that evidence is averaged over families were chosen on pilot seeds. A first run "
         "(seeds from 1000) was stopped halfway and not looked at: it would have taken too long, and a convolution at "
         "32 cells had not reached the criterion after 40,000 examples; then sizes, seeds and the rate of learning were "
-        "made smaller.",
+        "made smaller, and the control over all tasks, until then that the difference there be at most -2, became the "
+        "comparison with structure, because pilots said that the former lacked power.",
         source="Comments under Byrnes, Learning from scratch in the brain (2022), and the reply to them.",
     )
     metrics: ClassVar[Metrics] = {
