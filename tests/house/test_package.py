@@ -49,7 +49,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FAMILIES = ("worlds", "environments", "learners", "steering", "questions", "sections")
 CHOSEN = "(test_worlds and corridor) or (averager and corridor) or hall or receptor or bell_errors or seed_count"
 COMMANDS: dict[str, list[str]] = {
-    "list": ["list"],
+    "list": ["list", "--all"],
     **{name: ["run", name, *(f"--set={key}={value}" for key, value in few.items())] for name, few in SHORT.items()},
     "bell-errors": ["analyse", "bell-errors"],
 }
