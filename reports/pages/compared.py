@@ -124,7 +124,7 @@ def _measures(table: pd.DataFrame) -> Iterator[Exhibit]:
     def of(name: str, show: Callable[[Any], str] = number) -> list[str]:
         ends = [table[f"{name}_{end}"] if f"{name}_{end}" in table else [NAN] * len(table) for end in ("low", "high")]
         rows = zip(table[name], *ends, strict=True)
-        return [bracketed(*row, show) if measured(row[0]) else "\u2013" for row in rows]
+        return [bracketed(x, low, high, show) if measured(x) else "\u2013" for x, low, high in rows]
 
     word = {"setup": table["setup"], "verdict": table["verdict"]}
     latch = {"P_intended": of("probability"), "dominance": of("dominance"), "latch_age": of("latch_age")}
@@ -158,8 +158,8 @@ def _exhibits(compared: Compared) -> Iterator[Exhibit]:
     if len(contrasts):
         named = contrasts.assign(
             choice=[
-                row.setup if _only(contrasts, row.setup) else f"{row.setup}, {row.versus}"
-                for row in contrasts.itertuples(index=False)
+                setup if _only(contrasts, setup) else f"{setup}, {versus}"
+                for setup, versus in zip(contrasts["setup"].map(str), contrasts["versus"].map(str), strict=True)
             ]
         )
         first = contrasts.iloc[0]

@@ -101,8 +101,9 @@ def choice(apart: Mapping[str, tuple[Any, Any]], names: tuple[str, str]) -> tupl
     if len(parts) == 1 and kind in apart:
         return kind, str(apart[kind][0]), str(apart[kind][1])
     if len(parts) == 1 and all(key.count(".") == 1 for key in apart):
-        each = zip(*apart.values(), strict=True)
-        return f"{parts[0]}: {', '.join(key.partition('.')[2] for key in apart)}", *(_listed(side) for side in each)
+        before, after = zip(*apart.values(), strict=True)
+        setting = f"{parts[0]}: {', '.join(key.partition('.')[2] for key in apart)}"
+        return setting, _listed(before), _listed(after)
     return " and ".join(parts), *names
 
 

@@ -60,7 +60,7 @@ def _of_agents(setup: AgentSetup) -> float:
     state, steps = world.levels(LEVELS, rng=rng, design=APART), []
     going, counted = torch.ones(LEVELS, dtype=torch.bool), []
     for _ in range(int(wanted.get("limit", 40))):
-        action = torch.randint(0, int(world.single_action_space.n), (LEVELS,), generator=rng)
+        action = torch.randint(0, len(world.actions), (LEVELS,), generator=rng)
         outcome = world.follow(state, action)
         steps.append(world.senses(outcome.before, outcome.action, outcome.after))
         counted.append(going)

@@ -37,8 +37,10 @@ from imprint.analyses.statistics import NAN, Estimate
 from imprint.analyses.verdicts import INTENDED, latch_age
 from imprint.models.files import read_record
 
-MEASURES = ("probability", "dominance", "wanting", "capability", "goal", "latch_age", "lead", "drift")
-MEASURES += ("outer", "inner", "cost")
+MEASURES = (
+    *("probability", "dominance", "wanting", "capability", "goal", "latch_age", "lead", "drift"),
+    *("outer", "inner", "cost"),
+)
 MISSING = Estimate(NAN, NAN, NAN, 0)
 TOGETHER = "raised together"
 """Name under which a run keeps its part of the CPU time of a life that several setups have in common."""
