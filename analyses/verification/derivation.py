@@ -1,7 +1,12 @@
-"""The verdict derived anew from the stored cells, and compared with what is stored."""
+"""The verdict derived anew from the stored cells, and compared with what is stored.
+
+A later program may word a reason anew. Of what another commit made, the numbers in a reason are compared, and not its
+words; verdicts, and all numbers that are stored as such, are compared in either case.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +18,7 @@ from imprint.analyses.engine import Outcome
 from imprint.analyses.evaluate.evaluate import pooling_of
 from imprint.analyses.evaluate.run import read_setup
 from imprint.analyses.findings import COLUMNS
+from imprint.analyses.provenance import commit
 from imprint.analyses.verification.check import Check, check_of
 from imprint.analyses.verification.evidence import Evidence
 from imprint.models.errors import ImprintError
@@ -21,6 +27,7 @@ from imprint.models.store import RunFolder
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 """Numbers that are derived anew are equal within these: pooling sums thousands of float64 numbers in any order."""
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def derived(evidence: Evidence) -> Check:
@@ -50,7 +57,7 @@ def _run_faults(evidence: Evidence) -> list[str]:
         anew = procedure.findings([Outcome(cell, error, 0.0) for cell, error in failed.items()], None)
     except ImprintError as error:
         return [*faults, f"it cannot be derived anew: {error}"]
-    return faults + _unequal(evidence.stored, anew)
+    return faults + _unequal(evidence, anew)
 
 
 def _answer_faults(evidence: Evidence) -> list[str]:
@@ -60,21 +67,32 @@ def _answer_faults(evidence: Evidence) -> list[str]:
     answer = concluded(question, evidence.folder, stored.get("failed", {}))
     faults = [
         f"the {name} is stored as “{stored.get(name)}” and derived anew as “{anew}”"
-        for name, anew in (("verdict", answer.verdict), ("why", answer.why))
-        if stored.get(name) != anew
+        for name, anew, words in (("verdict", answer.verdict, False), ("why", answer.why, _reworded(evidence)))
+        if not _same_text(stored.get(name), anew, words)
     ]
     told = [each.stored() for each in answer.predictions]
     if "predictions" in stored and _outcomes(stored["predictions"]) != _outcomes(told):
         faults.append("the predictions that are stored did not come out so when they are derived anew")
-    return faults + _unequal(evidence.stored, answer.findings)
+    return faults + _unequal(evidence, answer.findings)
 
 
 def _outcomes(predictions: Iterable[Mapping[str, Any]]) -> list[Any]:
     return [tuple(each.get(key) for key in ("part", "name", "control", "outcome")) for each in predictions]
 
 
-def _unequal(stored: pd.DataFrame, anew: pd.DataFrame) -> list[str]:
+def _reworded(evidence: Evidence) -> bool:
+    """Whether another program than this one worded what is stored."""
+    return evidence.record.get("commit") not in (None, commit())
+
+
+def _same_text(stored: Any, anew: str, reworded: bool) -> bool:
+    """Whether two texts are equal, or, where one was worded by another program, whether their numbers are."""
+    return stored == anew or (reworded and NUMBER.findall(str(stored)) == NUMBER.findall(anew))
+
+
+def _unequal(evidence: Evidence, anew: pd.DataFrame) -> list[str]:
     """How stored findings differ from those derived anew: verdicts, then numbers, then the rest."""
+    stored, reworded = evidence.stored, _reworded(evidence)
     anew = anew.reindex(columns=list(COLUMNS)).astype(COLUMNS)
     if len(stored) != len(anew):
         return [f"{len(stored)} findings are stored, {len(anew)} are derived anew"]
@@ -83,7 +101,8 @@ def _unequal(stored: pd.DataFrame, anew: pd.DataFrame) -> list[str]:
     for column in sorted(COLUMNS, key=lambda name: (name != "verdict", name != "estimate")):
         ours, theirs = stored[column], anew[column]
         if COLUMNS[column] == "string":
-            same = (ours.fillna("") == theirs.fillna("")).to_numpy(dtype=bool)
+            both = zip(ours.fillna(""), theirs.fillna(""), strict=True)
+            same = np.array([_same_text(*pair, reworded and column == "why") for pair in both], dtype=bool)
         else:
             left, right = (one.to_numpy(dtype=np.float64, na_value=np.nan) for one in (ours, theirs))
             same = np.isclose(left, right, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)

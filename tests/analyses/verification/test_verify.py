@@ -148,6 +148,24 @@ def test_every_tampering_is_named(name: str, folder: Path) -> None:
     assert words in found(verified, check), verified.checks
 
 
+def reworded(old: str, new: str) -> Callable[[pd.DataFrame], None]:
+    def apply(table: pd.DataFrame) -> None:
+        table["why"] = table["why"].str.replace(old, new, regex=True)
+
+    return apply
+
+
+def test_words_of_another_program_may_differ_and_its_numbers_may_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_findings(reworded("probability", "chance"))(folder)
+    assert "the why of" in found(verify(folder), "verdict")
+    monkeypatch.setattr(derivation, "commit", lambda: "0000000")
+    assert found(verify(folder), "verdict") == ""
+    change_findings(reworded(r"\d%", "3%"))(folder)
+    assert "the why of" in found(verify(folder), "verdict")
+
+
 def test_a_run_without_a_registration_is_readable_and_exploratory(folder: Path) -> None:
     for name in ("registration.json", "sessions.json"):
         (folder / name).unlink()
