@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
@@ -135,7 +137,7 @@ def _gradients(place: Place, subject: Subject, observation: Tensor) -> list[Tens
     return list(torch.linalg.svd(inside, full_matrices=False).Vh[:GRADIENTS])
 
 
-def alike(a: Floats, b: Floats) -> float:
+def alike(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:
     """Absolute correlation of two codes ``[n]``; 0 for one that does not vary."""
     if any(code.std() <= ROUNDING * np.abs(code).max() for code in (a, b)):
         return 0.0
