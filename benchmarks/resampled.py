@@ -49,11 +49,11 @@ def main() -> None:
         judged = stored.judged(drawn)
         said[judged.verdict] += 1
         leads[judged.leads[0]] += 1
-        holds += whole.verdict in judged.words
+        holds += set(whole.words) <= set(judged.words)
         print(row(drawn, judged), flush=True)
     print(", ".join(f"{word} {count} of {options.times}" for word, count in said.most_common()))
     print("leads: " + ", ".join(f"{concept} {count}" for concept, count in leads.most_common()))
-    print(f"{whole.verdict}, the verdict of all seeds, was said or left open in {holds} of {options.times}")
+    print(f"{' and '.join(whole.words)}, as all seeds have it, were said or left open in {holds} of {options.times}")
 
 
 class Stored:
