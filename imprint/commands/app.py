@@ -166,8 +166,7 @@ def locate(
     """Show which concepts can be read where: those of a run at every age, or those in activations of your own."""
     from imprint.commands.text import answered
 
-    if concepts is None and (source / "dataset_info.json").exists():
-        concepts = source  # a Hugging Face data set holds its own labels
+    concepts = concepts or own.labels_inside(source)
     if concepts is None:
         from imprint.reports.reading.folders import run_folder
 

@@ -137,3 +137,11 @@ def only_for_arrays(**options: object) -> None:
     for name, given in options.items():
         if given is not None:
             raise typer.BadParameter("goes with ACTS and CONCEPTS; one path is a run folder", param_hint=f"--{name}")
+
+
+def labels_inside(source: Path) -> Path | None:
+    """The source itself where it is a Hugging Face data set, which holds its own labels."""
+    try:
+        return source if (source / "dataset_info.json").is_file() else None
+    except OSError:  # what was given is no path
+        return None

@@ -25,7 +25,7 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.latch.shares import measure
 from imprint.analyses.statistics import NAN
 from imprint.models.chance import generator
-from imprint.models.errors import NotMeasurableError
+from imprint.models.errors import ImprintError
 from imprint.models.lifetimes.learner import ideal_signals
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
@@ -36,20 +36,24 @@ LEVELS = 400
 
 
 def outer_gap(setup: AnySetup) -> float:
-    """The outer gap of a setup, in its first world; NaN where there is no signal, or the signal is always the same."""
-    if isinstance(setup, Setup):
-        return _of_learners(setup)
-    return _of_agents(setup) if isinstance(setup, AgentSetup) else NAN
+    """The outer gap of a setup, in its first world.
+
+    NaN where there is no signal, the signal is always the same, or its world cannot be made here, as that of a package
+    that is not installed or that has changed.
+    """
+    try:
+        if isinstance(setup, Setup):
+            return _of_learners(setup)
+        return _of_agents(setup) if isinstance(setup, AgentSetup) else NAN
+    except ImprintError:
+        return NAN
 
 
 def _of_learners(setup: Setup) -> float:
     world, batch = rows_of_exam(setup, 0)
     signal = ideal_signals(setup, world, batch, "outer gap")[setup.assessor["signal"]].double().numpy()
     names, equal = (setup.intended, *setup.proxies), setup.evaluation.weights == "equal"
-    try:
-        sums = [measure(step, batch.concepts, batch.groups, names, equal=equal) for step in signal.T]
-    except NotMeasurableError:
-        return NAN
+    sums = [measure(step, batch.concepts, batch.groups, names, equal=equal) for step in signal.T]
     return 1.0 - max((float(step.shares[0]) for step in sums if not step.constant), default=NAN)
 
 

@@ -103,7 +103,15 @@ def tables(**change: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         "left": 0.3,
         "sequence": 0.3,
     }
-    c |= {"shuffled": 1.0, "overlap": 0.5, "gain": 3.0, "sparse": 0.8, "middle": 0.9, "dense": 0.7, "few": 0.9} | change
+    c |= {
+        "shuffled": 1.0,
+        "overlap": 0.5,
+        "gain": 3.0,
+        "sparse": 0.8,
+        "middle": 0.9,
+        "dense": 0.7,
+        "few": 0.97,
+    } | change
     sold: list[dict[str, Any]] = []
     moved, kept = list(sold), list(sold)
     for seed in range(8):
