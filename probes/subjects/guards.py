@@ -55,8 +55,8 @@ POINTS = {"fwd_hooks": "forward", "bwd_hooks": "backward"}
 
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_LOCK = threading.Lock()
-_EXAMINED: set[int] = set()
-"""Identities of the models that are examined and held at the moment."""
+_MINE = threading.local()
+"""``models``: identities of the models that this thread has examined and holds at the moment."""
 _UNCOMPILED: list[Any] = []
 """For each model that is held: what is undone when the last is let go."""
 
@@ -64,7 +64,6 @@ _UNCOMPILED: list[Any] = []
 def _forget() -> None:
     """In a forked process the other threads, which hold models, are gone."""
     _LOCKS.clear()
-    _EXAMINED.clear()
     _LOCKS_LOCK.release()
 
 
@@ -122,18 +121,19 @@ def examined(model: nn.Module) -> Iterator[None]:
 
     Raises :class:`ImprintError` for foreign hooks and for modules in training mode.
     """
+    mine: set[int] = _MINE.__dict__.setdefault("models", set())
+    if id(model) in mine:
+        yield
+        return
     with held(model):
-        if id(model) in _EXAMINED:
-            yield
-            return
         require_evaluation(model)
         require_no_hooks(model)
-        _EXAMINED.add(id(model))
+        mine.add(id(model))
         try:
             with uncompiled():
                 yield
         finally:
-            _EXAMINED.discard(id(model))
+            mine.discard(id(model))
 
 
 def examined_once(
@@ -142,11 +142,11 @@ def examined_once(
     """The same function, which examines the model of its first argument once, before all of its passes."""
 
     @wraps(function)
-    def held(subject: Holder, /, *args: Others.args, **kwargs: Others.kwargs) -> Given:
+    def once(subject: Holder, /, *args: Others.args, **kwargs: Others.kwargs) -> Given:
         with examined(subject.model):
             return function(subject, *args, **kwargs)
 
-    return held
+    return once
 
 
 def require_no_hooks(model: nn.Module) -> None:

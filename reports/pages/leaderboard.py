@@ -85,8 +85,8 @@ def answers_of(scored: Any) -> list[dict[str, str]]:
             best = without.loc[without["auroc"].idxmax()]
             answers.append({"concept": "Best without the weights", "sentence": _named(best)})
     gains = _gains(scored)
-    whole = gains[gains["group"] == gains["group"].iloc[0]] if len(gains) else gains
-    if said := [_gain(row) for row in whole[whole["level"].isin(COMPARED)].to_dict("records")]:
+    of_all = gains["group"].isin(scored.contrasts["group"].head(1)) & gains["level"].isin(COMPARED)
+    if said := [_gain(row) for row in gains[of_all].to_dict("records")]:
         answers.append({"concept": "What the weights add", "sentence": f"{'; '.join(said)}."})
     about = scored.organisms
     told = ", ".join(f"{count} at {level}" for level, count in about["degenerate"].items() if count)
@@ -104,7 +104,7 @@ def _named(row: pd.Series) -> str:
 
 
 def _gains(scored: Any) -> pd.DataFrame:
-    """What the weights add to each other level in AUROC, for all organisms and for each kind."""
+    """What the weights add to each other level in AUROC, first for all organisms and then for each kind."""
     table: pd.DataFrame = scored.contrasts
     return table[table["detector"] == "ours"].dropna(subset=["gain"])
 

@@ -57,10 +57,3 @@ def test_the_house_rules_are_on(code: str, rule: str, tmp_path: Path) -> None:
 def test_the_right_import_is_fine(tmp_path: Path) -> None:
     code = "from imprint.models.setup.load import Setup\n\n__all__ = ['Setup']\n"
     assert "All checks passed" in ruff(code, tmp_path)
-
-
-def test_no_file_is_longer_than_an_idea() -> None:
-    rooms = ("imprint", "models", "probes", "analyses", "reports")
-    files = [file for room in rooms for file in (ROOT / room).rglob("*.py") if "__pycache__" not in file.parts]
-    long = {str(f.relative_to(ROOT)): n for f in files if (n := len(f.read_text(encoding="utf-8").splitlines())) > 400}
-    assert long == {}
