@@ -28,8 +28,8 @@ from imprint.analyses.statistics import NAN, holm, mean_of_all
 from imprint.models import registry
 from imprint.models.files import parse_yaml
 
-UNCOUNTED = ("name", "description", "question")
-"""Entries of a setup that change nothing that is done."""
+UNCOUNTED = ("name", "description", "question", "schedule.seeds", "schedule.first_seed", "schedule.together")
+"""Entries of a setup that change nothing that is done to a training seed."""
 COLUMNS = [
     *("setting", "from_value", "to_value", "setup", "versus", "question", "difference", "low", "high", "pairs"),
     *("p_value", "p_adjusted"),
