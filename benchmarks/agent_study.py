@@ -31,7 +31,8 @@ import imprint
 MOVES = ((0, 1), (0, -1), (1, 0), (-1, 0))
 FAINT = 0.25
 """Size of the numbers that show the coin, in those that show the lamp."""
-SETTINGS = {"n_steps": 128, "batch_size": 256, "n_epochs": 8, "learning_rate": 1e-3, "ent_coef": 0.01, "device": "cpu"}
+SETTINGS: dict[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 8, "learning_rate": 1e-3}
+SETTINGS |= {"ent_coef": 0.01, "device": "cpu"}
 TWINS = 5
 KINDS = {"together": ("proxy:lamp", False), "apart": ("intended", True), "untrained": ("undetermined", False)}
 """How agents are trained -> the right verdict, and whether lamp and coin stand apart in training."""

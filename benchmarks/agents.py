@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import gymnasium
 import numpy as np
@@ -178,8 +178,8 @@ class Baselines:
 
     def policy(self, observation: Tensor) -> Tensor:
         """Logits of observations."""
-        logits: Tensor = self.model.policy.get_distribution(observation.flatten(1)).distribution.logits
-        return logits
+        chances: Any = self.model.policy.get_distribution(observation.flatten(1)).distribution
+        return cast("Tensor", chances.logits)
 
 
 def minigrid() -> VecEnv:
@@ -202,8 +202,9 @@ def success(policy: Callable[[Tensor], Tensor], setup: AgentSetup, levels: int =
 
 def return_in_minigrid(model: PPO, episodes: int) -> float:
     """Mean return of whole episodes with sampled actions."""
-    world, returns = minigrid(), []
-    observation, total = world.reset(), np.zeros(COPIES)
+    world, returns = minigrid(), list[float]()
+    observation: Any = world.reset()
+    total = np.zeros(COPIES)
     while len(returns) < episodes:
         observation, reward, done, _ = world.step(model.predict(observation)[0])
         total += reward

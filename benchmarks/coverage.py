@@ -102,7 +102,7 @@ def _readings(
     groups, rows = size
     of = np.repeat(np.arange(groups), rows)
     labels = pd.DataFrame({f"c{c}": rng.random(len(of)) < 0.5 for c in range(CONCEPTS)})
-    targets = [target_of(name, labels[name], of, nulls=NULLS, rng=rng) for name in labels]
+    targets = [target_of(name, labels[name], of, nulls=NULLS, rng=rng) for name in map(str, labels)]
     fold, ease = folds_of(of, 5, rng), np.exp(0.5 * shift * rng.normal(size=(groups, CONCEPTS)))[of]
     raw = (2.0 * labels.to_numpy() - 1) * ease
 

@@ -6,6 +6,8 @@ are printed, and nothing is said about any other device.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 import imprint
@@ -28,12 +30,12 @@ def main() -> None:
         arrays, labels = grid(n, width, concepts)
         activations = {site: torch.from_numpy(x) for site, x in arrays.items()}
         shape = f"{n:,} x {width:,} x {concepts} concepts"
-        on_cpu, spent = timed(lambda a=activations, y=labels: imprint.locate(a, y))
+        on_cpu, spent = timed(partial(imprint.locate, activations, labels))
         rows.append(Row(f"cpu, {shape}", spent.wall, "s wall"))
         for device in accelerators():
             there = {site: x.to(device) for site, x in activations.items()}
             imprint.locate({site: x[:300] for site, x in there.items()}, labels[:300])
-            table, spent = timed(lambda a=there, y=labels: imprint.locate(a, y))
+            table, spent = timed(partial(imprint.locate, there, labels))
             rows.append(Row(f"{device}, {shape}", spent.wall, "s wall"))
             apart = float((table["score"] - on_cpu["score"]).abs().max())
             rows.append(at_most(1e-3, f"largest difference of a score, {device}", apart, ""))

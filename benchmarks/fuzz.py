@@ -65,7 +65,7 @@ PACK: dict[str, Callable[[np.ndarray], Any]] = {
     "arrow": lambda x: pa.table({f"u{i}": x[:, i] for i in range(x.shape[1])}),
     "unmasked": lambda x: np.ma.masked_array(x, mask=False),
 }
-LABELS: dict[str, Callable[[np.ndarray], Any]] = {
+LABELS: dict[str, Callable[[Any], Any]] = {
     "int": lambda y: y,
     "bool": lambda y: y.astype(bool),
     "int8": lambda y: y.astype(np.int8),
@@ -98,7 +98,7 @@ SPOILED: dict[str, Callable[[np.ndarray], Any]] = {
     "ragged": lambda x: [row[: 1 + i % 2] for i, row in enumerate(x.tolist())],
     "meta": lambda x: torch.empty(x.shape, device="meta"),
     "nested": lambda x: torch.nested.as_nested_tensor([torch.tensor(row[: 1 + i % 2]) for i, row in enumerate(x)]),
-    "masked": lambda x: np.ma.masked_array(x, mask=np.eye(*x.shape)),
+    "masked": lambda x: np.ma.masked_array(x, mask=np.eye(*x.shape) > 0),
     "none": lambda _x: None,
     "number": lambda _x: 3,
     "date": lambda x: np.arange(x.size).reshape(x.shape).astype("datetime64[s]"),
@@ -177,7 +177,7 @@ def array_problem(case: Mapping[str, Any]) -> str:
     kind = case["dtype"] if case["scale"] == 1.0 and case["offset"] == 0.0 else "float64"
     if case["dead"]:
         moved = np.column_stack([moved, np.full(ROWS, 7.5)])
-    typed = torch.tensor(moved).bfloat16() if kind == "bfloat16" else moved.astype(kind)
+    typed: Any = torch.tensor(moved).bfloat16() if kind == "bfloat16" else moved.astype(kind)
     packed = typed if kind == "bfloat16" else PACK[case["pack"]](typed)
     options: dict[str, Any] = {}
     labels = {"c": LABELS[case["label"]](y)}
@@ -272,7 +272,7 @@ def _setup_cases(draw: st.DrawFn) -> tuple[str, list[tuple[tuple[Any, ...], Any]
 def setup_problem(case: tuple[str, list[tuple[tuple[Any, ...], Any]], bool]) -> str:
     """What is wrong with how one changed setup was taken: empty when nothing is."""
     name, changes, text = case
-    data, put = json.loads(stored(name)), []
+    data, put = json.loads(stored(name)), list[tuple[tuple[Any, ...], Any]]()
     for path, value in changes:
         node = data
         try:

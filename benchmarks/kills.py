@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from benchmarks.measure import Row, at_least, show
 from imprint.analyses.engine import run_cells
@@ -47,7 +47,7 @@ PRELOADED += ["analyses.evaluate.agents.procedure", "reports.pages.run", "report
 
 SMALL = {"schedule.ages": 3, "schedule.seeds": 2, "evaluation.twins": 2, "evaluation.placebos": 2}
 SMALL |= {"evaluation.resamples": 100, "evaluation.nulls": 5}
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "nursery": {
         **SMALL,
         "schedule.worlds": 2,
@@ -208,7 +208,7 @@ def killed_at_first(marker: Path, function: Callable[..., None], arguments: tupl
 def checkpoints(out: Path, *, kill: bool) -> dict[str, str]:
     """SHA-256 of the checkpoints of as many seeds as workers are killed; each in a cell, in local processes."""
     changes = {**SETTINGS["nursery"], "schedule.seeds": WORKERS, "schedule.experiences": 64, "schedule.ages": 2}
-    procedure = LearnerProcedure(cast("Setup", load_setup("nursery", changes=changes)), RunFolder(out))
+    procedure = LearnerProcedure(load_setup("nursery", changes=changes, expect=Setup), RunFolder(out))
     cells = procedure.raising_cells(procedure.setup, procedure.folder, procedure.seeds, name="seeds")
     if kill:
         out.mkdir()

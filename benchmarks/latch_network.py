@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -58,12 +59,12 @@ def main() -> None:
     edits = 0
     plain = upstream.values_under
 
-    def counted(subject: Subject, observation: Tensor, places: Sequence, **options: object) -> list[Tensor]:
+    def counted(subject: Subject, observation: Tensor, places: Sequence[Any], **options: Any) -> list[Tensor]:
         nonlocal edits
         edits += sum(len(place) for place in places)
         return plain(subject, observation, places, **options)
 
-    mediation.values_under = counted
+    mediation.values_under = counted  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, spent = timed(

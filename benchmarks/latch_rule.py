@@ -37,8 +37,8 @@ def words(runs: int, seed: int, spread: float) -> pd.DataFrame:
     tables = []
     for n in SIZES:
         rng = np.random.default_rng([seed, n])
-        about = {"dominances": DOMINANCES, "seeds": SEEDS, "runs": runs, "spread": spread}
-        table = power_table(rows(n, min(n, 100), rng), Decision(), rng, **about)
+        sample = rows(n, min(n, 100), rng)
+        table = power_table(sample, Decision(), rng, dominances=DOMINANCES, seeds=SEEDS, runs=runs, spread=spread)
         tables.append(table.assign(n=n))
     return pd.concat(tables, ignore_index=True)
 

@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def first_found(ground: EnvironmentGround, proxy: str, seed: int) -> tuple[float
     while search.spent.left:
         for level, row in search.exposing[false:]:
             if pursued(ground, proxy, level)[0]:
-                return float(row["found_at"]), time.process_time() - began, search.spent.shown, false  # type: ignore[arg-type]
+                return float(str(row["found_at"])), time.process_time() - began, search.spent.shown, false
             false += 1
         search.run(false + 1)
     return np.inf, time.process_time() - began, search.spent.shown, false
@@ -132,8 +133,8 @@ def compared(name: str, *, rare: int, searches: int, drawn: int) -> dict[str, ob
     environment = setup.make_environment()
     environment = type(environment)(environment.settings.model_copy(update={"varied": 0.0}))
     proxy, rng = setup.proxies[0], np.random.default_rng(1)
-    parts = {"intended": setup.intended, "designs": ("train",), "parameters": {}, "value": None}
-    ground = EnvironmentGround(agent, environment, **parts, rng=np.random.default_rng(0))  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"intended": setup.intended, "designs": ("train",), "parameters": {}, "value": None}
+    ground = EnvironmentGround(agent, environment, **parts, rng=np.random.default_rng(0))
     search = Evolution.begun(ground, Spent(MOST, None), discount=0.95, tries=TRIES, rng=rng)
     began, hits = time.process_time(), {}
     for stratum in ("apart", "train"):

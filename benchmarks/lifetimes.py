@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from functools import partial
 from operator import matmul
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -43,7 +44,7 @@ def seconds_per_step(cohort: Cohort, observation: torch.Tensor, steps: int) -> f
 def learner_shaped_rate(setup: Setup) -> float:
     """GFLOP per second of matrix products of the learner's shapes, for the forward pass and both gradients."""
     world = setup.make_world(0)
-    learner = setup.make_learner(frame_of(world), rng=birth(0))
+    learner: Any = setup.make_learner(frame_of(world), rng=birth(0))
     rows = setup.schedule.batch * frame_of(world).steps
     positions = learner.dense.in_features // learner.convolution.out_features
     total, spent = 0.0, 0.0
@@ -69,9 +70,11 @@ def main() -> None:
     """Time both ways and print the ratio."""
     options = arguments(__doc__.splitlines()[0])
     torch.set_num_threads(1)
-    setup, steps = load_setup("nursery"), 3 if options.quick else 12
+    setup, steps = load_setup("nursery", expect=Setup), 3 if options.quick else 12
     one_by_one, stacked = both_ways(setup, steps)
-    small_one_by_one, small_stacked = both_ways(load_setup("nursery", changes={"schedule.batch": SMALL}), steps)
+    small_one_by_one, small_stacked = both_ways(
+        load_setup("nursery", changes={"schedule.batch": SMALL}, expect=Setup), steps
+    )
     cohort, batch = cohort_of(setup, range(1))
     with FlopCounterMode(display=False) as counter:
         cohort.learn(batch)

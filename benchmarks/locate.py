@@ -15,6 +15,7 @@ import resource
 import statistics
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def fewer_rows_than_units(quick: bool) -> list[Row]:
         activations, labels = grid(n, width, 5)
         fold = folds_of(np.arange(n), FOLDS, np.random.default_rng(0))
         ours = located(n, width, 5, repeats=3)
-        theirs = seconds(lambda x=activations["site 0"], y=labels, f=fold: ridge_cv(x, y, f))
+        theirs = seconds(partial(ridge_cv, activations["site 0"], labels, fold))
         note = f"{ours:.2f} s with all floors, {theirs:.2f} s for labels alone"
         rows.append(at_most(2, f"locate / RidgeCV, {n} x {width:,}, 5 concepts", ours / theirs, "x", note=note))
     return rows
@@ -173,7 +174,7 @@ def own_code(quick: bool) -> list[Row]:
     activations, labels = grid(n, width, concepts)
     x, rng, of = torch.from_numpy(activations["site 0"]), np.random.default_rng(0), compact_groups(None, n)
     fold = folds_of(of, FOLDS, rng)
-    targets = [target_of(name, labels[name], of, nulls=NULLS, rng=rng) for name in labels]
+    targets = [target_of(name, labels[name], of, nulls=NULLS, rng=rng) for name in map(str, labels)]
     groups = rng.permutation(n) % 200
     y, known = torch.cat([t.columns() for t in targets], 1), torch.from_numpy(fold)
     ours = seconds(lambda: read(x, targets, Ridge(penalties=(1e-2,)), fold=fold, groups=groups))
@@ -189,11 +190,16 @@ def own_code(quick: bool) -> list[Row]:
     ]
 
 
-def network(width: int) -> nn.Module:
+def network(width: int) -> nn.Sequential:
     """Five layers."""
     torch.manual_seed(0)
     layers = [layer for _ in range(4) for layer in (nn.Linear(width, width), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(width, 1)).eval()
+
+
+def peer_eraser(x: torch.Tensor, z: torch.Tensor) -> Any:
+    """LEACE of concept-erasure."""
+    return LeaceFitter.fit(x, z).eraser
 
 
 def instruments(quick: bool) -> list[Row]:
@@ -211,13 +217,13 @@ def instruments(quick: bool) -> list[Row]:
             for part in x.split(1024 // steps):
                 method.attribute(part, x.mean(0, keepdim=True), n_steps=steps, method="gausslegendre")
 
-        ours, theirs = seconds(lambda s=subject, x=x: IntegratedGradients()(s, x)), seconds(captum)
+        ours, theirs = seconds(partial(IntegratedGradients(), subject, x)), seconds(captum)
         rows.append(at_most(1.05, f"integrated gradients / captum, {width}", ours / theirs, "x", note=f"{ours:.2f} s"))
 
         def patched(s: imprint.Subject = subject, x: torch.Tensor = x, other: torch.Tensor = other) -> None:
             patching(s, x, other, ["0", "2", "4"], placebos=5, rng=torch.Generator().manual_seed(0))
 
-        def hooks(model: nn.Module = model, x: torch.Tensor = x, other: torch.Tensor = other) -> None:
+        def hooks(model: nn.Sequential = model, x: torch.Tensor = x, other: torch.Tensor = other) -> None:
             kept: dict[int, torch.Tensor] = {}
             with torch.no_grad():
                 for side in (x, other):
@@ -237,9 +243,9 @@ def instruments(quick: bool) -> list[Row]:
         ours, theirs = seconds(patched), seconds(hooks)
         rows.append(at_most(1.05, f"patching / plain hooks, {width}", ours / theirs, "x", note=f"{ours:.2f} s"))
         z = nn.functional.one_hot(torch.randint(0, 3, (8 * n,), generator=rng), 3).float()
-        wide_rows = torch.randn(8 * n, width, generator=rng) + z @ torch.randn(3, width, generator=rng)
-        ours = seconds(lambda x=wide_rows, z=z: eraser(x, z))
-        theirs = seconds(lambda x=wide_rows, z=z: LeaceFitter.fit(x, z).eraser)
+        wide = torch.randn(8 * n, width, generator=rng) + z @ torch.randn(3, width, generator=rng)
+        ours = seconds(partial(eraser, wide, z))
+        theirs = seconds(partial(peer_eraser, wide, z))
         rows.append(at_most(1.05, f"LEACE / concept-erasure, {width}", ours / theirs, "x", note=f"{ours:.3f} s"))
     return rows
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def against_logistic(quick: bool) -> list[Row]:
     theirs, real = {}, Time(0.0, 0.0)
     for site, x in activations.items():
         for concept in labels:
-            theirs[concept, site], spent = timed(lambda x=x, c=concept: loop(make, x, labels[c].to_numpy(), fold))
+            theirs[concept, site], spent = timed(partial(loop, make, x, labels[concept].to_numpy(), fold))
             real = Time(real.cpu + spent.cpu, real.wall + spent.wall)
     rng = np.random.default_rng(1)
     shuffles = [rng.permutation(labels["concept 0"].to_numpy()) for _ in range(TIMED_NULLS)]
@@ -111,7 +112,7 @@ def against_ridge(quick: bool) -> list[Row]:
     x, compact = activations["site 0"], compact_groups(groups, rows)
     rng = np.random.default_rng(0)
     fold = folds_of(compact, FOLDS, rng)
-    targets = [target_of(name, labels[name], compact, nulls=5, rng=rng).real() for name in labels]
+    targets = [target_of(name, labels[name], compact, nulls=5, rng=rng).real() for name in map(str, labels)]
     ours = best(lambda: read(torch.from_numpy(x), targets, Ridge(penalties=(1e-2,)), fold=fold, groups=compact))
     choosing = best(lambda: read(torch.from_numpy(x), targets, Ridge(), fold=fold, groups=compact))
 

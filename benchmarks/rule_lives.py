@@ -22,15 +22,16 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
 
-from imprint.models.learners.base import Taught
+from imprint.models.learners.base import Learner, Taught
 from imprint.models.learning.ruled import RuledCohort
 from imprint.models.lifetimes.learner import LearnerLifetime
 from imprint.models.rules.base import RULES, synapses
+from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
 
@@ -42,13 +43,14 @@ def measured(name: str) -> dict[str, object]:
     """One row of the table, without the comparison."""
     kind = name.partition(",")[0]
     changes = {"learner": {"kind": "layers"}, "rule": {"kind": kind}, "schedule.seeds": SEEDS, "schedule.worlds": SEEDS}
-    setup = load_setup("nursery", changes=changes)
+    setup = load_setup("nursery", changes=changes, expect=Setup)
     with tempfile.TemporaryDirectory() as folder:
         life = LearnerLifetime(setup, range(SEEDS), RunFolder(Path(folder)))
     rule, learners = setup.make_rule(), life.cohort.modules
+    first: Any = learners[0]
     assert rule is not None
     if name == BASE:
-        life.cohort = RuledCohort(learners, setup.schedule.learning_rate, rule, range(SEEDS))
+        life.cohort = RuledCohort(cast("list[Learner]", learners), setup.schedule.learning_rate, rule, range(SEEDS))
     whole, learning, learn = [], [], life.cohort.learn
 
     def timed(*given: Any) -> Taught:
@@ -57,13 +59,13 @@ def measured(name: str) -> dict[str, object]:
         learning.append(time.process_time() - begin)
         return taught
 
-    life.cohort.learn = timed  # type: ignore[method-assign]
+    life.cohort.learn = timed  # type: ignore[method-assign, assignment]
     for _ in range(STEPS):
         begin = time.process_time()
         life.step()
         whole.append(time.process_time() - begin)
-    matrices = [life.cohort.parameters[f"{layer}.weight"] for layer in learners[0].chain]
-    widths, moments = [matrices[0].shape[2], *(matrix.shape[1] for matrix in matrices)], learners[0].frame.steps
+    matrices = [life.cohort.parameters[f"{layer}.weight"] for layer in first.chain]
+    widths, moments = [matrices[0].shape[2], *(matrix.shape[1] for matrix in matrices)], first.frame.steps
     return {
         "rule": name,
         "lives": SEEDS * 60 / (sum(whole[1:]) / (STEPS - 1) * setup.planned[-1] / setup.schedule.batch),

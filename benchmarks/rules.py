@@ -28,6 +28,7 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,8 @@ def peer_rows(python: str, widths: tuple[int, ...], epochs: int, ours: dict[str,
     numbers = {"batch": BATCH, "rate": 0.1, "settling": settings.settling, "step": settings.step}
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder) / name) for name in ("asked.npz", "answer.npz")]
-        np.savez(files[0], order=order.numpy(), **asked, **numbers)
+        arrays: dict[str, Any] = {"order": order.numpy(), **asked, **numbers}
+        np.savez(files[0], **arrays)
         subprocess.run([python, str(Path(__file__).with_name("rules_peer.py")), *files], check=True)
         answer = dict(np.load(files[1]))
     found = []

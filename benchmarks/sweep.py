@@ -10,6 +10,7 @@ every probability, and dominance with its interval have to be equal to the last 
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,10 @@ def full_size(out: Path, *, quick: bool) -> list[Row]:
     plan = plan_of("nursery", grid, changes={**changes, "world.colour_cue": CUES[2]})
     upbringing, times = plan.upbringings[0], {}
     for name, wave in (("lives", lives_of), ("readings", readings_of), ("verdicts", verdicts_of)):
-        times[name] = timed(lambda wave=wave: work(wave(upbringing, out)))[1].cpu
-    assert isinstance(plan.cells[0].setup, Setup)
-    alone = timed(lambda: separate(plan.cells[0].setup, out / "alone"))[1].cpu
+        times[name] = timed(partial(work, wave(upbringing, out)))[1].cpu
+    setup = plan.cells[0].setup
+    assert isinstance(setup, Setup)
+    alone = timed(partial(separate, setup, out / "alone"))[1].cpu
     count, spent = len(plan.cells), sum(times.values())
     rows = [Row(f"{name} of one upbringing, {count} cells", took, "CPU s") for name, took in times.items()]
     scaled = spent * CELLS / count
@@ -103,12 +105,12 @@ def equality(out: Path, *, quick: bool) -> list[Row]:
         for wave in (lives_of, readings_of, verdicts_of):
             work(wave(upbringing, out))
     tables = [read_table(f) for u in plan.upbringings for c in verdicts_of(u, out) for f in c.results]
-    frame = pd.concat(tables).set_index("cell")
+    rows = dict(pd.concat(tables).set_index("cell").iterrows())
     some = plan.cells[:: len(plan.cells) // (2 if quick else CHECKED)][: 2 if quick else CHECKED]
     wrong = {}
     for cell in some:
         assert isinstance(cell.setup, Setup)
-        if odd := differing(frame.loc[cell.number], separate(cell.setup, out / "alone"), cell.setup.intended):
+        if odd := differing(rows[cell.number], separate(cell.setup, out / "alone"), cell.setup.intended):
             wrong[cell.number] = odd
     note = "; ".join(f"cell {number}: {', '.join(odd)}" for number, odd in wrong.items())
     return [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,12 +94,14 @@ def rates(draw: Callable[[int], list[Reading]], count: int, level: float = 0.05)
     return float((np.array(now) < level).mean()), float((np.array(then) < level).mean()), len(now)
 
 
+def _slow_readings(name: str, key: tuple[int, ...], seed: int) -> list[Reading]:
+    return readings(*slow(name, np.random.default_rng((*key, seed))), seed)
+
+
 def nulls(count: int, seed: int) -> Iterator[Row]:
     """Labels and activations that follow one another within groups, and have nothing to do with one another."""
     for i, name in enumerate(SLOW):
-        now, then, cells = rates(
-            lambda s, i=i, name=name: readings(*slow(name, np.random.default_rng((seed, 1, i, s))), s), count
-        )
+        now, then, cells = rates(partial(_slow_readings, name, (seed, 1, i)), count)
         yield at_most(0.07, f"false present, {name}", now, "", note=f"before {then:.3f}; {cells} cells")
 
 

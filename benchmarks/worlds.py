@@ -53,7 +53,7 @@ def against_minigrid(quick: bool) -> list[Row]:
     """Steps per second of each of our grid worlds, and of MiniGrid's vector environment in the same rounds."""
     rounds, long, short = (2, 20, 1) if quick else (7, 400, 6)
     peer = gymnasium.make_vec(PEER, num_envs=COPIES, vectorization_mode="sync", wrappers=[ImgObsWrapper])
-    worlds = {name: make_many(kind=name, num_envs=COPIES) for name in WORLDS}
+    worlds = {str(name): make_many(kind=name, num_envs=COPIES) for name in WORLDS}
     walks = {name: (walker(world, long), long) for name, world in worlds.items()}
     read_facts = walker(make_many(kind="coin", num_envs=COPIES), short, lambda info: len(info["concepts"]))
     walks["coin, every fact of every step read"] = (read_facts, short)
@@ -65,7 +65,7 @@ def against_minigrid(quick: bool) -> list[Row]:
         for name, (walk, _) in walks.items():
             times[name].append(timed(walk)[1])
     theirs = rates(times[PEER], short)
-    shape = " x ".join(map(str, peer.single_observation_space.shape))
+    shape = " x ".join(map(str, peer.single_observation_space.shape or ()))
     rows = [Row(PEER, theirs.cpu, "steps/CPU-s", note=f"{COPIES:,} copies, view {shape}; {theirs.wall:,.0f} steps/s")]
     for name, (_, steps) in walks.items():
         if name == PEER:
