@@ -3,8 +3,8 @@
 ``diagnose`` is a pure function of what ``examine`` found in the environment, so that broken environments can be tested
 without making one. The conflicts:
 
-1. a torchvision that was not built for the torch beside it (typically the default torchvision next to a CPU build of torch)
-   makes transformers, and with it transformer-lens, fail to import;
+1. a torchvision that was not built for the torch beside it (typically the default torchvision next to a CPU
+   build of torch) makes transformers, and with it transformer-lens, fail to import;
 2. transformer-lens before 4 has another API; a resolver falls back to it when another package pins it;
 3. wandb is a dependency of transformer-lens and must send nothing.
 """

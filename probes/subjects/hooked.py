@@ -24,7 +24,7 @@ from imprint.probes.subjects.guards import examined
 from imprint.probes.subjects.items import Path, leaves, named_outputs, part, replaced
 from imprint.probes.subjects.observations import Observations, as_tensor, batches_of
 from imprint.probes.subjects.passes import Batch, Hooked, Keep, OfBatch, Reader
-from imprint.probes.subjects.positions import mask_of
+from imprint.probes.subjects.positions import laid_out_by, mask_of
 from imprint.probes.subjects.site import Site, parse, readable
 from imprint.probes.subjects.trust import connected as names_connected
 from imprint.probes.subjects.trust import in_words, require_function, tensors_in
@@ -133,7 +133,7 @@ class HookedModel:
         run, added = run or self.run, dict[str, list[Tensor]]()
 
         def add(site: Site) -> Callable[[Any], Any]:
-            hooked = Hooked(site.module, self.modules[site.module], batch, self.time_first, False)
+            hooked = Hooked(site.module, *self.module(site.module), batch, self.time_first, False)
 
             def hook(output: Any) -> Any:
                 item = hooked.item(site, output)
@@ -144,7 +144,7 @@ class HookedModel:
             return hook
 
         def move(site: Site) -> Callable[[Any], Any]:
-            hooked = Hooked(site.module, self.modules[site.module], batch, self.time_first, False)
+            hooked = Hooked(site.module, *self.module(site.module), batch, self.time_first, False)
 
             def hook(output: Any) -> Any:
                 item = hooked.item(site, output)
@@ -184,9 +184,13 @@ class HookedModel:
             readers |= again
         return readers
 
+    def module(self, name: str) -> tuple[nn.Module, nn.Module]:
+        """A module, and the one whose kind says where channels stand in its output."""
+        return self.modules[name], laid_out_by(self.modules, name, ROOT)
+
     def _reader(self, name: str, batch: Batch, sites: Sequence[Site], keep: Keep) -> Reader:
         repeated = name in self.repeated
-        return Reader(name, self.modules[name], batch, self.time_first, repeated, sites=sites, keep=keep)
+        return Reader(name, *self.module(name), batch, self.time_first, repeated, sites=sites, keep=keep)
 
     def batches(self, observation: Observations, size: int, *, whole: bool = True) -> Iterator[Batch]:
         """Batches of at most ``size`` rows on the model's device, floats in its precision, with their masks.

@@ -65,6 +65,8 @@ class Hooked:
 
     name: str
     module: nn.Module
+    layout: nn.Module
+    """The module whose kind says where channels stand (:func:`imprint.probes.subjects.positions.laid_out_by`)."""
     batch: Batch
     ambiguous: bool
     """Whether modules of this model put time before rows."""
@@ -114,12 +116,12 @@ class Reader(Hooked):
         for site in self.sites:
             item = self.item(site, output)
             if self.repeated and site.index is not None:
-                value = replace(site, index=site.inner).read(item, None, self.module)
+                value = replace(site, index=site.inner).read(item, None, self.layout)
                 require_finite(site.name, value)
                 self.calls.setdefault(site.name, _Calls(site, self.batch.mask)).add(value)
             else:
                 try:
-                    value = site.read(item, self.mask(site, output), self.module)
+                    value = site.read(item, self.mask(site, output), self.layout)
                 except ImprintError as error:  # no position of this output, but perhaps a call
                     self.refused = self.refused or error
                     continue
@@ -205,7 +207,7 @@ class Editor(Hooked):
             item = self.item(site, output)
             one = self.repeated and site.index is not None
             at, mask = (replace(site, index=site.inner), None) if one else (site, self.mask(site, output))
-            changed = at.write(item, edit, mask, self.module)
+            changed = at.write(item, edit, mask, self.layout)
             if isinstance(rows, Tensor):
                 chosen = rows.to(item.device).reshape(-1, *(1,) * (item.dim() - 1))
                 changed = torch.where(chosen, changed, item)

@@ -9,20 +9,24 @@ Under a mask ``[n, time]`` only the real positions of each row exist: ``@0`` and
 ``@-1`` and ``@last`` the last real one, ``@mean`` and ``@max`` are over the real ones.
 
 A *map* is an output with four axes or more (hook points of TransformerLens, ``[n, time, heads, width]``, and outputs
-with as many positions as the mask are sequences), or what a one-dimensional convolution, pooling or batch normalisation
-gives.
+with as many positions as the mask are sequences), or what a one-dimensional convolution, pooling, padding or
+normalisation over channels gives. What an activation function or dropout gives in an ``nn.Sequential`` is what the
+module before it gives; what a sequential container gives is what its last module gives.
 
 Letters: n observations, T positions.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import activation, padding
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd, _AvgPoolNd, _MaxPoolNd
 
 from imprint.models.errors import ImprintError
@@ -32,8 +36,24 @@ WORDS = ("first", "last", "mean", "max")
 """Positions by name."""
 POOLED = ("mean", "max")
 """Those that are made of several."""
-MAPS = (_ConvNd, _NormBase, _AvgPoolNd, _MaxPoolNd, _AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd)
+MAPS: tuple[type[nn.Module], ...] = (
+    _ConvNd,
+    _NormBase,
+    _AvgPoolNd,
+    _MaxPoolNd,
+    _AdaptiveAvgPoolNd,
+    _AdaptiveMaxPoolNd,
+    nn.GroupNorm,
+    nn.Upsample,
+)
+MAPS += tuple(getattr(padding, name) for name in padding.__all__)
 """Modules whose outputs have their channels on axis 1."""
+AS_BEFORE: tuple[type[nn.Module], ...] = (
+    _DropoutNd,
+    nn.Identity,
+    *(getattr(activation, name) for name in activation.__all__),
+)
+"""Modules whose outputs have the axes of what they are given; attention is among them, and keeps them, too."""
 
 
 def number_of(position: Position) -> int | None:
@@ -72,6 +92,31 @@ def nth_real(mask: Tensor, number: int) -> Tensor:
         row = int(((wanted < 0) | (wanted >= counts)).nonzero()[0])
         raise ImprintError(f"position {number} was asked for, but row {row} has {int(counts[row])} real positions.")
     return ((mask.cumsum(1) == wanted[:, None] + 1) & mask).int().argmax(1)
+
+
+def laid_out_by(modules: Mapping[str, nn.Module], name: str, root: str) -> nn.Module:
+    """The module whose kind says where the channels of the output of ``name`` stand; ``root``: name of the model."""
+    module = modules[name]
+    while True:
+        if _in_order(module) and len(module):
+            inner, module = list(module.named_children())[-1]
+            name = inner if name == root else f"{name}.{inner}"
+            continue
+        above, _, key = name.rpartition(".")
+        container = modules.get(above or root)
+        if not isinstance(module, AS_BEFORE) or not _in_order(container):
+            return module
+        keys = [child for child, _ in container.named_children()]
+        if key not in keys[1:]:
+            return module
+        before = keys[keys.index(key) - 1]
+        name = f"{above}.{before}" if above else before
+        module = modules[name]
+
+
+def _in_order(module: nn.Module | None) -> TypeGuard[nn.Sequential]:
+    """Whether its modules run one after another: a kind of ``nn.Sequential`` may do something else."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
 def is_map(module: nn.Module | None, output: Tensor, mask: Tensor | None = None) -> bool:

@@ -304,7 +304,7 @@ class Subject:
         editors = {
             name: Editor(
                 name,
-                self._hooked.modules[name],
+                *self._hooked.module(name),
                 batch,
                 self._hooked.time_first,
                 name in self._hooked.repeated,

@@ -190,6 +190,33 @@ def test_maps_are_pooled_over_space() -> None:
     torch.testing.assert_close(read["0@mean"], line[0](X.transpose(1, 2)).mean(2).detach())
 
 
+class Lines(nn.Module):
+    """Convolutions over time and layers over features, each with an activation behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(nn.Conv1d(3, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Dropout(), nn.GELU())
+        self.steps = nn.Sequential(nn.Linear(4, 5), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps: Tensor = self.steps(self.maps(x.transpose(1, 2)).transpose(1, 2))
+        return steps.sum((1, 2))
+
+
+def test_an_activation_has_the_axes_of_the_layer_before_it() -> None:
+    model, x = Lines().eval(), torch.randn(12, 9, 3, generator=torch.Generator().manual_seed(2))
+    after, before = model.maps(x.transpose(1, 2)).detach(), model.maps[:3](x.transpose(1, 2)).detach()
+    read = Subject(model).activations(x, ["maps.2@mean", "maps.4@mean", "maps@mean", "steps.1@mean", "steps@mean"])
+    torch.testing.assert_close(read["maps.2@mean"], before.mean(2))
+    torch.testing.assert_close(read["maps.4@mean"], after.mean(2))
+    torch.testing.assert_close(read["maps@mean"], after.mean(2))
+    steps = model.steps(after.transpose(1, 2)).detach()
+    torch.testing.assert_close(read["steps.1@mean"], steps.mean(1))
+    torch.testing.assert_close(read["steps@mean"], steps.mean(1))
+    edited = Subject(model).values(x, edits={"maps@mean": lambda a: a + 1})
+    torch.testing.assert_close(edited, model.steps((after + 1).transpose(1, 2)).sum((1, 2)).detach())
+
+
 def test_columns_and_readings_under_a_mask_of_all_rows() -> None:
     torch.manual_seed(0)
     model, x = nn.Sequential(nn.Linear(3, 2)), torch.randn(20, 5, 3)
