@@ -45,6 +45,12 @@ def test_pieces_have_names_of_their_own_and_take_their_arguments(name: str) -> N
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
+def test_pieces_follow_the_seed(name: str) -> None:
+    one, other = (load_question(name, {"seed": seed}).work() for seed in (1000, 2000))
+    assert str([piece.arguments for piece in one]) != str([piece.arguments for piece in other])
+
+
+@pytest.mark.parametrize("name", QUESTIONS.names())
 def test_an_answer_without_any_piece_is_undetermined(name: str) -> None:
     question = load_question(name)
     answer = question.conclude({}, {piece.name: "it was killed" for piece in question.work()})

@@ -133,7 +133,7 @@ class LatchCurve(Question[Settings]):
         common = {"setup": setup.resolved(), "label": label}
         return [
             Work(f"{name}-seeds-{batch[0]}", train_and_examine, {"seeds": batch, **common})
-            for batch in self.batches(0, seeds, setup.schedule.together)
+            for batch in self.batches(self.settings.seed, seeds, setup.schedule.together)
         ]
 
     def _setup(self, varied: float, more: dict[str, Any]) -> AgentSetup:
