@@ -88,8 +88,8 @@ class Conv(Learner):
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""
         tiles = tiles_of(observation, self.s.patch)
-        dense = self.hook_dense(F.relu(self.dense(F.relu(self.convolution(tiles)).flatten(2))))
-        encoding: Tensor = self.hook_encoding(F.relu(self.encoding(dense)))
+        dense = self.hook_dense(F.relu_(self.dense(F.relu_(self.convolution(tiles)).flatten(2))))
+        encoding: Tensor = self.hook_encoding(F.relu_(self.encoding(dense)))
         return encoding
 
     def remember(self, encoding: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class Conv(Learner):
         padded = F.pad(encoding, (0, 0, WINDOW - 1, 0))
         steps = encoding.shape[1]
         window = torch.cat([padded[:, i : i + steps] for i in range(WINDOW)], dim=-1)
-        context: Tensor = self.hook_context(F.relu(self.context(window)))
+        context: Tensor = self.hook_context(F.relu_(self.context(window)))
         return context
 
     def shown(self, observation: Tensor, context: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class Conv(Learner):
         target = F.normalize(self.project(encoding), dim=-1)
         prediction = F.normalize(self.predict(context).unflatten(-1, (s.horizon, s.width)), dim=-1)
         loss = observation.new_zeros(())
-        for k in range(1, s.horizon + 1):
-            logits = torch.einsum("ntd,mtd->tnm", prediction[:, :-k, k - 1], target[:, k:]) / s.temperature
+        for k, ahead in enumerate(prediction.unbind(2), 1):
+            logits = torch.einsum("ntd,mtd->tnm", ahead[:, :-k], target[:, k:]) / s.temperature
             loss = loss - F.log_softmax(logits, dim=-1).diagonal(dim1=-2, dim2=-1).mean()
         return Taught(loss, self.shown(observation, context))
