@@ -88,8 +88,8 @@ class Conv(Learner):
     def encode(self, observation: Tensor) -> Tensor:
         """Frame encodings ``[n, T, D]``."""
         tiles = tiles_of(observation, self.s.patch)
-        dense = self.hook_dense(F.relu_(self.dense(F.relu_(self.convolution(tiles)).flatten(2))))
-        encoding: Tensor = self.hook_encoding(F.relu_(self.encoding(dense)))
+        dense = self.hook_dense(F.relu(self.dense(F.relu(self.convolution(tiles)).flatten(2))))
+        encoding: Tensor = self.hook_encoding(F.relu(self.encoding(dense)))
         return encoding
 
     def remember(self, encoding: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class Conv(Learner):
         padded = F.pad(encoding, (0, 0, WINDOW - 1, 0))
         steps = encoding.shape[1]
         window = torch.cat([padded[:, i : i + steps] for i in range(WINDOW)], dim=-1)
-        context: Tensor = self.hook_context(F.relu_(self.context(window)))
+        context: Tensor = self.hook_context(F.relu(self.context(window)))
         return context
 
     def shown(self, observation: Tensor, context: Tensor) -> Tensor:
