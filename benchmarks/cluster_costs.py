@@ -15,6 +15,7 @@ cluster, and pooling over seeds in the main process, are not divided.
 from __future__ import annotations
 
 import argparse
+import importlib
 import itertools
 import json
 import math
@@ -120,6 +121,12 @@ class Costs:
         ]
 
 
+def imported() -> None:
+    """Import what cells need, so that the first of each worker are not charged with it."""
+    for name in ("evaluate", "learners.cells", "learners.latch", "learners.pooled"):
+        importlib.import_module(f"imprint.analyses.evaluate.{name}")
+
+
 @dataclass(frozen=True)
 class Measured:
     """What a run on Dask took; without the start of the cluster."""
@@ -131,18 +138,22 @@ class Measured:
     """Processor seconds of the main process."""
     each: tuple[float, ...]
     """Processor seconds of each worker."""
+    start: float
+    """Processor seconds of a worker from its birth until it has imported all that cells need; in none of the above."""
 
     @classmethod
     def of(cls, scratch: Path, workers: int) -> Measured:
         """A small run with so many workers."""
         with dask_cluster(scratch / "cluster", workers=workers) as address, Client(address) as client:
             client.wait_for_workers(workers)
-            with opened("dask", address, folder=scratch):  # workers import torch once
+            with opened("dask", address, folder=scratch):
+                client.run(imported)
                 before, wall, main = client.run(time.process_time), time.perf_counter(), time.process_time()
             run = evaluate("nursery", out=scratch / "run", changes=SETTINGS, backend="dask", address=address)
             wall, main = time.perf_counter() - wall, time.process_time() - main
             spent = client.run(time.process_time)
-        return cls(run.path, wall, main, tuple(spent[worker] - before[worker] for worker in before))
+        each = tuple(spent[worker] - before[worker] for worker in before)
+        return cls(run.path, wall, main, each, max(before.values()))
 
     @property
     def busiest(self) -> float:
@@ -160,7 +171,9 @@ def checked(scratch: Path, repeats: int) -> tuple[Costs, list[Row]]:
     for i, workers in itertools.product(range(repeats), runs):
         one = Measured.of(scratch / f"{workers}-{i}", workers)
         runs[workers].append(one)
-        print(f"{workers} workers: {one.wall:.1f} s; {parts([one])}", file=sys.stderr, flush=True)
+        print(
+            f"{workers} workers: {one.wall:.1f} s; {parts([one])}; start {one.start:.1f}", file=sys.stderr, flush=True
+        )
     by_wall, by_cpu = zip(*(one.costs() for one in runs[1]), strict=True)
     rows = []
     for workers, made in runs.items():
@@ -170,7 +183,8 @@ def checked(scratch: Path, repeats: int) -> tuple[Costs, list[Row]]:
         rows.append(Row(f"{workers} workers: wall time", statistics.mean(one.wall for one in made), "s", note=note))
         spent, note = statistics.mean(one.busiest for one in made), f"predicted {busiest:.1f}; {parts(made)}"
         rows.append(Row(f"{workers} workers: main process and busiest worker", spent, "CPU s", note=note))
-    return by_cpu[0], rows
+    start = statistics.mean(one.start for made in runs.values() for one in made)
+    return by_cpu[0], [*rows, Row("start of a worker, in none of these", start, "CPU s")]
 
 
 def parts(made: Sequence[Measured]) -> str:

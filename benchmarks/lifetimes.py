@@ -41,14 +41,14 @@ def cohort_of(setup: Setup, seeds: range) -> tuple[Cohort, torch.Tensor]:
 
 
 def seconds_per_step(cohort: Cohort, observation: torch.Tensor, steps: int) -> float:
-    """Median wall time of a training step, after two to warm up."""
+    """Median processor time of a training step, after two to warm up."""
     for _ in range(2):
         cohort.learn(observation)
-    return statistics.median(timed(lambda: cohort.learn(observation))[1].wall for _ in range(steps))
+    return statistics.median(timed(lambda: cohort.learn(observation))[1].cpu for _ in range(steps))
 
 
 def learner_shaped_rate(setup: Setup) -> float:
-    """GFLOP per second of matrix products of the learner's shapes, for the forward pass and both gradients."""
+    """GFLOP per CPU second of matrix products of the learner's shapes, for the forward pass and both gradients."""
     world = setup.make_world(0)
     learner = setup.make_learner(frame_of(world), rng=birth(0))
     rows = setup.schedule.batch * frame_of(world).steps
@@ -60,7 +60,7 @@ def learner_shaped_rate(setup: Setup) -> float:
         n = rows * positions if name.startswith("convolution") else rows
         x, w, g = torch.randn(n, weight.shape[1]), weight.detach(), torch.randn(n, weight.shape[0])
         for product in (partial(matmul, x, w.T), partial(matmul, g, w), partial(matmul, g.T, x)):
-            spent += min(timed(product)[1].wall for _ in range(6))
+            spent += min(timed(product)[1].cpu for _ in range(6))
             total += 2.0 * n * weight.numel()
     return total / spent / 1e9
 

@@ -180,9 +180,10 @@ def tile_count(frame: Frame, patch: int) -> int:
 
 def tiles_of(observation: Tensor, patch: int) -> Tensor:
     """The tiles of frames ``[n, T, C, H, W]``, row by row, each flat: ``[n, T, tiles, C patch^2]``."""
+    n, steps, channels, height, width = observation.shape
     pixels = observation.flatten(2)
-    order = _order_of_tiles(*observation.shape[2:], patch).to(pixels.device)
-    return pixels.gather(2, order.expand(pixels.shape)).unflatten(2, (-1, observation.shape[2] * patch * patch))
+    order = _order_of_tiles(channels, height, width, patch).to(pixels.device)
+    return pixels.gather(2, order.expand(pixels.shape)).reshape(n, steps, -1, channels * patch * patch)
 
 
 @cache
