@@ -31,7 +31,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import Tensor, nn
 
-from benchmarks.measure import Row, Time, arguments, at_least, at_most, show, timed
+from benchmarks.measure import PRODUCTS, Row, Time, arguments, at_least, at_most, in_words, shares, show, timed
 from imprint.models.chance import birth
 from imprint.models.environments.base import Environment
 from imprint.models.learning.policy_gradient import PolicyGradient, sample
@@ -250,6 +250,10 @@ def main() -> None:
         "SB3 on MiniGrid": rates(spent, [f"minigrid {s}" for s in SEEDS], 3 * grid_rollouts * batch),
     }
     ours, single, on_world, on_grid = speeds.values()
+    fresh = Ours(setup, SEEDS, rollouts=8)
+    fresh.train(1)
+    kinds = shares(lambda: fresh.train(1), 2)
+    most = ours[0] / kinds[PRODUCTS] / on_world[0]
     own_success = [success(stacked.policy(s), setup) for s in SEEDS]
     sb3_success = [success(side.policy, setup) for side in sb3]
     returns = [return_in_minigrid(side.model, 16 if options.quick else 200) for side in grid]
@@ -264,6 +268,8 @@ def main() -> None:
             Row("one seed alone / SB3 on our world, CPU", single[0] / on_world[0], "x"),
             at_least(20, "ours / SB3 on MiniGrid, CPU", ours[0] / on_grid[0], "x"),
             Row("ours / SB3 on MiniGrid, wall", ours[1] / on_grid[1], "x"),
+            Row(f"{PRODUCTS} of ours", kinds[PRODUCTS], "of it", note=in_words(kinds)),
+            Row("ours / SB3 on our world, were ours nothing but these", most, "x"),
             Row("success, ours", float(np.mean(own_success)), "", note=listed(own_success)),
             Row("success, SB3", float(np.mean(sb3_success)), "", note=listed(sb3_success)),
             at_most(SAME, "difference of mean success", gap, ""),

@@ -9,11 +9,16 @@ Every run is the command line in a process group of its own, forked from a proce
 that a kill costs a run and not its imports, and falls into the run and not into its imports. Most run their cells in
 that process; the first ``WITH_WORKERS`` of each kind have two local workers. All files of a run carry the commit of the
 program: a commit that is made meanwhile makes other bytes.
+
+    python -m benchmarks.kills --place kills --minutes 60
+
+With ``--place``, what came of each kill is written there as it comes, and the same command goes on after the last one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import random
@@ -23,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from multiprocessing.process import BaseProcess
@@ -91,9 +97,15 @@ def in_own_group(words: list[str], errors: Path, cores: set[int]) -> None:
 
 
 def result(job: str, out: Path) -> bytes:
-    """Content of the findings, or of the cells, of the only run in a folder."""
-    (path,) = out.glob(f"*/{RESULTS[job]}")
-    return path.read_bytes()
+    """Content of the findings, or of the cells, of the only run in a folder.
+
+    Raises:
+        RuntimeError: the folder has several runs, or none.
+    """
+    found = list(out.glob(f"*/{RESULTS[job]}"))
+    if len(found) != 1:
+        raise RuntimeError(f"{out} holds {len(found)} finished runs, not one: after a commit, take a new --place.")
+    return found[0].read_bytes()
 
 
 def started(job: str, out: Path, *, workers: int = 1) -> BaseProcess:
@@ -163,22 +175,36 @@ class Count:
 
     @classmethod
     def of(cls, job: str, scratch: Path) -> Count:
-        """With a run that is not disturbed."""
-        began = time.perf_counter()
+        """With a run that is not disturbed, and the kills that an earlier start of the benchmark left in the folder."""
+        began, clock = time.perf_counter(), scratch / "seconds.txt"
         run(job, scratch / "whole")
-        return cls(job, scratch, result(job, scratch / "whole"), time.perf_counter() - began)
+        if not clock.exists():
+            clock.write_text(f"{time.perf_counter() - began}", encoding="utf-8")
+        seconds = float(clock.read_text(encoding="utf-8"))
+        count = cls(job, scratch, result(job, scratch / "whole"), seconds)
+        if count.log.exists():
+            past = [json.loads(line) for line in count.log.read_text(encoding="utf-8").splitlines()]
+            count.runs = len(past)
+            count.alive, count.same = (sum(one[key] for one in past) for key in ("alive", "same"))
+        return count
+
+    @property
+    def log(self) -> Path:
+        """A line for each kill."""
+        return self.scratch / "kills.jsonl"
 
     def kill(self, share: float) -> None:
         """Kill one more run after this share of its duration, and resume it; folders that differ are kept."""
-        out = self.scratch / f"killed-{self.runs}"
+        out = Path(tempfile.mkdtemp(prefix=f"killed-{self.runs}-", dir=self.scratch)) / "runs"
         workers = 2 if self.runs < WITH_WORKERS else 1
-        self.alive += killed(self.job, out, share * self.duration, workers=workers)
+        alive = killed(self.job, out, share * self.duration, workers=workers)
         run(self.job, out)
-        self.runs += 1
         equal = result(self.job, out) == self.reference
-        self.same += equal
+        self.runs, self.alive, self.same = self.runs + 1, self.alive + alive, self.same + equal
+        with self.log.open("a", encoding="utf-8") as log:
+            print(json.dumps({"share": share, "workers": workers, "alive": alive, "same": equal}), file=log)
         if equal:
-            shutil.rmtree(out)
+            shutil.rmtree(out.parent)
         else:
             kept = Path(tempfile.mkdtemp(prefix=f"kills-{self.job}-"))
             shutil.copytree(self.scratch, kept, dirs_exist_ok=True)
@@ -187,7 +213,7 @@ class Count:
 
     def rows(self) -> list[Row]:
         """What is printed in the end; a second run is started now."""
-        job, twice = self.job, self.scratch / "twice"
+        job, twice = self.job, Path(tempfile.mkdtemp(prefix="twice-", dir=self.scratch)) / "runs"
         refusals, same = refused(job, twice) and result(job, twice) == self.reference, f"of {self.runs}"
         what = f"{job}: {RESULTS[job]} byte-identical to the undisturbed run"
         return [
@@ -234,23 +260,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=34, help="runs of each kind that are killed")
     parser.add_argument("--seed", type=int, default=0, help="of the times at which they are killed")
+    parser.add_argument("--place", type=Path, help="folder that keeps what came of each kill, to go on from")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no further run is killed")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args()
     modules = [f"imprint.{name}" for name in PRELOADED]
     multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
-    rng = random.Random(options.seed)
-    with tempfile.TemporaryDirectory() as place:
+    rng, end = random.Random(options.seed), time.monotonic() + 60 * options.minutes
+    with nullcontext(options.place) if options.place else tempfile.TemporaryDirectory() as place:
         for job in VERBS:
-            (Path(place) / job).mkdir()
+            (Path(place) / job).mkdir(parents=True, exist_ok=True)
         counts = [Count.of(job, Path(place) / job) for job in VERBS]
         print(*(f"{one.job}: {one.duration:.0f} s" for one in counts), sep="\n", file=sys.stderr, flush=True)
-        for _ in range(options.repeats):
+        for turn in range(options.repeats):
             for one in counts:
-                one.kill(rng.random())
+                share = rng.random()
+                if one.runs == turn and time.monotonic() < end:
+                    one.kill(share)
         rows = [row for one in counts for row in one.rows()]
         print(*rows, sep="\n", file=sys.stderr, flush=True)
-        rows += worker_rows(Path(place))
-    show(f"kills: {options.repeats} runs of each kind killed at random times and resumed", rows, as_json=options.json)
+        rows += worker_rows(Path(tempfile.mkdtemp(prefix="workers-", dir=place)))
+    runs = sum(one.runs for one in counts)
+    show(f"kills: {runs} runs killed at random times and resumed", rows, as_json=options.json)
 
 
 if __name__ == "__main__":

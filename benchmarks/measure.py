@@ -9,11 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
+
+PRODUCTS = "matrix products"
+KINDS = {
+    PRODUCTS: "bmm mm addmm baddbmm",
+    "pixels picked, copies, zeros": "gather index_select cat copy_ clone fill_ zero_",
+    "element by element": "add add_ sub mul div neg pow exp clamp_min where masked_fill_ threshold_backward ge eq "
+    "_log_softmax _log_softmax_backward_data sum mean linalg_vector_norm isfinite ne",
+    "optimiser": "_fused_adam_ Optimizer.step#Adam.step Optimizer.zero_grad#Adam.zero_grad _foreach_add_",
+}
+"""Kind of work -> names of operations; whatever is not named is views, dispatch and bookkeeping."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,22 @@ def matrix_product_rate(size: int = 1536, repeats: int = 5) -> float:
     a = torch.randn(size, size, generator=torch.Generator().manual_seed(0))
     times = [timed(lambda: a @ a)[1].wall for _ in range(repeats + 1)]
     return 2 * size**3 / min(times[1:]) / 1e9
+
+
+def shares(step: Callable[[], object], steps: int) -> dict[str, float]:
+    """Share of each kind of work in the time of some steps, as torch's profiler times operations (wall time)."""
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        for _ in range(steps):
+            step()
+    spent = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in found.key_averages()}
+    whole = sum(spent.values())
+    kinds = {kind: sum(spent.get(name, 0.0) for name in names.split()) / whole for kind, names in KINDS.items()}
+    return {**kinds, "views, dispatch, bookkeeping": 1 - sum(kinds.values())}
+
+
+def in_words(kinds: Mapping[str, float]) -> str:
+    """Shares as text."""
+    return ", ".join(f"{kind} {share:.0%}" for kind, share in kinds.items())
 
 
 def arguments(description: str) -> argparse.Namespace:

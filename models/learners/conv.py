@@ -119,7 +119,7 @@ class Conv(Learner):
         target = F.normalize(self.project(encoding), dim=-1)
         prediction = F.normalize(self.predict(context).unflatten(-1, (s.horizon, s.width)), dim=-1)
         loss = observation.new_zeros(())
-        for k in range(1, s.horizon + 1):
-            logits = torch.einsum("ntd,mtd->tnm", prediction[:, :-k, k - 1], target[:, k:]) / s.temperature
+        for k, ahead in enumerate(prediction.unbind(2), 1):
+            logits = torch.einsum("ntd,mtd->tnm", ahead[:, :-k], target[:, k:]) / s.temperature
             loss = loss - F.log_softmax(logits, dim=-1).diagonal(dim1=-2, dim2=-1).mean()
         return Taught(loss, self.shown(observation, context))

@@ -97,7 +97,11 @@ class Stacked:
         if self.turns:
             seeds = [module.parameters() for module in self.modules]
             return torch.stack([torch.stack([value.isfinite().all() for value in own]).all() for own in seeds])
-        return torch.stack([leaf.isfinite().reshape(len(leaf), -1).all(1) for leaf in self.parameters.values()]).all(0)
+        leaves = [leaf.detach().reshape(len(leaf), -1) for leaf in self.parameters.values()]
+        sums = torch.stack([leaf.sum(1) for leaf in leaves]).isfinite().all(0)
+        if bool(sums.all()):  # a sum with anything in it that is not finite is not finite either
+            return sums
+        return torch.stack([leaf.isfinite().all(1) for leaf in leaves]).all(0)
 
     def strike_out(self, healthy: Tensor, *, parameters: bool = True, moments: bool = False) -> None:
         """Strike out seeds that are not ``healthy``, bool ``[S]``.

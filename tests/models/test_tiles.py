@@ -29,6 +29,19 @@ def tiles(kernels: int, reach: int) -> Tiles:
     return made
 
 
+def test_a_tile_is_a_square_of_its_frame_and_takes_a_gradient_whoever_asked_first() -> None:
+    frames = torch.randn(2, 3, 2, 6, 9, generator=rng(0))
+    with torch.inference_mode():
+        found = tiles_of(frames, 3)
+    assert found.shape == (2, 3, 6, 18)
+    for tile in range(6):
+        row, column = 3 * (tile // 3), 3 * (tile % 3)
+        assert torch.equal(found[:, :, tile], frames[..., row : row + 3, column : column + 3].flatten(2))
+    frames.requires_grad_()
+    (tiles_of(frames, 3) * found.clone()).sum().backward()
+    assert frames.grad is not None and torch.equal(frames.grad, frames)
+
+
 @pytest.mark.parametrize("reach", [0, 1, 2])
 def test_one_kernel_is_the_convolution_of_torch(reach: int) -> None:
     made, side = tiles(1, reach), 2 * reach + 1

@@ -82,6 +82,15 @@ def test_a_seed_with_a_broken_loss_or_broken_parameters_becomes_zero_and_the_oth
         assert all(float(value) == 0.0 for name, value in state.items() if not name.endswith("step"))
 
 
+def test_parameters_are_finite_though_their_sum_is_not_and_opposite_infinities_are_not() -> None:
+    stack = Stacked([nn.Linear(2, 1, bias=False) for _ in range(SEEDS)], lr=0.1)
+    for seed, values in enumerate([[3e38, 3e38], [math.inf, -math.inf], [1.0, math.nan]]):
+        stack.member(seed)["weight"][0] = torch.tensor(values)
+    assert stack.finite().tolist() == [True, False, False]
+    stack.member(0)["weight"].fill_(1.0)
+    assert stack.finite().tolist() == [True, False, False]
+
+
 def test_a_state_has_the_names_asked_for_and_goes_round_to_the_bit() -> None:
     (x, y), keys = data(), ("net.{}", "moment.{}.{}")
     one, other = lines(keys=keys), Stacked([Line(9 + seed) for seed in range(SEEDS)], keys=keys, lr=0.1)
