@@ -84,7 +84,7 @@ def measured(name: str, widths: tuple[int, ...], epochs: int) -> tuple[dict[str,
         "within": None if expected is None else abs(float(right.mean()) - expected) <= TOLERANCE,
         "angles": " ".join(f"{float(angle.mean()):.0f}" for angle in turned),
         "seconds": spent,
-        "work": rule.multiply_adds(widths),
+        "work": float(rule.multiply_adds(widths)),
     }
     return row, network
 

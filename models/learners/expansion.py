@@ -68,5 +68,6 @@ class Expansion(Layered):
     def objective(self, observation: Tensor) -> Taught:
         """Half the squared error of the next frame, summed over its pixels."""
         latents = self(observation)
-        error = self.readout(latents[:, :-1]) - self.targets(observation)
+        # One row per moment: many learners at once would otherwise copy the readout for every episode.
+        error = self.readout(latents[:, :-1].flatten(0, 1)) - self.targets(observation).flatten(0, 1)
         return Taught(0.5 * error.square().sum(-1).mean(), latents)

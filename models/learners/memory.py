@@ -111,11 +111,16 @@ class Memory(Written):
         flat, steps = observation.flatten(2), observation.shape[1]
         padded = F.pad(flat, (0, 0, self.s.window - 1, 0))
         window = torch.cat([padded[:, i : i + steps] for i in range(self.s.window)], dim=-1)
-        return bits(self.key(window))
+        return self._bits(self.key, window)
 
     def values(self, observation: Tensor) -> Tensor:
         """What is to be recalled at every step but the last, ``[n, T - 1, N / 2]``."""
-        return bits(self.value(observation[:, 1:, : self.frame.sensory_channels].flatten(2)))
+        return self._bits(self.value, observation[:, 1:, : self.frame.sensory_channels].flatten(2))
+
+    @staticmethod
+    def _bits(layer: nn.Module, seen: Tensor) -> Tensor:
+        """Bits ``[n, T, N / 2]``, one row per moment: many memories would else copy the layer for every episode."""
+        return bits(layer(seen.flatten(0, 1))).unflatten(0, seen.shape[:2])
 
     def attention(self, keys: Tensor) -> Tensor:
         """How much of every place is recalled ``[B, M]`` for keys ``[B, N / 2]``; 0 where nothing is written."""

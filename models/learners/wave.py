@@ -83,8 +83,9 @@ class Wave(Learner):
     def objective(self, observation: Tensor) -> Taught:
         """Mean squared error of the next frame's sensory channels."""
         sheet = self(observation)
-        prediction: Tensor = self.decoder(sheet[:, :-1])
-        target = observation[:, 1:, : self.frame.sensory_channels].flatten(2)
+        # One row per moment: many learners at once would otherwise copy the decoder for every episode.
+        prediction: Tensor = self.decoder(sheet[:, :-1].flatten(0, 1))
+        target = observation[:, 1:, : self.frame.sensory_channels].flatten(2).flatten(0, 1)
         return Taught((prediction - target).square().mean(), sheet)
 
     @torch.no_grad()

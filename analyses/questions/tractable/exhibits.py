@@ -22,24 +22,32 @@ def in_words(shaped: pd.DataFrame) -> str:
     """The answer for somebody who has not read the card."""
     mean = shaped.groupby(["learner", "family"], sort=False)[["degree", "doubling", "evidence"]].mean()
     structured = mean[mean.index.get_level_values("family").isin(STRUCTURED)]
+    unreached = [f"{learner} on {family}" for learner, family in structured.index[structured["evidence"].isna()]]
+    structured = structured.dropna(subset="evidence")
     every = mean.xs(UNSTRUCTURED, level="family")["doubling"]
     power = int((structured["evidence"] > 0).sum())
     low, high = structured["degree"].min(), structured["degree"].max()
     return (
         f"Three networks that begin from scratch, each with one set of dials, learn three kinds of structured tasks "
-        f"with examples that grow as a power of their size rather than as an exponential in {power} of "
-        f"{len(structured)} cases (degree {low:.1f} to {high:.1f}); where a task may be any task at all, the examples "
+        f"with examples that grow polynomially with size rather than exponentially in {power} of "
+        f"{len(structured)} cases (degree {low:.1f} to {high:.1f}){_left_out(unreached)}; where a task may be any task "
+        "at all, the examples "
         f"double with every {every.min():.1f} to {every.max():.1f} further cells. Whether from scratch, "
         "general and tractable go together thus hangs on whether general is said of tasks with a structure or of all "
         "tasks; strips this short are a toy."
     )
 
 
+def _left_out(unreached: list[str]) -> str:
+    """Cases in which a learner ran out of examples."""
+    return f", not counting {' and '.join(unreached)}, which ran out of examples in some seed" if unreached else ""
+
+
 def _needs(means: pd.DataFrame) -> Exhibit:
     largest = means[means["cells"] == means.groupby("family")["cells"].transform("max")]
     said = "; ".join(
         f"{family} of {part['cells'].iloc[0]}: "
-        + ", ".join(f"{row['learner']} {2 ** float(row['value']):,.0f}" for _, row in part.iterrows())
+        + ", ".join(f"{row['learner']} {_geometric(float(row['value']))}" for _, row in part.iterrows())
         for family, part in largest.groupby("family", sort=False)
     )
     titles = "cells of the strip", "log2 of examples to criterion"
@@ -47,6 +55,10 @@ def _needs(means: pd.DataFrame) -> Exhibit:
     caption = f"Examples until {RIGHT:g} of other strips are named right. {OVER}"
     reading = f"Examples at the largest size (geometric means). {said}."
     return Exhibit("needs", "Examples that are needed, by size of the task", means, reading, caption, chart)
+
+
+def _geometric(octaves: float) -> str:
+    return "not reached by all" if math.isnan(octaves) else f"{2**octaves:,.0f}"
 
 
 def _shapes(shaped: pd.DataFrame) -> Exhibit:

@@ -12,6 +12,7 @@ import torch
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.tractable import families
 from imprint.analyses.questions.tractable import measure as pieces
+from imprint.analyses.questions.tractable.exhibits import in_words
 from imprint.analyses.questions.tractable.learners import LEARNERS
 from imprint.analyses.questions.tractable.question import decide
 from imprint.analyses.statistics import mean_of_all
@@ -160,6 +161,17 @@ def table(
 )
 def test_the_rule_follows_the_card(change: dict[str, Any], verdict: str) -> None:
     assert decide(table(**change))[0] == verdict
+
+
+def test_the_sentence_leaves_out_what_was_not_measured() -> None:
+    rows = [
+        {"learner": learner, "family": family, "seed": 0, "degree": 2.0, "doubling": 0.8, "evidence": 5.0}
+        for learner, family in itertools.product(("dense", "attention"), families.FAMILIES)
+    ]
+    whole, part = pd.DataFrame(rows), pd.DataFrame(rows)
+    part.loc[(part["learner"] == "attention") & (part["family"] == "place"), ["degree", "evidence"]] = [9.0, math.nan]
+    assert "6 of 6 cases (degree 2.0 to 2.0); where" in in_words(whole)
+    assert "5 of 5 cases (degree 2.0 to 2.0), not counting attention on place, which" in in_words(part)
 
 
 def test_a_short_run_goes_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
