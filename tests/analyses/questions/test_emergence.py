@@ -82,7 +82,7 @@ def test_the_other_world_is_asked_by_the_same_rule_with_its_own_concept() -> Non
     settings = {"world": "compass", "seeds": 2, "together": 2, "recurrent": 640, "transformer": 640, "episodes": 200}
     question = load_question("emergence", settings)
     assert isinstance(question, Emergence)
-    assert question.whole_card.power.endswith("transformers.")
+    assert question.whole_card.power.endswith("those of pilots.")
     first = question.work()[0]
     table = examine(**first.arguments, say=lambda *_: None)
     planted = table[table["kind"] == "planted"]["statistic"]
