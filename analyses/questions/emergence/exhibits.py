@@ -6,7 +6,7 @@ import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit, chart_over_seeds, exhibit_of_seeds, over_seeds
 
-OVER = "Mean and 95 % interval over seeds, each in a field of its own."
+OVER = "Mean and 95 % interval over seeds."
 
 
 def exhibits(means: pd.DataFrame, found: pd.DataFrame, table: pd.DataFrame) -> list[Exhibit]:

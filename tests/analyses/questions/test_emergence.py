@@ -76,3 +76,17 @@ def test_two_small_lives_of_each_kind_to_the_answer() -> None:
     assert "near_nest" in set(answer.findings["concept"].dropna())
     again = examine(**work[0].arguments, say=lambda *_: None)
     pd.testing.assert_frame_equal(again, tables["recurrent-0"])
+
+
+def test_the_other_world_is_asked_by_the_same_rule_with_its_own_concept() -> None:
+    settings = {"world": "compass", "seeds": 2, "together": 2, "recurrent": 640, "transformer": 640, "episodes": 200}
+    question = load_question("emergence", settings)
+    assert isinstance(question, Emergence)
+    assert question.whole_card.power.endswith("those of pilots.")
+    first = question.work()[0]
+    table = examine(**first.arguments, say=lambda *_: None)
+    planted = table[table["kind"] == "planted"]["statistic"]
+    assert planted.min() > table[table["kind"] == "trained"]["statistic"].max() + 0.1
+    answer = question.conclude({first.name: table}, {})
+    assert "whether the square will come into view" in answer.sentence
+    assert set(answer.findings["concept"].dropna()) == {"appears"}
