@@ -10,6 +10,7 @@ digest itself replaced by zeros, ``name`` the file's own name without its suffix
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -66,7 +67,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError, ValueError):
             temporary.unlink()
         reason = getattr(error, "strerror", None) or str(error)
-        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another place.") from error
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "Free space, or choose another place" if full else "Choose another place"
+        raise StorageError(f"cannot write {path}: {reason}. {advice}.") from error
 
 
 def write_json(path: Path, data: Any) -> None:
