@@ -83,8 +83,8 @@ class Registration(BaseModel):
     def faults(self, settings: Any) -> list[str]:
         """What does not fit together, given the ``settings`` that are stored beside it; empty when all does."""
         faults = [
-            f"the {name} {'were' if name == 'settings' else 'was'} changed after the registration"
-            for name, text in (("settings", settings), ("rule text", dict(self.rule)))
+            f"the {name} changed after it was registered"
+            for name, text in (("settings were", settings), ("rule text was", dict(self.rule)))
             if _digest(text) != self.parts.get(name.partition(" ")[0])
         ]
         if _digest(self.parts) != self.registration:

@@ -180,7 +180,7 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Tru
     cell = np.ravel_multi_index(codes, sizes).astype(np.int64)
     filled = np.bincount(cell, minlength=len(cells))
     if (thin := int(filled.argmin())) >= 0 and filled[thin] < FEWEST:
-        held = f"{filled[thin]} row{'s' * (filled[thin] != 1)}"
+        held = f"{filled[thin]} row{'' if filled[thin] == 1 else 's'}"
         raise NotMeasurableError(
             f"the combination {design.name(thin)} has {held}; expected at least {FEWEST}, or the concepts cannot be "
             "told apart. Give more rows in which they are independent."

@@ -24,6 +24,7 @@ from imprint.analyses.verification import derivation
 from imprint.analyses.verification.verify import Verification
 from imprint.models.errors import ImprintError, UnknownNameError
 from imprint.models.files import alone_in, read_json, read_table, write_json, write_table
+from imprint.models.sealed_page import write_page
 from imprint.models.setup.load import load_setup
 from tests.known.tiny import TINY
 
@@ -92,6 +93,12 @@ def swap(folder: Path) -> None:
     shutil.copy(folder / "cells" / "latch-seed-1.parquet", folder / "cells" / "latch-seed-0.parquet")
 
 
+def reworded_page(folder: Path) -> None:
+    write_page(folder / "report.html", "<p>undetermined</p>", folder / "findings.parquet")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    (folder / "report.html").write_text(page.replace("undetermined", "intended"), encoding="utf-8")
+
+
 TAMPERINGS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "verdict changed": (change_findings(other_verdict), "verdict", "derived anew"),
     "estimate changed": (change_findings(other_estimate), "verdict", "the estimate of 1 findings differs"),
@@ -107,6 +114,9 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
         "cells/latch-seed-1.parquet is missing",
     ),
     "digest stripped": (strip, "files", "latch-seed-0.parquet carries no digest"),
+    "page changed": (reworded_page, "report", "report.html was changed"),
+    "digests taken out": (change_json("run.json", lambda r: r.pop("files")), "files", "taken out of the record"),
+    "sessions taken away": (lambda folder: (folder / "sessions.json").unlink(), "commit", "sessions.json"),
     "other commit": (change_json("run.json", lambda r: r.update(commit="0000000")), "commit", "several commits"),
     "CPU capability": (
         change_json("run.json", lambda r: r["machine"].update(capability="Z80")),
