@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import time
 import zipfile
@@ -313,3 +314,27 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 """What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` comes with impossible flags or methods."""
+
+
+PAGE_SEAL = re.compile(rb"<!-- sha256 ([0-9a-f]{64}) of ([0-9a-f]{64}) -->\n$")
+"""Last comment of a page: SHA-256 of all before it, and of the table of results that it shows."""
+
+
+def write_page(path: Path, text: str, results: Path) -> None:
+    """Write a page of the table ``results`` with its seal, whole or not at all."""
+    content = text.rstrip("\n").encode("utf-8") + b"\n"
+    digests = (hashlib.sha256(part).hexdigest() for part in (content, results.read_bytes()))
+    write_bytes(path, content + f"<!-- sha256 {' of '.join(digests)} -->\n".encode())
+
+
+def page_fault(path: Path, results: Path) -> str | None:
+    """What is wrong with a page; empty when nothing is, None for one without a seal."""
+    content = path.read_bytes()
+    seal = PAGE_SEAL.search(content)
+    if seal is None:
+        return None
+    if hashlib.sha256(content[: seal.start()]).hexdigest().encode() != seal[1]:
+        return "report.html was changed after it was written"
+    if not results.is_file() or hashlib.sha256(results.read_bytes()).hexdigest().encode() != seal[2]:
+        return "report.html is of other results; `imprint report` writes it again"
+    return ""

@@ -33,8 +33,7 @@ from imprint.analyses.registration import (
 )
 from imprint.analyses.verification.check import Check, check_of
 from imprint.models.errors import DamagedFileError
-from imprint.models.files import read_record, read_table, seal_of
-from imprint.models.sealed_page import page_fault
+from imprint.models.files import page_fault, read_record, read_table, seal_of
 from imprint.models.setup.naming import digest_of
 
 GRANULARITY = pd.Timedelta(seconds=2)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit
 from imprint.models.errors import ImprintError
-from imprint.models.sealed_page import write_page
+from imprint.models.files import write_page
 from imprint.reports.answers.questions import MEANINGS, WIDE, came_out, counted, figure_of, rule_of, sentences
 from imprint.reports.charts.draw import draw
 from imprint.reports.charts.rows import Drawing

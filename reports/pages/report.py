@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from imprint.models.files import write_bytes
-from imprint.models.sealed_page import write_page
+from imprint.models.files import write_bytes, write_page
 from imprint.reports.pages import latched, located
 from imprint.reports.pages import question as questions
 from imprint.reports.pages import run as runs

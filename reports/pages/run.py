@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imprint.models.sealed_page import write_page
+from imprint.models.files import write_page
 from imprint.reports.pages.template import TEMPLATES, Page, fill
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.base import SECTIONS, Section

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from imprint.analyses.effects_of_settings.border import borders
 from imprint.analyses.effects_of_settings.interactions import interactions
 from imprint.analyses.effects_of_settings.marginal import key_effects
-from imprint.models.sealed_page import write_page
+from imprint.models.files import write_page
 from imprint.reports.pages.question import Shown, show
 from imprint.reports.pages.template import TEMPLATES, Page, fill
 from imprint.reports.parts import Table, flat

@@ -40,7 +40,7 @@ def test_power_is_that_of_the_rows_of_the_setup() -> None:
 def test_slips() -> None:
     with pytest.raises(ImprintError, match="expected one of a learner in a static world"):
         power("coin")
-    with pytest.raises(ImprintError, match="expected dominances between 0 and 1"):
+    with pytest.raises(ImprintError, match="expected a rate between 0 and 1"):
         power(setup(), dominances=[75.0])
     with pytest.raises(ImprintError, match="Did you mean 'nursery'"):
         power("nursry")
