@@ -39,6 +39,8 @@ OF_RUNS = ("seed-*/age-*.safetensors", "random-reward/seed-*/age-*.safetensors",
 """Files of a run that hold results."""
 OF_ANSWERS = ("cells/*", "exhibits/*", "findings.*", "answer.json")
 """Files of an answered question that hold results."""
+OF_SWEEPS = ("life-*/seed-*/age-*.safetensors", "life-*/cells/*", "cells.parquet")
+"""Files of a sweep that hold results, besides runs in its folder, which have records of their own."""
 M = TypeVar("M", bound=BaseModel)
 FIXED = ("setup.yaml", "question.json", REGISTRATION)
 """Files that are written before the first result."""
@@ -81,8 +83,8 @@ class Registration(BaseModel):
     def faults(self, settings: Any) -> list[str]:
         """What does not fit together, given the ``settings`` that are stored beside it; empty when all does."""
         faults = [
-            f"the {name} was changed after it was registered"
-            for name, text in (("settings", settings), ("rule text", dict(self.rule)))
+            f"the {name} changed after it was registered"
+            for name, text in (("settings were", settings), ("rule text was", dict(self.rule)))
             if _digest(text) != self.parts.get(name.partition(" ")[0])
         ]
         if _digest(self.parts) != self.registration:

@@ -55,9 +55,11 @@ def _run(arguments: list[str]) -> int:
 
     from imprint.commands.app import app
     from imprint.models.errors import ImprintError
+    from imprint.models.memory import within_memory
 
     try:
-        code = app(arguments or ["--help"], prog_name="imprint", standalone_mode=False)
+        with within_memory():
+            code = app(arguments or ["--help"], prog_name="imprint", standalone_mode=False)
     except TyperException as error:
         said = error.format_message().rstrip()
         return _refuse(f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} {_where_help(arguments)}")

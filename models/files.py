@@ -10,10 +10,12 @@ digest itself replaced by zeros, ``name`` the file's own name without its suffix
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import time
 import zipfile
@@ -66,7 +68,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError, ValueError):
             temporary.unlink()
         reason = getattr(error, "strerror", None) or str(error)
-        raise StorageError(f"cannot write {path}: {reason}. Free space or choose another place.") from error
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "Free space, or choose another place" if full else "Choose another place"
+        raise StorageError(f"cannot write {path}: {reason}. {advice}.") from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -310,3 +314,27 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 DAMAGE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 """What reading a truncated or altered ``.npz`` raises; ``RuntimeError`` comes with impossible flags or methods."""
+
+
+PAGE_SEAL = re.compile(rb"<!-- sha256 ([0-9a-f]{64}) of ([0-9a-f]{64}) -->\n$")
+"""Last comment of a page: SHA-256 of all before it, and of the table of results that it shows."""
+
+
+def write_page(path: Path, text: str, results: Path) -> None:
+    """Write a page of the table ``results`` with its seal, whole or not at all."""
+    content = text.rstrip("\n").encode("utf-8") + b"\n"
+    digests = (hashlib.sha256(part).hexdigest() for part in (content, results.read_bytes()))
+    write_bytes(path, content + f"<!-- sha256 {' of '.join(digests)} -->\n".encode())
+
+
+def page_fault(path: Path, results: Path) -> str | None:
+    """What is wrong with a page; empty when nothing is, None for one without a seal."""
+    content = path.read_bytes()
+    seal = PAGE_SEAL.search(content)
+    if seal is None:
+        return None
+    if hashlib.sha256(content[: seal.start()]).hexdigest().encode() != seal[1]:
+        return "report.html was changed after it was written"
+    if not results.is_file() or hashlib.sha256(results.read_bytes()).hexdigest().encode() != seal[2]:
+        return "report.html is of other results; `imprint report` writes it again"
+    return ""

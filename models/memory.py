@@ -9,7 +9,27 @@ topmost is the container's own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from imprint.models.errors import ImprintError
+
+SHORT = ("can't allocate memory", "not enough memory", "out of memory")
+"""What torch's errors say when there is no room for a tensor."""
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """What is asked for needs more memory than there is: one :class:`ImprintError` in place of those of libraries."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in SHORT):
+            raise
+        raise ImprintError(
+            f"there is not enough memory for what was asked ({free_memory() / 1e9:,.1f} GB are free). Give smaller "
+            "sizes (a batch, a width, episodes), or fewer seeds together."
+        ) from error
 
 
 def free_memory(root: Path = Path("/")) -> float:

@@ -20,11 +20,13 @@ from imprint.analyses.evaluate.run import AnySetup, Run, TrainedSetup, read_setu
 from imprint.analyses.registration import OF_RUNS, Session, begin, replaced, require_same, results_in, source_of
 from imprint.models.errors import ImprintError
 from imprint.models.files import StorageError, alone_in, read_record, write_bytes
+from imprint.models.memory import within_memory
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.agent_study import AgentStudySetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
+from imprint.models.setup.raw import with_seeds
 from imprint.models.setup.study import StudySetup
 from imprint.models.store import RunFolder
 
@@ -61,13 +63,14 @@ def evaluate(
     """
     started = time.time()
     require_backend(backend, address)
-    whole = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
+    whole = with_seeds(changes, seeds)
     chosen = setup if isinstance(setup, AlignmentSetup) and not whole else load_setup(setup, changes=whole)
     assert isinstance(chosen, Setup | AgentSetup)
     folder = RunFolder(Path(out) / chosen.run_name)
     procedure = procedure_of(chosen, RunFolder(folder.path.absolute()))
     with opened(backend, address, folder=folder.path) as workers:
-        procedure.rehearse()
+        with within_memory():
+            procedure.rehearse()
         with alone_in(folder.path):
             if prepare(procedure, workers, resume=resume, replicates=replicates):
                 return Run.of(folder.path, setup=chosen)

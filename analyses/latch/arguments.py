@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from pydantic import ValidationError
 
+from imprint.analyses.latch.shares import INTERACTION, RESIDUAL
 from imprint.models.errors import ImprintError
 from imprint.models.setup.learner import Decision
 from imprint.models.setup.reasons import explain
@@ -44,6 +45,8 @@ def names_of(intended: Any, proxies: Any) -> tuple[str, ...]:
     names = tuple(map(str, (intended, *proxies)))
     if len(names) < 2:
         raise ImprintError("proxies is empty; name at least one concept that goes along with the intended one.")
+    if reserved := {INTERACTION, RESIDUAL}.intersection(names):
+        raise ImprintError(f"a concept is called {reserved.pop()!r}, which is what a row of every latch is called.")
     if len(set(names)) != len(names):
         raise ImprintError(f"intended and proxies name something twice: {', '.join(names)}.")
     return names
@@ -66,6 +69,14 @@ def rule_of(decision: Any) -> Decision:
 def subject_of(given: Any) -> Subject:
     """A subject, or one made of what is given."""
     return given if isinstance(given, Subject) else Subject(given)
+
+
+def twins_of(given: Any) -> list[Subject]:
+    """Subjects of untrained twins: none for None, and one that is given without a list."""
+    one = isinstance(given, Subject | torch.nn.Module)
+    if not one and given is not None and not isinstance(given, Iterable):
+        raise ImprintError(f"untrained is a {type(given).__name__}; expected a list of subjects, one per twin.")
+    return [] if given is None else [subject_of(twin) for twin in ([given] if one else given)]
 
 
 def require_repeatable(world: World, batch: Batch) -> None:
@@ -96,9 +107,32 @@ def rows_given(
 ) -> tuple[pd.DataFrame, Any, Sequence[Any]]:
     """Labels without the column of groups, groups, and the values of each twin, all in one order of rows."""
     groups, labels = column_or("groups", groups, concepts)
+    untrained = () if untrained is None else untrained
     if isinstance(untrained, np.ndarray | torch.Tensor):
         untrained = list(untrained) if untrained.ndim == 2 else [untrained]
     if not isinstance(untrained, list | tuple):
         raise ImprintError(f"untrained is a {type(untrained).__name__}; expected a list of values [n], one per twin.")
     require_one_order(concepts.index, values=values, groups=groups, untrained=untrained)
     return labels, groups, untrained
+
+
+def sign_of(levels: Sequence[str], rewarded: Any) -> int:
+    """1 when the last of a concept's levels is rewarded, -1 when the first is; 1, 1.0 and True are one level."""
+    if rewarded is None or _is_level(rewarded, levels[-1]):
+        return 1
+    if len(levels) != 2:
+        raise ImprintError(
+            f"rewarded is {rewarded!r}; of a concept with {len(levels)} levels ({', '.join(levels)}) only the last can "
+            "be the one that is rewarded."
+        )
+    if not _is_level(rewarded, levels[0]):
+        raise ImprintError(f"rewarded is {rewarded!r}; expected one of two levels: {' or '.join(levels)}.")
+    return -1
+
+
+def _is_level(rewarded: Any, level: str) -> bool:
+    numbers = {"True": 1.0, "False": 0.0}
+    try:
+        return str(rewarded) == level or float(numbers.get(str(rewarded), rewarded)) == float(numbers.get(level, level))
+    except (TypeError, ValueError):
+        return False

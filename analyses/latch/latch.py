@@ -37,7 +37,9 @@ from imprint.analyses.latch.arguments import (
     require_world,
     rows_given,
     rule_of,
+    sign_of,
     subject_of,
+    twins_of,
 )
 from imprint.analyses.latch.decision import Judgement, judge, undetermined
 from imprint.analyses.latch.effects import effect_sums
@@ -184,7 +186,7 @@ def latch(
     *,
     intended: str,
     proxies: Sequence[str],
-    untrained: Sequence[Subject] = (),
+    untrained: Sequence[Subject] | None = (),
     sites: Sequence[str] | None = None,
     n: int = 2000,
     seed: int = 0,
@@ -215,14 +217,15 @@ def latch(
     chosen = mediating_sites(subject, batch, sites, MOST_SITES)
     began = time.perf_counter()
     values = _values(subject, batch)
+    untrained = twins_of(untrained)
     passes = 1.0 + len(untrained) + 2 * len(names) + (len(chosen) + 1) * (len(names) + placebos) * bool(chosen)
     announced("latch", passes * (time.perf_counter() - began), 0.0, "")
     with reported("latch", passes, progress):
         try:
             cells = measure(values, batch.concepts, batch.groups, names, equal=equal)
             twins = [
-                measure(_values(subject_of(twin), batch), batch.concepts, batch.groups, names, equal=equal)
-                for twin in untrained
+                measure(_values(twin, batch), batch.concepts, batch.groups, names, equal=equal, called=_called(number))
+                for number, twin in enumerate(untrained)
             ]
         except NotMeasurableError as error:
             return _nothing(names, f"Not measurable: {error}.", n)
@@ -250,7 +253,7 @@ def latch_from_arrays(
     intended: str,
     proxies: Sequence[str],
     groups: Any = None,
-    untrained: Sequence[Any] = (),
+    untrained: Sequence[Any] | None = (),
     seed: int = 0,
     decision: Decision | None = None,
     rewarded: Any = None,
@@ -267,7 +270,7 @@ def latch_from_arrays(
     concepts, groups, untrained = rows_given(concepts, values, groups, untrained)
     try:
         cells = measure(values, concepts, groups, names)
-        twins = [measure(twin, concepts, groups, names) for twin in untrained]
+        twins = [measure(t, concepts, groups, names, called=_called(number)) for number, t in enumerate(untrained)]
     except NotMeasurableError as error:
         return _nothing(names, f"Not measurable: {error}.", len(concepts))
     if cells.constant:
@@ -288,13 +291,8 @@ def _values(subject: Subject, batch: Batch) -> Floats:
     return values
 
 
-def sign_of(levels: Sequence[str], rewarded: Any) -> int:
-    """1 when the last of a concept's levels is rewarded, -1 when the first is."""
-    if rewarded is None or str(rewarded) == levels[-1]:
-        return 1
-    if str(rewarded) != levels[0] or len(levels) != 2:
-        raise ImprintError(f"rewarded is {rewarded!r}; expected one of two levels: {tuple(levels)}.")
-    return -1
+def _called(number: int) -> str:
+    return f"values of untrained[{number}]"
 
 
 def _judged(

@@ -47,6 +47,8 @@ MOST_LEVELS = 12
 """Most values of a concept."""
 LARGEST = 1e150
 """Largest value whose squares can be summed in double precision."""
+SMALLEST = 1e-140
+"""Smallest largest value of which that is true: squares of smaller ones are zero, or have lost their digits."""
 CONSTANT = 1e-6
 """A value whose spread is below this part of its size (single precision) is constant."""
 EXACT = 1e-8
@@ -160,10 +162,9 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Tru
         if (code < 0).any():
             raise NotMeasurableError(f"concept {name!r} is missing in {int((code < 0).sum())} rows.")
         if not 2 <= len(found) <= MOST_LEVELS:
+            takes = f"{len(found)} values" if len(found) > 1 else f"one value ({', '.join(map(str, found))})"
             advice = "it must vary" if len(found) < 2 else "bin it into a few classes first"
-            raise NotMeasurableError(
-                f"concept {name!r} takes {len(found)} values; expected 2 to {MOST_LEVELS}: {advice}."
-            )
+            raise NotMeasurableError(f"concept {name!r} takes {takes}; expected 2 to {MOST_LEVELS} values: {advice}.")
         levels.append(tuple(map(str, found)))
         codes.append(code)
         count = np.bincount(code, minlength=len(found))
@@ -179,9 +180,10 @@ def design_of(concepts: pd.DataFrame, names: Sequence[str], *, equal: bool = Tru
     cell = np.ravel_multi_index(codes, sizes).astype(np.int64)
     filled = np.bincount(cell, minlength=len(cells))
     if (thin := int(filled.argmin())) >= 0 and filled[thin] < FEWEST:
+        held = f"{filled[thin]} row{'' if filled[thin] == 1 else 's'}"
         raise NotMeasurableError(
-            f"the combination {design.name(thin)} has {filled[thin]} rows; expected at least {FEWEST}, or the concepts "
-            "cannot be told apart. Give more rows in which they are independent."
+            f"the combination {design.name(thin)} has {held}; expected at least {FEWEST}, or the concepts cannot be "
+            "told apart. Give more rows in which they are independent."
         )
     return design, cell
 
@@ -207,23 +209,34 @@ def _single(values: Floats) -> bool:
         return np.array_equal(values, values.astype(np.float32)) and not np.array_equal(values, np.round(values))
 
 
-def measure(values: Any, concepts: pd.DataFrame, groups: Any, names: Sequence[str], *, equal: bool = True) -> CellSums:
+def measure(
+    values: Any,
+    concepts: pd.DataFrame,
+    groups: Any,
+    names: Sequence[str],
+    *,
+    equal: bool = True,
+    called: str = "values",
+) -> CellSums:
     """Sums of ``values [n]`` for the ``names`` among the concepts' columns, the intended one first.
 
-    ``groups [n]``: rows that are resampled together (default: each on its own). Raises :class:`ImprintError` for shapes
+    ``groups [n]``: rows that are resampled together (default: each on its own). ``called``: what values are called in
+    errors. Raises :class:`ImprintError` for shapes
     that do not fit and :class:`NotMeasurableError` where nothing can be counted.
     """
-    given = real_array("values", values)
+    given = real_array(called, values)
     value = given.astype(np.float64)
     value = value[:, 0] if value.ndim == 2 and value.shape[1] == 1 else value
     if value.ndim != 1 or len(value) != len(concepts):
-        shapes = f"values {list(value.shape)}, concepts {len(concepts)} rows"
+        shapes = f"{called} {list(value.shape)}, concepts {len(concepts)} rows"
         raise ImprintError(f"{shapes}; expected the same number of rows, and one value per row.")
     found = groups_of(groups, (len(concepts),), None)
     group = np.arange(len(value)) if found is None else found
     if bad := int((~np.isfinite(value)).sum()):
-        raise NotMeasurableError(f"{bad} of {len(value)} values are NaN or infinite")
+        raise NotMeasurableError(f"{bad} of {len(value)} {called} are NaN or infinite")
     if (largest := float(np.abs(value).max(initial=0.0))) > LARGEST:
-        raise NotMeasurableError(f"values reach {largest:.3g}, whose squares cannot be summed: divide them by it")
+        raise NotMeasurableError(f"{called} reach {largest:.3g}, whose squares cannot be summed: divide them by it")
+    if 0 < largest < SMALLEST:
+        raise NotMeasurableError(f"{called} reach only {largest:.3g}, whose squares vanish: divide them by it")
     design, cell = design_of(concepts, names, equal=equal)
     return cell_sums(value, design, cell, group)

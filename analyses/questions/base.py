@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from imprint.analyses.findings import findings
 from imprint.analyses.metrics import Metrics
@@ -21,6 +21,7 @@ from imprint.analyses.predictions import Bought, Judgement, Prediction
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
 from imprint.models.registry import Family
+from imprint.models.settings import FrozenSettings
 
 QUESTIONS = Family("questions", "imprint.analyses.questions", "Question")
 
@@ -107,13 +108,23 @@ class Answer:
     """What was found, for somebody who has not read the card; empty: the first exhibit's reading says it."""
 
 
-class QuestionSettings(BaseModel):
-    """What every question can be told."""
+MOST = 1_000_000
+"""Largest whole number of a setting that has no bound of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+class QuestionSettings(FrozenSettings):
+    """What every question can be told."""
 
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of everything that is drawn."""
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _bounded(cls, value: Any, about: ValidationInfo) -> Any:
+        own = cls.model_fields[str(about.field_name)].metadata
+        if type(value) is int and value > MOST and not any(hasattr(m, "le") or hasattr(m, "lt") for m in own):
+            raise ValueError(f"expected at most {MOST:,}")
+        return value
 
 
 S = TypeVar("S", bound=QuestionSettings)

@@ -16,7 +16,10 @@ import pandas as pd
 from imprint.analyses.ask import concluded, load_question
 from imprint.analyses.engine import Outcome
 from imprint.analyses.evaluate.evaluate import pooling_of
-from imprint.analyses.evaluate.run import read_setup
+from imprint.analyses.evaluate.run import Run, read_setup
+from imprint.analyses.evaluate.sweeps.judging import rows_judged, verdicts_of
+from imprint.analyses.evaluate.sweeps.plan import plan_of
+from imprint.analyses.evaluate.sweeps.rows import frame_of_cells, row_of_run
 from imprint.analyses.findings import COLUMNS
 from imprint.analyses.provenance import commit
 from imprint.analyses.verification.check import Check, check_of
@@ -33,6 +36,9 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def derived(evidence: Evidence) -> Check:
     """Whether the findings that follow from the stored cells are the stored ones."""
     try:
+        if evidence.sweep:
+            same = f"{len(evidence.stored)} cells: derived anew from what lives left they are the same"
+            return check_of("verdict", _sweep_faults(evidence), same)
         faults = _answer_faults(evidence) if evidence.question else _run_faults(evidence)
     except ImprintError as error:
         return Check("verdict", "wrong", f"it cannot be derived anew: {error}")
@@ -58,6 +64,38 @@ def _run_faults(evidence: Evidence) -> list[str]:
     except ImprintError as error:
         return [*faults, f"it cannot be derived anew: {error}"]
     return faults + _unequal(evidence, anew)
+
+
+def _sweep_faults(evidence: Evidence) -> list[str]:
+    """Cells of a sweep that are not those that what its lives left gives."""
+    about, folder, rows = read_record(evidence.folder / "sweep.json"), evidence.folder, []
+    plan = plan_of(about["base"], about["grid"])
+    for upbringing in plan.upbringings:
+        for work in verdicts_of(upbringing, folder):
+            _, cells, home, _ = work.arguments[1]
+            rows += rows_judged(upbringing, cells, home, lambda done, total, what: None)
+    for cell in plan.alone:
+        rows.append(row_of_run(cell, Run.of(folder / "runs" / cell.setup.run_name)))
+    anew, stored = frame_of_cells(plan, rows), evidence.stored
+    if len(anew) != len(stored):
+        return [f"{len(stored)} cells are stored, {len(anew)} are derived anew"]
+    failed = stored["cell"].isin([one["cell"] for one in evidence.record.get("failed", [])])
+    return [fault for column in anew if (fault := _other_cells(str(column), stored[~failed], anew[~failed.to_numpy()]))]
+
+
+def _other_cells(column: str, stored: pd.DataFrame, anew: pd.DataFrame) -> str:
+    if column not in stored:
+        return f"the column {column} is missing"
+    ours, theirs = stored[column].to_numpy(), anew[column].to_numpy()
+    if pd.api.types.is_numeric_dtype(anew[column]) and pd.api.types.is_numeric_dtype(stored[column]):
+        same = np.isclose(ours.astype(float), theirs.astype(float), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+    else:
+        same = np.array([str(a) == str(b) or (pd.isna(a) and pd.isna(b)) for a, b in zip(ours, theirs, strict=True)])
+    if same.all():
+        return ""
+    row = int(np.flatnonzero(~same)[0])
+    many = f"the {column} of {int((~same).sum())} cells differs: stored {ours[row]}, derived anew {theirs[row]}"
+    return f"{many} (cell {stored['cell'].iloc[row]})"
 
 
 def _answer_faults(evidence: Evidence) -> list[str]:

@@ -4,6 +4,7 @@ registration    ``registration.json`` fits the settings, the rule and the commit
 order           it is older than the first result
 files           every file is there, has the content that was recorded, and every table is the one it says it is
 controls        every planted control was judged rightly
+report          the page is as it was written, and of these results
 commit          one commit of the program did it all, and it is this one
 CPU capability  one kind of processor did it all, and it is this one's
 """
@@ -23,6 +24,7 @@ from imprint.analyses.provenance import commit, machine
 from imprint.analyses.registration import (
     OF_ANSWERS,
     OF_RUNS,
+    OF_SWEEPS,
     Registration,
     differences,
     digests_in,
@@ -31,7 +33,7 @@ from imprint.analyses.registration import (
 )
 from imprint.analyses.verification.check import Check, check_of
 from imprint.models.errors import DamagedFileError
-from imprint.models.files import read_record, read_table, seal_of
+from imprint.models.files import page_fault, read_record, read_table, seal_of
 from imprint.models.setup.naming import digest_of
 
 GRANULARITY = pd.Timedelta(seconds=2)
@@ -46,11 +48,12 @@ class Evidence:
         if stored is not None:
             vars(self)["stored"] = stored
         self.question = (folder / "question.json").is_file()
+        self.sweep = not self.question and (folder / "sweep.json").is_file()
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """What was recorded at the end; empty for answers by older versions."""
-        path = self.folder / ("record.json" if self.question else "run.json")
+        path = self.folder / ("record.json" if self.question or self.sweep else "run.json")
         return read_record(path) if path.is_file() else {}
 
     @cached_property
@@ -58,10 +61,17 @@ class Evidence:
         """The registration. Raises :class:`DamagedFileError`."""
         return registration_of(self.folder)
 
+    @property
+    def results(self) -> Path:
+        """The table of results."""
+        return self.folder / ("cells.parquet" if self.sweep else "findings.parquet")
+
     @cached_property
     def stored(self) -> pd.DataFrame:
         """The findings as they stand, changed or not. Raises :class:`DamagedFileError`."""
-        table = read_table(self.folder / "findings.parquet", changed=True)
+        table = read_table(self.results, changed=True)
+        if self.sweep:
+            return table
         try:
             return table.reindex(columns=list(COLUMNS)).astype(COLUMNS)
         except (TypeError, ValueError) as error:
@@ -69,7 +79,9 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """The stored verdict; empty when there is none."""
+        """The stored verdict; empty when there is none, or many as in a sweep."""
+        if self.sweep:
+            return ""
         if self.question:
             return str(read_record(self.folder / "answer.json").get("verdict", ""))
         rows = self.stored[(self.stored["metric"] == "latch") & self.stored["seed"].isna()]
@@ -112,8 +124,10 @@ class Evidence:
         """Every file is there and has its content."""
         recorded = self.record.get("files")
         if not isinstance(recorded, dict):
+            if self.record.get("registration"):
+                return Check("files", "wrong", "the digests were taken out of the record, which names a registration.")
             return Check("files", "open", "no digests were recorded; the run was made by an older version.")
-        present = digests_in(self.folder, OF_ANSWERS if self.question else OF_RUNS)
+        present = digests_in(self.folder, OF_SWEEPS if self.sweep else OF_ANSWERS if self.question else OF_RUNS)
         faults = [f"{name} is missing" for name in recorded if name not in present]
         faults += [f"{name} was added afterwards" for name in present if name not in recorded]
         for name in sorted(recorded.keys() & present.keys()):
@@ -125,7 +139,7 @@ class Evidence:
 
     def controls(self) -> Iterator[Check]:
         """Planted controls of a run."""
-        if self.question:
+        if self.question or self.sweep:
             return
         try:
             rows = self.stored[(self.stored["analysis"] == "planted") & (self.stored["metric"] == "self_check")]
@@ -138,12 +152,25 @@ class Evidence:
             "controls", faults if len(rows) else ["no planted control was judged"], f"{len(rows)} judged rightly"
         )
 
+    def page(self) -> Iterator[Check]:
+        """The page, where there is one."""
+        if not (path := self.folder / "report.html").is_file():
+            return
+        fault = page_fault(path, self.results)
+        if fault is None:
+            yield Check("report", "open", "the page carries no digest: it was written by an older version.")
+        else:
+            yield check_of("report", [fault] if fault else [], "the page is as it was written, and of these results")
+
     def makers(self, *, here: bool) -> Iterator[Check]:
         """One commit, one kind of processor; ``here``: and those of this process."""
         try:
             sessions, registered = sessions_of(self.folder), self.registered
         except DamagedFileError as error:
             yield Check("commit", "wrong", str(error))
+            return
+        if registered is not None and not sessions:
+            yield Check("commit", "wrong", "sessions.json, which names every process that worked on it, is missing.")
             return
         commits = [session.commit for session in sessions]
         machines = [session.machine for session in sessions if session.machine]
@@ -171,6 +198,9 @@ class Evidence:
     def _settings(self) -> Any:
         if self.question:
             return read_record(self.folder / "question.json").get("settings")
+        if self.sweep:
+            about = read_record(self.folder / "sweep.json")
+            return {name: about.get(name) for name in ("base", "grid")}
         try:
             return yaml.safe_load((self.folder / "setup.yaml").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:

@@ -24,11 +24,19 @@ import yaml
 
 from imprint.analyses.registration import Registration, registration_of
 from imprint.analyses.verdicts import UNDETERMINED
-from imprint.analyses.verification.check import Check
+from imprint.analyses.verification.check import Check, check_of
 from imprint.analyses.verification.evidence import Evidence
 from imprint.models.errors import ImprintError, unknown_name
 
 EXPLORATORY, REGISTERED, REPLICATED = "exploratory", "registered", "replicated"
+
+
+KINDS = (
+    ("setup.yaml", "run.json", "findings.parquet", "run"),
+    ("question.json", "answer.json", "findings.parquet", "analyse"),
+    ("sweep.json", "record.json", "cells.parquet", "sweep"),
+)
+"""What is written first and last, the table of results, and the command."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Verification:
 
 
 def verify(path: object, *, derive: bool = True, stored: pd.DataFrame | None = None) -> Verification:
-    """Check a finished run, or the folder of an answered question.
+    """Check a finished run, or the folder of an answered question or of a sweep.
 
     Arguments:
         path: the folder, or anything with a ``path``.
@@ -66,7 +74,8 @@ def verify(path: object, *, derive: bool = True, stored: pd.DataFrame | None = N
     """
     folder = _folder(Path(str(getattr(path, "path", path))))
     evidence = Evidence(folder, stored)
-    checks = [*evidence.fixed(), evidence.files(), *evidence.controls(), *evidence.makers(here=derive)]
+    checks = [*evidence.fixed(), evidence.files(), *evidence.controls(), *evidence.page()]
+    checks += [*evidence.makers(here=derive), *(_runs(folder, derive=derive) if evidence.sweep else ())]
     if derive:
         from imprint.analyses.verification.derivation import derived
 
@@ -78,14 +87,29 @@ def _folder(path: Path) -> Path:
     if not path.is_dir():
         beside = [str(p) for p in sorted(path.parent.glob("*")) if p.is_dir()] if path.parent.is_dir() else []
         raise unknown_name("run folder", path, beside)
-    for begun, finished, command in (("setup.yaml", "run.json", "run"), ("question.json", "answer.json", "analyse")):
+    for begun, finished, table, command in KINDS:
         if (path / begun).is_file():
-            if not ((path / finished).is_file() and (path / "findings.parquet").is_file()):
+            if not ((path / finished).is_file() and (path / table).is_file()):
                 raise ImprintError(
                     f"{path} is not finished, so there is nothing to verify; `imprint {command}` goes on."
                 )
             return path
-    raise ImprintError(f"{path} holds neither setup.yaml nor question.json; give the folder of a run or an answer.")
+    raise ImprintError(
+        f"{path} holds no {' or '.join(begun for begun, *_ in KINDS)}; give the folder of a run, an answered question "
+        "or a sweep."
+    )
+
+
+def _runs(folder: Path, *, derive: bool) -> list[Check]:
+    """Cells of a sweep that are runs of their own."""
+    runs = [path for path in sorted((folder / "runs").glob("*")) if (path / "setup.yaml").is_file()]
+    faults = []
+    for run in runs:
+        try:
+            faults += [f"{run.name}, {check.name}: {check.found}" for check in verify(run, derive=derive).wrong]
+        except ImprintError as error:
+            faults.append(str(error))
+    return [check_of("runs", faults, f"{len(runs)} cells that are runs of their own are right")] if runs else []
 
 
 def _level(evidence: Evidence, checks: list[Check]) -> tuple[str, str]:

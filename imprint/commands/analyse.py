@@ -38,7 +38,9 @@ def analyse(
     markdown: Path | None,
 ) -> dict[str, Any]:
     """Answer one question; print and return its tables and its verdict, its report and the pieces that failed."""
-    changed = parse_changes(changes) | ({} if seeds is None else {"seeds": seeds})
+    from imprint.models.setup.raw import with_seeds
+
+    changed = with_seeds(parse_changes(changes), seeds, "seeds")
     families()["questions"].require(name.replace("-", "_"))
     from imprint.analyses.ask import ask, folder_of, load_question
     from imprint.models.files import write_bytes

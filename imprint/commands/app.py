@@ -249,7 +249,7 @@ def analyse(
     resume: Resume = None,
     markdown: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Also write the question, the tables and the verdict as Markdown."),
+        typer.Option(metavar="OUT", dir_okay=False, help="Also write question, tables and verdict as Markdown."),
     ] = None,
     json: Json = False,
 ) -> None:

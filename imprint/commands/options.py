@@ -35,7 +35,7 @@ Resume = Annotated[
     bool | None,
     typer.Option("--resume/--no-resume", help="Go on from what is finished, or begin again; default: whichever fits."),
 ]
-Csv = Annotated[Path | None, typer.Option(metavar="OUT", help="Also write the whole table as CSV.")]
+Csv = Annotated[Path | None, typer.Option(metavar="OUT", dir_okay=False, help="Also write the whole table as CSV.")]
 Groups = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="With ACTS: a column of CONCEPTS; rows with the same value stay in one split."),
@@ -79,7 +79,7 @@ Ignore = Annotated[
     list[str] | None, typer.Option(metavar="LABEL", help="With ACTS: a label that means none, such as -100.")
 ]
 ReportPage = Annotated[
-    Path | None, typer.Option(metavar="PAGE", help="With ACTS: also write one self-contained HTML page.")
+    Path | None, typer.Option(metavar="PAGE", dir_okay=False, help="With ACTS: also write one self-contained page.")
 ]
 Value = Annotated[
     str | None,

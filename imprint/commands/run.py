@@ -73,9 +73,9 @@ def replicate_run(path: Path, *, backend: str, address: str | None) -> dict[str,
 
 def _load(setup: str, seeds: int | None, changes: Mapping[str, Any]) -> TrainedSetup:
     from imprint.models.setup.load import load_setup
+    from imprint.models.setup.raw import with_seeds
 
-    whole = dict(changes) if seeds is None else {**changes, "schedule.seeds": seeds}
-    return cast("TrainedSetup", load_setup(setup, changes=whole))
+    return cast("TrainedSetup", load_setup(setup, changes=with_seeds(changes, seeds)))
 
 
 def _evaluate(page: Console, setup: TrainedSetup, *, out: Path, resume: bool | None, **where: Any) -> Path:

@@ -131,6 +131,8 @@ def parse_changes(words: Sequence[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals or not key.strip():
             raise ImprintError(f"--set {word!r}: expected KEY=VALUE, for example --set schedule.ages=5.")
+        if key.strip() in changes:
+            raise ImprintError(f"--set {key.strip()} is given twice; leave one out.")
         try:
             changes[key.strip()] = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError):

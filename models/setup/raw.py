@@ -63,20 +63,39 @@ def _merged(data: dict[str, Any], extended: tuple[str, ...]) -> dict[str, Any]:
     return whole
 
 
+def with_seeds(changes: Mapping[str, Any] | None, seeds: int | None, key: str = "schedule.seeds") -> dict[str, Any]:
+    """Changes with a number of seeds, which they must not give as well."""
+    if seeds is None:
+        return dict(changes or {})
+    if key in (changes or {}):
+        raise ImprintError(f"{key} is given twice, the second time as the number of seeds ({seeds}); leave one out.")
+    return {**(changes or {}), key: seeds}
+
+
 def _assign(data: dict[str, Any], key: str, value: Any) -> None:
     """Set the entry of nested mappings and lists that a dotted key names."""
     node: Any = data
     *path, last = key.split(".")
+    if not all((*path, last)):
+        raise ImprintError(f"--set {key}: expected names with one point between each, such as schedule.ages.")
     for part in path:
         if isinstance(node, dict):
             node = node.setdefault(part, {})
         elif isinstance(node, list | tuple) and part.isdecimal() and int(part) < len(node):
             node = node[int(part)]
         else:
-            raise ImprintError(f"--set {key}: {part!r} is not a part of the setup that has settings.")
+            raise ImprintError(f"--set {key}: {_absent(node, part)}.")
     if isinstance(node, dict):
         node[last] = value
     elif isinstance(node, list) and last.isdecimal() and int(last) < len(node):
         node[int(last)] = value
     else:
-        raise ImprintError(f"--set {key}: {last!r} cannot be set there.")
+        raise ImprintError(f"--set {key}: {_absent(node, last)}.")
+
+
+def _absent(node: Any, part: str) -> str:
+    if not isinstance(node, list | tuple):
+        return f"{part!r} is not a part of the setup that has settings"
+    names = [item.get("name", item.get("kind")) if isinstance(item, dict) else item for item in node]
+    listed = ", ".join(f"{place} ({name})" for place, name in enumerate(names)) or "none"
+    return f"{part!r} is not a part of the setup: a list is there, whose entries are {listed}"

@@ -42,7 +42,9 @@ def existing(path: Path, what: str, suffixes: tuple[str, ...], *, folders: bool 
         return ""
     if not path.is_file():
         near = [p.name for p in path.parent.iterdir() if p.suffix in suffixes] if path.parent.is_dir() else []
-        raise unknown_name(f"file of {what}", path, near)
+        none = f"{path.parent} holds no file that ends in {' or '.join(suffixes)}."
+        none = none if path.parent.is_dir() else f"There is no folder {path.parent}."
+        raise unknown_name(f"file of {what}", path, near) if near else ImprintError(f"there is no file {path}. {none}")
     if path.suffix.lower() not in suffixes:
         raise ImprintError(f"{path} ends in {path.suffix or 'nothing'!r}; {what} come from {' or '.join(suffixes)}.")
     return path.suffix.lower()

@@ -72,8 +72,9 @@ def concept_values(labels: pd.Series) -> tuple[NDArray[Any], tuple[str, ...]]:
         return values, ()
     codes, names = pd.factorize(labels, sort=True)
     if not 2 <= len(names) <= MOST_CLASSES:
-        only = f" (only {names[0]})" if len(names) == 1 else ""
+        if len(names) == 1:
+            raise NotMeasurableError(f"the label never varies: it is {names[0]} in all rows")
         raise NotMeasurableError(
-            f"{len(names)} classes occur{only}; expected 2 to {MOST_CLASSES} (a number should be a float column)"
+            f"{len(names)} classes occur; expected 2 to {MOST_CLASSES} (a number should be a float column)"
         )
     return codes.astype(np.int64), tuple(map(str, names))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from imprint.analyses.questions.base import Exhibit
 from imprint.models.errors import ImprintError
-from imprint.models.files import write_bytes
+from imprint.models.files import write_page
 from imprint.reports.answers.questions import MEANINGS, WIDE, came_out, counted, figure_of, rule_of, sentences
 from imprint.reports.charts.draw import draw
 from imprint.reports.charts.rows import Drawing
@@ -55,7 +55,7 @@ def report_question(folder: object) -> Path:
     """
     data = load_answer(folder)
     target = data.path / "report.html"
-    write_bytes(target, render_question(data).encode("utf-8"))
+    write_page(target, render_question(data), data.path / "findings.parquet")
     return target
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from imprint.models.files import write_bytes
+from imprint.models.files import write_bytes, write_page
 from imprint.reports.pages import latched, located
 from imprint.reports.pages import question as questions
 from imprint.reports.pages import run as runs
@@ -48,7 +48,7 @@ def report_folder(folder: Path) -> dict[str, Any]:
     """
     text, missing = rendered(folder)
     target = folder / "report.html"
-    write_bytes(target, text.encode("utf-8"))
+    write_page(target, text, folder / ("cells.parquet" if is_sweep(folder) else "findings.parquet"))
     return {"report": target, "missing": missing}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imprint.models.files import write_bytes
+from imprint.models.files import write_page
 from imprint.reports.pages.template import TEMPLATES, Page, fill
 from imprint.reports.reading.run import RunData, load_run
 from imprint.reports.sections.base import SECTIONS, Section
@@ -30,7 +30,7 @@ def report(run: object) -> Path:
     """
     data = load_run(run)
     target = data.path / "report.html"
-    write_bytes(target, render(data).encode("utf-8"))
+    write_page(target, render(data), data.path / "findings.parquet")
     return target
 
 

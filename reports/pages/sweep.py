@@ -16,7 +16,7 @@ from markupsafe import Markup
 from imprint.analyses.effects_of_settings.border import borders
 from imprint.analyses.effects_of_settings.interactions import interactions
 from imprint.analyses.effects_of_settings.marginal import key_effects
-from imprint.models.files import write_bytes
+from imprint.models.files import write_page
 from imprint.reports.pages.question import Shown, show
 from imprint.reports.pages.template import TEMPLATES, Page, fill
 from imprint.reports.parts import Table, flat
@@ -38,7 +38,7 @@ def report_sweep(folder: object) -> Path:
     """
     data = load_sweep(folder)
     target = data.path / "report.html"
-    write_bytes(target, render_sweep(data).encode("utf-8"))
+    write_page(target, render_sweep(data), data.path / "cells.parquet")
     return target
 
 

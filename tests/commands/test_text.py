@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from imprint.commands.text import console, plain, table
+import pytest
+
+from imprint.commands.text import console, parse_changes, plain, table
+from imprint.models.errors import ImprintError
+from imprint.models.setup.raw import with_seeds
 
 
 def test_names_cannot_drive_the_terminal() -> None:
@@ -11,3 +15,11 @@ def test_names_cannot_drive_the_terminal() -> None:
     with page.capture() as caught:
         page.print(table("t", ("name",), [("[red]concept[/red]",)]))
     assert "[red]concept[/red]" in caught.get()
+
+
+def test_what_is_given_twice_is_refused() -> None:
+    with pytest.raises(ImprintError, match="--set a is given twice"):
+        parse_changes(["a=1", "a=2"])
+    with pytest.raises(ImprintError, match="schedule.seeds is given twice"):
+        with_seeds({"schedule.seeds": 3}, 2)
+    assert with_seeds({"a": 1}, 2) == {"a": 1, "schedule.seeds": 2} and with_seeds(None, None) == {}

@@ -15,12 +15,14 @@ from imprint.models.files import (
     REGISTRATION,
     alone_in,
     csv_text,
+    page_fault,
     parse_yaml,
     plain_data,
     read_table,
     seal_of,
     write_bytes,
     write_json,
+    write_page,
     write_table,
 )
 from imprint.models.setup.load import load_setup
@@ -130,3 +132,20 @@ def test_characters_that_json_writes_in_halves_are_joined_and_half_ones_refused(
     setup = load_setup("nursery")
     with pytest.raises(ValueError, match="half a character"):
         type(setup).model_validate({**setup.resolved(), "question": "\ud83d?"})
+
+
+def test_a_page_is_as_it_was_written_until_it_or_its_results_change(tmp_path: Path) -> None:
+    page, results = tmp_path / "report.html", tmp_path / "findings.parquet"
+    results.write_bytes(b"numbers")
+    write_page(page, "<html>undetermined</html>", results)
+    assert page_fault(page, results) == ""
+    content = page.read_bytes()
+    page.write_bytes(content.replace(b"undetermined", b"intended"))
+    assert "changed after" in str(page_fault(page, results))
+    page.write_bytes(content)
+    results.write_bytes(b"other numbers")
+    assert "other results" in str(page_fault(page, results))
+    results.unlink()
+    assert "other results" in str(page_fault(page, results))
+    page.write_bytes(b"<html>undetermined</html>\n")
+    assert page_fault(page, results) is None

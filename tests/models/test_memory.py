@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from imprint.models.memory import free_memory
+from imprint.models.errors import ImprintError
+from imprint.models.memory import free_memory, within_memory
 
 MEMINFO = "MemTotal: 24000 kB\nMemFree: 100 kB\nMemAvailable: 20000 kB\n"
 UNLIMITED = 9223372036854771712
@@ -54,3 +55,11 @@ def test_groups_of_the_first_version_count_and_those_without_a_limit_do_not(tmp_
     assert free_memory(machine(tmp_path, files)) == 1_100_000
     (tmp_path / "sys/fs/cgroup/memory/job/memory.usage_in_bytes").write_text("3500000")
     assert free_memory(tmp_path) == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CPU: can't allocate memory: you tried")])
+def test_what_does_not_fit_is_one_sentence(error: Exception) -> None:
+    with pytest.raises(ImprintError, match=r"not enough memory.*smaller"), within_memory():
+        raise error
+    with pytest.raises(RuntimeError, match=r"^another$"), within_memory():
+        raise RuntimeError("another")

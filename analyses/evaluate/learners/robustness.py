@@ -25,9 +25,12 @@ from imprint.models.files import write_table
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
 from imprint.models.store import RunFolder
+from imprint.probes.door.arrays import count_of, rate_of, real_array
 
 DOMINANCES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 """Supposed parts of the variance that the concepts explain that the intended concept holds."""
+MOST_RUNS, MOST_SEEDS = 1_000_000, 10_000
+"""Largest numbers of simulated runs, and of training seeds of one."""
 DRAWS_A_RUN = 25
 """Resamples of the setup for which one run is simulated at each of them, so that a rough evaluation is a short one."""
 
@@ -40,7 +43,7 @@ def rows_of(exam: Examined) -> Rows:
 def power(
     setup: Any,
     *,
-    dominances: Sequence[float] = DOMINANCES,
+    dominances: float | Sequence[float] = DOMINANCES,
     seeds: int | Sequence[int] = (),
     runs: int = 100,
     seed: int = 0,
@@ -54,15 +57,17 @@ def power(
     :class:`ImprintError` for a setup of agents and for numbers that make no sense.
     """
     chosen = load_setup(setup, expect=Setup)
-    seeds = (int(seeds),) if isinstance(seeds, int | np.integer) else seeds
-    if runs < 1 or not all(count >= 1 for count in seeds) or not all(0 < part < 1 for part in dominances):
-        raise ImprintError(
-            f"power got dominances {list(dominances)}, seeds {list(seeds)} and {runs} runs; expected dominances "
-            "between 0 and 1, and at least one seed and one run."
-        )
-    counts = seeds or [times * chosen.schedule.seeds for times in (1, 2, 4)]
+    runs, seed = count_of("runs", runs, least=1, most=MOST_RUNS), count_of("seed", seed, least=0, most=2**63 - 1)
+    dominances = [rate_of("dominance", float(part)) for part in _listed("dominances", dominances)]
+    counts = [count_of("seeds", count, least=1, most=MOST_SEEDS) for count in _listed("seeds", seeds)]
+    counts = counts or [times * chosen.schedule.seeds for times in (1, 2, 4)]
     rows, rng = rows_of(exam_of(chosen, 0)), np.random.default_rng(seed)
     return power_table(rows, chosen.decision, rng, dominances=dominances, seeds=counts, runs=runs, say=progress)
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    """One number or several, as a list."""
+    return np.atleast_1d(real_array(name, given)).ravel().tolist() if np.size(given) else []
 
 
 def limits_of(exam: SetupExam) -> list[str]:

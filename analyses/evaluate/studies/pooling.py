@@ -17,7 +17,7 @@ from imprint.analyses.evaluate.procedure import Pooling, stored_tables
 from imprint.analyses.evaluate.studies.evidence import Kept, keys_in, read_kept
 from imprint.analyses.evaluate.studies.exam import read_exam
 from imprint.analyses.findings import findings
-from imprint.analyses.latch.latch import sign_of
+from imprint.analyses.latch.arguments import sign_of
 from imprint.analyses.latch.shares import Design
 from imprint.analyses.locate.stored import Floors, read_floors
 from imprint.models.errors import NotMeasurableError

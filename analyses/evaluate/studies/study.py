@@ -63,7 +63,7 @@ from imprint.analyses.evaluate.studies.examine import (
 from imprint.analyses.evaluate.studies.gathering import Gathering
 from imprint.analyses.evaluate.studies.pooling import INPUT, StudyPooling
 from imprint.analyses.findings import findings
-from imprint.analyses.latch.latch import sign_of
+from imprint.analyses.latch.arguments import sign_of
 from imprint.analyses.locate.stored import write_floors
 from imprint.analyses.statistics import Floats
 from imprint.models.errors import ImprintError, NotMeasurableError, UnknownNameError

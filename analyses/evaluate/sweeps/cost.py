@@ -14,6 +14,7 @@ from imprint.analyses.evaluate.sweeps.plan import Plan, groups_of_seeds
 from imprint.models.lifetimes.learner import BATCHES
 from imprint.models.lifetimes.lifetime import Lifetime
 from imprint.models.lifetimes.shared import SharedLifetime
+from imprint.models.memory import within_memory
 from imprint.models.progress import duration
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
@@ -56,6 +57,7 @@ class Estimate:
         )
 
 
+@within_memory()
 def estimate(plan: Plan) -> Estimate:
     """Time lives of a few upbringings, or runs, and scale."""
     seconds = size = 0.0

@@ -10,7 +10,7 @@ Letters: n held-out rows, D width, m twins, C concepts.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,13 @@ def judged_file(home: RunFolder, cells: Sequence[SweptCell]) -> Path:
 
 def judge_cells(upbringing: Upbringing, cells: Sequence[SweptCell], home: RunFolder, say: Reporter) -> None:
     """Judge some cells of an upbringing that are examined alike, and write their rows."""
+    write_table(judged_file(home, cells), pd.DataFrame(rows_judged(upbringing, cells, home, say)))
+
+
+def rows_judged(
+    upbringing: Upbringing, cells: Sequence[SweptCell], home: RunFolder, say: Callable[[int, int, str], None]
+) -> list[dict[str, Any]]:
+    """Rows of such cells."""
     variants = dict(zip((c.number for c in upbringing.cells), Along.of(upbringing.setups).variants, strict=True))
     judging, rows = Judging(cells, upbringing.setups[0], home), []
     for done, cell in enumerate(cells, start=1):
@@ -83,7 +90,7 @@ def judge_cells(upbringing: Upbringing, cells: Sequence[SweptCell], home: RunFol
         except ImprintError as error:
             rows.append(failed_row(cell, str(error)))
         say(done, len(cells), "verdicts")
-    write_table(judged_file(home, cells), pd.DataFrame(rows))
+    return rows
 
 
 class Judging:

@@ -25,7 +25,7 @@ from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.alignment import AlignmentSetup
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
-from imprint.models.setup.raw import raw_setup
+from imprint.models.setup.raw import raw_setup, with_seeds
 
 AFTERWARDS = ("steering", "assessor", "scorecard", "intended", "proxies", "concepts", "decision", "evaluation")
 """Parts of a setup of learners that cannot change what its learners come to know."""
@@ -124,10 +124,10 @@ def plan_of(
     """Every combination of the ``grid`` (dotted key -> values) as a cell of ``setup`` with ``changes``.
 
     Raises :class:`ImprintError` for an empty grid, keys and values that do not fit, keys that say the same thing twice,
-    combinations that no setup can have, and more than ``most`` of them.
+    combinations that no setup can have or that are one setup, and more than ``most`` of them.
     """
     chosen = _checked(grid)
-    fixed = {**(changes or {}), **({} if seeds is None else {"schedule.seeds": seeds})}
+    fixed = with_seeds(changes, seeds)
     for one, other in itertools.product(chosen, [*chosen, *fixed]):
         if one == other and one in fixed:
             raise ImprintError(f"{one} is in the grid and is given for all cells as well; leave one out.")
@@ -144,6 +144,7 @@ def plan_of(
     raw = setup.resolved() if isinstance(setup, AlignmentSetup) else raw_setup(setup)
     base = load_setup(raw, changes=fixed)
     assert isinstance(base, Setup | AgentSetup)
+    first: dict[str, Mapping[str, Any]] = {}
     combinations = (dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values()))
     cells = []
     for number, values in enumerate(combinations):
@@ -151,8 +152,15 @@ def plan_of(
         if type(loaded) is not type(base):
             raise ImprintError(f"{spoken(values)}: it makes a setup of another kind than {base.name} is.")
         assert isinstance(loaded, Setup | AgentSetup)
+        if (same := first.setdefault(_digest(_measured(loaded)), values)) is not values:
+            raise ImprintError(f"{spoken(same)} and {spoken(values)} are the same setup; leave one out.")
         cells.append(SweptCell(number, values, loaded))
     return Plan(base, chosen, tuple(cells))
+
+
+def _measured(setup: TrainedSetup) -> dict[str, Any]:
+    """All of a setup but its words, which nothing that is measured depends on."""
+    return {key: value for key, value in setup.resolved().items() if key not in WORDS}
 
 
 def life_of(setup: Setup) -> dict[str, Any]:

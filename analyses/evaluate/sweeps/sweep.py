@@ -34,7 +34,16 @@ from imprint.analyses.evaluate.sweeps.lives import cost_file, lives_of, readings
 from imprint.analyses.evaluate.sweeps.plan import MOST, Plan, SweptCell, Upbringing, life_of, plan_of, spoken
 from imprint.analyses.evaluate.sweeps.rows import failed_row, frame_of_cells, row_of_run, written
 from imprint.analyses.provenance import software
-from imprint.analyses.registration import SESSIONS, Session, begin, ledger, require_same, results_in, source_of
+from imprint.analyses.registration import (
+    OF_SWEEPS,
+    SESSIONS,
+    Session,
+    begin,
+    ledger,
+    require_same,
+    results_in,
+    source_of,
+)
 from imprint.models.errors import ImprintError, unknown_name
 from imprint.models.files import (
     REGISTRATION,
@@ -47,6 +56,7 @@ from imprint.models.files import (
     write_json,
     write_table,
 )
+from imprint.models.memory import within_memory
 from imprint.models.notebook import card, ranged
 from imprint.models.setup.learner import Setup
 from imprint.models.setup.load import load_setup
@@ -55,8 +65,6 @@ from imprint.models.store import RunFolder
 ASKED = 2000
 """Cells from which a sweep asks whether it is meant."""
 SWEEP, CELLS, SECONDS, RECORD = "sweep.json", "cells.parquet", "seconds.parquet", "record.json"
-OF_SWEEPS = ("life-*/seed-*/age-*.safetensors", "life-*/cells/*", CELLS)
-"""Files of a sweep that hold results, besides runs in its folder, which have records of their own."""
 RULE = (*LearnerProcedure.rule, *(f"imprint.analyses.evaluate.sweeps.{name}" for name in ("judging", "rows")))
 
 
@@ -161,6 +169,7 @@ def sweep(
     return carry_out(plan, out, backend=backend, address=address, resume=resume, progress=progress)
 
 
+@within_memory()
 def rehearse(plan: Plan) -> None:
     """Build every part of every kind of cell once; raises :class:`ImprintError` and names the combination."""
     tried = set()

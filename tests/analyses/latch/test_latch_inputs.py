@@ -178,3 +178,46 @@ def test_a_value_without_a_gradient_has_a_latch_and_the_reason_why_nothing_is_at
 def test_values_whose_squares_are_not_numbers_are_not_measurable() -> None:
     assert "values reach 1" in answer(VALUE * 1e200).why and "divide them" in answer(VALUE * 1e200).why
     assert answer(VALUE * 1e140).verdict == answer(VALUE * 1e-140).verdict == "intended"
+
+
+def hostile(**changed: object) -> tuple[np.ndarray, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"c": rng.integers(0, 2, 200), "p": rng.integers(0, 2, 200)})
+    return table["c"].to_numpy() + 0.1 * rng.standard_normal(200), table.assign(**changed)
+
+
+def test_values_whose_squares_vanish_are_not_called_constant() -> None:
+    values, table = hostile()
+    latch = latch_from_arrays(values * 1e-200, table, intended="c", proxies=["p"])
+    assert latch.verdict == "undetermined" and "squares vanish" in latch.why
+    assert latch_from_arrays(values * 1e-100, table, intended="c", proxies=["p"]).verdict == "intended"
+
+
+@pytest.mark.parametrize("rewarded", [0, 0.0, False, np.False_, "0"])
+def test_the_rewarded_level_is_found_by_its_value(rewarded: object) -> None:
+    values, table = hostile()
+    assert latch_from_arrays(-values, table, intended="c", proxies=["p"], rewarded=rewarded).verdict == "intended"
+    floats = table.astype(float)
+    assert latch_from_arrays(-values, floats, intended="c", proxies=["p"], rewarded=rewarded).verdict in {"intended"}
+
+
+def test_of_three_levels_only_the_last_can_be_rewarded() -> None:
+    values, table = hostile(c=np.arange(200) % 3)
+    with pytest.raises(ImprintError, match=r"3 levels \(0, 1, 2\) only the last"):
+        latch_from_arrays(values, table, intended="c", proxies=["p"], rewarded=1)
+
+
+def test_twins_may_be_none_and_are_named_in_errors() -> None:
+    values, table = hostile()
+    asked: dict[str, Any] = {"intended": "c", "proxies": ["p"]}
+    assert "Not compared" in latch_from_arrays(values, table, untrained=None, **asked).why
+    with pytest.raises(ImprintError, match=r"values of untrained\[1\] \[3\]"):
+        latch_from_arrays(values, table, untrained=[values, values[:3]], **asked)
+    lost = latch_from_arrays(values, table, untrained=[values * np.nan], **asked)
+    assert "200 of 200 values of untrained[0]" in lost.why
+
+
+def test_names_of_rows_of_every_latch_are_no_concepts() -> None:
+    values, table = hostile()
+    with pytest.raises(ImprintError, match="is called"):
+        latch_from_arrays(values, table.rename(columns={"p": "(residual)"}), intended="c", proxies=["(residual)"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from imprint.analyses.questions.base import Answer, Card, Question, QuestionSett
 from imprint.analyses.verification import derivation
 from imprint.analyses.verification.verify import Verification
 from imprint.models.errors import ImprintError, UnknownNameError
-from imprint.models.files import alone_in, read_json, read_table, write_json, write_table
+from imprint.models.files import alone_in, read_json, read_table, write_json, write_page, write_table
 from imprint.models.setup.load import load_setup
 from tests.known.tiny import TINY
 
@@ -92,6 +93,12 @@ def swap(folder: Path) -> None:
     shutil.copy(folder / "cells" / "latch-seed-1.parquet", folder / "cells" / "latch-seed-0.parquet")
 
 
+def reworded_page(folder: Path) -> None:
+    write_page(folder / "report.html", "<p>undetermined</p>", folder / "findings.parquet")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    (folder / "report.html").write_text(page.replace("undetermined", "intended"), encoding="utf-8")
+
+
 TAMPERINGS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "verdict changed": (change_findings(other_verdict), "verdict", "derived anew"),
     "estimate changed": (change_findings(other_estimate), "verdict", "the estimate of 1 findings differs"),
@@ -107,6 +114,9 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
         "cells/latch-seed-1.parquet is missing",
     ),
     "digest stripped": (strip, "files", "latch-seed-0.parquet carries no digest"),
+    "page changed": (reworded_page, "report", "report.html was changed"),
+    "digests taken out": (change_json("run.json", lambda r: r.pop("files")), "files", "taken out of the record"),
+    "sessions taken away": (lambda folder: (folder / "sessions.json").unlink(), "commit", "sessions.json"),
     "other commit": (change_json("run.json", lambda r: r.update(commit="0000000")), "commit", "several commits"),
     "CPU capability": (
         change_json("run.json", lambda r: r["machine"].update(capability="Z80")),
@@ -193,7 +203,8 @@ def test_a_rule_that_was_changed_after_results_is_exploratory(folder: Path, monk
     assert registered is not None and registered.earlier == (folder.name,)
 
     change_json("registration.json", lambda r: r.update(earlier=["another"]))(folder)
-    change_json("run.json", lambda r: r.pop("files"))(folder)
+    digest = hashlib.sha256((folder / "registration.json").read_bytes()).hexdigest()
+    change_json("run.json", lambda r: r["files"].update({"registration.json": digest}))(folder)
     verified = verify(folder, derive=False)
     assert (
         verified.right
@@ -223,7 +234,7 @@ def test_going_on_under_another_rule_or_on_another_processor_is_refused(
 def test_what_is_no_run_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean"):
         verify(str(run.path)[:-1])
-    with pytest.raises(ImprintError, match=r"neither setup\.yaml nor question\.json"):
+    with pytest.raises(ImprintError, match=r"no setup\.yaml or question\.json or sweep\.json"):
         verify(tmp_path)
     (tmp_path / "setup.yaml").write_text(json.dumps({}))
     with pytest.raises(ImprintError, match="not finished"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from imprint.analyses.evaluate.learners.exam import exam_of
@@ -37,7 +40,29 @@ def test_power_is_that_of_the_rows_of_the_setup() -> None:
 def test_slips() -> None:
     with pytest.raises(ImprintError, match="expected one of a learner in a static world"):
         power("coin")
-    with pytest.raises(ImprintError, match="expected dominances between 0 and 1"):
+    with pytest.raises(ImprintError, match="expected a rate between 0 and 1"):
         power(setup(), dominances=[75.0])
     with pytest.raises(ImprintError, match="Did you mean 'nursery'"):
         power("nursry")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"seeds": [2.5]}, "seeds is 2.5"),
+        ({"seeds": "3"}, "seeds holds"),
+        ({"seeds": [10**9]}, "from 1 to 10000"),
+        ({"runs": 2.0}, "runs is 2.0"),
+        ({"runs": True}, "runs is True"),
+        ({"dominances": ["a"]}, "dominances holds"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_power_refuses_what_is_no_number_of_its_kind(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ImprintError, match=said):
+        power(setup(), **{"dominances": [0.9], "seeds": 2, "runs": 2} | given)
+
+
+def test_power_takes_arrays_and_single_numbers() -> None:
+    table = power(setup(), dominances=0.9, seeds=np.array([2, 3]), runs=2)
+    assert table["seeds"].tolist() == [2, 3] and set(table["dominance"]) == {0.9}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from imprint.analyses.evaluate.setups_compared.gaps import outer_gap
+from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
 
 PERFECT = {"steering.0.miss": 0.0, "steering.0.false_alarm": 0.0, "evaluation.episodes": 600}
@@ -29,3 +31,10 @@ def test_agents_who_are_paid_for_the_goal_have_none() -> None:
     assert outer_gap(load_setup("coin")) == pytest.approx(0.0, abs=1e-9)
     crude = {"steering.0.weights": {"coin_taken": 1.0, "corner_reached": 1.0}}
     assert 0.3 < outer_gap(load_setup("coin", changes=crude)) < 0.9
+
+
+def test_only_parts_of_packages_that_are_not_here_leave_a_dash() -> None:
+    setup = load_setup("nursery")
+    assert np.isnan(outer_gap(setup.model_copy(update={"world": {**setup.world, "kind": "elsewhere"}})))
+    with pytest.raises(ImprintError, match="unknown"):
+        outer_gap(setup.model_copy(update={"intended": "caregver"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,10 +21,12 @@ from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.run import Run
 from imprint.analyses.evaluate.sweeps.plan import Plan, SweptCell, plan_of
 from imprint.analyses.evaluate.sweeps.rows import row_of_run
-from imprint.analyses.evaluate.sweeps.sweep import OF_SWEEPS, Sweep, carry_out, sweep
-from imprint.analyses.registration import results_in
+from imprint.analyses.evaluate.sweeps.sweep import Sweep, carry_out, sweep
+from imprint.analyses.registration import OF_SWEEPS, results_in
 from imprint.analyses.verdicts import latch_age
+from imprint.analyses.verification.verify import verify
 from imprint.models.errors import ImprintError
+from imprint.models.files import read_record, read_table, write_json, write_table
 from imprint.models.lifetimes.shared import SharedLifetime
 from imprint.models.setup.learner import Setup
 from imprint.models.store import RunFolder, read_tensors
@@ -218,3 +221,26 @@ def test_an_address_needs_a_cluster(tmp_path: Path) -> None:
     with pytest.raises(ImprintError, match="local processes have none"):
         carry_out(tiny_plan(), tmp_path / "runs", address="tcp://here:1")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_sweep_verifies_and_what_was_changed_in_it_is_named(tmp_path: Path) -> None:
+    whole = verify(swept())
+    assert whole.right and whole.level == "registered", whole.wrong
+    folder = Path(shutil.copytree(swept().folder, tmp_path / swept().folder.name))
+    cells = read_table(folder / "cells.parquet")
+    write_table(folder / "cells.parquet", cells.assign(verdict="intended", probability=1.0))
+    wrong = {check.name: check.found for check in verify(folder).wrong}
+    assert set(wrong) == {"files", "verdict"} and "the verdict of" in wrong["verdict"]
+    shutil.copy(swept().folder / "cells.parquet", folder / "cells.parquet")
+    about = read_record(folder / "sweep.json")
+    about["base"]["assessor"]["lag"] = 0
+    write_json(folder / "sweep.json", about)
+    assert "registration" in {check.name for check in verify(folder, derive=False).wrong}
+
+
+@pytest.mark.parametrize("key", ["name", "description"])
+def test_cells_that_are_one_setup_are_refused(key: str) -> None:
+    with pytest.raises(ImprintError, match="are the same setup"):
+        tiny_plan(**{key: ["a", "b"]})
+    with pytest.raises(ImprintError, match=r"assessor.lag=0 and assessor.lag=0.0 are the same setup"):
+        tiny_plan(**{"assessor.lag": [0, 0.0]})
