@@ -120,7 +120,8 @@ class Memory(Written):
     @staticmethod
     def _bits(layer: nn.Module, seen: Tensor) -> Tensor:
         """Bits ``[n, T, N / 2]``, one row per moment: many memories would else copy the layer for every episode."""
-        return bits(layer(seen.flatten(0, 1))).unflatten(0, seen.shape[:2])
+        found: Tensor = bits(layer(seen.flatten(0, 1))).unflatten(0, seen.shape[:2])
+        return found
 
     def attention(self, keys: Tensor) -> Tensor:
         """How much of every place is recalled ``[B, M]`` for keys ``[B, N / 2]``; 0 where nothing is written."""
