@@ -11,6 +11,7 @@ whole lifetime in turns, and what the learner's consists of: operations by kind,
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from functools import partial
 from operator import matmul
 from pathlib import Path
@@ -77,7 +78,10 @@ def by_stack(setup: Setup, seeds: int, steps: int) -> list[Row]:
     """Processor time of a seed's step in a stack of so many seeds: of the learner, and of a whole lifetime."""
     cohort, observation = cohort_of(setup, range(seeds))
     lifetime = LearnerLifetime(setup, range(seeds), RunFolder(Path("unused")))
-    jobs = {"the learner alone": partial(cohort.learn, observation), "experience, signals, assessor": lifetime.step}
+    jobs: dict[str, Callable[[], Any]] = {
+        "the learner alone": partial(cohort.learn, observation),
+        "experience, signals, assessor": lifetime.step,
+    }
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(4 * steps):
         for name, job in jobs.items():
