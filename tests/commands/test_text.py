@@ -20,6 +20,6 @@ def test_names_cannot_drive_the_terminal() -> None:
 def test_what_is_given_twice_is_refused() -> None:
     with pytest.raises(ImprintError, match="--set a is given twice"):
         parse_changes(["a=1", "a=2"])
-    with pytest.raises(ImprintError, match="schedule.seeds is given twice"):
+    with pytest.raises(ImprintError, match=r"schedule\.seeds is given twice"):
         with_seeds({"schedule.seeds": 3}, 2)
     assert with_seeds({"a": 1}, 2) == {"a": 1, "schedule.seeds": 2} and with_seeds(None, None) == {}
