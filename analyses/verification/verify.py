@@ -74,7 +74,7 @@ def verify(path: object, *, derive: bool = True, stored: pd.DataFrame | None = N
     """
     folder = _folder(Path(str(getattr(path, "path", path))))
     evidence = Evidence(folder, stored)
-    checks = [*evidence.fixed(), evidence.files(), *evidence.controls(), *evidence.page()]
+    checks = [*evidence.fixed(), evidence.files(), *evidence.controls(), *(evidence.page() if derive else ())]
     checks += [*evidence.makers(here=derive), *(_runs(folder, derive=derive) if evidence.sweep else ())]
     if derive:
         from imprint.analyses.verification.derivation import derived
