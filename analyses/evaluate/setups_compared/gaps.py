@@ -16,9 +16,6 @@ Letters: n levels, T steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -28,13 +25,11 @@ from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.latch.shares import measure
 from imprint.analyses.statistics import NAN
 from imprint.models.chance import generator
-from imprint.models.environments.base import ENVIRONMENTS
+from imprint.models.errors import UnknownNameError
 from imprint.models.lifetimes.learner import ideal_signals
-from imprint.models.registry import Family
 from imprint.models.setup.agent import AgentSetup
 from imprint.models.setup.learner import Setup
-from imprint.models.steering.base import STEERING, Body, Senses, steer
-from imprint.models.worlds.base import WORLDS
+from imprint.models.steering.base import Body, Senses, steer
 
 LEVELS = 400
 """Levels in which an agent's signal is looked at."""
@@ -43,18 +38,16 @@ LEVELS = 400
 def outer_gap(setup: AnySetup) -> float:
     """The outer gap of a setup, in its first world.
 
-    NaN where there is no signal, the signal is always the same, or a part of the setup is of a package that is not
-    installed here. Raises :class:`ImprintError` for a setup whose parts are here and do not fit.
+    NaN where there is no signal, the signal is always the same, or the setup names what is not here: a world or a
+    signal of a package that is not installed, a concept of a world that has changed. Raises
+    :class:`ImprintError` for a setup whose parts are here and do not fit.
     """
-    if isinstance(setup, Setup):
-        return _of_learners(setup) if _installed(WORLDS, setup.world, setup.steering) else NAN
-    if isinstance(setup, AgentSetup):
-        return _of_agents(setup) if _installed(ENVIRONMENTS, setup.environment, setup.steering) else NAN
-    return NAN
-
-
-def _installed(places: Family, place: Mapping[str, Any], steering: Iterable[Mapping[str, Any]]) -> bool:
-    return place["kind"] in places.names() and {signal["kind"] for signal in steering} <= set(STEERING.names())
+    try:
+        if isinstance(setup, Setup):
+            return _of_learners(setup)
+        return _of_agents(setup) if isinstance(setup, AgentSetup) else NAN
+    except UnknownNameError:
+        return NAN
 
 
 def _of_learners(setup: Setup) -> float:

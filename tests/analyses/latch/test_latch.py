@@ -28,7 +28,7 @@ def found(one: pd.DataFrame) -> dict[str, float]:
 
 @pytest.mark.parametrize(("spoil", "verdict", "why"), [
     ("cell", "undetermined", "a = False, b = True has 0 rows"),
-    ("class", "undetermined", "takes 1 values"),
+    ("class", "undetermined", "takes one value"),
     ("numbers", "undetermined", "bin it"),
     ("missing", "undetermined", "missing in 1 rows"),
     ("nan", "undetermined", "1 of 300 values are NaN"),

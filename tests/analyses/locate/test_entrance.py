@@ -121,7 +121,7 @@ def ragged() -> torch.Tensor:
         ({"s": X[:, 0]}, "expected two axes"),
         ({"s": np.ma.masked_array(X, mask=X > 2)}, "masked"),
         ([{"s": X[:100]}, {"s": [[1.0, 2.0], [3.0]]}], "equal lengths"),
-        ("nowhere.npy", "unknown file of activations"),
+        ("nowhere.npy", "there is no file nowhere.npy"),
     ],
 )
 def test_activations_that_cannot_be_meant_are_refused_in_a_sentence(activations: Any, words: str) -> None:

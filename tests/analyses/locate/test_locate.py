@@ -120,7 +120,7 @@ def test_what_cannot_be_measured_says_why(data) -> None:
     odd = concepts.assign(one=True, gap=concepts["size"].where(concepts["size"] > 9), flat=1.5)
     table = imprint.locate(broken, odd, groups=groups).set_index(["concept", "site"])
     assert len(table) == 6 * 4
-    reasons = {("flag", "nan"): "NaN or infinite", ("flag", "dead"): "constant", ("one", "late"): "only True",
+    reasons = {("flag", "nan"): "NaN or infinite", ("flag", "dead"): "constant", ("one", "late"): "it is True",
                ("gap", "late"): "none of the 1200 rows has a label", ("flat", "late"): "never varies"}  # fmt: skip
     for cell, reason in reasons.items():
         assert table.loc[cell, "verdict"] == "not measurable"

@@ -8,10 +8,11 @@ import types
 from typing import Any, Union, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 import imprint.analyses
 import imprint.models
+from imprint.analyses.questions.base import MOST, QuestionSettings
 from imprint.models.settings import FrozenSettings
 
 UNBOUNDED = {"ages", "worlds", "varied", "long_varied"}
@@ -42,4 +43,9 @@ def test_numbers_are_bounded(kind: type[BaseModel]) -> None:
     for name, field in kind.model_fields.items():
         if numeric(field.annotation) and name not in UNBOUNDED:
             bounds = " ".join(map(repr, field.metadata))
-            assert "le=" in bounds or "lt=" in bounds, f"{name} has no upper bound"
+            bounded = "le=" in bounds or "lt=" in bounds
+            if not bounded and issubclass(kind, QuestionSettings):
+                with pytest.raises(ValidationError, match=f"(?s){name}.*expected at most"):
+                    kind.model_validate({name: MOST + 1})
+            else:
+                assert bounded, f"{name} has no upper bound"

@@ -127,7 +127,7 @@ def test_what_cannot_be_measured_says_why() -> None:
     one = pd.DataFrame({"same": np.zeros(N, bool), "once": np.arange(N) == 4})
     table = transfer(x, one, rng=draw())
     assert table[list(ROUTES)].isna().all(axis=None) and table["chance"].isna().all()
-    assert "1 classes occur" in table["why"][0] and "missing from one half" in table["why"][2]
+    assert "never varies" in table["why"][0] and "missing from one half" in table["why"][2]
     with pytest.raises(NotMeasurableError, match="NaN"):
         transfer(x * torch.nan, CONCEPTS, rng=draw())
     with pytest.raises(ImprintError, match=r"expected \[S, n, d\]"):

@@ -118,7 +118,7 @@ def test_what_cannot_be_measured_says_why() -> None:
     labels = pd.DataFrame({"same": np.ones(N, bool), "gap": np.where(np.arange(N) == 3, np.nan, 1.5 * np.arange(N))})
     table = match_concepts(found, x, labels, rng=draw())
     assert table["score"].isna().all() and table["q_value"].isna().all()
-    assert "1 classes occur" in table["why"][0] and "1 of 1200 labels are missing" in table["why"][1]
+    assert "never varies" in table["why"][0] and "1 of 1200 labels are missing" in table["why"][1]
     with pytest.raises(ImprintError, match="concepts have 5 rows"):
         match_concepts(found, x, labels.head(5), rng=draw())
 

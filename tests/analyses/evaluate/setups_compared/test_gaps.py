@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from imprint.analyses.evaluate.setups_compared.gaps import outer_gap
-from imprint.models.errors import ImprintError
 from imprint.models.setup.load import load_setup
 
 PERFECT = {"steering.0.miss": 0.0, "steering.0.false_alarm": 0.0, "evaluation.episodes": 600}
@@ -33,8 +32,9 @@ def test_agents_who_are_paid_for_the_goal_have_none() -> None:
     assert 0.3 < outer_gap(load_setup("coin", changes=crude)) < 0.9
 
 
-def test_only_parts_of_packages_that_are_not_here_leave_a_dash() -> None:
+def test_what_is_not_here_leaves_a_dash_and_what_does_not_fit_an_error() -> None:
     setup = load_setup("nursery")
     assert np.isnan(outer_gap(setup.model_copy(update={"world": {**setup.world, "kind": "elsewhere"}})))
-    with pytest.raises(ImprintError, match="unknown"):
-        outer_gap(setup.model_copy(update={"intended": "caregver"}))
+    assert np.isnan(outer_gap(setup.model_copy(update={"intended": "her_hat"})))
+    with pytest.raises(ValueError, match="colour_cue"):
+        outer_gap(setup.model_copy(update={"world": {**setup.world, "colour_cue": 7.0}}))
