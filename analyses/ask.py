@@ -38,6 +38,13 @@ from imprint.models.setup.reasons import explain
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "captum", "transformer-lens")
 
 
+LEFT = (
+    *("question.json", "registration.json", "sessions.json", "cells", ".progress", "answer.json", "record.json"),
+    *("findings.csv", "findings.parquet", "exhibits", "report.html"),
+)
+"""Files and folders of an answer."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question that has been answered, on disk."""
@@ -134,12 +141,12 @@ def concluded(question: Question[Any], folder: Path, failed: Mapping[str, str]) 
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier answer left; the lock stays."""
-    for path in folder.iterdir():
-        if path.is_dir():
+    """Remove what an earlier answer left; what others put there stays."""
+    for name in LEFT:
+        if (path := folder / name).is_dir():
             shutil.rmtree(path)
-        elif path.name != ".lock":
-            path.unlink()
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _table(folder: Path, piece: str) -> Path:

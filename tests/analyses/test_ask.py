@@ -153,7 +153,8 @@ def test_the_same_question_gives_the_same_bytes_and_another_seed_others(tmp_path
     names |= {f"exhibits/the-{name}.parquet" for name in ("a", "b")}
     before = contents(first.path)
     assert set(before) == names
-    assert contents(asked(tmp_path, resume=False).path) == before
+    (first.path / "notes.txt").write_text("mine")
+    assert contents(asked(tmp_path, resume=False).path) == before | {"notes.txt": b"mine"}
     assert log(tmp_path) == ["a", "b"] * 2, "it was really done again"
     other = asked(tmp_path, seed=1)
     assert other.path != first.path
