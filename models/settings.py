@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 """Number of units of a layer."""
@@ -23,7 +23,7 @@ class FrozenSettings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_value(cls, value: Any, about: ValidationInfo) -> Any:
+    def _no_truth_value(cls, value: Any, about: Any) -> Any:
         if isinstance(value, bool) and about.field_name in cls.model_fields:
             kind = cls.model_fields[about.field_name].annotation
             if {kind, *get_args(kind)} & {int, float} and bool not in (kind, *get_args(kind)):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, get_args
 
 import pandas as pd
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from imprint.analyses.findings import findings
 from imprint.analyses.metrics import Metrics
@@ -120,7 +120,7 @@ class QuestionSettings(FrozenSettings):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _bounded(cls, value: Any, about: ValidationInfo) -> Any:
+    def _bounded(cls, value: Any, about: Any) -> Any:
         own = cls.model_fields[str(about.field_name)].metadata
         if type(value) is int and value > MOST and not any(hasattr(m, "le") or hasattr(m, "lt") for m in own):
             raise ValueError(f"expected at most {MOST:,}")
