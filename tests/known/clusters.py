@@ -71,8 +71,8 @@ def _await(address: str) -> None:
 def _dask(arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "dask", *arguments]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=folder, env=environment, **quiet)
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=nowhere, stderr=nowhere)
 
 
 @contextmanager
