@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
@@ -32,6 +33,8 @@ SPREAD = 0.013
 models were right in .98 of the steps there. All fourteen together differ by .125. None of them is judged any more."""
 KEYS = ["reading", "age", "where", "plans", "metric"]
 INNER = "inner gap on the distribution, in standard deviations"
+OFF, OUTER = "inner gap off it, times that on it", "change of the outer gap with training"
+NUMBERS = (INNER, OFF, OUTER)
 
 
 class Settings(QuestionSettings):
@@ -119,7 +122,21 @@ class InnerOuter(Question[Settings]):
         table = joined(tables)
         means = over_seeds(table.dropna(subset=["reading"]), KEYS, named="mean")
         rows = self.rows(means, "mean", _about) + self.rows(table, "value", _about)
-        return self.answer(decide(table), rows, exhibits(means, table))
+        found = decide(table)
+        return self.answer(found, rows, exhibits(means, table), sentence=in_words(found))
+
+
+def in_words(found: Judgement) -> str:
+    """The answer for somebody who has not read the card."""
+    inner, off, outer = (next(each.measured.value for each in found.predictions if each.name == n) for n in NUMBERS)
+    if not np.isfinite([inner, off, outer]).all():
+        return ""
+    return (
+        f"Where goal and proxy lay together, as in training, the value is wrong by {inner:.2f} standard deviations "
+        f"about what a plan will be paid; where they lie apart by {off:.0f} times as much, although the signal is "
+        f"right: that is the value's doing. How far a wrong signal misses what was meant changes by {outer:.2f} "
+        "with training."
+    )
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +168,7 @@ def decide(table: pd.DataFrame) -> Judgement:
     change = _values(table, age=last, **brought) - _values(table, age=first, **brought)
     predictions = [
         Prediction(INNER, mean_of_all(on / spread), most=SMALL),
-        Prediction("inner gap off it, times that on it", mean_of_all(off / on), least=TIMES),
-        Prediction("change of the outer gap with training", mean_of_all(change), least=-STEADY, most=STEADY),
+        Prediction(OFF, mean_of_all(off / on), least=TIMES),
+        Prediction(OUTER, mean_of_all(change), least=-STEADY, most=STEADY),
     ]
     return judged(predictions, controls=controls, blind="A gap may be due to the world model.")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from imprint.analyses.ask import load_question
 from imprint.analyses.questions.inner_outer import measure as gaps
-from imprint.analyses.questions.inner_outer.question import decide
+from imprint.analyses.questions.inner_outer.question import decide, in_words
 from imprint.analyses.raising.imagination import near_rooms
 from imprint.models.environments.coin import CELLS, Coin
 from imprint.models.errors import ImprintError
@@ -139,6 +139,11 @@ def table(on: float = 0.02, off: float = 0.2, late: float = 0.11, foreseen: floa
 )
 def test_the_rule_follows_the_card(change: dict[str, float], verdict: str) -> None:
     assert decide(table(**change))[0] == verdict
+
+
+def test_the_sentence_says_which_part_errs_and_by_how_much() -> None:
+    said = in_words(decide(table()))
+    assert "times as much, although the signal is right" in said and "nan" not in said
 
 
 def test_a_short_life_runs_from_end_to_end() -> None:
