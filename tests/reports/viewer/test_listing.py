@@ -76,7 +76,8 @@ def test_a_sweep_counts_its_cells_and_a_question_says_its_verdict(runs: Path) ->
     assert sweep.failed == (frame["error"] != "").sum() == 1
     answer = read_json(runs / "answer" / "answer.json")
     assert (found["answer"].verdict, found["answer"].level) == (answer["verdict"], "registered")
-    assert found["answer"].cost is not None and found["answer"].cost > 0
+    spent = read_json(runs / "answer" / "record.json")["cell_seconds"]
+    assert len(spent) > 0 and found["answer"].cost == pytest.approx(sum(spent.values()))
 
 
 def test_a_level_of_evidence_falls_with_what_was_changed(runs: Path) -> None:
