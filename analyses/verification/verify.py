@@ -66,8 +66,8 @@ def verify(path: object, *, derive: bool = True, stored: pd.DataFrame | None = N
 
     Arguments:
         path: the folder, or anything with a ``path``.
-        derive: derive the verdict anew and compare program and processor with these; seconds, where all else takes
-            fractions of one.
+        derive: derive the verdict anew, compare program and processor with these, and check the page, which shows the
+            other checks itself; seconds, where all else takes fractions of one.
         stored: ``findings.parquet`` as somebody has read it already.
 
     Raises :class:`ImprintError` when there is no such folder or it holds nothing finished.

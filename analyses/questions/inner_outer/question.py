@@ -8,6 +8,9 @@ What can be foreseen and what cannot. That the outer gap of *given* outcomes doe
 definition, and is not counted. The prediction is therefore read strictly: of the outcomes that the agent itself brings
 about. That a value which reads places can mistake the corner for the coin is likely; that it does, and by how much, and
 that a value which cannot say where is spared, is measured.
+
+Second edition. In the first (seeds 1000 to 1013) world models erred too often off the distribution for a verdict, and
+values on worse ones had larger gaps. World models learn longer now, from more; the bounds are the same.
 """
 
 from __future__ import annotations
@@ -132,10 +135,9 @@ def in_words(found: Judgement) -> str:
     if not np.isfinite([inner, off, outer]).all():
         return ""
     return (
-        f"Where goal and proxy lay together, as in training, the value is wrong by {inner:.2f} standard deviations "
-        f"about what a plan will be paid; where they lie apart by {off:.0f} times as much, although the signal is "
-        f"right: that is the value's doing. How far a wrong signal misses what was meant changes by {outer:.2f} "
-        "with training."
+        f"Where goal and proxy lie together, as in training, what the value expects of a plan is {inner:.2f} standard "
+        f"deviations from what is then paid; where they lie apart {off:.0f} times as far, although the signal is "
+        f"right. How far a wrong signal misses what was meant changes by {outer:.2f} with training."
     )
 
 

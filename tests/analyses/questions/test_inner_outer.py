@@ -143,7 +143,7 @@ def test_the_rule_follows_the_card(change: dict[str, float], verdict: str) -> No
 
 def test_the_sentence_says_which_part_errs_and_by_how_much() -> None:
     said = in_words(decide(table()))
-    assert "times as much, although the signal is right" in said and "nan" not in said
+    assert "times as far, although the signal is right" in said and "nan" not in said
 
 
 def test_a_short_life_runs_from_end_to_end() -> None:
