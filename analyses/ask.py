@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +28,7 @@ import torch
 from pydantic import ValidationError
 
 from imprint.analyses import engine
-from imprint.analyses.engine import Backend, Cell, Progress, opened, run_cells
+from imprint.analyses.engine import Cell, Outcome, Progress, opened, run_cells
 from imprint.analyses.questions.base import QUESTIONS, Answer, Question, Work
 from imprint.analyses.registration import OF_ANSWERS, begin, ledger, replaced, results_in, source_of
 from imprint.models.errors import ImprintError
@@ -86,9 +86,10 @@ def ask(
     """Answer a question, going on from the pieces of work that are finished (unless ``resume`` is false).
 
     ``backend`` and ``address`` are those of :func:`imprint.evaluate`. Raises :class:`ImprintError` when the folder was
-    begun with another card or other versions, and for a cluster that cannot be used.
+    begun with another card or other versions, for a cluster that cannot be used and, before anything is written, for
+    settings from which no work can be planned.
     """
-    folder = folder_of(question, out)
+    folder, pieces = folder_of(question, out), question.work()
     with opened(backend, address, folder=folder, jobs=jobs) as workers, alone_in(folder):
         rule = rule_of(question)
         earlier = [] if resume else replaced(folder, rule)
@@ -97,7 +98,10 @@ def ask(
         _write_card(question, folder)
         settings, empty = question.settings.model_dump(mode="json"), not results_in(folder, OF_ANSWERS)
         begin(folder, settings, rule, empty=empty, earlier=earlier, computing=workers.machine)
-        return _answered(question, folder, workers, progress)
+        place = folder.absolute()
+        cells = [Cell(piece.name, _perform, (place, piece), (_table(place, piece.name),)) for piece in pieces]
+        outcomes = run_cells(cells, backend=workers, watch=place / ".progress", progress=progress)
+        return _answered(question, folder, outcomes)
 
 
 def analyse(
@@ -118,10 +122,7 @@ def analyse(
     return ask(load_question(name, settings), **where, resume=resume, progress=progress)
 
 
-def _answered(question: Question[Any], folder: Path, workers: Backend, progress: Progress | None) -> Asked:
-    pieces, place = question.work(), folder.absolute()
-    cells = [Cell(piece.name, _perform, (place, piece), (_table(place, piece.name),)) for piece in pieces]
-    outcomes = run_cells(cells, backend=workers, watch=place / ".progress", progress=progress)
+def _answered(question: Question[Any], folder: Path, outcomes: Sequence[Outcome]) -> Asked:
     failed = {outcome.cell: outcome.error for outcome in outcomes if outcome.error is not None}
     answer = concluded(question, folder, failed)
     _write_answer(folder, answer, failed, {outcome.cell: outcome.seconds for outcome in outcomes})

@@ -69,7 +69,7 @@ class Family:
     def require(self, name: str) -> None:
         """Raise :class:`UnknownNameError` with the near miss unless a member is called ``name``; none is imported."""
         if name not in self.names():
-            raise unknown_name(f"{self.name} kind", name, self.names())
+            raise unknown_name(self.interface.lower(), name, self.names())
 
     def load(self, name: str) -> type[Any]:
         """The class of the member called ``name``. Raises :class:`UnknownNameError`, with the closest name."""

@@ -20,6 +20,7 @@ from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Bought, Judgement, Prediction
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
+from imprint.models.learners.base import LEARNERS
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 
@@ -125,6 +126,12 @@ class QuestionSettings(FrozenSettings):
         if type(value) is int and value > MOST and not any(hasattr(m, "le") or hasattr(m, "lt") for m in own):
             raise ValueError(f"expected at most {MOST:,}")
         return value
+
+    @field_validator("learner", mode="after", check_fields=False)
+    @classmethod
+    def _member(cls, learner: str) -> str:
+        LEARNERS.require(learner)
+        return learner
 
 
 S = TypeVar("S", bound=QuestionSettings)

@@ -90,8 +90,7 @@ def show_member(name: str) -> dict[str, Any]:
     family_name, slash, member = name.removeprefix("setups/").partition("/")
     if slash and family_name in families() and not Path(name).is_file():
         family, member = families()[family_name], member.replace("-", "_")
-        if member not in family.names():
-            raise unknown_name(f"member of {family_name}", member, family.names())
+        family.require(member)
         return _show(family, member)
     if slash and member and "/" not in member and not Path(name).exists() and not name.endswith((".yaml", ".yml")):
         raise unknown_name("family", family_name, ["setups", *families()])

@@ -65,7 +65,7 @@ def questions(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["countign"], ["unknown questions kind 'countign'", "Did you mean 'counting'?"]),
+        (["countign"], ["unknown question 'countign'", "Did you mean 'counting'?"]),
         (["counting", "--set", "rwos=3"], ["rwos: unknown key", "Did you mean 'rows'?"]),
         (["counting", "--set", "rows=many"], ["rows: ", "'many'"]),
         (["counting", "--set", "seed=-1"], ["seed: ", "greater than or equal to 0", "-1"]),

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Bought, Expected, Judgement, Prediction, bought, judged_each
@@ -26,6 +26,7 @@ from imprint.analyses.questions.base import Answer, Card, Question, QuestionSett
 from imprint.analyses.questions.orientation.exhibits import exhibits
 from imprint.analyses.questions.orientation.measure import opened, ordered
 from imprint.analyses.statistics import mean_of_all
+from imprint.models.learners.base import LEARNERS, Layered
 
 SHARE, NULL, SMOOTHER, CHANCE = 0.8, 0.2, 0.2, 3.0
 TUNED = 0.01
@@ -55,6 +56,14 @@ class Settings(QuestionSettings):
     """Steps of learning before eye opening."""
     learner: str = "layers"
     """Kind of the learner; it has to be one of layers, the first of which is examined."""
+
+    @field_validator("learner", mode="after")
+    @classmethod
+    def _layered(cls, learner: str) -> str:
+        if not issubclass(LEARNERS.load(learner), Layered):
+            have = [name for name in LEARNERS.names() if issubclass(LEARNERS.load(name), Layered)]
+            raise ValueError(f"it has no layers to examine; those with layers: {', '.join(have)}")
+        return learner
 
 
 class Orientation(Question[Settings]):

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from imprint.commands.names import families
 from imprint.models import registry
-from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.errors import ImprintError
 from imprint.models.setup.lines import with_lines
 from imprint.models.setup.raw import written_setup
 from imprint.models.setup.reasons import reason, unknown_key
@@ -104,8 +104,7 @@ def _kind(value: Any, schema: Schema) -> Schema:
     if not isinstance(value, dict) or not isinstance(kind := value.get("kind"), str):
         return {}
     family = schema["allOf"][0]["then"]["$ref"].rpartition("/")[2].partition(".")[0]
-    if kind not in (names := families()[family].names()):
-        raise unknown_name(f"{family} kind", kind, names)
+    families()[family].require(kind)
     return _definitions().get(f"{family}.{kind}", {})
 
 

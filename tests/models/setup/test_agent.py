@@ -40,10 +40,10 @@ def test_shipped_setups_of_agents_fit_their_world(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"environment.kind": "coyn"}, "unknown environments kind 'coyn'. Did you mean 'coin'"),
+        ({"environment.kind": "coyn"}, "unknown environment 'coyn'. Did you mean 'coin'"),
         ({"environment.vareid": 0.5}, "environment.vareid: unknown key. Did you mean 'varied'"),
         ({"environment.varied": 1.5}, "environment.varied: Input should be less than or equal to 1"),
-        ({"agent.kind": "actor-critic"}, "unknown agents kind 'actor-critic'. Did you mean 'actor_critic'"),
+        ({"agent.kind": "actor-critic"}, "unknown agent 'actor-critic'. Did you mean 'actor_critic'"),
         ({"agent.widths": []}, "agent.widths: expected at least 1 of them"),
         ({"learning.pay": "delite"}, "unknown steering signal in learning.pay 'delite'. Did you mean 'delight'"),
         ({"learning.epoch": 3}, "learning.epoch: unknown key. Did you mean 'epochs'"),

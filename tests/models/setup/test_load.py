@@ -44,7 +44,7 @@ def test_shipped_setups_load_and_survive_a_round_trip(name: str) -> None:
         ({"assessor.signal": "comfrot"}, "Did you mean 'comfort'"),
         ({"assessor.closes_at": 0}, "not after opens_at"),
         ({"steering.0.miss": 1.5}, "less than or equal to 1"),
-        ({"learner.kind": None}, "unknown learners kind"),
+        ({"learner.kind": None}, "unknown learner"),
         ({"name": "../elsewhere"}, "pattern"),
         ({"schedule.learning_rate": float("inf")}, "schedule.learning_rate: Input should be a finite number"),
         ({"world.colour_cue": float("nan")}, "world.colour_cue: Input should be a finite number"),
@@ -58,7 +58,7 @@ def test_shipped_setups_load_and_survive_a_round_trip(name: str) -> None:
         ({"schedule.seeds": True}, "truth values"),
         ({"steering.².miss": 1}, "not a part of the setup"),
         ({"world": 5}, "world: expected a mapping of its fields"),
-        ({"world": {"kind": ["nursery"]}}, "unknown worlds kind"),
+        ({"world": {"kind": ["nursery"]}}, "unknown world"),
         ({"steering": {"a": 1}}, "steering"),
     ],
 )
