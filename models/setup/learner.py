@@ -90,6 +90,13 @@ class Setup(AlignmentSetup):
         return self
 
     @model_validator(mode="after")
+    def _assessor_opens_in_its_lifetime(self) -> Setup:
+        opens, life = self.assessor["opens_at"], self.schedule.experiences
+        if opens >= life:
+            raise ValueError(f"assessor.opens_at is {opens}; expected less than {life}, the lifetime, or it never learns")
+        return self
+
+    @model_validator(mode="after")
     def _routing_has_its_signal(self) -> Setup:
         if self.routing is not None:
             names = [signal["name"] for signal in self.steering]

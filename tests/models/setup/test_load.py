@@ -43,6 +43,7 @@ def test_shipped_setups_load_and_survive_a_round_trip(name: str) -> None:
         ({"proxies": []}, "proxies is empty"),
         ({"assessor.signal": "comfrot"}, "Did you mean 'comfort'"),
         ({"assessor.closes_at": 0}, "not after opens_at"),
+        ({"assessor.opens_at": 51_200}, "opens_at is 51200; expected less than 51200, the lifetime"),
         ({"steering.0.miss": 1.5}, "less than or equal to 1"),
         ({"learner.kind": None}, "unknown learner"),
         ({"name": "../elsewhere"}, "pattern"),
