@@ -2,7 +2,7 @@
 
 ``registration.json`` is written before the first cell of work and never changed:
 
-    subject         name of the folder; of a study, whose folder may have any name, that of its setup
+    subject         name under which the work began, of a run its setup and digest; a folder may be renamed afterwards
     registration    SHA-256 of ``parts``; every table and checkpoint written under it carries it
     parts           SHA-256 of the settings and of the rule, and the commit of the program
     rule            name -> text: the source of the modules that decide, and the card of a question

@@ -105,37 +105,26 @@ class Run:
 def read_setup(folder: RunFolder) -> AnySetup:
     """The resolved setup of a run folder, refused when it was changed since.
 
-    The folder's name holds the digest of what is stored, so that a run keeps its name when later versions add settings.
-    A stored rule that names no edition is of the first. The folder of a study has any name: its setup must be the one
-    that was registered there.
+    The digest of what is stored is in the name under which it was registered, which is the folder's unless somebody
+    moved it; a run keeps it when later versions add settings. The folder of a study has any name. A stored rule that
+    names no edition is of the first.
     """
     try:
         data = parse_yaml(folder.setup_file.read_text(encoding="utf-8"), folder.setup_file)
         name = f"{data['name']}-{digest_of(data)}"
         if "study" in data:
-            kind = AgentStudySetup if data["study"] == "agents" else StudySetup
-            return _registered_study(folder, kind(**data))
-        if "world" in data:
-            data["decision"].setdefault("edition", 1)
-        setup = load_setup(data)
+            setup: AnySetup = (AgentStudySetup if data["study"] == "agents" else StudySetup)(**data)
+        else:
+            if "world" in data:
+                data["decision"].setdefault("edition", 1)
+            setup = load_setup(data)
     except (OSError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
-    if folder.path.resolve().name != name:
-        raise DamagedFileError(
-            f"{folder.setup_file} describes {name}, but the folder is called {folder.path.resolve().name}; "
-            "one of them was changed after the run began."
-        )
-    assert isinstance(setup, Setup | AgentSetup)
-    return setup
-
-
-def _registered_study(folder: RunFolder, setup: StudySetup | AgentStudySetup) -> StudySetup | AgentStudySetup:
-    """The setup of a study, refused when its folder was begun with another one."""
     registered = registration_of(folder.path)
-    if registered is not None and registered.subject != setup.run_name:
+    begun = folder.path.resolve().name if registered is None else registered.subject
+    if name != begun and not (registered is None and "study" in data):
         raise DamagedFileError(
-            f"{folder.setup_file} describes {setup.run_name}, but {registered.subject} was registered in its folder; "
-            "one of them was changed after the study began."
+            f"{folder.setup_file} describes {name}, but {begun} was begun in its folder; it was changed since."
         )
     return setup
 

@@ -34,7 +34,6 @@ from imprint.analyses.registration import (
 from imprint.analyses.verification.check import Check, check_of
 from imprint.models.errors import DamagedFileError
 from imprint.models.files import page_fault, read_record, read_table, seal_of
-from imprint.models.setup.naming import digest_of
 
 GRANULARITY = pd.Timedelta(seconds=2)
 """Precision of the times of files on common file systems."""
@@ -104,8 +103,6 @@ class Evidence:
             yield Check("registration", "wrong" if lost else "open", f"{missing if lost else nothing}.")
             return
         faults = registered.faults(settings)
-        if registered.subject != self._subject(settings):
-            faults.append(f"it is the registration of {registered.subject}")
         if self.record.get("registration") not in (registered.registration, None):
             faults.append("the record names another registration")
         yield check_of(
@@ -205,12 +202,6 @@ class Evidence:
             return yaml.safe_load((self.folder / "setup.yaml").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise DamagedFileError(f"setup.yaml cannot be read: {error}") from None
-
-    def _subject(self, settings: Any) -> str:
-        """What must have been registered: the folder or, of a study, whose folder may have any name, its setup."""
-        if isinstance(settings, dict) and "study" in settings:
-            return f"{settings.get('name')}-{digest_of(settings)}"
-        return self.folder.resolve().name
 
     def _table_faults(self, name: str) -> list[str]:
         """What a table says about itself that is not so."""

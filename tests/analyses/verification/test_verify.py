@@ -50,6 +50,8 @@ def test_a_good_run_is_right_and_registered(folder: Path) -> None:
     stored = read_json(folder / "registration.json")
     assert stored["machine"]["capability"] and stored["machine"]["instructions"] is not None
     assert "def judge" in stored["rule"]["imprint.analyses.latch.decision"]
+    moved = verify(folder.rename(folder.with_name("baseline")))
+    assert [(check.name, check.state) for check in moved.checks] == [(c.name, c.state) for c in verified.checks]
 
 
 def change_json(name: str, change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:

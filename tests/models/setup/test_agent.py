@@ -147,5 +147,5 @@ def test_a_run_made_under_the_first_edition_of_the_rule_is_read(tmp_path: Path) 
     folder.setup_file.write_text(
         yaml.safe_dump({**stored, "intended": "corner", "proxies": ["coin"]}), encoding="utf-8"
     )
-    with pytest.raises(DamagedFileError, match="changed after the run began"):
+    with pytest.raises(DamagedFileError, match="was begun in its folder; it was changed since"):
         read_setup(folder)

@@ -52,7 +52,7 @@ def test_a_run_of_a_study_is_a_run(judged: dict[str, Any]) -> None:
     assert list(table["verdict"].unique()) == ["intended", "proxy:lamp"]
     setup = run.path / "setup.yaml"
     setup.write_text(setup.read_text().replace("gain: 0.15", "gain: 0.05"))
-    with pytest.raises(DamagedFileError, match="was registered"):
+    with pytest.raises(DamagedFileError, match="was begun in its folder"):
         _ = type(run)(run.path).setup
 
 
