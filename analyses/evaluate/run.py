@@ -112,12 +112,10 @@ def read_setup(folder: RunFolder) -> AnySetup:
     try:
         data = parse_yaml(folder.setup_file.read_text(encoding="utf-8"), folder.setup_file)
         name = f"{data['name']}-{digest_of(data)}"
-        if "study" in data:
-            setup: AnySetup = (AgentStudySetup if data["study"] == "agents" else StudySetup)(**data)
-        else:
-            if "world" in data:
-                data["decision"].setdefault("edition", 1)
-            setup = load_setup(data)
+        if "world" in data and "study" not in data:
+            data["decision"].setdefault("edition", 1)
+        kind = AgentStudySetup if data.get("study") == "agents" else StudySetup
+        setup = kind(**data) if "study" in data else load_setup(data)
     except (OSError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{folder.setup_file} cannot be read as a setup: {error}") from None
     registered = registration_of(folder.path)
@@ -126,6 +124,7 @@ def read_setup(folder: RunFolder) -> AnySetup:
         raise DamagedFileError(
             f"{folder.setup_file} describes {name}, but {begun} was begun in its folder; it was changed since."
         )
+    assert isinstance(setup, AnySetup)
     return setup
 
 
