@@ -17,7 +17,8 @@ from imprint.commands.progress import Bars
 from imprint.commands.text import console, parse_changes, plain, say, table
 
 if TYPE_CHECKING:
-    from imprint.analyses.questions.base import Answer, Card, Exhibit, Question
+    from imprint.analyses.ask import Asked
+    from imprint.analyses.questions.base import Card, Exhibit, Question
 
 WIDTH = 100
 ROWS = 60
@@ -62,7 +63,7 @@ def analyse(
     for exhibit in answered.answer.exhibits:
         _print_exhibit(page, exhibit)
     if markdown is not None:
-        write_bytes(markdown, _as_markdown(name, question, answered.answer).encode())
+        write_bytes(markdown, _as_markdown(question, answered).encode())
     page.print()
     said, *numbers = answered.answer.why.splitlines()
     say(page, f"{answered.answer.verdict}: {answered.answer.sentence or said}", "bold")
@@ -97,11 +98,15 @@ def _print_exhibit(page: Console, exhibit: Exhibit) -> None:
     page.print(Text(plain(exhibit.reading), style="italic"))
 
 
-def _as_markdown(name: str, question: Question[Any], answer: Answer) -> str:
+def _as_markdown(question: Question[Any], answered: Asked) -> str:
     """The card and the tables of an answer, for the documentation."""
+    from imprint.analyses.registration import registration_of
+
+    answer, name, registered = answered.answer, question.name, registration_of(answered.path)
     again = " ".join(["imprint analyse", name, *_changes(question.settings), "--markdown FILE"])
+    where = f"Made on CPU capability {registered.machine['capability']}." if registered else ""
     first, *entries = _card(question.whole_card)
-    lines = [f"# {name}", "", f"Regenerate with `{again}`.", "", f"**{first}**", ""]
+    lines = [f"# {name}", "", f"Regenerate with `{again}`. {where}".rstrip(), "", f"**{first}**", ""]
     lines += [f"- {entry[0].upper()}{entry[1:]}" for entry in entries]
     said, *numbers = answer.why.splitlines()
     lines += ["", f"**{answer.verdict}**: {answer.sentence or said}", *(["", said] if answer.sentence else [])]

@@ -258,13 +258,13 @@ def test_unknown_questions_and_settings_are_refused_with_the_near_miss() -> None
 
 
 def test_a_learner_that_is_unknown_or_has_not_what_is_examined_is_refused() -> None:
-    with pytest.raises(ImprintError, match="learner: unknown learner 'konv'. Did you mean 'conv'"):
+    with pytest.raises(ImprintError, match=r"learner: unknown learner 'konv'\. Did you mean 'conv'"):
         load_question("credit", {"learner": "konv"})
-    with pytest.raises(ImprintError, match="learner: it has no layers to examine; those with layers: .*layers"):
+    with pytest.raises(ImprintError, match=r"learner: it has no layers to examine; those with layers: .*layers"):
         load_question("orientation", {"learner": "transformer"})
 
 
 def test_nothing_is_written_where_no_work_can_be_planned(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="unknown setup 'nurserycrude'. Did you mean 'nursery-crude'"):
+    with pytest.raises(UnknownNameError, match=r"unknown setup 'nurserycrude'\. Did you mean 'nursery-crude'"):
         ask(load_question("genomes", {"setup": "nurserycrude"}), out=tmp_path)
     assert not any(tmp_path.iterdir())

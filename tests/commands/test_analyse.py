@@ -99,7 +99,7 @@ def test_a_question_is_answered_with_card_tables_verdict_and_report(
     assert str(report.relative_to(tmp_path)) in page and "There are 3." in report.read_text(encoding="utf-8")
     kept = (tmp_path / "counting.md").read_text(encoding="utf-8")
     assert "**confirmed**: There are 3." in kept
-    assert "`imprint analyse counting --set rows=3 --markdown FILE`" in kept
+    assert "`imprint analyse counting --set rows=3 --markdown FILE`. Made on CPU capability " in kept
     assert "what is finished is kept" in printed(capsys, *again)
     assert answered(capsys, *again)["verdict"] == "confirmed"
 
