@@ -93,7 +93,7 @@ class Setup(AlignmentSetup):
     def _assessor_opens_in_its_lifetime(self) -> Setup:
         opens, life = self.assessor["opens_at"], self.schedule.experiences
         if opens >= life:
-            raise ValueError(f"assessor.opens_at is {opens}; expected less than {life}, the lifetime, or it never learns")
+            raise ValueError(f"assessor.opens_at is {opens}; expected less than {life}, the lifetime")
         return self
 
     @model_validator(mode="after")
