@@ -73,12 +73,12 @@ def estimate(plan: Plan) -> Estimate:
         seeds = setup.schedule.seeds
         seconds += step * setup.planned[-1] * seeds + read * seeds
         seconds += JUDGED * len(setups) * len(setup.planned)
-        size += kept * seeds * len(setup.planned)
+        size += kept * seeds
     return Estimate(seconds, size, len(plan.alone))
 
 
 def _life(setup: TrainedSetup, setups: tuple[Setup, ...]) -> tuple[float, float, float]:
-    """CPU seconds of one seed for one experience, bytes that it leaves at an age, and seconds to read its latents."""
+    """CPU seconds of one seed for one experience, bytes that it leaves, and seconds to read its latents."""
     seeds, nowhere = next(groups_of_seeds(setup)), RunFolder(Path())
     life = _begun(setup, setups, seeds, nowhere)
     life.step()
@@ -86,14 +86,15 @@ def _life(setup: TrainedSetup, setups: tuple[Setup, ...]) -> tuple[float, float,
     for _ in range(STEPS):
         life.step()
     step = (time.process_time() - began) / (life.age - age) / len(seeds)
-    kept = float(sum(value.numel() * value.element_size() for value in life.state(0).values()))
+    kept = float(sum(value.numel() * value.element_size() for value in life.state(0).values()) * len(setup.planned))
     if not isinstance(setup, Setup):
         return step, kept, 0.0
     began = time.process_time()
     batch = rows_of_exam(setup, 0)[1]
     sampled = time.process_time()
-    SharedLifetime.twin(setup, 0).latents(batch.observation)
+    latents = SharedLifetime.twin(setup, 0).latents(batch.observation)
     passes = len(setup.planned) + len({name for s in setups for name in (s.intended, *s.proxies)})
+    kept += passes * len(latents) * latents.shape[-1] * latents.element_size() if setups else 0.0
     return step, kept, 2 * (sampled - began) + passes * (time.process_time() - sampled)
 
 

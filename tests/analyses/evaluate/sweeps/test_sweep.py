@@ -19,6 +19,7 @@ from imprint.analyses.evaluate.learners.latch import record_of, twins_of
 from imprint.analyses.evaluate.learners.pooled import latch_findings
 from imprint.analyses.evaluate.learners.procedure import LearnerProcedure
 from imprint.analyses.evaluate.run import Run
+from imprint.analyses.evaluate.sweeps.cost import estimate
 from imprint.analyses.evaluate.sweeps.plan import Plan, SweptCell, plan_of
 from imprint.analyses.evaluate.sweeps.rows import row_of_run
 from imprint.analyses.evaluate.sweeps.sweep import Sweep, carry_out, sweep
@@ -135,6 +136,11 @@ def test_windows_that_close_later_differ_and_those_that_never_do_are_the_life_s_
     assert not last["closed.0.480.weight"].equal(last["track.0.weight"])
     assert not [name for name in early if name.startswith("closed")]
     assert int(last["closed.0.480.updates"]) == 15 and int(last["track.0.updates"]) == 30
+
+
+def test_what_a_sweep_leaves_is_estimated() -> None:
+    left = sum(path.stat().st_size for path in swept().folder.rglob("*.safetensors"))
+    assert 0.8 * left < estimate(tiny_plan()).bytes < 1.2 * left
 
 
 def test_a_sweep_that_was_stopped_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
