@@ -20,7 +20,6 @@ from imprint.analyses.metrics import Metrics
 from imprint.analyses.predictions import Bought, Judgement, Prediction
 from imprint.analyses.statistics import mean_of_all
 from imprint.analyses.verdicts import Conclusion
-from imprint.models.learners.base import LEARNERS
 from imprint.models.registry import Family
 from imprint.models.settings import FrozenSettings
 
@@ -130,6 +129,8 @@ class QuestionSettings(FrozenSettings):
     @field_validator("learner", mode="after", check_fields=False)
     @classmethod
     def _member(cls, learner: str) -> str:
+        from imprint.models.learners.base import LEARNERS  # which needs torch, and pages do not
+
         LEARNERS.require(learner)
         return learner
 

@@ -10,7 +10,7 @@ from itertools import groupby
 import pandas as pd
 
 from imprint.analyses.predictions import Prediction
-from imprint.reports.words import bracketed, capitalised, listing, measured, plural, probability
+from imprint.reports.words import bracketed, capitalised, listing, measured, number, plural, probability
 
 MEANINGS = {
     "confirmed": "by the decision rule, which was fixed beforehand, the prediction held",
@@ -61,7 +61,7 @@ def figure_of(predictions: Sequence[Prediction]) -> list[Lines]:
 
 
 def line_of(prediction: Prediction) -> Line:
-    """A prediction as a line of the figure."""
+    """A prediction as a line of the figure; an end that would print like a bound beside it has more digits."""
     found, bounds = prediction.measured, [b for b in (prediction.least, prediction.most) if measured(b)]
     middle = sum(bounds) / max(len(bounds), 1)
     ends = [*(v for v in (found.value, found.low, found.high) if measured(v)), *bounds]
@@ -72,6 +72,13 @@ def line_of(prediction: Prediction) -> Line:
     def place(value: float) -> float:
         return round(WIDE / 2 + REACH * (value - middle) / far, 2)
 
+    def told_apart(value: float) -> str:
+        for bound in bounds:
+            if value != bound and number(value) == number(bound):
+                texts = ((f"{value:.{digits}g}", f"{bound:.{digits}g}") for digits in range(3, 18))
+                return next(text for text, other in texts if text != other).replace("-", "\u2212")
+        return number(value)
+
     left = place(prediction.least) if measured(prediction.least) else 0.0
     right = place(prediction.most) if measured(prediction.most) else WIDE
     power = f"; power {probability(prediction.power)}" if measured(prediction.power) else ""
@@ -80,7 +87,7 @@ def line_of(prediction: Prediction) -> Line:
         prediction.outcome,
         SIGNS[prediction.outcome],
         prediction.name,
-        bracketed(found.value, found.low, found.high),
+        bracketed(found.value, found.low, found.high, told_apart),
         f"predicted {prediction.bounds}{power}",
         tuple(place(bound) for bound in bounds),
         (left, round(right - left, 2)),

@@ -18,6 +18,7 @@ from imprint.analyses.predictions import Prediction, judged
 from imprint.analyses.statistics import Estimate
 from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
 from imprint.models.files import read_json, write_json, write_table
+from imprint.reports.answers.questions import line_of
 from imprint.reports.pages.question import render_question, report_question
 from imprint.reports.parts import ROWS
 from imprint.reports.reading.question import load_answer
@@ -104,6 +105,14 @@ def test_every_number_has_a_line_with_the_mark_of_its_outcome(folder: Path) -> N
     assert 'class="chart intervals"' not in page, "an answer of an earlier version"
     marks = re.findall(r'<li class="(held|failed|open|said)">(?:Control: )?(\w+)', page)
     assert marks == [("said", "1"), ("held", "high"), ("failed", "low"), ("open", "near"), ("held", "planted")]
+
+
+@pytest.mark.parametrize(
+    ("low", "least", "shown"),
+    [(0.797, 0.8, "0.90 [0.797, 1.00]"), (0.79998, 0.8, "0.90 [0.79998, 1.00]"), (0.8, 0.8, "0.90 [0.80, 1.00]")],
+)
+def test_an_end_that_would_print_like_its_bound_has_more_digits(low: float, least: float, shown: str) -> None:
+    assert line_of(Prediction("area", Estimate(0.9, low, 1.0, 7), least=least)).found == shown
 
 
 @pytest.mark.parametrize("verdict", ["confirmed", "refuted", "undetermined"])
