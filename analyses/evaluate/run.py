@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -132,7 +133,8 @@ def open_finished(path: str | Path) -> Run:
     """A run whose findings exist, or an error that says how to finish it."""
     folder = open_run(path)
     if not folder.findings_file.is_file():
+        file, out = (shlex.quote(str(place)) for place in (folder.setup_file, folder.path.absolute().parent))
         raise ImprintError(
-            f"{folder.path} has no findings yet; finish it with `imprint run {folder.setup_file} --resume`."
+            f"{folder.path} has no findings yet; finish it with `imprint run {file} --out {out} --resume`."
         )
     return Run(folder.path)

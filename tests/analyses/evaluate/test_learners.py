@@ -126,7 +126,7 @@ def test_unfinished_runs_say_how_to_finish(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / run.path.name
     shutil.copytree(run.path, folder)
     (folder / "findings.parquet").unlink()
-    with pytest.raises(ImprintError, match="--resume"):
+    with pytest.raises(ImprintError, match=f"setup.yaml --out {tmp_path} --resume"):
         open_finished(folder)
     with pytest.raises(UnknownNameError, match="run folder"):
         open_finished(tmp_path / "nowhere")
