@@ -321,9 +321,19 @@ PAGE_SEAL = re.compile(rb"<!-- sha256 ([0-9a-f]{64}) of ([0-9a-f]{64}) -->\n$")
 
 
 def write_page(path: Path, text: str, results: Path) -> None:
-    """Write a page of the table ``results`` with its seal, whole or not at all."""
+    """Write a page of the table ``results`` with its seal, whole or not at all.
+
+    Raises :class:`DamagedFileError` where there is no such table: no page stands for results that are not there.
+    """
     content = text.rstrip("\n").encode("utf-8") + b"\n"
-    digests = (hashlib.sha256(part).hexdigest() for part in (content, results.read_bytes()))
+    try:
+        shown = results.read_bytes()
+    except OSError as error:
+        raise DamagedFileError(
+            f"{results} cannot be read, so there are no results to report: {error.strerror}. The command that made the "
+            "folder, given again, goes on from what is finished."
+        ) from None
+    digests = (hashlib.sha256(part).hexdigest() for part in (content, shown))
     write_bytes(path, content + f"<!-- sha256 {' of '.join(digests)} -->\n".encode())
 
 

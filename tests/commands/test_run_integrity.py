@@ -33,6 +33,13 @@ def test_a_report_of_garbage_says_so_and_exits_with_1(capsys: pytest.CaptureFixt
     assert "findings.parquet cannot be read" in message and (run / "report.html").exists()
 
 
+def test_a_report_of_a_run_without_results_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run = example_run.write(tmp_path)
+    (run / "findings.parquet").unlink()
+    message = refused(capsys, "report", str(run))
+    assert "no results to report" in message and not (run / "report.html").exists()
+
+
 def test_verify_exits_with_1_when_something_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run = example_run.write(tmp_path)
     (run / "cells").mkdir(exist_ok=True)

@@ -147,5 +147,7 @@ def test_a_page_is_as_it_was_written_until_it_or_its_results_change(tmp_path: Pa
     assert "other results" in str(page_fault(page, results))
     results.unlink()
     assert "other results" in str(page_fault(page, results))
+    with pytest.raises(DamagedFileError, match="no results to report"):
+        write_page(page, "<html>undetermined</html>", results)
     page.write_bytes(b"<html>undetermined</html>\n")
     assert page_fault(page, results) is None
