@@ -23,7 +23,7 @@ from imprint.analyses.evaluate.run import Run
 from imprint.analyses.questions.base import Answer, Card, Question, QuestionSettings, Work
 from imprint.analyses.verification import derivation
 from imprint.analyses.verification.verify import Verification
-from imprint.models.errors import ImprintError, UnknownNameError
+from imprint.models.errors import DamagedFileError, ImprintError, UnknownNameError
 from imprint.models.files import alone_in, read_json, read_table, write_json, write_page, write_table
 from imprint.models.setup.load import load_setup
 from tests.known.tiny import TINY
@@ -258,6 +258,11 @@ def test_a_repetition_on_drawn_seeds_replicates(run: Run, tmp_path: Path, monkey
         with pytest.raises(ImprintError, match="stopped"):
             replicate(first)
     assert len(set(drawn)) == 2 and min(drawn) >= 10_000
+    torn = Path(shutil.copytree(first, tmp_path / "torn" / first.name))
+    (torn / "findings.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DamagedFileError, match="findings"):  # before any work
+        replicate(torn)
+    shutil.rmtree(torn.parent)
     (again,) = (path for path in tmp_path.iterdir() if path != first)
     registered = registration.registration_of(again)
     assert registered is not None
