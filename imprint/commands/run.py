@@ -161,7 +161,8 @@ def _print_comparison(page: Console, frame: Any) -> None:
             bracketed(row.share, row.low, row.high, percent),
             cell(row.seeds),
             bracketed(row.difference, row.difference_low, row.difference_high, percent),
-            *map(cell, (row.p_value, row.pairs)),
+            cell(row.p_value),
+            cell(int(row.pairs) if row.pairs >= 0 else row.pairs),
         )
         for row in frame.itertuples()
     ]
