@@ -15,7 +15,7 @@ from imprint.analyses.provenance import software
 from imprint.analyses.registration import OF_RUNS, SESSIONS, ledger
 from imprint.models.files import REGISTRATION, csv_text, table_bytes, write_bytes, write_json
 
-LEFTOVERS = (*OF_RUNS, "run.json", "begun.json", "report.html", REGISTRATION, SESSIONS)
+LEFTOVERS = (*OF_RUNS, "run.json", "begun.json", "exposed.json", "report.html", REGISTRATION, SESSIONS)
 """Files that a run leaves, and that starting it afresh removes."""
 
 

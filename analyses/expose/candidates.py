@@ -84,6 +84,8 @@ class Candidate:
     """Smallest share that would have been found with a probability of .8."""
     stable: tuple[int, int] = (1, 1)
     """In how many of how many seeds it was found."""
+    searches: tuple[int, int] = (1, 1)
+    """In how many of how many searches of one seed, from other rows and with other draws, it was found."""
     causal: bool = True
     """Whether something was changed; False for an association."""
     meaning: str = ""
@@ -184,7 +186,7 @@ class Exposed:
         if not self.usable:
             return f"None of the sources could be used, so nothing is known beside {asked}."
         if self.candidates:
-            usual = sorted(self.candidates, key=lambda c: 2 * c.stable[0] < c.stable[1])
+            usual = sorted(self.candidates, key=lambda c: any(2 * of[0] < of[1] for of in (c.stable, c.searches)))
             named = "; ".join(f"{c.name} ({c.share.value:.0%} of the variance{_in_seeds(c)})" for c in usual[:3])
             rest = len(usual) - 3
             return f"Beside {asked}, the value depends on {named}{f'; and {rest} more' if rest > 0 else ''}."
@@ -237,6 +239,7 @@ def read_exposed(file: str | Path) -> Exposed:
                         for e in each["examples"]
                     ),
                     "stable": tuple(each["stable"]),
+                    "searches": tuple(each.get("searches", (1, 1))),
                     **{name: _number(each[name]) for name in ("p_value", "q_value", "detectable")},
                     "untrained": _number(each.get("untrained")),
                 }

@@ -14,8 +14,8 @@ value is no reading of them. Directions come from half of the groups of rows, an
 Where nothing is left without the declared concepts they are kept, and only what facts name is a candidate: it acts
 together with them, as in a product; the rest are mistakes about them. A direction is named by the facts, and pairs of
 facts, that explain its code beyond the declared concepts; one that diffuse noise explains is noise, and no candidate.
-Directions whose codes go together are one candidate. It is stable when it is found again from other rows and with other
-seeds of the discovery.
+Directions whose codes go together are one candidate. It says in how many searches, from other rows and with other seeds
+of the discovery, it is found.
 
 Letters: n rows, d width of a site, s dimension of the span that is searched, m directions.
 """
@@ -341,7 +341,7 @@ class InsideSearch:
             name += "'"
         taken.add(name)
         elsewhere = f" The same is found at {', '.join(dict.fromkeys(also))}." if also else ""
-        repeats = self._repeats(found)
+        searches = (self._repeats(found), REPEATS)
         steering, steered = self._steering(found)
         called = (
             f"goes with {', '.join(f'{fact} ({score:.0%})' for fact, score in list(facts.items())[:3])}"
@@ -353,13 +353,13 @@ class InsideSearch:
             f"the value's variance, a random direction {found.placebo:.1%}. A step of one standard deviation along it "
             f"moves the value by {steering:+.2f} sd, {STEPS} random ones of the same length by at most {steered:.2f}."
         )
-        text += elsewhere
+        text += f" It is found in {searches[0]} of {REPEATS} searches, from other rows and with other draws.{elsewhere}"
         rows = examples_of(
             self.held_out.facts, list(facts)[:3], found.code, self.values[self.test_rows], seed=self.seed
         )
         placed = tuple(replace(each, rows=tuple(int(self.test_rows[i]) for i in each.rows)) for each in rows)
         smallest = self.splitting.detectable(found.error) if math.isfinite(found.error) else NAN
-        return Candidate(name, "inside", found.share, text, facts, placed, found.p, q, smallest, (repeats, REPEATS))
+        return Candidate(name, "inside", found.share, text, facts, placed, found.p, q, smallest, searches=searches)
 
 
 def _one_sided(excess: float, error: float, freedom: int) -> float:

@@ -79,6 +79,7 @@ def _over_seeds(name: str, of_seed: dict[int, Candidate], answers: Sequence[Expo
         q_value=q,
         detectable=_mean(candidate.detectable for candidate in of_seed.values()),
         stable=(len(found), seeds),
+        searches=(1, 1),
         untrained=_mean(candidate.untrained for candidate in of_seed.values()),
     )
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 import imprint
-from imprint.analyses.expose.candidates import Candidate, Exposed, Searched, read_exposed
+from imprint.analyses.evaluate.record import LEFTOVERS
+from imprint.analyses.expose.candidates import FILE, Candidate, Exposed, Searched, read_exposed
 from imprint.analyses.expose.ground import Ground, coded
 from imprint.analyses.expose.splitting import Splitting
 from imprint.analyses.expose.world import WorldSearch
@@ -119,6 +120,8 @@ def test_both_sources_find_a_hidden_proxy_and_neither_invents_one() -> None:
     for source in ("world", "inside"):
         assert any("proxy" in c.facts for c in answer.candidates if c.source == source)
     assert "mixed" in answer.notes[-1]
+    assert all(c.stable == (1, 1) for c in answer.candidates) and "seeds" not in answer.sentence  # one subject
+    assert all(c.searches[1] == 3 and " of 3 searches" in c.description for c in answer.tested if c.source == "inside")
     clean = imprint.expose(planted("concept", world, rng=torch.Generator().manual_seed(1)), world, **names)
     assert not clean.candidates
     assert clean.usable == ("world", "inside")
@@ -186,7 +189,7 @@ def test_numbers_of_many_values_are_binned_and_texts_of_many_left_out() -> None:
 
 def test_the_answer_can_be_joined_written_and_read(tmp_path: Path) -> None:
     one = Candidate("lamp", "world", Estimate(0.3, 0.2, 0.4, 1), "is lit", {"lamp": 1.0}, p_value=0.001, q_value=0.01)
-    loose = Candidate("late: unnamed", "inside", Estimate(NAN, NAN, NAN, 0), "not measured")
+    loose = Candidate("late: unnamed", "inside", Estimate(NAN, NAN, NAN, 0), "not measured", searches=(2, 3))
     answer = Exposed("food", ("bell",), (loose, one), (Searched("world", True, "split", 3, 0.05),))
     level = Candidate("left rooms", "behaviour", Estimate(0.5, 0.4, 0.6, 1), "searched", q_value=0.0)
     joined = answer.joined([level], Searched("behaviour", True, "levels", 1))
@@ -194,6 +197,7 @@ def test_the_answer_can_be_joined_written_and_read(tmp_path: Path) -> None:
     assert joined.usable == ("world", "behaviour")
     assert repr(read_exposed(joined.write(tmp_path / "exposed.json"))) == repr(joined)
     assert list(joined.frame()["found"]) == [True, True, False]
+    assert FILE in LEFTOVERS  # a run that is begun again does not show what was found in the one before
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(DamagedFileError, match="expose"):
         read_exposed(tmp_path / "broken.json")
