@@ -137,15 +137,18 @@ def whole_characters(text: str, where: str) -> str:
 
 
 def plain_data(data: Any, source: object) -> Any:
-    """A copy of nested mappings and lists. Raises :class:`ImprintError` for what JSON has no form for, and for depth.
+    """A copy of nested mappings and lists, with NumPy's numbers as Python's.
 
-    Nor are more than 100,000 entries taken, which a few nested YAML references can amount to.
+    Raises :class:`ImprintError` for what JSON has no form for, and for depth. Nor are more than 100,000 entries taken,
+    which a few nested YAML references can amount to.
     """
     left = ENTRIES
 
     def copy(value: Any, path: tuple[str, ...]) -> Any:
         nonlocal left
         left -= 1
+        if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+            value = value.item()  # a number out of an array is that number
         if left < 0 or len(path) > DEPTH:
             much = f"more than {ENTRIES:,} entries" if left < 0 else f"more than {DEPTH} levels"
             raise ImprintError(f"{source} has {much}; expected a mapping of settings.")

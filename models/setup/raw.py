@@ -64,7 +64,12 @@ def _merged(data: dict[str, Any], extended: tuple[str, ...]) -> dict[str, Any]:
 
 
 def with_seeds(changes: Mapping[str, Any] | None, seeds: int | None, key: str = "schedule.seeds") -> dict[str, Any]:
-    """Changes with a number of seeds, which they must not give as well."""
+    """Changes with a number of seeds, which they must not give as well. Raises :class:`ImprintError` for no mapping."""
+    if changes is not None and not isinstance(changes, Mapping):
+        raise ImprintError(
+            f"changes is {type(changes).__name__}; expected a mapping from dotted keys to values, for example "
+            "{'schedule.ages': 5}."
+        )
     if seeds is None:
         return dict(changes or {})
     if key in (changes or {}):

@@ -22,4 +22,6 @@ def test_what_is_given_twice_is_refused() -> None:
         parse_changes(["a=1", "a=2"])
     with pytest.raises(ImprintError, match=r"schedule\.seeds is given twice"):
         with_seeds({"schedule.seeds": 3}, 2)
+    with pytest.raises(ImprintError, match="changes is list; expected a mapping"):
+        with_seeds(["a=1"], None)  # type: ignore[arg-type]
     assert with_seeds({"a": 1}, 2) == {"a": 1, "schedule.seeds": 2} and with_seeds(None, None) == {}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -120,6 +121,11 @@ def test_yaml_that_is_no_plain_mapping_is_refused(text: str, words: str) -> None
 def test_plain_data_is_copied() -> None:
     given = {"a": [1, {"b": None}], "c": (True, 0.5)}
     assert plain_data(given, "it") == {"a": [1, {"b": None}], "c": [True, 0.5]}
+    numbers = plain_data({"a": np.int64(3), "b": [np.float32(0.5), np.bool_(True), np.str_("x"), np.array(2)]}, "it")
+    assert numbers == {"a": 3, "b": [0.5, True, "x", 2]}
+    assert [type(value) for value in (numbers["a"], *numbers["b"])] == [int, float, bool, str, int]
+    with pytest.raises(ImprintError, match="a is ndarray"):
+        plain_data({"a": np.zeros(1)}, "it")
     with pytest.raises(ImprintError, match="a is set"):
         plain_data({"a": {1}}, "it")
 
