@@ -41,7 +41,8 @@ def require_counts(**given: Any) -> None:
 def names_of(intended: Any, proxies: Any) -> tuple[str, ...]:
     """The intended concept, then its proxies, as text."""
     if isinstance(proxies, str) or not isinstance(proxies, Iterable):
-        raise ImprintError(f"proxies is {proxies!r}; expected a list of concepts, for example [{str(proxies)!r}].")
+        example = proxies if isinstance(proxies, str) else "lamp"
+        raise ImprintError(f"proxies is {proxies!r}; expected a list of concepts, for example [{example!r}].")
     names = tuple(map(str, (intended, *proxies)))
     if len(names) < 2:
         raise ImprintError("proxies is empty; name at least one concept that goes along with the intended one.")

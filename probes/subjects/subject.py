@@ -85,7 +85,8 @@ class Subject:
         if not isinstance(model, nn.Module):
             raise ImprintError(
                 f"a subject wraps a torch.nn.Module; got {type(model).__name__}. A function f of observations is "
-                "Subject(torch.nn.Identity(), f); of values that were computed elsewhere see latch_from_arrays."
+                "Subject(torch.nn.Identity(), f). Values that were computed elsewhere go with their labels: "
+                "imprint.analyses.latch.latch.latch_from_arrays, or Study.add_arrays."
             )
         if value is not None and not callable(value):
             raise ImprintError(f"value is {type(value).__name__}; expected a callable: observation [n, ...] -> [n].")

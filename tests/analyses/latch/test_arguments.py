@@ -73,8 +73,8 @@ def test_names_groups_twins_and_rules_may_come_in_other_forms() -> None:
         ({"resamples": 20.5}, "resamples is 20.5"),
         ({"decision": {"certan": 0.9}}, "Did you mean 'certain'"),
         ({"decision": 0.9}, "decision is a float"),
-        ({"proxies": None}, "expected a list of concepts"),
         ({"proxies": []}, "proxies is empty"),
+        ({"proxies": None}, r"proxies is None; expected a list of concepts, for example \['lamp'\]"),
         ({"untrained": pd.DataFrame({"a": VALUE})}, "untrained is a DataFrame"),
         ({"groups": "episode"}, "unknown column for groups"),
         ({"value": pd.Series(VALUE).sample(frac=1, random_state=0)}, "the same rows in another order"),
@@ -90,7 +90,7 @@ def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], words: str) ->
     [
         ({"n": 80.0}, "n is 80.0"),
         ({"world": Yard}, "world is the class Yard"),
-        ({"model": lambda x: x[:, 0]}, "wraps a torch.nn.Module"),
+        ({"model": lambda x: x[:, 0]}, r"wraps a torch\.nn\.Module.*analyses\.latch\.latch\.latch_from_arrays"),
         ({"attribution": -1}, "attribution is -1"),
     ],
 )
