@@ -24,8 +24,19 @@ class Terminated(BaseException):
     """The process received SIGTERM; not an ``Exception``, so that no handler on the way swallows it."""
 
 
+_came: list[int] = []
+"""Exit codes of the signals that came. Whoever imports a module may swallow what a signal raises, and leave the module
+half imported; whatever fails afterwards is no defect then."""
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
+    _came.append(143)
     raise Terminated
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _came.append(130)
+    raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -43,11 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader of the output is gone (``imprint list | head``), so no message can reach anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except Exception:
+        if not _came:
+            raise
+        code = _stopped(words, _came[0])
     sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
+    _came.clear()
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as under nohup
+        signal.signal(signal.SIGINT, _interrupt)
     # One thread per process, set before any numerical library starts its own pool: work is parallel over cells.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,28 @@ def test_arrays_use_the_documented_defaults(
         (None, None, 0),
         (7, 0.1, 3),
     ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_an_import_swallowed_is_not_taken_for_a_defect(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_imported(*given: object, **named: object) -> None:
+        with suppress(BaseException):
+            signal.raise_signal(number)
+        raise RecursionError("of a module that is half imported")
+
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(imprint.commands.run, "run_setup", half_imported)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with pytest.raises(SystemExit) as end:
+            main(["run"])
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert end.value.code == code and "the same command goes on" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
