@@ -129,6 +129,9 @@ def _refuse(message: str, code: int = 2) -> int:
 
 
 def _stopped(arguments: list[str], code: int) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):  # who asks again while the process ends gets no traceback for it
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     message = "Interrupted." if code == 130 else "Stopped by SIGTERM."
     if any(word in RESUMABLE for word in arguments):
         message += " Finished cells and checkpoints are kept; the same command goes on from them."
