@@ -288,8 +288,9 @@ def alone_in(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
                 f"{folder} is being worked on by another process (number {owner}). Wait for it to end, "
                 "or choose another folder with --out."
             )
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # on a full disk, which the first file that is needed then names
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(handle)

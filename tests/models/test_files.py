@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from imprint.models.errors import DamagedFileError, ImprintError
 from imprint.models.files import (
     REGISTRATION,
+    StorageError,
     alone_in,
     csv_text,
     page_fault,
@@ -90,6 +92,17 @@ def test_a_folder_is_kept_until_the_process_that_has_it_ends(tmp_path: Path) -> 
     other.communicate()
     with alone_in(tmp_path):
         pass
+
+
+def test_on_a_full_disk_the_first_file_that_is_needed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"a\.json: No space left on device"), alone_in(tmp_path / "run"):
+        write_json(tmp_path / "run" / "a.json", {})
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
 LAUGHS = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'x'] * 9)}]" for i in range(9))
