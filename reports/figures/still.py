@@ -8,6 +8,7 @@ A kind that is not among them is an error, so that no figure loses a part unseen
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -20,6 +21,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
 from imprint.models.errors import ImprintError, unknown_name
+from imprint.models.files import write_bytes
 from imprint.reports.figures.axes import SYMBOLS, Plot
 
 FORMATS = ("svg", "png", "pdf")
@@ -31,11 +33,13 @@ LINES = {"dot": ":", "dash": "--", "dashdot": "-.", "longdash": (0, (8, 3))}
 
 
 def write_still(plot: Plot, path: str | Path, *, title: str = "") -> Path:
-    """Draw a figure into a file, whose ending (svg, png, pdf) says the format; the path."""
-    target = Path(path)
-    if target.suffix[1:] not in FORMATS:
-        raise unknown_name("format of a figure", target.suffix[1:], FORMATS)
-    drawn(plot, title=title).savefig(target, dpi=200, metadata={"Date": None} if target.suffix == ".svg" else None)
+    """Draw a figure into a file, whole or not at all; the path, whose ending (svg, png, pdf) says the format."""
+    target, content = Path(path), io.BytesIO()
+    if (kind := target.suffix[1:]) not in FORMATS:
+        raise unknown_name("format of a figure", kind, FORMATS)
+    undated = {"Date": None} if kind == "svg" else None
+    drawn(plot, title=title).savefig(content, format=kind, dpi=200, metadata=undated)
+    write_bytes(target, content.getvalue())
     return target
 
 

@@ -91,8 +91,6 @@ def _escaped(text: str) -> str:
 
 
 def _written(contents: Contents, target: Path, formats: Sequence[str]) -> Iterator[Path]:
-    for kind in ("figures", "tables"):
-        (target / kind).mkdir(parents=True, exist_ok=True)
     for anchor, heading, plot in contents.figures:
         for ending in formats:
             yield write_still(plot, target / "figures" / f"{_file_name(anchor)}.{ending}", title=heading)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -90,6 +93,23 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
         drawn({"data": [], "layout": {"shapes": [{"type": "circle"}]}})
     with pytest.raises(UnknownNameError, match="format of a figure 'gif'"):
         write_still({"data": [], "layout": {}}, tmp_path / "x.gif")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of processes are POSIX")
+def test_a_figure_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    whole = write_still({"data": [], "layout": {}}, tmp_path / "x.svg").stat().st_size
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from imprint.reports.figures.still import write_still\n"
+        "from imprint.models.errors import ImprintError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({whole // 2}, {whole}))\n"
+        "try: write_still({'data': [], 'layout': {}}, Path(sys.argv[1]))\n"
+        "except ImprintError as error: print(error)"
+    )
+    target = tmp_path / "full" / "x.svg"
+    ran = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True, check=True)
+    assert f"cannot write {target}: File too large" in ran.stdout and not list(target.parent.iterdir())
 
 
 def test_latex_shows_what_the_page_shows_and_escapes() -> None:
