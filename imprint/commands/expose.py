@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imprint.commands.options import Folder, Json
+from imprint.commands.options import Json
 
 if TYPE_CHECKING:
     from imprint.analyses.expose.candidates import Exposed
@@ -17,7 +17,7 @@ SHOWN = 12
 
 
 def expose(
-    run: Folder,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or a study.")],
     *,
     latch: Annotated[bool, typer.Option("--latch", help="Run the latch test again with what was found.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many training seeds to search; default: all.")] = None,

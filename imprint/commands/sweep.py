@@ -131,11 +131,14 @@ def parse_grid(words: Sequence[str]) -> dict[str, list[Any]]:
 
 def _announce(page: Console, plan: Plan) -> None:
     from imprint.commands.text import say
+    from imprint.reports.words import plural
 
-    seeds, groups = plan.base.schedule.seeds, len(plan.upbringings)
+    counts, groups = sorted({cell.setup.schedule.seeds for cell in plan.cells}), len(plan.upbringings)
+    seeds = plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,} seeds"
     lived = f", raised in {groups} upbringing{'s' if groups > 1 else ''}" if groups else ""
     runs = f", {len(plan.alone)} of them runs of their own" if plan.alone and groups else ""
-    say(page, f"{plan.name}: {len(plan.cells):,} cells of {seeds} seeds{lived}{runs}; {plan.lives:,} lives")
+    lives = "1 life" if plan.lives == 1 else f"{plan.lives:,} lives"
+    say(page, f"{plan.name}: {plural(len(plan.cells), 'cell')} of {seeds}{lived}{runs}; {lives}")
     if plan.shared:
         say(page, f"judged on shared lives: {', '.join(plan.shared)}")
     if plan.raised:
