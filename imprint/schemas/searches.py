@@ -40,6 +40,8 @@ class ExposedCandidate(Strict):
     q_value: Number
     detectable: Number
     stable: list[int]
+    searches: list[int]
+    """In how many of how many searches of one seed it was found."""
     causal: bool
     meaning: str
     untrained: Number
