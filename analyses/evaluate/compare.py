@@ -11,6 +11,7 @@ Setups are ranked by the share of their intended concept.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -114,7 +115,10 @@ def _last_shares(run: Any) -> pd.DataFrame:
     else:
         rows = table[(table["analysis"] == "latch") & (table["metric"] == "share")]
     if rows.empty:
-        raise ImprintError(f"{run.path} holds no latch findings; run it again with `imprint run --resume`.")
+        file, out = (shlex.quote(str(place)) for place in (run.path / "setup.yaml", run.path.absolute().parent))
+        raise ImprintError(
+            f"{run.path} holds no latch findings; run it again with `imprint run {file} --out {out} --resume`."
+        )
     last: pd.DataFrame = rows[rows["age"] == rows["age"].max()]
     return last
 

@@ -130,5 +130,5 @@ def power_table(
         wrong = float(((verdicts != right) & (verdicts != UNDETERMINED)).mean())
         about = {"dominance": truth.dominance, "seeds": truth.seeds, "right_word": right}
         table.append({**about, **rate, "open": still_open, "wrong": wrong, "runs": runs})
-        say(done + 1, len(truths), f"dominance {truth.dominance:.2f}, {truth.seeds} seeds")
+        say(done + 1, len(truths), f"dominance {truth.dominance:.2f}, seeds: {truth.seeds}")
     return pd.DataFrame(table, columns=list(COLUMNS))

@@ -12,8 +12,8 @@ in two of three).
 A first run on seeds from 1000, with lives of 28,800 episodes, was stopped after the learners that have the concept
 (1000 to 1013): two of seven without a correlate had not come to it well enough for a value to follow it (AUC .59 and
 .70; .86 [.72, 1.00] on average, .8 were asked for), so that its control was open and it could decide nothing. Lives are
-longer since; nothing else was changed. Judged on seeds from 2000, where that control held on one kind of processor and was
-open by .003 on another, and with 16 seeds of each arm in place of 7 on seeds from 3000 (docs/findings.md).
+longer since; nothing else was changed. Judged on seeds from 2000, where that control held on one kind of processor and
+was open by .003 on another, and with 16 seeds of each arm in place of 7 on seeds from 3000 (docs/findings.md).
 """
 
 from __future__ import annotations
