@@ -95,7 +95,7 @@ def test_tampering_is_noticed(run: Run, tmp_path: Path) -> None:
     shutil.copytree(run.path, folder)
     text = (folder / "setup.yaml").read_text()
     (folder / "setup.yaml").write_text(text.replace("colour_cue: 0.8", "colour_cue: 0.1"))
-    with pytest.raises(DamagedFileError, match="changed after the run began"):
+    with pytest.raises(DamagedFileError, match="was begun in its folder; it was changed since"):
         _ = open_finished(folder).setup
     with pytest.raises(DamagedFileError):
         evaluate("nursery", out=tmp_path, changes=TINY)
