@@ -71,7 +71,7 @@ def test_what_only_the_whole_setup_can_tell_is_left_to_loading_it(
 ) -> None:
     known = dict(slips.families())
     names = (*known["learners"].names(), "foreign")  # a learner of another package, which the schema does not have
-    monkeypatch.setattr(slips, "families", lambda: known | {"learners": SimpleNamespace(names=lambda: names)})
+    monkeypatch.setattr(slips, "families", lambda: known | {"learners": SimpleNamespace(require=names.index)})
     check_setup("nursery", changes)
 
 
