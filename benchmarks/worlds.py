@@ -157,7 +157,7 @@ def main() -> None:
     if options.peer:
         title = f"the same room in every library, {COPIES:,} copies"
         show(title, against_libraries(options.peer, options.quick), as_json=options.json)
-    else:
+    elif not options.json:
         print("xminigrid and EnvPool: not asked; name an interpreter that has them with --peer.")
 
 

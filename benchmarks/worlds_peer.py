@@ -4,7 +4,8 @@
 
 It is run by an interpreter in which ``xminigrid`` and ``envpool`` are installed, on one core, and needs nothing of this
 project. Every line ``NAME STEPS`` that it reads is a walk; it answers with a line of its CPU seconds and wall seconds.
-An answer stands for ``COPIES * STEPS`` steps with random actions drawn beforehand, automatic resets included. Names:
+An answer stands for ``COPIES * STEPS`` steps with random actions, automatic resets and the drawing of the actions (less
+than a hundredth of the time) included. Names:
 
     xminigrid             one compiled call a step, whose observations, rewards and ends come back as NumPy arrays
     xminigrid, compiled   one compiled call for the whole walk, from which only the last observations come back
