@@ -92,11 +92,13 @@ def in_words(kinds: Mapping[str, float]) -> str:
     return ", ".join(f"{kind} {share:.0%}" for kind, share in kinds.items())
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The options ``--json`` (machine-readable output) and ``--quick`` (a small trial run)."""
+def arguments(description: str, *, peers: str = "") -> argparse.Namespace:
+    """The options ``--json``, ``--quick`` (a small trial run) and, where there are peers, ``--peer``."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.add_argument("--quick", action="store_true", help="a small trial run, whose numbers are not meaningful")
+    if peers:
+        parser.add_argument("--peer", metavar="PYTHON", help=f"interpreter in which {peers} are installed")
     return parser.parse_args()
 
 

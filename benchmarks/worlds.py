@@ -16,7 +16,6 @@ and a compiled call for the whole walk, which no learner outside of JAX can use.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +30,7 @@ from gymnasium.vector import AutoresetMode
 from minigrid.wrappers import ImgObsWrapper
 
 from benchmarks.empty_room import EmptyRoom
-from benchmarks.measure import Row, Time, at_least, show, timed
+from benchmarks.measure import Row, Time, arguments, at_least, show, timed
 from imprint.models.environments.base import ENVIRONMENTS
 from imprint.models.wrappers.single import make_many
 
@@ -147,11 +146,7 @@ def against_libraries(python: str, quick: bool) -> list[Row]:
 
 def main() -> None:
     """Run the comparisons and print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print JSON objects instead of text")
-    parser.add_argument("--quick", action="store_true", help="a small trial run, whose numbers are not meaningful")
-    parser.add_argument("--peer", metavar="PYTHON", help="interpreter in which xminigrid and envpool are installed")
-    options = parser.parse_args()
+    options = arguments(__doc__.splitlines()[0], peers="xminigrid and envpool")
     torch.set_num_threads(1)
     show("interactive worlds", against_minigrid(options.quick), as_json=options.json)
     if options.peer:

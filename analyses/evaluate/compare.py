@@ -11,7 +11,6 @@ Setups are ranked by the share of their intended concept.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imprint.analyses.evaluate.run import AnySetup, Run, open_finished
+from imprint.analyses.evaluate.run import AnySetup, Run, going_on, open_finished
 from imprint.analyses.goals.behaviour import APART
 from imprint.analyses.statistics import NAN, Estimate, mean_of_all
 from imprint.models.errors import ImprintError
@@ -115,10 +114,7 @@ def _last_shares(run: Any) -> pd.DataFrame:
     else:
         rows = table[(table["analysis"] == "latch") & (table["metric"] == "share")]
     if rows.empty:
-        file, out = (shlex.quote(str(place)) for place in (run.path / "setup.yaml", run.path.absolute().parent))
-        raise ImprintError(
-            f"{run.path} holds no latch findings; run it again with `imprint run {file} --out {out} --resume`."
-        )
+        raise ImprintError(f"{run.path} holds no latch findings; run it again with `{going_on(run.path)}`.")
     last: pd.DataFrame = rows[rows["age"] == rows["age"].max()]
     return last
 

@@ -35,7 +35,7 @@ def replicate(
     run = open_finished(path)
     if isinstance(run.setup, StudySetup | AgentStudySetup):
         raise ImprintError(f"{run.path} is a study: its models were trained elsewhere. Add other seeds to a new study.")
-    run.findings  # noqa: B018 (damaged ones, of which the same could not be said, are refused before any work)
+    _ = run.findings  # damaged ones, of which the same could not be said, are refused before any work
     registered = registration_of(run.path)
     if registered is None:
         raise ImprintError(

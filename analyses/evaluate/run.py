@@ -129,12 +129,15 @@ def read_setup(folder: RunFolder) -> AnySetup:
     return setup
 
 
+def going_on(run: Path) -> str:
+    """The command that goes on with a run, wherever it lies."""
+    file, out = (shlex.quote(str(place)) for place in (RunFolder(run).setup_file, run.absolute().parent))
+    return f"imprint run {file} --out {out} --resume"
+
+
 def open_finished(path: str | Path) -> Run:
     """A run whose findings exist, or an error that says how to finish it."""
     folder = open_run(path)
     if not folder.findings_file.is_file():
-        file, out = (shlex.quote(str(place)) for place in (folder.setup_file, folder.path.absolute().parent))
-        raise ImprintError(
-            f"{folder.path} has no findings yet; finish it with `imprint run {file} --out {out} --resume`."
-        )
+        raise ImprintError(f"{folder.path} has no findings yet; finish it with `{going_on(folder.path)}`.")
     return Run(folder.path)
